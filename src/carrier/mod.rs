@@ -1,0 +1,75 @@
+//! The world outside: the provider's REST side, which sends messages and rings people.
+//!
+//! A carrier says of each thing asked what became of it, so that the outbox knows whether to settle
+//! it, try again, or find out first.
+
+pub mod console;
+pub mod signature;
+pub mod twilio;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::engine::effect::{PlaceCall, Sms};
+use crate::engine::id::{CallId, EffectId, LegId, Sid};
+
+/// What became of something asked of a carrier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Accepted; the provider's name of the message or call.
+    Accepted(Sid),
+    /// Refused for good (a 4xx other than 429), with the provider's error code if it gave one.
+    Refused {
+        /// `21211` and the like.
+        code: Option<u32>,
+    },
+    /// Certainly not done (429, or the request was never sent): safe to ask again, not before this.
+    NotDone {
+        /// From `Retry-After`; `None`: the provider did not say.
+        retry_after: Option<Duration>,
+    },
+    /// Nobody knows (time-out, 5xx, connection lost after sending): it may have been done.
+    Unknown,
+}
+
+/// What a search for a placed call found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This call, which we had placed.
+    Call(Sid),
+    /// No such call exists.
+    None,
+    /// The provider did not say.
+    Unknown,
+}
+
+/// Who a thing is done for: the parts of its callback URLs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The call.
+    pub call: CallId,
+    /// The effect.
+    pub effect: EffectId,
+}
+
+/// The provider's REST side. Implemented by [`twilio`] and, for the demo, by [`console`].
+#[async_trait]
+pub trait Carrier: Send + Sync + std::fmt::Debug {
+    /// Sends a text message; its status comes to `/twilio/message/{call}/{effect}`.
+    async fn send_sms(&self, reference: Reference, sms: &Sms) -> Delivery;
+
+    /// Rings a number; its answer URL is `/twilio/leg/{call}/{nonce}`, its status comes to
+    /// `/twilio/status/{call}/{effect}`.
+    async fn place_call(&self, reference: Reference, call: &PlaceCall) -> Delivery;
+
+    /// Looks for a call that [`Carrier::place_call`] may have placed at or after `since`.
+    async fn find_call(&self, call: &PlaceCall, since: Timestamp) -> Found;
+
+    /// Takes a live leg to `/twilio/resume/{call}/{leg}`.
+    async fn redirect_leg(&self, call: CallId, leg: LegId, sid: &Sid) -> Delivery;
+
+    /// Ends a live leg.
+    async fn end_leg(&self, sid: &Sid) -> Delivery;
+}

@@ -1,0 +1,70 @@
+//! What is to be done in the world once a turn is committed.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{LegId, Nonce, Sid};
+use crate::phone::PhoneNumber;
+use crate::secret::Secret;
+
+/// Something to be done after the commit, at least once, under a key of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Sends a text message. Sent twice it does no harm: it carries the same code.
+    SendSms(Sms),
+    /// Rings somebody. Never rung twice before it is known what became of the first ring.
+    PlaceCall(PlaceCall),
+    /// Takes a live leg to its present prompt.
+    RedirectLeg {
+        /// The leg.
+        leg: LegId,
+        /// The provider's name of it.
+        sid: Sid,
+    },
+    /// Ends a live leg.
+    EndLeg {
+        /// The leg.
+        leg: LegId,
+        /// The provider's name of it.
+        sid: Sid,
+    },
+    /// Forgets the consecutive failures of one factor after it has succeeded.
+    ClearAttempts {
+        /// The account's ledger.
+        subject: Subject,
+        /// Which factor's failures.
+        factor: String,
+    },
+}
+
+/// A text message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sms {
+    /// The mobile on file.
+    pub to: PhoneNumber,
+    /// What it says, the code included.
+    pub body: Secret,
+    /// After this many seconds it need not arrive any more.
+    pub valid_for_s: u32,
+}
+
+/// A call that we place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceCall {
+    /// The leg that it becomes.
+    pub leg: LegId,
+    /// The nonce of its answer URL.
+    pub nonce: Nonce,
+    /// The number on file.
+    pub to: PhoneNumber,
+    /// Our own number, shown to who is rung: the line that the caller called.
+    pub from: String,
+    /// Seconds of ringing.
+    pub ring_s: u32,
+}
+
+/// Whose attempts are counted: an account, or the claim of one that does not exist. A keyed hash, so
+/// that the store does not learn who it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Subject(pub String);

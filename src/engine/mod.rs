@@ -1,0 +1,5 @@
+//! The machine.
+
+pub mod effect;
+pub mod id;
+pub mod reply;

@@ -1,0 +1,9 @@
+//! callgate answers a telephony provider's voice webhooks and walks every caller through a flow.
+
+pub mod carrier;
+pub mod engine;
+pub mod limits;
+pub mod phone;
+pub mod secret;
+pub mod store;
+pub mod twiml;

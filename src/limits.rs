@@ -1,0 +1,70 @@
+//! Every numeric bound of the system, with its reason.
+
+use std::time::Duration;
+
+/// ITU-T E.164 allows 15 digits; no country has fewer than 8 with its code in use for calls.
+pub const PHONE_DIGITS_MAX: usize = 15;
+/// See [`PHONE_DIGITS_MAX`].
+pub const PHONE_DIGITS_MIN: usize = 8;
+
+/// A provider's form is under 4 KiB; what is larger is not the provider's.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// A provider sends 25 to 40 parameters; more than this costs us work for nothing.
+pub const FORM_PARAMETERS_MAX: usize = 512;
+/// A `CallSid` is 34 characters at Twilio and under 100 elsewhere.
+pub const SID_CHARS_MAX: usize = 128;
+/// Recognised speech is at most 60 s long.
+pub const SPEECH_CHARS_MAX: usize = 2_000;
+/// More keys than any prompt asks for.
+pub const DIGITS_MAX: usize = 64;
+
+/// Twilio refuses a document over 64 kB (error 11750).
+pub const TWIML_BYTES_MAX: usize = 64_000;
+
+/// Within this a webhook is answered, with the apology if need be: it leaves room for a provider's
+/// own limit of 5 s (SignalWire) to 15 s (Twilio).
+pub const TURN_DEADLINE: Duration = Duration::from_secs(4);
+/// A provider sends its headers and body at once.
+pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// A slow body is no provider's.
+pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long turns in progress may take to finish when the server is told to stop.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+
+/// States entered in one turn: more is a loop that no caller asked for.
+pub const HOPS_MAX: usize = 64;
+/// Turns of one call: an hour of menus every few seconds.
+pub const TURNS_MAX: u64 = 1_000;
+/// Step-ups and sub-flows inside each other.
+pub const FRAMES_MAX: usize = 16;
+/// Legs of one call: the inbound one, callbacks, whispers.
+pub const LEGS_MAX: usize = 32;
+/// How often a caller may have one prompt repeated by `*` before it counts as a try.
+pub const REPEATS_MAX: u8 = 3;
+/// Codes sent in one call.
+pub const SENDS_PER_CALL_MAX: u8 = 5;
+
+/// States of one flow: what a person can still read.
+pub const STATES_MAX: usize = 500;
+/// A flow file's size.
+pub const FLOW_BYTES_MAX: usize = 512 * 1024;
+/// Characters of one prompt: about four minutes of speech.
+pub const PROMPT_CHARS_MAX: usize = 3_000;
+/// Steps that the evaluation of one prompt may take.
+pub const PROMPT_FUEL: u64 = 20_000;
+/// Characters that one prompt may become.
+pub const SPOKEN_CHARS_MAX: usize = 6_000;
+/// Characters of one text message: four segments.
+pub const MESSAGE_CHARS_MAX: usize = 600;
+/// Characters of one variable's value.
+pub const VARIABLE_CHARS_MAX: usize = 2_000;
+
+/// How long a call is remembered after its last turn.
+pub const CALL_RETENTION: Duration = Duration::from_secs(24 * 3600);
+/// No call lasts longer (Twilio's own limit).
+pub const CALL_DURATION_MAX: Duration = Duration::from_secs(4 * 3600);
+/// How often a lost race is run again before the caller hears the apology.
+pub const COMMIT_TRIES_MAX: usize = 8;
+/// How often a contended record is read and written again; under attack by hundreds of calls at
+/// once one must still get through.
+pub const SWAP_TRIES_MAX: usize = 400;

@@ -1,0 +1,218 @@
+//! The memory: calls, their effects and timers, their journals, and counted records.
+//!
+//! One contract, three stores: [`memory`] (tests and `simulate`), [`redb`] (the embedded default) and
+//! [`redis`] (production). What a store keeps is opaque to it: the states, effects and entries come
+//! in sealed (see [`envelope`]) and go out sealed. No store reads a clock: the time is an argument,
+//! so that a virtual one serves as well.
+//!
+//! The contract, which one suite holds all three to:
+//! - [`Store::commit`] is atomic: state, effects, timer and journal entry together or not at all. It
+//!   compares the version *and* the random id of the last turn, so that a copy which a fail-over has
+//!   made obsolete never commits over another history. The same turn committed again is
+//!   [`Committed::AlreadyYours`].
+//! - [`Store::claim`] gives each due effect or timer to one claimant until its lease ends; then it is
+//!   due again. Settling or putting off needs the lease that claimed it.
+//! - [`Store::swap`] is a compare-and-set on one record: whoever read an older revision loses.
+//! - Everything has an expiry. An error means "not known whether it happened", never "did not happen".
+
+pub mod envelope;
+pub mod memory;
+pub mod redb;
+pub mod redis;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::engine::id::{CallId, EffectId, TurnId};
+
+/// How often a call has changed, and the turn that changed it last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// 1 after the first turn.
+    pub number: u64,
+    /// The turn that made this version.
+    pub turn: TurnId,
+}
+
+/// A call as it lies in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// What a commit over this copy must expect.
+    pub version: Version,
+    /// The sealed state.
+    pub state: Vec<u8>,
+}
+
+/// Everything that one turn changes.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The call.
+    pub call: CallId,
+    /// The version this turn was computed from; `None`: the call is new.
+    pub expected: Option<Version>,
+    /// The version it becomes.
+    pub version: Version,
+    /// The sealed state.
+    pub state: Vec<u8>,
+    /// When the call and its journal may be forgotten.
+    pub expires_at: Timestamp,
+    /// When the call wants to be woken; replaces any earlier wish; `None`: not at all.
+    pub deadline: Option<Timestamp>,
+    /// Effects to be delivered.
+    pub effects: Vec<NewEffect>,
+    /// Effects that this turn settles: erased, whoever holds their lease.
+    pub settled: Vec<EffectId>,
+    /// The sealed journal entry.
+    pub entry: Vec<u8>,
+}
+
+/// An effect on its way into the outbox.
+#[derive(Clone, Debug)]
+pub struct NewEffect {
+    /// Its name.
+    pub id: EffectId,
+    /// When it is due.
+    pub due: Timestamp,
+    /// What is to be done, sealed.
+    pub body: Vec<u8>,
+}
+
+/// What became of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// The turn stands.
+    Applied,
+    /// This very turn stood already (a write that timed out had been applied): nothing was changed.
+    AlreadyYours,
+    /// Another turn won: nothing was changed; load again.
+    Conflict,
+}
+
+/// The right to deliver one due thing, until it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease(pub Uuid);
+
+/// Something due, claimed.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// The call it belongs to.
+    pub call: CallId,
+    /// The lease under which it was claimed.
+    pub lease: Lease,
+    /// What.
+    pub what: DueWhat,
+}
+
+/// What is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DueWhat {
+    /// An effect of the outbox.
+    Effect {
+        /// Its name.
+        id: EffectId,
+        /// Its sealed body, as committed or as last put off.
+        body: Vec<u8>,
+        /// How often it has been claimed, this time included.
+        attempt: u32,
+    },
+    /// A call's deadline. It is over when a commit of that call sets another or none.
+    Deadline,
+}
+
+/// A claim's parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// Things due at or before this.
+    pub now: Timestamp,
+    /// The lease to claim them under.
+    pub lease: Lease,
+    /// When the lease ends and they are due again.
+    pub until: Timestamp,
+    /// How many at most.
+    pub count_max: usize,
+}
+
+/// A counted thing outside any call (an attempt ledger, a flow's text), by kind and id.
+///
+/// The id must not give anybody away: a hash, keyed where what it hashes is guessable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordKey {
+    /// What kind of record, a short word.
+    pub kind: &'static str,
+    /// Which, in hexadecimal digits.
+    pub id: String,
+}
+
+/// How often a record has been written; 1 after the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(pub u64);
+
+/// Why a store could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be reached, or did not answer in time: what was asked may have been done.
+    #[error("the store did not answer: {0}")]
+    Unavailable(String),
+    /// It answered with something callgate did not write.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+/// The contract.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// The call, unless it is unknown or forgotten.
+    async fn load(&self, call: CallId) -> Result<Option<Stored>, StoreError>;
+
+    /// Writes one turn, atomically.
+    async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError>;
+
+    /// Claims what is due, earliest first.
+    async fn claim(&self, claim: Claim) -> Result<Vec<Due>, StoreError>;
+
+    /// Erases a delivered effect; `false`: the lease is no longer ours.
+    async fn settle(
+        &self,
+        call: CallId,
+        effect: EffectId,
+        lease: Lease,
+    ) -> Result<bool, StoreError>;
+
+    /// Makes a claimed effect due again at `due` with a new body; `false`: the lease is no longer ours.
+    async fn put_off(
+        &self,
+        call: CallId,
+        effect: NewEffect,
+        lease: Lease,
+    ) -> Result<bool, StoreError>;
+
+    /// The sealed journal entries of a call, oldest first.
+    async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError>;
+
+    /// The calls begun last, newest first.
+    async fn calls(&self, count_max: usize) -> Result<Vec<CallId>, StoreError>;
+
+    /// A record and its revision.
+    async fn read(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError>;
+
+    /// Writes a record if its revision is still `expected` (`None`: if there is none); `false`:
+    /// another write won.
+    async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: Option<Revision>,
+        value: &[u8],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Forgets what has expired by `now`; a store that expires by itself does nothing.
+    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// The number of partitions that the keys of a clustered store are spread over.
+pub const PARTITIONS: u64 = 64;
