@@ -31,7 +31,7 @@ impl PhoneNumber {
 
     /// The country's calling code, `1` for North America; `None` if no country has that code.
     pub fn country_code(&self) -> Option<i32> {
-        PHONE_NUMBER_UTIL.parse(&self.0).ok().map(|number| number.country_code())
+        PHONE_NUMBER_UTIL.parse(&self.0, None).ok().map(|number| number.country_code)
     }
 }
 
