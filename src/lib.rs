@@ -1,7 +1,10 @@
 //! callgate answers a telephony provider's voice webhooks and walks every caller through a flow.
 
 pub mod carrier;
+pub mod diagnostic;
+pub mod document;
 pub mod engine;
+pub mod flow;
 pub mod limits;
 pub mod phone;
 pub mod secret;

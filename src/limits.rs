@@ -60,9 +60,9 @@ pub const MESSAGE_CHARS_MAX: usize = 600;
 pub const VARIABLE_CHARS_MAX: usize = 2_000;
 
 /// How long a call is remembered after its last turn.
-pub const CALL_RETENTION: Duration = Duration::from_secs(24 * 3600);
+pub const CALL_RETENTION: Duration = Duration::from_hours(24);
 /// No call lasts longer (Twilio's own limit).
-pub const CALL_DURATION_MAX: Duration = Duration::from_secs(4 * 3600);
+pub const CALL_DURATION_MAX: Duration = Duration::from_hours(4);
 /// How often a lost race is run again before the caller hears the apology.
 pub const COMMIT_TRIES_MAX: usize = 8;
 /// How often a contended record is read and written again; under attack by hundreds of calls at

@@ -1,8 +1,11 @@
 //! What is to be done in the world once a turn is committed.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::account::Whom;
 use super::id::{LegId, Nonce, Sid};
+use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
@@ -28,12 +31,16 @@ pub enum Effect {
         /// The provider's name of it.
         sid: Sid,
     },
-    /// Forgets the consecutive failures of one factor after it has succeeded.
+    /// Forgets the failures of one factor that came before its success.
     ClearAttempts {
-        /// The account's ledger.
-        subject: Subject,
+        /// Whose ledger.
+        whom: Whom,
         /// Which factor's failures.
-        factor: String,
+        factor: Fact,
+        /// The key of the attempt that succeeded.
+        key: String,
+        /// When it did.
+        at: Timestamp,
     },
 }
 
@@ -62,9 +69,3 @@ pub struct PlaceCall {
     /// Seconds of ringing.
     pub ring_s: u32,
 }
-
-/// Whose attempts are counted: an account, or the claim of one that does not exist. A keyed hash, so
-/// that the store does not learn who it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Subject(pub String);

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The namespace of every UUIDv5 that callgate derives.
+/// The namespace of every `UUIDv5` that callgate derives.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6361_6c6c_6761_7465_8000_0000_0000_0001);
 
 /// A call, derived from the provider's account and `CallSid`: the first webhook needs no index, and

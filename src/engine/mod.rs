@@ -1,5 +1,62 @@
-//! The machine.
+//! The machine: a flow, a call and an event make a turn.
+//!
+//! [`step`] reads no clock, draws no randomness and performs nothing. Time and randomness are
+//! arguments; what else it must know it asks for, and is run again with the answers so far. It is
+//! total: it has no error and does not panic. What cannot be helped (a loop without end, a level that
+//! nobody can meet) is an end of the call with a spoken apology.
 
+pub mod account;
+pub mod call;
 pub mod effect;
+pub mod event;
 pub mod id;
+pub mod ledger;
+mod listen;
+mod machine;
+pub mod policy;
+pub mod question;
 pub mod reply;
+mod speak;
+pub mod spoken;
+mod states;
+pub mod turn;
+
+use crate::flow::FlowSet;
+use call::Call;
+use event::Event;
+use machine::Machine;
+use policy::Policy;
+use question::Answer;
+use turn::{Moment, Step};
+
+/// What stays the same while a call lasts, or is the house's and not the call's.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The flows of the call's edition.
+    pub flows: &'a FlowSet,
+    /// The edition's hash.
+    pub edition: &'a str,
+    /// Attempts, codes, lockouts.
+    pub policy: &'a Policy,
+    /// Who takes callers whom the flow cannot serve.
+    pub fallback_number: Option<&'a str>,
+}
+
+/// Handles one event.
+///
+/// `call` is the call so far; `None` with an [`Event::Ring`] begins one, and anything else without a
+/// call is no event. `answers` are those to the questions this same step has asked so far, in order.
+/// `None`: the event means nothing to this call, and nothing changes.
+pub fn step(
+    setting: Setting<'_>,
+    call: Option<&Call>,
+    event: &Event,
+    moment: &Moment,
+    answers: &[Answer],
+) -> Option<Step> {
+    let machine = Machine::begin(setting, call, event, moment, answers)?;
+    machine.run(event).transpose().map(|done| match done {
+        Ok(turn) => Step::Turn(Box::new(turn)),
+        Err(question) => Step::Ask(question),
+    })
+}

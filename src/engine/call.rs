@@ -1,0 +1,297 @@
+//! The durable machine instance: everything that is known of one call.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::account::Claim;
+use super::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
+use super::reply::Reply;
+use crate::flow::condition::Attestation;
+use crate::flow::level::{Fact, Facts};
+use crate::flow::locale::Locale;
+use crate::flow::name::{FlowName, StateName, VariableName};
+use crate::flow::outcome::Outcome;
+use crate::flow::value::Value;
+use crate::phone::PhoneNumber;
+
+/// A call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Its name.
+    pub id: CallId,
+    /// The version of the flow it began with, by content hash.
+    pub edition: String,
+    /// The flow it began in: levels and disclosure are that flow's.
+    pub flow: FlowName,
+    /// The number called.
+    pub line: String,
+    /// Who calls, as far as the network says.
+    pub caller: Caller,
+    /// When it began.
+    pub started: Timestamp,
+    /// Turns so far.
+    pub turns: u64,
+    /// The last turn.
+    pub turn: TurnId,
+    /// The language spoken.
+    pub locale: Locale,
+    /// Where it stands.
+    pub at: Position,
+    /// What has happened in the present state.
+    pub visit: Visit,
+    /// What it comes back to, innermost last.
+    pub frames: Vec<Frame>,
+    /// What the caller claims to be.
+    pub claim: Claim,
+    /// What the caller has proved.
+    pub facts: Facts,
+    /// The present flow's variables.
+    pub variables: BTreeMap<VariableName, Variable>,
+    /// The code last sent.
+    pub code: Option<SentCode>,
+    /// The callback under way.
+    pub ringing: Option<Ringing>,
+    /// The legs, the inbound one first.
+    pub legs: Vec<Leg>,
+    /// The leg on which the flow goes on.
+    pub speaking: LegId,
+    /// Codes sent in this call.
+    pub sends: u8,
+    /// When the last one was.
+    pub last_send: Option<Timestamp>,
+    /// Entries of each factor in this call.
+    pub entries: BTreeMap<Fact, u8>,
+    /// How it ended; `None`: it goes on.
+    pub end: Option<End>,
+}
+
+/// Who calls, as far as the network says: nothing of it proves anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The number shown.
+    pub number: Option<PhoneNumber>,
+    /// What the network says of it.
+    pub attestation: Attestation,
+    /// Whether the call was forwarded.
+    pub forwarded: bool,
+}
+
+/// A state of a flow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The flow.
+    pub flow: FlowName,
+    /// The state.
+    pub state: StateName,
+}
+
+/// What has happened since the present state was entered.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Visit {
+    /// Tries used up.
+    pub tries: u8,
+    /// Prompts repeated at the caller's wish.
+    pub repeats: u8,
+    /// Whether an attempt was refused.
+    pub locked: bool,
+    /// Whether a specialist accepted; `None`: not asked yet.
+    pub accepted: Option<bool>,
+    /// Whether a specialist is asked.
+    pub whispers: bool,
+}
+
+/// Something to come back to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frame {
+    /// A state whose level was missing.
+    StepUp(Position),
+    /// A state that called a sub-flow, with the variables of its flow.
+    Call(Position, BTreeMap<VariableName, Variable>),
+}
+
+/// A variable's value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Variable {
+    /// The value.
+    pub value: Value,
+    /// Whether it was made from account data, and goes when the account goes.
+    pub derived: bool,
+}
+
+/// A code that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentCode {
+    /// Its keyed hash.
+    pub hash: String,
+    /// What it proves.
+    pub factor: Fact,
+    /// Its length.
+    pub digits: u32,
+    /// The contact it went to.
+    pub contact: Option<String>,
+    /// When it runs out.
+    pub expires: Timestamp,
+    /// Tries it has had.
+    pub checks: u8,
+    /// The effect that sends it; `None`: a decoy's, sent to nobody.
+    pub effect: Option<EffectId>,
+    /// The state that sent it, for sending another.
+    pub sender: Position,
+    /// Whether it is known not to have arrived.
+    pub undelivered: bool,
+}
+
+/// A callback under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ringing {
+    /// The keyed hash of the code that the caller was told.
+    pub hash: String,
+    /// The number on file; `None`: a decoy's, nobody is rung.
+    pub to: Option<PhoneNumber>,
+    /// The leg that was placed.
+    pub leg: Option<LegId>,
+    /// How far it is.
+    pub phase: Phase,
+    /// Tries left on the new leg.
+    pub tries_left: u8,
+    /// Whether anything was keyed on the new leg.
+    pub tried: bool,
+    /// When waiting for an answer is over.
+    pub ring_until: Timestamp,
+    /// When the whole exchange is over.
+    pub expires: Timestamp,
+}
+
+/// How far a callback is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The caller must hang up first.
+    HangUpFirst,
+    /// It rings.
+    Ringing,
+    /// Somebody answered.
+    Answered,
+    /// It is over, with this outcome.
+    Over(Outcome),
+}
+
+/// A leg: one connection to one telephone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leg {
+    /// Its number.
+    pub id: LegId,
+    /// What it is for.
+    pub role: Role,
+    /// The provider's name of it, once known.
+    pub sid: Option<Sid>,
+    /// The effect that placed it.
+    pub effect: Option<EffectId>,
+    /// Whether it is up.
+    pub status: super::event::LegStatus,
+    /// The nonce of its next request.
+    pub expected: Nonce,
+    /// The nonce last spent.
+    pub spent: Option<Nonce>,
+    /// What the last spent nonce was answered with, where that is not the present prompt.
+    pub answered: Option<Reply>,
+    /// Its present prompt.
+    pub present: Reply,
+}
+
+/// What a leg is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The caller rang in on it.
+    Inbound,
+    /// We rang the number on file on it.
+    Callback,
+    /// A specialist hears a whisper on it.
+    Whisper,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The flow hung up.
+    Hangup,
+    /// The flow refused it.
+    Rejected,
+    /// The caller left.
+    CallerLeft,
+    /// Something is wrong that no caller can mend: they heard the apology.
+    Failed,
+}
+
+impl Call {
+    /// A leg by number.
+    pub fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    /// A leg by number, to be changed.
+    pub fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    /// A leg by the provider's name.
+    pub fn leg_of(&self, sid: &Sid) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.sid.as_ref() == Some(sid))
+    }
+
+    /// A leg by the effect that placed it.
+    pub fn leg_placed_by(&self, effect: EffectId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.effect == Some(effect))
+    }
+
+    /// The callback under way on this leg.
+    pub fn rings_on(&self, leg: LegId) -> bool {
+        self.ringing.as_ref().is_some_and(|ringing| ringing.leg == Some(leg))
+    }
+}
+
+impl Leg {
+    /// Whether the leg is up or may yet be.
+    pub fn is_live(&self) -> bool {
+        !self.status.is_final()
+    }
+
+    /// What the nonce last spent was answered with.
+    pub fn last_answer(&self) -> &Reply {
+        self.answered.as_ref().unwrap_or(&self.present)
+    }
+}
+
+/// What a request with this nonce, on the leg of this name, is to the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received<'c> {
+    /// It spends the nonce: a turn.
+    Fresh(LegId),
+    /// It was spent by this nonce before: the same answer again, and nothing changes.
+    Replay(&'c Reply),
+    /// It is out of step: the leg's present prompt, and nothing changes.
+    Present(&'c Reply),
+    /// It is of no leg of this call.
+    Stranger,
+}
+
+/// Holds a request against the call's nonces.
+pub fn receive<'c>(call: &'c Call, nonce: Nonce, sid: &Sid) -> Received<'c> {
+    let agrees = |leg: &Leg| leg.sid.as_ref().is_none_or(|known| known == sid);
+    if let Some(leg) = call.legs.iter().find(|leg| leg.expected == nonce) {
+        return match (agrees(leg), leg.is_live() && call.end.is_none()) {
+            (false, _) => Received::Stranger,
+            (true, true) => Received::Fresh(leg.id),
+            (true, false) => Received::Present(&leg.present),
+        };
+    }
+    if let Some(leg) = call.legs.iter().find(|leg| leg.spent == Some(nonce)) {
+        return if agrees(leg) { Received::Replay(leg.last_answer()) } else { Received::Stranger };
+    }
+    call.leg_of(sid).map_or(Received::Stranger, |leg| Received::Present(&leg.present))
+}

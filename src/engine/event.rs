@@ -1,0 +1,204 @@
+//! What happens to a call.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{EffectId, LegId, Nonce, Sid};
+use super::question::zeros;
+use crate::flow::condition::Attestation;
+use crate::phone::PhoneNumber;
+use crate::secret::Secret;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Somebody rings.
+    Ring(Ring),
+    /// The provider asks for a leg's next answer: what was heard on it since.
+    Heard {
+        /// The leg.
+        leg: LegId,
+        /// The nonce that is spent by it.
+        nonce: Nonce,
+        /// The provider's name of the leg.
+        sid: Sid,
+        /// What was heard.
+        heard: Box<Heard>,
+    },
+    /// A leg's status changed.
+    LegStatus {
+        /// The leg.
+        leg: LegId,
+        /// The provider's name of the leg.
+        sid: Sid,
+        /// To what.
+        status: LegStatus,
+    },
+    /// The provider took a call that we asked it to place.
+    Placed {
+        /// The effect.
+        effect: EffectId,
+        /// The leg.
+        leg: LegId,
+        /// The provider's name of it.
+        sid: Sid,
+    },
+    /// The provider refused to place a call.
+    NotPlaced {
+        /// The effect.
+        effect: EffectId,
+        /// The leg.
+        leg: LegId,
+    },
+    /// A message did not arrive, or was refused.
+    Undelivered {
+        /// The effect that sent it.
+        effect: EffectId,
+    },
+    /// A message arrived.
+    Delivered {
+        /// The effect that sent it.
+        effect: EffectId,
+    },
+    /// The call's deadline has come.
+    Deadline,
+}
+
+/// Somebody rings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ring {
+    /// The call that this begins.
+    pub call: super::id::CallId,
+    /// The provider's name of the leg.
+    pub sid: Sid,
+    /// The flow that the line leads to.
+    pub flow: String,
+    /// The number called, as the provider writes it.
+    pub line: String,
+    /// The caller's number, if one is shown.
+    pub from: Option<PhoneNumber>,
+    /// What the network says of it.
+    pub attestation: Attestation,
+    /// Whether the call was forwarded to us.
+    pub forwarded: bool,
+}
+
+/// What was heard on a leg. The state that waits looks at what it waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Heard {
+    /// Keys, without the one that ended them.
+    pub digits: Secret,
+    /// Recognised speech.
+    pub speech: Secret,
+    /// How a dial ended.
+    pub dial: Option<DialStatus>,
+    /// How a queue was left.
+    pub queue: Option<QueueResult>,
+    /// Whether something was recorded.
+    pub recorded: bool,
+    /// Who answered a leg that we placed.
+    pub answered_by: Option<AnsweredBy>,
+    /// Whether the leg has ended, so that nobody hears the answer.
+    pub over: bool,
+}
+
+/// How a dial ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DialStatus {
+    /// Somebody answered, and it is over.
+    Completed,
+    /// A conference was joined.
+    Answered,
+    /// Engaged.
+    Busy,
+    /// Nobody answered.
+    NoAnswer,
+    /// It could not be connected.
+    Failed,
+    /// It was called off while ringing.
+    Canceled,
+}
+
+/// How a queue was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueResult {
+    /// With an agent.
+    Bridged,
+    /// Because the caller hung up.
+    Hangup,
+    /// Because there was no room.
+    Full,
+    /// By order.
+    Left,
+    /// For a fault.
+    Error,
+}
+
+/// Who answered a leg that we placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnsweredBy {
+    /// A person.
+    Human,
+    /// A machine.
+    Machine,
+    /// A fax.
+    Fax,
+    /// Who knows.
+    Unknown,
+}
+
+/// A leg's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegStatus {
+    /// On its way, or ringing.
+    Ringing,
+    /// Answered.
+    InProgress,
+    /// Answered, and over.
+    Completed,
+    /// Engaged.
+    Busy,
+    /// Nobody answered.
+    NoAnswer,
+    /// It could not be connected.
+    Failed,
+    /// It was called off.
+    Canceled,
+}
+
+impl LegStatus {
+    /// Whether the leg is over.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Ringing | Self::InProgress)
+    }
+}
+
+impl Event {
+    /// The event without what must not be kept. `secret`: what was keyed or said was a secret.
+    pub fn redacted(&self, secret: bool) -> Self {
+        let mut event = self.clone();
+        if secret && let Self::Heard { heard, .. } = &mut event {
+            heard.digits = zeros(&heard.digits);
+            heard.speech = zeros(&heard.speech);
+        }
+        event
+    }
+
+    /// Its name, for logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ring(_) => "ring",
+            Self::Heard { .. } => "heard",
+            Self::LegStatus { .. } => "leg_status",
+            Self::Placed { .. } => "placed",
+            Self::NotPlaced { .. } => "not_placed",
+            Self::Undelivered { .. } => "undelivered",
+            Self::Delivered { .. } => "delivered",
+            Self::Deadline => "deadline",
+        }
+    }
+}

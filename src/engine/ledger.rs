@@ -1,0 +1,272 @@
+//! The ledger of attempts and sends of one account: who may try again, and when.
+//!
+//! Pure arithmetic over a small record. Whoever keeps the record writes it with a compare-and-set, so
+//! that parallel calls count exactly. An attempt is reserved before anything is verified and counts as
+//! a failure until [`Ledger::clear`] says that it succeeded; a crash in between leaves it counted.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::policy::Policy;
+use crate::flow::level::Fact;
+
+/// What is remembered of one account.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Failures by factor.
+    #[serde(default)]
+    factors: BTreeMap<Fact, Tally>,
+    /// Failures of all factors in the last day.
+    #[serde(default)]
+    day: Vec<Entry>,
+    /// Failures by day, of the last 365.
+    #[serde(default)]
+    year: BTreeMap<i64, u32>,
+    /// Messages and rings of the last day.
+    #[serde(default)]
+    sends: Vec<Send>,
+}
+
+/// Failures in a row of one factor.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Tally {
+    failures: Vec<Entry>,
+    locked_until: Option<Timestamp>,
+    locks: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    key: String,
+    /// A keyed hash of what was entered: the same attempt asked again is the same entry.
+    digest: String,
+    at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Send {
+    key: String,
+    factor: Fact,
+    at: Timestamp,
+}
+
+/// Whether an attempt may be verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// Yes; it is counted now.
+    Granted,
+    /// Yes; this very attempt was counted before.
+    Again,
+    /// No: under this key something else was entered before, and that was the attempt.
+    Other,
+    /// No: there is none to be had.
+    Refused,
+}
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const TEN_MINUTES: SignedDuration = SignedDuration::from_mins(10);
+const YEAR_DAYS: i64 = 365;
+const DAY_SECONDS: i64 = 86_400;
+
+impl Ledger {
+    /// Reserves an attempt.
+    pub fn reserve(
+        &mut self,
+        factor: Fact,
+        key: &str,
+        digest: &str,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Reserved {
+        self.forget(now);
+        let tally = self.factors.entry(factor).or_default();
+        if let Some(entry) = tally.failures.iter().find(|entry| entry.key == key) {
+            return if entry.digest == digest { Reserved::Again } else { Reserved::Other };
+        }
+        let limits = &policy.pin;
+        let year: u32 = self.year.values().sum();
+        if tally.locked_until.is_some_and(|until| now < until)
+            || count(&tally.failures) >= limits.hard_cap
+            || count(&self.day) >= policy.shared.all_factor_failures_24h
+            || year >= limits.year_budget
+        {
+            return Reserved::Refused;
+        }
+        let entry = Entry { key: key.to_owned(), digest: digest.to_owned(), at: now };
+        tally.failures.push(entry.clone());
+        if count(&tally.failures).is_multiple_of(limits.soft_limit.max(1)) {
+            let doubled = limits.soft_lock_s.saturating_mul(1 << tally.locks.min(16));
+            let lock_s = doubled.min(limits.soft_lock_max_s);
+            tally.locked_until = now.checked_add(SignedDuration::from_secs(lock_s.into())).ok();
+            tally.locks += 1;
+        }
+        self.day.push(entry);
+        *self.year.entry(day_of(now)).or_default() += 1;
+        Reserved::Granted
+    }
+
+    /// The attempt under `key` succeeded at `at`: the factor's failures up to then are forgotten, and
+    /// the attempt itself counts no more. Failures since stay, and so do those of other factors, and
+    /// the year's: a customer who calls every week does not refill an attacker's budget.
+    pub fn clear(&mut self, factor: Fact, key: &str, at: Timestamp) {
+        let Some(tally) = self.factors.get_mut(&factor) else { return };
+        let Some(own) = tally.failures.iter().find(|entry| entry.key == key) else { return };
+        let day = day_of(own.at);
+        tally.failures.retain(|entry| entry.at > at);
+        tally.locked_until = None;
+        tally.locks = 0;
+        self.day.retain(|entry| entry.key != key);
+        if let Some(count) = self.year.get_mut(&day) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// Takes a message or a ring out of the budget; `false`: there is none left. The same key is
+    /// counted once.
+    pub fn spend(&mut self, factor: Fact, key: &str, policy: &Policy, now: Timestamp) -> bool {
+        self.forget(now);
+        if self.sends.iter().any(|send| send.key == key) {
+            return true;
+        }
+        let within = |span: SignedDuration| {
+            let recent = |send: &&Send| now.duration_since(send.at) < span;
+            count_of(self.sends.iter().filter(|send| send.factor == factor).filter(recent).count())
+        };
+        let left = if factor == Fact::Callback {
+            within(HOUR) < policy.callback.per_account_h
+        } else {
+            within(TEN_MINUTES) < policy.otp.sends_per_10min
+                && within(DAY) < policy.otp.sends_per_day
+        };
+        if left {
+            self.sends.push(Send { key: key.to_owned(), factor, at: now });
+        }
+        left
+    }
+
+    /// How many attempts of a factor are counted now.
+    pub fn failures(&self, factor: Fact) -> usize {
+        self.factors.get(&factor).map_or(0, |tally| tally.failures.len())
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        self.day.retain(|entry| now.duration_since(entry.at) < DAY);
+        self.sends.retain(|send| now.duration_since(send.at) < DAY);
+        let today = day_of(now);
+        self.year.retain(|day, count| today - *day < YEAR_DAYS && *count > 0);
+    }
+}
+
+fn day_of(now: Timestamp) -> i64 {
+    now.as_second().div_euclid(DAY_SECONDS)
+}
+
+fn count(entries: &[Entry]) -> u32 {
+    count_of(entries.len())
+}
+
+fn count_of(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn tries(ledger: &mut Ledger, policy: &Policy, from: usize, to: usize, now: i64) -> usize {
+        let granted = |n: &usize| {
+            ledger.reserve(Fact::Pin, &format!("k{n}"), "d", policy, at(now)) == Reserved::Granted
+        };
+        (from..to).filter(granted).count()
+    }
+
+    #[test]
+    fn five_failures_lock_and_the_lock_doubles() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        assert_eq!(tries(&mut ledger, &policy, 0, 100, 0), 5);
+        assert_eq!(tries(&mut ledger, &policy, 100, 200, 1_799), 0);
+        assert_eq!(tries(&mut ledger, &policy, 200, 300, 1_800), 5);
+        assert_eq!(tries(&mut ledger, &policy, 300, 400, 1_800 + 3_599), 0);
+    }
+
+    #[test]
+    fn no_year_of_guessing_passes_the_hard_cap() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        let mut granted = 0;
+        for hour in 0..24 * 365 {
+            let first = usize::try_from(hour).unwrap() * 10;
+            granted += tries(&mut ledger, &policy, first, first + 10, hour * 3_600);
+        }
+        assert_eq!(granted, 20);
+    }
+
+    #[test]
+    fn the_same_attempt_counts_once_and_another_entry_is_no_second_try() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        assert_eq!(ledger.reserve(Fact::Pin, "k", "a", &policy, at(0)), Reserved::Granted);
+        assert_eq!(ledger.reserve(Fact::Pin, "k", "a", &policy, at(1)), Reserved::Again);
+        assert_eq!(ledger.reserve(Fact::Pin, "k", "b", &policy, at(1)), Reserved::Other);
+        assert_eq!(ledger.failures(Fact::Pin), 1);
+    }
+
+    #[test]
+    fn success_forgets_what_came_before_it_and_nothing_since() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        tries(&mut ledger, &policy, 0, 3, 0);
+        ledger.reserve(Fact::Pin, "good", "d", &policy, at(10));
+        tries(&mut ledger, &policy, 3, 4, 20);
+        ledger.clear(Fact::Pin, "good", at(10));
+        assert_eq!(ledger.failures(Fact::Pin), 1);
+        ledger.clear(Fact::Pin, "good", at(30));
+        assert_eq!(ledger.failures(Fact::Pin), 1, "a success clears once");
+    }
+
+    #[test]
+    fn owners_who_call_every_day_do_not_refill_the_year() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        let mut guesses = 0;
+        for day in 0..365 {
+            let now = day * DAY_SECONDS;
+            let first = usize::try_from(day).unwrap() * 10;
+            guesses += tries(&mut ledger, &policy, first, first + 4, now);
+            let key = format!("own{day}");
+            if ledger.reserve(Fact::Pin, &key, "d", &policy, at(now + 1)) == Reserved::Granted {
+                ledger.clear(Fact::Pin, &key, at(now + 1));
+            }
+        }
+        assert!(guesses <= 50, "{guesses}");
+    }
+
+    #[test]
+    fn factors_share_a_daily_budget() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        let mut granted = 0;
+        for factor in Fact::ALL {
+            for n in 0..5 {
+                let key = format!("{factor}{n}");
+                granted += usize::from(
+                    ledger.reserve(factor, &key, "d", &policy, at(0)) == Reserved::Granted,
+                );
+            }
+        }
+        assert_eq!(granted, 10);
+    }
+
+    #[test]
+    fn sends_have_a_budget_and_a_key_spends_once() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        let spent =
+            (0..9).filter(|n| ledger.spend(Fact::SmsOtp, &format!("k{n}"), &policy, at(0))).count();
+        assert_eq!(spent, 5);
+        assert!(ledger.spend(Fact::SmsOtp, "k0", &policy, at(1)));
+        assert!(ledger.spend(Fact::Callback, "c", &policy, at(1)));
+        assert!(ledger.spend(Fact::SmsOtp, "later", &policy, at(601)));
+    }
+}

@@ -1,0 +1,122 @@
+//! Listening: what was heard, what is asked again, and when a state gives up.
+
+use super::event::Heard;
+use super::machine::{Asks, Machine, Next};
+use super::reply::{Gather, Input, Verb};
+use super::turn::Remark;
+use crate::flow::outcome::Outcome;
+use crate::flow::state::Listen;
+use crate::limits;
+
+/// What a state listens for.
+#[derive(Clone, Debug)]
+pub(super) struct Expect {
+    pub(super) input: Input,
+    /// How many keys, where that is known.
+    pub(super) digits: Option<u32>,
+    /// Whether `#` ends the entry.
+    pub(super) hash_ends: bool,
+    /// Words likely to be said.
+    pub(super) hints: Vec<String>,
+}
+
+impl Expect {
+    /// Keys, and speech where the state takes it.
+    pub(super) fn keys(digits: Option<u32>, speech: bool) -> Self {
+        let input = if speech { Input::DtmfSpeech } else { Input::Dtmf };
+        Self { input, digits, hash_ends: true, hints: Vec::new() }
+    }
+}
+
+/// What a caller gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// Nothing.
+    Silence,
+    /// The star key alone.
+    Star,
+    /// Keys.
+    Keys(String),
+    /// Speech.
+    Said(String),
+}
+
+impl Given {
+    pub(super) fn of(heard: &Heard) -> Self {
+        let (keys, said) = (heard.digits.expose(), heard.speech.expose().trim());
+        match (keys, said) {
+            ("*", _) => Self::Star,
+            ("", "") => Self::Silence,
+            ("", said) => Self::Said(said.to_owned()),
+            (keys, _) => Self::Keys(keys.to_owned()),
+        }
+    }
+}
+
+/// How a state ends when its tries are used up.
+#[derive(Clone, Debug)]
+pub(super) struct GivesUp {
+    /// The last try was silent.
+    pub(super) silent: Outcome,
+    /// The last try was something else than asked for.
+    pub(super) otherwise: Outcome,
+}
+
+impl GivesUp {
+    /// With the same outcome either way.
+    pub(super) fn with(outcome: Outcome) -> Self {
+        Self { silent: outcome.clone(), otherwise: outcome }
+    }
+}
+
+impl Machine<'_> {
+    /// Asks, in the wording of the present try.
+    pub(super) fn listen(&mut self, listen: &Listen, expect: &Expect) -> Asks<Next> {
+        let Some(prompt) = self.audible(listen.wording(self.call.visit.tries))? else {
+            return Ok(Next::Fault(Remark::Unspeakable));
+        };
+        let timeout_s = u32::try_from(listen.timeout.as_secs()).unwrap_or(5).max(1);
+        self.reply.verbs.push(Verb::Gather(Gather {
+            prompt,
+            input: expect.input,
+            digits: expect.digits,
+            hash_ends: expect.hash_ends,
+            timeout_s,
+            action: self.nonce,
+            locale: self.call.locale.to_string(),
+            hints: expect.hints.clone(),
+            barge_in: listen.barge_in,
+        }));
+        Ok(Next::Wait)
+    }
+
+    /// The try has failed: asks again, or gives up.
+    pub(super) fn missed(
+        &mut self,
+        listen: &Listen,
+        expect: &Expect,
+        silent: bool,
+        gives_up: &GivesUp,
+    ) -> Asks<Next> {
+        self.call.visit.tries = self.call.visit.tries.saturating_add(1);
+        if self.call.visit.tries >= listen.tries {
+            let outcome = if silent { &gives_up.silent } else { &gives_up.otherwise };
+            return Ok(Next::Take(outcome.clone()));
+        }
+        self.listen(listen, expect)
+    }
+
+    /// The caller wants to hear it again: a few times it costs no try.
+    pub(super) fn repeat(
+        &mut self,
+        listen: &Listen,
+        expect: &Expect,
+        gives_up: &GivesUp,
+    ) -> Asks<Next> {
+        self.call.visit.repeats = self.call.visit.repeats.saturating_add(1);
+        if self.call.visit.repeats > limits::REPEATS_MAX {
+            return self.missed(listen, expect, false, gives_up);
+        }
+        self.listen(listen, expect)
+    }
+}

@@ -1,0 +1,628 @@
+//! One run of the machine: from an event to a turn, or to a question.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::Setting;
+use super::account::{Account, Claim};
+use super::call::{Call, Caller, End, Frame, Leg, Position, Role, Visit};
+use super::effect::Effect;
+use super::event::{Event, Heard, LegStatus, Ring};
+use super::id::{EffectId, LegId, Nonce, Sid};
+use super::question::{Answer, Question, Verdict, Verify};
+use super::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
+use super::states::{self, callback, transfer};
+use super::turn::{Entry, Hop, Moment, Remark, Turn};
+use crate::flow::level::{Fact, Facts, Proof};
+use crate::flow::name::{FieldName, LevelName, StateName};
+use crate::flow::outcome::Outcome;
+use crate::flow::prompt::Prompt;
+use crate::flow::state::{Kind, State};
+use crate::flow::template::Use;
+use crate::flow::{Flow, wording};
+use crate::limits;
+
+/// A value, unless something must be asked first.
+pub(super) type Asks<T> = Result<T, Box<Question>>;
+
+/// What follows in a state.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The state ended so.
+    Take(Outcome),
+    /// A key, a phrase or a case leads to another state.
+    Goto(StateName),
+    /// The call waits for an event.
+    Wait,
+    /// The call is over.
+    End(End),
+    /// Nothing can follow.
+    Fault(Remark),
+}
+
+/// What is known of the account in this run.
+#[derive(Debug)]
+enum Known {
+    NotAsked,
+    Asked(Option<Account>),
+}
+
+/// A run.
+#[derive(Debug)]
+pub(super) struct Machine<'a> {
+    pub(super) setting: Setting<'a>,
+    pub(super) moment: &'a Moment,
+    pub(super) call: Call,
+    /// What the leg spoken to will be answered with.
+    pub(super) reply: Reply,
+    /// The nonce of the next request of the leg spoken to.
+    pub(super) nonce: Nonce,
+    pub(super) remarks: Vec<Remark>,
+    /// What keys of questions are made of: the cause of this run.
+    cause: String,
+    /// The leg spoken to in this turn.
+    addressed: Option<LegId>,
+    answers: &'a [Answer],
+    asked: usize,
+    account: Known,
+    effects: Vec<(EffectId, Effect)>,
+    hops: Vec<Hop>,
+    proved: Vec<Fact>,
+    nonces: u32,
+    secret: bool,
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn begin(
+        setting: Setting<'a>,
+        call: Option<&Call>,
+        event: &Event,
+        moment: &'a Moment,
+        answers: &'a [Answer],
+    ) -> Option<Self> {
+        let call = match (call, event) {
+            (None, Event::Ring(ring)) => new_call(setting, ring, moment)?,
+            (Some(call), event) if call.end.is_none() && !matches!(event, Event::Ring(_)) => {
+                call.clone()
+            }
+            _ => return None,
+        };
+        let mut machine = Self {
+            setting,
+            moment,
+            cause: cause(event, call.turns),
+            call,
+            reply: Reply::default(),
+            nonce: Nonce(Uuid::nil()),
+            remarks: Vec::new(),
+            addressed: None,
+            answers,
+            asked: 0,
+            account: Known::NotAsked,
+            effects: Vec::new(),
+            hops: Vec::new(),
+            proved: Vec::new(),
+            nonces: 0,
+            secret: false,
+        };
+        machine.nonce = machine.fresh_nonce();
+        Some(machine)
+    }
+
+    /// Runs to the end of the turn; `None`: the event means nothing to the call.
+    pub(super) fn run(mut self, event: &Event) -> Asks<Option<Turn>> {
+        let next = match event {
+            Event::Ring(_) => {
+                self.addressed = Some(LegId::INBOUND);
+                self.walk(Next::Goto(self.call.at.state.clone()))?;
+                true
+            }
+            Event::Heard { leg, nonce, sid, heard } => self.hear(*leg, *nonce, sid, heard)?,
+            Event::LegStatus { leg, sid, status } => self.leg_status(*leg, sid, *status),
+            Event::Placed { effect, leg, sid } => self.placed(*effect, *leg, sid),
+            Event::NotPlaced { leg, .. } => callback::not_placed(&mut self, *leg),
+            Event::Undelivered { effect } => self.undelivered(*effect)?,
+            Event::Delivered { .. } => false,
+            Event::Deadline => self.deadline_came(),
+        };
+        Ok(next.then(|| self.finish(event)))
+    }
+
+    // ---- what happens ----
+
+    fn hear(&mut self, leg: LegId, nonce: Nonce, sid: &Sid, heard: &Heard) -> Asks<bool> {
+        self.addressed = Some(leg);
+        let Some(of) = self.call.leg_mut(leg) else { return Ok(false) };
+        of.spent = Some(nonce);
+        of.answered = None;
+        of.sid.get_or_insert_with(|| sid.clone());
+        of.status = LegStatus::InProgress;
+        let role = of.role;
+        self.secret = role == Role::Callback || self.waits_for_secret();
+        if self.call.turns >= limits::TURNS_MAX {
+            self.walk(Next::Fault(Remark::TooManyTurns))?;
+        } else if heard.over && leg == self.call.speaking {
+            self.caller_left();
+        } else if leg == self.call.speaking {
+            let next = states::resume(self, heard)?;
+            self.walk(next)?;
+        } else {
+            match role {
+                Role::Callback => callback::heard(self, leg, heard)?,
+                Role::Whisper => transfer::whisper(self, leg, heard)?,
+                // The flow has gone on to another leg.
+                Role::Inbound => self.reply.verbs.push(Verb::Hangup),
+            }
+        }
+        Ok(true)
+    }
+
+    fn leg_status(&mut self, leg: LegId, sid: &Sid, status: LegStatus) -> bool {
+        let Some(of) = self.call.leg_mut(leg) else { return false };
+        let other = of.sid.as_ref().is_some_and(|known| known != sid);
+        // A status that comes late changes nothing, and what is over stays over.
+        if other || !of.is_live() || of.status == status {
+            return false;
+        }
+        if of.status == LegStatus::InProgress && status == LegStatus::Ringing {
+            return false;
+        }
+        of.sid.get_or_insert_with(|| sid.clone());
+        of.status = status;
+        let role = of.role;
+        if !status.is_final() {
+            return true;
+        }
+        match role {
+            Role::Callback if self.call.rings_on(leg) => callback::leg_over(self, leg),
+            _ if leg == self.call.speaking => callback::speaking_leg_over(self),
+            _ => {}
+        }
+        true
+    }
+
+    fn placed(&mut self, effect: EffectId, leg: LegId, sid: &Sid) -> bool {
+        let Some(of) = self.call.leg_mut(leg) else { return false };
+        if of.effect != Some(effect) {
+            return false;
+        }
+        match &of.sid {
+            Some(known) if known == sid => false,
+            Some(_) => {
+                self.remarks.push(Remark::OtherSid);
+                callback::disagreement(self, leg, sid);
+                true
+            }
+            None => {
+                of.sid = Some(sid.clone());
+                true
+            }
+        }
+    }
+
+    fn undelivered(&mut self, effect: EffectId) -> Asks<bool> {
+        let Some(code) = self.call.code.as_mut().filter(|code| code.effect == Some(effect)) else {
+            return Ok(false);
+        };
+        if code.undelivered {
+            return Ok(false);
+        }
+        code.undelivered = true;
+        let waiting = self.state().is_some_and(|state| matches!(state.kind, Kind::GatherOtp(_)));
+        if waiting {
+            self.interrupt(self.call.speaking);
+            self.walk(Next::Take(Outcome::Undelivered))?;
+        }
+        Ok(true)
+    }
+
+    fn deadline_came(&mut self) -> bool {
+        if self.moment.now >= self.last_moment() {
+            self.caller_left();
+            return true;
+        }
+        callback::deadline(self);
+        true
+    }
+
+    /// The caller is gone: facts die with the call, and what we have placed is taken down.
+    pub(super) fn caller_left(&mut self) {
+        if self.addressed.is_some() {
+            self.reply = Reply { verbs: vec![Verb::Hangup] };
+        }
+        self.end(End::CallerLeft);
+    }
+
+    // ---- walking ----
+
+    /// Walks on until the call waits or ends.
+    pub(super) fn walk(&mut self, mut next: Next) -> Asks<()> {
+        loop {
+            next = match next {
+                Next::Wait => return Ok(()),
+                Next::End(end) => {
+                    self.end(end);
+                    return Ok(());
+                }
+                Next::Fault(remark) => {
+                    self.fault(remark);
+                    return Ok(());
+                }
+                Next::Take(outcome) => self.take(&outcome),
+                Next::Goto(state) => self.enter(state)?,
+            };
+        }
+    }
+
+    fn take(&mut self, outcome: &Outcome) -> Next {
+        if let Some(hop) = self.hops.last_mut()
+            && hop.at == self.call.at
+        {
+            hop.outcome = Some(outcome.clone());
+        } else {
+            // A state that was entered in an earlier turn ends in this one.
+            self.hops.push(Hop { at: self.call.at.clone(), outcome: Some(outcome.clone()) });
+        }
+        let route = self.state().and_then(|state| state.route(outcome)).cloned();
+        route.map_or(Next::Fault(Remark::NoRoute), Next::Goto)
+    }
+
+    fn enter(&mut self, name: StateName) -> Asks<Next> {
+        if self.hops.len() >= limits::HOPS_MAX {
+            return Ok(Next::Fault(Remark::TooManyHops));
+        }
+        self.call.at.state = name;
+        self.call.visit = Visit::default();
+        self.hops.push(Hop { at: self.call.at.clone(), outcome: None });
+        let Some(state) = self.state() else { return Ok(Next::Fault(Remark::NoSuchState)) };
+        if let Some((level, _)) = &state.requires
+            && !self.meets(level)
+        {
+            return Ok(match &state.step_up {
+                Some(target) => self.step_up(target.state.clone()),
+                None => deny(state),
+            });
+        }
+        if !self.may_speak(state) {
+            return Ok(deny(state));
+        }
+        states::enter(self, state)
+    }
+
+    /// Remembers the present state and goes to prove its level. A step-up that was left without
+    /// coming back is forgotten when its state is asked for again.
+    fn step_up(&mut self, target: StateName) -> Next {
+        let frame = Frame::StepUp(self.call.at.clone());
+        let own = self.call.frames.iter().rposition(|f| matches!(f, Frame::Call(..)));
+        let start = own.map_or(0, |call| call + 1);
+        let again = self.call.frames.iter().skip(start).position(|known| *known == frame);
+        if let Some(position) = again {
+            self.call.frames.truncate(start + position);
+        }
+        if self.call.frames.len() >= limits::FRAMES_MAX {
+            return Next::Fault(Remark::TooDeep);
+        }
+        self.call.frames.push(frame);
+        Next::Goto(target)
+    }
+
+    /// Ends the call with the apology, and the line's fallback number where there is one.
+    fn fault(&mut self, remark: Remark) {
+        self.remarks.push(remark);
+        let locale = wording::spoken_in(&self.call.locale);
+        let apology = Words::Text(wording::of(&locale).apology.to_owned());
+        let speech = Speech { words: vec![apology], locale: locale.to_string(), voice: None };
+        let mut verbs = vec![Verb::Hear(Audible::Say(speech))];
+        verbs.push(match self.setting.fallback_number {
+            Some(number) => Verb::Dial(Dial {
+                to: DialTarget::Number { number: number.to_owned(), whisper: None },
+                timeout_s: 30,
+                caller_id: None,
+                action: None,
+            }),
+            None => Verb::Hangup,
+        });
+        self.reply = Reply { verbs };
+        self.end(End::Failed);
+    }
+
+    fn end(&mut self, end: End) {
+        self.call.end = Some(end);
+        self.call.code = None;
+        self.call.ringing = None;
+        let speaking = self.addressed;
+        let others: Vec<_> = self
+            .call
+            .legs
+            .iter()
+            .filter(|leg| leg.role == Role::Callback && leg.is_live() && Some(leg.id) != speaking)
+            .filter_map(|leg| Some((leg.id, leg.sid.clone()?)))
+            .collect();
+        for (leg, sid) in others {
+            self.effect(Effect::EndLeg { leg, sid });
+        }
+    }
+
+    // ---- what states ask of the machine ----
+
+    /// The present flow.
+    pub(super) fn flow(&self) -> Option<&'a Flow> {
+        self.setting.flows.get(self.call.at.flow.as_str()).map(|flow| &**flow)
+    }
+
+    /// The present state.
+    pub(super) fn state(&self) -> Option<&'a State> {
+        self.flow()?.state(&self.call.at.state)
+    }
+
+    /// The flow the call began in.
+    pub(super) fn start_flow(&self) -> Option<&'a Flow> {
+        self.setting.flows.get(self.call.flow.as_str()).map(|flow| &**flow)
+    }
+
+    /// Whether the facts meet a level now. A level that does not exist is never met.
+    pub(super) fn meets(&self, level: &LevelName) -> bool {
+        let own = self.start_flow().and_then(|flow| flow.levels.get(level));
+        let level = own.or_else(|| self.flow()?.levels.get(level));
+        level.is_some_and(|level| level.is_met(&self.call.facts, self.moment.now))
+    }
+
+    /// Whether the facts allow an account field to be used now.
+    pub(super) fn may_use(&self, field: &FieldName) -> bool {
+        let level = self.start_flow().and_then(|flow| flow.disclose.get(field));
+        level.is_some_and(|level| self.meets(level))
+    }
+
+    /// Whether everything that a state says may be said now.
+    fn may_speak(&self, state: &State) -> bool {
+        let mut templates: Vec<_> =
+            state.prompts().into_iter().flat_map(Prompt::templates).collect();
+        if let Kind::Set(set) = &state.kind {
+            templates.extend(states::set::templates(set));
+        }
+        templates.into_iter().flat_map(|template| &template.uses).all(|used| match used {
+            Use::Field(field) => self.may_use(field),
+            _ => true,
+        })
+    }
+
+    /// Asks, or takes the answer that came.
+    pub(super) fn ask(&mut self, question: Question) -> Asks<Answer> {
+        let answer = self.answers.get(self.asked).cloned();
+        self.asked += 1;
+        answer.ok_or_else(|| Box::new(question))
+    }
+
+    /// The key of a question that changes the world: the same in every run for the same cause.
+    pub(super) fn key(&self) -> String {
+        let leg = self.addressed.unwrap_or(self.call.speaking);
+        format!("{}/{leg}/{}/{}", self.call.id, self.cause, self.asked)
+    }
+
+    /// The account claimed, as it is now; `None`: there is none, or it is a decoy.
+    pub(super) fn account(&mut self) -> Asks<Option<Account>> {
+        if let Known::Asked(account) = &self.account {
+            return Ok(account.clone());
+        }
+        let account = match &self.call.claim {
+            Claim::Account(id) => match self.ask(Question::FindById(id.clone()))? {
+                Answer::Account(account) => account.map(|account| *account),
+                _ => None,
+            },
+            Claim::None | Claim::Decoy(_) => None,
+        };
+        self.account = Known::Asked(account.clone());
+        Ok(account)
+    }
+
+    /// Takes up a claim. Whatever was proved was proved of somebody else.
+    pub(super) fn claim(&mut self, claim: Claim, account: Option<Account>) {
+        self.call.claim = claim;
+        self.call.facts = Facts::default();
+        self.call.code = None;
+        self.call.ringing = None;
+        self.call.variables.retain(|_, variable| !variable.derived);
+        for frame in &mut self.call.frames {
+            if let Frame::Call(_, variables) = frame {
+                variables.retain(|_, variable| !variable.derived);
+            }
+        }
+        self.account = Known::Asked(account);
+    }
+
+    /// Verifies an entry, and proves the fact if it is right.
+    pub(super) fn verify(
+        &mut self,
+        factor: Fact,
+        entry: crate::secret::Secret,
+        against: super::question::Against,
+        contact: Option<String>,
+    ) -> Asks<Verdict> {
+        let key = self.key();
+        let whom = self.call.claim.whom(self.call.id);
+        let verify = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against };
+        let answer = self.ask(Question::Verify(verify))?;
+        *self.call.entries.entry(factor).or_default() += 1;
+        // A claim that is no account proves nothing, whatever the answer.
+        let real = matches!(self.call.claim, Claim::Account(_));
+        match answer {
+            Answer::Verdict(Verdict::Right) if real => {
+                let at = self.moment.now;
+                self.call.facts.0.insert(factor, Proof { at, contact, counts: true });
+                self.proved.push(factor);
+                self.effect(Effect::ClearAttempts { whom, factor, key, at });
+                Ok(Verdict::Right)
+            }
+            Answer::Verdict(Verdict::Locked) => Ok(Verdict::Locked),
+            _ => Ok(Verdict::Wrong),
+        }
+    }
+
+    /// Adds an effect, and says its id.
+    pub(super) fn effect(&mut self, effect: Effect) -> EffectId {
+        let id = EffectId::of(self.call.id, self.moment.turn, self.effects.len());
+        self.effects.push((id, effect));
+        id
+    }
+
+    /// The id that the next effect will have.
+    pub(super) fn next_effect(&self) -> EffectId {
+        EffectId::of(self.call.id, self.moment.turn, self.effects.len())
+    }
+
+    /// A nonce that nobody can guess.
+    pub(super) fn fresh_nonce(&mut self) -> Nonce {
+        let mut hash = Sha256::new();
+        hash.update(self.moment.seed);
+        hash.update(self.nonces.to_be_bytes());
+        self.nonces += 1;
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        Nonce(Uuid::from_bytes(bytes))
+    }
+
+    /// Adds a leg that we place; `None`: the call has had too many.
+    pub(super) fn add_leg(&mut self, role: Role) -> Option<(LegId, Nonce)> {
+        let count = u16::try_from(self.call.legs.len()).ok()?;
+        if self.call.legs.len() >= limits::LEGS_MAX {
+            return None;
+        }
+        let (id, nonce) = (LegId(count), self.fresh_nonce());
+        let mut leg = new_leg(id, role, None, nonce);
+        leg.present = Reply { verbs: vec![Verb::Hangup] };
+        self.call.legs.push(leg);
+        Some((id, nonce))
+    }
+
+    /// Speaks to a live leg that has not asked: its present prompt changes, and it is taken there.
+    pub(super) fn interrupt(&mut self, leg: LegId) {
+        self.addressed = Some(leg);
+        let Some(of) = self.call.leg_mut(leg) else { return };
+        if of.answered.is_none() {
+            of.answered = Some(of.present.clone());
+        }
+        if let Some(sid) = of.sid.clone() {
+            self.effect(Effect::RedirectLeg { leg, sid });
+        }
+    }
+
+    fn waits_for_secret(&self) -> bool {
+        self.state()
+            .is_some_and(|state| matches!(state.kind, Kind::GatherPin(_) | Kind::GatherOtp(_)))
+    }
+
+    fn last_moment(&self) -> Timestamp {
+        after(self.call.started, limits::CALL_DURATION_MAX)
+    }
+
+    // ---- the turn ----
+
+    fn finish(mut self, event: &Event) -> Turn {
+        self.call.turns += 1;
+        self.call.turn = self.moment.turn;
+        let (reply, nonce) = (self.reply, self.nonce);
+        if let Some(leg) = self.addressed.and_then(|leg| self.call.leg_mut(leg)) {
+            leg.present = reply.clone();
+            leg.expected = nonce;
+        }
+        let deadline = match (self.call.end, &self.call.ringing) {
+            (Some(_), _) => None,
+            (None, Some(ringing)) => Some(callback::wakes_at(ringing)),
+            (None, None) => Some(after(self.call.started, limits::CALL_DURATION_MAX)),
+        };
+        let entry = Entry {
+            number: self.call.turns,
+            moment: self.moment.clone(),
+            event: event.redacted(self.secret),
+            answers: self.answers.iter().map(Answer::redacted).collect(),
+            hops: self.hops,
+            proved: self.proved,
+            effects: self.effects.iter().map(|(id, _)| *id).collect(),
+            end: self.call.end,
+            remarks: self.remarks,
+        };
+        Turn { call: self.call, reply, effects: self.effects, deadline, entry }
+    }
+}
+
+/// Where a caller goes who may not enter.
+fn deny(state: &State) -> Next {
+    match state.route(&Outcome::Denied) {
+        Some(_) => Next::Take(Outcome::Denied),
+        None => Next::Fault(Remark::Withheld),
+    }
+}
+
+/// A later moment; the end of time if there is none.
+pub(super) fn after(moment: Timestamp, duration: std::time::Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| moment.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn cause(event: &Event, turns: u64) -> String {
+    match event {
+        Event::Ring(_) => "ring".into(),
+        Event::Heard { nonce, .. } => nonce.to_string(),
+        Event::Undelivered { effect } | Event::Delivered { effect } => format!("message-{effect}"),
+        Event::Placed { effect, .. } | Event::NotPlaced { effect, .. } => {
+            format!("placed-{effect}")
+        }
+        Event::LegStatus { leg, status, .. } => format!("status-{leg}-{status:?}"),
+        Event::Deadline => format!("deadline-{turns}"),
+    }
+}
+
+fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> {
+    let flow = setting.flows.get(&ring.flow)?;
+    let nonce = Nonce(Uuid::nil());
+    let mut inbound = new_leg(LegId::INBOUND, Role::Inbound, Some(ring.sid.clone()), nonce);
+    inbound.status = LegStatus::InProgress;
+    Some(Call {
+        id: ring.call,
+        edition: setting.edition.to_owned(),
+        flow: flow.name.clone(),
+        line: ring.line.clone(),
+        caller: Caller {
+            number: ring.from.clone(),
+            attestation: ring.attestation,
+            forwarded: ring.forwarded,
+        },
+        started: moment.now,
+        turns: 0,
+        turn: moment.turn,
+        locale: flow.locale.clone(),
+        at: Position { flow: flow.name.clone(), state: flow.start.clone() },
+        visit: Visit::default(),
+        frames: Vec::new(),
+        claim: Claim::None,
+        facts: Facts::default(),
+        variables: BTreeMap::new(),
+        code: None,
+        ringing: None,
+        legs: vec![inbound],
+        speaking: LegId::INBOUND,
+        sends: 0,
+        last_send: None,
+        entries: BTreeMap::new(),
+        end: None,
+    })
+}
+
+fn new_leg(id: LegId, role: Role, sid: Option<Sid>, expected: Nonce) -> Leg {
+    Leg {
+        id,
+        role,
+        sid,
+        effect: None,
+        status: LegStatus::Ringing,
+        expected,
+        spent: None,
+        answered: None,
+        present: Reply::default(),
+    }
+}

@@ -1,0 +1,135 @@
+//! Attempts, codes, lockouts and sends: the numbers that hold for every flow.
+//!
+//! The defaults follow NIST SP 800-63B (codes of at least six digits, ten minutes, at most a hundred
+//! failures), 47 CFR 64.2003 (a contact counts after 30 days) and PSD2's five tries.
+
+use super::account::Line;
+
+/// The numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// One-time codes.
+    pub otp: Otp,
+    /// Failures of any factor.
+    pub pin: Attempts,
+    /// Failures over all factors.
+    pub shared: Shared,
+    /// Calls to the number on file.
+    pub callback: Rings,
+    /// Which contacts on file may be used.
+    pub contact: Contact,
+}
+
+/// One-time codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Otp {
+    /// How many digits, 6 to 10.
+    pub digits: u32,
+    /// How long a code may be used, at most 600 s.
+    pub ttl_s: u32,
+    /// Tries per code.
+    pub checks: u8,
+    /// Messages to one account in ten minutes.
+    pub sends_per_10min: u32,
+    /// Messages to one account in a day.
+    pub sends_per_day: u32,
+    /// How long a caller waits before the next code of the same call, one number a send.
+    pub resend_backoff_s: Vec<u32>,
+}
+
+/// Failures of a factor. A reserved attempt counts as a failure until it has succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempts {
+    /// Entries in one call.
+    pub per_call: u8,
+    /// Failures in a row after which the factor is locked for a while.
+    pub soft_limit: u32,
+    /// For how long, the first time; it doubles.
+    pub soft_lock_s: u32,
+    /// For how long at most.
+    pub soft_lock_max_s: u32,
+    /// Failures in a row after which the factor is disabled until somebody lifts it, at most 100.
+    pub hard_cap: u32,
+    /// Failures in 365 days, successes in between or not.
+    pub year_budget: u32,
+}
+
+/// Failures over all factors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// In 24 hours, on one account.
+    pub all_factor_failures_24h: u32,
+}
+
+/// Calls to the number on file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rings {
+    /// How many digits the spoken code has, 6 to 10.
+    pub code_digits: u32,
+    /// How long the whole exchange may take, at most 600 s.
+    pub total_s: u32,
+    /// To one account in an hour.
+    pub per_account_h: u32,
+}
+
+/// Which contacts on file may be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Days on file.
+    pub min_age_days: u32,
+    /// Lines that may get text messages.
+    pub sms_line_types: Vec<Line>,
+    /// Lines that may be rung.
+    pub voice_line_types: Vec<Line>,
+    /// Calling codes allowed beside that of the line called.
+    pub country_codes: Vec<i32>,
+}
+
+impl Default for Otp {
+    fn default() -> Self {
+        Self {
+            digits: 6,
+            ttl_s: 600,
+            checks: 3,
+            sends_per_10min: 5,
+            sends_per_day: 10,
+            resend_backoff_s: vec![30, 40, 60, 90, 120],
+        }
+    }
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            per_call: 3,
+            soft_limit: 5,
+            soft_lock_s: 1_800,
+            soft_lock_max_s: 86_400,
+            hard_cap: 20,
+            year_budget: 50,
+        }
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { all_factor_failures_24h: 10 }
+    }
+}
+
+impl Default for Rings {
+    fn default() -> Self {
+        Self { code_digits: 6, total_s: 600, per_account_h: 3 }
+    }
+}
+
+impl Default for Contact {
+    fn default() -> Self {
+        Self {
+            min_age_days: 30,
+            sms_line_types: vec![Line::Mobile],
+            voice_line_types: vec![Line::Mobile, Line::Landline, Line::FixedVoip],
+            country_codes: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the machine cannot know by itself: it asks, the shell answers, and it is run again.
+//!
+//! A question that changes the world (an attempt, a message's budget) carries a key made of call, leg
+//! and nonce: asked again, after a crash or by a duplicate, it is counted once.
+
+use serde::{Deserialize, Serialize};
+
+use super::account::{Account, Whom};
+use crate::flow::level::Fact;
+use crate::phone::PhoneNumber;
+use crate::secret::Secret;
+
+/// Something asked of the shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Which account has this number, exactly?
+    FindByPhone(PhoneNumber),
+    /// Which account has this id? Also asked for the present data of an account already claimed.
+    FindById(Secret),
+    /// Reserve an attempt; if there is one to be had, is the entry right?
+    Verify(Verify),
+    /// A fresh code of this many digits, bound to the call and its claim.
+    FreshCode {
+        /// Whose.
+        whom: Whom,
+        /// What it is for.
+        factor: Fact,
+        /// How long.
+        digits: u32,
+    },
+    /// Take one message or ring out of the budget.
+    Spend {
+        /// Counted once under this.
+        key: String,
+        /// Whose budget.
+        whom: Whom,
+        /// What for.
+        factor: Fact,
+    },
+}
+
+/// An entry to be verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// Counted once under this.
+    pub key: String,
+    /// Whose attempt.
+    pub whom: Whom,
+    /// The factor.
+    pub factor: Fact,
+    /// What the caller gave, in its one canonical form.
+    pub entry: Secret,
+    /// What it is held against.
+    pub against: Against,
+}
+
+/// What an entry is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// The PIN on file.
+    Pin,
+    /// A code of this call, by its keyed hash.
+    Code(String),
+}
+
+/// What the shell found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// An account, or none.
+    Account(Option<Box<Account>>),
+    /// Of an entry.
+    Verdict(Verdict),
+    /// A code and its keyed hash.
+    Code {
+        /// The code; in a journal as many zeros.
+        code: Secret,
+        /// Its hash.
+        hash: String,
+    },
+    /// Of a budget.
+    Spent(bool),
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is right.
+    Right,
+    /// It is wrong.
+    Wrong,
+    /// No attempt was to be had; the entry was not looked at.
+    Locked,
+}
+
+impl Answer {
+    /// The answer without what must not be kept: a journal's copy.
+    pub fn redacted(&self) -> Self {
+        match self {
+            Self::Code { code, hash } => Self::Code { code: zeros(code), hash: hash.clone() },
+            other => other.clone(),
+        }
+    }
+}
+
+/// As many zeros.
+pub(super) fn zeros(secret: &Secret) -> Secret {
+    Secret::new("0".repeat(secret.expose().chars().count()))
+}

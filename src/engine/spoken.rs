@@ -1,0 +1,197 @@
+//! What was said, in one canonical form.
+//!
+//! One utterance has one value and no alternatives: each alternative would be another guess. An
+//! utterance that is not wholly digits is no entry at all, and costs no attempt.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::flow::locale::Locale;
+
+const ENGLISH: [(&str, char); 16] = [
+    ("zero", '0'),
+    ("oh", '0'),
+    ("o", '0'),
+    ("nought", '0'),
+    ("naught", '0'),
+    ("nil", '0'),
+    ("one", '1'),
+    ("two", '2'),
+    ("three", '3'),
+    ("four", '4'),
+    ("five", '5'),
+    ("six", '6'),
+    ("seven", '7'),
+    ("eight", '8'),
+    ("nine", '9'),
+    ("niner", '9'),
+];
+
+/// Words that sound like digits; they count only where the length of the entry is known and fits.
+const HOMOPHONES: [(&str, char); 7] = [
+    ("to", '2'),
+    ("too", '2'),
+    ("for", '4'),
+    ("fore", '4'),
+    ("ate", '8'),
+    ("won", '1'),
+    ("tree", '3'),
+];
+
+const SPANISH: [(&str, char); 10] = [
+    ("cero", '0'),
+    ("uno", '1'),
+    ("dos", '2'),
+    ("tres", '3'),
+    ("cuatro", '4'),
+    ("cinco", '5'),
+    ("seis", '6'),
+    ("siete", '7'),
+    ("ocho", '8'),
+    ("nueve", '9'),
+];
+
+/// The digits said: `oh double five seven` is 0557. Tens, hundreds and anything left over are none.
+pub fn digits(said: &str, expected: Option<u32>, locale: &Locale) -> Option<String> {
+    let text = said.to_lowercase();
+    let tokens: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || "-.,".contains(c))
+        .filter(|t| !t.is_empty())
+        .collect();
+    let mut digits = String::new();
+    let mut homophones = 0;
+    let mut rest = tokens.as_slice();
+    while let [token, after @ ..] = rest {
+        let times = match *token {
+            "double" => 2,
+            "triple" | "treble" => 3,
+            _ => 1,
+        };
+        if times > 1 {
+            let [next, after @ ..] = after else { return None };
+            let digit = word(next, locale).or_else(|| single(next))?;
+            digits.extend(std::iter::repeat_n(digit, times));
+            rest = after;
+            continue;
+        }
+        if let Some(digit) = word(token, locale) {
+            digits.push(digit);
+        } else if token.bytes().all(|b| b.is_ascii_digit()) {
+            digits.push_str(token);
+        } else {
+            digits.push(homophone(token, locale)?);
+            homophones += 1;
+        }
+        rest = after;
+    }
+    let length = u32::try_from(digits.len()).ok()?;
+    let fits = expected.is_some_and(|expected| expected == length);
+    let plausible = homophones == 0 || (fits && digits.len() > homophones);
+    (!digits.is_empty() && plausible).then_some(digits)
+}
+
+fn word(token: &str, locale: &Locale) -> Option<char> {
+    let table: &[(&str, char)] = if locale.language() == "es" { &SPANISH } else { &ENGLISH };
+    table.iter().find(|(word, _)| *word == token).map(|(_, digit)| *digit)
+}
+
+fn homophone(token: &str, locale: &Locale) -> Option<char> {
+    let english = locale.language() == "en";
+    english.then(|| HOMOPHONES.iter().find(|(word, _)| *word == token).map(|(_, d)| *d)).flatten()
+}
+
+fn single(token: &str) -> Option<char> {
+    let mut chars = token.chars();
+    let digit = chars.next().filter(char::is_ascii_digit)?;
+    chars.next().is_none().then_some(digit)
+}
+
+/// Words compared: compatibility form, lower case, letters and digits alone, single blanks.
+pub fn words(said: &str) -> String {
+    let folded: String = said
+        .nfkc()
+        .flat_map(char::to_lowercase)
+        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
+        .collect();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether `phrase` is said in `said`, as whole words.
+pub fn contains(said: &str, phrase: &str) -> bool {
+    let (said, phrase) = (words(said), words(phrase));
+    !phrase.is_empty() && format!(" {said} ").contains(&format!(" {phrase} "))
+}
+
+/// An amount keyed (`12*50`) or said (`$1,200.50`, `two hundred fifty dollars`).
+pub fn amount(text: &str, locale: &Locale) -> Option<f64> {
+    let keyed = text.replace('*', ".");
+    let plain: String =
+        keyed.chars().filter(|c| !matches!(c, '$' | '€' | '£' | ',' | ' ')).collect();
+    if let Ok(number) = plain.parse::<f64>() {
+        return (number.is_finite() && number >= 0.0).then_some(number);
+    }
+    let language = text2num::get_interpreter_for(locale.language())?;
+    let digits = text2num::replace_numbers_in_text(&words(text), &language, 0.0);
+    let mut numbers = digits.split_whitespace().filter_map(|token| token.parse::<f64>().ok());
+    let first = numbers.next()?;
+    Some(numbers.next().map_or(first, |cents| first + cents / 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::wording::english;
+
+    #[test]
+    fn one_utterance_has_one_value() {
+        let some = |said: &str, expected| digits(said, expected, &english());
+        for (said, value) in [
+            ("one two three four", "1234"),
+            ("oh double five seven", "0557"),
+            ("triple seven one", "7771"),
+            ("treble two nine", "2229"),
+            ("1-2-3-4.", "1234"),
+            ("12 34", "1234"),
+            ("One, two. Three", "123"),
+        ] {
+            assert_eq!(some(said, None).as_deref(), Some(value), "{said}");
+        }
+        assert_eq!(some("one two three for", Some(4)).as_deref(), Some("1234"));
+        for said in [
+            "double double two",
+            "twenty three forty five",
+            "one two three for",
+            "for you",
+            "",
+            "double",
+            "one hundred",
+            "my pin is 1234",
+            "１２３４",
+            "١٢٣٤",
+        ] {
+            assert_eq!(some(said, None), None, "{said}");
+        }
+        assert_eq!(some("for for for for", Some(4)), None, "nothing but homophones");
+    }
+
+    #[test]
+    fn spanish_digits_are_digits() {
+        let es = Locale::parse("es-MX").unwrap();
+        assert_eq!(digits("uno dos tres cuatro", None, &es).as_deref(), Some("1234"));
+    }
+
+    #[test]
+    fn phrases_are_whole_words() {
+        assert!(contains("Uh, my BALANCE, please!", "balance"));
+        assert!(contains("I want a new card.", "new card"));
+        assert!(!contains("discard it", "card"));
+        assert!(!contains("anything", ""));
+    }
+
+    #[test]
+    fn amounts_are_keyed_or_said() {
+        assert_eq!(amount("12*50", &english()), Some(12.5));
+        assert_eq!(amount("$1,200.50", &english()), Some(1200.5));
+        assert_eq!(amount("two hundred fifty dollars", &english()), Some(250.0));
+        assert_eq!(amount("nothing", &english()), None);
+    }
+}

@@ -1,0 +1,353 @@
+//! `callback`: rings the number on file; the code spoken on one leg is keyed in on the other.
+//!
+//! The inbound leg never learns more than that it is over. The new leg says the business's name and
+//! asks for the code, whoever answers: the code is the proof, not the answering.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::super::call::{End, Phase, Ringing, Role};
+use super::super::effect::{Effect, PlaceCall};
+use super::super::event::{AnsweredBy, Heard, LegStatus};
+use super::super::id::{LegId, Sid};
+use super::super::listen::{Expect, Given};
+use super::super::machine::{Asks, Machine, Next, after};
+use super::super::question::{Against, Answer, Question, Verdict};
+use super::super::reply::{Audible, Gather, Verb};
+use super::send_sms_otp::{Eligible, contact_of, eligible};
+use crate::flow::level::Fact;
+use crate::flow::outcome::Outcome;
+use crate::flow::state::Kind;
+use crate::flow::states::callback::Callback;
+use crate::secret::Secret;
+
+/// Seconds between two looks of a waiting caller.
+const POLL_S: u32 = 3;
+/// Time beyond the ringing until the provider must have said that nobody answered.
+const RING_MARGIN: Duration = Duration::from_secs(15);
+/// Time a caller needs to hear the code twice and hang up, if the provider does not report it.
+const HANG_UP_WITHIN: Duration = Duration::from_secs(45);
+/// Seconds to key in the code.
+const ENTRY_TIMEOUT_S: u32 = 15;
+
+pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
+    let to = match eligible(m, &m.setting.policy.contact.voice_line_types)? {
+        Eligible::Number(number) => Some(number),
+        Eligible::Decoy => None,
+        Eligible::None => return Ok(Next::Take(Outcome::Unavailable)),
+    };
+    let whom = m.call.claim.whom(m.call.id);
+    let key = m.key();
+    let spend = Question::Spend { key, whom: whom.clone(), factor: Fact::Callback };
+    if m.ask(spend)? != Answer::Spent(true) {
+        return Ok(Next::Take(Outcome::Limited));
+    }
+    let rules = &m.setting.policy.callback;
+    let fresh = Question::FreshCode { whom, factor: Fact::Callback, digits: rules.code_digits };
+    let Answer::Code { code, hash } = m.ask(fresh)? else {
+        return Ok(Next::Take(Outcome::Unavailable));
+    };
+    // A telephone that is in use would be engaged: it is rung when its call is over.
+    let hang_up_first = to.is_some() && to == m.call.caller.number;
+    let now = m.moment.now;
+    m.call.ringing = Some(Ringing {
+        hash,
+        to,
+        leg: None,
+        phase: if hang_up_first { Phase::HangUpFirst } else { Phase::Ringing },
+        tries_left: state.tries,
+        tried: false,
+        ring_until: if hang_up_first {
+            after(now, HANG_UP_WITHIN)
+        } else {
+            after(now, state.ring + RING_MARGIN)
+        },
+        expires: after(now, Duration::from_secs(rules.total_s.into())),
+    });
+    let prompt = if hang_up_first { &state.hang_up_prompt } else { &state.prompt };
+    match prompt {
+        Some(prompt) => {
+            m.say(prompt)?;
+        }
+        None if hang_up_first => m.say_own(|words| words.callback_hang_up.into()),
+        None => m.say_own(|words| words.callback_stay.into()),
+    }
+    m.say_code(&code);
+    m.reply.verbs.push(Verb::Hear(Audible::Pause(1)));
+    m.say_own(|words| words.again.into());
+    m.say_code(&code);
+    if hang_up_first {
+        m.reply.verbs.push(Verb::Hangup);
+    } else {
+        place(m);
+        wait(m);
+    }
+    Ok(Next::Wait)
+}
+
+/// The caller's leg looks whether it is over.
+pub(super) fn poll(m: &mut Machine<'_>) -> Next {
+    let Some(ringing) = m.call.ringing.clone() else { return Next::Take(Outcome::Failed) };
+    let now = m.moment.now;
+    let outcome = match &ringing.phase {
+        Phase::Over(outcome) => Some(outcome.clone()),
+        Phase::Ringing if now >= ringing.ring_until => Some(Outcome::NoAnswer),
+        Phase::Answered if now >= ringing.expires => Some(Outcome::Failed),
+        // The caller was to hang up and has not: they are rung all the same when it is time.
+        Phase::HangUpFirst => {
+            m.reply.verbs.push(Verb::Hangup);
+            return Next::Wait;
+        }
+        Phase::Ringing | Phase::Answered => None,
+    };
+    if let Some(outcome) = outcome {
+        end_leg(m, &ringing);
+        m.call.ringing = None;
+        return Next::Take(outcome);
+    }
+    wait(m);
+    Next::Wait
+}
+
+/// Something was heard on the leg that we placed.
+pub(in crate::engine) fn heard(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -> Asks<()> {
+    let Some(ringing) = m.call.ringing.clone().filter(|ringing| ringing.leg == Some(leg)) else {
+        m.reply.verbs.push(Verb::Hangup);
+        return Ok(());
+    };
+    if matches!(ringing.phase, Phase::Over(_)) || heard.over || m.moment.now >= ringing.expires {
+        over(m, if ringing.tried { Outcome::Failed } else { Outcome::NoAnswer });
+        m.reply.verbs.push(Verb::Hangup);
+        return Ok(());
+    }
+    if ringing.phase == Phase::Ringing {
+        if matches!(heard.answered_by, Some(AnsweredBy::Machine | AnsweredBy::Fax)) {
+            over(m, Outcome::NoAnswer);
+            m.reply.verbs.push(Verb::Hangup);
+            end_if_nobody_waits(m);
+            return Ok(());
+        }
+        set_phase(m, Phase::Answered);
+        ask_code(m);
+        return Ok(());
+    }
+    let Given::Keys(keys) = Given::of(heard) else {
+        missed(m);
+        return Ok(());
+    };
+    let digits = m.setting.policy.callback.code_digits;
+    let fits = usize::try_from(digits).is_ok_and(|digits| digits == keys.len());
+    if !fits || !keys.bytes().all(|b| b.is_ascii_digit()) {
+        missed(m);
+        return Ok(());
+    }
+    if let Some(ringing) = &mut m.call.ringing {
+        ringing.tried = true;
+    }
+    let contact = ringing.to.as_ref().map(contact_of);
+    let against = Against::Code(ringing.hash);
+    match m.verify(Fact::Callback, Secret::new(keys), against, contact)? {
+        Verdict::Right => verified(m, leg),
+        Verdict::Wrong | Verdict::Locked => {
+            missed(m);
+            Ok(())
+        }
+    }
+}
+
+/// The leg that we placed is over.
+pub(in crate::engine) fn leg_over(m: &mut Machine<'_>, leg: LegId) {
+    let Some(ringing) = &m.call.ringing else { return };
+    if leg == m.call.speaking {
+        return m.caller_left();
+    }
+    if !matches!(ringing.phase, Phase::Over(_)) {
+        let outcome = if ringing.tried { Outcome::Failed } else { Outcome::NoAnswer };
+        over(m, outcome);
+    }
+    end_if_nobody_waits(m);
+}
+
+/// The leg on which the flow goes on is over: the call is too, unless it waits for the other leg.
+pub(in crate::engine) fn speaking_leg_over(m: &mut Machine<'_>) {
+    match m.call.ringing.as_ref().map(|ringing| ringing.phase.clone()) {
+        Some(Phase::HangUpFirst) => {
+            let ring = ring_time(m);
+            if let Some(ringing) = &mut m.call.ringing {
+                ringing.ring_until = after(m.moment.now, ring + RING_MARGIN);
+            }
+            set_phase(m, Phase::Ringing);
+            place(m);
+        }
+        // A decoy has nobody to ring.
+        Some(Phase::Ringing | Phase::Answered)
+            if m.call.ringing.as_ref().is_some_and(|ringing| ringing.leg.is_some()) => {}
+        _ => m.caller_left(),
+    }
+}
+
+/// The provider would not place the call.
+pub(in crate::engine) fn not_placed(m: &mut Machine<'_>, leg: LegId) -> bool {
+    if let Some(of) = m.call.leg_mut(leg) {
+        of.status = LegStatus::Failed;
+    }
+    if !m.call.rings_on(leg) {
+        return false;
+    }
+    over(m, Outcome::NoAnswer);
+    end_if_nobody_waits(m);
+    true
+}
+
+/// The leg that asked for its answer is not the one that the provider says it placed: neither is
+/// believed.
+pub(in crate::engine) fn disagreement(m: &mut Machine<'_>, leg: LegId, placed: &Sid) {
+    let known = m.call.leg(leg).and_then(|leg| leg.sid.clone());
+    for sid in known.into_iter().chain([placed.clone()]) {
+        m.effect(Effect::EndLeg { leg, sid });
+    }
+    if m.call.speaking == leg {
+        return m.caller_left();
+    }
+    if m.call.rings_on(leg) {
+        over(m, Outcome::Failed);
+        end_if_nobody_waits(m);
+    }
+}
+
+/// The call's deadline has come.
+pub(in crate::engine) fn deadline(m: &mut Machine<'_>) {
+    let Some(ringing) = m.call.ringing.clone() else { return };
+    let now = m.moment.now;
+    match ringing.phase {
+        Phase::HangUpFirst if now >= ringing.ring_until => speaking_leg_over(m),
+        Phase::Ringing if now >= ringing.ring_until => {
+            over(m, Outcome::NoAnswer);
+            end_leg(m, &ringing);
+            end_if_nobody_waits(m);
+        }
+        Phase::Answered if now >= ringing.expires => {
+            over(m, Outcome::Failed);
+            end_leg(m, &ringing);
+            end_if_nobody_waits(m);
+        }
+        // The caller's leg is about to ask.
+        _ => {}
+    }
+}
+
+/// When a callback wants to be looked at.
+pub(in crate::engine) fn wakes_at(ringing: &Ringing) -> Timestamp {
+    match ringing.phase {
+        Phase::HangUpFirst | Phase::Ringing => ringing.ring_until,
+        Phase::Answered => ringing.expires,
+        // If the caller's leg does not ask in this time, it is gone.
+        Phase::Over(_) => after(ringing.expires, RING_MARGIN),
+    }
+}
+
+/// The code was right.
+fn verified(m: &mut Machine<'_>, leg: LegId) -> Asks<()> {
+    let waits = m.call.leg(m.call.speaking).is_some_and(super::super::call::Leg::is_live);
+    if waits {
+        over(m, Outcome::Ok);
+        m.say_own(|words| words.callback_thanks.into());
+        m.reply.verbs.push(Verb::Hangup);
+        return Ok(());
+    }
+    m.call.speaking = leg;
+    m.call.ringing = None;
+    m.walk(Next::Take(Outcome::Ok))
+}
+
+fn missed(m: &mut Machine<'_>) {
+    let left = m.call.ringing.as_mut().map_or(0, |ringing| {
+        ringing.tries_left = ringing.tries_left.saturating_sub(1);
+        ringing.tries_left
+    });
+    if left > 0 {
+        return ask_code(m);
+    }
+    over(m, Outcome::Failed);
+    m.say_own(|words| words.callback_bye.into());
+    m.reply.verbs.push(Verb::Hangup);
+    end_if_nobody_waits(m);
+}
+
+/// A call on which nobody waits any more is over.
+fn end_if_nobody_waits(m: &mut Machine<'_>) {
+    let waits = m.call.leg(m.call.speaking).is_some_and(super::super::call::Leg::is_live);
+    if !waits && m.call.end.is_none() {
+        m.call.end = Some(End::CallerLeft);
+        m.call.ringing = None;
+    }
+}
+
+fn ask_code(m: &mut Machine<'_>) {
+    let business = m.start_flow().map(|flow| flow.business.clone()).unwrap_or_default();
+    let ask = m.own(|words| format!("{business}. {}", words.callback_ask));
+    let expect = Expect::keys(Some(m.setting.policy.callback.code_digits), false);
+    m.reply.verbs.push(Verb::Gather(Gather {
+        prompt: vec![ask],
+        input: expect.input,
+        digits: expect.digits,
+        hash_ends: expect.hash_ends,
+        timeout_s: ENTRY_TIMEOUT_S,
+        action: m.nonce,
+        locale: m.call.locale.to_string(),
+        hints: Vec::new(),
+        barge_in: true,
+    }));
+}
+
+fn wait(m: &mut Machine<'_>) {
+    m.reply.verbs.push(Verb::Hear(Audible::Pause(POLL_S)));
+    m.reply.verbs.push(Verb::Redirect(m.nonce));
+}
+
+/// Rings the number on file; for a decoy nobody is rung.
+fn place(m: &mut Machine<'_>) {
+    let ring_s = u32::try_from(ring_time(m).as_secs()).unwrap_or(30);
+    let Some(to) = m.call.ringing.as_ref().and_then(|ringing| ringing.to.clone()) else { return };
+    let Some((leg, nonce)) = m.add_leg(Role::Callback) else {
+        over(m, Outcome::NoAnswer);
+        return end_if_nobody_waits(m);
+    };
+    let effect = m.next_effect();
+    if let Some(of) = m.call.leg_mut(leg) {
+        of.effect = Some(effect);
+    }
+    if let Some(ringing) = &mut m.call.ringing {
+        ringing.leg = Some(leg);
+    }
+    let from = m.call.line.clone();
+    m.effect(Effect::PlaceCall(PlaceCall { leg, nonce, to, from, ring_s }));
+}
+
+fn ring_time(m: &Machine<'_>) -> Duration {
+    match m.state().map(|state| &state.kind) {
+        Some(Kind::Callback(state)) => state.ring,
+        _ => Duration::from_secs(30),
+    }
+}
+
+fn over(m: &mut Machine<'_>, outcome: Outcome) {
+    set_phase(m, Phase::Over(outcome));
+}
+
+fn set_phase(m: &mut Machine<'_>, phase: Phase) {
+    if let Some(ringing) = &mut m.call.ringing
+        && !matches!(ringing.phase, Phase::Over(_))
+    {
+        ringing.phase = phase;
+    }
+}
+
+/// Takes down the leg that we placed, if it is up or may yet be.
+fn end_leg(m: &mut Machine<'_>, ringing: &Ringing) {
+    let leg = ringing.leg.and_then(|leg| m.call.leg(leg)).filter(|leg| leg.is_live());
+    if let Some((leg, sid)) = leg.and_then(|leg| Some((leg.id, leg.sid.clone()?))) {
+        m.effect(Effect::EndLeg { leg, sid });
+    }
+}

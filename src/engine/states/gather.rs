@@ -1,0 +1,112 @@
+//! `gather`: digits, speech, a date or an amount into a variable.
+
+use jiff::civil::Date;
+
+use super::super::call::Variable;
+use super::super::event::Heard;
+use super::super::listen::{Expect, Given, GivesUp};
+use super::super::machine::{Asks, Machine, Next};
+use super::super::reply::Input;
+use super::super::spoken;
+use crate::flow::locale::Locale;
+use crate::flow::outcome::Outcome;
+use crate::flow::states::gather::{DateFormat, Gather, What};
+use crate::flow::value::Value;
+use crate::limits;
+
+const DATE_DIGITS: u32 = 8;
+
+pub(super) fn enter(m: &mut Machine<'_>, gather: &Gather) -> Asks<Next> {
+    m.listen(&gather.listen, &expect(gather))
+}
+
+pub(super) fn resume(m: &mut Machine<'_>, gather: &Gather, heard: &Heard) -> Asks<Next> {
+    let gives_up = GivesUp { silent: Outcome::NoInput, otherwise: Outcome::Invalid };
+    let expect = expect(gather);
+    let value = match Given::of(heard) {
+        Given::Silence => return m.missed(&gather.listen, &expect, true, &gives_up),
+        Given::Star => return m.repeat(&gather.listen, &expect, &gives_up),
+        Given::Keys(keys) => keyed(&gather.what, &keys, &m.call.locale),
+        Given::Said(said) if gather.speech => spoken_value(&gather.what, &said, &m.call.locale),
+        Given::Said(_) => None,
+    };
+    let Some(value) = value else {
+        return m.missed(&gather.listen, &expect, false, &gives_up);
+    };
+    m.call.variables.insert(gather.variable.clone(), Variable { value, derived: false });
+    Ok(Next::Take(Outcome::Ok))
+}
+
+fn expect(gather: &Gather) -> Expect {
+    let digits = match gather.what {
+        What::Digits(digits) => digits,
+        What::Date(_) => Some(DATE_DIGITS),
+        What::Speech | What::Amount { .. } => None,
+    };
+    let mut expect = Expect::keys(digits, gather.speech);
+    if gather.what == What::Speech {
+        expect.input = Input::Speech;
+    }
+    expect
+}
+
+fn keyed(what: &What, keys: &str, locale: &Locale) -> Option<Value> {
+    match what {
+        What::Digits(length) => digits(keys, *length),
+        What::Date(format) => date(keys, *format).map(|date| Value::Text(date.to_string())),
+        What::Amount { at_least, at_most } => {
+            let amount = spoken::amount(keys, locale)?;
+            within(amount, *at_least, *at_most)
+        }
+        What::Speech => None,
+    }
+}
+
+fn spoken_value(what: &What, said: &str, locale: &Locale) -> Option<Value> {
+    match what {
+        What::Digits(length) => digits(&spoken::digits(said, *length, locale)?, *length),
+        What::Amount { at_least, at_most } => {
+            within(spoken::amount(said, locale)?, *at_least, *at_most)
+        }
+        What::Speech => Some(Value::Text(said.chars().take(limits::VARIABLE_CHARS_MAX).collect())),
+        What::Date(_) => None,
+    }
+}
+
+fn digits(keys: &str, length: Option<u32>) -> Option<Value> {
+    let fits = length.is_none_or(|length| usize::try_from(length).is_ok_and(|l| l == keys.len()));
+    let plain = keys.len() <= limits::DIGITS_MAX && keys.bytes().all(|b| b.is_ascii_digit());
+    (fits && plain).then(|| Value::Text(keys.to_owned()))
+}
+
+fn within(amount: f64, at_least: Option<f64>, at_most: Option<f64>) -> Option<Value> {
+    let fits =
+        at_least.is_none_or(|least| amount >= least) && at_most.is_none_or(|most| amount <= most);
+    fits.then_some(Value::Number(amount))
+}
+
+fn date(keys: &str, format: DateFormat) -> Option<Date> {
+    if keys.len() != 8 || !keys.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let part = |from: usize, to: usize| keys.get(from..to);
+    let (year, month, day) = match format {
+        DateFormat::Mmddyyyy => (part(4, 8)?, part(0, 2)?, part(2, 4)?),
+        DateFormat::Ddmmyyyy => (part(4, 8)?, part(2, 4)?, part(0, 2)?),
+        DateFormat::Yyyymmdd => (part(0, 4)?, part(4, 6)?, part(6, 8)?),
+    };
+    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_real_days() {
+        assert_eq!(date("02292028", DateFormat::Mmddyyyy).unwrap().to_string(), "2028-02-29");
+        assert_eq!(date("31122026", DateFormat::Ddmmyyyy).unwrap().to_string(), "2026-12-31");
+        assert_eq!(date("02302026", DateFormat::Mmddyyyy), None);
+        assert_eq!(date("2026", DateFormat::Yyyymmdd), None);
+    }
+}

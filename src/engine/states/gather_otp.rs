@@ -1,0 +1,67 @@
+//! `gather_otp`: the code last sent in this call.
+
+use super::super::event::Heard;
+use super::super::listen::{Expect, Given, GivesUp};
+use super::super::machine::{Asks, Machine, Next};
+use super::super::question::{Against, Verdict};
+use super::send_sms_otp;
+use crate::flow::outcome::Outcome;
+use crate::flow::states::gather_otp::GatherOtp;
+use crate::secret::Secret;
+
+pub(super) fn enter(m: &mut Machine<'_>, otp: &GatherOtp) -> Asks<Next> {
+    match &m.call.code {
+        None => Ok(Next::Take(Outcome::Expired)),
+        Some(code) if code.undelivered => Ok(Next::Take(Outcome::Undelivered)),
+        Some(code) if m.moment.now > code.expires => Ok(Next::Take(Outcome::Expired)),
+        Some(_) => {
+            let expect = expect(m, otp);
+            m.listen(&otp.listen, &expect)
+        }
+    }
+}
+
+pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Asks<Next> {
+    let (expect, gives_up) = (expect(m, otp), GivesUp::with(Outcome::Failed));
+    let Some(code) = m.call.code.clone() else { return Ok(Next::Take(Outcome::Expired)) };
+    if code.undelivered {
+        return Ok(Next::Take(Outcome::Undelivered));
+    }
+    let entry = match Given::of(heard) {
+        Given::Silence => return m.missed(&otp.listen, &expect, true, &gives_up),
+        Given::Star => {
+            // Another code if one may be sent; the same words either way.
+            send_sms_otp::send_again(m)?;
+            return m.repeat(&otp.listen, &expect, &gives_up);
+        }
+        Given::Keys(keys) => keys,
+        Given::Said(_) => return m.missed(&otp.listen, &expect, false, &gives_up),
+    };
+    let length = usize::try_from(code.digits).unwrap_or(usize::MAX);
+    if entry.len() != length || !entry.bytes().all(|b| b.is_ascii_digit()) {
+        return m.missed(&otp.listen, &expect, false, &gives_up);
+    }
+    if m.moment.now > code.expires {
+        m.call.code = None;
+        return Ok(Next::Take(Outcome::Expired));
+    }
+    let verdict = if code.checks >= m.setting.policy.otp.checks {
+        Verdict::Locked
+    } else {
+        let against = Against::Code(code.hash.clone());
+        m.verify(code.factor, Secret::new(entry), against, code.contact.clone())?
+    };
+    if verdict == Verdict::Right {
+        m.call.code = None;
+        return Ok(Next::Take(Outcome::Ok));
+    }
+    if let Some(code) = &mut m.call.code {
+        code.checks = code.checks.saturating_add(1);
+    }
+    m.missed(&otp.listen, &expect, false, &gives_up)
+}
+
+fn expect(m: &Machine<'_>, otp: &GatherOtp) -> Expect {
+    let sent = m.call.code.as_ref().map(|code| code.digits);
+    Expect::keys(Some(sent.or(otp.digits).unwrap_or(m.setting.policy.otp.digits)), false)
+}

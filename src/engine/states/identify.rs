@@ -1,0 +1,66 @@
+//! `identify`: the claim of an account. It proves nothing.
+
+use super::super::account::Claim;
+use super::super::event::Heard;
+use super::super::listen::{Expect, Given, GivesUp};
+use super::super::machine::{Asks, Machine, Next};
+use super::super::question::{Answer, Question};
+use super::super::reply::Input;
+use super::super::spoken;
+use crate::flow::outcome::Outcome;
+use crate::flow::states::identify::Identify;
+use crate::limits;
+use crate::secret::Secret;
+
+pub(super) fn enter(m: &mut Machine<'_>, identify: &Identify) -> Asks<Next> {
+    m.claim(Claim::None, None);
+    if identify.caller_id
+        && let Some(number) = m.call.caller.number.clone()
+        && let Answer::Account(Some(account)) = m.ask(Question::FindByPhone(number))?
+    {
+        m.claim(Claim::Account(account.id.clone()), Some(*account));
+        return Ok(Next::Take(Outcome::Found));
+    }
+    match &identify.listen {
+        Some(listen) => m.listen(listen, &expect(identify)),
+        None => Ok(Next::Take(Outcome::Unknown)),
+    }
+}
+
+pub(super) fn resume(m: &mut Machine<'_>, identify: &Identify, heard: &Heard) -> Asks<Next> {
+    let Some(listen) = &identify.listen else { return Ok(Next::Take(Outcome::Unknown)) };
+    let (expect, gives_up) = (expect(identify), GivesUp::with(Outcome::Unknown));
+    let id = match Given::of(heard) {
+        Given::Silence => return m.missed(listen, &expect, true, &gives_up),
+        Given::Star => return m.repeat(listen, &expect, &gives_up),
+        Given::Keys(keys) => Some(keys),
+        Given::Said(said) if identify.speech => {
+            spoken::digits(&said, identify.digits, &m.call.locale)
+        }
+        Given::Said(_) => None,
+    };
+    let fits = |id: &String| {
+        let length = identify.digits.and_then(|digits| usize::try_from(digits).ok());
+        length.is_none_or(|length| length == id.len())
+            && id.len() <= limits::DIGITS_MAX
+            && id.bytes().all(|b| b.is_ascii_digit())
+    };
+    let Some(id) = id.filter(fits).map(Secret::new) else {
+        return m.missed(listen, &expect, false, &gives_up);
+    };
+    if let Answer::Account(Some(account)) = m.ask(Question::FindById(id.clone()))? {
+        m.claim(Claim::Account(account.id.clone()), Some(*account));
+        return Ok(Next::Take(Outcome::Found));
+    }
+    m.claim(Claim::Decoy(id), None);
+    Ok(Next::Take(Outcome::Unknown))
+}
+
+fn expect(identify: &Identify) -> Expect {
+    let input = match (identify.keys, identify.speech) {
+        (true, true) => Input::DtmfSpeech,
+        (false, true) => Input::Speech,
+        _ => Input::Dtmf,
+    };
+    Expect { input, ..Expect::keys(identify.digits, false) }
+}

@@ -1,0 +1,162 @@
+//! `transfer`: hands the caller over to a specialist.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::call::{End, Role};
+use super::super::event::{DialStatus, Heard, QueueResult};
+use super::super::id::LegId;
+use super::super::listen::{Expect, Given};
+use super::super::machine::{Asks, Machine, Next};
+use super::super::reply::{Audible, Dial, DialTarget, Enqueue, Gather, QueueTarget, Verb};
+use super::super::turn::Remark;
+use crate::flow::outcome::Outcome;
+use crate::flow::state::Kind;
+use crate::flow::states::transfer::{To, Transfer};
+use crate::flow::value::Value;
+
+/// The key that takes the call.
+const ACCEPT: &str = "1";
+/// Seconds in which to press it.
+const ACCEPT_TIMEOUT_S: u32 = 10;
+/// Times that a specialist is asked.
+const ACCEPT_TRIES: u8 = 2;
+
+pub(super) fn enter(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Next> {
+    if let Some(prompt) = &transfer.prompt {
+        m.say(prompt)?;
+    }
+    let shared = shared(m, transfer)?;
+    let whisper = if transfer.whisper.is_some() {
+        let Some((_, nonce)) = m.add_leg(Role::Whisper) else {
+            return Ok(Next::Take(Outcome::Failed));
+        };
+        m.call.visit.whispers = true;
+        Some(nonce)
+    } else {
+        None
+    };
+    let timeout_s = u32::try_from(transfer.timeout.as_secs()).unwrap_or(30);
+    let to = match &transfer.to {
+        To::Number(number) => DialTarget::Number { number: number.as_e164().to_owned(), whisper },
+        To::Sip(uri) => {
+            let header = |(name, value): &(String, Value)| {
+                (format!("X-{}", name.replace('_', "-")), value.words())
+            };
+            let headers = shared.iter().map(header).collect();
+            DialTarget::Sip { uri: uri.clone(), headers, whisper }
+        }
+        To::Conference(name) => DialTarget::Conference { name: name.clone() },
+        To::Queue(name) => return Ok(enqueue(m, QueueTarget::Named(name.clone()))),
+        To::Workflow(sid) => {
+            let attributes = attributes(m, &shared);
+            return Ok(enqueue(m, QueueTarget::Workflow { sid: sid.clone(), attributes }));
+        }
+    };
+    let action = Some(m.nonce);
+    m.reply.verbs.push(Verb::Dial(Dial { to, timeout_s, caller_id: None, action }));
+    Ok(Next::Wait)
+}
+
+/// The transfer is over.
+pub(super) fn resume(m: &mut Machine<'_>, heard: &Heard) -> Next {
+    let visit = &m.call.visit;
+    let accepted = !visit.whispers || visit.accepted == Some(true);
+    let outcome = match (heard.dial, heard.queue) {
+        _ if visit.accepted == Some(false) => Outcome::Declined,
+        (Some(DialStatus::Completed | DialStatus::Answered), _) if accepted => Outcome::Completed,
+        (Some(DialStatus::Completed | DialStatus::Answered), _) => Outcome::Declined,
+        (Some(DialStatus::Busy), _) | (_, Some(QueueResult::Full)) => Outcome::Busy,
+        (Some(DialStatus::NoAnswer), _) | (_, Some(QueueResult::Left)) => Outcome::NoAnswer,
+        (_, Some(QueueResult::Bridged)) => Outcome::Completed,
+        (_, Some(QueueResult::Hangup)) => {
+            m.reply.verbs.push(Verb::Hangup);
+            return Next::End(End::CallerLeft);
+        }
+        (Some(DialStatus::Failed | DialStatus::Canceled) | None, _) => Outcome::Failed,
+    };
+    Next::Take(outcome)
+}
+
+/// A specialist has answered, and hears what the call is about before taking it.
+pub(in crate::engine) fn whisper(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -> Asks<()> {
+    let prompt = match m.state().map(|state| &state.kind) {
+        Some(Kind::Transfer(transfer)) => transfer.whisper.as_ref(),
+        _ => None,
+    };
+    let current = m.call.legs.iter().rfind(|leg| leg.role == Role::Whisper).map(|leg| leg.id);
+    let (Some(prompt), true, None) = (prompt, current == Some(leg), m.call.visit.accepted) else {
+        // The caller has gone on, or it was answered before: nobody is to be connected now.
+        m.reply.verbs.push(Verb::Hangup);
+        return Ok(());
+    };
+    match Given::of(heard) {
+        Given::Keys(keys) if keys == ACCEPT => {
+            m.call.visit.accepted = Some(true);
+            // What follows the document is the caller.
+            m.reply.verbs.push(Verb::Hear(Audible::Pause(1)));
+        }
+        Given::Silence if m.call.visit.tries < ACCEPT_TRIES => {
+            m.call.visit.tries += 1;
+            let Some(mut heard) = m.audible(prompt)? else {
+                m.remarks.push(Remark::Unspeakable);
+                m.call.visit.accepted = Some(false);
+                m.reply.verbs.push(Verb::Hangup);
+                return Ok(());
+            };
+            heard.push(m.own(|words| words.whisper_accept.into()));
+            let expect = Expect::keys(Some(1), false);
+            m.reply.verbs.push(Verb::Gather(Gather {
+                prompt: heard,
+                input: expect.input,
+                digits: expect.digits,
+                hash_ends: expect.hash_ends,
+                timeout_s: ACCEPT_TIMEOUT_S,
+                action: m.nonce,
+                locale: m.call.locale.to_string(),
+                hints: Vec::new(),
+                barge_in: true,
+            }));
+        }
+        _ => {
+            m.call.visit.accepted = Some(false);
+            m.reply.verbs.push(Verb::Hangup);
+        }
+    }
+    Ok(())
+}
+
+/// The fields that the transfer names and the facts allow, as they are now.
+fn shared(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Vec<(String, Value)>> {
+    let allowed: Vec<_> =
+        transfer.share.iter().map(|(field, _)| field).filter(|field| m.may_use(field)).collect();
+    if allowed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let account = m.account()?;
+    let value = |name: &&crate::flow::name::FieldName| {
+        let fields = account.as_ref().map(|account| &account.fields)?;
+        Some((name.as_str().to_owned(), fields.get(name.as_str())?.clone()))
+    };
+    Ok(allowed.iter().filter_map(value).collect())
+}
+
+/// What TaskRouter is told: the call, what was proved, and the fields shared.
+fn attributes(m: &Machine<'_>, shared: &[(String, Value)]) -> String {
+    let fields: Map<String, Json> =
+        shared.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let proved: Vec<_> = m.call.facts.0.keys().map(|fact| fact.as_str()).collect();
+    json!({
+        "callgate_call": m.call.id.to_string(),
+        "flow": m.call.flow.as_str(),
+        "language": m.call.locale.as_str(),
+        "proved": proved,
+        "shared": fields,
+    })
+    .to_string()
+}
+
+fn enqueue(m: &mut Machine<'_>, queue: QueueTarget) -> Next {
+    let action = m.nonce;
+    m.reply.verbs.push(Verb::Enqueue(Enqueue { queue, action }));
+    Next::Wait
+}

@@ -1,0 +1,104 @@
+//! One event handled: what the call becomes, what is answered, and what is to be done.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::call::{Call, End, Position};
+use super::effect::Effect;
+use super::event::Event;
+use super::id::{EffectId, TurnId};
+use super::question::{Answer, Question};
+use super::reply::Reply;
+use crate::flow::level::Fact;
+use crate::flow::outcome::Outcome;
+
+/// When a turn happens, and the randomness it may use: both are arguments, so that a turn can be run
+/// again exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// The turn's id, random.
+    pub turn: TurnId,
+    /// What nonces are made of, random.
+    pub seed: [u8; 32],
+}
+
+/// What comes of one run of the machine.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// It must know something first.
+    Ask(Box<Question>),
+    /// It is done.
+    Turn(Box<Turn>),
+}
+
+/// One event handled: all of it is committed together, or none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    /// What the call becomes.
+    pub call: Call,
+    /// What the leg that asked is answered with.
+    pub reply: Reply,
+    /// What is to be done in the world.
+    pub effects: Vec<(EffectId, Effect)>,
+    /// When the call wants to be woken.
+    pub deadline: Option<Timestamp>,
+    /// What is written down of it.
+    pub entry: Entry,
+}
+
+/// What is written down of a turn: enough to run it again, and no secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The turn's number in the call, from 1.
+    pub number: u64,
+    /// When, and with what randomness.
+    pub moment: Moment,
+    /// What happened, without secrets.
+    pub event: Event,
+    /// What the shell answered, without secrets.
+    pub answers: Vec<Answer>,
+    /// The states that were walked through.
+    pub hops: Vec<Hop>,
+    /// Facts that were proved.
+    pub proved: Vec<Fact>,
+    /// The names of the effects.
+    pub effects: Vec<EffectId>,
+    /// How the call ended, if it did.
+    pub end: Option<End>,
+    /// What went against the rules without touching the call.
+    #[serde(default)]
+    pub remarks: Vec<Remark>,
+}
+
+/// A state that was entered, and the outcome that led on from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// The state.
+    pub at: Position,
+    /// How it ended; `None`: the call waits in it, or a key or case led on.
+    pub outcome: Option<Outcome>,
+}
+
+/// Something worth an operator's eye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remark {
+    /// More states in one turn than any caller asks for.
+    TooManyHops,
+    /// More turns than any call has.
+    TooManyTurns,
+    /// More step-ups or sub-flows inside each other than any flow has.
+    TooDeep,
+    /// A state or flow that is not there.
+    NoSuchState,
+    /// An outcome that leads nowhere.
+    NoRoute,
+    /// A state whose level is not met, and no way to prove it or be turned away.
+    Withheld,
+    /// A text that could not be filled in.
+    Unspeakable,
+    /// A leg that the provider names differently than before.
+    OtherSid,
+}

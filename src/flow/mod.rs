@@ -1,0 +1,126 @@
+//! The language: what a designer may say, read from TOML into a [`Flow`].
+//!
+//! Reading never stops at the first mistake: [`read`] gives every flow that could be read and every
+//! finding of every file. A [`FlowSet`] without errors is closed: each name in it leads somewhere.
+
+pub mod condition;
+pub mod edge;
+pub mod hours;
+pub mod level;
+pub mod locale;
+pub mod name;
+pub mod outcome;
+pub mod prompt;
+mod read;
+pub mod schema;
+pub mod state;
+pub mod states;
+pub mod template;
+pub mod value;
+pub mod wording;
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::Place;
+use hours::Hours;
+use level::Level;
+use locale::Locale;
+use name::{FieldName, FlowName, LevelName, StateName, VariableName};
+use prompt::Localized;
+use state::State;
+use template::Templates;
+
+pub use read::{read, read_one};
+
+/// A parsed flow file.
+#[derive(Debug)]
+pub struct Flow {
+    /// What other flows and the configuration call it.
+    pub name: FlowName,
+    /// The file it came from.
+    pub file: Arc<str>,
+    /// Its text, as read.
+    pub text: Arc<str>,
+    /// Where a call begins.
+    pub start: StateName,
+    /// The language of callers of whom nothing else is known.
+    pub locale: Locale,
+    /// The provider's voices by language.
+    pub voices: Localized<String>,
+    /// What the business calls itself where nothing more may be said.
+    pub business: String,
+    /// ISO 4217 code for the `money` filter.
+    pub currency: String,
+    /// What "authenticated" means.
+    pub levels: IndexMap<LevelName, Level>,
+    /// Who may hear which account field.
+    pub disclose: IndexMap<FieldName, LevelName>,
+    /// Opening hours by name.
+    pub hours: IndexMap<String, Hours>,
+    /// The states, in the author's order.
+    pub states: IndexMap<StateName, State>,
+    /// Every variable that some state assigns, with the first place that does.
+    pub variables: IndexMap<VariableName, Place>,
+    /// The compiled prompts.
+    pub templates: Templates,
+}
+
+impl Flow {
+    /// A state by name.
+    pub fn state(&self, name: &StateName) -> Option<&State> {
+        self.states.get(name)
+    }
+
+    /// The flows that this one calls.
+    pub fn calls(&self) -> impl Iterator<Item = &FlowName> {
+        self.states.values().filter_map(|state| match &state.kind {
+            state::Kind::Call(call) => Some(&call.flow),
+            _ => None,
+        })
+    }
+}
+
+/// Flows that may call each other.
+#[derive(Clone, Debug, Default)]
+pub struct FlowSet {
+    flows: IndexMap<FlowName, Arc<Flow>>,
+}
+
+impl FlowSet {
+    /// A flow by name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Flow>> {
+        self.flows.get(name)
+    }
+
+    /// All flows, in the order in which their files were read.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Flow>> {
+        self.flows.values()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    /// The flow and everything it calls, directly or through others: what a call needs to the end.
+    pub fn closure(&self, start: &str) -> Option<FlowSet> {
+        let mut flows = IndexMap::new();
+        let mut wanted = vec![self.get(start)?.clone()];
+        while let Some(flow) = wanted.pop() {
+            if flows.contains_key(&flow.name) {
+                continue;
+            }
+            wanted.extend(flow.calls().filter_map(|name| self.get(name.as_str())).cloned());
+            flows.insert(flow.name.clone(), flow);
+        }
+        Some(FlowSet { flows })
+    }
+}
+
+impl FromIterator<Arc<Flow>> for FlowSet {
+    fn from_iter<I: IntoIterator<Item = Arc<Flow>>>(flows: I) -> Self {
+        Self { flows: flows.into_iter().map(|flow| (flow.name.clone(), flow)).collect() }
+    }
+}

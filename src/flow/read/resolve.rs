@@ -1,0 +1,232 @@
+//! Names: each that a flow uses must lead somewhere.
+
+use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
+use crate::flow::condition::Condition;
+use crate::flow::level::Fact;
+use crate::flow::name::{FieldName, LevelName, VariableName};
+use crate::flow::outcome::Outcome;
+use crate::flow::state::{Kind, State, Target};
+use crate::flow::states::call::CallFlow;
+use crate::flow::states::set::Assigned;
+use crate::flow::template::{Template, Use};
+use crate::flow::{Flow, FlowSet};
+
+pub(super) fn resolve(flow: &Flow, set: &FlowSet, problems: &Problems) {
+    let resolver = Resolver { flow, set, problems };
+    for (field, level) in &flow.disclose {
+        if !flow.levels.contains_key(level) {
+            resolver.unknown_level(level, &resolver.disclosure_place(field));
+        }
+    }
+    for state in flow.states.values() {
+        resolver.state(state);
+    }
+}
+
+struct Resolver<'a> {
+    flow: &'a Flow,
+    set: &'a FlowSet,
+    problems: &'a Problems,
+}
+
+impl Resolver<'_> {
+    fn state(&self, state: &State) {
+        if let Some((level, place)) = &state.requires
+            && !self.level_known(level)
+        {
+            self.unknown_level(level, place);
+        }
+        for edge in state.edges() {
+            self.target(edge.to);
+        }
+        for prompt in state.prompts() {
+            prompt.templates().for_each(|template| self.template(template));
+        }
+        match &state.kind {
+            Kind::Branch(branch) => {
+                let conditions = branch.cases.iter().flat_map(|case| case.when.walk());
+                conditions.for_each(|condition| self.condition(condition));
+            }
+            Kind::Set(assigned) => {
+                for value in &assigned.values {
+                    if let Assigned::Text(template) = &value.to {
+                        self.template(template);
+                    }
+                }
+            }
+            Kind::Transfer(transfer) => {
+                transfer.share.iter().for_each(|(field, place)| self.field(field, place));
+            }
+            Kind::Call(call) => self.call(state, call),
+            _ => {}
+        }
+    }
+
+    fn target(&self, target: &Target) {
+        if self.flow.states.contains_key(&target.state) {
+            return;
+        }
+        let names = self.flow.states.keys().map(super::super::name::StateName::as_str);
+        let message = format!("there is no state `{}`", target.state);
+        self.problems.add(
+            Finding::error("unknown-state", message, target.place.clone())
+                .maybe_help(did_you_mean(target.state.as_str(), names)),
+        );
+    }
+
+    fn template(&self, template: &Template) {
+        for used in &template.uses {
+            match used {
+                Use::Field(field) => self.field(field, &template.place),
+                Use::Variable(variable) => self.variable(variable, &template.place),
+                Use::Code => {}
+            }
+        }
+    }
+
+    fn condition(&self, condition: &Condition) {
+        match condition {
+            Condition::Variable(variable, _, place) => self.variable(variable, place),
+            Condition::Field(field, _, place) => self.field(field, place),
+            Condition::Level(level, place) if !self.level_known(level) => {
+                self.unknown_level(level, place);
+            }
+            Condition::Open(hours, place) if !self.flow.hours.contains_key(hours) => {
+                let known = self.flow.hours.keys().map(String::as_str);
+                let message = format!("there are no hours `{hours}`");
+                self.problems.add(
+                    Finding::error("unknown-hours", message, place.clone())
+                        .maybe_help(did_you_mean(hours, known)),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// A field is known if this flow discloses it, or a flow that calls this one does: disclosure
+    /// belongs to the flow a call starts in.
+    fn field(&self, field: &FieldName, place: &Place) {
+        let callers = self.callers();
+        let known = || {
+            let own = std::iter::once(self.flow).chain(callers.iter().copied());
+            own.flat_map(|flow| flow.disclose.keys())
+        };
+        if known().any(|name| name == field) {
+            return;
+        }
+        let message = format!("nobody may hear `{field}`: it is not named in `disclose`");
+        let help = did_you_mean(field.as_str(), known().map(FieldName::as_str))
+            .unwrap_or_else(|| format!("say who may: [disclose] {field} = \"<level>\""));
+        self.problems.add(Finding::error("undisclosed-field", message, place.clone()).help(help));
+    }
+
+    /// A variable is known if a state of the flow assigns it, or a caller passes it in.
+    fn variable(&self, variable: &VariableName, place: &Place) {
+        let passed = self.set.iter().flat_map(|flow| flow.states.values()).any(|state| {
+            matches!(&state.kind, Kind::Call(call) if call.flow == self.flow.name
+                && call.with.iter().any(|passed| passed.to == *variable))
+        });
+        if passed || self.flow.variables.contains_key(variable) {
+            return;
+        }
+        let known = self.flow.variables.keys().map(VariableName::as_str);
+        let message = format!("nothing ever sets `{variable}`");
+        self.problems.add(
+            Finding::error("unknown-variable", message, place.clone())
+                .maybe_help(did_you_mean(variable.as_str(), known.chain(["account", "code"]))),
+        );
+    }
+
+    fn call(&self, state: &State, call: &CallFlow) {
+        let Some(called) = self.set.get(call.flow.as_str()) else {
+            let known = self.set.iter().map(|flow| flow.name.as_str());
+            let message = format!("there is no flow `{}`", call.flow);
+            let help = did_you_mean(call.flow.as_str(), known)
+                .unwrap_or_else(|| "check it together with the file it is in".into());
+            self.problems
+                .add(Finding::error("unknown-flow", message, call.flow_place.clone()).help(help));
+            return;
+        };
+        for passed in &call.with {
+            self.variable(&passed.from, &passed.place);
+        }
+        let outcomes = outcomes_of(called);
+        for outcome in &outcomes {
+            if !state.routes.contains_key(outcome) {
+                let message =
+                    format!("state `{}` does not say where `{outcome}` leads", state.name);
+                self.problems.add(
+                    Finding::error("unrouted-outcome", message, call.flow_place.clone()).help(
+                        format!("flow `{}` returns it; add to `on`: {outcome} = \"…\"", call.flow),
+                    ),
+                );
+            }
+        }
+        for (outcome, target) in &state.routes {
+            if *outcome != Outcome::Denied && !outcomes.contains(outcome) {
+                let message = format!("flow `{}` never returns `{outcome}`", call.flow);
+                let help = did_you_mean(outcome.as_str(), outcomes.iter().map(Outcome::as_str));
+                self.problems.add(
+                    Finding::error("unknown-outcome", message, target.place.clone())
+                        .maybe_help(help),
+                );
+            }
+        }
+    }
+
+    /// The flows that call this one, directly or not, and this one: levels and disclosure are theirs.
+    fn callers(&self) -> Vec<&Flow> {
+        let mut callers: Vec<&Flow> = Vec::new();
+        let mut wanted = vec![&self.flow.name];
+        while let Some(name) = wanted.pop() {
+            for flow in self.set.iter() {
+                let new = callers.iter().all(|caller| caller.name != flow.name);
+                if new && flow.calls().any(|called| called == name) {
+                    callers.push(flow);
+                    wanted.push(&flow.name);
+                }
+            }
+        }
+        callers
+    }
+
+    fn level_known(&self, level: &LevelName) -> bool {
+        self.flow.levels.contains_key(level)
+            || self.callers().iter().any(|flow| flow.levels.contains_key(level))
+    }
+
+    fn unknown_level(&self, level: &LevelName, place: &Place) {
+        let message = format!("there is no level `{level}`");
+        let help = did_you_mean(level.as_str(), self.flow.levels.keys().map(LevelName::as_str));
+        let help = help.unwrap_or_else(|| {
+            let facts = Fact::ALL.map(Fact::as_str).join(", ");
+            format!("define it under [levels], over the facts {facts}")
+        });
+        self.problems.add(Finding::error("unknown-level", message, place.clone()).help(help));
+    }
+
+    fn disclosure_place(&self, field: &FieldName) -> Place {
+        let text = &self.flow.text;
+        let section = text.find("[disclose]").unwrap_or(0);
+        let start = text
+            .get(section..)
+            .and_then(|rest| rest.find(field.as_str()))
+            .map_or(section, |offset| section + offset);
+        Place { file: self.flow.file.clone(), span: start..start + field.as_str().len() }
+    }
+}
+
+/// The words that a flow's `return` states say.
+pub(super) fn outcomes_of(flow: &Flow) -> Vec<Outcome> {
+    let mut outcomes: Vec<_> = flow
+        .states
+        .values()
+        .filter_map(|state| match &state.kind {
+            Kind::Return(back) => back.outcome.as_ref().map(|(outcome, _)| outcome.clone()),
+            _ => None,
+        })
+        .collect();
+    outcomes.sort();
+    outcomes.dedup();
+    outcomes
+}

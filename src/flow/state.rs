@@ -1,0 +1,194 @@
+//! A state: one step of a flow, with what every type of state has in common.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::name::{LevelName, StateName, VariableName};
+use super::outcome::Outcome;
+use super::prompt::Prompt;
+use super::states;
+use crate::diagnostic::Place;
+
+/// One step of a flow.
+#[derive(Debug)]
+pub struct State {
+    /// Its name.
+    pub name: StateName,
+    /// Where its name stands.
+    pub place: Place,
+    /// What it does.
+    pub kind: Kind,
+    /// The level that a caller must meet to enter.
+    pub requires: Option<(LevelName, Place)>,
+    /// Where a caller who does not meet it can prove more.
+    pub step_up: Option<Target>,
+    /// Where each outcome leads.
+    pub routes: IndexMap<Outcome, Target>,
+    /// Warnings of the checker that the designer accepts here.
+    pub accept: Vec<(String, Place)>,
+}
+
+/// Where something leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The state.
+    pub state: StateName,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// What a state does: the closed set of state types.
+#[derive(Debug)]
+pub enum Kind {
+    /// Speaks.
+    Say(states::say::Say),
+    /// Lets the caller choose.
+    Menu(states::menu::Menu),
+    /// Takes something from the caller into a variable.
+    Gather(states::gather::Gather),
+    /// Takes the claim of an account.
+    Identify(states::identify::Identify),
+    /// Takes a PIN.
+    GatherPin(states::gather_pin::GatherPin),
+    /// Sends a code to the mobile on file.
+    SendSmsOtp(states::send_sms_otp::SendSmsOtp),
+    /// Takes the code last sent.
+    GatherOtp(states::gather_otp::GatherOtp),
+    /// Rings the number on file.
+    Callback(states::callback::Callback),
+    /// Hands over to a specialist.
+    Transfer(states::transfer::Transfer),
+    /// Records a message.
+    Voicemail(states::voicemail::Voicemail),
+    /// Goes one way or another.
+    Branch(states::branch::Branch),
+    /// Assigns variables.
+    Set(states::set::Set),
+    /// Enters a sub-flow.
+    Call(states::call::CallFlow),
+    /// Comes back from a step-up or a sub-flow.
+    Return(states::returns::Return),
+    /// Ends the call.
+    Hangup(states::hangup::Hangup),
+    /// Refuses the call.
+    Reject(states::reject::Reject),
+}
+
+/// How a state listens.
+#[derive(Debug)]
+pub struct Listen {
+    /// The wording of the first try.
+    pub prompt: Prompt,
+    /// The wording of the tries between the first and the last; `None`: as the first.
+    pub reprompt: Option<Prompt>,
+    /// The wording of the last try; `None`: as the one before.
+    pub last_prompt: Option<Prompt>,
+    /// Tries, the first included.
+    pub tries: u8,
+    /// Silence that ends a try.
+    pub timeout: Duration,
+    /// Whether input cuts the prompt short.
+    pub barge_in: bool,
+}
+
+impl Listen {
+    /// The wording of the `index`-th try, from 0.
+    pub fn wording(&self, index: u8) -> &Prompt {
+        let between = self.reprompt.as_ref().unwrap_or(&self.prompt);
+        match index {
+            0 => &self.prompt,
+            _ if index + 1 >= self.tries => self.last_prompt.as_ref().unwrap_or(between),
+            _ => between,
+        }
+    }
+
+    /// All wordings.
+    pub fn prompts(&self) -> impl Iterator<Item = &Prompt> {
+        [Some(&self.prompt), self.reprompt.as_ref(), self.last_prompt.as_ref()]
+            .into_iter()
+            .flatten()
+    }
+}
+
+impl State {
+    /// Where an outcome leads.
+    pub fn route(&self, outcome: &Outcome) -> Option<&StateName> {
+        self.routes.get(outcome).map(|target| &target.state)
+    }
+
+    /// The name of its type in a flow file.
+    pub fn type_name(&self) -> &'static str {
+        self.kind.type_name()
+    }
+
+    /// Everything that the state says, sends or shows.
+    pub fn prompts(&self) -> Vec<&Prompt> {
+        match &self.kind {
+            Kind::Say(say) => vec![&say.prompt],
+            Kind::Menu(menu) => menu.listen.prompts().collect(),
+            Kind::Gather(gather) => gather.listen.prompts().collect(),
+            Kind::Identify(identify) => identify.listen.iter().flat_map(Listen::prompts).collect(),
+            Kind::GatherPin(pin) => pin.listen.prompts().collect(),
+            Kind::SendSmsOtp(send) => send.message.iter().collect(),
+            Kind::GatherOtp(otp) => otp.listen.prompts().collect(),
+            Kind::Callback(callback) => {
+                [&callback.prompt, &callback.hang_up_prompt].into_iter().flatten().collect()
+            }
+            Kind::Transfer(transfer) => {
+                [&transfer.prompt, &transfer.whisper].into_iter().flatten().collect()
+            }
+            Kind::Voicemail(voicemail) => vec![&voicemail.prompt],
+            Kind::Hangup(hangup) => hangup.prompt.iter().collect(),
+            Kind::Branch(_) | Kind::Set(_) | Kind::Call(_) | Kind::Return(_) | Kind::Reject(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// The variables that the state assigns.
+    pub fn assigns(&self) -> Vec<(&VariableName, &Place)> {
+        match &self.kind {
+            Kind::Gather(gather) => vec![(&gather.variable, &gather.variable_place)],
+            Kind::Set(set) => set.values.iter().map(|value| (&value.name, &value.place)).collect(),
+            Kind::Call(call) => call.give.iter().map(|give| (&give.to, &give.place)).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Kind {
+    /// The name of the type in a flow file.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Say(_) => states::say::TYPE.name,
+            Self::Menu(_) => states::menu::TYPE.name,
+            Self::Gather(_) => states::gather::TYPE.name,
+            Self::Identify(_) => states::identify::TYPE.name,
+            Self::GatherPin(_) => states::gather_pin::TYPE.name,
+            Self::SendSmsOtp(_) => states::send_sms_otp::TYPE.name,
+            Self::GatherOtp(_) => states::gather_otp::TYPE.name,
+            Self::Callback(_) => states::callback::TYPE.name,
+            Self::Transfer(_) => states::transfer::TYPE.name,
+            Self::Voicemail(_) => states::voicemail::TYPE.name,
+            Self::Branch(_) => states::branch::TYPE.name,
+            Self::Set(_) => states::set::TYPE.name,
+            Self::Call(_) => states::call::TYPE.name,
+            Self::Return(_) => states::returns::TYPE.name,
+            Self::Hangup(_) => states::hangup::TYPE.name,
+            Self::Reject(_) => states::reject::TYPE.name,
+        }
+    }
+
+    /// How it listens, if it does.
+    pub fn listen(&self) -> Option<&Listen> {
+        match self {
+            Self::Menu(menu) => Some(&menu.listen),
+            Self::Gather(gather) => Some(&gather.listen),
+            Self::Identify(identify) => identify.listen.as_ref(),
+            Self::GatherPin(pin) => Some(&pin.listen),
+            Self::GatherOtp(otp) => Some(&otp.listen),
+            _ => None,
+        }
+    }
+}

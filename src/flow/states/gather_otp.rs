@@ -1,0 +1,46 @@
+//! Takes the code last sent in this call and proves the fact of its channel (`sms_otp`).
+//!
+//! `*` asks for a new one, which does not give back any attempt. `expired`: the code has run out of
+//! time, or none was sent; `undelivered`: the provider refused the message, or reported it undelivered
+//! while the caller waits, who is then taken out of the waiting.
+
+use super::{
+    BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,
+    TRIES,
+};
+use crate::flow::state::{Kind, Listen};
+
+/// A state that takes a code.
+#[derive(Debug)]
+pub struct GatherOtp {
+    /// How it listens.
+    pub listen: Listen,
+    /// How many digits the code has; `None`: as the policy says.
+    pub digits: Option<u32>,
+}
+
+/// `gather_otp`
+pub const TYPE: StateType = StateType {
+    name: "gather_otp",
+    source: include_str!("gather_otp.rs"),
+    outcomes: &[Outcome::Ok, Outcome::Failed, Outcome::Expired, Outcome::Undelivered],
+    keys: &[
+        PROMPT,
+        REPROMPT,
+        LAST_PROMPT,
+        TRIES,
+        TIMEOUT,
+        BARGE_IN,
+        Key::new(
+            "digits",
+            Shape::Integer(6, 10),
+            "How many digits the code has: as the policy says.",
+        ),
+    ],
+    read: |state| Some(Kind::GatherOtp(read(state)?)),
+};
+
+fn read(state: &StateReader<'_, '_>) -> Option<GatherOtp> {
+    let digits = state.optional_integer("digits", 6, 10);
+    Some(GatherOtp { listen: state.listen()?, digits })
+}

@@ -1,0 +1,47 @@
+//! Takes the caller's PIN and proves the fact `pin`.
+//!
+//! Each entry of the right length is an attempt, reserved before it is verified, for the account and
+//! in all calls together; one of another length is asked again and is no attempt. Exactly the digits
+//! keyed count: nothing is trimmed, and no part of a longer entry is tried. `locked` is taken only
+//! where `failed` would have been, after the same words.
+
+use super::{
+    BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,
+    TRIES,
+};
+use crate::flow::state::{Kind, Listen};
+
+/// A state that takes a PIN.
+#[derive(Debug)]
+pub struct GatherPin {
+    /// How it listens.
+    pub listen: Listen,
+    /// How many digits a PIN has; `None`: four to twelve, ended with `#`.
+    pub digits: Option<u32>,
+    /// Whether it may be said digit by digit.
+    pub speech: bool,
+}
+
+/// `gather_pin`
+pub const TYPE: StateType = StateType {
+    name: "gather_pin",
+    source: include_str!("gather_pin.rs"),
+    outcomes: &[Outcome::Ok, Outcome::Failed, Outcome::Locked],
+    keys: &[
+        PROMPT,
+        REPROMPT,
+        LAST_PROMPT,
+        TRIES,
+        TIMEOUT,
+        BARGE_IN,
+        Key::new("digits", Shape::Integer(4, 12), "How many digits a PIN has."),
+        Key::new("speech", Shape::Boolean, "Whether the PIN may be said: false."),
+    ],
+    read: |state| Some(Kind::GatherPin(read(state)?)),
+};
+
+fn read(state: &StateReader<'_, '_>) -> Option<GatherPin> {
+    let digits = state.optional_integer("digits", 4, 12);
+    let speech = state.item("speech").and_then(|speech| speech.boolean()).unwrap_or(false);
+    Some(GatherPin { listen: state.listen()?, digits, speech })
+}

@@ -1,0 +1,72 @@
+//! Takes the claim of an account, by caller ID, keys or speech. It proves nothing.
+//!
+//! It first drops the account, every fact, pending codes and all variables derived from account data.
+//! Callers whose claim fits no account go on all the same, on a decoy: every secret is wrong after the
+//! same number of prompts, codes are "sent" and nothing is sent. Lead `found` and `unknown` to the
+//! same state, so that nobody learns which accounts exist.
+
+use super::{
+    BARGE_IN, Key, LAST_PROMPT, Outcome, REPROMPT, Shape, StateReader, StateType, TIMEOUT, TRIES,
+};
+use crate::diagnostic::Finding;
+use crate::flow::state::{Kind, Listen};
+use crate::limits;
+
+/// A state that takes the claim of an account.
+#[derive(Debug)]
+pub struct Identify {
+    /// Whether a number that rings is looked up first.
+    pub caller_id: bool,
+    /// Whether the account number may be keyed.
+    pub keys: bool,
+    /// Whether it may be said.
+    pub speech: bool,
+    /// How it listens; `None` where caller ID is all.
+    pub listen: Option<Listen>,
+    /// How many digits an account number has.
+    pub digits: Option<u32>,
+}
+
+const WAYS: [&str; 3] = ["caller_id", "digits", "speech"];
+
+/// `identify`
+pub const TYPE: StateType = StateType {
+    name: "identify",
+    source: include_str!("identify.rs"),
+    outcomes: &[Outcome::Found, Outcome::Unknown],
+    keys: &[
+        Key::required("by", Shape::Choices(&WAYS), "The ways in which an account is claimed."),
+        Key::new("prompt", Shape::Prompt, "Asks for the account number."),
+        REPROMPT,
+        LAST_PROMPT,
+        TRIES,
+        TIMEOUT,
+        BARGE_IN,
+        Key::new(
+            "digits",
+            Shape::Integer(1, limits::DIGITS_MAX as u64),
+            "How many digits an account number has.",
+        ),
+    ],
+    read: |state| Some(Kind::Identify(read(state)?)),
+};
+
+fn read(state: &StateReader<'_, '_>) -> Option<Identify> {
+    let by = state.required("by")?;
+    let ways: Vec<_> =
+        by.list()?.iter().filter_map(|way| way.choice(&WAYS.map(|name| (name, name)))).collect();
+    if ways.is_empty() {
+        by.refuse("empty-value", "`by` names no way to claim an account");
+    }
+    let (keys, speech) = (ways.contains(&"digits"), ways.contains(&"speech"));
+    let listen = if keys || speech { Some(state.listen()?) } else { None };
+    let digits = state.optional_integer("digits", 1, limits::DIGITS_MAX as u64);
+    if listen.is_none() && state.table.has("prompt") {
+        let message = "`prompt` asks for an account number, but `by` takes none";
+        state.table.report(
+            Finding::error("bad-identify", message, state.table.place())
+                .help("add \"digits\" to `by`, or leave the prompt out"),
+        );
+    }
+    Some(Identify { caller_id: ways.contains(&"caller_id"), keys, speech, listen, digits })
+}

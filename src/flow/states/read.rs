@@ -1,0 +1,204 @@
+//! What the readers of all state types share.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::{COMMON, StateType};
+use crate::diagnostic::{Finding, Problems};
+use crate::document::{Item, Reader};
+use crate::flow::locale::Locale;
+use crate::flow::prompt::{Localized, Piece, Prompt};
+use crate::flow::state::{Listen, Target};
+use crate::flow::template::{Template, Templates, Use};
+
+const TRIES: u8 = 3;
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the states of one flow are read with.
+#[derive(Debug)]
+pub(in crate::flow) struct Vocabulary<'v> {
+    pub locale: Locale,
+    pub templates: &'v RefCell<Templates>,
+    pub problems: &'v Problems,
+}
+
+/// A state's table being read.
+#[derive(Debug)]
+pub(in crate::flow) struct StateReader<'a, 'v> {
+    pub table: Reader<'a>,
+    pub words: &'v Vocabulary<'v>,
+    pub of: &'static StateType,
+}
+
+impl<'a> StateReader<'a, '_> {
+    /// The value of a key, if it is there.
+    pub(super) fn item(&self, key: &str) -> Option<Item<'a>> {
+        self.table.item(key)
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn required(&self, key: &str) -> Option<Item<'a>> {
+        self.table.required(key)
+    }
+
+    /// Whether a prompt is there and can be read.
+    pub(super) fn prompt(&self, key: &str) -> Option<Prompt> {
+        let item = self.required(key)?;
+        self.read_prompt(&item, false)
+    }
+
+    /// A prompt that may be left out.
+    pub(super) fn optional_prompt(&self, key: &str) -> Option<Prompt> {
+        let item = self.item(key)?;
+        self.read_prompt(&item, false)
+    }
+
+    /// A text that carries a code: `{{ code }}` stands in it exactly once, in every language.
+    pub(super) fn optional_message(&self, key: &str) -> Option<Prompt> {
+        let item = self.item(key)?;
+        let prompt = self.read_prompt(&item, true)?;
+        if prompt.pieces.iter().any(|piece| !matches!(piece, Piece::Text(_))) {
+            item.refuse("bad-message", "a message has no sounds or pauses");
+        }
+        for template in prompt.templates() {
+            let count = template.source.matches("{{ code }}").count()
+                + template.source.matches("{{code}}").count();
+            if count != 1 || !template.uses.contains(&Use::Code) {
+                self.table.report(
+                    Finding::error(
+                        "bad-message",
+                        "the message must have `{{ code }}` in it exactly once",
+                        template.place.clone(),
+                    )
+                    .help(
+                        "write it plainly, without a filter: the code must stay one run of digits",
+                    ),
+                );
+            }
+        }
+        Some(prompt)
+    }
+
+    /// How the state listens.
+    pub(super) fn listen(&self) -> Option<Listen> {
+        let tries = self.item("tries").and_then(|tries| tries.integer(1, 9));
+        let timeout = self
+            .item("timeout")
+            .and_then(|t| t.duration(Duration::from_secs(1), Duration::from_mins(1)));
+        let barge_in = self.item("barge_in").and_then(|barge_in| barge_in.boolean());
+        let reprompt = self.optional_prompt("reprompt");
+        let last_prompt = self.optional_prompt("last_prompt");
+        Some(Listen {
+            prompt: self.prompt("prompt")?,
+            reprompt,
+            last_prompt,
+            tries: tries.and_then(|tries| u8::try_from(tries).ok()).unwrap_or(TRIES),
+            timeout: timeout.unwrap_or(TIMEOUT),
+            barge_in: barge_in.unwrap_or(true),
+        })
+    }
+
+    /// A whole number that may be left out.
+    pub(super) fn optional_integer(&self, key: &str, min: u64, max: u64) -> Option<u32> {
+        self.item(key)?.integer(min, max).and_then(|number| u32::try_from(number).ok())
+    }
+
+    /// Reports keys that this type does not have.
+    pub(in crate::flow) fn finish(self) {
+        let own = self.of.keys.iter().chain(COMMON).map(|key| key.name);
+        self.table.finish_among(own);
+    }
+
+    fn read_prompt(&self, item: &Item<'a>, code_allowed: bool) -> Option<Prompt> {
+        let pieces = if item.is_list() {
+            item.list()?.iter().filter_map(|piece| self.read_piece(piece)).collect()
+        } else {
+            vec![Piece::Text(self.read_text(item)?)]
+        };
+        let prompt = Prompt { pieces };
+        if !code_allowed && prompt.uses().any(|used| *used == Use::Code) {
+            item.refuse("bad-template", "there is no code to fill in here");
+        }
+        Some(prompt)
+    }
+
+    fn read_piece(&self, item: &Item<'a>) -> Option<Piece> {
+        if item.as_text().is_some() {
+            return Some(Piece::Text(self.read_text(item)?));
+        }
+        let table = item.table("this part of the prompt")?;
+        if table.has("play") {
+            let piece = table.item("play").and_then(|play| self.read_sound(&play));
+            table.finish_among(["play"]);
+            return piece;
+        }
+        if table.has("pause") {
+            let (min, max) = (Duration::from_secs(1), Duration::from_secs(30));
+            let pause = table.item("pause").and_then(|pause| pause.duration(min, max));
+            table.finish_among(["pause"]);
+            return Some(Piece::Pause(u32::try_from(pause?.as_secs()).unwrap_or(1)));
+        }
+        Some(Piece::Text(self.read_text(item)?))
+    }
+
+    fn read_sound(&self, item: &Item<'a>) -> Option<Piece> {
+        let address = |item: &Item<'a>| {
+            let text = item.name()?;
+            if !text.starts_with("https://") {
+                item.refuse("bad-address", "a sound must be at an https:// address");
+            }
+            Some(text.to_owned())
+        };
+        Some(Piece::Play(self.read_localized(item, address)?))
+    }
+
+    fn read_text(&self, item: &Item<'a>) -> Option<Localized<Template>> {
+        let problems = self.words.problems;
+        self.read_localized(item, |item| {
+            self.words.templates.borrow_mut().add(item.name()?, &item.place(), problems)
+        })
+    }
+
+    fn read_localized<T>(
+        &self,
+        item: &Item<'a>,
+        read: impl Fn(&Item<'a>) -> Option<T>,
+    ) -> Option<Localized<T>> {
+        read_localized(item, &self.words.locale, read)
+    }
+}
+
+/// Reads one value for the flow's own language, or a table of languages.
+pub(in crate::flow) fn read_localized<'a, T>(
+    item: &Item<'a>,
+    locale: &Locale,
+    read: impl Fn(&Item<'a>) -> Option<T>,
+) -> Option<Localized<T>> {
+    if !item.is_table() {
+        return Some(Localized(IndexMap::from([(locale.clone(), read(item)?)])));
+    }
+    let table = item.table(format!("`{}`", item.key))?;
+    let mut values = IndexMap::new();
+    for entry in table.entries() {
+        let locale = Locale::parse(entry.key);
+        if locale.is_none() {
+            let message = format!("`{}` is not a language such as en-US", entry.key);
+            entry.report(Finding::error("bad-locale", message, entry.key_place()));
+        }
+        if let Some((locale, value)) = locale.zip(read(&entry)) {
+            values.insert(locale, value);
+        }
+    }
+    if values.is_empty() {
+        item.refuse("empty-value", format!("`{}` has no language in it", item.key));
+        return None;
+    }
+    Some(Localized(values))
+}
+
+/// Reads the name of a state that something leads to.
+pub(in crate::flow) fn read_target(item: &Item<'_>) -> Option<Target> {
+    Some(Target { state: item.name()?.into(), place: item.place() })
+}

@@ -1,0 +1,30 @@
+//! Sends a fresh code by text message to the mobile on file.
+//!
+//! Never to the number that is calling, nor to one the caller names. `sent` means that the message is
+//! committed to the outbox; `unavailable` that nothing eligible is on file (a mobile, on file long
+//! enough, in an allowed country), decided before anything is sent; `limited` that too many have been
+//! sent. `message` may give the wording, with `{{ code }}` in it once.
+
+use super::{Key, Outcome, Shape, StateReader, StateType};
+use crate::flow::prompt::Prompt;
+use crate::flow::state::Kind;
+
+/// A state that sends a code.
+#[derive(Debug)]
+pub struct SendSmsOtp {
+    /// The wording of the message; `None`: callgate's own.
+    pub message: Option<Prompt>,
+}
+
+/// `send_sms_otp`
+pub const TYPE: StateType = StateType {
+    name: "send_sms_otp",
+    source: include_str!("send_sms_otp.rs"),
+    outcomes: &[Outcome::Sent, Outcome::Unavailable, Outcome::Limited],
+    keys: &[Key::new("message", Shape::Prompt, "The message, with `{{ code }}` in it once.")],
+    read: |state| Some(Kind::SendSmsOtp(read(state))),
+};
+
+fn read(state: &StateReader<'_, '_>) -> SendSmsOtp {
+    SendSmsOtp { message: state.optional_message("message") }
+}

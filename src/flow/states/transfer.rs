@@ -1,0 +1,140 @@
+//! Hands the caller over to a specialist: a number, a SIP address, a queue, a TaskRouter workflow or a
+//! conference.
+//!
+//! `to` names one of them. With a `whisper` (numbers and SIP alone) the specialist hears those words
+//! first and takes the call by pressing 1; otherwise it is `declined`. `share` names the account
+//! fields handed over with the call, each only if the facts allow it at that moment.
+
+use std::time::Duration;
+
+use super::{Key, Outcome, Shape, StateReader, StateType};
+use crate::diagnostic::{Finding, Place};
+use crate::document::Item;
+use crate::flow::name::FieldName;
+use crate::flow::prompt::Prompt;
+use crate::flow::state::Kind;
+use crate::phone::PhoneNumber;
+
+/// A state that hands over.
+#[derive(Debug)]
+pub struct Transfer {
+    /// To whom.
+    pub to: To,
+    /// Said to the caller first.
+    pub prompt: Option<Prompt>,
+    /// Said to the specialist, who must accept.
+    pub whisper: Option<Prompt>,
+    /// The account fields handed over.
+    pub share: Vec<(FieldName, Place)>,
+    /// How long it rings.
+    pub timeout: Duration,
+}
+
+/// Where a transfer leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// A number.
+    Number(PhoneNumber),
+    /// A SIP address.
+    Sip(String),
+    /// A queue by name.
+    Queue(String),
+    /// A TaskRouter workflow.
+    Workflow(String),
+    /// A conference by name.
+    Conference(String),
+}
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const TARGETS: [&str; 5] = ["number", "sip", "queue", "workflow", "conference"];
+
+/// `transfer`
+pub const TYPE: StateType = StateType {
+    name: "transfer",
+    source: include_str!("transfer.rs"),
+    outcomes: &[
+        Outcome::Completed,
+        Outcome::Busy,
+        Outcome::NoAnswer,
+        Outcome::Failed,
+        Outcome::Declined,
+    ],
+    keys: &[
+        Key::required("to", Shape::Target, "Where it leads."),
+        Key::new("prompt", Shape::Prompt, "Said to the caller first."),
+        Key::new("whisper", Shape::Prompt, "Said to the specialist, who presses 1 to accept."),
+        Key::new("share", Shape::Texts, "The account fields handed over, if the facts allow it."),
+        Key::new("timeout", Shape::Duration, "How long it rings: \"30s\"."),
+    ],
+    read: |state| Some(Kind::Transfer(read(state)?)),
+};
+
+fn read(state: &StateReader<'_, '_>) -> Option<Transfer> {
+    let prompt = state.optional_prompt("prompt");
+    let whisper = state.optional_prompt("whisper");
+    let timeout = state.item("timeout");
+    let timeout = timeout.and_then(|t| t.duration(Duration::from_secs(5), Duration::from_mins(10)));
+    let share = state.item("share").and_then(|share| share.list()).unwrap_or_default();
+    let share = share.iter().filter_map(|f| Some((f.name()?.into(), f.place()))).collect();
+    let target = state.required("to")?;
+    let to = read_to(&target)?;
+    if whisper.is_some() && !matches!(to, To::Number(_) | To::Sip(_)) {
+        state.table.report(
+            Finding::error(
+                "bad-transfer",
+                "only a number or a SIP address can hear a whisper",
+                target.place(),
+            )
+            .help("leave `whisper` out; what `share` names is handed over with the call"),
+        );
+    }
+    Some(Transfer { to, prompt, whisper, share, timeout: timeout.unwrap_or(TIMEOUT) })
+}
+
+fn read_to(item: &Item<'_>) -> Option<To> {
+    let table = item.table("`to`")?;
+    let given: Vec<_> = TARGETS.into_iter().filter_map(|key| table.item(key)).collect();
+    table.finish_among(TARGETS);
+    let [target] = given.as_slice() else {
+        item.report(
+            Finding::error("bad-transfer", "`to` must name exactly one target", item.place())
+                .help(format!("one of: {}", TARGETS.join(", "))),
+        );
+        return None;
+    };
+    let text = target.name()?;
+    let refuse = |message: &str| {
+        target.refuse("bad-transfer", format!("`{text}` {message}"));
+        None
+    };
+    match target.key {
+        "number" => match PhoneNumber::parse(text) {
+            Some(number) => Some(To::Number(number)),
+            None => refuse("is not a number such as +15005550010"),
+        },
+        "sip" => {
+            let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '<' | '>' | '"' | '&');
+            let valid = (text.starts_with("sip:") || text.starts_with("sips:"))
+                && text.contains('@')
+                && text.chars().all(plain);
+            if valid {
+                Some(To::Sip(text.into()))
+            } else {
+                refuse("is not an address such as sip:desk@example.com")
+            }
+        }
+        "workflow" => {
+            let valid = text.len() == 34
+                && text.starts_with("WW")
+                && text.bytes().skip(2).all(|b| b.is_ascii_hexdigit());
+            if valid {
+                Some(To::Workflow(text.into()))
+            } else {
+                refuse("is not a workflow: WW and 32 hexadecimal digits")
+            }
+        }
+        _ if text.chars().count() > 64 => refuse("is longer than 64 characters"),
+        "queue" => Some(To::Queue(text.into())),
+        _ => Some(To::Conference(text.into())),
+    }
+}
