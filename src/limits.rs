@@ -20,6 +20,63 @@ pub const DIGITS_MAX: usize = 64;
 
 /// Twilio refuses a document over 64 kB (error 11750).
 pub const TWIML_BYTES_MAX: usize = 64_000;
+/// The bytes of one `<Say>`: Polly speaks 3000, the basic voices 4096, Google 5000 (Twilio's warning
+/// 13521).
+pub const SAY_BYTES_MAX: usize = 3_000;
+/// The bytes of one `<Say>` in URL encoding (the same warning): what binds in scripts but the Latin.
+pub const SAY_ENCODED_BYTES_MAX: usize = 4_500;
+/// The entries of a gather's hints (Twilio's reference).
+pub const HINTS_MAX: usize = 500;
+/// The characters of one hint (Twilio's reference).
+pub const HINT_CHARS_MAX: usize = 100;
+/// The bytes of all hints of a gather, as written: a quarter of a document.
+pub const HINTS_BYTES_MAX: usize = 16_000;
+/// The bytes of a task's attributes, as written: a quarter of a document.
+pub const TASK_BYTES_MAX: usize = 16_000;
+/// The shortest number that is dialled: an emergency or service number.
+pub const DIAL_DIGITS_MIN: usize = 3;
+/// The characters of an address: what intermediaries are known to carry.
+pub const URL_BYTES_MAX: usize = 2_048;
+/// The characters of a SIP address without its header fields: no endpoint's is longer.
+pub const SIP_BYTES_MAX: usize = 255;
+/// The characters of a SIP address's header fields (Twilio's warning 21227).
+pub const SIP_HEADERS_BYTES_MAX: usize = 1_023;
+/// The characters of a queue's name (Twilio's reference).
+pub const QUEUE_CHARS_MAX: usize = 64;
+/// The characters of a conference's name: no more was ever asked for.
+pub const CONFERENCE_CHARS_MAX: usize = 128;
+/// The characters of a voice's name: the longest in use has about 40.
+pub const VOICE_BYTES_MAX: usize = 100;
+/// The seconds of one pause, of waiting for input and of ringing: the provider rings no longer.
+pub const WAIT_S_MAX: u32 = 600;
+/// The seconds of a recording at least (Twilio's reference).
+pub const RECORD_S_MIN: u32 = 2;
+/// The seconds of a recording at most (Twilio's reference).
+pub const RECORD_S_MAX: u32 = 14_400;
+
+/// The elements of a document inside each other: ours need three.
+pub const TWIML_DEPTH_MAX: usize = 8;
+
+/// The seconds within which a message may still arrive, at least: less is refused or pointless.
+pub const MESSAGE_VALID_S_MIN: u32 = 6;
+/// The seconds within which a message may still arrive, at most (Twilio's reference).
+pub const MESSAGE_VALID_S_MAX: u32 = 36_000;
+/// The seconds of ringing of a call that we place, at least: less reaches nobody.
+pub const RING_S_MIN: u32 = 5;
+/// Connecting to the carrier takes milliseconds, or does not work.
+pub const CARRIER_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A request to the carrier with its answer; after this nobody knows what became of it.
+pub const CARRIER_TIMEOUT: Duration = Duration::from_secs(10);
+/// An idle connection to the carrier is dropped before the carrier drops it under a request.
+pub const CARRIER_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The carrier's answer about one call has about 2 KiB.
+pub const CARRIER_BODY_BYTES_MAX: usize = 64 * 1024;
+/// The longest that the carrier may ask us to wait.
+pub const CARRIER_RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+/// The calls of one page of the carrier's list: a page stays below [`CARRIER_BODY_BYTES_MAX`].
+pub const CARRIER_PAGE_CALLS: u32 = 20;
+/// The pages that are read in the search for one call: a hundred calls to one number in a day.
+pub const CARRIER_PAGES_MAX: usize = 5;
 
 /// Within this a webhook is answered, with the apology if need be: it leaves room for a provider's
 /// own limit of 5 s (SignalWire) to 15 s (Twilio).

@@ -1,0 +1,266 @@
+//! Verbs into elements: the one place that knows how each verb is told to the provider.
+
+use std::fmt::Write as _;
+
+use super::element::Element;
+use super::links::Links;
+use super::shape::{self, clean};
+use super::{language, speech};
+use crate::engine::id::{CallId, Nonce};
+use crate::engine::reply::{
+    Audible, Dial, DialTarget, Enqueue, Gather, Input, QueueTarget, Record, Reply, Verb,
+};
+use crate::limits::{self, WAIT_S_MAX};
+
+/// The elements of a reply, up to the verb after which the provider runs no other; never none.
+pub(super) fn compose(reply: &Reply, links: &Links, call: CallId) -> Vec<Element> {
+    let mut composer = Composer { links, call, verbs: Vec::new() };
+    for verb in &reply.verbs {
+        if composer.add(verb) == Next::Unreachable {
+            break;
+        }
+    }
+    if composer.verbs.is_empty() {
+        composer.verbs.push(Element::new("Hangup"));
+    }
+    composer.verbs
+}
+
+/// Whether the provider goes on to the verb after this one.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Runs,
+    Unreachable,
+}
+
+struct Composer<'a> {
+    links: &'a Links,
+    call: CallId,
+    verbs: Vec<Element>,
+}
+
+impl Composer<'_> {
+    fn add(&mut self, verb: &Verb) -> Next {
+        match verb {
+            Verb::Hear(audible) => self.verbs.extend(heard(audible)),
+            Verb::Gather(gather) => return self.gather(gather),
+            Verb::Dial(dial) => return self.dial(dial),
+            Verb::Enqueue(enqueue) => return self.enqueue(enqueue),
+            Verb::Record(record) => return self.record(record),
+            Verb::Redirect(nonce) => return self.redirect(*nonce),
+            // Once answered, a call cannot be refused any more.
+            Verb::Reject { busy } if self.verbs.is_empty() => {
+                let reason = if *busy { "busy" } else { "rejected" };
+                return self.last(Element::new("Reject").with("reason", reason));
+            }
+            Verb::Reject { .. } | Verb::Hangup => return self.last(Element::new("Hangup")),
+        }
+        Next::Runs
+    }
+
+    fn last(&mut self, element: Element) -> Next {
+        self.verbs.push(element);
+        Next::Unreachable
+    }
+
+    fn redirect(&mut self, nonce: Nonce) -> Next {
+        let url = self.links.turn(self.call, nonce);
+        self.last(Element::new("Redirect").with("method", "POST").text(url))
+    }
+
+    /// An element whose outcome comes back to us.
+    fn asking(&self, name: &'static str, action: Nonce) -> Element {
+        Element::new(name).with("action", self.links.turn(self.call, action)).with("method", "POST")
+    }
+
+    /// Followed by a redirect to the same place, for providers that do not know
+    /// `actionOnEmptyResult`: there silence would end the call.
+    fn gather(&mut self, gather: &Gather) -> Next {
+        let prompt: Vec<_> = gather.prompt.iter().flat_map(heard).collect();
+        let (before, within) =
+            if gather.barge_in { (Vec::new(), prompt) } else { (prompt, Vec::new()) };
+        self.verbs.extend(before);
+        let (keys, speech) = match gather.input {
+            Input::Dtmf => (true, false),
+            Input::Speech => (false, true),
+            Input::DtmfSpeech => (true, true),
+        };
+        let input = match gather.input {
+            Input::Dtmf => "dtmf",
+            Input::Speech => "speech",
+            Input::DtmfSpeech => "dtmf speech",
+        };
+        let mut element = self
+            .asking("Gather", gather.action)
+            .with("input", input)
+            .with("actionOnEmptyResult", "true")
+            .with("timeout", gather.timeout_s.clamp(1, WAIT_S_MAX).to_string());
+        if keys {
+            let digits = gather.digits.filter(|digits| *digits > 0);
+            element = element
+                .with("finishOnKey", if gather.hash_ends { "#" } else { "" })
+                .with_some("numDigits", digits.map(|digits| digits.to_string()));
+        }
+        if speech {
+            // `auto` is refused beside a named `speechModel`, so none is ever named.
+            element = element
+                .with("speechTimeout", "auto")
+                .with_some("language", language::gather(&gather.locale).map(str::to_owned))
+                .with_some("hints", hints(&gather.hints));
+        }
+        self.verbs.push(element.children(within));
+        self.redirect(gather.action)
+    }
+
+    fn dial(&mut self, dial: &Dial) -> Next {
+        let Some(target) = self.target(&dial.to) else {
+            return self.skip(dial.action);
+        };
+        let action = dial.action.map(|nonce| self.links.turn(self.call, nonce));
+        let method = action.as_ref().map(|_| "POST".to_owned());
+        let caller_id = dial.caller_id.clone().filter(|number| shape::is_number(number));
+        // Only as the first verb can it keep the caller's own ringing tone; a room answers at once.
+        let bridges = self.verbs.is_empty() && target.name != "Conference";
+        self.verbs.push(
+            Element::new("Dial")
+                .with_some("action", action)
+                .with_some("method", method)
+                .with("timeout", dial.timeout_s.clamp(1, WAIT_S_MAX).to_string())
+                .with_some("callerId", caller_id)
+                .with_some("answerOnBridge", bridges.then(|| "true".to_owned()))
+                .children(vec![target]),
+        );
+        if dial.action.is_some() { Next::Unreachable } else { Next::Runs }
+    }
+
+    fn target(&self, to: &DialTarget) -> Option<Element> {
+        match to {
+            DialTarget::Number { number, whisper } => shape::is_number(number)
+                .then(|| self.whispering("Number", *whisper).text(number.as_str())),
+            DialTarget::Sip { uri, headers, whisper } => shape::is_sip(uri)
+                .then(|| self.whispering("Sip", *whisper).text(sip_address(uri, headers))),
+            DialTarget::Conference { name } => shape::is_name(name, limits::CONFERENCE_CHARS_MAX)
+                .then(|| Element::new("Conference").text(name.as_str())),
+        }
+    }
+
+    fn whispering(&self, name: &'static str, whisper: Option<Nonce>) -> Element {
+        let url = whisper.map(|nonce| self.links.leg(self.call, nonce));
+        let method = url.as_ref().map(|_| "POST".to_owned());
+        Element::new(name).with_some("url", url).with_some("method", method)
+    }
+
+    fn enqueue(&mut self, enqueue: &Enqueue) -> Next {
+        let element = self.asking("Enqueue", enqueue.action);
+        let element = match &enqueue.queue {
+            QueueTarget::Named(name) if shape::is_name(name, limits::QUEUE_CHARS_MAX) => {
+                element.text(name.as_str())
+            }
+            QueueTarget::Workflow { sid, attributes } if shape::is_workflow(sid) => element
+                .with("workflowSid", sid.as_str())
+                .children(vec![Element::new("Task").text(task(attributes))]),
+            QueueTarget::Named(_) | QueueTarget::Workflow { .. } => {
+                return self.skip(Some(enqueue.action));
+            }
+        };
+        self.last(element)
+    }
+
+    fn record(&mut self, record: &Record) -> Next {
+        let length_s = record.max_length_s.clamp(limits::RECORD_S_MIN, limits::RECORD_S_MAX);
+        let element = self
+            .asking("Record", record.action)
+            .with("maxLength", length_s.to_string())
+            .with("timeout", record.timeout_s.clamp(1, WAIT_S_MAX).to_string())
+            .with("finishOnKey", "#")
+            .with("playBeep", "true");
+        self.last(element)
+    }
+
+    /// Goes on where a verb that cannot be written would have led.
+    fn skip(&mut self, action: Option<Nonce>) -> Next {
+        match action {
+            Some(nonce) => self.redirect(nonce),
+            None => Next::Runs,
+        }
+    }
+}
+
+fn heard(audible: &Audible) -> Vec<Element> {
+    match audible {
+        Audible::Say(words) => speech::say(words),
+        Audible::Play(url) if shape::is_url(url) => vec![Element::new("Play").text(url.as_str())],
+        Audible::Play(_) => Vec::new(),
+        Audible::Pause(length_s) => {
+            let length_s = (*length_s).clamp(1, WAIT_S_MAX);
+            vec![Element::new("Pause").with("length", length_s.to_string())]
+        }
+    }
+}
+
+/// The hints as one list, as many as the provider takes; `None` if there is none. A comma would make
+/// two of one, so it becomes a space.
+fn hints(hints: &[String]) -> Option<String> {
+    let mut list = String::new();
+    let usable = hints.iter().filter_map(|hint| {
+        let hint = clean(hint).replace(',', " ");
+        let hint = hint.trim();
+        let fits = !hint.is_empty() && hint.chars().count() <= limits::HINT_CHARS_MAX;
+        fits.then(|| hint.to_owned())
+    });
+    let mut bytes = 0;
+    for hint in usable.take(limits::HINTS_MAX) {
+        bytes += quick_xml::escape::escape(hint.as_str()).len() + 1;
+        if bytes > limits::HINTS_BYTES_MAX {
+            break;
+        }
+        if !list.is_empty() {
+            list.push(',');
+        }
+        list.push_str(&hint);
+    }
+    (!list.is_empty()).then_some(list)
+}
+
+/// A task's attributes; the empty object for what is none or is too large, for the specialist had
+/// better answer uninformed than not at all.
+fn task(attributes: &str) -> String {
+    let text = clean(attributes);
+    let fits = quick_xml::escape::escape(text.as_ref()).len() <= limits::TASK_BYTES_MAX;
+    if fits && shape::is_object(&text) { text.into_owned() } else { "{}".to_owned() }
+}
+
+/// The address with its header fields as a query, percent-encoded: the form that the provider
+/// documents. A field that the provider would refuse, or that does not fit, is left out whole.
+fn sip_address(uri: &str, headers: &[(String, String)]) -> String {
+    let mut query = String::new();
+    for (name, value) in headers.iter().filter(|(name, _)| is_sip_header(name)) {
+        let separator = if query.is_empty() { '?' } else { '&' };
+        let field = format!("{separator}{name}={}", percent_encoded(&clean(value)));
+        if query.len() + field.len() <= limits::SIP_HEADERS_BYTES_MAX {
+            query.push_str(&field);
+        }
+    }
+    format!("{uri}{query}")
+}
+
+/// Whether the provider sends the field: `X-` names, save its own.
+fn is_sip_header(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.len() > 2
+        && lower.starts_with("x-")
+        && !lower.starts_with("x-twilio")
+        && lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
