@@ -4,6 +4,7 @@
 //! it, try again, or find out first.
 
 pub mod console;
+pub mod form;
 pub mod signature;
 pub mod twilio;
 

@@ -1,0 +1,98 @@
+//! A webhook's form, decoded exactly as it came.
+//!
+//! The signature covers every field, so nothing is trimmed, dropped, merged or guessed; and what is
+//! not well formed is no provider's and is refused whole.
+
+use crate::limits;
+
+/// Why a body is not a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// A `%` without two hexadecimal digits after it.
+    #[error("a percent escape is broken")]
+    Escape,
+    /// A name or value that is not UTF-8.
+    #[error("a field is not UTF-8")]
+    Utf8,
+    /// More fields than [`limits::FORM_PARAMETERS_MAX`].
+    #[error("the form has too many fields")]
+    TooMany,
+}
+
+/// Decodes an `application/x-www-form-urlencoded` body, or a query, into its fields in their order.
+/// A field without `=` has an empty value; nothing between two `&` is no field.
+pub fn parse(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
+    let mut fields = Vec::new();
+    for field in body.split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
+        if fields.len() == limits::FORM_PARAMETERS_MAX {
+            return Err(FormError::TooMany);
+        }
+        let mut halves = field.splitn(2, |byte| *byte == b'=');
+        let name = decode(halves.next().unwrap_or_default())?;
+        let value = decode(halves.next().unwrap_or_default())?;
+        fields.push((name, value));
+    }
+    Ok(fields)
+}
+
+fn decode(encoded: &[u8]) -> Result<String, FormError> {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.iter();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => match (digit(rest.next()), digit(rest.next())) {
+                (Some(high), Some(low)) => high << 4 | low,
+                _ => return Err(FormError::Escape),
+            },
+            byte => *byte,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| FormError::Utf8)
+}
+
+fn digit(byte: Option<&u8>) -> Option<u8> {
+    let digit = char::from(*byte?).to_digit(16)?;
+    u8::try_from(digit).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_decoded_as_it_stands() {
+        let fields = |pairs: &[(&str, &str)]| {
+            Ok(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>())
+        };
+        assert_eq!(parse(b""), fields(&[]));
+        assert_eq!(parse(b"Digits="), fields(&[("Digits", "")]));
+        assert_eq!(parse(b"Digits"), fields(&[("Digits", "")]));
+        assert_eq!(parse(b"=x"), fields(&[("", "x")]));
+        assert_eq!(parse(b"b=2&a=1&&b=2&"), fields(&[("b", "2"), ("a", "1"), ("b", "2")]));
+        assert_eq!(parse(b"a=b=c"), fields(&[("a", "b=c")]));
+        assert_eq!(parse(b"From=%2B1+415%20&x=+%09"), fields(&[("From", "+1 415 "), ("x", " \t")]));
+        assert_eq!(parse(b"s=caf%C3%a9+%E2%98%83"), fields(&[("s", "café ☃")]));
+        assert_eq!(parse("s=é".as_bytes()), fields(&[("s", "é")]));
+    }
+
+    #[test]
+    fn what_is_not_a_form_is_refused() {
+        for (body, error) in [
+            (&b"a=%"[..], FormError::Escape),
+            (b"a=%4", FormError::Escape),
+            (b"a=%4g", FormError::Escape),
+            (b"a%=1", FormError::Escape),
+            (b"a=%+1", FormError::Escape),
+            (b"a=%C3", FormError::Utf8),
+            (b"a=\xFF", FormError::Utf8),
+            (b"%80=a", FormError::Utf8),
+            (b"a=%ED%A0%80", FormError::Utf8),
+        ] {
+            assert_eq!(parse(body), Err(error), "{body:?}");
+        }
+        let most = vec!["a=1"; limits::FORM_PARAMETERS_MAX].join("&");
+        assert_eq!(parse(most.as_bytes()).map(|fields| fields.len()), Ok(512));
+        assert_eq!(parse(format!("{most}&a=1").as_bytes()), Err(FormError::TooMany));
+    }
+}
