@@ -1,1 +1,268 @@
-//! twilio
+//! Twilio's REST side: messages and calls, each with an honest word on what became of it.
+//!
+//! A create is not idempotent there, so nothing is ever sent twice from here: what may have been done
+//! is [`Delivery::Unknown`], and the outbox decides. No number, code or key appears in any error or
+//! `Debug` of this module, and it logs nothing.
+
+mod http;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use self::http::{Answer, Http};
+use super::{Carrier, Delivery, Found, Reference};
+use crate::engine::effect::{PlaceCall, Sms};
+use crate::engine::id::{CallId, LegId, Sid};
+use crate::limits;
+use crate::twiml::links::Links;
+
+/// The states of a placed call that are reported to us; each also tells us its name, which may be
+/// sooner than the answer to our request does.
+const CALL_EVENTS: [&str; 4] = ["initiated", "ringing", "answered", "completed"];
+
+const DAY_S: i64 = 24 * 3600;
+
+/// What a Twilio account needs.
+#[derive(Clone)]
+pub struct Settings {
+    /// `AC…`
+    pub account_sid: String,
+    /// The auth token.
+    pub auth_token: SecretString,
+    /// `https://api.twilio.com`; http only in tests.
+    pub api_base: String,
+    /// Who sends messages.
+    pub sender: Sender,
+    /// The addresses that the provider comes back to.
+    pub links: Links,
+    /// How long a request may take: [`limits::CARRIER_TIMEOUT`] but for tests.
+    pub timeout: Duration,
+}
+
+/// Who sends messages.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Sender {
+    /// One number of ours, or an alphanumeric name.
+    From(String),
+    /// A messaging service, `MG…`.
+    MessagingService(String),
+}
+
+/// Why a carrier cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// Not an address, or not of http.
+    #[error("`api_base` is not an http address")]
+    ApiBase,
+    /// Not a name that can stand in an address.
+    #[error("`account_sid` is not an account's name")]
+    AccountSid,
+    /// The machine's TLS set-up is unusable.
+    #[error("the HTTP client cannot be set up")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Twilio, or whoever speaks as it does.
+pub struct TwilioCarrier {
+    http: Http,
+    sender: Sender,
+    links: Links,
+}
+
+impl TwilioCarrier {
+    /// Sets up the client; nothing is sent yet.
+    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let Settings { account_sid, auth_token, api_base, sender, links, timeout } = settings;
+        let http = Http::new(&api_base, account_sid, auth_token, timeout)?;
+        Ok(Self { http, sender, links })
+    }
+
+    async fn create(&self, resource: &str, form: &Form<'_>) -> Delivery {
+        delivery(&self.http.post(&[resource], form).await)
+    }
+
+    async fn update_call(&self, sid: &Sid, form: &Form<'_>) -> Delivery {
+        delivery(&self.http.post(&["Calls", &sid.0], form).await)
+    }
+}
+
+impl fmt::Debug for TwilioCarrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TwilioCarrier").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sender(***)")
+    }
+}
+
+/// A request's fields in order.
+type Form<'a> = [(&'static str, std::borrow::Cow<'a, str>)];
+
+#[async_trait]
+impl Carrier for TwilioCarrier {
+    async fn send_sms(&self, reference: Reference, sms: &Sms) -> Delivery {
+        let valid_for_s =
+            sms.valid_for_s.clamp(limits::MESSAGE_VALID_S_MIN, limits::MESSAGE_VALID_S_MAX);
+        let sender = match &self.sender {
+            Sender::From(from) => ("From", from.into()),
+            Sender::MessagingService(sid) => ("MessagingServiceSid", sid.into()),
+        };
+        let form = [
+            ("To", sms.to.as_e164().into()),
+            sender,
+            ("Body", sms.body.expose().into()),
+            ("StatusCallback", self.links.message(reference.call, reference.effect).into()),
+            ("ValidityPeriod", valid_for_s.to_string().into()),
+        ];
+        self.create("Messages", &form).await
+    }
+
+    async fn place_call(&self, reference: Reference, call: &PlaceCall) -> Delivery {
+        let ring_s = call.ring_s.clamp(limits::RING_S_MIN, limits::WAIT_S_MAX);
+        let mut form = vec![
+            ("To", call.to.as_e164().into()),
+            ("From", call.from.as_str().into()),
+            ("Url", self.links.leg(reference.call, call.nonce).into()),
+            ("Method", "POST".into()),
+            ("FallbackUrl", self.links.fallback().into()),
+            ("FallbackMethod", "POST".into()),
+            ("StatusCallback", self.links.status(reference.call, reference.effect).into()),
+            ("StatusCallbackMethod", "POST".into()),
+        ];
+        form.extend(CALL_EVENTS.map(|event| ("StatusCallbackEvent", event.into())));
+        form.push(("Timeout", ring_s.to_string().into()));
+        form.push(("MachineDetection", "Enable".into()));
+        self.create("Calls", &form).await
+    }
+
+    /// The first call of ours to that number from that line at or after the second of `since`, by
+    /// the provider's clock.
+    ///
+    /// The list is not narrowed by `StartTime`: a call still queued has none, and to overlook it
+    /// would be to ring twice. It comes latest first, so reading ends at the first page that holds a
+    /// call older than a day before `since`.
+    async fn find_call(&self, call: &PlaceCall, since: Timestamp) -> Found {
+        let size = limits::CARRIER_PAGE_CALLS.to_string();
+        let query = [("To", call.to.as_e164()), ("From", &call.from), ("PageSize", &size)];
+        let mut found: Option<(i64, Sid)> = None;
+        let mut next: Option<String> = None;
+        for _ in 0..limits::CARRIER_PAGES_MAX {
+            let answer = match &next {
+                Some(path) => self.http.get_page(path).await,
+                None => self.http.get(&["Calls"], &query).await,
+            };
+            let Some(list) = call_list(&answer) else {
+                return Found::Unknown;
+            };
+            let mut is_past = false;
+            for listed in &list.calls {
+                let (Some(created_s), Some(sid)) = (listed.created_s(), sid(&listed.sid)) else {
+                    return Found::Unknown;
+                };
+                is_past |= created_s < since.as_second() - DAY_S;
+                let is_first = found.as_ref().is_none_or(|(first_s, _)| created_s <= *first_s);
+                if is_first && created_s >= since.as_second() && listed.is(call) {
+                    found = Some((created_s, sid));
+                }
+            }
+            next = list.next_page_uri.filter(|next| !next.is_empty());
+            if is_past || next.is_none() {
+                return found.map_or(Found::None, |(_, sid)| Found::Call(sid));
+            }
+        }
+        Found::Unknown
+    }
+
+    async fn redirect_leg(&self, call: CallId, leg: LegId, sid: &Sid) -> Delivery {
+        let url = self.links.resume(call, leg);
+        self.update_call(sid, &[("Url", url.into()), ("Method", "POST".into())]).await
+    }
+
+    async fn end_leg(&self, sid: &Sid) -> Delivery {
+        self.update_call(sid, &[("Status", "completed".into())]).await
+    }
+}
+
+/// An error of the provider's: `21211` and the like.
+#[derive(Deserialize)]
+struct Failure {
+    code: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct Created {
+    sid: String,
+}
+
+#[derive(Deserialize)]
+struct CallList {
+    calls: Vec<Listed>,
+    next_page_uri: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    sid: String,
+    to: String,
+    from: String,
+    date_created: String,
+    direction: Option<String>,
+}
+
+impl Listed {
+    /// Whether this is a call of ours from that line to that number.
+    fn is(&self, call: &PlaceCall) -> bool {
+        self.to == call.to.as_e164()
+            && self.from == call.from
+            && self.direction.as_deref().is_none_or(|direction| direction == "outbound-api")
+    }
+
+    fn created_s(&self) -> Option<i64> {
+        let created = jiff::fmt::rfc2822::parse(&self.date_created).ok()?;
+        Some(created.timestamp().as_second())
+    }
+}
+
+/// What an answer means. A request that was accepted without a name that we can read may have been
+/// carried out, and we could not follow it: nobody knows.
+fn delivery(answer: &Answer) -> Delivery {
+    match answer {
+        Answer::Done(body) => serde_json::from_slice::<Created>(body)
+            .ok()
+            .and_then(|created| sid(&created.sid))
+            .map_or(Delivery::Unknown, Delivery::Accepted),
+        Answer::Refused(body) => {
+            let failure = serde_json::from_slice::<Failure>(body).ok();
+            Delivery::Refused { code: failure.and_then(|failure| failure.code) }
+        }
+        Answer::NotDone { retry_after } => Delivery::NotDone { retry_after: *retry_after },
+        Answer::Unknown => Delivery::Unknown,
+    }
+}
+
+fn call_list(answer: &Answer) -> Option<CallList> {
+    match answer {
+        Answer::Done(body) => serde_json::from_slice(body).ok(),
+        Answer::Refused(_) | Answer::NotDone { .. } | Answer::Unknown => None,
+    }
+}
+
+fn sid(text: &str) -> Option<Sid> {
+    let plausible = (1..=limits::SID_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
+    plausible.then(|| Sid(text.to_owned()))
+}

@@ -1,0 +1,3 @@
+//! The world that the tests stand in for.
+
+pub(crate) mod provider;

@@ -1,0 +1,331 @@
+//! The telephony provider's REST side: a small real HTTP server that records what it is asked and
+//! answers as the provider does, or as badly as a test wants.
+
+use std::collections::VecDeque;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use callgate::carrier::form;
+use jiff::Timestamp;
+use serde_json::json;
+
+/// The account that the provider knows.
+pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
+/// Its key.
+pub(crate) const AUTH_TOKEN: &str = "hush-hush-auth-token";
+
+/// How long a test waits for a request that must come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(String, String)>,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The form's fields in their order.
+    pub(crate) form: Vec<(String, String)>,
+}
+
+impl Request {
+    /// The first value of a form field.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a header by its lower-case name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// An answer other than the usual one.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// An error status with the provider's error code, if any, in a JSON body.
+    Error { status: u16, code: Option<u32> },
+    /// 429 with this `Retry-After`.
+    TooMany { retry_after: Option<String> },
+    /// This status and body.
+    Raw { status: u16, body: Vec<u8> },
+    /// The usual answer is carried out, but never comes.
+    Hang,
+    /// The usual answer is carried out, and the connection closed in its place.
+    Drop,
+    /// A redirect to this address.
+    Redirect(String),
+}
+
+/// A call that was placed.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) sid: String,
+    pub(crate) to: String,
+    pub(crate) from: String,
+    pub(crate) created: Timestamp,
+    pub(crate) direction: String,
+    pub(crate) status: String,
+}
+
+struct World {
+    now: Timestamp,
+    requests: Vec<Request>,
+    next: VecDeque<Answer>,
+    calls: Vec<Placed>,
+    messages: u32,
+}
+
+struct Shared {
+    world: Mutex<World>,
+    changed: Condvar,
+}
+
+/// A running provider; it stops when dropped.
+pub(crate) struct Provider {
+    port: u16,
+    shared: Arc<Shared>,
+    server: ServerHandle,
+}
+
+impl Provider {
+    /// Starts on a free port of the loopback.
+    pub(crate) fn start() -> Self {
+        let world = World {
+            now: "2026-03-01T12:00:00Z".parse().unwrap(),
+            requests: Vec::new(),
+            next: VecDeque::new(),
+            calls: Vec::new(),
+            messages: 0,
+        };
+        let shared = Arc::new(Shared { world: Mutex::new(world), changed: Condvar::new() });
+        let (tell, told) = mpsc::channel();
+        let data = web::Data::from(Arc::clone(&shared));
+        thread::spawn(move || {
+            rt::System::new().block_on(async move {
+                let app =
+                    move || App::new().app_data(data.clone()).default_service(web::to(answer));
+                let server = HttpServer::new(app)
+                    .on_connect(|connection, extensions| {
+                        let stream = connection.downcast_ref::<rt::net::TcpStream>().unwrap();
+                        let stream = stream.as_fd().try_clone_to_owned().unwrap();
+                        extensions.insert(Arc::new(TcpStream::from(stream)));
+                    })
+                    .workers(1)
+                    .disable_signals()
+                    .bind(("127.0.0.1", 0))
+                    .unwrap();
+                let port = server.addrs()[0].port();
+                let server = server.run();
+                tell.send((port, server.handle())).unwrap();
+                server.await.unwrap();
+            });
+        });
+        let (port, server) = told.recv_timeout(PATIENCE).unwrap();
+        Self { port, shared, server }
+    }
+
+    /// What to configure as the provider's address.
+    pub(crate) fn api_base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Answers the next request in this way, the one after it in the next way given, and so on.
+    pub(crate) fn next(&self, answer: Answer) {
+        self.world().next.push_back(answer);
+    }
+
+    /// The time at which calls are created from now on.
+    pub(crate) fn set_now(&self, now: Timestamp) {
+        self.world().now = now;
+    }
+
+    /// Lists a call besides those that are placed.
+    pub(crate) fn list(&self, call: Placed) {
+        self.world().calls.push(call);
+    }
+
+    /// The calls so far, in the order in which they were placed.
+    pub(crate) fn calls(&self) -> Vec<Placed> {
+        self.world().calls.clone()
+    }
+
+    /// The requests so far.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.world().requests.clone()
+    }
+
+    /// The requests so far, once there are at least so many.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<Request> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut world = self.world();
+        while world.requests.len() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{} of {count} requests came", world.requests.len());
+            world = self.shared.changed.wait_timeout(world, left).unwrap().0;
+        }
+        world.requests.clone()
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.shared.world.lock().unwrap()
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        // The command is sent when the future is made; there is nobody to wait for the stop.
+        drop(self.server.stop(false));
+    }
+}
+
+async fn answer(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
+    let (usual, special) = {
+        let mut world = shared.world.lock().unwrap();
+        let recorded = record(&request, &body);
+        world.requests.push(recorded.clone());
+        shared.changed.notify_all();
+        let special = world.next.pop_front();
+        let is_carried_out = matches!(special, None | Some(Answer::Hang | Answer::Drop));
+        (is_carried_out.then(|| usual(&mut world, &recorded)), special)
+    };
+    let status = |status| StatusCode::from_u16(status).unwrap();
+    match special {
+        None => usual.unwrap(),
+        Some(Answer::Error { status, code: Some(code) }) => error(status, code),
+        Some(Answer::Error { status: error, code: None }) => HttpResponse::new(status(error)),
+        Some(Answer::TooMany { retry_after }) => {
+            let mut response = HttpResponse::TooManyRequests();
+            if let Some(retry_after) = retry_after {
+                response.insert_header(("Retry-After", retry_after));
+            }
+            response.json(json!({ "code": 20429, "message": "Too Many Requests", "status": 429 }))
+        }
+        Some(Answer::Raw { status: raw, body }) => HttpResponse::build(status(raw)).body(body),
+        Some(Answer::Redirect(to)) => {
+            HttpResponse::TemporaryRedirect().insert_header(("Location", to)).finish()
+        }
+        Some(Answer::Hang) => std::future::pending().await,
+        Some(Answer::Drop) => {
+            let stream = request.conn_data::<Arc<TcpStream>>().unwrap();
+            stream.shutdown(Shutdown::Both).unwrap();
+            std::future::pending().await
+        }
+    }
+}
+
+fn record(request: &HttpRequest, body: &[u8]) -> Request {
+    let headers = request.headers().iter();
+    Request {
+        method: request.method().to_string(),
+        path: request.path().to_owned(),
+        query: form::parse(request.query_string().as_bytes()).unwrap(),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect(),
+        form: form::parse(body).unwrap(),
+    }
+}
+
+/// What the provider answers when nothing is wrong, or something is wrong with the request.
+fn usual(world: &mut World, request: &Request) -> HttpResponse {
+    let credentials = STANDARD.encode(format!("{ACCOUNT_SID}:{AUTH_TOKEN}"));
+    if request.header("authorization") != Some(&format!("Basic {credentials}")) {
+        return error(401, 20003);
+    }
+    let account = format!("/2010-04-01/Accounts/{ACCOUNT_SID}/");
+    let resource = request.path.strip_prefix(&account).and_then(|path| path.strip_suffix(".json"));
+    match (request.method.as_str(), resource) {
+        ("POST", Some("Messages")) => {
+            world.messages += 1;
+            let sid = format!("SM{:032x}", world.messages);
+            HttpResponse::Created().json(json!({ "sid": sid, "status": "queued" }))
+        }
+        ("POST", Some("Calls")) => {
+            let field = |name| request.field(name).unwrap_or_default().to_owned();
+            let call = Placed {
+                sid: format!("CA{:032x}", world.calls.len() + 1),
+                to: field("To"),
+                from: field("From"),
+                created: world.now,
+                direction: "outbound-api".into(),
+                status: "queued".into(),
+            };
+            world.calls.push(call.clone());
+            HttpResponse::Created().json(shown(&call))
+        }
+        ("GET", Some("Calls")) => list(world, request),
+        ("POST", Some(call)) if call.starts_with("Calls/") => update(world, request, &call[6..]),
+        _ => error(404, 20404),
+    }
+}
+
+fn update(world: &mut World, request: &Request, sid: &str) -> HttpResponse {
+    match world.calls.iter_mut().find(|call| call.sid == sid) {
+        None => error(404, 20404),
+        Some(call) if call.status == "completed" => error(400, 21220),
+        Some(call) => {
+            if let Some(status) = request.field("Status") {
+                status.clone_into(&mut call.status);
+            }
+            HttpResponse::Ok().json(shown(call))
+        }
+    }
+}
+
+/// A page of calls, the latest first.
+fn list(world: &World, request: &Request) -> HttpResponse {
+    let asked = |name: &str| {
+        request.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    };
+    let number = |name, default| asked(name).map_or(default, |text| text.parse().unwrap());
+    let (page, size) = (number("Page", 0), number("PageSize", 50));
+    let mut calls: Vec<_> = world.calls.iter().collect();
+    calls.sort_by_key(|call| std::cmp::Reverse(call.created));
+    calls.retain(|call| asked("To").is_none_or(|to| to == call.to));
+    calls.retain(|call| asked("From").is_none_or(|from| from == call.from));
+    let more = calls.len() > (page + 1) * size;
+    let next = more.then(|| {
+        let encoded = |name| asked(name).unwrap_or_default().replace('+', "%2B");
+        format!(
+            "{}?To={}&From={}&PageSize={size}&Page={}&PageToken=PA1",
+            request.path,
+            encoded("To"),
+            encoded("From"),
+            page + 1,
+        )
+    });
+    let calls: Vec<_> = calls.into_iter().skip(page * size).take(size).map(shown).collect();
+    HttpResponse::Ok().json(json!({ "calls": calls, "page": page, "next_page_uri": next }))
+}
+
+fn shown(call: &Placed) -> serde_json::Value {
+    json!({
+        "sid": call.sid,
+        "to": call.to,
+        "from": call.from,
+        "date_created": call.created.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string(),
+        "start_time": null,
+        "direction": call.direction,
+        "status": call.status,
+    })
+}
+
+fn error(status: u16, code: u32) -> HttpResponse {
+    HttpResponse::build(StatusCode::from_u16(status).unwrap()).json(json!({
+        "code": code,
+        "message": "no",
+        "more_info": format!("https://www.twilio.com/docs/errors/{code}"),
+        "status": status,
+    }))
+}
