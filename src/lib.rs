@@ -1,7 +1,10 @@
 //! callgate answers a telephony provider's voice webhooks and walks every caller through a flow.
 
 pub mod carrier;
+pub mod chance;
+pub mod clock;
 pub mod diagnostic;
+pub mod directory;
 pub mod document;
 pub mod engine;
 pub mod flow;

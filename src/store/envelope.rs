@@ -1,1 +1,244 @@
-//! envelope
+//! How a thing lies in a store: sealed, bound to its place, with the version of its format.
+//!
+//! An envelope is JSON, `{"v":1,"flow":"<hash or empty>","sealed":"<base64>"}`: what an operator may
+//! see is readable, the rest is XChaCha20-Poly1305 under a key derived from the state key. The seal
+//! binds the version, the kind, the id and the flow, so that a value copied to another key of the
+//! store, or another kind, does not open. `sealed` is 8 bytes that name the key, 24 bytes of nonce,
+//! the ciphertext and its tag.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_PAD_INDIFFERENT};
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretBox};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+/// The version that [`Vault::seal`] writes.
+pub const VERSION: u32 = 1;
+
+const KEY_BYTES: usize = 32;
+const KEY_NAME_BYTES: usize = 8;
+const NONCE_BYTES: usize = 24;
+
+/// What kind of thing is sealed; part of what the seal binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A call's state.
+    Call,
+    /// An effect of the outbox.
+    Effect,
+    /// A journal entry.
+    Entry,
+    /// A counted record.
+    Record,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Effect => "effect",
+            Self::Entry => "entry",
+            Self::Record => "record",
+        }
+    }
+}
+
+/// Seals, opens, and hashes under keys derived from the one state key.
+#[derive(Clone)]
+pub struct Vault {
+    cipher: XChaCha20Poly1305,
+    key_name: [u8; KEY_NAME_BYTES],
+    hash_key: std::sync::Arc<SecretBox<[u8; KEY_BYTES]>>,
+}
+
+/// What an envelope held.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The version of the envelope.
+    pub version: u32,
+    /// The hash of the flow it belongs to, or nothing.
+    pub flow: String,
+    /// The thing itself.
+    pub plain: Vec<u8>,
+}
+
+/// Why an envelope does not open. Never says what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Written by a newer callgate.
+    #[error("version {0} of the stored format is unknown to this callgate; update it")]
+    UnknownVersion(u64),
+    /// Sealed under another state key.
+    #[error("sealed with another state key")]
+    WrongKey,
+    /// Not an envelope, or changed since it was sealed, or copied here from another place.
+    #[error("altered, or moved from another place in the store")]
+    Altered,
+}
+
+/// Why a text is no state key. Never shows the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not base64.
+    #[error("the state key is not base64; make one with `openssl rand -base64 32`")]
+    NotBase64,
+    /// Base64 of something else.
+    #[error("the state key is {0} bytes long, not 32; make one with `openssl rand -base64 32`")]
+    Length(usize),
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    v: u32,
+    flow: &'a str,
+    sealed: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    #[expect(dead_code, reason = "read before the rest, from `Versioned`")]
+    v: u32,
+    flow: String,
+    sealed: String,
+}
+
+/// The one field that every version will have.
+#[derive(Deserialize)]
+struct Versioned {
+    v: u64,
+}
+
+impl Vault {
+    /// A vault under this state key.
+    pub fn new(state_key: &[u8; KEY_BYTES]) -> Self {
+        let key_name = hmac(state_key, [b"callgate state key name".as_slice()]);
+        let seal_key = hmac(state_key, [b"callgate seal".as_slice()]);
+        let hash_key = hmac(state_key, [b"callgate keyed hash".as_slice()]);
+        let mut name = [0; KEY_NAME_BYTES];
+        for (to, from) in name.iter_mut().zip(key_name) {
+            *to = from;
+        }
+        Self {
+            cipher: XChaCha20Poly1305::new(&seal_key.into()),
+            key_name: name,
+            hash_key: std::sync::Arc::new(SecretBox::new(Box::new(hash_key))),
+        }
+    }
+
+    /// A vault under the state key that this base64 text spells; white space around it is ignored.
+    pub fn from_base64(text: &str) -> Result<Self, KeyError> {
+        let bytes = SecretBox::new(Box::new(
+            STANDARD_PAD_INDIFFERENT.decode(text.trim()).map_err(|_| KeyError::NotBase64)?,
+        ));
+        let key = bytes.expose_secret().as_slice();
+        let key = key.try_into().map_err(|_| KeyError::Length(key.len()))?;
+        Ok(Self::new(key))
+    }
+
+    /// Seals `plain` for the place that `kind` and `id` name.
+    ///
+    /// A nonce must never be used twice: 24 random bytes. `flow_hash` stays readable.
+    pub fn seal(
+        &self,
+        kind: Kind,
+        id: &str,
+        flow_hash: &str,
+        plain: &[u8],
+        nonce: [u8; NONCE_BYTES],
+    ) -> Vec<u8> {
+        let aad = bound(u64::from(VERSION), kind, id, flow_hash);
+        let payload = Payload { msg: plain, aad: &aad };
+        let mut sealed = [self.key_name.as_slice(), &nonce].concat();
+        // Refused for 256 GiB and more alone; nothing is what then opens as altered.
+        sealed.extend(self.cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default());
+        let written = Written { v: VERSION, flow: flow_hash, sealed: STANDARD.encode(sealed) };
+        serde_json::to_vec(&written).unwrap_or_default()
+    }
+
+    /// Opens what was sealed for the place that `kind` and `id` name.
+    pub fn open(&self, kind: Kind, id: &str, envelope: &[u8]) -> Result<Opened, EnvelopeError> {
+        let altered = EnvelopeError::Altered;
+        let Versioned { v } = serde_json::from_slice(envelope).map_err(|_| altered)?;
+        if v != u64::from(VERSION) {
+            return Err(EnvelopeError::UnknownVersion(v));
+        }
+        let read: Read = serde_json::from_slice(envelope).map_err(|_| altered)?;
+        let sealed = STANDARD.decode(&read.sealed).map_err(|_| altered)?;
+        let (key_name, rest) = sealed.split_first_chunk::<KEY_NAME_BYTES>().ok_or(altered)?;
+        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(altered)?;
+        if *key_name != self.key_name {
+            return Err(EnvelopeError::WrongKey);
+        }
+        let aad = bound(v, kind, id, &read.flow);
+        let plain = self
+            .cipher
+            .decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: &aad })
+            .map_err(|_| altered)?;
+        Ok(Opened { version: VERSION, flow: read.flow, plain })
+    }
+
+    /// A hash that nobody without the state key can compute or try out: HMAC-SHA-256 over the label
+    /// and the parts, each with its length before it, so that no two lists of parts are the same text.
+    pub fn keyed_hash(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let key = self.hash_key.expose_secret();
+        hmac(key, std::iter::once(label.as_bytes()).chain(parts.iter().copied()))
+    }
+
+    /// [`Self::keyed_hash`] in 64 lower-case hexadecimal digits.
+    pub fn keyed_hex(&self, label: &str, parts: &[&[u8]]) -> String {
+        use fmt::Write as _;
+        self.keyed_hash(label, parts).iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault(***)")
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, flow, plain: _ } = self;
+        f.debug_struct("Opened")
+            .field("version", version)
+            .field("flow", flow)
+            .finish_non_exhaustive()
+    }
+}
+
+fn hmac<'a>(key: &[u8; KEY_BYTES], parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    // HMAC takes keys of any length; 32 bytes are padded with zeros to a block of 64.
+    let mut block = [0; 64];
+    for (to, from) in block.iter_mut().zip(key) {
+        *to = *from;
+    }
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// What a seal binds besides the contents.
+fn bound(version: u64, kind: Kind, id: &str, flow: &str) -> Vec<u8> {
+    let mut bytes = version.to_be_bytes().to_vec();
+    for part in [kind.word(), id, flow] {
+        bytes.extend((part.len() as u64).to_be_bytes());
+        bytes.extend(part.as_bytes());
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,10 +13,15 @@
 //! - [`Store::claim`] gives each due effect or timer to one claimant until its lease ends; then it is
 //!   due again. Settling or putting off needs the lease that claimed it.
 //! - [`Store::swap`] is a compare-and-set on one record: whoever read an older revision loses.
-//! - Everything has an expiry. An error means "not known whether it happened", never "did not happen".
+//! - Everything has an expiry: an effect and a deadline are forgotten with their call. Until
+//!   [`Store::sweep`] (or the store by itself) has forgotten it, an expired thing may still be read,
+//!   but no write builds on it.
+//! - Times are kept to the microsecond, and nothing is due early for it.
+//! - An error means "not known whether it happened", never "did not happen".
 
 pub mod envelope;
 pub mod memory;
+mod open;
 pub mod redb;
 pub mod redis;
 
@@ -25,6 +30,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::engine::id::{CallId, EffectId, TurnId};
+
+pub use open::{OpenError, open};
 
 /// How often a call has changed, and the turn that changed it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +72,19 @@ pub struct Commit {
     pub settled: Vec<EffectId>,
     /// The sealed journal entry.
     pub entry: Vec<u8>,
+}
+
+impl Commit {
+    /// What becomes of this commit if the call now stands at `current`.
+    fn against(&self, current: Option<Version>) -> Committed {
+        if current == Some(self.version) {
+            Committed::AlreadyYours
+        } else if current == self.expected {
+            Committed::Applied
+        } else {
+            Committed::Conflict
+        }
+    }
 }
 
 /// An effect on its way into the outbox.
@@ -171,7 +191,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Claims what is due, earliest first.
     async fn claim(&self, claim: Claim) -> Result<Vec<Due>, StoreError>;
 
-    /// Erases a delivered effect; `false`: the lease is no longer ours.
+    /// Erases a delivered effect; `false`: the lease is no longer ours. A lease that has ended is
+    /// still ours until somebody else claims the effect.
     async fn settle(
         &self,
         call: CallId,
@@ -190,7 +211,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The sealed journal entries of a call, oldest first.
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError>;
 
-    /// The calls begun last, newest first.
+    /// The calls begun last, newest first; of those begun at once, the greater id first.
     async fn calls(&self, count_max: usize) -> Result<Vec<CallId>, StoreError>;
 
     /// A record and its revision.
@@ -212,6 +233,20 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// The moment by which a thing is due, in microseconds since 1970: rounded up, so that it is not early.
+fn due_us(at: Timestamp) -> i64 {
+    us(at.as_nanosecond().saturating_add(999))
+}
+
+/// The present moment in microseconds since 1970: rounded down.
+fn now_us(at: Timestamp) -> i64 {
+    us(at.as_nanosecond())
+}
+
+fn us(nanoseconds: i128) -> i64 {
+    i64::try_from(nanoseconds.div_euclid(1_000)).unwrap_or(i64::MAX)
 }
 
 /// The number of partitions that the keys of a clustered store are spread over.

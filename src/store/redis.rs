@@ -1,1 +1,301 @@
-//! redis
+//! The production store: Redis, shared by any number of servers.
+//!
+//! Every write is one Lua script over the keys of one partition (see [`keys`]), so it is atomic, also
+//! in a cluster. Redis forgets by itself: every key has a time to live, counted from the `now` that
+//! the caller gives. A partition's shared keys live as long as the longest-lived call in them; what
+//! they name that is gone is dropped when it is met.
+
+mod keys;
+mod link;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use ::redis::{FromRedisValue, Pipeline, Script, ScriptInvocation, pipe};
+use async_trait::async_trait;
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use self::keys::{Member, Partition};
+use self::link::{Again, Link, Question, unreadable};
+use super::{
+    Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, OpenError, RecordKey, Revision,
+    Store, StoreError, Stored, Version, due_us, now_us,
+};
+use crate::engine::id::{CallId, EffectId, TurnId};
+use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, LISTED_CALLS_MAX};
+
+/// A store in Redis.
+pub struct RedisStore {
+    link: Link,
+    commit: Script,
+    claim: Script,
+    settle: Script,
+    put_off: Script,
+    swap: Script,
+}
+
+impl RedisStore {
+    /// A store at this address. Redis need not be up yet: the first question connects, and every
+    /// later one connects anew where it must. To be called within a tokio runtime.
+    pub fn connect(url: &str) -> Result<Self, OpenError> {
+        Ok(Self {
+            link: Link::new(url)?,
+            commit: Script::new(include_str!("lua/commit.lua")),
+            claim: Script::new(include_str!("lua/claim.lua")),
+            settle: Script::new(include_str!("lua/settle.lua")),
+            put_off: Script::new(include_str!("lua/put_off.lua")),
+            swap: Script::new(include_str!("lua/swap.lua")),
+        })
+    }
+
+    async fn run<T: FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+        again: Again,
+    ) -> Result<T, StoreError> {
+        self.link.ask(Question::Script(script), again).await
+    }
+
+    async fn query<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
+        self.link.ask(Question::Pipeline(pipeline), Again::May).await
+    }
+
+    /// What is due in all partitions, earliest first.
+    async fn candidates(&self, claim: Claim, count_max: usize) -> Result<Vec<Member>, StoreError> {
+        let mut heads = pipe();
+        for partition in Partition::all() {
+            heads.cmd("ZRANGEBYSCORE").arg(partition.due()).arg("-inf").arg(now_us(claim.now));
+            heads.arg("WITHSCORES").arg("LIMIT").arg(0).arg(count_max);
+        }
+        let heads: Vec<Vec<(String, f64)>> = self.query(&heads).await?;
+        let mut due: Vec<(String, f64)> = heads.into_iter().flatten().collect();
+        due.sort_by(|(a, at_a), (b, at_b)| at_a.total_cmp(at_b).then_with(|| a.cmp(b)));
+        due.truncate(count_max);
+        due.iter().map(|(member, _)| Member::parse(member).ok_or_else(unreadable)).collect()
+    }
+
+    /// Claims those candidates that are still there and still due.
+    async fn take(&self, claim: Claim, candidates: &[Member]) -> Result<Vec<Due>, StoreError> {
+        let mut partitions: BTreeMap<Partition, Vec<Member>> = BTreeMap::new();
+        for member in candidates {
+            partitions.entry(Partition::of(member.call())).or_default().push(*member);
+        }
+        let claims =
+            partitions.iter().map(async |(partition, members): (&Partition, &Vec<Member>)| {
+                let mut script = self.claim.key(partition.due());
+                script.arg(now_us(claim.now)).arg(due_us(claim.until)).arg(text(claim.lease.0));
+                for member in members {
+                    script.key(member.home()).arg(member.to_string());
+                }
+                self.run::<Vec<(String, u32, Vec<u8>)>>(&script, Again::MustNot).await
+            });
+        let claimed = try_join_all(claims).await?.into_iter().flatten();
+        let mut claimed: HashMap<String, (u32, Vec<u8>)> =
+            claimed.map(|(member, attempt, body)| (member, (attempt, body))).collect();
+
+        let in_order = candidates.iter().filter_map(|member| {
+            let (attempt, body) = claimed.remove(&member.to_string())?;
+            let what = match *member {
+                Member::Deadline(_) => DueWhat::Deadline,
+                Member::Effect(_, id) => DueWhat::Effect { id, body, attempt },
+            };
+            Some(Due { call: member.call(), lease: claim.lease, what })
+        });
+        Ok(in_order.collect())
+    }
+
+    /// The calls listed in all partitions, newest first; some may be gone.
+    async fn listed(&self, count_max: usize) -> Result<Vec<CallId>, StoreError> {
+        let mut newest = pipe();
+        for partition in Partition::all() {
+            newest.cmd("ZREVRANGE").arg(partition.calls()).arg(0);
+            newest.arg(count_max.saturating_sub(1)).arg("WITHSCORES");
+        }
+        let newest: Vec<Vec<(String, f64)>> = self.query(&newest).await?;
+        let mut listed: Vec<(String, f64)> = newest.into_iter().flatten().collect();
+        listed.sort_by(|(a, at_a), (b, at_b)| at_b.total_cmp(at_a).then_with(|| b.cmp(a)));
+        listed.iter().map(|(id, _)| CallId::parse(id).ok_or_else(unreadable)).collect()
+    }
+
+    /// Which of these calls are there still; the others are taken off the lists.
+    async fn standing(&self, calls: &[CallId]) -> Result<Vec<CallId>, StoreError> {
+        let mut exist = pipe();
+        for call in calls {
+            exist.cmd("EXISTS").arg(keys::call(*call));
+        }
+        let exist: Vec<bool> = self.query(&exist).await?;
+        let (standing, gone): (Vec<_>, Vec<_>) =
+            calls.iter().zip(exist).partition(|(_, exists)| *exists);
+        if !gone.is_empty() {
+            let mut forget = pipe();
+            for (call, _) in gone {
+                forget.cmd("ZREM").arg(Partition::of(*call).calls()).arg(text(call.0));
+            }
+            self.query::<()>(forget.ignore()).await?;
+        }
+        Ok(standing.into_iter().map(|(call, _)| *call).collect())
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn load(&self, call: CallId) -> Result<Option<Stored>, StoreError> {
+        let mut fields = pipe();
+        fields.cmd("HMGET").arg(keys::call(call)).arg(&["n", "t", "s"]);
+        let ((number, turn, state),): ((Option<u64>, Option<String>, Option<Vec<u8>>),) =
+            self.query(&fields).await?;
+        let Some(number) = number else { return Ok(None) };
+        let turn = turn.and_then(|turn| Uuid::try_parse(&turn).ok()).ok_or_else(unreadable)?;
+        let version = Version { number, turn: TurnId(turn) };
+        Ok(Some(Stored { version, state: state.ok_or_else(unreadable)? }))
+    }
+
+    async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError> {
+        let partition = Partition::of(commit.call);
+        let mut script = self.commit.key(keys::call(commit.call));
+        script.key(keys::effects(commit.call)).key(keys::journal(commit.call));
+        script.key(partition.due()).key(partition.calls());
+        match commit.expected {
+            Some(Version { number, turn }) => script.arg(number).arg(text(turn.0)),
+            None => script.arg("").arg(""),
+        };
+        script.arg(commit.version.number).arg(text(commit.version.turn.0));
+        script.arg(commit.state.as_slice()).arg(ttl_ms(commit.expires_at, now)).arg(now_us(now));
+        script.arg(commit.deadline.map_or(String::new(), |at| due_us(at).to_string()));
+        script.arg(commit.entry.as_slice()).arg(text(commit.call.0)).arg(LISTED_CALLS_MAX);
+        script.arg(commit.effects.len());
+        for effect in &commit.effects {
+            script.arg(text(effect.id.0)).arg(due_us(effect.due)).arg(effect.body.as_slice());
+        }
+        for settled in &commit.settled {
+            script.arg(text(settled.0));
+        }
+        // Put again, the answer may be `AlreadyYours`, which is as good.
+        let verdict: String = self.run(&script, Again::May).await?;
+        match verdict.as_str() {
+            "applied" => Ok(Committed::Applied),
+            "yours" => Ok(Committed::AlreadyYours),
+            "conflict" => Ok(Committed::Conflict),
+            _ => Err(unreadable()),
+        }
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Vec<Due>, StoreError> {
+        let count_max = claim.count_max.min(CLAIM_COUNT_MAX);
+        let mut due = Vec::new();
+        for _ in 0..CLAIM_ROUNDS_MAX {
+            let wanted = count_max.saturating_sub(due.len());
+            let candidates =
+                if wanted == 0 { Vec::new() } else { self.candidates(claim, wanted).await? };
+            if candidates.is_empty() {
+                break;
+            }
+            due.extend(self.take(claim, &candidates).await?);
+            if candidates.len() < wanted {
+                break;
+            }
+        }
+        Ok(due)
+    }
+
+    async fn settle(
+        &self,
+        call: CallId,
+        effect: EffectId,
+        lease: Lease,
+    ) -> Result<bool, StoreError> {
+        let mut script = self.settle.key(keys::effects(call));
+        script.key(Partition::of(call).due()).arg(text(effect.0));
+        script.arg(Member::Effect(call, effect).to_string()).arg(text(lease.0));
+        self.run(&script, Again::MustNot).await
+    }
+
+    async fn put_off(
+        &self,
+        call: CallId,
+        effect: NewEffect,
+        lease: Lease,
+    ) -> Result<bool, StoreError> {
+        let mut script = self.put_off.key(keys::effects(call));
+        script.key(Partition::of(call).due()).arg(text(effect.id.0));
+        script.arg(Member::Effect(call, effect.id).to_string()).arg(text(lease.0));
+        script.arg(due_us(effect.due)).arg(effect.body);
+        self.run(&script, Again::MustNot).await
+    }
+
+    async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut entries = pipe();
+        entries.cmd("LRANGE").arg(keys::journal(call)).arg(0).arg(-1);
+        let (entries,): (Vec<Vec<u8>>,) = self.query(&entries).await?;
+        Ok(entries)
+    }
+
+    async fn calls(&self, count_max: usize) -> Result<Vec<CallId>, StoreError> {
+        if count_max == 0 {
+            return Ok(Vec::new());
+        }
+        let at_once = count_max.min(LISTED_CALLS_MAX);
+        let listed = self.listed(at_once).await?;
+        let mut calls = Vec::new();
+        for some in listed.chunks(at_once) {
+            calls.extend(self.standing(some).await?);
+            if calls.len() >= count_max {
+                break;
+            }
+        }
+        calls.truncate(count_max);
+        Ok(calls)
+    }
+
+    async fn read(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
+        let mut fields = pipe();
+        fields.cmd("HMGET").arg(keys::record(key)).arg(&["r", "v"]);
+        let ((revision, value),): ((Option<u64>, Option<Vec<u8>>),) = self.query(&fields).await?;
+        let Some(revision) = revision else { return Ok(None) };
+        Ok(Some((Revision(revision), value.ok_or_else(unreadable)?)))
+    }
+
+    async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: Option<Revision>,
+        value: &[u8],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut script = self.swap.key(keys::record(key));
+        let revision = expected.map_or(1, |Revision(number)| number.saturating_add(1));
+        script.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
+        script.arg(revision).arg(value).arg(ttl_ms(expires_at, now));
+        self.run(&script, Again::MustNot).await
+    }
+
+    async fn sweep(&self, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let mut ping = pipe();
+        ping.cmd("PING");
+        let (_,): (String,) = self.query(&ping).await?;
+        Ok(())
+    }
+}
+
+fn text(id: Uuid) -> String {
+    id.as_hyphenated().to_string()
+}
+
+/// Redis forgets at once what is to live for no time at all; so it lives for a moment.
+fn ttl_ms(expires_at: Timestamp, now: Timestamp) -> i64 {
+    let us = due_us(expires_at).saturating_sub(now_us(now));
+    us.saturating_add(999).div_euclid(1_000).max(1)
+}

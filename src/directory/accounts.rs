@@ -1,0 +1,255 @@
+//! Accounts in a file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::pin::StoredPin;
+use crate::diagnostic::{Finding, Place, Problems};
+use crate::document::{self, Item, Reader};
+use crate::engine::account::{Account, Line, Phone};
+use crate::flow::locale::Locale;
+use crate::flow::name::is_name;
+use crate::flow::value::Value;
+use crate::phone::PhoneNumber;
+use crate::secret::Secret;
+
+/// A customer with what verifies them.
+#[derive(Debug)]
+pub struct Customer {
+    /// What the machine may know.
+    pub account: Account,
+    /// The PIN's hash.
+    pub pin: Option<StoredPin>,
+    /// The verbal passcode's hash.
+    pub passcode: Option<StoredPin>,
+    /// Where codes are sent by e-mail.
+    pub email: Option<Email>,
+}
+
+/// An e-mail address on file.
+#[derive(Clone, Debug)]
+pub struct Email {
+    /// The address.
+    pub address: Secret,
+    /// Since when it has been on file.
+    pub since: Date,
+}
+
+/// Accounts by id and by number.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    by_id: HashMap<String, Arc<Customer>>,
+    /// `None`: several accounts share the number, so that it claims none.
+    by_phone: HashMap<PhoneNumber, Option<Arc<Customer>>>,
+}
+
+/// Whether secrets may stand in the file as they are: in fixtures and the demo alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// `pin_hash`, `passcode_hash`.
+    Hashed,
+    /// `pin`, `passcode`.
+    Plain,
+}
+
+impl Accounts {
+    /// Reads `[[accounts]]`, reporting every problem.
+    pub fn read(file: &Arc<str>, text: &str, secrets: Secrets, problems: &Problems) -> Self {
+        document::read(file, text, problems, |root| {
+            let root = root.named("the accounts file".into());
+            let item = root.item("accounts");
+            let accounts = item.map(|item| Self::read_list(&item, secrets)).unwrap_or_default();
+            root.finish();
+            accounts
+        })
+    }
+
+    /// Reads the list under the key `accounts`.
+    pub fn read_list(item: &Item<'_>, secrets: Secrets) -> Self {
+        let mut accounts = Self::default();
+        for table in item.tables("an account").unwrap_or_default() {
+            let place = table.place();
+            if let Some(customer) = read_customer(table, secrets) {
+                accounts.add(customer, item, place);
+            }
+        }
+        accounts
+    }
+
+    /// The customer with this id.
+    pub fn by_id(&self, id: &str) -> Option<Arc<Customer>> {
+        self.by_id.get(id).cloned()
+    }
+
+    /// The one customer with this number.
+    pub fn by_phone(&self, number: &PhoneNumber) -> Option<Arc<Customer>> {
+        self.by_phone.get(number).cloned().flatten()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_id.len()
+    }
+
+    fn add(&mut self, customer: Customer, item: &Item<'_>, place: Place) {
+        let id = customer.account.id.expose().to_owned();
+        if self.by_id.contains_key(&id) {
+            // The id is a customer's: the place says which is meant.
+            item.report(Finding::error(
+                "duplicate-account",
+                "another account has this `id`",
+                place,
+            ));
+            return;
+        }
+        let customer = Arc::new(customer);
+        for phone in &customer.account.phones {
+            self.by_phone
+                .entry(phone.number.clone())
+                .and_modify(|known| *known = None)
+                .or_insert_with(|| Some(customer.clone()));
+        }
+        self.by_id.insert(id, customer);
+    }
+}
+
+fn read_customer(table: Reader<'_>, secrets: Secrets) -> Option<Customer> {
+    let id = table.required("id").and_then(|id| {
+        let text = id.name()?;
+        let digits =
+            text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= crate::limits::DIGITS_MAX;
+        if !digits {
+            id.refuse("bad-account-id", "`id` is what a caller keys in: digits alone");
+        }
+        digits.then(|| Secret::new(text))
+    });
+    let locale = table.item("locale").and_then(|item| {
+        let locale = Locale::parse(item.text()?);
+        if locale.is_none() {
+            item.refuse("bad-locale", "`locale` is a language such as en-US");
+        }
+        locale
+    });
+    let (pin, passcode) = match secrets {
+        Secrets::Hashed => (read_hash(&table, "pin_hash"), read_hash(&table, "passcode_hash")),
+        Secrets::Plain => (read_plain(&table, "pin"), read_plain(&table, "passcode")),
+    };
+    let phones = table.item("phones").and_then(|phones| phones.tables("a phone"));
+    let phones = phones.unwrap_or_default().into_iter().filter_map(read_phone).collect();
+    let email = table.item("email").and_then(|email| read_email(email.table("`email`")?));
+    let fields = table.item("fields").and_then(|fields| fields.table("`fields`"));
+    let fields = fields.map(|fields| read_fields(&fields)).unwrap_or_default();
+    table.finish();
+    Some(Customer { account: Account { id: id?, locale, phones, fields }, pin, passcode, email })
+}
+
+fn read_hash(table: &Reader<'_>, key: &str) -> Option<StoredPin> {
+    let item = table.item(key)?;
+    let hash = StoredPin::hashed(item.text()?);
+    if hash.is_none() {
+        item.report(
+            Finding::error("bad-hash", format!("`{key}` is not an Argon2id hash"), item.place())
+                .help("print one with `callgate hash-pin`"),
+        );
+    }
+    hash
+}
+
+fn read_plain(table: &Reader<'_>, key: &str) -> Option<StoredPin> {
+    Some(StoredPin::plain(table.item(key)?.name()?))
+}
+
+fn read_phone(table: Reader<'_>) -> Option<Phone> {
+    let number = table.required("number").and_then(|item| {
+        let number = PhoneNumber::parse(item.text()?);
+        if number.is_none() {
+            item.refuse("bad-number", "`number` must be in E.164: + and 8 to 15 digits");
+        }
+        number
+    });
+    let line = table.required("line").and_then(|line| line.choice(&Line::ALL));
+    let since = table.required("since").and_then(|since| since.date());
+    table.finish();
+    Some(Phone { number: number?, line: line?, since: since? })
+}
+
+fn read_email(table: Reader<'_>) -> Option<Email> {
+    let address = table.required("address").and_then(|item| {
+        let text = item.name()?;
+        let plausible = text.split_once('@').is_some_and(|(user, host)| {
+            !user.is_empty() && host.contains('.') && text.chars().all(|c| c.is_ascii_graphic())
+        });
+        if !plausible {
+            item.refuse("bad-address", "`address` is not an e-mail address");
+        }
+        plausible.then(|| Secret::new(text))
+    });
+    let since = table.required("since").and_then(|since| since.date());
+    table.finish();
+    Some(Email { address: address?, since: since? })
+}
+
+fn read_fields(table: &Reader<'_>) -> BTreeMap<String, Value> {
+    let mut fields = BTreeMap::new();
+    for entry in table.entries() {
+        if !is_name(entry.key) {
+            let message = format!("`{}` cannot be the name of a field", entry.key);
+            entry.report(Finding::error("bad-name", message, entry.key_place()));
+            continue;
+        }
+        let value = if let Some(flag) = entry.as_boolean() {
+            Some(Value::Flag(flag))
+        } else if let Some(number) = entry.as_number() {
+            Some(Value::Number(number))
+        } else {
+            entry.text().map(|text| Value::Text(text.to_owned()))
+        };
+        fields.extend(value.map(|value| (entry.key.to_owned(), value)));
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Accounts, Vec<Finding>) {
+        let problems = Problems::default();
+        let accounts = Accounts::read(&"accounts.toml".into(), text, Secrets::Plain, &problems);
+        (accounts, problems.into_findings())
+    }
+
+    #[test]
+    fn a_shared_number_claims_nobody() {
+        let (accounts, findings) = read(
+            "[[accounts]]\nid = \"1\"\nphones = [{ number = \"+15005550010\", line = \"mobile\", since = \"2024-01-01\" }]\n\
+             [[accounts]]\nid = \"2\"\nphones = [{ number = \"+15005550010\", line = \"mobile\", since = 2024-01-01 }]\n",
+        );
+        assert_eq!(findings, []);
+        assert_eq!(accounts.count(), 2);
+        assert!(accounts.by_phone(&PhoneNumber::parse("+15005550010").unwrap()).is_none());
+    }
+
+    #[test]
+    fn every_problem_is_reported_and_no_value_is_shown() {
+        let (_, findings) = read(
+            "[[accounts]]\nid = \"12a\"\nphones = [{ number = \"555-0010\", line = \"pager\", since = \"x\" }]\n\
+             [[accounts]]\nid = \"7\"\n[[accounts]]\nid = \"7\"\npin_hash = \"abc\"\n",
+        );
+        let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(
+            codes,
+            [
+                "bad-account-id",
+                "bad-number",
+                "unknown-value",
+                "bad-date",
+                "unknown-key",
+                "duplicate-account"
+            ]
+        );
+        assert!(!format!("{findings:?}").contains("555-0010"));
+    }
+}

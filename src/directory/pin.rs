@@ -1,0 +1,101 @@
+//! PINs at rest: Argon2id over a keyed hash.
+//!
+//! The key is what makes it strong: a PIN has a million values, and without the key none can be tried.
+
+use std::sync::LazyLock;
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Params, Version};
+use subtle::ConstantTimeEq;
+
+use crate::chance::Chance;
+use crate::secret::Secret;
+use crate::store::envelope::Vault;
+
+/// 19 MiB, two passes, one lane: the least that OWASP recommends.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+
+/// What a PIN is held against.
+#[derive(Clone)]
+pub enum StoredPin {
+    /// A hash in the PHC format.
+    Hashed(String),
+    /// The PIN itself: fixtures and the demo alone.
+    Plain(Secret),
+}
+
+impl std::fmt::Debug for StoredPin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoredPin(***)")
+    }
+}
+
+impl StoredPin {
+    /// A hash as [`hash`] writes it; `None`: it is none.
+    pub fn hashed(text: &str) -> Option<Self> {
+        let hash = PasswordHash::new(text).ok()?;
+        (hash.algorithm.as_str() == "argon2id").then(|| Self::Hashed(text.to_owned()))
+    }
+
+    /// A PIN as it is.
+    pub fn plain(text: &str) -> Self {
+        Self::Plain(Secret::new(text))
+    }
+
+    /// Whether the entry is the PIN. A hash takes some 20 ms of a processor: not for an async worker.
+    pub fn is(&self, entry: &Secret, vault: &Vault) -> bool {
+        match self {
+            Self::Plain(pin) => pin.expose().as_bytes().ct_eq(entry.expose().as_bytes()).into(),
+            Self::Hashed(text) => {
+                let keyed = keyed(entry, vault);
+                PasswordHash::new(text)
+                    .is_ok_and(|hash| hasher().verify_password(&keyed, &hash).is_ok())
+            }
+        }
+    }
+}
+
+/// The hash of a PIN, to be put into the accounts file.
+pub fn hash(pin: &Secret, vault: &Vault, chance: &dyn Chance) -> Option<String> {
+    let salt = chance.bytes();
+    let salt = salt.get(..16)?;
+    let hash = hasher().hash_password_with_salt(&keyed(pin, vault), salt).ok()?;
+    Some(hash.to_string())
+}
+
+fn keyed(pin: &Secret, vault: &Vault) -> [u8; 32] {
+    vault.keyed_hash("pin", &[pin.expose().as_bytes()])
+}
+
+fn hasher() -> &'static Argon2<'static> {
+    static HASHER: LazyLock<Argon2<'static>> = LazyLock::new(|| {
+        let params = Params::new(MEMORY_KIB, PASSES, 1, None).unwrap_or_default();
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+    });
+    &HASHER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::SeededChance;
+
+    #[test]
+    fn a_hash_needs_the_pin_and_the_key() {
+        let (vault, chance) = (Vault::new(&[7; 32]), SeededChance::new(1));
+        let pin = Secret::new("246813");
+        let text = hash(&pin, &vault, &chance).unwrap();
+        assert!(text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
+        let stored = StoredPin::hashed(&text).unwrap();
+        assert!(stored.is(&pin, &vault));
+        assert!(!stored.is(&Secret::new("246814"), &vault));
+        assert!(!stored.is(&pin, &Vault::new(&[8; 32])));
+    }
+
+    #[test]
+    fn only_argon2id_is_a_hash() {
+        assert!(StoredPin::hashed("$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$iWh06vD8Fy27wf9npn6FXWiCX4K6pW6Ue1Bnzz07Z8A").is_none());
+        assert!(StoredPin::hashed("1234").is_none());
+    }
+}
