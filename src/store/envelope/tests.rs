@@ -1,0 +1,116 @@
+use super::*;
+
+const KEY: [u8; 32] = [7; 32];
+const NONCE: [u8; 24] = [9; 24];
+const GOLDEN: &str = include_str!("../../../fixtures/state/envelope.v1.json");
+
+fn sealed() -> Vec<u8> {
+    Vault::new(&KEY).seal(Kind::Call, "call-1", "f00d", b"the caller's PIN is 2468", NONCE)
+}
+
+#[test]
+fn what_was_sealed_opens() {
+    let opened = Vault::new(&KEY).open(Kind::Call, "call-1", &sealed()).unwrap();
+    assert_eq!(opened.version, 1);
+    assert_eq!(opened.flow, "f00d");
+    assert_eq!(opened.plain, b"the caller's PIN is 2468");
+}
+
+#[test]
+fn nothing_opens_as_nothing() {
+    let vault = Vault::new(&KEY);
+    let sealed = vault.seal(Kind::Record, "", "", b"", NONCE);
+    assert_eq!(vault.open(Kind::Record, "", &sealed).unwrap().plain, b"");
+}
+
+/// Whoever changes this golden changes what every store in the field holds.
+#[test]
+fn version_1_is_written_and_read_as_ever() {
+    assert_eq!(String::from_utf8(sealed()).unwrap(), GOLDEN.trim_end());
+    assert!(Vault::new(&KEY).open(Kind::Call, "call-1", GOLDEN.as_bytes()).is_ok());
+}
+
+#[test]
+fn another_key_is_told_from_damage() {
+    let other = Vault::new(&[8; 32]);
+    assert_eq!(other.open(Kind::Call, "call-1", &sealed()), Err(EnvelopeError::WrongKey));
+}
+
+#[test]
+fn another_version_is_told_from_damage() {
+    let text = String::from_utf8(sealed()).unwrap().replace("\"v\":1", "\"v\":2");
+    let found = Vault::new(&KEY).open(Kind::Call, "call-1", text.as_bytes());
+    assert_eq!(found, Err(EnvelopeError::UnknownVersion(2)));
+    let found = Vault::new(&KEY).open(Kind::Call, "call-1", br#"{"v":3,"other":[]}"#);
+    assert_eq!(found, Err(EnvelopeError::UnknownVersion(3)));
+}
+
+#[test]
+fn no_altered_byte_goes_unnoticed() {
+    let vault = Vault::new(&KEY);
+    let good = sealed();
+    for at in 0..good.len() {
+        for bit in 0..8 {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << bit;
+            assert!(vault.open(Kind::Call, "call-1", &bad).is_err(), "byte {at}, bit {bit}");
+        }
+        let cut = &good[..at];
+        assert_eq!(vault.open(Kind::Call, "call-1", cut), Err(EnvelopeError::Altered));
+    }
+}
+
+#[test]
+fn a_value_opens_in_its_own_place_alone() {
+    let vault = Vault::new(&KEY);
+    let good = sealed();
+    assert_eq!(vault.open(Kind::Call, "call-2", &good), Err(EnvelopeError::Altered));
+    for kind in [Kind::Effect, Kind::Entry, Kind::Record] {
+        assert_eq!(vault.open(kind, "call-1", &good), Err(EnvelopeError::Altered));
+    }
+    let moved = String::from_utf8(good).unwrap().replace("f00d", "beef");
+    assert_eq!(vault.open(Kind::Call, "call-1", moved.as_bytes()), Err(EnvelopeError::Altered));
+    // The boundary between id and flow is bound too.
+    let one = vault.seal(Kind::Call, "ab", "c", b"x", NONCE);
+    let other = String::from_utf8(one).unwrap().replace("\"c\"", "\"bc\"");
+    assert_eq!(vault.open(Kind::Call, "a", other.as_bytes()), Err(EnvelopeError::Altered));
+}
+
+#[test]
+fn a_state_key_is_32_bytes_of_base64() {
+    let text = STANDARD.encode(KEY);
+    let vault = Vault::from_base64(&format!(" {text}\n")).unwrap();
+    assert!(vault.open(Kind::Call, "call-1", &sealed()).is_ok());
+    assert!(Vault::from_base64(text.trim_end_matches('=')).is_ok());
+    assert_eq!(Vault::from_base64("").err(), Some(KeyError::Length(0)));
+    assert_eq!(Vault::from_base64(&STANDARD.encode([0; 31])).err(), Some(KeyError::Length(31)));
+    assert_eq!(Vault::from_base64("not a key!").err(), Some(KeyError::NotBase64));
+}
+
+#[test]
+fn a_keyed_hash_needs_its_key_its_label_and_its_boundaries() {
+    let vault = Vault::new(&KEY);
+    let hash = vault.keyed_hash("pin", &[b"12", b"34"]);
+    assert_eq!(hash, Vault::new(&KEY).keyed_hash("pin", &[b"12", b"34"]));
+    for other in [
+        Vault::new(&[8; 32]).keyed_hash("pin", &[b"12", b"34"]),
+        vault.keyed_hash("passcode", &[b"12", b"34"]),
+        vault.keyed_hash("pin", &[b"123", b"4"]),
+        vault.keyed_hash("pin", &[b"1234"]),
+        vault.keyed_hash("pin", &[b"12", b"34", b""]),
+        vault.keyed_hash("pin12", &[b"34"]),
+    ] {
+        assert_ne!(hash, other);
+    }
+    let hex = vault.keyed_hex("pin", &[b"12", b"34"]);
+    assert_eq!(hex.len(), 64);
+    assert!(hex.starts_with(&format!("{:02x}{:02x}", hash[0], hash[1])));
+}
+
+#[test]
+fn neither_key_nor_contents_are_printed() {
+    let vault = Vault::new(&KEY);
+    assert_eq!(format!("{vault:?}"), "Vault(***)");
+    let opened = vault.open(Kind::Call, "call-1", &sealed()).unwrap();
+    assert_eq!(format!("{opened:?}"), "Opened { version: 1, flow: \"f00d\", .. }");
+}
