@@ -125,3 +125,28 @@ pub const COMMIT_TRIES_MAX: usize = 8;
 /// How often a contended record is read and written again; under attack by hundreds of calls at
 /// once one must still get through.
 pub const SWAP_TRIES_MAX: usize = 400;
+
+/// How long one answer of Redis may take: a turn waits for a few of them within [`TURN_DEADLINE`].
+pub const STORE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a connection to Redis may take to stand.
+pub const STORE_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long one question to Redis may take in all, a new connection and a second try included.
+pub const STORE_QUESTION_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Bytes that Redis has not acknowledged for so long are on a dead connection.
+pub const STORE_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// Things claimed from Redis at once: more than any worker delivers within a lease.
+pub const CLAIM_COUNT_MAX: usize = 1_000;
+/// How often a claim looks again when others were quicker or what it found was gone.
+pub const CLAIM_ROUNDS_MAX: usize = 4;
+/// Calls listed per partition: what an operator leafs through, and no more memory than that.
+pub const LISTED_CALLS_MAX: usize = 1_000;
+/// Writes to the embedded store that share one flush to the disk: as many as wait for one anyway.
+pub const STORE_BATCH_MAX: usize = 256;
+/// Writes waiting for the embedded store: more than the busiest second brings.
+pub const STORE_QUEUE_MAX: usize = 1_024;
+/// Expired things the embedded store forgets in one go, so that turns need not wait for more.
+pub const SWEEP_BATCH_MAX: usize = 500;
+/// What the embedded store keeps of its file in memory.
+pub const STORE_CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// An embedded store up to this size is verified whole when it is opened: under half a second.
+pub const STORE_VERIFIED_BYTES_MAX: u64 = 256 * 1024 * 1024;

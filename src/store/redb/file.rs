@@ -1,0 +1,245 @@
+//! The file under the embedded store: made, verified, opened, and opened anew after an I/O error.
+
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use ::redb::{
+    Database, DatabaseError, ReadableDatabase as _, StorageError, TableDefinition,
+    TableHandle as _, WriteTransaction,
+};
+
+use super::super::{OpenError, StoreError};
+use super::tables::{self, Fault, View};
+use crate::limits::{STORE_CACHE_BYTES, STORE_VERIFIED_BYTES_MAX};
+
+/// The format this program writes: the tables and what their columns mean.
+const FORMAT: u64 = 1;
+const META: TableDefinition<'static, &str, u64> = TableDefinition::new("callgate");
+
+/// How the file is opened; asked again after an I/O error.
+pub(super) type Opener = Box<dyn Fn() -> Result<Database, OpenError> + Send + Sync>;
+
+/// The open file, or the place where it was until an I/O error.
+pub(super) struct Slot {
+    opener: Opener,
+    database: RwLock<Option<Database>>,
+}
+
+impl Slot {
+    pub(super) fn open(opener: Opener) -> Result<Self, OpenError> {
+        let database = RwLock::new(Some(opener()?));
+        Ok(Self { opener, database })
+    }
+
+    /// Reads the last flushed state.
+    pub(super) fn read<T>(
+        &self,
+        question: impl FnOnce(&View) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let answer = self.with(|database| question(&View(database.begin_read()?)));
+        answer.map_err(|fault| fault.told())
+    }
+
+    /// Applies `work` and flushes it to the disk; on a fault, or where `work` says that it changed
+    /// nothing, everything is left as it was.
+    pub(super) fn write(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            if work(&transaction)? {
+                transaction.commit()?;
+            } else {
+                transaction.abort()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Opens the file anew: after an I/O error the database refuses everything until then.
+    pub(super) fn reopen(&self) -> Result<(), Fault> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // Closed first, for it holds the file's lock.
+        drop(database.take());
+        *database = Some((self.opener)().map_err(|error| Fault::Closed(error.to_string()))?);
+        Ok(())
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        work(database.as_ref().ok_or_else(|| Fault::Closed("closed after an error".into()))?)
+    }
+}
+
+/// Opens the store in this file, or makes it where there is none.
+pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(OpenError::IsDirectory(path.to_owned())),
+        Ok(found) => {
+            let database = open_existing(path, found.len())?;
+            prepare(path, &database)?;
+            // Left by a kill just after it was put in its place: a second name for this very file.
+            let _ = std::fs::remove_file(beside(path));
+            Ok(database)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => make(path),
+        Err(error) => Err(refused(path, error)),
+    }
+}
+
+/// Makes the file beside its place and puts it there whole, so that a kill leaves no half of one.
+fn make(path: &Path) -> Result<Database, OpenError> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !directory.is_dir() {
+        return Err(OpenError::NoDirectory(path.to_owned()));
+    }
+    let beside = beside(path);
+    let made = match create(path, &beside) {
+        // Left behind by a process that was killed in this very place; nobody has it open.
+        Err(OpenError::Foreign(_) | OpenError::Damaged(_)) => {
+            std::fs::remove_file(&beside).map_err(|error| refused(path, error))?;
+            create(path, &beside)?
+        }
+        other => other?,
+    };
+    prepare(path, &made)?;
+    match std::fs::hard_link(&beside, path) {
+        Ok(()) => std::fs::remove_file(&beside).map_err(|error| refused(path, error))?,
+        // Another process was quicker.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let _ = std::fs::remove_file(&beside);
+            return Err(OpenError::InUse(path.to_owned()));
+        }
+        // A file system without links.
+        Err(_) => std::fs::rename(&beside, path).map_err(|error| refused(path, error))?,
+    }
+    sync_directory(directory).map_err(|error| refused(path, error))?;
+    Ok(made)
+}
+
+fn create(path: &Path, beside: &Path) -> Result<Database, OpenError> {
+    guarded(path, || {
+        let mut options = std::fs::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let backend = ::redb::backends::FileBackend::new(options.open(beside)?)?;
+        builder().create_with_backend(backend)
+    })
+}
+
+fn open_existing(path: &Path, length: u64) -> Result<Database, OpenError> {
+    guarded(path, || {
+        let verify = length <= STORE_VERIFIED_BYTES_MAX;
+        builder().set_check_integrity_on_open(verify).create(path)
+    })
+}
+
+fn builder() -> ::redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(STORE_CACHE_BYTES);
+    builder
+}
+
+/// Tells a store from another program's database, and makes the tables of an empty one.
+fn prepare(path: &Path, database: &Database) -> Result<(), OpenError> {
+    let found = catch_unwind(AssertUnwindSafe(|| found_format(database)));
+    let found = found.map_err(|_| OpenError::Damaged(path.to_owned()))?;
+    let found = found.map_err(|fault| fault_of(path, fault))?;
+    match found {
+        Found::Format(FORMAT) => Ok(()),
+        Found::Format(found) => {
+            Err(OpenError::Newer { path: path.to_owned(), found, known: FORMAT })
+        }
+        Found::Other => Err(OpenError::Foreign(path.to_owned())),
+        Found::Nothing => make_tables(database).map_err(|fault| fault_of(path, fault)),
+    }
+}
+
+enum Found {
+    Nothing,
+    Format(u64),
+    Other,
+}
+
+fn found_format(database: &Database) -> Result<Found, Fault> {
+    let transaction = database.begin_read()?;
+    let tables: Vec<String> =
+        transaction.list_tables()?.map(|table| table.name().to_owned()).collect();
+    if tables.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    if !tables.iter().any(|name| name == META.name()) {
+        return Ok(Found::Other);
+    }
+    let Ok(meta) = transaction.open_table(META) else { return Ok(Found::Other) };
+    let format = meta.get("format")?.map(|format| format.value());
+    Ok(format.map_or(Found::Other, Found::Format))
+}
+
+fn make_tables(database: &Database) -> Result<(), Fault> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(META)?.insert("format", FORMAT)?;
+    tables::make(&transaction)?;
+    Ok(transaction.commit()?)
+}
+
+/// The database may panic on a file that something else has written into.
+fn guarded(
+    path: &Path,
+    open: impl FnOnce() -> Result<Database, DatabaseError>,
+) -> Result<Database, OpenError> {
+    let opened = catch_unwind(AssertUnwindSafe(open));
+    let opened = opened.map_err(|_| OpenError::Damaged(path.to_owned()))?;
+    opened.map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            OpenError::InUse(path.to_owned())
+        }
+        DatabaseError::UpgradeRequired(_) => OpenError::Foreign(path.to_owned()),
+        DatabaseError::Storage(StorageError::Io(error)) => refused(path, error),
+        _ => OpenError::Damaged(path.to_owned()),
+    })
+}
+
+fn refused(path: &Path, error: std::io::Error) -> OpenError {
+    let path = path.to_owned();
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => OpenError::Forbidden(path),
+        ErrorKind::NotADirectory => OpenError::NoDirectory(path),
+        ErrorKind::InvalidData => OpenError::Foreign(path),
+        ErrorKind::UnexpectedEof => OpenError::Damaged(path),
+        _ => OpenError::System { path, source: error },
+    }
+}
+
+fn fault_of(path: &Path, fault: Fault) -> OpenError {
+    let path = path.to_owned();
+    match fault {
+        Fault::Corrupt(_) => OpenError::Damaged(path),
+        Fault::Io(what) | Fault::Closed(what) => {
+            OpenError::System { path, source: std::io::Error::other(what) }
+        }
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+#[cfg(unix)]
+fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    std::fs::File::open(directory)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}

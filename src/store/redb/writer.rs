@@ -1,0 +1,84 @@
+//! The one thread that writes: takes every write that waits, and flushes them together.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::StoreError;
+use super::file::Slot;
+use super::tables::{Fault, Tables};
+use crate::limits::STORE_BATCH_MAX;
+
+/// A write that somebody waits for.
+pub(super) type Job = Box<dyn Write>;
+
+pub(super) trait Write: Send {
+    /// Applies the write to the open transaction.
+    fn apply(&mut self, tables: &mut Tables<'_>) -> Result<(), Fault>;
+    /// Answers whoever waits: with what `apply` found, or with the fault that undid it.
+    fn answer(self: Box<Self>, fault: Option<&Fault>);
+}
+
+struct Waiting<W, T> {
+    work: W,
+    found: Option<T>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+/// A write, and where its answer will be.
+pub(super) fn job<T: Send + 'static>(
+    work: impl FnMut(&mut Tables<'_>) -> Result<T, Fault> + Send + 'static,
+) -> (Job, oneshot::Receiver<Result<T, StoreError>>) {
+    let (answer, answered) = oneshot::channel();
+    (Box::new(Waiting { work, found: None, answer }), answered)
+}
+
+impl<W, T> Write for Waiting<W, T>
+where
+    W: FnMut(&mut Tables<'_>) -> Result<T, Fault> + Send,
+    T: Send,
+{
+    fn apply(&mut self, tables: &mut Tables<'_>) -> Result<(), Fault> {
+        self.found = Some((self.work)(tables)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, fault: Option<&Fault>) {
+        let answer = match (self.found, fault) {
+            (Some(found), None) => Ok(found),
+            (_, Some(fault)) => Err(fault.told()),
+            (None, None) => Err(StoreError::Unavailable("the write was not reached".into())),
+        };
+        // Whoever waited may have given up.
+        let _ = self.answer.send(answer);
+    }
+}
+
+/// Writes until the store is dropped.
+pub(super) fn run(slot: &Slot, mut waiting: mpsc::Receiver<Job>) {
+    let mut broken = false;
+    while let Some(first) = waiting.blocking_recv() {
+        let mut batch = vec![first];
+        while batch.len() < STORE_BATCH_MAX
+            && let Ok(job) = waiting.try_recv()
+        {
+            batch.push(job);
+        }
+        let written = if broken { slot.reopen() } else { Ok(()) };
+        let written = written.and_then(|()| flush(slot, &mut batch));
+        // What is written in the file itself will not be another by opening it anew.
+        broken = matches!(written, Err(Fault::Io(_) | Fault::Closed(_)));
+        for job in batch {
+            job.answer(written.as_ref().err());
+        }
+    }
+}
+
+/// Applies a batch and flushes it: all of it or nothing.
+fn flush(slot: &Slot, batch: &mut [Job]) -> Result<(), Fault> {
+    slot.write(|transaction| {
+        let mut tables = Tables::of(transaction)?;
+        for job in batch {
+            job.apply(&mut tables)?;
+        }
+        Ok(tables.changed)
+    })
+}

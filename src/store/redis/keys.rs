@@ -1,0 +1,153 @@
+//! Where things lie in Redis.
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `cg:{pNN}:call:<call>` | hash | `n` number and `t` turn of the version, `s` state |
+//! | `cg:{pNN}:effects:<call>` | hash | of each effect `b:` body, `a:` attempts, `l:` lease |
+//! | `cg:{pNN}:journal:<call>` | list | entries, oldest first |
+//! | `cg:{pNN}:due` | sorted set | `d:<call>` and `e:<call>:<effect>` by when they are due |
+//! | `cg:{pNN}:calls` | sorted set | calls by when they began |
+//! | `cg:{pNN}:rec:<kind>:<id>` | hash | `r` revision, `v` value |
+//!
+//! The braces are a cluster's hash tag: all keys of a partition lie on one node, so that a script may
+//! touch them together, and the partitions spread over the nodes.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use super::super::{PARTITIONS, RecordKey};
+use crate::engine::id::{CallId, EffectId};
+
+/// One of [`PARTITIONS`] parts of the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Partition(u64);
+
+impl Partition {
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..PARTITIONS).map(Self)
+    }
+
+    pub(super) fn of(call: CallId) -> Self {
+        Self::hashed(&[call.0.as_bytes()])
+    }
+
+    /// A stable hash: what one version of callgate wrote, every later one must find.
+    fn hashed(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
+        let bits = hash.finalize().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        Self(bits % PARTITIONS)
+    }
+
+    pub(super) fn due(self) -> String {
+        self.key("due")
+    }
+
+    pub(super) fn calls(self) -> String {
+        self.key("calls")
+    }
+
+    fn key(self, rest: impl fmt::Display) -> String {
+        format!("cg:{{p{:02}}}:{rest}", self.0)
+    }
+}
+
+pub(super) fn call(id: CallId) -> String {
+    Partition::of(id).key(format_args!("call:{id}"))
+}
+
+pub(super) fn effects(call: CallId) -> String {
+    Partition::of(call).key(format_args!("effects:{call}"))
+}
+
+pub(super) fn journal(call: CallId) -> String {
+    Partition::of(call).key(format_args!("journal:{call}"))
+}
+
+pub(super) fn record(key: &RecordKey) -> String {
+    let RecordKey { kind, id } = key;
+    let partition = Partition::hashed(&[kind.as_bytes(), b":", id.as_bytes()]);
+    partition.key(format_args!("rec:{kind}:{id}"))
+}
+
+/// A member of a partition's due things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Member {
+    Deadline(CallId),
+    Effect(CallId, EffectId),
+}
+
+impl Member {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if let Some(call) = text.strip_prefix("d:") {
+            return CallId::parse(call).map(Self::Deadline);
+        }
+        let (call, effect) = text.strip_prefix("e:")?.split_once(':')?;
+        Some(Self::Effect(CallId::parse(call)?, EffectId::parse(effect)?))
+    }
+
+    pub(super) fn call(self) -> CallId {
+        match self {
+            Self::Deadline(call) | Self::Effect(call, _) => call,
+        }
+    }
+
+    /// The key without which it is nothing.
+    pub(super) fn home(self) -> String {
+        match self {
+            Self::Deadline(id) => call(id),
+            Self::Effect(call, _) => effects(call),
+        }
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deadline(call) => write!(f, "d:{call}"),
+            Self::Effect(call, effect) => write!(f, "e:{call}:{effect}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn keys_stay_where_they_are() {
+        let id = CallId(Uuid::from_u128(1));
+        assert_eq!(call(id), "cg:{p59}:call:00000000-0000-0000-0000-000000000001");
+        let key = RecordKey { kind: "ledger", id: "c0ffee".into() };
+        assert_eq!(record(&key), "cg:{p14}:rec:ledger:c0ffee");
+    }
+
+    #[test]
+    fn what_one_call_touches_shares_a_partition() {
+        let id = CallId(Uuid::from_u128(77));
+        let tag = |key: &str| key[..key.find('}').unwrap()].to_owned();
+        let keys = [call(id), effects(id), journal(id), Partition::of(id).due()];
+        assert!(keys.iter().all(|key| tag(key) == tag(&keys[0])), "{keys:?}");
+    }
+
+    #[test]
+    fn calls_spread_over_all_partitions() {
+        let partitions: std::collections::HashSet<_> =
+            (0..2_000).map(|n| Partition::of(CallId(Uuid::from_u128(n)))).collect();
+        assert_eq!(partitions.len(), Partition::all().count());
+    }
+
+    #[test]
+    fn a_member_reads_back() {
+        let (call, effect) = (CallId(Uuid::from_u128(1)), EffectId(Uuid::from_u128(2)));
+        for member in [Member::Deadline(call), Member::Effect(call, effect)] {
+            assert_eq!(Member::parse(&member.to_string()), Some(member));
+        }
+        assert_eq!(Member::parse("e:1:2"), None);
+    }
+}
