@@ -1,3 +1,5 @@
-//! The world that the tests stand in for.
+//! What several tests stand on: real servers, started and stopped, and waiting for what must happen.
 
-pub(crate) mod provider;
+pub mod eventually;
+pub mod provider;
+pub mod redis;

@@ -1,0 +1,464 @@
+//! What every store promises, one sentence a test.
+
+use std::collections::HashSet;
+
+use callgate::store::{Claim, Committed, DueWhat, NewEffect, Revision};
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+
+use super::{
+    Fresh, after, at, claim, effect, first, fresh_call, fresh_lease, fresh_memory, fresh_redb,
+    fresh_redis, record,
+};
+use crate::support::eventually::eventually_async;
+
+/// Runs each of these functions over each of the stores.
+macro_rules! held_by_all {
+    ($($name:ident),* $(,)?) => {
+        mod memory { $( #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(super::fresh_memory()).await; } )* }
+        mod redb { $( #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(super::fresh_redb()).await; } )* }
+        mod redis { $( #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(super::fresh_redis()).await; } )* }
+    };
+}
+
+held_by_all! {
+    a_call_is_created_once,
+    a_commit_needs_the_number_and_the_turn_it_was_computed_from,
+    the_same_turn_again_is_already_yours,
+    a_later_version_makes_an_old_turn_a_conflict,
+    of_racing_turns_one_wins,
+    a_conflict_writes_nothing,
+    each_due_thing_goes_to_one_claimant,
+    what_is_due_first_is_claimed_first,
+    nothing_is_claimed_early,
+    when_a_lease_ends_it_is_due_again,
+    settling_needs_the_lease,
+    putting_off_needs_the_lease,
+    a_turn_settles_an_effect_whoever_holds_its_lease,
+    a_deadline_is_replaced_or_removed,
+    an_effect_written_again_is_one_effect,
+    a_journal_is_in_order,
+    calls_are_listed_newest_first,
+    a_record_is_swapped_from_its_last_revision_alone,
+    no_racing_swap_is_lost,
+    an_expired_call_is_forgotten_with_all_that_is_its,
+    an_expired_record_is_forgotten,
+    a_later_expiry_keeps_earlier_effects,
+    any_bytes_are_kept,
+    it_answers_a_ping,
+}
+
+async fn a_call_is_created_once(Fresh { store, .. }: Fresh) {
+    let one = first(fresh_call());
+    let other = first(one.call);
+    assert_eq!(store.load(one.call).await.unwrap(), None);
+    assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
+    assert_eq!(store.commit(&other, at(0)).await.unwrap(), Committed::Conflict);
+    let stored = store.load(one.call).await.unwrap().unwrap();
+    assert_eq!((stored.version, stored.state), (one.version, one.state));
+}
+
+async fn a_commit_needs_the_number_and_the_turn_it_was_computed_from(Fresh { store, .. }: Fresh) {
+    let one = first(fresh_call());
+    store.commit(&one, at(0)).await.unwrap();
+
+    let mut other_turn = after(&one);
+    other_turn.expected.as_mut().unwrap().turn = after(&one).version.turn;
+    assert_eq!(store.commit(&other_turn, at(1)).await.unwrap(), Committed::Conflict);
+    let mut other_number = after(&one);
+    other_number.expected.as_mut().unwrap().number = 2;
+    assert_eq!(store.commit(&other_number, at(1)).await.unwrap(), Committed::Conflict);
+    let of_no_call = after(&first(fresh_call()));
+    assert_eq!(store.commit(&of_no_call, at(1)).await.unwrap(), Committed::Conflict);
+    assert_eq!(store.load(of_no_call.call).await.unwrap(), None);
+
+    let good = after(&one);
+    assert_eq!(store.commit(&good, at(1)).await.unwrap(), Committed::Applied);
+    assert_eq!(store.load(one.call).await.unwrap().unwrap().version, good.version);
+}
+
+async fn the_same_turn_again_is_already_yours(Fresh { store, .. }: Fresh) {
+    let mut one = first(fresh_call());
+    one.effects = vec![effect(&one, 0, at(0))];
+    one.deadline = Some(at(50));
+    store.commit(&one, at(0)).await.unwrap();
+    let due = store.claim(claim(at(0))).await.unwrap();
+    assert_eq!(due.len(), 1);
+
+    // Whatever it now says, it changes nothing, not even the lease.
+    one.state = b"another".to_vec();
+    one.deadline = Some(at(1));
+    assert_eq!(store.commit(&one, at(1)).await.unwrap(), Committed::AlreadyYours);
+    assert_eq!(store.load(one.call).await.unwrap().unwrap().state, b"state 1");
+    assert_eq!(store.journal(one.call).await.unwrap(), [b"entry 1"]);
+    assert!(store.claim(claim(at(2))).await.unwrap().is_empty());
+
+    let two = after(&one);
+    store.commit(&two, at(2)).await.unwrap();
+    assert_eq!(store.commit(&two, at(3)).await.unwrap(), Committed::AlreadyYours);
+}
+
+async fn a_later_version_makes_an_old_turn_a_conflict(Fresh { store, .. }: Fresh) {
+    let one = first(fresh_call());
+    let two = after(&one);
+    store.commit(&one, at(0)).await.unwrap();
+    store.commit(&two, at(1)).await.unwrap();
+    store.commit(&after(&two), at(2)).await.unwrap();
+    assert_eq!(store.commit(&one, at(3)).await.unwrap(), Committed::Conflict);
+    assert_eq!(store.commit(&two, at(3)).await.unwrap(), Committed::Conflict);
+    assert_eq!(store.load(one.call).await.unwrap().unwrap().version.number, 3);
+}
+
+async fn of_racing_turns_one_wins(Fresh { store, .. }: Fresh) {
+    let one = first(fresh_call());
+    store.commit(&one, at(0)).await.unwrap();
+    let turns: Vec<_> = (0..40).map(|_| after(&one)).collect();
+    let verdicts = join_all(turns.iter().map(|turn| store.commit(turn, at(1)))).await;
+    let verdicts: Vec<_> = verdicts.into_iter().map(Result::unwrap).collect();
+    let winners = verdicts.iter().filter(|&&verdict| verdict == Committed::Applied).count();
+    assert_eq!(winners, 1, "{verdicts:?}");
+    let winner = verdicts.iter().position(|&verdict| verdict == Committed::Applied).unwrap();
+    let stored = store.load(one.call).await.unwrap().unwrap();
+    assert_eq!(stored.version, turns[winner].version);
+    assert_eq!(store.journal(one.call).await.unwrap().len(), 2);
+}
+
+async fn a_conflict_writes_nothing(Fresh { store, .. }: Fresh) {
+    let mut one = first(fresh_call());
+    one.effects = vec![effect(&one, 0, at(5))];
+    one.deadline = Some(at(6));
+    store.commit(&one, at(0)).await.unwrap();
+    let two = after(&one);
+
+    let mut lost = after(&two);
+    lost.effects = vec![effect(&lost, 0, at(1))];
+    lost.settled = vec![one.effects[0].id];
+    lost.deadline = Some(at(1));
+    assert_eq!(store.commit(&lost, at(1)).await.unwrap(), Committed::Conflict);
+
+    assert_eq!(store.load(one.call).await.unwrap().unwrap().state, b"state 1");
+    assert_eq!(store.journal(one.call).await.unwrap(), [b"entry 1"]);
+    assert!(store.claim(claim(at(4))).await.unwrap().is_empty());
+    let due = store.claim(claim(at(6))).await.unwrap();
+    let whats: Vec<_> = due.into_iter().map(|due| due.what).collect();
+    let body = b"body 0".to_vec();
+    let id = one.effects[0].id;
+    assert_eq!(whats, [DueWhat::Effect { id, body, attempt: 1 }, DueWhat::Deadline]);
+}
+
+async fn each_due_thing_goes_to_one_claimant(Fresh { store, .. }: Fresh) {
+    let mut expected = HashSet::new();
+    for _ in 0..15 {
+        let mut commit = first(fresh_call());
+        commit.effects = (0..3).map(|index| effect(&commit, index, at(0))).collect();
+        commit.deadline = Some(at(0));
+        store.commit(&commit, at(0)).await.unwrap();
+        expected.insert((commit.call, None));
+        expected.extend(commit.effects.iter().map(|effect| (commit.call, Some(effect.id))));
+    }
+
+    let claimants = (0..12).map(async |_| {
+        let mut mine = Vec::new();
+        let lease = fresh_lease();
+        loop {
+            let some = Claim { lease, count_max: 4, ..claim(at(1)) };
+            let due = store.claim(some).await.unwrap();
+            if due.is_empty() {
+                return mine;
+            }
+            assert!(due.len() <= 4);
+            assert!(due.iter().all(|due| due.lease == lease));
+            mine.extend(due);
+        }
+    });
+    let claimed: Vec<_> = join_all(claimants).await.into_iter().flatten().collect();
+    let names = claimed.iter().map(|due| match &due.what {
+        DueWhat::Effect { id, attempt, .. } => {
+            assert_eq!(*attempt, 1);
+            (due.call, Some(*id))
+        }
+        DueWhat::Deadline => (due.call, None),
+    });
+    let names: HashSet<_> = names.collect();
+    assert_eq!(claimed.len(), expected.len());
+    assert_eq!(names, expected);
+}
+
+async fn what_is_due_first_is_claimed_first(Fresh { store, .. }: Fresh) {
+    let mut calls = Vec::new();
+    for seconds in [7, 3, 9, 1, 5] {
+        let mut commit = first(fresh_call());
+        commit.deadline = Some(at(seconds));
+        store.commit(&commit, at(0)).await.unwrap();
+        calls.push((seconds, commit.call));
+    }
+    calls.sort_unstable();
+    let some = Claim { count_max: 3, ..claim(at(20)) };
+    let due = store.claim(some).await.unwrap();
+    let claimed: Vec<_> = due.iter().map(|due| due.call).collect();
+    let earliest: Vec<_> = calls.iter().take(3).map(|(_, call)| *call).collect();
+    assert_eq!(claimed, earliest);
+    let none = Claim { count_max: 0, ..claim(at(20)) };
+    assert!(store.claim(none).await.unwrap().is_empty());
+    let all = Claim { count_max: usize::MAX, ..claim(at(20)) };
+    assert_eq!(store.claim(all).await.unwrap().len(), 2);
+}
+
+async fn nothing_is_claimed_early(Fresh { store, .. }: Fresh) {
+    let mut commit = first(fresh_call());
+    let due = at(5) + SignedDuration::from_nanos(1_001);
+    commit.deadline = Some(due);
+    store.commit(&commit, at(0)).await.unwrap();
+    let early = due - SignedDuration::from_nanos(1);
+    assert!(store.claim(claim(early)).await.unwrap().is_empty());
+    let soon = due + SignedDuration::from_micros(1);
+    assert_eq!(store.claim(claim(soon)).await.unwrap().len(), 1);
+}
+
+async fn when_a_lease_ends_it_is_due_again(Fresh { store, .. }: Fresh) {
+    let mut commit = first(fresh_call());
+    commit.effects = vec![effect(&commit, 0, at(0))];
+    commit.deadline = Some(at(0));
+    store.commit(&commit, at(0)).await.unwrap();
+    for (round, now) in [0, 10, 20].into_iter().enumerate() {
+        let due = store.claim(claim(at(now))).await.unwrap();
+        assert_eq!(due.len(), 2);
+        let attempts = due.iter().find_map(|due| match due.what {
+            DueWhat::Effect { attempt, .. } => Some(attempt),
+            DueWhat::Deadline => None,
+        });
+        assert_eq!(attempts, Some(u32::try_from(round).unwrap() + 1));
+        assert!(store.claim(claim(at(now + 9))).await.unwrap().is_empty());
+    }
+}
+
+async fn settling_needs_the_lease(Fresh { store, .. }: Fresh) {
+    let mut commit = first(fresh_call());
+    commit.effects = vec![effect(&commit, 0, at(0))];
+    let id = commit.effects[0].id;
+    store.commit(&commit, at(0)).await.unwrap();
+    assert!(!store.settle(commit.call, id, fresh_lease()).await.unwrap());
+
+    let old = store.claim(claim(at(0))).await.unwrap()[0].lease;
+    let new = store.claim(claim(at(10))).await.unwrap()[0].lease;
+    assert!(!store.settle(commit.call, id, old).await.unwrap());
+    assert!(store.settle(commit.call, id, new).await.unwrap());
+    assert!(!store.settle(commit.call, id, new).await.unwrap());
+    assert!(store.claim(claim(at(60))).await.unwrap().is_empty());
+}
+
+async fn putting_off_needs_the_lease(Fresh { store, .. }: Fresh) {
+    let mut commit = first(fresh_call());
+    commit.effects = vec![effect(&commit, 0, at(0))];
+    let id = commit.effects[0].id;
+    store.commit(&commit, at(0)).await.unwrap();
+    let later = || NewEffect { id, due: at(40), body: b"once more".to_vec() };
+    assert!(!store.put_off(commit.call, later(), fresh_lease()).await.unwrap());
+
+    let lease = store.claim(claim(at(0))).await.unwrap()[0].lease;
+    assert!(store.put_off(commit.call, later(), lease).await.unwrap());
+    // The lease ended with it.
+    assert!(!store.put_off(commit.call, later(), lease).await.unwrap());
+    assert!(!store.settle(commit.call, id, lease).await.unwrap());
+    assert!(store.claim(claim(at(39))).await.unwrap().is_empty());
+    let due = store.claim(claim(at(40))).await.unwrap();
+    let what = DueWhat::Effect { id, body: b"once more".to_vec(), attempt: 2 };
+    assert_eq!(due[0].what, what);
+}
+
+async fn a_turn_settles_an_effect_whoever_holds_its_lease(Fresh { store, .. }: Fresh) {
+    let mut one = first(fresh_call());
+    one.effects = vec![effect(&one, 0, at(0)), effect(&one, 1, at(9)), effect(&one, 2, at(9))];
+    store.commit(&one, at(0)).await.unwrap();
+    let lease = store.claim(claim(at(0))).await.unwrap()[0].lease;
+
+    let mut two = after(&one);
+    two.settled = vec![one.effects[0].id, one.effects[1].id];
+    assert_eq!(store.commit(&two, at(1)).await.unwrap(), Committed::Applied);
+    assert!(!store.settle(one.call, one.effects[0].id, lease).await.unwrap());
+    let left = store.claim(claim(at(60))).await.unwrap();
+    assert_eq!(left.len(), 1);
+    let what = DueWhat::Effect { id: one.effects[2].id, body: b"body 2".to_vec(), attempt: 1 };
+    assert_eq!(left[0].what, what);
+}
+
+async fn a_deadline_is_replaced_or_removed(Fresh { store, .. }: Fresh) {
+    let mut one = first(fresh_call());
+    one.deadline = Some(at(5));
+    store.commit(&one, at(0)).await.unwrap();
+    let mut two = after(&one);
+    two.deadline = Some(at(30));
+    store.commit(&two, at(1)).await.unwrap();
+    assert!(store.claim(claim(at(29))).await.unwrap().is_empty());
+    let due = store.claim(claim(at(30))).await.unwrap();
+    assert_eq!((due[0].call, &due[0].what), (one.call, &DueWhat::Deadline));
+
+    // A claimed one too.
+    let mut three = after(&two);
+    three.deadline = Some(at(31));
+    store.commit(&three, at(30)).await.unwrap();
+    assert_eq!(store.claim(claim(at(31))).await.unwrap().len(), 1);
+    store.commit(&after(&three), at(32)).await.unwrap();
+    assert!(store.claim(claim(at(600))).await.unwrap().is_empty());
+}
+
+async fn an_effect_written_again_is_one_effect(Fresh { store, .. }: Fresh) {
+    let mut one = first(fresh_call());
+    one.effects = vec![effect(&one, 0, at(0))];
+    store.commit(&one, at(0)).await.unwrap();
+    let lease = store.claim(claim(at(0))).await.unwrap()[0].lease;
+    let mut two = after(&one);
+    two.settled = vec![one.effects[0].id];
+    two.effects = vec![NewEffect { due: at(2), ..one.effects[0].clone() }];
+    store.commit(&two, at(1)).await.unwrap();
+    assert!(!store.settle(one.call, one.effects[0].id, lease).await.unwrap());
+    let due = store.claim(claim(at(60))).await.unwrap();
+    let what = DueWhat::Effect { id: one.effects[0].id, body: b"body 0".to_vec(), attempt: 1 };
+    assert_eq!(due.into_iter().map(|due| due.what).collect::<Vec<_>>(), [what]);
+}
+
+async fn a_journal_is_in_order(Fresh { store, .. }: Fresh) {
+    let mut last = first(fresh_call());
+    assert!(store.journal(last.call).await.unwrap().is_empty());
+    store.commit(&last, at(0)).await.unwrap();
+    for second in 1..12 {
+        last = after(&last);
+        store.commit(&last, at(second)).await.unwrap();
+    }
+    let entries: Vec<_> = (1..=12).map(|n| format!("entry {n}").into_bytes()).collect();
+    assert_eq!(store.journal(last.call).await.unwrap(), entries);
+}
+
+async fn calls_are_listed_newest_first(Fresh { store, .. }: Fresh) {
+    assert!(store.calls(10).await.unwrap().is_empty());
+    let mut begun = Vec::new();
+    for second in [5, 1, 3, 2, 4] {
+        let commit = first(fresh_call());
+        store.commit(&commit, at(second)).await.unwrap();
+        // A later turn does not make it a newer call.
+        store.commit(&after(&commit), at(10 - second)).await.unwrap();
+        begun.push((second, commit.call));
+    }
+    begun.sort_unstable_by(|a, b| b.cmp(a));
+    let newest: Vec<_> = begun.iter().map(|(_, call)| *call).collect();
+    assert_eq!(store.calls(10).await.unwrap(), newest);
+    assert_eq!(store.calls(2).await.unwrap(), newest[..2]);
+    assert_eq!(store.calls(usize::MAX).await.unwrap(), newest);
+    assert!(store.calls(0).await.unwrap().is_empty());
+}
+
+async fn a_record_is_swapped_from_its_last_revision_alone(Fresh { store, .. }: Fresh) {
+    let key = record("c0ffee");
+    let swap = async |expected: Option<u64>, value: &[u8]| {
+        store.swap(&key, expected.map(Revision), value, at(99), at(0)).await.unwrap()
+    };
+    assert_eq!(store.read(&key).await.unwrap(), None);
+    assert!(!swap(Some(1), b"zero").await);
+    assert!(swap(None, b"one").await);
+    assert!(!swap(None, b"another").await);
+    assert_eq!(store.read(&key).await.unwrap(), Some((Revision(1), b"one".to_vec())));
+    assert!(swap(Some(1), b"two").await);
+    assert!(!swap(Some(1), b"three").await);
+    assert_eq!(store.read(&key).await.unwrap(), Some((Revision(2), b"two".to_vec())));
+    assert_eq!(store.read(&record("decaf")).await.unwrap(), None);
+}
+
+async fn no_racing_swap_is_lost(Fresh { store, .. }: Fresh) {
+    let key = record("feed");
+    let increment = async |_| {
+        loop {
+            let read = store.read(&key).await.unwrap();
+            let revision = read.as_ref().map(|(revision, _)| *revision);
+            let count: u32 =
+                read.map_or(0, |(_, value)| String::from_utf8(value).unwrap().parse().unwrap());
+            let value = (count + 1).to_string();
+            if store.swap(&key, revision, value.as_bytes(), at(99), at(0)).await.unwrap() {
+                return;
+            }
+        }
+    };
+    join_all((0..200).map(increment)).await;
+    assert_eq!(store.read(&key).await.unwrap(), Some((Revision(200), b"200".to_vec())));
+}
+
+async fn an_expired_call_is_forgotten_with_all_that_is_its(Fresh { store, .. }: Fresh) {
+    let mut one = first(fresh_call());
+    one.effects = vec![effect(&one, 0, at(60))];
+    one.deadline = Some(at(60));
+    one.expires_at = at(0) + SignedDuration::from_millis(80);
+    let mut lasting = first(fresh_call());
+    lasting.deadline = Some(at(30));
+    store.commit(&lasting, at(0)).await.unwrap();
+    store.commit(&one, at(0)).await.unwrap();
+
+    eventually_async("the call to be forgotten", async || {
+        store.sweep(at(1)).await.unwrap();
+        store.load(one.call).await.unwrap().is_none().then_some(())
+    })
+    .await;
+    assert!(store.journal(one.call).await.unwrap().is_empty());
+    assert_eq!(store.calls(9).await.unwrap(), [lasting.call]);
+    let due = store.claim(claim(at(60))).await.unwrap();
+    assert_eq!(due.into_iter().map(|due| due.call).collect::<Vec<_>>(), [lasting.call]);
+
+    // Its provider rings again: a new call, without the old one's journal and effects.
+    assert_eq!(store.commit(&after(&one), at(2)).await.unwrap(), Committed::Conflict);
+    let again = first(one.call);
+    assert_eq!(store.commit(&again, at(2)).await.unwrap(), Committed::Applied);
+    assert_eq!(store.journal(one.call).await.unwrap(), [b"entry 1"]);
+    assert!(store.claim(claim(at(60))).await.unwrap().is_empty());
+}
+
+async fn an_expired_record_is_forgotten(Fresh { store, .. }: Fresh) {
+    let (short, lasting) = (record("aa"), record("bb"));
+    let soon = at(0) + SignedDuration::from_millis(80);
+    assert!(store.swap(&short, None, b"short", soon, at(0)).await.unwrap());
+    assert!(store.swap(&lasting, None, b"brief", at(60), at(0)).await.unwrap());
+    assert!(store.swap(&lasting, Some(Revision(1)), b"lasting", at(99), at(0)).await.unwrap());
+    eventually_async("the record to be forgotten", async || {
+        store.sweep(at(1)).await.unwrap();
+        store.read(&short).await.unwrap().is_none().then_some(())
+    })
+    .await;
+    assert!(store.swap(&short, None, b"anew", at(99), at(1)).await.unwrap());
+    store.sweep(at(70)).await.unwrap();
+    let lasting = store.read(&lasting).await.unwrap();
+    assert_eq!(lasting, Some((Revision(2), b"lasting".to_vec())));
+}
+
+async fn a_later_expiry_keeps_earlier_effects(Fresh { store, .. }: Fresh) {
+    let mut one = first(fresh_call());
+    one.effects = vec![effect(&one, 0, at(60))];
+    one.expires_at = at(20);
+    store.commit(&one, at(0)).await.unwrap();
+    let mut two = after(&one);
+    two.expires_at = at(100);
+    store.commit(&two, at(10)).await.unwrap();
+    store.sweep(at(50)).await.unwrap();
+    assert_eq!(store.claim(claim(at(60))).await.unwrap().len(), 1);
+    assert_eq!(store.journal(one.call).await.unwrap().len(), 2);
+}
+
+async fn any_bytes_are_kept(Fresh { store, .. }: Fresh) {
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(70_000).collect();
+    let mut commit = first(fresh_call());
+    commit.state.clone_from(&bytes);
+    commit.entry.clone_from(&bytes);
+    commit.effects = vec![NewEffect { body: bytes.clone(), ..effect(&commit, 0, at(0)) }];
+    store.commit(&commit, at(0)).await.unwrap();
+    assert_eq!(store.load(commit.call).await.unwrap().unwrap().state, bytes);
+    assert_eq!(store.journal(commit.call).await.unwrap(), std::slice::from_ref(&bytes));
+    let due = store.claim(claim(at(0))).await.unwrap();
+    let id = commit.effects[0].id;
+    assert_eq!(due[0].what, DueWhat::Effect { id, body: bytes.clone(), attempt: 1 });
+    let empty = Vec::new();
+    store.swap(&record("ee"), None, &empty, at(9), at(0)).await.unwrap();
+    assert_eq!(store.read(&record("ee")).await.unwrap(), Some((Revision(1), empty)));
+}
+
+async fn it_answers_a_ping(Fresh { store, .. }: Fresh) {
+    store.ping().await.unwrap();
+}

@@ -1,0 +1,275 @@
+//! What the store in Redis promises besides: every key expires, and faults pass.
+
+use std::time::{Duration, Instant};
+
+use callgate::store::redis::RedisStore;
+use callgate::store::{Claim, Commit, Committed, NewEffect, Revision, Store, StoreError};
+use futures_util::future::join_all;
+
+use super::{after, at, claim, effect, first, fresh_call, record};
+use crate::support::eventually::eventually_async;
+use crate::support::redis::RedisServer;
+
+/// An answer within the time that a turn has, whatever Redis does.
+async fn unavailable<T: std::fmt::Debug>(answer: impl Future<Output = Result<T, StoreError>>) {
+    let begun = Instant::now();
+    let error = answer.await.expect_err("Redis cannot have answered");
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+/// A turn with all that a turn can have.
+fn full(mut commit: Commit) -> Commit {
+    commit.effects = (0..3).map(|index| effect(&commit, index, at(0))).collect();
+    commit.deadline = Some(at(5));
+    commit
+}
+
+#[tokio::test]
+async fn every_key_has_a_time_to_live() {
+    let url = RedisServer::shared().database();
+    let store = RedisStore::connect(&url).unwrap();
+    for _ in 0..20 {
+        let one = full(first(fresh_call()));
+        store.commit(&one, at(0)).await.unwrap();
+        let mut two = full(after(&one));
+        two.settled = vec![one.effects[0].id];
+        store.commit(&two, at(1)).await.unwrap();
+    }
+    for n in 0..20 {
+        let key = record(&format!("{n:02x}"));
+        assert!(store.swap(&key, None, b"x", at(3_600), at(0)).await.unwrap());
+        assert!(store.swap(&key, Some(Revision(1)), b"y", at(3_600), at(0)).await.unwrap());
+    }
+    for round in 0..10 {
+        let some = Claim { count_max: 20, ..claim(at(10 + round)) };
+        for (index, due) in store.claim(some).await.unwrap().into_iter().enumerate() {
+            let callgate::store::DueWhat::Effect { id, body, .. } = due.what else { continue };
+            if index % 2 == 0 {
+                assert!(store.settle(due.call, id, due.lease).await.unwrap());
+            } else {
+                let effect = NewEffect { id, due: at(400), body };
+                assert!(store.put_off(due.call, effect, due.lease).await.unwrap());
+            }
+        }
+    }
+
+    let mut redis = RedisServer::connection(&url);
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut redis).unwrap();
+    assert!(keys.len() > 100, "{}", keys.len());
+    for key in keys {
+        assert!(key.starts_with("cg:{p"), "{key}");
+        let ttl: i64 = redis::cmd("TTL").arg(&key).query(&mut redis).unwrap();
+        assert!((1..=86_400).contains(&ttl), "{key}: {ttl}");
+    }
+}
+
+#[tokio::test]
+async fn a_longer_life_is_a_longer_life_of_all_that_belongs_to_the_call() {
+    let url = RedisServer::shared().database();
+    let store = RedisStore::connect(&url).unwrap();
+    let mut one = full(first(fresh_call()));
+    one.expires_at = at(100);
+    store.commit(&one, at(0)).await.unwrap();
+    let mut two = after(&one);
+    two.expires_at = at(1_000);
+    store.commit(&two, at(0)).await.unwrap();
+    let mut three = after(&two);
+    three.expires_at = at(500);
+    store.commit(&three, at(0)).await.unwrap();
+
+    let mut redis = RedisServer::connection(&url);
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut redis).unwrap();
+    assert_eq!(keys.len(), 5, "{keys:?}");
+    for key in keys {
+        let ttl: i64 = redis::cmd("TTL").arg(&key).query(&mut redis).unwrap();
+        let shared = key.ends_with(":due") || key.ends_with(":calls");
+        // What is shared keeps the longest; a second may have passed.
+        let expected = if shared { 900..=1_000 } else { 400..=500 };
+        assert!(expected.contains(&ttl), "{key}: {ttl}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_due_of_a_lost_call_is_dropped() {
+    let url = RedisServer::shared().database();
+    let store = RedisStore::connect(&url).unwrap();
+    let mut calls = Vec::new();
+    for _ in 0..10 {
+        let commit = full(first(fresh_call()));
+        store.commit(&commit, at(0)).await.unwrap();
+        calls.push(commit.call);
+    }
+    let mut redis = RedisServer::connection(&url);
+    for call in &calls[..9] {
+        for pattern in [format!("*:call:{call}"), format!("*:effects:{call}")] {
+            let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query(&mut redis).unwrap();
+            let _: u32 = redis::cmd("DEL").arg(keys).query(&mut redis).unwrap();
+        }
+    }
+    // The lost ones come first often enough, and do not stand in the way.
+    let mut claimed = Vec::new();
+    for _ in 0..12 {
+        let some = Claim { count_max: 2, until: at(900), ..claim(at(10)) };
+        claimed.extend(store.claim(some).await.unwrap());
+    }
+    assert_eq!(claimed.len(), 4);
+    assert!(claimed.iter().all(|due| due.call == calls[9]));
+    let due: Vec<String> = redis::cmd("KEYS").arg("*:due").query(&mut redis).unwrap();
+    assert_eq!(due.len(), 1, "{due:?}");
+    assert_eq!(store.calls(100).await.unwrap(), [calls[9]]);
+}
+
+#[tokio::test]
+async fn forgotten_scripts_are_sent_again() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).unwrap();
+    let mut redis = RedisServer::connection(&server.url());
+    let mut flush = || redis::cmd("SCRIPT").arg("FLUSH").exec(&mut redis).unwrap();
+    let one = full(first(fresh_call()));
+    flush();
+    assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
+    flush();
+    let due = store.claim(claim(at(0))).await.unwrap();
+    flush();
+    assert!(store.settle(one.call, one.effects[0].id, due[0].lease).await.unwrap());
+    flush();
+    let body = Vec::new();
+    let off = NewEffect { id: one.effects[1].id, due: at(9), body };
+    assert!(store.put_off(one.call, off, due[0].lease).await.unwrap());
+    flush();
+    assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
+}
+
+#[tokio::test]
+async fn it_is_made_before_redis_is_up_and_outlives_its_restarts() {
+    let mut server = RedisServer::stopped(&[]);
+    let store = RedisStore::connect(&server.url()).unwrap();
+    for _ in 0..3 {
+        unavailable(store.ping()).await;
+        unavailable(store.load(fresh_call())).await;
+        unavailable(store.commit(&first(fresh_call()), at(0))).await;
+        unavailable(store.claim(claim(at(0)))).await;
+
+        server.restart();
+        // The very first question is answered: nobody hears an apology for an outage that is over.
+        let one = full(first(fresh_call()));
+        assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
+        assert!(store.load(one.call).await.unwrap().is_some());
+        server.stop();
+    }
+}
+
+#[tokio::test]
+async fn a_restart_between_two_questions_is_not_noticed() {
+    let mut server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).unwrap();
+    store.ping().await.unwrap();
+    for _ in 0..5 {
+        server.restart();
+        let one = full(first(fresh_call()));
+        assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_redis_is_unavailable_until_it_goes_on() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).unwrap();
+    store.ping().await.unwrap();
+    server.freeze();
+    let loads = (0..50).map(|_| unavailable(store.load(fresh_call())));
+    join_all(loads).await;
+    unavailable(store.swap(&record("aa"), None, b"x", at(9), at(0))).await;
+    server.thaw();
+    store.ping().await.unwrap();
+    assert_eq!(store.load(fresh_call()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_turn_that_was_written_after_all_is_already_yours() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).unwrap();
+    // The script is known, so that the commit is one command, and under way when Redis freezes.
+    store.commit(&first(fresh_call()), at(0)).await.unwrap();
+    let one = full(first(fresh_call()));
+    server.freeze();
+    unavailable(store.commit(&one, at(0))).await;
+    server.thaw();
+    eventually_async("the commit to be found written", async || {
+        store.load(one.call).await.unwrap().map(|stored| assert_eq!(stored.version, one.version))
+    })
+    .await;
+    assert_eq!(store.commit(&one, at(1)).await.unwrap(), Committed::AlreadyYours);
+    assert_eq!(store.journal(one.call).await.unwrap().len(), 1);
+    assert_eq!(store.claim(claim(at(0))).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_password_put_right_needs_no_new_store() {
+    let server = RedisServer::start_with(&["--requirepass", "other"]);
+    let url = server.url().replace("redis://", "redis://:hunter2@");
+    let store = RedisStore::connect(&url).unwrap();
+    let error = store.ping().await.expect_err("a wrong password").to_string();
+    assert_eq!(error, "the store did not answer: Redis refused with WRONGPASS");
+
+    let mut redis = RedisServer::connection(&server.url().replace("redis://", "redis://:other@"));
+    let mut set = redis::cmd("CONFIG");
+    set.arg("SET").arg("requirepass").arg("hunter2").exec(&mut redis).unwrap();
+    store.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replica_is_unavailable_until_it_is_a_primary() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).unwrap();
+    let mut redis = RedisServer::connection(&server.url());
+    let mut replicaof = |host: &str, port: &str| {
+        redis::cmd("REPLICAOF").arg(host).arg(port).exec(&mut redis).unwrap();
+    };
+    let one = first(fresh_call());
+    // Port 1: a primary that never answers.
+    replicaof("127.0.0.1", "1");
+    unavailable(store.commit(&one, at(0))).await;
+    replicaof("NO", "ONE");
+    assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
+}
+
+#[tokio::test]
+async fn what_callgate_did_not_write_is_corrupt_and_never_quoted() {
+    let url = RedisServer::shared().database();
+    let store = RedisStore::connect(&url).unwrap();
+    let one = full(first(fresh_call()));
+    store.commit(&one, at(0)).await.unwrap();
+    store.swap(&record("aa"), None, b"hunter2", at(9), at(0)).await.unwrap();
+
+    let mut redis = RedisServer::connection(&url);
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut redis).unwrap();
+    for key in &keys {
+        let _: () = redis::cmd("DEL").arg(key).query(&mut redis).unwrap();
+        let fields = redis::cmd("HSET")
+            .arg(key)
+            .arg("n")
+            .arg("hunter2")
+            .arg("r")
+            .arg("hunter2")
+            .query::<u32>(&mut redis);
+        fields.unwrap();
+    }
+    let mut errors = vec![
+        store.load(one.call).await.expect_err("not a number"),
+        store.read(&record("aa")).await.expect_err("not a number"),
+        store.journal(one.call).await.expect_err("not a list"),
+        store.calls(9).await.expect_err("not a sorted set"),
+        store.claim(claim(at(0))).await.expect_err("not a sorted set"),
+    ];
+    for key in &keys {
+        let _: () = redis::cmd("SET").arg(key).arg("hunter2").query(&mut redis).unwrap();
+    }
+    errors.push(store.load(one.call).await.expect_err("not a hash"));
+    errors.push(store.commit(&after(&one), at(0)).await.expect_err("not a hash"));
+    for error in errors {
+        assert!(matches!(error, StoreError::Corrupt(_)), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    }
+}
