@@ -68,4 +68,6 @@ pub struct PlaceCall {
     pub from: String,
     /// Seconds of ringing.
     pub ring_s: u32,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
 }

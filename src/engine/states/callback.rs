@@ -322,7 +322,8 @@ fn place(m: &mut Machine<'_>) {
         ringing.leg = Some(leg);
     }
     let from = m.call.line.clone();
-    m.effect(Effect::PlaceCall(PlaceCall { leg, nonce, to, from, ring_s }));
+    let asked_at = m.moment.now;
+    m.effect(Effect::PlaceCall(PlaceCall { leg, nonce, to, from, ring_s, asked_at }));
 }
 
 fn ring_time(m: &Machine<'_>) -> Duration {

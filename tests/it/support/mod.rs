@@ -1,5 +1,5 @@
 //! What several tests stand on: real servers, started and stopped, and waiting for what must happen.
 
-pub mod eventually;
-pub mod provider;
-pub mod redis;
+pub(crate) mod eventually;
+pub(crate) mod provider;
+pub(crate) mod redis;

@@ -1,0 +1,214 @@
+//! Answers to the machine's questions: accounts, verdicts, codes, budgets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use subtle::ConstantTimeEq;
+use tokio::sync::{Mutex, Semaphore};
+
+use super::{Exchange, ExchangeError, later};
+use crate::chance::{self, Chance};
+use crate::directory::pin::{self, StoredPin};
+use crate::engine::account::Whom;
+use crate::engine::id::CallId;
+use crate::engine::ledger::{Ledger, Reserved};
+use crate::engine::question::{Against, Answer, Question, Verdict, Verify};
+use crate::flow::level::Fact;
+use crate::limits;
+use crate::secret::Secret;
+use crate::store::RecordKey;
+use crate::store::envelope::{Kind, Vault};
+
+/// Verifies secrets off the async workers, a few at a time.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    slots: Semaphore,
+    /// What a PIN is held against where there is none: the same work, and never right.
+    dummy: StoredPin,
+    /// One writer a ledger in this process, so that writers do not starve each other.
+    ledgers: Vec<Mutex<()>>,
+}
+
+const RECORD: &str = "ledger";
+/// As long as the year's budget looks back.
+const LEDGER_KEPT_FOR: Duration = Duration::from_hours(366 * 24);
+/// Hashes at once: each takes 19 MiB and a processor.
+const HASHES_AT_ONCE: usize = 2;
+const LEDGER_LOCKS: usize = 64;
+
+impl Verifier {
+    pub(super) fn new(vault: &Vault, chance: &dyn Chance) -> Self {
+        let nobody = chance::code(chance, 12);
+        let dummy = pin::hash(&nobody, vault, chance)
+            .map_or_else(|| StoredPin::Plain(nobody), StoredPin::Hashed);
+        let ledgers = std::iter::repeat_with(Mutex::default).take(LEDGER_LOCKS).collect();
+        Self { slots: Semaphore::new(HASHES_AT_ONCE), dummy, ledgers }
+    }
+}
+
+impl Exchange {
+    pub(super) async fn answer(
+        &self,
+        call: CallId,
+        question: &Question,
+        now: Timestamp,
+    ) -> Result<Answer, ExchangeError> {
+        match question {
+            Question::FindById(id) => {
+                let customer = self.directory.by_id(id.expose()).await?;
+                Ok(Answer::Account(customer.map(|c| Box::new(c.account.clone()))))
+            }
+            Question::FindByPhone(number) => {
+                let customer = self.directory.by_phone(number).await?;
+                Ok(Answer::Account(customer.map(|c| Box::new(c.account.clone()))))
+            }
+            Question::Verify(verify) => Ok(Answer::Verdict(self.verify(call, verify, now).await?)),
+            Question::FreshCode { whom, factor, digits } => {
+                let code = chance::code(self.chance.as_ref(), *digits);
+                let hash = self.code_hash(call, whom, *factor, &code);
+                Ok(Answer::Code { code, hash })
+            }
+            Question::Spend { key, whom, factor } => {
+                let spend = |ledger: &mut Ledger| ledger.spend(*factor, key, &self.policy, now);
+                Ok(Answer::Spent(self.change_ledger(whom, now, spend).await?))
+            }
+        }
+    }
+
+    /// Reserves an attempt, then looks whether the entry is right.
+    async fn verify(
+        &self,
+        call: CallId,
+        verify: &Verify,
+        now: Timestamp,
+    ) -> Result<Verdict, ExchangeError> {
+        let Verify { key, whom, factor, entry, against } = verify;
+        let digest = self.vault.keyed_hex("entry", &[key.as_bytes(), entry.expose().as_bytes()]);
+        let reserve =
+            |ledger: &mut Ledger| ledger.reserve(*factor, key, &digest, &self.policy, now);
+        let right = match self.change_ledger(whom, now, reserve).await? {
+            Reserved::Refused => return Ok(Verdict::Locked),
+            Reserved::Other => {
+                tracing::warn!(call.id = %call, %factor, "another entry was sent for a spent attempt");
+                return Ok(Verdict::Wrong);
+            }
+            Reserved::Granted | Reserved::Again => match against {
+                Against::Pin => self.is_pin(whom, entry).await?,
+                Against::Code(hash) => {
+                    let given = self.code_hash(call, whom, *factor, entry);
+                    given.as_bytes().ct_eq(hash.as_bytes()).into()
+                }
+            },
+        };
+        Ok(if right { Verdict::Right } else { Verdict::Wrong })
+    }
+
+    async fn is_pin(&self, whom: &Whom, entry: &Secret) -> Result<bool, ExchangeError> {
+        let customer = match whom {
+            Whom::Account(id) => self.directory.by_id(id.expose()).await?,
+            Whom::Decoy(_) | Whom::Call(_) => None,
+        };
+        let on_file = customer.and_then(|customer| customer.pin.clone());
+        let exists = on_file.is_some();
+        let stored = on_file.unwrap_or_else(|| self.verifier.dummy.clone());
+        let slot = self.verifier.slots.acquire().await.map_err(|_| ExchangeError::Unverified)?;
+        let (entry, vault) = (entry.clone(), self.vault.clone());
+        let right = tokio::task::spawn_blocking(move || stored.is(&entry, &vault));
+        let right = right.await.map_err(|_| ExchangeError::Unverified)?;
+        drop(slot);
+        Ok(right && exists)
+    }
+
+    /// A code is good for one call, one claim and one purpose.
+    fn code_hash(&self, call: CallId, whom: &Whom, factor: Fact, code: &Secret) -> String {
+        let call = call.to_string();
+        let subject = self.subject(whom);
+        let parts = [
+            call.as_bytes(),
+            subject.as_bytes(),
+            factor.as_str().as_bytes(),
+            code.expose().as_bytes(),
+        ];
+        self.vault.keyed_hex("code", &parts)
+    }
+
+    /// The name of a ledger: it does not say whose it is.
+    fn subject(&self, whom: &Whom) -> String {
+        let (kind, id) = match whom {
+            // A claim that does not exist is counted like one that does: by what was claimed.
+            Whom::Account(id) | Whom::Decoy(id) => ("claim", id.expose().to_owned()),
+            Whom::Call(call) => ("call", call.to_string()),
+        };
+        self.vault.keyed_hex("ledger", &[kind.as_bytes(), id.as_bytes()])
+    }
+
+    /// Forgets the failures that came before a success: an effect of the turn that had it.
+    pub async fn clear_attempts(
+        &self,
+        whom: &Whom,
+        factor: Fact,
+        key: &str,
+        at: Timestamp,
+    ) -> Result<(), ExchangeError> {
+        let clear = |ledger: &mut Ledger| ledger.clear(factor, key, at);
+        self.change_ledger(whom, self.clock.now(), clear).await
+    }
+
+    /// Changes a ledger, atomically: read, change, compare-and-set, and all over again on a lost race.
+    async fn change_ledger<T>(
+        &self,
+        whom: &Whom,
+        now: Timestamp,
+        change: impl Fn(&mut Ledger) -> T,
+    ) -> Result<T, ExchangeError> {
+        let key = RecordKey { kind: RECORD, id: self.subject(whom) };
+        let _turn = self.verifier.queue(&key.id).await;
+        for _ in 0..limits::SWAP_TRIES_MAX {
+            let stored = self.store.read(&key).await?;
+            let (revision, mut ledger) = match stored {
+                None => (None, Ledger::default()),
+                Some((revision, bytes)) => {
+                    let opened = self
+                        .vault
+                        .open(Kind::Record, &key.id, &bytes)
+                        .map_err(|error| ExchangeError::Sealed("ledger", error))?;
+                    let ledger = serde_json::from_slice(&opened.plain)
+                        .map_err(|_| ExchangeError::Unreadable("ledger"))?;
+                    (Some(revision), ledger)
+                }
+            };
+            let before = ledger.clone();
+            let result = change(&mut ledger);
+            if ledger == before {
+                return Ok(result);
+            }
+            let plain = serde_json::to_vec(&ledger).unwrap_or_default();
+            let sealed = self.vault.seal(Kind::Record, &key.id, "", &plain, self.seal_nonce());
+            let expires_at = later(now, LEDGER_KEPT_FOR);
+            if self.store.swap(&key, revision, &sealed, expires_at, now).await? {
+                return Ok(result);
+            }
+        }
+        Err(ExchangeError::Contended)
+    }
+}
+
+impl Verifier {
+    /// Waits for the other writers of this ledger in this process.
+    async fn queue(&self, id: &str) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let hash = id
+            .bytes()
+            .fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        match self.ledgers.get(hash % LEDGER_LOCKS) {
+            Some(lock) => Some(lock.lock().await),
+            None => None,
+        }
+    }
+}
+
+/// An exchange is shared by every worker.
+const _: fn() = || {
+    fn shared<T: Send + Sync>() {}
+    shared::<Arc<Exchange>>();
+};

@@ -1,0 +1,161 @@
+//! Editions: a flow with everything it calls, by content. A call keeps the one it began with.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{ExchangeError, later};
+use crate::diagnostic::{Sources, any_error};
+use crate::flow::name::FlowName;
+use crate::flow::{FlowSet, read};
+use crate::store::{RecordKey, Store};
+
+/// A flow and everything it calls, as they were read.
+#[derive(Debug)]
+pub struct Edition {
+    /// SHA-256 over the texts, in hexadecimal digits.
+    pub hash: String,
+    /// The flows.
+    pub flows: FlowSet,
+}
+
+/// The editions that this server knows.
+#[derive(Debug)]
+pub(super) struct Editions {
+    current: ArcSwap<FlowSet>,
+    known: RwLock<HashMap<String, Arc<Edition>>>,
+    /// The editions of the present flows by start flow, and when each was last kept in the store.
+    begun: RwLock<HashMap<FlowName, (Arc<Edition>, Timestamp)>>,
+}
+
+/// The texts of an edition, as they lie in the store.
+#[derive(Serialize, Deserialize)]
+struct Texts {
+    v: u32,
+    start: String,
+    /// By file name, in order.
+    files: IndexMap<String, String>,
+}
+
+const RECORD: &str = "edition";
+/// Longer than any call that needs it, and refreshed while it is in use.
+const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
+const REFRESHED_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+impl Editions {
+    pub(super) fn new(flows: FlowSet) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(flows),
+            known: RwLock::default(),
+            begun: RwLock::default(),
+        }
+    }
+
+    pub(super) fn current(&self) -> Arc<FlowSet> {
+        self.current.load_full()
+    }
+
+    pub(super) fn replace(&self, flows: FlowSet) {
+        self.current.store(Arc::new(flows));
+        self.begun.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The edition of a new call; its texts are in the store before the call is.
+    pub(super) async fn begin(
+        &self,
+        flow: &str,
+        store: &dyn Store,
+        now: Timestamp,
+    ) -> Result<Arc<Edition>, ExchangeError> {
+        let begun = {
+            let begun = self.begun.read().unwrap_or_else(PoisonError::into_inner);
+            begun.get(flow).cloned()
+        };
+        if let Some((edition, kept_at)) = begun
+            && now.duration_since(kept_at) < REFRESHED_AFTER
+        {
+            return Ok(edition);
+        }
+        let set = self.current();
+        let closure = set.closure(flow).ok_or_else(|| ExchangeError::NoFlow(flow.to_owned()))?;
+        let texts = Texts {
+            v: 1,
+            start: flow.to_owned(),
+            files: closure.iter().map(|f| (f.file.to_string(), f.text.to_string())).collect(),
+        };
+        let bytes = serde_json::to_vec(&texts).unwrap_or_default();
+        let edition = Arc::new(Edition { hash: hash_of(&bytes), flows: closure });
+        keep(store, &edition.hash, &bytes, now).await?;
+        self.remember(&edition);
+        let mut begun = self.begun.write().unwrap_or_else(PoisonError::into_inner);
+        begun.insert(flow.into(), (edition.clone(), now));
+        Ok(edition)
+    }
+
+    /// The edition of a call in progress.
+    pub(super) async fn of(
+        &self,
+        hash: &str,
+        start: &FlowName,
+        store: &dyn Store,
+    ) -> Result<Arc<Edition>, ExchangeError> {
+        if let Some(edition) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(hash) {
+            return Ok(edition.clone());
+        }
+        let (_, bytes) = store.read(&key(hash)).await?.ok_or(ExchangeError::NoEdition)?;
+        // The hash is the promise that these are the texts that were checked.
+        if hash_of(&bytes) != hash {
+            return Err(ExchangeError::Unreadable("flow version"));
+        }
+        let texts: Texts = serde_json::from_slice(&bytes)
+            .map_err(|_| ExchangeError::Unreadable("flow version"))?;
+        let mut sources = Sources::default();
+        for (file, text) in &texts.files {
+            sources.add(file, text.as_str());
+        }
+        let (flows, findings) = read(&sources);
+        if any_error(&findings) || flows.get(start.as_str()).is_none() {
+            return Err(ExchangeError::Unreadable("flow version"));
+        }
+        let edition = Arc::new(Edition { hash: hash.to_owned(), flows });
+        self.remember(&edition);
+        Ok(edition)
+    }
+
+    fn remember(&self, edition: &Arc<Edition>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(edition.hash.clone(), edition.clone());
+    }
+}
+
+/// Keeps the texts, or keeps them longer.
+async fn keep(
+    store: &dyn Store,
+    hash: &str,
+    bytes: &[u8],
+    now: Timestamp,
+) -> Result<(), ExchangeError> {
+    let key = key(hash);
+    let known = store.read(&key).await?.map(|(revision, _)| revision);
+    // If another server was quicker, it kept the same texts.
+    store.swap(&key, known, bytes, later(now, KEPT_FOR), now).await?;
+    Ok(())
+}
+
+fn key(hash: &str) -> RecordKey {
+    RecordKey { kind: RECORD, id: hash.to_owned() }
+}
+
+fn hash_of(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

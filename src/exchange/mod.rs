@@ -1,0 +1,477 @@
+//! The exchange: carries events to the machine and turns to the store.
+//!
+//! Everything that changes a call comes through here, whether a webhook brought it, the outbox, a
+//! deadline, or a replay: load, step, answer the machine's questions, commit, and on a lost race all
+//! over again from what won.
+
+mod answer;
+pub mod edition;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::chance::{self, Chance};
+use crate::clock::Clock;
+use crate::directory::{Directory, DirectoryError};
+use crate::engine::call::{Call, Received, receive};
+use crate::engine::effect::Effect;
+use crate::engine::event::{Event, Heard, Ring};
+use crate::engine::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
+use crate::engine::policy::Policy;
+use crate::engine::reply::{Reply, Verb};
+use crate::engine::turn::{Entry, Moment, Step, Turn};
+use crate::engine::{Setting, step};
+use crate::flow::FlowSet;
+use crate::limits;
+use crate::store::envelope::{EnvelopeError, Kind, Vault};
+use crate::store::{Commit, Committed, NewEffect, Store, StoreError, Version};
+use answer::Verifier;
+use edition::{Edition, Editions};
+
+/// The exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    store: Arc<dyn Store>,
+    vault: Vault,
+    directory: Arc<Directory>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    policy: Policy,
+    editions: Editions,
+    verifier: Verifier,
+    /// Woken when an effect may be due.
+    outbox: Arc<Notify>,
+}
+
+/// What an exchange is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where calls are kept.
+    pub store: Arc<dyn Store>,
+    /// What seals them.
+    pub vault: Vault,
+    /// Who the customers are.
+    pub directory: Arc<Directory>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The randomness.
+    pub chance: Arc<dyn Chance>,
+    /// Attempts, codes, lockouts.
+    pub policy: Policy,
+    /// The flows, as they are now.
+    pub flows: FlowSet,
+}
+
+/// Why an event could not be carried through. Nothing is granted by it; whether it was done is not
+/// known.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored thing does not open.
+    #[error("a stored {0} does not open: {1}")]
+    Sealed(&'static str, EnvelopeError),
+    /// A stored thing opened and is none of ours.
+    #[error("a stored {0} cannot be read")]
+    Unreadable(&'static str),
+    /// The directory failed.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The flow of a call is not there.
+    #[error("there is no flow `{0}`")]
+    NoFlow(String),
+    /// The version of the flow that a call began with is not there any more.
+    #[error("the flow version that the call began with is not in the store")]
+    NoEdition,
+    /// The race was lost again and again.
+    #[error("the call changed under every try")]
+    Contended,
+    /// A verification did not finish.
+    #[error("a verification did not finish")]
+    Unverified,
+}
+
+/// A request of the provider for a leg's next answer.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The call.
+    pub call: CallId,
+    /// The provider's name of the leg.
+    pub sid: Sid,
+    /// What is asked for.
+    pub wants: Wants,
+    /// What was heard on the leg.
+    pub heard: Heard,
+    /// Who takes callers whom the flow cannot serve.
+    pub fallback_number: Option<String>,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug)]
+pub enum Wants {
+    /// The first answer of a new call, or the present prompt of one that has moved on.
+    Ring(Box<Ring>),
+    /// The answer that this nonce buys.
+    Turn(Nonce),
+    /// The leg's present prompt.
+    Resume(LegId),
+    /// The answer that the spent nonce had, or else the present prompt.
+    Fallback(Option<Nonce>),
+}
+
+/// What a request was to the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// A turn.
+    Turn,
+    /// The answer that had been given before.
+    Replayed,
+    /// The present prompt, for a request out of step.
+    OutOfStep,
+    /// Nothing of this call's.
+    Stranger,
+}
+
+/// What is to be done about an event, given the call as it stands.
+enum Deed {
+    Step(Event),
+    Answer(Reply, Served),
+    Nothing,
+}
+
+/// What was done.
+enum Done {
+    Turn(Box<Turn>),
+    Answer(Reply, Served),
+    Nothing,
+}
+
+/// A call as it was loaded.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The call.
+    pub call: Call,
+    version: Version,
+}
+
+impl Exchange {
+    /// An exchange of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, vault, directory, clock, chance, policy, flows } = parts;
+        let verifier = Verifier::new(&vault, chance.as_ref());
+        Self {
+            store,
+            vault,
+            directory,
+            clock,
+            chance,
+            policy,
+            editions: Editions::new(flows),
+            verifier,
+            outbox: Arc::default(),
+        }
+    }
+
+    /// Woken whenever an effect may be due.
+    pub fn outbox(&self) -> Arc<Notify> {
+        self.outbox.clone()
+    }
+
+    /// The store behind the exchange.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What seals.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The randomness.
+    pub fn chance(&self) -> &dyn Chance {
+        self.chance.as_ref()
+    }
+
+    /// The flows that new calls get.
+    pub fn flows(&self) -> Arc<FlowSet> {
+        self.editions.current()
+    }
+
+    /// Puts other flows in place for new calls; calls in progress keep theirs.
+    pub fn replace_flows(&self, flows: FlowSet) {
+        self.editions.replace(flows);
+    }
+
+    /// The customers.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Answers a request for a leg's next answer.
+    pub async fn serve(&self, request: &Request) -> Result<(Reply, Served), ExchangeError> {
+        let fallback = request.fallback_number.as_deref();
+        let done = self.turn(request.call, &[], fallback, |call| deed_of(request, call)).await?;
+        Ok(match done {
+            Done::Turn(turn) => (turn.reply, Served::Turn),
+            Done::Answer(reply, served) => (reply, served),
+            Done::Nothing => (hangup(), Served::Stranger),
+        })
+    }
+
+    /// Tells a call of something that asks for no answer; `settled` are the effects that this settles,
+    /// in the same commit. `Ok(None)`: it meant nothing to the call, and nothing was committed.
+    pub async fn tell(
+        &self,
+        call: CallId,
+        settled: &[EffectId],
+        event: impl Fn(&Call) -> Option<Event>,
+    ) -> Result<Option<Turn>, ExchangeError> {
+        let deed = |call: Option<&Call>| call.and_then(&event).map_or(Deed::Nothing, Deed::Step);
+        Ok(match self.turn(call, settled, None, deed).await? {
+            Done::Turn(turn) => Some(*turn),
+            _ => None,
+        })
+    }
+
+    /// A call as it stands.
+    pub async fn load(&self, call: CallId) -> Result<Option<Loaded>, ExchangeError> {
+        let Some(stored) = self.store.load(call).await? else { return Ok(None) };
+        let opened = self
+            .vault
+            .open(Kind::Call, &call.to_string(), &stored.state)
+            .map_err(|error| ExchangeError::Sealed("call", error))?;
+        let read = serde_json::from_slice(&opened.plain);
+        let call: Call = read.map_err(|_| ExchangeError::Unreadable("call"))?;
+        Ok(Some(Loaded { call, version: stored.version }))
+    }
+
+    /// The journal of a call, oldest turn first.
+    pub async fn journal(&self, call: CallId) -> Result<Vec<Entry>, ExchangeError> {
+        let sealed = self.store.journal(call).await?;
+        let open = |entry: &Vec<u8>| {
+            let opened = self
+                .vault
+                .open(Kind::Entry, &call.to_string(), entry)
+                .map_err(|error| ExchangeError::Sealed("journal entry", error))?;
+            serde_json::from_slice(&opened.plain)
+                .map_err(|_| ExchangeError::Unreadable("journal entry"))
+        };
+        sealed.iter().map(open).collect()
+    }
+
+    async fn turn(
+        &self,
+        id: CallId,
+        settled: &[EffectId],
+        fallback_number: Option<&str>,
+        deed: impl Fn(Option<&Call>) -> Deed,
+    ) -> Result<Done, ExchangeError> {
+        for _ in 0..limits::COMMIT_TRIES_MAX {
+            let loaded = self.load(id).await?;
+            let call = loaded.as_ref().map(|loaded| &loaded.call);
+            let event = match deed(call) {
+                Deed::Step(event) => event,
+                Deed::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
+                Deed::Nothing => return Ok(Done::Nothing),
+            };
+            let edition = self.edition(call, &event).await?;
+            let Some(turn) = self.step(&edition, call, &event, fallback_number).await? else {
+                return Ok(Done::Nothing);
+            };
+            let commit = self.commit_of(&turn, loaded.as_ref(), settled);
+            match self.commit(&commit).await? {
+                Committed::Applied | Committed::AlreadyYours => {
+                    note(&turn, &event);
+                    self.outbox.notify_one();
+                    return Ok(Done::Turn(Box::new(turn)));
+                }
+                Committed::Conflict => {
+                    tracing::debug!(call.id = %id, "a race for the call was lost");
+                }
+            }
+        }
+        Err(ExchangeError::Contended)
+    }
+
+    /// The flows that the call began with, or for a new call those of now.
+    async fn edition(
+        &self,
+        call: Option<&Call>,
+        event: &Event,
+    ) -> Result<Arc<Edition>, ExchangeError> {
+        match (call, event) {
+            (Some(call), _) => {
+                self.editions.of(&call.edition, &call.flow, self.store.as_ref()).await
+            }
+            (None, Event::Ring(ring)) => {
+                let store = self.store.as_ref();
+                self.editions.begin(&ring.flow, store, self.clock.now()).await
+            }
+            (None, _) => Err(ExchangeError::NoEdition),
+        }
+    }
+
+    async fn step(
+        &self,
+        edition: &Edition,
+        call: Option<&Call>,
+        event: &Event,
+        fallback_number: Option<&str>,
+    ) -> Result<Option<Turn>, ExchangeError> {
+        let setting = Setting {
+            flows: &edition.flows,
+            edition: &edition.hash,
+            policy: &self.policy,
+            fallback_number,
+        };
+        let moment = Moment {
+            now: self.clock.now(),
+            turn: TurnId(chance::id(self.chance.as_ref())),
+            seed: self.chance.bytes(),
+        };
+        let mut answers = Vec::new();
+        loop {
+            match step(setting, call, event, &moment, &answers) {
+                None => return Ok(None),
+                Some(Step::Turn(turn)) => return Ok(Some(*turn)),
+                Some(Step::Ask(question)) => {
+                    let call = call.map(|call| call.id).or(match event {
+                        Event::Ring(ring) => Some(ring.call),
+                        _ => None,
+                    });
+                    let call = call.ok_or(ExchangeError::NoEdition)?;
+                    answers.push(self.answer(call, &question, moment.now).await?);
+                }
+            }
+        }
+    }
+
+    fn commit_of(&self, turn: &Turn, loaded: Option<&Loaded>, settled: &[EffectId]) -> Commit {
+        let id = turn.call.id.to_string();
+        let edition = &turn.call.edition;
+        let seal = |kind, id: &str, plain: Vec<u8>| {
+            self.vault.seal(kind, id, edition, &plain, self.seal_nonce())
+        };
+        let now = turn.entry.moment.now;
+        let effect = |(effect, body): &(EffectId, Effect)| NewEffect {
+            id: *effect,
+            due: now,
+            body: seal(Kind::Effect, &effect.to_string(), json(body)),
+        };
+        Commit {
+            call: turn.call.id,
+            expected: loaded.map(|loaded| loaded.version),
+            version: Version { number: turn.call.turns, turn: turn.call.turn },
+            state: seal(Kind::Call, &id, json(&turn.call)),
+            expires_at: later(now, limits::CALL_RETENTION),
+            deadline: turn.deadline,
+            effects: turn.effects.iter().map(effect).collect(),
+            settled: settled.to_vec(),
+            entry: seal(Kind::Entry, &id, json(&turn.entry)),
+        }
+    }
+
+    /// Commits; a store that did not answer is asked once more, for the same turn counts once.
+    async fn commit(&self, commit: &Commit) -> Result<Committed, ExchangeError> {
+        match self.store.commit(commit, self.clock.now()).await {
+            Err(StoreError::Unavailable(_)) => {
+                Ok(self.store.commit(commit, self.clock.now()).await?)
+            }
+            done => Ok(done?),
+        }
+    }
+
+    /// A nonce for the vault, never used twice.
+    pub fn seal_nonce(&self) -> [u8; 24] {
+        self.chance.bytes().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+/// What a request is to the call as it stands.
+fn deed_of(request: &Request, call: Option<&Call>) -> Deed {
+    let Some(call) = call else {
+        return match &request.wants {
+            Wants::Ring(ring) => Deed::Step(Event::Ring((**ring).clone())),
+            _ => Deed::Nothing,
+        };
+    };
+    let present = |sid: &Sid| match call.leg_of(sid) {
+        Some(leg) => Deed::Answer(leg.present.clone(), Served::OutOfStep),
+        None => Deed::Nothing,
+    };
+    match &request.wants {
+        Wants::Ring(_) => match call.leg(LegId::INBOUND) {
+            Some(leg) => Deed::Answer(leg.present.clone(), Served::Replayed),
+            None => Deed::Nothing,
+        },
+        Wants::Turn(nonce) => match receive(call, *nonce, &request.sid) {
+            Received::Fresh(leg) => Deed::Step(Event::Heard {
+                leg,
+                nonce: *nonce,
+                sid: request.sid.clone(),
+                heard: Box::new(request.heard.clone()),
+            }),
+            Received::Replay(reply) => Deed::Answer(reply.clone(), Served::Replayed),
+            Received::Present(reply) => Deed::Answer(reply.clone(), Served::OutOfStep),
+            Received::Stranger => Deed::Nothing,
+        },
+        Wants::Resume(leg) => match call.leg(*leg) {
+            Some(leg) if leg.sid.as_ref() == Some(&request.sid) => {
+                Deed::Answer(leg.present.clone(), Served::OutOfStep)
+            }
+            _ => Deed::Nothing,
+        },
+        Wants::Fallback(nonce) => {
+            let leg = call.leg_of(&request.sid);
+            let spent = leg.filter(|leg| nonce.is_some() && leg.spent == *nonce);
+            match spent {
+                _ if call.end.is_some() => Deed::Answer(hangup(), Served::OutOfStep),
+                Some(leg) => Deed::Answer(leg.last_answer().clone(), Served::Replayed),
+                None => present(&request.sid),
+            }
+        }
+    }
+}
+
+/// The end of a leg.
+pub fn hangup() -> Reply {
+    Reply { verbs: vec![Verb::Hangup] }
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    // Every key of these types is a text, and no number in them is beyond JSON: it cannot fail.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// A moment that lies this much later.
+pub(crate) fn later(now: Timestamp, by: std::time::Duration) -> Timestamp {
+    let by = jiff::SignedDuration::try_from(by).unwrap_or(jiff::SignedDuration::MAX);
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// One line a turn: what an operator may know.
+fn note(turn: &Turn, event: &Event) {
+    let state = &turn.call.at;
+    tracing::info!(
+        call.id = %turn.call.id,
+        turn = turn.call.turns,
+        event = event.name(),
+        flow = %state.flow,
+        state = %state.state,
+        proved = ?turn.entry.proved,
+        effects = turn.effects.len(),
+        end = ?turn.call.end,
+        "a turn was committed"
+    );
+    for remark in &turn.entry.remarks {
+        tracing::warn!(call.id = %turn.call.id, ?remark, state = %state.state, "the flow cannot go on as written");
+    }
+}

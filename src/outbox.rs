@@ -1,0 +1,270 @@
+//! The outbox: claims what is due, does it in the world, and settles it.
+//!
+//! Effects are done at least once. What may not be done twice (ringing somebody) is asked about first
+//! whenever it may have been begun before. Deadlines are claimed here too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::carrier::{Carrier, Delivery, Found, Reference};
+use crate::chance;
+use crate::engine::call::Phase;
+use crate::engine::effect::{Effect, PlaceCall, Sms};
+use crate::engine::event::Event;
+use crate::engine::id::{CallId, EffectId, LegId, Sid};
+use crate::exchange::{Exchange, ExchangeError, later};
+use crate::store::envelope::Kind;
+use crate::store::{Claim, Due, DueWhat, Lease, NewEffect};
+
+/// How often the store is looked at without being told to.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Longer than any delivery takes: what is not settled by then was not settled by us.
+const LEASE: Duration = Duration::from_secs(30);
+/// Things claimed at once.
+const CLAIM_MAX: usize = 32;
+/// How often expired things are swept.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// Waits between the tries of one effect.
+const BACKOFF_S: [u64; 6] = [1, 2, 4, 8, 15, 30];
+/// Tries of something that need not be done at all costs.
+const TRIES_MAX: u32 = 6;
+/// Our clock and the provider's may differ by this much.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// Beyond this a ring comes too late for anybody.
+const RING_LATE: SignedDuration = SignedDuration::from_secs(90);
+
+/// The workers of one server.
+#[derive(Debug)]
+pub struct Outbox {
+    exchange: Arc<Exchange>,
+    carrier: Arc<dyn Carrier>,
+}
+
+/// An effect in hand.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    call: CallId,
+    id: EffectId,
+    lease: Lease,
+    attempt: u32,
+    body: &'a [u8],
+}
+
+impl Outbox {
+    /// The outbox of an exchange.
+    pub fn new(exchange: Arc<Exchange>, carrier: Arc<dyn Carrier>) -> Arc<Self> {
+        Arc::new(Self { exchange, carrier })
+    }
+
+    /// Works until it is told to stop, and then finishes what it has begun.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let woken = self.exchange.outbox();
+        let tasks = TaskTracker::new();
+        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = woken.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = sweep.tick() => {
+                    if let Err(error) = self.exchange.store().sweep(self.exchange.now()).await {
+                        tracing::warn!(%error, "what has expired could not be swept");
+                    }
+                }
+            }
+            match self.claim().await {
+                Ok(due) => {
+                    if due.len() == CLAIM_MAX {
+                        woken.notify_one();
+                    }
+                    for due in due {
+                        let outbox = self.clone();
+                        tasks.spawn(async move { outbox.deliver(due).await });
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the outbox could not look for work"),
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// Does everything that is due now, and says how much there was: for replays and tests.
+    pub async fn drain(&self) -> Result<usize, ExchangeError> {
+        let mut count = 0;
+        loop {
+            let due = self.claim().await?;
+            if due.is_empty() {
+                return Ok(count);
+            }
+            for due in due {
+                self.deliver(due).await;
+                count += 1;
+            }
+        }
+    }
+
+    async fn claim(&self) -> Result<Vec<Due>, ExchangeError> {
+        let now = self.exchange.now();
+        let lease = Lease(chance::id(self.exchange.chance()));
+        let claim = Claim { now, lease, until: later(now, LEASE), count_max: CLAIM_MAX };
+        Ok(self.exchange.store().claim(claim).await?)
+    }
+
+    async fn deliver(&self, due: Due) {
+        let call = due.call;
+        let result = match &due.what {
+            DueWhat::Deadline => {
+                self.exchange.tell(call, &[], |_| Some(Event::Deadline)).await.map(drop)
+            }
+            DueWhat::Effect { id, body, attempt } => {
+                self.perform(Task { call, id: *id, lease: due.lease, attempt: *attempt, body })
+                    .await
+            }
+        };
+        // Nothing is lost by a failure here: the lease ends, and it is due again.
+        if let Err(error) = result {
+            tracing::warn!(call.id = %call, %error, "something due could not be done");
+        }
+    }
+
+    async fn perform(&self, task: Task<'_>) -> Result<(), ExchangeError> {
+        let opened = self.exchange.vault().open(Kind::Effect, &task.id.to_string(), task.body);
+        let effect = opened.ok().and_then(|opened| serde_json::from_slice(&opened.plain).ok());
+        let Some(effect) = effect else {
+            tracing::error!(call.id = %task.call, effect.id = %task.id, "an effect cannot be read and is dropped");
+            return self.settle(task).await;
+        };
+        match effect {
+            Effect::SendSms(sms) => self.send_sms(task, &sms).await,
+            Effect::PlaceCall(place) => self.place_call(task, &place).await,
+            Effect::RedirectLeg { leg, sid } => {
+                let done = self.carrier.redirect_leg(task.call, leg, &sid).await;
+                self.settle_unless_undone(task, &done).await
+            }
+            Effect::EndLeg { sid, .. } => {
+                let done = self.carrier.end_leg(&sid).await;
+                self.settle_unless_undone(task, &done).await
+            }
+            Effect::ClearAttempts { whom, factor, key, at } => {
+                self.exchange.clear_attempts(&whom, factor, &key, at).await?;
+                self.settle(task).await
+            }
+        }
+    }
+
+    async fn send_sms(&self, task: Task<'_>, sms: &Sms) -> Result<(), ExchangeError> {
+        let reference = Reference { call: task.call, effect: task.id };
+        let done = self.carrier.send_sms(reference, sms).await;
+        log(task, "sms", &done);
+        match done {
+            Delivery::Accepted(_) => self.settle(task).await,
+            Delivery::NotDone { .. } | Delivery::Unknown if task.attempt < TRIES_MAX => {
+                // The same code again does no harm.
+                self.put_off(task, &done).await
+            }
+            Delivery::Refused { .. } | Delivery::NotDone { .. } | Delivery::Unknown => {
+                let event = Event::Undelivered { effect: task.id };
+                self.tell_and_settle(task, event).await
+            }
+        }
+    }
+
+    async fn place_call(&self, task: Task<'_>, place: &PlaceCall) -> Result<(), ExchangeError> {
+        let Some(loaded) = self.exchange.load(task.call).await? else {
+            return self.settle(task).await;
+        };
+        let call = &loaded.call;
+        let wanted = call.end.is_none()
+            && call.ringing.as_ref().is_some_and(|ringing| {
+                ringing.leg == Some(place.leg) && ringing.phase == Phase::Ringing
+            });
+        let known = call.leg(place.leg).is_some_and(|leg| leg.sid.is_some());
+        if !wanted || known {
+            return self.settle(task).await;
+        }
+        if self.exchange.now().duration_since(place.asked_at) > RING_LATE {
+            return self.not_placed(task, place.leg).await;
+        }
+        // A try before this one may have rung: it is looked for before anybody is rung again.
+        if task.attempt > 1 {
+            let since = place.asked_at.checked_sub(CLOCK_SKEW).unwrap_or(place.asked_at);
+            match self.carrier.find_call(place, since).await {
+                Found::Call(sid) => return self.placed(task, place.leg, sid).await,
+                Found::None => {}
+                Found::Unknown => return self.put_off(task, &Delivery::Unknown).await,
+            }
+        }
+        let reference = Reference { call: task.call, effect: task.id };
+        let done = self.carrier.place_call(reference, place).await;
+        log(task, "call", &done);
+        match done {
+            Delivery::Accepted(sid) => self.placed(task, place.leg, sid).await,
+            Delivery::Refused { .. } => self.not_placed(task, place.leg).await,
+            Delivery::NotDone { .. } | Delivery::Unknown => self.put_off(task, &done).await,
+        }
+    }
+
+    async fn placed(&self, task: Task<'_>, leg: LegId, sid: Sid) -> Result<(), ExchangeError> {
+        self.tell_and_settle(task, Event::Placed { effect: task.id, leg, sid }).await
+    }
+
+    async fn not_placed(&self, task: Task<'_>, leg: LegId) -> Result<(), ExchangeError> {
+        self.tell_and_settle(task, Event::NotPlaced { effect: task.id, leg }).await
+    }
+
+    /// Tells the call, and settles the effect in the same commit; if the call has nothing to change,
+    /// settles it alone.
+    async fn tell_and_settle(&self, task: Task<'_>, event: Event) -> Result<(), ExchangeError> {
+        let told = self.exchange.tell(task.call, &[task.id], |_| Some(event.clone())).await?;
+        if told.is_none() { self.settle(task).await } else { Ok(()) }
+    }
+
+    async fn settle_unless_undone(
+        &self,
+        task: Task<'_>,
+        done: &Delivery,
+    ) -> Result<(), ExchangeError> {
+        log(task, "leg", done);
+        match done {
+            Delivery::NotDone { .. } | Delivery::Unknown if task.attempt < TRIES_MAX => {
+                self.put_off(task, done).await
+            }
+            _ => self.settle(task).await,
+        }
+    }
+
+    async fn settle(&self, task: Task<'_>) -> Result<(), ExchangeError> {
+        self.exchange.store().settle(task.call, task.id, task.lease).await?;
+        Ok(())
+    }
+
+    async fn put_off(&self, task: Task<'_>, done: &Delivery) -> Result<(), ExchangeError> {
+        let index = usize::try_from(task.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        let wait_s = BACKOFF_S.get(index).copied().unwrap_or(30);
+        let wait = match done {
+            Delivery::NotDone { retry_after: Some(after) } => (*after).max(Duration::from_secs(1)),
+            _ => Duration::from_secs(wait_s),
+        };
+        let due = later(self.exchange.now(), wait);
+        let effect = NewEffect { id: task.id, due, body: task.body.to_vec() };
+        self.exchange.store().put_off(task.call, effect, task.lease).await?;
+        Ok(())
+    }
+}
+
+fn log(task: Task<'_>, what: &'static str, done: &Delivery) {
+    let (call, effect, attempt) = (task.call, task.id, task.attempt);
+    match done {
+        Delivery::Accepted(_) => {
+            tracing::info!(call.id = %call, effect.id = %effect, what, attempt, "the provider accepted an effect");
+        }
+        other => {
+            tracing::warn!(call.id = %call, effect.id = %effect, what, attempt, outcome = ?other, "the provider did not accept an effect");
+        }
+    }
+}
