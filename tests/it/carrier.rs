@@ -46,7 +46,7 @@ fn place() -> PlaceCall {
         to: PhoneNumber::parse(TO).unwrap(),
         from: LINE.into(),
         ring_s: 25,
-        asked_at: Timestamp::UNIX_EPOCH,
+        asked_at: jiff::Timestamp::UNIX_EPOCH,
     }
 }
 
