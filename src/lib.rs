@@ -3,6 +3,7 @@
 pub mod carrier;
 pub mod chance;
 pub mod clock;
+pub mod config;
 pub mod diagnostic;
 pub mod directory;
 pub mod document;
@@ -13,5 +14,7 @@ pub mod limits;
 pub mod outbox;
 pub mod phone;
 pub mod secret;
+pub mod server;
 pub mod store;
+pub mod telemetry;
 pub mod twiml;

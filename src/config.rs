@@ -1,0 +1,148 @@
+//! The configuration: one TOML file, and secrets from the environment or from files it names.
+//!
+//! This is the one place that reads the environment.
+
+mod read;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use secrecy::SecretString;
+
+use crate::carrier::twilio::Sender;
+use crate::diagnostic::{Finding, Problems, Sources, any_error};
+use crate::engine::policy::Policy;
+use crate::store::envelope::Vault;
+
+pub use read::DEFAULT_FILE;
+
+/// How a server is set up.
+#[derive(Debug)]
+pub struct Config {
+    /// The scheme, host, optional port and path that the provider knows us by.
+    pub public_url: String,
+    /// Where webhooks come in.
+    pub listen: SocketAddr,
+    /// Where operators and machines of the house come in.
+    pub admin_listen: SocketAddr,
+    /// The folder of flow files.
+    pub flows: PathBuf,
+    /// `embedded:<path>`, `redis://…` or `memory:`.
+    pub store: String,
+    /// What seals and hashes.
+    pub vault: Vault,
+    /// The provider.
+    pub twilio: Twilio,
+    /// Which number leads to which flow.
+    pub lines: Lines,
+    /// The accounts file.
+    pub accounts: PathBuf,
+    /// Attempts, codes, lockouts, sends.
+    pub policy: Policy,
+    /// Who may use the admin API.
+    pub admin_tokens: Vec<AdminToken>,
+}
+
+/// The provider's account.
+#[derive(Debug)]
+pub struct Twilio {
+    /// `AC…`
+    pub account_sid: String,
+    /// The first signs what we ask; any may sign what comes in.
+    pub auth_tokens: Vec<SecretString>,
+    /// The REST API's address.
+    pub api_base: String,
+    /// Whom text messages come from; there always is one once the configuration is read.
+    pub sender: Option<Sender>,
+}
+
+/// Which number leads to which flow.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    /// By number in E.164; `*` for the rest.
+    pub by_number: IndexMap<String, Line>,
+}
+
+/// A line.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The flow it leads to.
+    pub flow: String,
+    /// Who takes callers whom we cannot serve.
+    pub fallback_number: Option<String>,
+}
+
+impl Lines {
+    /// The line of a number.
+    pub fn of(&self, number: &str) -> Option<&Line> {
+        self.by_number.get(number).or_else(|| self.by_number.get("*"))
+    }
+}
+
+/// A bearer token of the admin listener.
+#[derive(Debug)]
+pub struct AdminToken {
+    /// Whose it is, for the audit.
+    pub name: String,
+    /// What it allows.
+    pub role: Role,
+    /// The token.
+    pub token: SecretString,
+}
+
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// To see flows.
+    Designer,
+    /// To see what a caller's proof allows.
+    Agent,
+    /// To run the house.
+    Operator,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read at all.
+    #[error("cannot read `{}`: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It was read, and is not right.
+    #[error("the configuration has errors")]
+    Wrong {
+        /// What is wrong.
+        findings: Vec<Finding>,
+        /// The file, for showing them.
+        sources: Sources,
+    },
+}
+
+impl Config {
+    /// Reads a configuration; paths in it are relative to its folder.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let problems = Problems::default();
+        let mut sources = Sources::default();
+        let file = sources.add(&path.display().to_string(), text.as_str());
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let config = read::read(&file, &text, folder, &problems);
+        let findings = problems.into_findings();
+        match config {
+            Some(config) if !any_error(&findings) => Ok(config),
+            _ => Err(ConfigError::Wrong { findings, sources }),
+        }
+    }
+}
+
+/// A variable of the environment; `None`: it is not set, or empty, or no text.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

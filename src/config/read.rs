@@ -1,0 +1,378 @@
+//! From the file to a [`Config`], with every problem at its key.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use secrecy::SecretString;
+
+use super::{AdminToken, Config, Line, Lines, Role, Twilio, environment};
+use crate::carrier::twilio::Sender;
+use crate::diagnostic::{Finding, Problems};
+use crate::document::{self, Item, Reader};
+use crate::engine::account::Line as LineType;
+use crate::engine::policy::Policy;
+use crate::phone::PhoneNumber;
+use crate::store::envelope::Vault;
+
+/// The configuration that is read where none is named.
+pub const DEFAULT_FILE: &str = "callgate.toml";
+
+const STATE_KEY_ENV: &str = "CALLGATE_STATE_KEY";
+const AUTH_TOKEN_ENV: &str = "TWILIO_AUTH_TOKEN";
+const API_BASE: &str = "https://api.twilio.com";
+const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const ADMIN_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
+
+pub(super) fn read(
+    file: &Arc<str>,
+    text: &str,
+    folder: &Path,
+    problems: &Problems,
+) -> Option<Config> {
+    document::read(file, text, problems, |root| read_root(root, folder))
+}
+
+fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
+    let root = root.named("the configuration".into());
+    let public_url = root.required("public_url").and_then(|item| read_public_url(&item));
+    let listen = root.item("listen").map_or(Some(LISTEN), |item| read_address(&item));
+    let admin_listen =
+        root.item("admin_listen").map_or(Some(ADMIN_LISTEN), |item| read_address(&item));
+    let flows = root.item("flows").map_or(Some("flows"), |item| item.name());
+    let store = read_store(&root, folder);
+    let vault = read_state_key(&root, folder);
+    let twilio = root.required("twilio").and_then(|item| read_twilio(&item, folder));
+    let lines = root.required("lines").and_then(|item| read_lines(&item));
+    let accounts = root.required("directory").and_then(|item| read_directory(&item, folder));
+    let policy = root.item("policy").map_or_else(|| Some(Policy::default()), |p| read_policy(&p));
+    let admin_tokens = root.item("admin").map_or_else(Vec::new, |item| read_admin(&item, folder));
+    if let Some(smtp) = root.item("smtp").and_then(|item| item.table("`smtp`")) {
+        smtp.item("url_env");
+        smtp.item("from");
+        smtp.report(Finding::warning(
+            "not-built-yet",
+            "nothing is sent by e-mail yet",
+            smtp.place(),
+        ));
+        smtp.finish();
+    }
+    let sender = twilio.as_ref().and_then(|twilio| twilio.sender.clone()).or_else(|| {
+        // Without a sender of its own a message comes from the line that people know.
+        let mut numbers = lines.iter().flat_map(|lines| lines.by_number.keys());
+        numbers.find(|number| number.as_str() != "*").cloned().map(Sender::From)
+    });
+    if sender.is_none() && twilio.is_some() && lines.is_some() {
+        root.report(
+            Finding::error("missing-key", "no number or service sends text messages", root.place())
+                .help("give `twilio` a `messaging_service_sid` or `from`"),
+        );
+    }
+    root.finish();
+    Some(Config {
+        public_url: public_url?,
+        listen: listen?,
+        admin_listen: admin_listen?,
+        flows: folder.join(flows?),
+        store: store?,
+        vault: vault?,
+        twilio: Twilio { sender, ..twilio? },
+        lines: lines?,
+        accounts: accounts?,
+        policy: policy?,
+        admin_tokens,
+    })
+}
+
+fn read_public_url(item: &Item<'_>) -> Option<String> {
+    let text = item.name()?;
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split(['/', ':']).next()).unwrap_or_default();
+    let plain = text.chars().all(|c| c.is_ascii_graphic()) && !text.contains(['?', '#', '@']);
+    // The provider refuses callback hosts with an underscore.
+    if host.is_empty() || host.contains('_') || !plain {
+        item.report(
+            Finding::error("bad-address", "`public_url` is not an address that a provider can call", item.place())
+                .help("write the scheme and host that the provider knows us by: \"https://ivr.example.com\""),
+        );
+        return None;
+    }
+    Some(text.trim_end_matches('/').to_owned())
+}
+
+fn read_address(item: &Item<'_>) -> Option<SocketAddr> {
+    let address = item.text()?.parse().ok();
+    if address.is_none() {
+        let message = format!("`{}` must be an address and a port", item.key);
+        item.report(
+            Finding::error("bad-address", message, item.place()).help("such as \"127.0.0.1:8080\""),
+        );
+    }
+    address
+}
+
+fn read_store(root: &Reader<'_>, folder: &Path) -> Option<String> {
+    let Some(item) = root.item("store") else {
+        return Some(format!("embedded:{}", folder.join("callgate.redb").display()));
+    };
+    let text = item.name()?;
+    if let Some(path) = text.strip_prefix("embedded:") {
+        return Some(format!("embedded:{}", folder.join(path).display()));
+    }
+    let known = ["redis://", "rediss://", "redis+cluster://", "redis+sentinel://"];
+    if text != "memory:" && !known.iter().any(|scheme| text.starts_with(scheme)) {
+        item.report(
+            Finding::error("bad-store", "`store` names no store", item.place())
+                .help("write \"embedded:callgate.redb\" or \"redis://127.0.0.1:6379\""),
+        );
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// A secret from the environment variable that `{key}_env` names, or the file that `{key}_file` does.
+fn read_secret(
+    table: &Reader<'_>,
+    key: &str,
+    default_env: Option<&str>,
+    folder: &Path,
+) -> Vec<SecretString> {
+    if let Some(item) = table.item(&format!("{key}_file")) {
+        let read = item.name().map(|name| std::fs::read_to_string(folder.join(name)));
+        return match read {
+            Some(Ok(text)) => vec![SecretString::from(text.trim())],
+            Some(Err(error)) => {
+                item.refuse("unreadable-secret", format!("the file cannot be read: {error}"));
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+    }
+    let item = table.item(&format!("{key}_env"));
+    let (names, place): (Vec<String>, _) = match &item {
+        Some(item) if item.is_list() => {
+            let items = item.list().unwrap_or_default();
+            (items.iter().filter_map(super::super::document::Item::name).map(str::to_owned).collect(), item.place())
+        }
+        Some(item) => (item.name().map(str::to_owned).into_iter().collect(), item.place()),
+        None => (default_env.map(str::to_owned).into_iter().collect(), table.place()),
+    };
+    if names.is_empty() {
+        let message = format!("{} lacks `{key}_env` or `{key}_file`", table.what());
+        table.report(Finding::error("missing-key", message, place));
+        return Vec::new();
+    }
+    let mut secrets = Vec::new();
+    for name in names {
+        match environment(&name) {
+            Some(value) => secrets.push(SecretString::from(value)),
+            None => table.report(
+                Finding::error(
+                    "missing-secret",
+                    format!("the environment variable `{name}` is not set"),
+                    place.clone(),
+                )
+                .help(format!("set it, or name a file that holds the secret: `{key}_file`")),
+            ),
+        }
+    }
+    secrets
+}
+
+fn read_state_key(root: &Reader<'_>, folder: &Path) -> Option<Vault> {
+    use secrecy::ExposeSecret as _;
+    let key = read_secret(root, "state_key", Some(STATE_KEY_ENV), folder).into_iter().next()?;
+    match Vault::from_base64(key.expose_secret()) {
+        Ok(vault) => Some(vault),
+        Err(error) => {
+            root.report(Finding::error("bad-state-key", error.to_string(), root.place()));
+            None
+        }
+    }
+}
+
+fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
+    let table = item.table("`twilio`")?;
+    let account_sid = table.required("account_sid").and_then(|sid| {
+        let text = sid.name()?;
+        let plausible = text.len() == 34
+            && text.starts_with("AC")
+            && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !plausible {
+            sid.refuse("bad-account-sid", "`account_sid` is AC and 32 hexadecimal digits");
+        }
+        plausible.then(|| text.to_owned())
+    });
+    let auth_tokens = read_secret(&table, "auth_token", Some(AUTH_TOKEN_ENV), folder);
+    let api_base = table.item("api_base").map_or(Some(API_BASE), |base| {
+        let text = base.name()?;
+        let plausible = text.starts_with("https://") || text.starts_with("http://");
+        if !plausible {
+            base.refuse("bad-address", "`api_base` must begin with https:// or http://");
+        }
+        plausible.then_some(text)
+    });
+    let service = table.item("messaging_service_sid").and_then(|sid| sid.name());
+    let from = table.item("from").and_then(|from| {
+        let number = PhoneNumber::parse(from.name()?);
+        if number.is_none() {
+            from.refuse("bad-number", "`from` must be a number such as +15005550006");
+        }
+        number
+    });
+    let sender = match (service, from) {
+        (Some(service), None) => Some(Sender::MessagingService(service.to_owned())),
+        (None, Some(number)) => Some(Sender::From(number.as_e164().to_owned())),
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            let message = "`twilio` has both `messaging_service_sid` and `from`";
+            table.report(
+                Finding::error("bad-sender", message, table.place())
+                    .help("messages come from one of them"),
+            );
+            None
+        }
+    };
+    table.finish();
+    if auth_tokens.is_empty() {
+        return None;
+    }
+    Some(Twilio { account_sid: account_sid?, auth_tokens, api_base: api_base?.to_owned(), sender })
+}
+
+fn read_lines(item: &Item<'_>) -> Option<Lines> {
+    let table = item.table("`lines`")?;
+    let mut by_number = IndexMap::new();
+    for entry in table.entries() {
+        if entry.key != "*" && PhoneNumber::parse(entry.key).is_none() {
+            entry.report(Finding::error(
+                "bad-number",
+                "a line is a number such as +15005550006, or *",
+                entry.key_place(),
+            ));
+        }
+        if let Some(line) = entry.table("the line").and_then(read_line) {
+            by_number.insert(entry.key.to_owned(), line);
+        }
+    }
+    if by_number.is_empty() {
+        item.refuse("empty-value", "`lines` names no line: no call would lead anywhere");
+        return None;
+    }
+    Some(Lines { by_number })
+}
+
+fn read_line(table: Reader<'_>) -> Option<Line> {
+    let flow = table.required("flow").and_then(|flow| flow.name());
+    let fallback_number = table.item("fallback_number").and_then(|item| {
+        let number = PhoneNumber::parse(item.name()?);
+        if number.is_none() {
+            item.refuse("bad-number", "`fallback_number` must be a number such as +15005550009");
+        }
+        number.map(|number| number.as_e164().to_owned())
+    });
+    table.finish();
+    Some(Line { flow: flow?.to_owned(), fallback_number })
+}
+
+fn read_directory(item: &Item<'_>, folder: &Path) -> Option<std::path::PathBuf> {
+    let table = item.table("`directory`")?;
+    let kind = table.required("kind").and_then(|kind| {
+        if kind.as_text() == Some("http") {
+            kind.refuse("not-built-yet", "a directory over HTTP is not built yet");
+            return None;
+        }
+        kind.choice(&[("file", ())])
+    });
+    let path = table.required("path").and_then(|path| path.name());
+    table.finish();
+    kind?;
+    Some(folder.join(path?))
+}
+
+fn read_admin(item: &Item<'_>, folder: &Path) -> Vec<AdminToken> {
+    let Some(table) = item.table("`admin`") else { return Vec::new() };
+    let tokens = table.item("tokens").and_then(|tokens| tokens.tables("an admin token"));
+    table.finish();
+    tokens.unwrap_or_default().into_iter().filter_map(|token| read_token(token, folder)).collect()
+}
+
+fn read_token(table: Reader<'_>, folder: &Path) -> Option<AdminToken> {
+    const ROLES: [(&str, Role); 3] =
+        [("designer", Role::Designer), ("agent", Role::Agent), ("operator", Role::Operator)];
+    let name = table.required("name").and_then(|name| name.name());
+    let role = table.required("role").and_then(|role| role.choice(&ROLES));
+    let token = read_secret(&table, "token", None, folder).into_iter().next();
+    table.finish();
+    Some(AdminToken { name: name?.to_owned(), role: role?, token: token? })
+}
+
+fn read_policy(item: &Item<'_>) -> Option<Policy> {
+    let table = item.table("`policy`")?;
+    let mut policy = Policy::default();
+    let section =
+        |key: &'static str| table.item(key).and_then(|item| item.table(format!("`policy.{key}`")));
+    if let Some(otp) = section("otp") {
+        set(&otp, "digits", 6, 10, &mut policy.otp.digits);
+        set(&otp, "ttl_s", 30, 600, &mut policy.otp.ttl_s);
+        set(&otp, "checks", 1, 10, &mut policy.otp.checks);
+        set(&otp, "sends_per_10min", 1, 100, &mut policy.otp.sends_per_10min);
+        set(&otp, "sends_per_day", 1, 1_000, &mut policy.otp.sends_per_day);
+        if let Some(waits) = otp.item("resend_backoff_s").and_then(|waits| waits.list()) {
+            let waits = waits.iter().filter_map(|wait| wait.integer(0, 600));
+            policy.otp.resend_backoff_s =
+                waits.filter_map(|wait| u32::try_from(wait).ok()).collect();
+        }
+        otp.finish();
+    }
+    if let Some(pin) = section("pin") {
+        set(&pin, "per_call", 1, 10, &mut policy.pin.per_call);
+        set(&pin, "soft_limit", 1, 100, &mut policy.pin.soft_limit);
+        set(&pin, "soft_lock_s", 1, 86_400, &mut policy.pin.soft_lock_s);
+        set(&pin, "soft_lock_max_s", 1, 31_536_000, &mut policy.pin.soft_lock_max_s);
+        // NIST SP 800-63B, 3.2.2: at most a hundred, and then the factor is disabled.
+        set(&pin, "hard_cap", 1, 100, &mut policy.pin.hard_cap);
+        set(&pin, "year_budget", 1, 1_000, &mut policy.pin.year_budget);
+        pin.finish();
+    }
+    if let Some(shared) = section("shared") {
+        let failures = &mut policy.shared.all_factor_failures_24h;
+        set(&shared, "all_factor_failures_24h", 1, 100, failures);
+        shared.finish();
+    }
+    if let Some(callback) = section("callback") {
+        set(&callback, "code_digits", 6, 10, &mut policy.callback.code_digits);
+        set(&callback, "total_s", 60, 600, &mut policy.callback.total_s);
+        set(&callback, "per_account_h", 1, 100, &mut policy.callback.per_account_h);
+        callback.finish();
+    }
+    if let Some(contact) = section("contact") {
+        set(&contact, "min_age_days", 0, 3_650, &mut policy.contact.min_age_days);
+        lines(&contact, "sms_line_types", &mut policy.contact.sms_line_types);
+        lines(&contact, "voice_line_types", &mut policy.contact.voice_line_types);
+        if let Some(codes) = contact.item("country_codes").and_then(|codes| codes.list()) {
+            let codes = codes.iter().filter_map(|code| code.integer(1, 999));
+            policy.contact.country_codes =
+                codes.filter_map(|code| i32::try_from(code).ok()).collect();
+        }
+        contact.finish();
+    }
+    table.finish();
+    Some(policy)
+}
+
+fn set<T: TryFrom<u64>>(table: &Reader<'_>, key: &str, min: u64, max: u64, to: &mut T) {
+    let read = table.item(key).and_then(|item| item.integer(min, max));
+    if let Some(value) = read.and_then(|value| T::try_from(value).ok()) {
+        *to = value;
+    }
+}
+
+fn lines(table: &Reader<'_>, key: &str, to: &mut Vec<LineType>) {
+    if let Some(items) = table.item(key).and_then(|item| item.list()) {
+        *to = items.iter().filter_map(|item| item.choice(&LineType::ALL)).collect();
+    }
+}

@@ -1,0 +1,179 @@
+//! The house's own listener: health, metrics, and what operators may see of calls.
+
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::House;
+use crate::config::Role;
+use crate::engine::call::Call;
+use crate::engine::id::CallId;
+use crate::engine::turn::Entry;
+use crate::exchange::ExchangeError;
+
+/// Calls in one listing.
+const LISTED_MAX: usize = 100;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/health/live", web::get().to(live))
+        .route("/health/ready", web::get().to(ready))
+        .route("/metrics", web::get().to(metrics))
+        .route("/api/calls", web::get().to(calls))
+        .route("/api/calls/{call}", web::get().to(call))
+        .route("/api/calls/{call}/journal", web::get().to(journal));
+}
+
+async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "live" }))
+}
+
+async fn ready(house: Data<House>) -> HttpResponse {
+    match house.exchange.store().ping().await {
+        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready" })),
+        Err(error) => HttpResponse::ServiceUnavailable()
+            .json(json!({ "status": "not ready", "store": error.to_string() })),
+    }
+}
+
+async fn metrics(house: Data<House>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(house.metrics.text())
+}
+
+async fn calls(house: Data<House>, request: HttpRequest) -> HttpResponse {
+    if let Some(refused) = refusal(&house, &request, Role::Operator) {
+        return refused;
+    }
+    match house.exchange.store().calls(LISTED_MAX).await {
+        Ok(calls) => {
+            let calls: Vec<_> = calls.iter().map(ToString::to_string).collect();
+            HttpResponse::Ok().json(json!({ "calls": calls }))
+        }
+        Err(error) => unavailable(&error.into()),
+    }
+}
+
+async fn call(house: Data<House>, request: HttpRequest, path: Path<String>) -> HttpResponse {
+    if let Some(refused) = refusal(&house, &request, Role::Operator) {
+        return refused;
+    }
+    let Some(id) = CallId::parse(&path) else { return not_found() };
+    match house.exchange.load(id).await {
+        Ok(Some(loaded)) => HttpResponse::Ok().json(call_view(&loaded.call)),
+        Ok(None) => not_found(),
+        Err(error) => unavailable(&error),
+    }
+}
+
+async fn journal(house: Data<House>, request: HttpRequest, path: Path<String>) -> HttpResponse {
+    if let Some(refused) = refusal(&house, &request, Role::Operator) {
+        return refused;
+    }
+    let Some(id) = CallId::parse(&path) else { return not_found() };
+    match house.exchange.journal(id).await {
+        Ok(entries) if entries.is_empty() => not_found(),
+        Ok(entries) => {
+            let entries: Vec<_> = entries.iter().map(entry_view).collect();
+            HttpResponse::Ok().json(json!({ "call": id.to_string(), "turns": entries }))
+        }
+        Err(error) => unavailable(&error),
+    }
+}
+
+/// What an operator sees of a call: where it stands and what was proved, not who it is.
+fn call_view(call: &Call) -> Value {
+    let proved: Vec<_> = call
+        .facts
+        .0
+        .iter()
+        .map(|(fact, proof)| json!({ "fact": fact.as_str(), "at": proof.at.to_string() }))
+        .collect();
+    let legs: Vec<_> = call
+        .legs
+        .iter()
+        .map(|leg| json!({ "leg": leg.id.0, "role": leg.role, "status": leg.status }))
+        .collect();
+    json!({
+        "id": call.id.to_string(),
+        "flow": call.flow.as_str(),
+        "edition": call.edition,
+        "state": format!("{}.{}", call.at.flow, call.at.state),
+        "started": call.started.to_string(),
+        "turns": call.turns,
+        "locale": call.locale.as_str(),
+        "facts": proved,
+        "legs": legs,
+        "end": call.end,
+    })
+}
+
+/// What an operator sees of a turn.
+fn entry_view(entry: &Entry) -> Value {
+    let hops: Vec<_> = entry
+        .hops
+        .iter()
+        .map(|hop| {
+            json!({
+                "state": format!("{}.{}", hop.at.flow, hop.at.state),
+                "outcome": hop.outcome.as_ref().map(|outcome| outcome.as_str().to_owned()),
+            })
+        })
+        .collect();
+    json!({
+        "number": entry.number,
+        "turn": entry.moment.turn.0.to_string(),
+        "at": entry.moment.now.to_string(),
+        "event": entry.event.name(),
+        "hops": hops,
+        "proved": entry.proved,
+        "effects": entry.effects.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "end": entry.end,
+        "remarks": entry.remarks,
+    })
+}
+
+/// What refuses a request that does not carry a token of this role, or of an operator.
+fn refusal(house: &House, request: &HttpRequest, role: Role) -> Option<HttpResponse> {
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = header.and_then(|value| value.strip_prefix("Bearer ")).map(Sha256::digest);
+    let Some(given) = given else {
+        return Some(unauthorized("this needs a bearer token of the admin listener"));
+    };
+    // Every token is held against it, so that time does not tell which one is near.
+    let mut known = None;
+    for token in &house.admin_tokens {
+        let ours = Sha256::digest(token.token.expose_secret());
+        if bool::from(ours.ct_eq(&given)) {
+            known = Some(token);
+        }
+    }
+    match known {
+        Some(token) if token.role == role || token.role == Role::Operator => None,
+        Some(token) => {
+            tracing::warn!(token = token.name, "an admin token asked for more than it allows");
+            Some(HttpResponse::Forbidden().json(json!({ "error": "this token does not allow it" })))
+        }
+        None => Some(unauthorized("this token is not known")),
+    }
+}
+
+fn unauthorized(error: &str) -> HttpResponse {
+    HttpResponse::Unauthorized()
+        .insert_header(("WWW-Authenticate", "Bearer"))
+        .json(json!({ "error": error }))
+}
+
+fn not_found() -> HttpResponse {
+    HttpResponse::NotFound().json(json!({ "error": "there is no such call, or it is forgotten" }))
+}
+
+fn unavailable(error: &ExchangeError) -> HttpResponse {
+    tracing::error!(%error, "an admin request could not be served");
+    HttpResponse::ServiceUnavailable().json(json!({ "error": error.to_string() }))
+}

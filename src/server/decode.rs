@@ -1,0 +1,161 @@
+//! The provider's words become ours.
+
+use super::intake::Form;
+use crate::engine::event::{AnsweredBy, DialStatus, Heard, LegStatus, QueueResult, Ring};
+use crate::engine::id::{CallId, Nonce, Sid};
+use crate::flow::condition::Attestation;
+use crate::limits;
+use crate::phone::PhoneNumber;
+use crate::secret::Secret;
+
+/// The provider's name of the leg; `None`: it is missing, or no name.
+pub(super) fn sid(form: &Form) -> Option<Sid> {
+    let text = form.get("CallSid");
+    let plausible = !text.is_empty()
+        && text.len() <= limits::SID_CHARS_MAX
+        && text.chars().all(|c| c.is_ascii_graphic());
+    plausible.then(|| Sid(text.to_owned()))
+}
+
+/// Somebody rings.
+pub(super) fn ring(form: &Form, call: CallId, sid: Sid, flow: &str) -> Ring {
+    Ring {
+        call,
+        sid,
+        flow: flow.to_owned(),
+        line: form.get("To").chars().take(limits::SID_CHARS_MAX).collect(),
+        from: PhoneNumber::parse(form.get("From")),
+        attestation: attestation(form.get("StirVerstat")),
+        forwarded: !form.get("ForwardedFrom").is_empty(),
+    }
+}
+
+/// What was heard on a leg.
+pub(super) fn heard(form: &Form) -> Heard {
+    Heard {
+        // One more than any prompt takes: a longer entry stays too long.
+        digits: bounded(form.get("Digits"), limits::DIGITS_MAX + 1),
+        speech: bounded(form.get("SpeechResult"), limits::SPEECH_CHARS_MAX),
+        dial: dial_status(form.get("DialCallStatus")),
+        queue: queue_result(form.get("QueueResult")),
+        recorded: !form.get("RecordingUrl").is_empty() && form.get("RecordingDuration") != "0",
+        answered_by: answered_by(form.get("AnsweredBy")),
+        over: leg_status(form.get("CallStatus")).is_some_and(LegStatus::is_final),
+    }
+}
+
+/// A leg's status; `None`: a word we do not know.
+pub(super) fn leg_status(word: &str) -> Option<LegStatus> {
+    Some(match word {
+        "queued" | "initiated" | "ringing" => LegStatus::Ringing,
+        "in-progress" | "answered" => LegStatus::InProgress,
+        "completed" => LegStatus::Completed,
+        "busy" => LegStatus::Busy,
+        "no-answer" => LegStatus::NoAnswer,
+        "failed" => LegStatus::Failed,
+        // The provider's own pages spell it both ways.
+        "canceled" | "cancelled" => LegStatus::Canceled,
+        _ => return None,
+    })
+}
+
+/// Whether a message is known not to have arrived (`Some(true)`), or to have arrived.
+pub(super) fn undelivered(form: &Form) -> Option<bool> {
+    match form.get("MessageStatus") {
+        "undelivered" | "failed" | "canceled" => Some(true),
+        "delivered" | "read" => Some(false),
+        _ => None,
+    }
+}
+
+/// The nonce in the URL whose answer the provider could not use.
+pub(super) fn failed_nonce(form: &Form) -> Option<(CallId, Nonce)> {
+    let path = form.get("ErrorUrl").split(['?', '#']).next()?;
+    let mut parts = path.rsplit('/');
+    let nonce = Nonce::parse(parts.next()?)?;
+    let call = CallId::parse(parts.next()?)?;
+    Some((call, nonce))
+}
+
+fn bounded(text: &str, chars_max: usize) -> Secret {
+    Secret::new(text.chars().take(chars_max).collect::<String>())
+}
+
+fn dial_status(word: &str) -> Option<DialStatus> {
+    Some(match word {
+        "completed" => DialStatus::Completed,
+        "answered" => DialStatus::Answered,
+        "busy" => DialStatus::Busy,
+        "no-answer" => DialStatus::NoAnswer,
+        "canceled" | "cancelled" => DialStatus::Canceled,
+        "" => return None,
+        _ => DialStatus::Failed,
+    })
+}
+
+fn queue_result(word: &str) -> Option<QueueResult> {
+    Some(match word {
+        "bridged" | "bridging-in-process" | "bridging-in-progress" | "redirected-from-bridged" => {
+            QueueResult::Bridged
+        }
+        "hangup" => QueueResult::Hangup,
+        "queue-full" => QueueResult::Full,
+        "leave" | "redirected" => QueueResult::Left,
+        "" => return None,
+        _ => QueueResult::Error,
+    })
+}
+
+fn answered_by(word: &str) -> Option<AnsweredBy> {
+    Some(match word {
+        "" => return None,
+        "human" => AnsweredBy::Human,
+        "fax" => AnsweredBy::Fax,
+        word if word.starts_with("machine") => AnsweredBy::Machine,
+        _ => AnsweredBy::Unknown,
+    })
+}
+
+/// The network's word, exactly as it is written: a diverted or passed-through signature is another
+/// network's, and what is padded or spelt otherwise is nobody's.
+fn attestation(word: &str) -> Attestation {
+    match word {
+        "TN-Validation-Passed-A" => Attestation::A,
+        "TN-Validation-Passed-B" => Attestation::B,
+        "TN-Validation-Passed-C" => Attestation::C,
+        "TN-Validation-Failed"
+        | "TN-Validation-Failed-A"
+        | "TN-Validation-Failed-B"
+        | "TN-Validation-Failed-C"
+        | "TN-Validation-Failed-A-Diverted"
+        | "TN-Validation-Failed-B-Diverted"
+        | "TN-Validation-Failed-C-Diverted"
+        | "TN-Validation-Failed-A-Passthrough"
+        | "TN-Validation-Failed-B-Passthrough"
+        | "TN-Validation-Failed-C-Passthrough" => Attestation::Failed,
+        _ => Attestation::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_exact_word_is_full_attestation() {
+        assert_eq!(attestation("TN-Validation-Passed-A"), Attestation::A);
+        for other in [
+            "TN-Validation-Passed-A-Diverted",
+            "TN-Validation-Passed-A-Passthrough",
+            "tn-validation-passed-a",
+            " TN-Validation-Passed-A",
+            "TN-Validation-Passed-A ",
+            "",
+            "NULL",
+            "No-TN-Validation",
+        ] {
+            assert_eq!(attestation(other), Attestation::None, "{other}");
+        }
+        assert_eq!(attestation("TN-Validation-Failed-A"), Attestation::Failed);
+    }
+}

@@ -1,0 +1,128 @@
+//! The way in: a request becomes the provider's form, or is refused before anything is made of it.
+//!
+//! The order matters. Size and time are bounded before anything is read, the signature is checked over
+//! what was read before any field is used, and only then are fields looked at.
+
+use std::time::Duration;
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{BytesMut, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::StreamExt as _;
+
+use super::House;
+use crate::carrier::form::{self, FormError};
+use crate::limits;
+use crate::telemetry::{Reason, Refused};
+
+const SIGNATURE: &str = "X-Twilio-Signature";
+
+/// The parameters that are read: each may be given once.
+const READ: [&str; 17] = [
+    "AccountSid",
+    "AnsweredBy",
+    "CallSid",
+    "CallStatus",
+    "DialCallStatus",
+    "Digits",
+    "Direction",
+    "ErrorUrl",
+    "ForwardedFrom",
+    "From",
+    "MessageStatus",
+    "QueueResult",
+    "RecordingDuration",
+    "RecordingUrl",
+    "SpeechResult",
+    "StirVerstat",
+    "To",
+];
+
+/// A form that the provider signed.
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// A parameter; empty if it is not there.
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// Takes a request in.
+pub(super) async fn take(
+    house: &House,
+    request: &HttpRequest,
+    body: Payload,
+) -> Result<Form, HttpResponse> {
+    read(house, request, body).await.map_err(|reason| {
+        house.metrics.refused.get_or_create(&Refused { reason }).inc();
+        tracing::warn!(?reason, path = route_of(request), "a webhook was refused");
+        match reason {
+            Reason::Signature | Reason::Account => HttpResponse::Forbidden().finish(),
+            Reason::Size => HttpResponse::PayloadTooLarge().finish(),
+            Reason::Slow => HttpResponse::RequestTimeout().finish(),
+            Reason::Form | Reason::Repeated => HttpResponse::BadRequest().finish(),
+        }
+    })
+}
+
+async fn read(house: &House, request: &HttpRequest, body: Payload) -> Result<Form, Reason> {
+    let body = within(limits::REQUEST_BODY_TIMEOUT, collect(request, body)).await?;
+    let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
+    let signature = signature.ok_or(Reason::Signature)?;
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_form = content_type.is_some_and(|of| {
+        let media = of.split(';').next().unwrap_or_default().trim();
+        media.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    });
+    if !is_form && !body.is_empty() {
+        return Err(Reason::Form);
+    }
+    let fields = form::parse(&body).map_err(|error| match error {
+        FormError::TooMany => Reason::Size,
+        FormError::Escape | FormError::Utf8 => Reason::Form,
+    })?;
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    if !house.keys.verify(&house.public_url, target, &fields, signature) {
+        return Err(Reason::Signature);
+    }
+    let twice = |name: &&str| fields.iter().filter(|(known, _)| known == name).count() > 1;
+    if READ.iter().any(|name| twice(name)) {
+        return Err(Reason::Repeated);
+    }
+    let form = Form(fields);
+    let account = form.get("AccountSid");
+    if house.account_sid.as_ref().is_some_and(|ours| !account.is_empty() && account != ours) {
+        return Err(Reason::Account);
+    }
+    Ok(form)
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Reason>>,
+) -> Result<T, Reason> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(Reason::Slow))
+}
+
+async fn collect(request: &HttpRequest, mut body: Payload) -> Result<BytesMut, Reason> {
+    let announced = request.headers().get(actix_web::http::header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limits::BODY_BYTES_MAX) {
+        return Err(Reason::Size);
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|_| Reason::Form)?;
+        if bytes.len() + chunk.len() > limits::BODY_BYTES_MAX {
+            return Err(Reason::Size);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The route without what is spent in it.
+fn route_of(request: &HttpRequest) -> String {
+    request.match_pattern().unwrap_or_else(|| "unknown".to_owned())
+}

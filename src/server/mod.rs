@@ -1,0 +1,120 @@
+//! HTTP: the provider's webhooks on one listener, the house's own requests on another.
+
+mod admin;
+mod decode;
+mod intake;
+mod webhook;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, web};
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+
+use crate::carrier::signature::Keys;
+use crate::config::{AdminToken, Lines};
+use crate::exchange::Exchange;
+use crate::limits;
+use crate::telemetry::Metrics;
+
+/// What the listeners share.
+#[derive(Debug)]
+pub struct House {
+    /// Where events go.
+    pub exchange: Arc<Exchange>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Which number leads to which flow.
+    pub lines: ArcSwap<Lines>,
+    /// What the provider signs with.
+    pub keys: Keys,
+    /// The address that the provider knows us by.
+    pub public_url: String,
+    /// The provider's account; `None`: any, as in the demo.
+    pub account_sid: Option<String>,
+    /// Who may use the admin API.
+    pub admin_tokens: Vec<AdminToken>,
+}
+
+/// Why a server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// An address is taken or not ours.
+    #[error("cannot listen on {address}: {source}; stop what listens there, or change `{key}`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Its key in the configuration.
+        key: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It ran and failed.
+    #[error("the server failed: {0}")]
+    Failed(#[from] std::io::Error),
+}
+
+/// Listeners that are bound, so that what follows cannot fail for an address.
+#[derive(Debug)]
+pub struct Listeners {
+    public: TcpListener,
+    admin: TcpListener,
+}
+
+impl Listeners {
+    /// Binds both.
+    pub fn bind(public: SocketAddr, admin: SocketAddr) -> Result<Self, ServerError> {
+        let bind = |address, key| {
+            TcpListener::bind(address).map_err(|source| ServerError::Listen {
+                address,
+                key,
+                source,
+            })
+        };
+        Ok(Self { public: bind(public, "listen")?, admin: bind(admin, "admin_listen")? })
+    }
+
+    /// The addresses, with the ports that the system chose.
+    pub fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.public.local_addr()?, self.admin.local_addr()?))
+    }
+}
+
+/// Serves until `stop`, then finishes the turns in progress.
+pub async fn run(
+    house: Arc<House>,
+    listeners: Listeners,
+    stop: CancellationToken,
+) -> Result<(), ServerError> {
+    let shared = web::Data::from(house.clone());
+    let public =
+        HttpServer::new(move || App::new().app_data(shared.clone()).configure(webhook::routes))
+            .client_request_timeout(limits::REQUEST_HEAD_TIMEOUT)
+            .client_disconnect_timeout(limits::REQUEST_HEAD_TIMEOUT)
+            .shutdown_timeout(limits::SHUTDOWN_GRACE.as_secs())
+            .disable_signals()
+            .listen(listeners.public)?
+            .run();
+    let shared = web::Data::from(house);
+    let admin =
+        HttpServer::new(move || App::new().app_data(shared.clone()).configure(admin::routes))
+            .workers(1)
+            .client_request_timeout(limits::REQUEST_HEAD_TIMEOUT)
+            .shutdown_timeout(1)
+            .disable_signals()
+            .listen(listeners.admin)?
+            .run();
+    let stopping = stop_both(public.handle(), admin.handle(), stop);
+    let (public, admin, ()) = tokio::join!(public, admin, stopping);
+    public?;
+    admin?;
+    Ok(())
+}
+
+async fn stop_both(public: ServerHandle, admin: ServerHandle, stop: CancellationToken) {
+    stop.cancelled().await;
+    public.stop(true).await;
+    admin.stop(true).await;
+}

@@ -1,0 +1,331 @@
+//! The provider's routes.
+//!
+//! Whatever happens behind them, a request that is the provider's is answered in time, with TwiML that
+//! the caller can hear; so the work runs apart from the answer, and is finished even when the answer
+//! could not wait for it.
+
+use std::time::Instant;
+
+use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::intake::{self, Form};
+use super::{House, decode};
+use crate::engine::event::Event;
+use crate::engine::id::{CallId, EffectId, LegId, Nonce};
+use crate::exchange::{ExchangeError, Request, Served, Wants};
+use crate::flow::wording;
+use crate::limits;
+use crate::telemetry::{Outcome, Route, Webhook};
+use crate::twiml::{self, links::Links};
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/twilio/voice", web::post().to(voice))
+        .route("/twilio/turn/{call}/{nonce}", web::post().to(turn))
+        .route("/twilio/leg/{call}/{nonce}", web::post().to(leg))
+        .route("/twilio/resume/{call}/{leg}", web::post().to(resume))
+        .route("/twilio/status", web::post().to(inbound_status))
+        .route("/twilio/status/{call}/{effect}", web::post().to(leg_status))
+        .route("/twilio/message/{call}/{effect}", web::post().to(message_status))
+        .route("/twilio/fallback", web::post().to(fallback))
+        .default_service(web::to(elsewhere));
+}
+
+async fn voice(house: Data<House>, request: HttpRequest, body: Payload) -> HttpResponse {
+    let desk = Desk::open(&house, Route::Voice);
+    let form = match intake::take(&house, &request, body).await {
+        Ok(form) => form,
+        Err(refused) => return refused,
+    };
+    let line = house.lines.load().of(form.get("To")).cloned();
+    let (Some(sid), Some(line)) = (decode::sid(&form), line) else {
+        tracing::error!("a call cannot be taken: it has no CallSid, or no line leads anywhere");
+        return desk.apologise(&form);
+    };
+    let call = CallId::of(account_of(&house, &form), &sid);
+    let ring = decode::ring(&form, call, sid, &line.flow);
+    desk.answer(form, Some(call), Wants::Ring(Box::new(ring))).await
+}
+
+async fn turn(
+    house: Data<House>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    body: Payload,
+) -> HttpResponse {
+    spend(house, request, path, body, Route::Turn).await
+}
+
+async fn leg(
+    house: Data<House>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    body: Payload,
+) -> HttpResponse {
+    spend(house, request, path, body, Route::Leg).await
+}
+
+async fn spend(
+    house: Data<House>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    body: Payload,
+    route: Route,
+) -> HttpResponse {
+    let desk = Desk::open(&house, route);
+    let form = match intake::take(&house, &request, body).await {
+        Ok(form) => form,
+        Err(refused) => return refused,
+    };
+    let call = CallId::parse(&path.0);
+    match Nonce::parse(&path.1) {
+        Some(nonce) => desk.answer(form, call, Wants::Turn(nonce)).await,
+        // No nonce of ours is spelt like this: the leg's present prompt.
+        None => desk.answer(form, call, Wants::Fallback(None)).await,
+    }
+}
+
+async fn resume(
+    house: Data<House>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    body: Payload,
+) -> HttpResponse {
+    let desk = Desk::open(&house, Route::Resume);
+    let form = match intake::take(&house, &request, body).await {
+        Ok(form) => form,
+        Err(refused) => return refused,
+    };
+    let leg = path.1.parse().map(LegId);
+    match leg {
+        Ok(leg) => desk.answer(form, CallId::parse(&path.0), Wants::Resume(leg)).await,
+        Err(_) => desk.hangup(Outcome::Stranger),
+    }
+}
+
+async fn fallback(house: Data<House>, request: HttpRequest, body: Payload) -> HttpResponse {
+    let desk = Desk::open(&house, Route::Fallback);
+    let form = match intake::take(&house, &request, body).await {
+        Ok(form) => form,
+        Err(refused) => return refused,
+    };
+    tracing::warn!("the provider could not use an answer and fell back");
+    let (call, nonce) = match decode::failed_nonce(&form) {
+        Some((call, nonce)) => (Some(call), Some(nonce)),
+        None => (decode::sid(&form).map(|sid| CallId::of(account_of(&house, &form), &sid)), None),
+    };
+    desk.answer(form, call, Wants::Fallback(nonce)).await
+}
+
+async fn inbound_status(house: Data<House>, request: HttpRequest, body: Payload) -> HttpResponse {
+    let desk = Desk::open(&house, Route::Status);
+    let form = match intake::take(&house, &request, body).await {
+        Ok(form) => form,
+        Err(refused) => return refused,
+    };
+    let (Some(sid), Some(status)) =
+        (decode::sid(&form), decode::leg_status(form.get("CallStatus")))
+    else {
+        return desk.no_content(Outcome::Stranger);
+    };
+    let call = CallId::of(account_of(&house, &form), &sid);
+    let leg = LegId::INBOUND;
+    desk.note(call, move |_| Some(Event::LegStatus { leg, sid: sid.clone(), status })).await
+}
+
+async fn leg_status(
+    house: Data<House>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    body: Payload,
+) -> HttpResponse {
+    let desk = Desk::open(&house, Route::Status);
+    let form = match intake::take(&house, &request, body).await {
+        Ok(form) => form,
+        Err(refused) => return refused,
+    };
+    let names = CallId::parse(&path.0).zip(EffectId::parse(&path.1));
+    let status = decode::sid(&form).zip(decode::leg_status(form.get("CallStatus")));
+    let (Some((call, effect)), Some((sid, status))) = (names, status) else {
+        return desk.no_content(Outcome::Stranger);
+    };
+    desk.note(call, move |call| {
+        let leg = call.leg_placed_by(effect)?.id;
+        Some(Event::LegStatus { leg, sid: sid.clone(), status })
+    })
+    .await
+}
+
+async fn message_status(
+    house: Data<House>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    body: Payload,
+) -> HttpResponse {
+    let desk = Desk::open(&house, Route::Message);
+    let form = match intake::take(&house, &request, body).await {
+        Ok(form) => form,
+        Err(refused) => return refused,
+    };
+    let names = CallId::parse(&path.0).zip(EffectId::parse(&path.1));
+    match (names, decode::undelivered(&form)) {
+        (Some((call, effect)), Some(true)) => {
+            desk.note(call, move |_| Some(Event::Undelivered { effect })).await
+        }
+        _ => desk.no_content(Outcome::OutOfStep),
+    }
+}
+
+/// No route of ours: whoever asks hears nothing but the end.
+async fn elsewhere() -> HttpResponse {
+    HttpResponse::NotFound().content_type(TWIML).body(twiml::hangup())
+}
+
+const TWIML: &str = "text/xml; charset=utf-8";
+
+/// The provider's account that a form names, or else ours.
+fn account_of<'a>(house: &'a House, form: &'a Form) -> &'a str {
+    let named = form.get("AccountSid");
+    if named.is_empty() { house.account_sid.as_deref().unwrap_or_default() } else { named }
+}
+
+/// One webhook being served.
+struct Desk<'h> {
+    house: &'h Data<House>,
+    route: Route,
+    begun: Instant,
+}
+
+impl<'h> Desk<'h> {
+    fn open(house: &'h Data<House>, route: Route) -> Self {
+        Self { house, route, begun: Instant::now() }
+    }
+
+    /// Answers with TwiML, in time.
+    async fn answer(self, form: Form, call: Option<CallId>, wants: Wants) -> HttpResponse {
+        let Some((call, sid)) = call.zip(decode::sid(&form)) else {
+            return self.hangup(Outcome::Stranger);
+        };
+        let fell_back = matches!(wants, Wants::Fallback(_));
+        let request = Request {
+            call,
+            sid,
+            wants,
+            heard: decode::heard(&form),
+            fallback_number: self.fallback_number(&form),
+        };
+        let exchange = self.house.exchange.clone();
+        let work = async move { exchange.serve(&request).await };
+        match self.in_time(work).await {
+            // The first request of the call never got through: nothing is known of it.
+            Ok((_, Served::Stranger)) if fell_back => self.apologise(&form),
+            Ok((reply, served)) => {
+                let links = Links::new(&self.house.public_url);
+                self.say(outcome_of(served), twiml::render(&reply, &links, call))
+            }
+            Err(error) => {
+                tracing::error!(call.id = %call, %error, "a webhook could not be served");
+                self.apologise(&form)
+            }
+        }
+    }
+
+    /// Takes note of something that asks for no answer.
+    async fn note(
+        self,
+        call: CallId,
+        event: impl Fn(&crate::engine::call::Call) -> Option<Event> + Send + Sync + 'static,
+    ) -> HttpResponse {
+        let exchange = self.house.exchange.clone();
+        let work = async move { exchange.tell(call, &[], event).await };
+        match self.in_time(work).await {
+            Ok(Some(_)) => self.no_content(Outcome::Turn),
+            Ok(None) => self.no_content(Outcome::OutOfStep),
+            Err(error) => {
+                // The provider warns of a 5xx and does not come again; what matters is found out by
+                // deadline or by asking.
+                tracing::error!(call.id = %call, %error, "a status could not be taken note of");
+                self.no_content(Outcome::Apology)
+            }
+        }
+    }
+
+    /// Runs the work apart, so that it is finished whatever happens here, and waits while there is
+    /// time.
+    async fn in_time<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ExchangeError>> + Send + 'static,
+    ) -> Result<T, Late> {
+        let left = limits::TURN_DEADLINE.saturating_sub(self.begun.elapsed());
+        let work = tokio::spawn(work);
+        match tokio::time::timeout(left, work).await {
+            Ok(Ok(done)) => Ok(done?),
+            Ok(Err(_)) => Err(Late::Bug),
+            Err(_) => Err(Late::Deadline),
+        }
+    }
+
+    fn say(&self, outcome: Outcome, document: String) -> HttpResponse {
+        self.count(outcome);
+        HttpResponse::Ok()
+            .content_type(TWIML)
+            .insert_header(("Cache-Control", "no-store"))
+            .body(document)
+    }
+
+    fn hangup(&self, outcome: Outcome) -> HttpResponse {
+        self.say(outcome, twiml::hangup())
+    }
+
+    /// Tells the caller that it is our fault, and puts them through to somebody.
+    fn apologise(&self, form: &Form) -> HttpResponse {
+        let line = self.house.lines.load().of(form.get("To")).cloned();
+        let flows = self.house.exchange.flows();
+        let flow = line.as_ref().and_then(|line| flows.get(&line.flow));
+        let locale = flow.map_or_else(wording::english, |flow| flow.locale.clone());
+        let locale = wording::spoken_in(&locale);
+        let text = wording::of(&locale).apology;
+        let number = self.fallback_number(form);
+        self.say(Outcome::Apology, twiml::apology(text, locale.as_str(), number.as_deref(), None))
+    }
+
+    /// Only who rang us is put through: not who we ring.
+    fn fallback_number(&self, form: &Form) -> Option<String> {
+        if form.get("Direction").starts_with("outbound") {
+            return None;
+        }
+        self.house.lines.load().of(form.get("To"))?.fallback_number.clone()
+    }
+
+    fn no_content(&self, outcome: Outcome) -> HttpResponse {
+        self.count(outcome);
+        HttpResponse::NoContent().finish()
+    }
+
+    fn count(&self, outcome: Outcome) {
+        let webhook = Webhook { route: self.route, outcome };
+        self.house.metrics.webhooks.get_or_create(&webhook).inc();
+        self.house.metrics.seconds.observe(self.begun.elapsed().as_secs_f64());
+    }
+}
+
+/// Why there is no answer of the machine's.
+#[derive(Debug, thiserror::Error)]
+enum Late {
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    #[error("it took longer than a caller can wait")]
+    Deadline,
+    #[error("a bug of callgate's: the work did not finish")]
+    Bug,
+}
+
+fn outcome_of(served: Served) -> Outcome {
+    match served {
+        Served::Turn => Outcome::Turn,
+        Served::Replayed => Outcome::Replayed,
+        Served::OutOfStep => Outcome::OutOfStep,
+        Served::Stranger => Outcome::Stranger,
+    }
+}

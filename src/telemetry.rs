@@ -1,0 +1,151 @@
+//! Logs and metrics.
+//!
+//! Secrets are kept out by their types; other libraries log warnings alone, whatever level is asked
+//! for, for at a finer level they would write down what they carry.
+
+use std::io::IsTerminal as _;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Writes logs to standard error: for people on a terminal, JSON elsewhere. `level` is `error`,
+/// `warn`, `info`, `debug` or `trace`, for callgate's own lines.
+pub fn start_logs(level: Option<&str>) {
+    let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("callgate", level);
+    let registry = tracing_subscriber::registry().with(targets);
+    if std::io::stderr().is_terminal() {
+        let _ =
+            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).try_init();
+    } else {
+        let json = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+        let _ = registry.with(json).try_init();
+    }
+}
+
+/// What is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Webhooks answered.
+    pub webhooks: Family<Webhook, Counter>,
+    /// Requests refused.
+    pub refused: Family<Refused, Counter>,
+    /// Seconds from a webhook's head to its answer.
+    pub seconds: Histogram,
+    /// Whether the flows in use are those on disk: 0 after a change that did not check.
+    pub flows_current: Gauge<u64, AtomicU64>,
+}
+
+/// A webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Webhook {
+    /// Which route.
+    pub route: Route,
+    /// What it was to the call.
+    pub outcome: Outcome,
+}
+
+/// A route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Route {
+    /// An inbound call.
+    Voice,
+    /// A leg carried on.
+    Turn,
+    /// A leg that we placed, or a whisper.
+    Leg,
+    /// A present prompt.
+    Resume,
+    /// A leg's status.
+    Status,
+    /// A message's status.
+    Message,
+    /// The fallback URL.
+    Fallback,
+}
+
+/// What a webhook was to its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Outcome {
+    /// A turn.
+    Turn,
+    /// Something answered before.
+    Replayed,
+    /// Something out of step.
+    OutOfStep,
+    /// Nothing of any call's.
+    Stranger,
+    /// It could not be served: the apology.
+    Apology,
+}
+
+/// A refused request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Refused {
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Reason {
+    /// No signature, or a wrong one.
+    Signature,
+    /// Another account's.
+    Account,
+    /// Too large.
+    Size,
+    /// Too slow.
+    Slow,
+    /// Not a form, or a broken one.
+    Form,
+    /// A parameter given twice.
+    Repeated,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("callgate");
+        let webhooks = Family::default();
+        let refused = Family::default();
+        let seconds = Histogram::new(exponential_buckets(0.0005, 2.0, 14));
+        let flows_current: Gauge<u64, AtomicU64> = Gauge::default();
+        flows_current.set(1);
+        registry.register("webhooks", "Webhooks answered", webhooks.clone());
+        registry.register(
+            "webhooks_refused",
+            "Requests refused as not the provider's",
+            refused.clone(),
+        );
+        registry.register_with_unit(
+            "webhook",
+            "Time to answer a webhook",
+            Unit::Seconds,
+            seconds.clone(),
+        );
+        registry.register(
+            "flows_current",
+            "Whether the flows in use are those on disk",
+            flows_current.clone(),
+        );
+        Self { registry, webhooks, refused, seconds, flows_current }
+    }
+}
+
+impl Metrics {
+    /// The metrics in the text format of Prometheus.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
