@@ -316,12 +316,16 @@ impl<'t> Tables<'t> {
 
     /// Forgets up to `count_max` calls and as many records.
     pub(super) fn sweep(&mut self, now_us: i64, count_max: usize) -> Result<(), Fault> {
-        let mut calls = Vec::new();
+        let mut expired = Vec::new();
         for row in self.expiry.range(..=(now_us, u128::MAX))?.take(count_max) {
-            calls.push(row?.0.value().1);
+            expired.push(row?.0.value());
         }
-        for call in calls {
-            self.forget_call(call)?;
+        for (at, call) in expired {
+            self.changed = true;
+            self.expiry.remove((at, call))?;
+            if self.head(call)?.is_some_and(|head| head.expires_us <= now_us) {
+                self.forget_call(call)?;
+            }
         }
         for _ in 0..count_max {
             let Some(first) = self.record_expiry.first()?.and_then(|row| {
@@ -332,8 +336,12 @@ impl<'t> Tables<'t> {
             };
             self.changed = true;
             let (at, kind, id) = first;
-            self.record_expiry.remove((at, kind.as_str(), id.as_str()))?;
-            self.records.remove((kind.as_str(), id.as_str()))?;
+            let key = (kind.as_str(), id.as_str());
+            self.record_expiry.remove((at, key.0, key.1))?;
+            let expires_us = self.records.get(key)?.map(|row| row.value().1);
+            if expires_us.is_some_and(|expires_us| expires_us <= now_us) {
+                self.records.remove(key)?;
+            }
         }
         Ok(())
     }

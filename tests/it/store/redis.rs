@@ -153,11 +153,23 @@ async fn it_is_made_before_redis_is_up_and_outlives_its_restarts() {
 
         server.restart();
         // The very first question is answered: nobody hears an apology for an outage that is over.
+        assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
         let one = full(first(fresh_call()));
         assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
         assert!(store.load(one.call).await.unwrap().is_some());
         server.stop();
     }
+}
+
+#[tokio::test]
+async fn an_outage_that_is_over_is_not_told() {
+    let mut server = RedisServer::stopped(&[]);
+    let store = RedisStore::connect(&server.url()).unwrap();
+    unavailable(store.ping()).await;
+    // The one wait that nothing tells the end of: until the last attempt to connect has failed too.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.restart();
+    assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
 }
 
 #[tokio::test]
@@ -170,6 +182,28 @@ async fn a_restart_between_two_questions_is_not_noticed() {
         let one = full(first(fresh_call()));
         assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
     }
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_was_cut_is_made_anew_by_itself() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).unwrap();
+    store.ping().await.unwrap();
+    let mut redis = RedisServer::connection(&server.url());
+    let own: u64 = redis::cmd("CLIENT").arg("ID").query(&mut redis).unwrap();
+    let mut other = || {
+        let clients: String = redis::cmd("CLIENT").arg("LIST").query(&mut redis).unwrap();
+        let ids = clients.lines().filter_map(|line| line.strip_prefix("id=")?.split(' ').next());
+        ids.filter_map(|id| id.parse::<u64>().ok()).filter(|id| *id != own).max()
+    };
+    let before = other().unwrap();
+    let mut second = RedisServer::connection(&server.url());
+    let gone = redis::cmd("CLIENT").arg("KILL").arg("ID").arg(before).query::<u32>(&mut second);
+    assert_eq!(gone.unwrap(), 1);
+    let id: u64 = redis::cmd("CLIENT").arg("ID").query(&mut second).unwrap();
+    eventually_async("a new connection", async || other().filter(|other| *other > id)).await;
+    // Not a question that may be put twice.
+    assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
 }
 
 #[tokio::test]
