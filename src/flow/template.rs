@@ -136,11 +136,11 @@ impl Templates {
                 }
             }
         }
-        context.insert(ACCOUNT, Filled::from_iter(account));
+        context.insert(ACCOUNT, Filled::from_pairs(account));
         context.insert(LOCALE, filling.locale.as_str().into());
         context.insert(CURRENCY, filling.currency.into());
         let compiled = self.environment.get_template(&template.key).ok()?;
-        let text = compiled.render(Filled::from_iter(context)).ok()?;
+        let text = compiled.render(Filled::from_pairs(context)).ok()?;
         Some(text.chars().take(limits::SPOKEN_CHARS_MAX).collect())
     }
 }
