@@ -1,6 +1,7 @@
 //! A finding as plain data: what is wrong, where, and the way out. [`crate::render`] prints it.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -70,6 +71,16 @@ impl Finding {
         }
     }
 
+    /// A finding of this severity at a place.
+    pub fn new(
+        code: &'static str,
+        severity: Severity,
+        message: impl Into<String>,
+        place: Place,
+    ) -> Self {
+        Self { severity, ..Self::error(code, message, place) }
+    }
+
     /// A warning at a place.
     pub fn warning(code: &'static str, message: impl Into<String>, place: Place) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, message, place) }
@@ -102,42 +113,95 @@ impl Finding {
 /// The files that findings point into, by the names the findings use.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    texts: IndexMap<Arc<str>, Arc<str>>,
+    files: IndexMap<Arc<str>, Source>,
+}
+
+#[derive(Clone, Debug)]
+struct Source {
+    text: Arc<str>,
+    /// Where each line begins.
+    lines: Vec<usize>,
+}
+
+/// A position in a file, as people count: from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
 }
 
 impl Sources {
     /// Adds a file and returns its name.
     pub fn add(&mut self, file: &str, text: impl Into<Arc<str>>) -> Arc<str> {
-        let file: Arc<str> = file.into();
-        self.texts.insert(file.clone(), text.into());
+        let (file, text): (Arc<str>, Arc<str>) = (file.into(), text.into());
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+        let lines = lines.collect();
+        self.files.insert(file.clone(), Source { text, lines });
         file
     }
 
     /// A file's text.
     pub fn text(&self, file: &str) -> Option<&Arc<str>> {
-        self.texts.get(file)
+        self.files.get(file).map(|source| &source.text)
     }
 
     /// All files, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
-        self.texts.iter()
+        self.files.iter().map(|(file, source)| (file, &source.text))
     }
 
-    /// Line and column of a place's beginning, both from 1; columns count characters.
-    pub fn position(&self, place: &Place) -> (usize, usize) {
-        let text = self.text(&place.file).map_or("", |text| text);
-        let before = text.get(..place.span.start.min(text.len())).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        (line, column)
+    /// Where a place begins.
+    pub fn start(&self, place: &Place) -> Position {
+        self.position(&place.file, place.span.start)
+    }
+
+    /// Where a place ends: the position after its last character.
+    pub fn end(&self, place: &Place) -> Position {
+        self.position(&place.file, place.span.end)
+    }
+
+    /// Whole lines around a place, with the number of the first: what is shown of a long file.
+    pub fn lines(&self, file: &str, span: Range<usize>) -> Option<(usize, Range<usize>)> {
+        let source = self.files.get(file)?;
+        let first = source.lines.partition_point(|start| *start <= span.start).max(1);
+        let after = source.lines.partition_point(|start| *start < span.end.max(span.start + 1));
+        let start = source.lines.get(first - 1).copied().unwrap_or_default();
+        let end = source.lines.get(after).copied().unwrap_or(source.text.len());
+        Some((first, start..end))
+    }
+
+    fn position(&self, file: &str, byte: usize) -> Position {
+        let Some(source) = self.files.get(file) else { return Position { line: 1, column: 1 } };
+        let byte = byte.min(source.text.len());
+        let line = source.lines.partition_point(|start| *start <= byte).max(1);
+        let start = source.lines.get(line - 1).copied().unwrap_or_default();
+        let before = source.text.get(start..byte).unwrap_or_default();
+        Position { line, column: before.chars().count() + 1 }
+    }
+
+    /// Puts findings in the order of files and places, and drops what was found twice.
+    pub fn sort(&self, findings: &mut Vec<Finding>) {
+        findings.sort_by_cached_key(|finding| {
+            let place = finding.place();
+            let file = place.and_then(|place| self.files.get_index_of(&place.file));
+            let span = place.map(|place| (place.span.start, place.span.end));
+            (file, span, finding.severity, finding.code, finding.message.clone())
+        });
+        findings.dedup();
     }
 }
+
+/// The code of what is no TOML at all.
+pub const SYNTAX: &str = "syntax";
 
 /// Where findings are collected while something is read: shared, so that every part of a reader can
 /// report without handing the collection around.
 #[derive(Debug, Default)]
 pub struct Problems {
     findings: RefCell<Vec<Finding>>,
+    lost: RefCell<Vec<Place>>,
 }
 
 impl Problems {
@@ -146,14 +210,51 @@ impl Problems {
         self.findings.borrow_mut().push(finding);
     }
 
+    /// Says that what stands at a place could not be read, and why is reported: other findings there
+    /// would but follow from that.
+    pub fn lose(&self, place: Place) {
+        self.lost.borrow_mut().push(place);
+    }
+
+    /// Whether anything of a file could not be read.
+    pub fn lost_in(&self, file: &str) -> bool {
+        self.lost.borrow().iter().any(|place| *place.file == *file)
+    }
+
     /// Whether an error has been reported.
     pub fn any_error(&self) -> bool {
         any_error(&self.findings.borrow())
     }
 
-    /// All findings, in the order of files and places.
+    /// The files in which an error has been reported.
+    pub fn files_with_errors(&self) -> BTreeSet<Arc<str>> {
+        let findings = self.findings.borrow();
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+        errors.filter_map(|finding| Some(finding.place()?.file.clone())).collect()
+    }
+
+    /// The findings in the order in which they were made, without those at places that could not be
+    /// read, the syntax errors themselves excepted.
     pub fn into_findings(self) -> Vec<Finding> {
-        self.findings.into_inner()
+        let mut lost: BTreeMap<Arc<str>, Vec<Range<usize>>> = BTreeMap::new();
+        for place in self.lost.into_inner() {
+            lost.entry(place.file).or_default().push(place.span);
+        }
+        for spans in lost.values_mut() {
+            spans.sort_by_key(|span| span.start);
+        }
+        let mut findings = self.findings.into_inner();
+        findings.retain(|finding| {
+            let Some(place) = finding.place() else { return true };
+            let within = |spans: &Vec<Range<usize>>| {
+                let at = place.span.start;
+                let after = spans.partition_point(|span| span.start <= at);
+                let nearest = after.checked_sub(1).and_then(|index| spans.get(index));
+                nearest.is_some_and(|span| at < span.end.max(span.start + 1))
+            };
+            finding.code == SYNTAX || !lost.get(&place.file).is_some_and(within)
+        });
+        findings
     }
 }
 
@@ -164,13 +265,28 @@ pub fn any_error(findings: &[Finding]) -> bool {
 
 /// The name meant by a misspelt one, if one is near: `did you mean …`.
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(written, known).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// The name meant by a misspelt one, if one is near.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.75;
+    let written = written.to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&written.to_lowercase(), &name.to_lowercase()), name))
+        .map(|name| (strsim::jaro_winkler(&written, &name.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness >= NEAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| format!("did you mean `{name}`?"))
+        .map(|(_, name)| name)
+}
+
+/// Names in a sentence: `a`, `b` and `c`.
+pub fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => name.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -181,9 +297,16 @@ mod tests {
     fn positions_count_lines_and_characters() {
         let mut sources = Sources::default();
         let file = sources.add("a.toml", "é = 1\nxy = 2");
-        assert_eq!(sources.position(&Place { file: file.clone(), span: 0..1 }), (1, 1));
-        assert_eq!(sources.position(&Place { file: file.clone(), span: 3..4 }), (1, 3));
-        assert_eq!(sources.position(&Place { file, span: 8..9 }), (2, 2));
+        let at = |span| Place { file: file.clone(), span };
+        let position = |line, column| Position { line, column };
+        assert_eq!(sources.start(&at(0..1)), position(1, 1));
+        assert_eq!(sources.start(&at(3..4)), position(1, 3));
+        assert_eq!(sources.start(&at(8..9)), position(2, 2));
+        assert_eq!(sources.end(&at(0..13)), position(2, 7));
+        assert_eq!(sources.lines("a.toml", 8..9), Some((2, 7..13)));
+        assert_eq!(sources.lines("a.toml", 3..8), Some((1, 0..13)));
+        assert_eq!(sources.lines("a.toml", 0..0), Some((1, 0..7)));
+        assert_eq!(sources.lines("a.toml", 13..13), Some((2, 7..13)));
     }
 
     #[test]

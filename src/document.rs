@@ -4,6 +4,8 @@
 //! reports everything. Unknown keys are reported by [`Reader::finish`], with the key that was
 //! probably meant.
 
+mod syntax;
+
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,11 +24,7 @@ pub fn read<T>(
     read: impl FnOnce(Reader<'_>) -> T,
 ) -> T {
     let (root, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        let message = error.message().trim().replace('\n', ", ");
-        problems.add(Finding::error("syntax", message, Place { file: file.clone(), span }));
-    }
+    syntax::report(file, text, &errors, problems);
     let source = Source { file, problems };
     read(Reader::new(root.get_ref(), 0..text.len().min(1), "the file".into(), source))
 }
@@ -51,11 +49,13 @@ pub struct Reader<'a> {
     what: String,
     source: Source<'a>,
     asked: RefCell<Vec<String>>,
+    /// Keys that it may have, as far as that is known beforehand: none of them is a slip of the pen.
+    known: Vec<&'static str>,
 }
 
 impl<'a> Reader<'a> {
     fn new(table: &'a DeTable<'a>, span: Range<usize>, what: String, source: Source<'a>) -> Self {
-        Self { table, span, what, source, asked: RefCell::default() }
+        Self { table, span, what, source, asked: RefCell::default(), known: Vec::new() }
     }
 
     /// The value of a key, if the key is there.
@@ -65,16 +65,37 @@ impl<'a> Reader<'a> {
         Some(Item::new(name.get_ref(), name.span(), value, self.source))
     }
 
-    /// The value of a key that must be there.
+    /// The value of a key that must be there. A key that was probably meant to be this one is
+    /// reported in its stead.
     pub fn required(&self, key: &str) -> Option<Item<'a>> {
+        self.required_or(key, || None)
+    }
+
+    /// The same, with the way out if it is not there.
+    pub fn required_or(
+        &self,
+        key: &str,
+        help: impl FnOnce() -> Option<String>,
+    ) -> Option<Item<'a>> {
         let item = self.item(key);
-        if item.is_none() {
-            self.report(
-                Finding::error("missing-key", format!("{} lacks `{key}`", self.what), self.place())
-                    .maybe_help(self.misspelt(key)),
-            );
+        if item.is_some() {
+            return item;
         }
-        item
+        if let Some(misspelt) = self.misspelt(key).and_then(|name| self.item(name)) {
+            self.report(
+                self.unknown(misspelt.key, misspelt.key_place())
+                    .help(format!("did you mean `{key}`?")),
+            );
+        } else {
+            let message = format!("{} lacks `{key}`", self.what);
+            let finding = Finding::error("missing-key", message, self.place());
+            self.report(finding.maybe_help(help()));
+        }
+        None
+    }
+
+    fn unknown(&self, key: &str, place: Place) -> Finding {
+        Finding::error("unknown-key", format!("{} has no key `{key}`", self.what), place)
     }
 
     /// Every key with its value, in the author's order: a table whose keys are names.
@@ -100,24 +121,20 @@ impl<'a> Reader<'a> {
         self.finish_among(known.iter().map(String::as_str));
     }
 
-    /// Reports every key that nobody asked for, suggesting from `known`.
+    /// Reports every key that nobody asked for and that is not `known` either: what a reader that
+    /// gave up early did not come to is no mistake.
     pub fn finish_among<'k>(self, known: impl IntoIterator<Item = &'k str>) {
         let known: Vec<_> = known.into_iter().collect();
         let asked = self.asked.borrow();
         for (name, _) in self.table {
-            if asked.iter().any(|key| key == name.get_ref()) {
+            if known.contains(&name.get_ref().as_ref()) || asked.iter().any(|k| k == name.get_ref())
+            {
                 continue;
             }
             let help = did_you_mean(name.get_ref(), known.iter().copied())
                 .or_else(|| Some(format!("it may have: {}", list(&known))));
-            self.report(
-                Finding::error(
-                    "unknown-key",
-                    format!("{} has no key `{}`", self.what, name.get_ref()),
-                    self.source.place(name.span()),
-                )
-                .maybe_help(help),
-            );
+            let place = self.source.place(name.span());
+            self.report(self.unknown(name.get_ref(), place).maybe_help(help));
         }
     }
 
@@ -142,13 +159,29 @@ impl<'a> Reader<'a> {
         self
     }
 
-    fn misspelt(&self, key: &str) -> Option<String> {
-        let unasked = |name: &&str| !self.asked.borrow().iter().any(|asked| asked == name);
-        let present = self.table.keys().map(|name| name.get_ref().as_ref()).filter(unasked);
-        present
-            .filter(|name| strsim::jaro_winkler(name, key) >= 0.85)
-            .map(|name| format!("is `{name}` meant to be `{key}`?"))
-            .next()
+    /// Says which keys the table may have, whatever is asked for.
+    pub fn knowing(mut self, known: impl IntoIterator<Item = &'static str>) -> Self {
+        self.known.extend(known);
+        self
+    }
+
+    /// Whether the table is empty.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// The keys that stand there and are none of these.
+    pub fn has_others(&self, known: &[&str]) -> bool {
+        self.table.keys().any(|name| !known.contains(&name.get_ref().as_ref()))
+    }
+
+    fn misspelt(&self, key: &str) -> Option<&'a str> {
+        const NEAR: f64 = 0.85;
+        let asked = self.asked.borrow();
+        let free =
+            |name: &&str| !self.known.contains(name) && !asked.iter().any(|asked| asked == name);
+        let mut present = self.table.keys().map(|name| name.get_ref().as_ref()).filter(free);
+        present.find(|name| strsim::jaro_winkler(name, key) >= NEAR)
     }
 }
 
@@ -205,7 +238,17 @@ impl<'a> Item<'a> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.refuse("wrong-type", format!("`{}` must be {what}, not {found}", self.key));
+        let help = match what {
+            "a table" => Some("a table is written `{ name = value }`, or as a section of its own"),
+            "a list" => Some("a list is written `[…]`, its elements between commas"),
+            _ if what.starts_with("a duration") => {
+                Some("write it in quotes, with its unit: `\"5s\"`")
+            }
+            _ => None,
+        };
+        let message = format!("`{}` must be {what}, not {found}", self.key);
+        let finding = Finding::error("wrong-type", message, self.place());
+        self.report(finding.maybe_help(help.map(Into::into)));
         None
     }
 
@@ -286,7 +329,7 @@ impl<'a> Item<'a> {
     /// A duration such as `"5s"` or `"2m 30s"`, from `min` to `max`.
     pub fn duration(&self, min: Duration, max: Duration) -> Option<Duration> {
         let Some(text) = self.as_text() else {
-            return self.expected("a duration such as \"5s\" or \"2m 30s\"");
+            return self.expected("a duration such as `\"5s\"`");
         };
         let read = parse_duration(text);
         match read {
@@ -308,7 +351,7 @@ impl<'a> Item<'a> {
                         format!("`{text}` is not a duration"),
                         self.place(),
                     )
-                    .help("write a number and a unit: \"30s\", \"5m\", \"2h\", \"30d\""),
+                    .help("write numbers with their units: `\"30s\"`, `\"2m 30s\"`, `\"2h\"`, `\"30d\"`"),
                 );
                 None
             }
@@ -333,6 +376,12 @@ impl<'a> Item<'a> {
     pub fn table(&self, what: impl Into<String>) -> Option<Reader<'a>> {
         let Some(table) = self.value.as_table() else { return self.expected("a table") };
         Some(Reader::new(table, self.key_span.clone(), what.into(), self.source))
+    }
+
+    /// The table, if it is one; nothing is reported otherwise.
+    pub fn peek(&self) -> Option<Reader<'a>> {
+        let table = self.value.as_table()?;
+        Some(Reader::new(table, self.key_span.clone(), self.key.to_owned(), self.source))
     }
 
     /// The elements of a list.

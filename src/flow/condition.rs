@@ -114,8 +114,18 @@ impl Condition {
 pub(super) fn read(item: &Item<'_>) -> Option<Condition> {
     let table = item.table("the condition")?;
     let subjects: Vec<_> = SUBJECTS.into_iter().filter(|key| table.has(key)).collect();
+    let mut known: Vec<_> = SUBJECTS.into_iter().chain(TESTS).collect();
     let condition = match subjects.as_slice() {
-        [subject] => read_subject(subject, &table),
+        [subject] => {
+            known = match *subject {
+                "var" | "field" => [*subject].into_iter().chain(TESTS).collect(),
+                "time" => vec!["time", "zone"],
+                _ => vec![*subject],
+            };
+            read_subject(subject, &table)
+        }
+        // A word that is none of them is reported below, with what it was meant to be.
+        [] if table.has_others(&TESTS) => None,
         [] => {
             let message = "the condition asks about nothing";
             let help = format!("it must have one of: {}", SUBJECTS.join(", "));
@@ -129,7 +139,7 @@ pub(super) fn read(item: &Item<'_>) -> Option<Condition> {
             None
         }
     };
-    table.finish_among(SUBJECTS.into_iter().chain(TESTS));
+    table.finish_among(known);
     condition
 }
 

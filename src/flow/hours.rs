@@ -4,6 +4,7 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+use crate::diagnostic::{Finding, did_you_mean};
 use crate::document::{Item, Reader};
 
 /// When something is open.
@@ -56,6 +57,11 @@ impl Hours {
         slot.days.contains(&date.weekday()) && !self.closed.contains(&date)
     }
 
+    /// Never open: stands for hours that could not be read.
+    pub(super) fn never() -> Self {
+        Self { zone: TimeZone::UTC, open: Vec::new(), closed: Vec::new() }
+    }
+
     /// The moment in the zone of these hours.
     pub fn local(&self, now: Timestamp) -> Zoned {
         now.to_zoned(self.zone.clone())
@@ -64,6 +70,12 @@ impl Hours {
 
 /// Reads `{ zone = …, open = […], closed = […] }`.
 pub(super) fn read(item: &Item<'_>) -> Option<Hours> {
+    if item.peek().is_none() && matches!(item.key, "zone" | "open" | "closed") {
+        let message = format!("`{}` stands in no opening hours", item.key);
+        let help = "opening hours have a name: `[hours.office]`";
+        item.report(Finding::error("wrong-type", message, item.key_place()).help(help));
+        return None;
+    }
     let table = item.table(format!("hours `{}`", item.key))?;
     let zone = read_zone(&table);
     let open = table.required("open").and_then(|open| open.list()).unwrap_or_default();
@@ -86,7 +98,10 @@ fn read_zone(table: &Reader<'_>) -> Option<TimeZone> {
     let name = item.text()?;
     let zone = TimeZone::get(name).ok();
     if zone.is_none() {
-        item.refuse("unknown-zone", format!("`{name}` is not a time zone such as Europe/Berlin"));
+        let message = format!("`{name}` is not a time zone such as Europe/Berlin");
+        let zones: Vec<_> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
+        let help = did_you_mean(name, zones.iter().map(String::as_str));
+        item.report(Finding::error("unknown-zone", message, item.place()).maybe_help(help));
     }
     zone
 }
@@ -96,7 +111,8 @@ fn read_slot(item: &Item<'_>) -> Option<Slot> {
     let slot = parse_slot(text);
     if slot.is_none() {
         let message = format!("`{text}` is not days and times such as \"mon-fri 09:00-17:00\"");
-        item.refuse("bad-hours", message);
+        let help = "days are mon to sun, times have two digits each: `\"sat,sun 10:00-13:00\"`";
+        item.report(Finding::error("bad-hours", message, item.place()).help(help));
     }
     slot
 }

@@ -141,6 +141,11 @@ pub enum Formula {
 }
 
 impl Level {
+    /// Never met: stands for a level that could not be read.
+    pub(super) fn never(place: Place) -> Self {
+        Self { formula: Formula::Any(Vec::new()), within: None, place }
+    }
+
     /// Whether the facts meet the level now.
     ///
     /// A formula holds if some set of fresh proofs makes it true in which no two went through the
@@ -206,8 +211,13 @@ impl Formula {
 
 /// Reads `{ any = ["pin", "passcode"], within = "5m" }`.
 pub(super) fn read(item: &Item<'_>) -> Option<Level> {
-    let what = format!("level `{}`", item.key);
-    let table = item.table(what)?;
+    if item.is_list() || item.as_text().is_some() {
+        let message = format!("level `{}` does not say `all` or `any`", item.key);
+        let help = "write `{ any = [\"pin\", \"passcode\"] }`, or `all` where each is needed";
+        item.report(Finding::error("bad-level", message, item.place()).help(help));
+        return None;
+    }
+    let table = item.table(format!("level `{}`", item.key))?;
     let within = table.item("within").and_then(|within| {
         within.duration(Duration::from_secs(1), crate::limits::CALL_DURATION_MAX)
     });
@@ -221,9 +231,16 @@ fn read_formula(table: &Reader<'_>) -> Option<Formula> {
     let (list, make): (_, fn(Vec<Formula>) -> Formula) = match (all, any) {
         (Some(all), None) => (all, Formula::All),
         (None, Some(any)) => (any, Formula::Any),
-        _ => {
-            let message = format!("{} must have one of `all` and `any`", table.what());
-            table.report(Finding::error("bad-level", message, table.place()));
+        (Some(_), Some(any)) => {
+            let message = format!("{} says both `all` and `any`", table.what());
+            let help = "put one into the other: `{ all = [\"pin\", { any = […] }] }`";
+            table.report(Finding::error("bad-level", message, any.key_place()).help(help));
+            return None;
+        }
+        (None, None) => {
+            let message = format!("{} does not say `all` or `any`", table.what());
+            let help = "write `{ any = [\"pin\", \"passcode\"] }`, or `all` where each is needed";
+            table.report(Finding::error("bad-level", message, table.place()).help(help));
             return None;
         }
     };

@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+/// What a language looks like, for messages.
+pub(super) const LOCALES: &str =
+    "a language is its code, with a country where that matters: `en`, `es-MX`";
+
 /// A language tag such as `en`, `es-MX` or `cmn-Hans-CN`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -65,6 +65,19 @@ pub struct Flow {
     pub variables: IndexMap<VariableName, Place>,
     /// The compiled prompts.
     pub templates: Templates,
+    /// Where names stand that carry no place of their own.
+    pub places: Places,
+}
+
+/// Where names stand that carry no place of their own: for findings.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The flow's name, or its beginning if it has none.
+    pub name: Place,
+    /// Each field under `disclose`, and the level it is given.
+    pub disclose: IndexMap<FieldName, (Place, Place)>,
+    /// Opening hours.
+    pub hours: IndexMap<String, Place>,
 }
 
 impl Flow {

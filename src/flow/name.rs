@@ -61,6 +61,9 @@ name!(
     VariableName
 );
 
+/// What a name looks like, for messages.
+pub(super) const NAMES: &str = "a name is a letter, then letters, digits, `_` and `-`";
+
 /// Whether a text may name a state, a level, a variable: a letter, then letters, digits, `_`, `-`.
 pub fn is_name(text: &str) -> bool {
     let mut chars = text.chars();

@@ -14,7 +14,7 @@ use super::locale::Locale;
 use super::name::{FieldName, VariableName, is_name};
 use super::value::Value;
 use super::wording;
-use crate::diagnostic::{Finding, Place, Problems};
+use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
 use crate::limits;
 
 /// The compiled texts of one flow.
@@ -67,8 +67,17 @@ const ACCOUNT: &str = "account";
 const LOCALE: &str = "callgate_locale";
 const CURRENCY: &str = "callgate_currency";
 
+/// Why a variable may not be called so, for messages.
+pub(super) const NAMING: &str = "a name is a letter, then letters, digits, `_` and `-`; `account` and `code` mean something else";
+
 /// Names that no variable may take.
 pub const RESERVED: [&str; 4] = [CODE, ACCOUNT, LOCALE, CURRENCY];
+
+const FILLING: &str = "write {{ name }} for a variable, {{ account.field }} for a field of the \
+                       account, {{ amount | money }} with a filter";
+
+/// What the template language has beyond ours.
+const FUNCTIONS: [&str; 6] = ["range", "dict", "namespace", "debug", "self", "super"];
 
 /// The filters, for messages and the schema.
 pub const FILTERS: [&str; 3] = ["money", "date", "digits"];
@@ -92,30 +101,74 @@ impl Templates {
         if source.chars().count() > limits::PROMPT_CHARS_MAX {
             let message =
                 format!("the text is longer than {} characters", limits::PROMPT_CHARS_MAX);
-            problems.add(Finding::error("prompt-too-long", message, place.clone()));
+            let finding = Finding::error("text-too-long", message, place.clone());
+            problems.add(finding.help("split it over several states"));
             return None;
         }
         let key: Arc<str> = format!("t{}", self.count).into();
         self.count += 1;
         let added = self.environment.add_template_owned(key.to_string(), source.to_owned());
+        let refuse = |message: String, help: &str| {
+            problems.add(Finding::error("bad-template", message, place.clone()).help(help));
+            None
+        };
         if let Err(error) = added {
-            let detail = error.detail().unwrap_or("it cannot be read").to_owned();
-            let message = format!("this text is not a template: {detail}");
-            problems.add(
-                Finding::error("bad-template", message, place.clone())
-                    .help("fill in with {{ name }} or {{ account.field }}, optionally with a filter: {{ amount | money }}"),
-            );
-            return None;
+            let detail = error.detail().unwrap_or("it cannot be read");
+            return refuse(format!("the text cannot be filled in: {detail}"), FILLING);
+        }
+        if let Some(unknown) = filters(source).find(|name| !self.has_filter(name)) {
+            let help = did_you_mean(unknown, FILTERS)
+                .unwrap_or_else(|| format!("the filters are: {}", FILTERS.join(", ")));
+            return refuse(format!("there is no filter `{unknown}`"), &help);
         }
         let compiled = self.environment.get_template(&key).ok()?;
         let mut names: Vec<_> = compiled.undeclared_variables(true).into_iter().collect();
         names.sort();
-        let uses = names.iter().filter_map(|name| read_use(name, place, problems)).collect();
-        Some(Template { key, source: source.into(), uses, place: place.clone() })
+        let uses: Vec<_> = names.iter().map(|name| read_use(name, place, problems)).collect();
+        let sound = uses.iter().all(Option::is_some);
+        let uses = uses.into_iter().flatten().collect();
+        let template = Template { key, source: source.into(), uses, place: place.clone() };
+        if let (true, Some(detail)) = (sound, self.always_fails(&template)) {
+            return refuse(format!("the text can never be filled in: {detail}"), FILLING);
+        }
+        Some(template)
+    }
+
+    fn has_filter(&self, name: &str) -> bool {
+        let tried = self.environment.compile_expression_owned(format!("0|{name}"));
+        let tried = tried.and_then(|filter| filter.eval(()));
+        !tried.is_err_and(|error| error.kind() == ErrorKind::UnknownFilter)
+    }
+
+    /// Why a text cannot be filled in, whatever it is filled with: a mistake in it that shows only
+    /// when it is used.
+    fn always_fails(&self, template: &Template) -> Option<String> {
+        let samples = [Value::Text("1".into()), Value::Number(1.0), Value::Flag(true)];
+        let fill = |sample: &Value| {
+            let (mut fields, mut variables) = (BTreeMap::new(), BTreeMap::new());
+            for used in &template.uses {
+                match used {
+                    Use::Field(name) => drop(fields.insert(name.as_str(), sample)),
+                    Use::Variable(name) => drop(variables.insert(name.as_str(), sample)),
+                    Use::Code => {}
+                }
+            }
+            let locale = &wording::english();
+            let currency = "USD";
+            self.render(template, &Filling { fields, variables, code: Some("1"), locale, currency })
+        };
+        let failures = samples.iter().map(|sample| fill(sample).err()).collect::<Option<Vec<_>>>();
+        let first = failures?.into_iter().next()?;
+        Some(first.detail().map_or_else(|| first.kind().to_string(), str::to_owned))
     }
 
     /// Fills a text in. Fails only where a designer's own arithmetic does, or the budget runs out.
     pub fn fill(&self, template: &Template, filling: &Filling<'_>) -> Option<String> {
+        let text = self.render(template, filling).ok()?;
+        Some(text.chars().take(limits::SPOKEN_CHARS_MAX).collect())
+    }
+
+    fn render(&self, template: &Template, filling: &Filling<'_>) -> Result<String, Error> {
         let absent = wording::not_available(filling.locale);
         let mut context: BTreeMap<&str, Filled> = BTreeMap::new();
         let mut account: BTreeMap<&str, Filled> = BTreeMap::new();
@@ -139,10 +192,32 @@ impl Templates {
         context.insert(ACCOUNT, Filled::from_pairs(account));
         context.insert(LOCALE, filling.locale.as_str().into());
         context.insert(CURRENCY, filling.currency.into());
-        let compiled = self.environment.get_template(&template.key).ok()?;
-        let text = compiled.render(Filled::from_pairs(context)).ok()?;
-        Some(text.chars().take(limits::SPOKEN_CHARS_MAX).collect())
+        self.environment.get_template(&template.key)?.render(Filled::from_pairs(context))
     }
+}
+
+/// The filters that a text names, as they are written: what stands after `|` inside its braces.
+fn filters(source: &str) -> impl Iterator<Item = &str> {
+    let inside = source.match_indices(['{', '%']).filter_map(|(at, _)| {
+        let tag = source.get(at..)?;
+        let close = if tag.starts_with("{{") {
+            "}}"
+        } else if tag.starts_with("{%") {
+            "%}"
+        } else {
+            return None;
+        };
+        tag.get(2..tag.find(close)?)
+    });
+    inside.flat_map(|tag| {
+        // A bar within quotes is text.
+        let bare = tag.split(['"', '\'']).step_by(2);
+        bare.flat_map(|part| part.split('|').skip(1)).filter_map(|part| {
+            let part = part.trim_start();
+            let end = part.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(part.len());
+            part.get(..end).filter(|name| !name.is_empty())
+        })
+    })
 }
 
 fn read_use(name: &str, place: &Place, problems: &Problems) -> Option<Use> {
@@ -151,6 +226,10 @@ fn read_use(name: &str, place: &Place, problems: &Problems) -> Option<Use> {
         None
     };
     match name.split_once('.') {
+        None if FUNCTIONS.contains(&name) => refuse(
+            format!("`{name}` cannot be used here"),
+            "a text fills in values; it has no functions",
+        ),
         None if name == CODE => Some(Use::Code),
         None if name == ACCOUNT => refuse(
             "`account` is not a text".into(),
@@ -251,15 +330,30 @@ mod tests {
         assert_eq!(fill("Hello {{ name }}", &[]).unwrap(), "Hello ");
     }
 
+    fn refused(source: &str) -> Option<String> {
+        let problems = Problems::default();
+        let place = Place { file: "t".into(), span: 0..0 };
+        Templates::default().add(source, &place, &problems);
+        problems.into_findings().first().map(|finding| finding.message.clone())
+    }
+
     #[test]
-    fn a_text_cannot_run_for_ever() {
-        assert_eq!(
-            fill(
-                "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
-                &[]
+    fn what_can_never_be_filled_in_is_refused() {
+        let deep = "{% for a in [1, 2, 3, 4, 5, 6, 7, 8, 9] %}{{ a }}".repeat(5)
+            + &"{% endfor %}".repeat(5);
+        for (source, message) in [
+            ("{{ a | mony }}", "there is no filter `mony`"),
+            ("{% if a %}{{ 'a|b' | upper | mony }}{% endif %}", "there is no filter `mony`"),
+            (
+                "{{ a }",
+                "the text cannot be filled in: unexpected `}`, expected end of variable block",
             ),
-            None
-        );
+            ("{{ a is odds }}", "the text can never be filled in: test odds is unknown"),
+            ("{% for a in range(9) %}a{% endfor %}", "`range` cannot be used here"),
+            (&deep, "the text can never be filled in: engine ran out of fuel"),
+        ] {
+            assert_eq!(refused(source).as_deref(), Some(message), "{source}");
+        }
     }
 
     #[test]

@@ -5,33 +5,45 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
+use crate::diagnostic::{Finding, Place, Problems, did_you_mean, listed, nearest};
 use crate::document::{self, Item, Reader};
-use crate::flow::locale::Locale;
-use crate::flow::name::is_name;
+use crate::flow::hours::Hours;
+use crate::flow::level::Level;
+use crate::flow::locale::{LOCALES, Locale};
+use crate::flow::name::{FieldName, LevelName, NAMES, StateName, VariableName, is_name};
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Localized;
 use crate::flow::state::{Kind, State, Target};
-use crate::flow::states::{StateReader, StateType, TYPES, Vocabulary, read_localized, read_target};
+use crate::flow::states::{
+    COMMON, StateReader, StateType, TYPES, Vocabulary, read_localized, read_target,
+};
 use crate::flow::template::Templates;
-use crate::flow::{Flow, hours, level, wording};
+use crate::flow::{Flow, Places, hours, level, wording};
 use crate::limits;
 
 /// State types that are named by the language and not built yet.
 const COMING: [&str; 5] =
     ["gather_passcode", "send_email_otp", "send_link", "gather_service_code", "lookup"];
 
-pub(super) fn read(file: &Arc<str>, text: &Arc<str>, problems: &Problems) -> Option<Flow> {
+/// The keys of a flow.
+const ROOT: [&str; 10] = [
+    "name", "start", "locale", "voice", "business", "currency", "levels", "disclose", "hours",
+    "states",
+];
+
+/// Reads a file. A flow whose name could not be read goes by the name of its file, and says so.
+pub(super) fn read(file: &Arc<str>, text: &Arc<str>, problems: &Problems) -> Option<(Flow, bool)> {
     if text.len() > limits::FLOW_BYTES_MAX {
         let message = format!("the file is larger than {} KiB", limits::FLOW_BYTES_MAX / 1024);
-        problems.add(Finding::error("too-large", message, beginning(file)));
+        let help = "split it into sub-flows, which a `call` state enters";
+        problems.add(Finding::error("too-large", message, beginning(file)).help(help));
         return None;
     }
     document::read(file, text, problems, |root| read_flow(file, text, root, problems))
 }
 
 /// The first byte of a file, for what is wrong with the file as a whole.
-pub(super) fn beginning(file: &Arc<str>) -> Place {
+fn beginning(file: &Arc<str>) -> Place {
     Place { file: file.clone(), span: 0..0 }
 }
 
@@ -40,9 +52,16 @@ fn read_flow(
     text: &Arc<str>,
     root: Reader<'_>,
     problems: &Problems,
-) -> Option<Flow> {
-    let root = root.named("the flow".into());
-    let name = root.required("name").and_then(|item| read_name(&item, "a flow"));
+) -> Option<(Flow, bool)> {
+    if root.is_empty() && !problems.lost_in(file) {
+        let finding =
+            Finding::error("missing-key", "there is no flow in this file", beginning(file));
+        problems.add(finding.help("a flow has a `name`, a `start` and `[states.…]`"));
+        return None;
+    }
+    let root = root.named("the flow".into()).knowing(ROOT);
+    let name_item = root.required("name");
+    let name = name_item.as_ref().and_then(|item| read_name(item, "a flow"));
     let start = root.required("start").and_then(|item| read_target(&item));
     let locale = root.item("locale").and_then(|item| read_locale(&item));
     let locale = locale.unwrap_or_else(wording::english);
@@ -51,53 +70,67 @@ fn read_flow(
         .and_then(|item| read_localized(&item, &locale, |voice| Some(voice.name()?.to_owned())));
     let business = root.item("business").and_then(|item| item.name());
     let currency = root.item("currency").and_then(|item| read_currency(&item));
-    let levels = read_table(&root, "levels", |item| Some((item.key.into(), level::read(item)?)));
-    let disclose =
-        read_table(&root, "disclose", |item| Some((item.key.into(), item.name()?.into())));
-    let hours = read_table(&root, "hours", |item| Some((item.key.to_owned(), hours::read(item)?)));
+    // What cannot be read keeps its place, here and among the states, so that what uses it is not
+    // reported too.
+    let levels = read_table(&root, "levels", |item| {
+        (item.key.into(), level::read(item).unwrap_or_else(|| Level::never(item.key_place())))
+    });
+    let disclose = read_table(&root, "disclose", |item| {
+        let level = item.name().map(LevelName::from);
+        (FieldName::from(item.key), level, (item.key_place(), item.place()))
+    });
+    let hours = read_table(&root, "hours", |item| {
+        (item.key.to_owned(), hours::read(item).unwrap_or_else(Hours::never), item.key_place())
+    });
     let templates = RefCell::new(Templates::default());
     let words = Vocabulary { locale: locale.clone(), templates: &templates, problems };
     let states = root.required("states").and_then(|states| read_states(&states, &words));
     root.finish();
-    let (name, start, states) = (name?, start?, states?);
+    let (states, lost) = states?;
     let mut variables = IndexMap::new();
-    for state in states.values() {
-        for (variable, place) in state.assigns() {
-            variables.entry(variable.clone()).or_insert_with(|| place.clone());
-        }
+    let assigned = states.values().flat_map(State::assigns);
+    let assigned = assigned.map(|(name, place)| (name.clone(), place.clone()));
+    for (variable, place) in assigned.chain(lost) {
+        variables.entry(variable).or_insert(place);
     }
-    check_start(&start, &states, problems);
-    Some(Flow {
-        business: business.map_or_else(|| name.to_owned(), str::to_owned),
-        name: name.into(),
+    if let Some(start) = &start {
+        check_start(start, &states, problems);
+    }
+    let places = Places {
+        name: name_item.map_or_else(|| beginning(file), |item| item.place()),
+        disclose: disclose.iter().map(|(f, _, places)| (f.clone(), places.clone())).collect(),
+        hours: hours.iter().map(|(name, _, place)| (name.clone(), place.clone())).collect(),
+    };
+    let first = states.keys().next().cloned();
+    let flow = Flow {
+        business: business.or(name).unwrap_or_default().to_owned(),
+        name: name.unwrap_or(file).into(),
         file: file.clone(),
         text: text.clone(),
-        start: start.state,
+        start: start.map(|start| start.state).or(first)?,
         locale,
         voices: voices.unwrap_or_else(|| Localized(IndexMap::new())),
         currency: currency.unwrap_or("USD").to_owned(),
         levels: levels.into_iter().collect(),
-        disclose: disclose.into_iter().collect(),
-        hours: hours.into_iter().collect(),
+        disclose: disclose
+            .into_iter()
+            .map(|(field, level, _)| (field, level.unwrap_or_else(|| "".into())))
+            .collect(),
+        hours: hours.into_iter().map(|(name, hours, _)| (name, hours)).collect(),
         states,
         variables,
         templates: templates.into_inner(),
-    })
+        places,
+    };
+    Some((flow, name.is_some()))
 }
 
-fn check_start(
-    start: &Target,
-    states: &IndexMap<crate::flow::name::StateName, State>,
-    problems: &Problems,
-) {
+fn check_start(start: &Target, states: &States, problems: &Problems) {
     if !states.contains_key(&start.state) {
         let message = format!("there is no state `{}` to start in", start.state);
-        let help = did_you_mean(
-            start.state.as_str(),
-            states.keys().map(super::super::name::StateName::as_str),
-        );
-        problems
-            .add(Finding::error("unknown-state", message, start.place.clone()).maybe_help(help));
+        let help = did_you_mean(start.state.as_str(), states.keys().map(StateName::as_str));
+        let finding = Finding::error("unknown-state", message, start.place.clone());
+        problems.add(finding.maybe_help(help));
     }
 }
 
@@ -105,8 +138,7 @@ fn read_name<'a>(item: &Item<'a>, of: &str) -> Option<&'a str> {
     let name = item.name()?;
     if !is_name(name) {
         let message = format!("`{name}` cannot be the name of {of}");
-        let help = "a name is a letter, then letters, digits, `_` and `-`";
-        item.report(Finding::error("bad-name", message, item.place()).help(help));
+        item.report(Finding::error("bad-name", message, item.place()).help(NAMES));
         return None;
     }
     Some(name)
@@ -116,7 +148,8 @@ fn read_locale(item: &Item<'_>) -> Option<Locale> {
     let text = item.text()?;
     let locale = Locale::parse(text);
     if locale.is_none() {
-        item.refuse("bad-locale", format!("`{text}` is not a language such as en-US"));
+        let message = format!("`{text}` is not a language such as en-US");
+        item.report(Finding::error("bad-locale", message, item.place()).help(LOCALES));
     }
     locale
 }
@@ -130,42 +163,42 @@ fn read_currency<'a>(item: &Item<'a>) -> Option<&'a str> {
     code.then_some(text)
 }
 
-fn read_table<T>(
-    root: &Reader<'_>,
-    key: &'static str,
-    read: impl Fn(&Item<'_>) -> Option<T>,
-) -> Vec<T> {
+fn read_table<T>(root: &Reader<'_>, key: &'static str, read: impl Fn(&Item<'_>) -> T) -> Vec<T> {
     let table = root.item(key).and_then(|item| item.table(format!("`{key}`")));
     let entries = table.map(|table| table.entries()).unwrap_or_default();
-    entries.iter().filter_map(read).collect()
+    entries.iter().map(read).collect()
 }
 
-fn read_states(
-    item: &Item<'_>,
-    words: &Vocabulary<'_>,
-) -> Option<IndexMap<crate::flow::name::StateName, State>> {
+type States = IndexMap<StateName, State>;
+/// The variables that states assign which could not be read.
+type Lost = Vec<(VariableName, Place)>;
+
+fn read_states(item: &Item<'_>, words: &Vocabulary<'_>) -> Option<(States, Lost)> {
     let table = item.table("`states`")?;
     let entries = table.entries();
     if entries.is_empty() {
         item.refuse("empty-value", "the flow has no states");
-    }
-    if entries.len() > limits::STATES_MAX {
-        item.refuse("too-many-states", format!("a flow has at most {} states", limits::STATES_MAX));
         return None;
     }
-    let mut states = IndexMap::new();
+    if entries.len() > limits::STATES_MAX {
+        let message = format!("a flow has at most {} states", limits::STATES_MAX);
+        let help = "move parts into sub-flows, which a `call` state enters";
+        item.report(Finding::error("too-many-states", message, item.place()).help(help));
+        return None;
+    }
+    let (mut states, mut lost) = (States::new(), Lost::new());
     for entry in entries {
         if !is_name(entry.key) {
             let message = format!("`{}` cannot be the name of a state", entry.key);
-            let help = "a name is a letter, then letters, digits, `_` and `-`";
-            entry.report(Finding::error("bad-name", message, entry.key_place()).help(help));
-            continue;
+            entry.report(Finding::error("bad-name", message, entry.key_place()).help(NAMES));
         }
-        // A state that cannot be read keeps its place, so that what leads to it is not reported too.
-        let state = read_state(&entry, words).unwrap_or_else(|| unreadable(&entry));
+        let state = read_state(&entry, words).unwrap_or_else(|| {
+            lost.extend(assigned_by(&entry));
+            unreadable(&entry)
+        });
         states.insert(state.name.clone(), state);
     }
-    Some(states)
+    Some((states, lost))
 }
 
 fn unreadable(entry: &Item<'_>) -> State {
@@ -180,22 +213,36 @@ fn unreadable(entry: &Item<'_>) -> State {
     }
 }
 
+/// What a state assigns, as far as can be told without its type.
+fn assigned_by(entry: &Item<'_>) -> Lost {
+    let Some(table) = entry.peek() else { return Lost::new() };
+    let one = table.item("var").and_then(|var| Some((var.as_text()?.into(), var.place())));
+    let tables = ["values", "give"].into_iter().filter_map(|key| table.item(key)?.peek());
+    let entries: Vec<_> = tables.flat_map(|table| table.entries()).collect();
+    one.into_iter().chain(entries.iter().map(|e| (e.key.into(), e.key_place()))).collect()
+}
+
 fn read_state(entry: &Item<'_>, words: &Vocabulary<'_>) -> Option<State> {
     let table = entry.table(format!("state `{}`", entry.key))?;
-    let kind_item = table.required("type")?;
+    let kind_item = table.required_or("type", || {
+        let names: Vec<_> = TYPES.iter().map(|of| of.name).collect();
+        Some(format!("it may be: {}", names.join(", ")))
+    })?;
     let of = read_type(&kind_item)?;
+    let table = table.knowing(of.keys.iter().chain(COMMON).map(|key| key.name));
     let requires = table.item("requires").and_then(|r| Some((r.name()?.into(), r.place())));
     let step_up = table.item("step_up").and_then(|target| read_target(&target));
     let accept = table.item("accept").and_then(|accept| accept.list()).unwrap_or_default();
     let accept = accept.iter().filter_map(|a| Some((a.name()?.to_owned(), a.place()))).collect();
-    if step_up.is_some() && requires.is_none() {
-        table.report(Finding::error(
-            "step-up-without-requires",
-            format!("state `{}` has a `step_up` and no `requires`", entry.key),
-            table.place(),
-        ));
+    if let (Some(item), false) = (table.item("step_up"), table.has("requires")) {
+        let message = format!("state `{}` has a `step_up` and no `requires`", entry.key);
+        item.report(
+            Finding::error("step-up-without-requires", message, item.key_place())
+                .help("say with `requires` which level is to be proved there"),
+        );
     }
-    let routes = read_routes(&table, of, requires.is_some(), step_up.is_some());
+    let guarded = table.has("requires") || table.has("step_up");
+    let routes = read_routes(&table, of, guarded, step_up.is_some());
     let reader = StateReader { table, words, of };
     let kind = (of.read)(&reader);
     reader.finish();
@@ -218,7 +265,9 @@ fn read_type(item: &Item<'_>) -> Option<&'static StateType> {
         let help = if COMING.contains(&name) {
             Some("this type is part of the language and not built yet".to_owned())
         } else {
-            did_you_mean(name, TYPES.iter().map(|of| of.name))
+            let names: Vec<_> = TYPES.iter().map(|of| of.name).collect();
+            did_you_mean(name, names.iter().copied())
+                .or_else(|| Some(format!("it may be: {}", names.join(", "))))
         };
         item.report(Finding::error("unknown-type", message, item.place()).maybe_help(help));
     }
@@ -228,19 +277,23 @@ fn read_type(item: &Item<'_>) -> Option<&'static StateType> {
 /// Reads `next`, `otherwise` and `on`, and reports outcomes that lead nowhere.
 fn read_routes(
     table: &Reader<'_>,
-    of: &StateType,
+    of: &'static StateType,
     requires: bool,
     step_up: bool,
 ) -> IndexMap<Outcome, Target> {
     let mut routes = IndexMap::new();
+    let on_item = table.item("on");
+    let on = on_item.as_ref().and_then(|on| on.table(format!("`on` of {}", table.what())));
     for (key, outcome) in [("next", Outcome::Next), ("otherwise", Outcome::Otherwise)] {
-        if of.outcomes.contains(&outcome) {
+        let misplaced = on.as_ref().is_some_and(|on| on.has(key));
+        if of.outcomes.contains(&outcome) && (table.has(key) || !misplaced) {
             let target = table.required(key).and_then(|item| read_target(&item));
             routes.extend(target.map(|target| (outcome, target)));
         }
     }
-    let on = table.item("on").and_then(|on| on.table(format!("`on` of {}", table.what())));
     let entries = on.as_ref().map(Reader::entries).unwrap_or_default();
+    // What a misspelt outcome was meant to be is not missing too.
+    let mut meant = Vec::new();
     for entry in &entries {
         let outcome = Outcome::of(entry.key);
         let known = match outcome {
@@ -249,46 +302,67 @@ fn read_routes(
             _ => of.outcomes.contains(&outcome) || of.name == "call",
         };
         if !known {
-            report_unknown_outcome(entry, of, requires);
+            meant.extend(report_unknown_outcome(entry, of, requires));
         }
         routes.extend(read_target(entry).map(|target| (outcome, target)));
     }
-    let missing: Vec<_> = of
-        .outcomes
-        .iter()
-        .chain(step_up.then_some(&Outcome::Denied))
-        .filter(|outcome| !matches!(outcome, Outcome::Next | Outcome::Otherwise))
-        .filter(|outcome| !entries.iter().any(|entry| entry.key == outcome.as_str()))
-        .map(|outcome| format!("`{outcome}`"))
-        .collect();
-    if !missing.is_empty() {
-        let place = on.map_or_else(|| table.place(), |on| on.place());
-        let message = format!("{} does not say where {} leads", table.what(), missing.join(", "));
-        table.report(
-            Finding::error("unrouted-outcome", message, place).help(format!(
-                "add to `on`: {} = \"…\"",
-                missing.join(" = \"…\", ").replace('`', "")
-            )),
-        );
+    let wanted = of.outcomes.iter().chain(step_up.then_some(&Outcome::Denied));
+    let wanted = wanted.filter(|outcome| !matches!(outcome, Outcome::Next | Outcome::Otherwise));
+    let missing = wanted.filter(|outcome| {
+        !meant.contains(&outcome.as_str()) && !entries.iter().any(|e| e.key == outcome.as_str())
+    });
+    // One that is routed beside `on` is not missing, but misplaced.
+    let (misplaced, missing): (Vec<_>, Vec<_>) =
+        missing.partition(|outcome| table.has(outcome.as_str()));
+    for entry in misplaced.iter().filter_map(|outcome| table.item(outcome.as_str())) {
+        let message = format!("{} has no key `{}`", table.what(), entry.key);
+        let help = format!("outcomes are routed in `on`: on = {{ {} = \"…\" }}", entry.key);
+        table.report(Finding::error("unknown-key", message, entry.key_place()).help(help));
+    }
+    // An `on` that is no table is reported already.
+    if !missing.is_empty() && on_item.is_some() == on.is_some() {
+        report_unrouted(table, on.as_ref(), &missing);
     }
     routes
 }
 
-fn report_unknown_outcome(entry: &Item<'_>, of: &StateType, requires: bool) {
+fn report_unrouted(table: &Reader<'_>, on: Option<&Reader<'_>>, missing: &[&Outcome]) {
+    let names: Vec<_> = missing.iter().map(|outcome| format!("`{outcome}`")).collect();
+    let lead = if names.len() == 1 { "leads" } else { "lead" };
+    let message = format!("{} does not say where {} {lead}", table.what(), listed(&names));
+    let routes: Vec<_> = missing.iter().map(|outcome| format!("{outcome} = \"…\"")).collect();
+    let help = match on {
+        Some(_) => format!("add to `on`: {}", routes.join(", ")),
+        None => format!("add: on = {{ {} }}", routes.join(", ")),
+    };
+    let place = on.map_or_else(|| table.place(), Reader::place);
+    table.report(Finding::error("unrouted-outcome", message, place).help(help));
+}
+
+/// Reports an outcome that the type does not have, and says which was probably meant.
+fn report_unknown_outcome(
+    entry: &Item<'_>,
+    of: &'static StateType,
+    requires: bool,
+) -> Option<&'static str> {
     let mut known: Vec<_> = of.outcomes.iter().map(Outcome::as_str).collect();
     known.retain(|name| !matches!(*name, "next" | "otherwise"));
     if requires {
         known.push("denied");
     }
-    let help = match (entry.key, known.as_slice()) {
-        ("next", _) => Some("write `next = \"…\"` beside `on`, not in it".to_owned()),
-        ("denied", _) => Some("only a state with `requires` can deny".to_owned()),
-        (_, []) => Some(format!("a `{}` state has no outcomes to route", of.name)),
-        (key, known) => did_you_mean(key, known.iter().copied())
-            .or_else(|| Some(format!("its outcomes are: {}", known.join(", ")))),
+    let meant = nearest(entry.key, known.iter().copied());
+    let help = match (entry.key, known.as_slice(), meant) {
+        (beside @ ("next" | "otherwise"), _, _) => {
+            format!("write `{beside} = \"…\"` beside `on`, not in it")
+        }
+        ("denied", _, _) => "only a state with `requires` can deny".into(),
+        (_, [], _) => format!("a `{}` state has no outcomes to route", of.name),
+        (_, _, Some(meant)) => format!("did you mean `{meant}`?"),
+        _ => format!("its outcomes are: {}", known.join(", ")),
     };
     let message = format!("a `{}` state never ends with `{}`", of.name, entry.key);
-    entry.report(Finding::error("unknown-outcome", message, entry.key_place()).maybe_help(help));
+    entry.report(Finding::error("unknown-outcome", message, entry.key_place()).help(help));
+    meant
 }
 
 #[cfg(test)]

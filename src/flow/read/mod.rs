@@ -10,19 +10,38 @@ use indexmap::IndexMap;
 use super::{Flow, FlowSet};
 use crate::diagnostic::{Finding, Problems, Sources};
 
+/// The codes that say that something is not there.
+const ABSENCES: [&str; 10] = [
+    "missing-key",
+    "unrouted-outcome",
+    "unknown-state",
+    "unknown-level",
+    "unknown-hours",
+    "unknown-variable",
+    "undisclosed-field",
+    "unknown-outcome",
+    "unknown-flow",
+    "bad-level",
+];
+
 /// Reads flow files that may call each other. The set holds every flow that could be read at all; it
 /// is to be used only if no finding is an error.
 pub fn read(sources: &Sources) -> (FlowSet, Vec<Finding>) {
     let problems = Problems::default();
     let mut flows: IndexMap<_, Arc<Flow>> = IndexMap::new();
+    let mut all_read = true;
     for (file, text) in sources.iter() {
-        let Some(flow) = file::read(file, text, &problems) else { continue };
+        let Some((flow, named)) = file::read(file, text, &problems) else {
+            all_read = false;
+            continue;
+        };
+        all_read &= named;
         if let Some(other) = flows.get(&flow.name) {
             problems.add(
                 Finding::error(
                     "duplicate-flow",
                     format!("a flow named `{}` is in `{}` already", flow.name, other.file),
-                    file::beginning(&flow.file),
+                    flow.places.name.clone(),
                 )
                 .help("give each file its own `name`"),
             );
@@ -31,11 +50,19 @@ pub fn read(sources: &Sources) -> (FlowSet, Vec<Finding>) {
         flows.insert(flow.name.clone(), Arc::new(flow));
     }
     let set: FlowSet = flows.into_values().collect();
+    let broken = problems.files_with_errors();
     for flow in set.iter() {
-        resolve::resolve(flow, &set, &problems);
+        resolve::resolve(flow, &set, &resolve::Known { all_read, broken: &broken }, &problems);
     }
+    let lost: Vec<_> =
+        sources.iter().map(|(file, _)| file).filter(|f| problems.lost_in(f)).collect();
     let mut findings = problems.into_findings();
-    sort(&mut findings, sources);
+    // What seems to be missing from a file that could not be read to the end may well be there.
+    findings.retain(|finding| {
+        let file = finding.place().map(|place| &place.file);
+        !(ABSENCES.contains(&finding.code) && file.is_some_and(|file| lost.contains(&file)))
+    });
+    sources.sort(&mut findings);
     (set, findings)
 }
 
@@ -45,15 +72,4 @@ pub fn read_one(file: &str, text: &str) -> (Option<Arc<Flow>>, Vec<Finding>) {
     sources.add(file, text);
     let (set, findings) = read(&sources);
     (set.iter().next().cloned(), findings)
-}
-
-/// Puts findings in the order of files and places, and drops what was found twice.
-fn sort(findings: &mut Vec<Finding>, sources: &Sources) {
-    let files: Vec<_> = sources.iter().map(|(file, _)| file.clone()).collect();
-    findings.sort_by_key(|finding| {
-        let place = finding.place();
-        let file = place.and_then(|place| files.iter().position(|file| *file == place.file));
-        (file, place.map(|place| place.span.start))
-    });
-    findings.dedup();
 }

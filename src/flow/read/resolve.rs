@@ -1,9 +1,12 @@
 //! Names: each that a flow uses must lead somewhere.
 
-use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::diagnostic::{Finding, Place, Problems, did_you_mean, listed, nearest};
 use crate::flow::condition::Condition;
 use crate::flow::level::Fact;
-use crate::flow::name::{FieldName, LevelName, VariableName};
+use crate::flow::name::{FieldName, LevelName, StateName, VariableName};
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State, Target};
 use crate::flow::states::call::CallFlow;
@@ -11,11 +14,23 @@ use crate::flow::states::set::Assigned;
 use crate::flow::template::{Template, Use};
 use crate::flow::{Flow, FlowSet};
 
-pub(super) fn resolve(flow: &Flow, set: &FlowSet, problems: &Problems) {
-    let resolver = Resolver { flow, set, problems };
+/// What could be read of the files.
+pub(super) struct Known<'a> {
+    /// Whether every file gave a flow with a name.
+    pub all_read: bool,
+    /// The files with errors of their own.
+    pub broken: &'a BTreeSet<Arc<str>>,
+}
+
+pub(super) fn resolve(flow: &Flow, set: &FlowSet, known: &Known<'_>, problems: &Problems) {
+    let resolver = Resolver { flow, set, known, problems };
     for (field, level) in &flow.disclose {
-        if !flow.levels.contains_key(level) {
-            resolver.unknown_level(level, &resolver.disclosure_place(field));
+        // A level that could not be read has no name.
+        if !level.as_str().is_empty()
+            && !flow.levels.contains_key(level)
+            && let Some((_, place)) = flow.places.disclose.get(field)
+        {
+            resolver.unknown_level(level, place);
         }
     }
     for state in flow.states.values() {
@@ -26,6 +41,7 @@ pub(super) fn resolve(flow: &Flow, set: &FlowSet, problems: &Problems) {
 struct Resolver<'a> {
     flow: &'a Flow,
     set: &'a FlowSet,
+    known: &'a Known<'a>,
     problems: &'a Problems,
 }
 
@@ -66,7 +82,7 @@ impl Resolver<'_> {
         if self.flow.states.contains_key(&target.state) {
             return;
         }
-        let names = self.flow.states.keys().map(super::super::name::StateName::as_str);
+        let names = self.flow.states.keys().map(StateName::as_str);
         let message = format!("there is no state `{}`", target.state);
         self.problems.add(
             Finding::error("unknown-state", message, target.place.clone())
@@ -114,6 +130,9 @@ impl Resolver<'_> {
         if known().any(|name| name == field) {
             return;
         }
+        if self.caller_lost() {
+            return;
+        }
         let message = format!("nobody may hear `{field}`: it is not named in `disclose`");
         let help = did_you_mean(field.as_str(), known().map(FieldName::as_str))
             .unwrap_or_else(|| format!("say who may: [disclose] {field} = \"<level>\""));
@@ -126,19 +145,26 @@ impl Resolver<'_> {
             matches!(&state.kind, Kind::Call(call) if call.flow == self.flow.name
                 && call.with.iter().any(|passed| passed.to == *variable))
         });
-        if passed || self.flow.variables.contains_key(variable) {
+        if passed || self.flow.variables.contains_key(variable) || self.caller_lost() {
             return;
         }
         let known = self.flow.variables.keys().map(VariableName::as_str);
         let message = format!("nothing ever sets `{variable}`");
-        self.problems.add(
-            Finding::error("unknown-variable", message, place.clone())
-                .maybe_help(did_you_mean(variable.as_str(), known.chain(["account", "code"]))),
-        );
+        let help = if self.flow.disclose.contains_key(variable.as_str()) {
+            Some(format!("a field of the account is written `account.{variable}`"))
+        } else {
+            did_you_mean(variable.as_str(), known)
+        };
+        let finding = Finding::error("unknown-variable", message, place.clone());
+        self.problems.add(finding.maybe_help(help));
     }
 
     fn call(&self, state: &State, call: &CallFlow) {
         let Some(called) = self.set.get(call.flow.as_str()) else {
+            if !self.known.all_read {
+                // It may be one whose file is reported already.
+                return;
+            }
             let known = self.set.iter().map(|flow| flow.name.as_str());
             let message = format!("there is no flow `{}`", call.flow);
             let help = did_you_mean(call.flow.as_str(), known)
@@ -150,9 +176,23 @@ impl Resolver<'_> {
         for passed in &call.with {
             self.variable(&passed.from, &passed.place);
         }
+        if self.known.broken.contains(&called.file) {
+            // What it returns may have been lost.
+            return;
+        }
         let outcomes = outcomes_of(called);
+        let wrong: Vec<_> = state
+            .routes
+            .iter()
+            .filter(|(outcome, _)| **outcome != Outcome::Denied && !outcomes.contains(outcome))
+            .map(|(outcome, target)| {
+                (outcome, target, nearest(outcome.as_str(), outcomes.iter().map(Outcome::as_str)))
+            })
+            .collect();
         for outcome in &outcomes {
-            if !state.routes.contains_key(outcome) {
+            // What a misspelt outcome was meant to be is not missing too.
+            let meant = wrong.iter().any(|(.., meant)| *meant == Some(outcome.as_str()));
+            if !meant && !state.routes.contains_key(outcome) {
                 let message =
                     format!("state `{}` does not say where `{outcome}` leads", state.name);
                 self.problems.add(
@@ -162,16 +202,25 @@ impl Resolver<'_> {
                 );
             }
         }
-        for (outcome, target) in &state.routes {
-            if *outcome != Outcome::Denied && !outcomes.contains(outcome) {
-                let message = format!("flow `{}` never returns `{outcome}`", call.flow);
-                let help = did_you_mean(outcome.as_str(), outcomes.iter().map(Outcome::as_str));
-                self.problems.add(
-                    Finding::error("unknown-outcome", message, target.place.clone())
-                        .maybe_help(help),
-                );
-            }
+        for (outcome, target, meant) in wrong {
+            let message = format!("flow `{}` never returns `{outcome}`", call.flow);
+            let words: Vec<_> = outcomes.iter().map(|outcome| format!("`{outcome}`")).collect();
+            let help = match (meant, words.as_slice()) {
+                (Some(meant), _) => format!("did you mean `{meant}`?"),
+                (None, []) => "it returns nothing".into(),
+                (None, words) => format!("it returns {}", listed(words)),
+            };
+            let place = self.route_place(outcome, target);
+            self.problems.add(Finding::error("unknown-outcome", message, place).help(help));
         }
+    }
+
+    /// Where the outcome of a route is written: before its target.
+    fn route_place(&self, outcome: &Outcome, target: &Target) -> Place {
+        let before = self.flow.text.get(..target.place.span.start).unwrap_or_default();
+        let Some(start) = before.rfind(outcome.as_str()) else { return target.place.clone() };
+        let span = start..start + outcome.as_str().len();
+        Place { file: target.place.file.clone(), span }
     }
 
     /// The flows that call this one, directly or not, and this one: levels and disclosure are theirs.
@@ -195,7 +244,16 @@ impl Resolver<'_> {
             || self.callers().iter().any(|flow| flow.levels.contains_key(level))
     }
 
+    /// Whether a flow that calls this one may be among those that could not be read, and with it
+    /// what this one gets from there.
+    fn caller_lost(&self) -> bool {
+        !self.known.all_read && self.callers().is_empty()
+    }
+
     fn unknown_level(&self, level: &LevelName, place: &Place) {
+        if self.caller_lost() {
+            return;
+        }
         let message = format!("there is no level `{level}`");
         let help = did_you_mean(level.as_str(), self.flow.levels.keys().map(LevelName::as_str));
         let help = help.unwrap_or_else(|| {
@@ -203,16 +261,6 @@ impl Resolver<'_> {
             format!("define it under [levels], over the facts {facts}")
         });
         self.problems.add(Finding::error("unknown-level", message, place.clone()).help(help));
-    }
-
-    fn disclosure_place(&self, field: &FieldName) -> Place {
-        let text = &self.flow.text;
-        let section = text.find("[disclose]").unwrap_or(0);
-        let start = text
-            .get(section..)
-            .and_then(|rest| rest.find(field.as_str()))
-            .map_or(section, |offset| section + offset);
-        Place { file: self.flow.file.clone(), span: start..start + field.as_str().len() }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::diagnostic::{Finding, Place};
 use crate::flow::name::{VariableName, is_name};
 use crate::flow::state::{Kind, Listen};
-use crate::flow::template::RESERVED;
+use crate::flow::template::{NAMING, RESERVED};
 use crate::limits;
 
 /// A state that takes something into a variable.
@@ -105,7 +105,10 @@ fn read(state: &StateReader<'_, '_>) -> Option<Gather> {
     let only = |key: &str, of: &str| {
         if state.table.has(key) && kind != Some(of) {
             let message = format!("`{key}` has a meaning for `kind = \"{of}\"` alone");
-            state.table.report(Finding::error("bad-gather", message, state.table.place()));
+            let place =
+                state.item(key).map_or_else(|| state.table.place(), |item| item.key_place());
+            let help = format!("write `kind = \"{of}\"`, or leave `{key}` out");
+            state.table.report(Finding::error("bad-gather", message, place).help(help));
         }
     };
     only("digits", "digits");
@@ -121,7 +124,8 @@ fn read(state: &StateReader<'_, '_>) -> Option<Gather> {
     let variable = state.required("var")?;
     let name = variable.name()?;
     if !is_name(name) || RESERVED.contains(&name) {
-        variable.refuse("bad-name", format!("`{name}` cannot be the name of a variable"));
+        let message = format!("`{name}` cannot be the name of a variable");
+        variable.report(Finding::error("bad-name", message, variable.place()).help(NAMING));
     }
     let speech = speech || what == What::Speech;
     let (variable, variable_place) = (name.into(), variable.place());

@@ -61,10 +61,10 @@ fn read(state: &StateReader<'_, '_>) -> Option<Identify> {
     let (keys, speech) = (ways.contains(&"digits"), ways.contains(&"speech"));
     let listen = if keys || speech { Some(state.listen()?) } else { None };
     let digits = state.optional_integer("digits", 1, limits::DIGITS_MAX as u64);
-    if listen.is_none() && state.table.has("prompt") {
+    if let (None, Some(prompt)) = (&listen, state.item("prompt")) {
         let message = "`prompt` asks for an account number, but `by` takes none";
-        state.table.report(
-            Finding::error("bad-identify", message, state.table.place())
+        prompt.report(
+            Finding::error("bad-identify", message, prompt.key_place())
                 .help("add \"digits\" to `by`, or leave the prompt out"),
         );
     }

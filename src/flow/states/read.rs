@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::{COMMON, StateType};
 use crate::diagnostic::{Finding, Problems};
 use crate::document::{Item, Reader};
-use crate::flow::locale::Locale;
+use crate::flow::locale::{LOCALES, Locale};
 use crate::flow::prompt::{Localized, Piece, Prompt};
 use crate::flow::state::{Listen, Target};
 use crate::flow::template::{Template, Templates, Use};
@@ -119,7 +119,11 @@ impl<'a> StateReader<'a, '_> {
         };
         let prompt = Prompt { pieces };
         if !code_allowed && prompt.uses().any(|used| *used == Use::Code) {
-            item.refuse("bad-template", "there is no code to fill in here");
+            let message = "there is no code to fill in here";
+            item.report(
+                Finding::error("bad-template", message, item.place())
+                    .help("a code stands only in the `message` of a state that sends one"),
+            );
         }
         Some(prompt)
     }
@@ -185,7 +189,8 @@ pub(in crate::flow) fn read_localized<'a, T>(
         let locale = Locale::parse(entry.key);
         if locale.is_none() {
             let message = format!("`{}` is not a language such as en-US", entry.key);
-            entry.report(Finding::error("bad-locale", message, entry.key_place()));
+            let finding = Finding::error("bad-locale", message, entry.key_place());
+            entry.report(finding.help(LOCALES));
         }
         if let Some((locale, value)) = locale.zip(read(&entry)) {
             values.insert(locale, value);

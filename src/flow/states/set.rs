@@ -6,10 +6,10 @@
 use super::{Key, NEXT, Outcome, Shape, StateReader, StateType};
 use crate::diagnostic::{Finding, Place};
 use crate::flow::condition;
-use crate::flow::locale::Locale;
+use crate::flow::locale::{LOCALES, Locale};
 use crate::flow::name::{VariableName, is_name};
 use crate::flow::state::Kind;
-use crate::flow::template::{RESERVED, Template};
+use crate::flow::template::{NAMING, RESERVED, Template};
 use crate::flow::value::Value;
 
 /// A state that assigns.
@@ -60,7 +60,8 @@ fn read(state: &StateReader<'_, '_>) -> Set {
     for entry in table.iter().flat_map(crate::document::Reader::entries) {
         if !is_name(entry.key) || RESERVED.contains(&entry.key) {
             let message = format!("`{}` cannot be the name of a variable", entry.key);
-            entry.report(Finding::error("bad-name", message, entry.key_place()));
+            let finding = Finding::error("bad-name", message, entry.key_place());
+            entry.report(finding.help(NAMING));
         }
         let to = match entry.as_text() {
             Some(text) => {
@@ -76,9 +77,11 @@ fn read(state: &StateReader<'_, '_>) -> Set {
         }));
     }
     let locale = state.item("locale").and_then(|item| {
-        let locale = Locale::parse(item.text()?);
+        let text = item.text()?;
+        let locale = Locale::parse(text);
         if locale.is_none() {
-            item.refuse("bad-locale", "this is not a language such as en-US");
+            let message = format!("`{text}` is not a language such as en-US");
+            item.report(Finding::error("bad-locale", message, item.place()).help(LOCALES));
         }
         locale
     });

@@ -104,7 +104,14 @@ fn read_to(item: &Item<'_>) -> Option<To> {
     };
     let text = target.name()?;
     let refuse = |message: &str| {
-        target.refuse("bad-transfer", format!("`{text}` {message}"));
+        let help = match target.key {
+            "number" => Some("write it in full, with `+` and its country code"),
+            "sip" => Some("an address begins with `sip:` and has an `@` in it"),
+            _ => None,
+        };
+        let message = format!("`{text}` {message}");
+        let finding = Finding::error("bad-transfer", message, target.place());
+        target.report(finding.maybe_help(help.map(Into::into)));
         None
     };
     match target.key {
