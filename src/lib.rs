@@ -2,6 +2,7 @@
 
 pub mod carrier;
 pub mod chance;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod diagnostic;
@@ -13,6 +14,7 @@ pub mod flow;
 pub mod limits;
 pub mod outbox;
 pub mod phone;
+pub mod render;
 pub mod secret;
 pub mod server;
 pub mod store;

@@ -1,0 +1,120 @@
+//! The checker: what is wrong with flows that can be read, as findings.
+//!
+//! Each rule is a file in `rules` and a line in [`RULES`]; the head of its file is its page, which
+//! [`explain`] prints. What the reader itself reports has its pages in `language`.
+
+mod graph;
+mod language;
+mod report;
+mod rules;
+mod subject;
+mod words;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::diagnostic::{Finding, Severity, Sources};
+use crate::flow::{self, Flow, FlowSet};
+
+pub use report::Report;
+pub use rules::RULES;
+pub use subject::Subject;
+
+/// Something that can be wrong with a flow.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its name in findings, in `explain` and in `accept`.
+    pub code: &'static str,
+    /// What it finds, in a line.
+    pub title: &'static str,
+    /// How bad that is.
+    pub severity: Severity,
+    /// The source of its file, whose head is its page.
+    pub source: &'static str,
+    /// Looks for it.
+    pub check: fn(&Subject<'_>, &mut Report<'_>),
+}
+
+/// What there is to know of a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The code.
+    pub code: &'static str,
+    /// What it stands for, in a line.
+    pub title: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is found, why that matters, how to fix it, in Markdown.
+    pub text: String,
+}
+
+/// Runs every rule over flows that were read without an error.
+pub fn check(flows: &FlowSet) -> Vec<Finding> {
+    let subject = Subject::new(flows);
+    let mut findings = Vec::new();
+    for rule in RULES {
+        (rule.check)(&subject, &mut Report::new(rule, &mut findings));
+    }
+    findings
+}
+
+/// Reads flows and checks them: what everything that uses flows begins with.
+///
+/// The rules run over the flows that were read without an error and are not joined by calls, either
+/// way, to one that was not: what a misspelt name cuts off would be reported a second time as a
+/// state that cannot be reached.
+pub fn check_sources(sources: &Sources) -> (FlowSet, Vec<Finding>) {
+    let (flows, mut findings) = flow::read(sources);
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let broken = errors.filter_map(|finding| Some(&*finding.place()?.file)).collect();
+    let sound = apart_from(&flows, &broken);
+    findings.extend(check(&sound));
+    sources.sort(&mut findings);
+    (flows, findings)
+}
+
+/// The flows that have nothing to do with the broken files.
+fn apart_from(flows: &FlowSet, broken: &BTreeSet<&str>) -> FlowSet {
+    let is_broken = |flow: &&Arc<Flow>| broken.contains(&*flow.file);
+    let mut touched: BTreeSet<_> = flows.iter().filter(is_broken).map(|flow| &flow.name).collect();
+    loop {
+        let known = touched.len();
+        for flow in flows.iter() {
+            if touched.contains(&flow.name) {
+                touched.extend(flow.calls());
+            } else if flow.calls().any(|called| touched.contains(called)) {
+                touched.insert(&flow.name);
+            }
+        }
+        if touched.len() == known {
+            return flows.iter().filter(|flow| !touched.contains(&flow.name)).cloned().collect();
+        }
+    }
+}
+
+/// The pages of every code, in alphabetical order.
+pub fn pages() -> Vec<Page> {
+    let rules = RULES.iter().map(|rule| Page {
+        code: rule.code,
+        title: rule.title,
+        severity: rule.severity,
+        text: head(rule.source),
+    });
+    let mut pages: Vec<_> = rules.chain(language::pages()).collect();
+    pages.sort_by_key(|page| page.code);
+    pages
+}
+
+/// The page of a code, in Markdown.
+pub fn explain(code: &str) -> Option<String> {
+    let page = pages().into_iter().find(|page| page.code == code)?;
+    let severity = page.severity.as_str();
+    Some(format!("# {code}\n\n{severity}: {}\n\n{}\n", page.title, page.text))
+}
+
+/// The comment at the head of a source file, without its marks.
+fn head(source: &str) -> String {
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+    let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,39 @@
+//! The rules, one a file. A new rule is a file and a line in each of the two lists here.
+
+mod loop_without_input;
+mod menu_prompt_key;
+mod missing_locale;
+mod no_way_out;
+mod prompt_too_long;
+mod recursive_call;
+mod return_without_caller;
+mod return_without_outcome;
+mod secret_in_gather;
+mod uneven_disclosure;
+mod unknown_accept;
+mod unreachable_state;
+mod unused;
+mod weak_level;
+
+use super::{Report, Rule, Subject};
+
+/// Every rule.
+pub const RULES: &[&Rule] = &[
+    &unreachable_state::RULE,
+    &no_way_out::RULE,
+    &loop_without_input::RULE,
+    &return_without_caller::RULE,
+    &return_without_outcome::RULE,
+    &recursive_call::RULE,
+    &secret_in_gather::RULE,
+    &weak_level::RULE,
+    &missing_locale::RULE,
+    &uneven_disclosure::RULE,
+    &menu_prompt_key::RULE,
+    &prompt_too_long::RULE,
+    &unused::RULE,
+    &unknown_accept::RULE,
+];
+
+#[cfg(test)]
+mod tests;

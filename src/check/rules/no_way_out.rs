@@ -1,0 +1,188 @@
+//! States from which no call can be ended: however the caller chooses, no `hangup`, no `reject` and,
+//! in a sub-flow, no `return` is ever reached. Of states that lead to each other the first is
+//! reported.
+//!
+//! ## Why
+//!
+//! The caller can only hang up. Those who do not, a forgotten telephone or a machine, keep the line
+//! until the provider's own limit of four hours, and somebody pays for it.
+//!
+//! ## How to fix it
+//!
+//! Give one of the states a way to an end: a key for goodbye, or an outcome such as `no_input`.
+//!
+//! ## Before
+//!
+//! ```toml
+//! [states.menu]
+//! type = "menu"
+//! prompt = "For our hours press 1."
+//! keys = { 1 = "hours" }
+//! on = { no_input = "menu", no_match = "menu" }
+//! ```
+//!
+//! ## After
+//!
+//! ```toml
+//! on = { no_input = "bye", no_match = "menu" }
+//!
+//! [states.bye]
+//! type = "hangup"
+//! prompt = "Goodbye."
+//! ```
+
+use std::collections::BTreeSet;
+
+use super::{Report, Rule, Subject};
+use crate::check::graph::Graph;
+use crate::check::subject::{Reached, Walk, denied, own_targets};
+use crate::diagnostic::{Severity, listed};
+use crate::flow::name::FlowName;
+use crate::flow::state::{Kind, State};
+
+pub(super) const RULE: Rule = Rule {
+    code: "no-way-out",
+    title: "states from which no call can be ended",
+    severity: Severity::Error,
+    source: include_str!("no_way_out.rs"),
+    check,
+};
+
+fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let ending = ending_flows(subject);
+    for walk in subject.walks() {
+        let graph = ways(walk);
+        let out = graph.reversed().reach(ends(walk, &ending));
+        let stuck = |index: &usize| walk.reached(*index) && out.get(*index).is_some_and(|out| !out);
+        for trap in graph.components() {
+            // What leads into a trap is stuck too, and is freed with it.
+            let is_trap = trap.iter().all(stuck)
+                && trap.iter().flat_map(|node| graph.next(*node)).all(|to| trap.contains(to));
+            if is_trap && let Some(state) = trap.first().and_then(|first| walk.state(*first)) {
+                let message = format!("a call that gets to state `{}` can never end", state.name);
+                let finding = report.finding(message, &state.place).help(help(walk, &trap));
+                report.add_at(state, finding);
+            }
+        }
+    }
+}
+
+fn help(walk: &Walk<'_>, trap: &[usize]) -> String {
+    const NAMED: usize = 5;
+    let names = trap.iter().filter_map(|index| walk.state(*index));
+    let names: Vec<_> = names.map(|state| format!("`{}`", state.name)).collect();
+    match names.as_slice() {
+        [_] => "lead from it to a state that hangs up".into(),
+        names if names.len() <= NAMED => {
+            format!("lead from one of {} to a state that hangs up", listed(names))
+        }
+        names => format!(
+            "lead from one of {} and {} more to a state that hangs up",
+            names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "),
+            names.len() - NAMED
+        ),
+    }
+}
+
+/// Every way on, a step-up and the way back from it included.
+fn ways(walk: &Walk<'_>) -> Graph {
+    let mut graph = Graph::new(walk.flow.states.len());
+    for (from, (state, back)) in walk.flow.states.values().zip(walk.comes_back_to()).enumerate() {
+        let edges = state.edges().into_iter().map(|edge| edge.to);
+        edges.filter_map(|to| walk.index(&to.state)).for_each(|to| graph.add(from, to));
+        if matches!(state.kind, Kind::Return(_)) {
+            for asked in back.iter().filter_map(|asked| walk.state(*asked)) {
+                let on = own_targets(asked).into_iter().chain(denied(asked));
+                on.filter_map(|to| walk.index(&to.state)).for_each(|to| graph.add(from, to));
+                // A state that ends the call is an end for what comes back to it.
+                walk.index(&asked.name).into_iter().for_each(|to| graph.add(from, to));
+            }
+        }
+    }
+    graph
+}
+
+/// The states that end a call, or let a calling flow go on. A `return` with nothing to return to is
+/// reported by another rule.
+fn ends<'w>(
+    walk: &'w Walk<'_>,
+    ending: &'w BTreeSet<&FlowName>,
+) -> impl Iterator<Item = usize> + use<'w> {
+    let is_end = move |(index, state): &(usize, &State)| match &state.kind {
+        Kind::Hangup(_) | Kind::Reject(_) => true,
+        Kind::Return(_) => walk.plainly(*index) != Reached::Never,
+        Kind::Call(call) => ending.contains(&call.flow),
+        _ => false,
+    };
+    walk.flow.states.values().enumerate().filter(is_end).map(|(index, _)| index)
+}
+
+/// The flows that can end the call they are called in, by themselves or through what they call.
+fn ending_flows<'f>(subject: &Subject<'f>) -> BTreeSet<&'f FlowName> {
+    let mut ending: BTreeSet<&FlowName> = BTreeSet::new();
+    loop {
+        let ends = |(index, state): (usize, &State), walk: &Walk<'_>| {
+            let end = match &state.kind {
+                Kind::Hangup(_) | Kind::Reject(_) => true,
+                Kind::Call(call) => ending.contains(&call.flow),
+                _ => false,
+            };
+            end && walk.reached(index)
+        };
+        let found = subject
+            .walks()
+            .filter(|walk| walk.flow.states.values().enumerate().any(|state| ends(state, walk)));
+        let found: BTreeSet<_> = found.map(|walk| &walk.flow.name).collect();
+        if found.len() == ending.len() {
+            return ending;
+        }
+        ending = found;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::{ENDS, check, findings};
+
+    #[test]
+    fn a_menu_that_leads_to_itself_is_a_trap() {
+        let found = check(
+            "intro",
+            "[states.intro]\ntype = \"say\"\nprompt = \"a\"\nnext = \"menu\"\n[states.menu]\n\
+             type = \"menu\"\nprompt = \"Press 1\"\nkeys = { 1 = \"more\" }\n\
+             on = { no_input = \"menu\", no_match = \"menu\" }\n\
+             [states.more]\ntype = \"say\"\nprompt = \"b\"\nnext = \"menu\"\n",
+        );
+        assert_eq!(found, ["7: no-way-out: a call that gets to state `menu` can never end"]);
+    }
+
+    #[test]
+    fn a_sub_flow_that_returns_or_hangs_up_is_a_way_out() {
+        let main = "name = \"m\"\nstart = \"go\"\n[states.go]\ntype = \"call\"\nflow = \"s\"\n\
+                    on = { ok = \"go2\" }\n[states.go2]\ntype = \"menu\"\nprompt = \"Press 1\"\n\
+                    keys = { 1 = \"go\" }\non = { no_input = \"go\", no_match = \"go\" }\n";
+        let returns = "[states.done]\ntype = \"return\"\noutcome = \"ok\"\n";
+        let menu = ENDS.replace("type = \"hangup\"", "type = \"return\"\noutcome = \"ok\"");
+        let stuck = format!("name = \"s\"\nstart = \"ask\"\n{menu}");
+        assert_eq!(
+            findings(&[main, &stuck]),
+            ["0:3: no-way-out: a call that gets to state `go` can never end"]
+        );
+        let free = ENDS.replace("no_match = \"bye\"", "no_match = \"done\"");
+        let free = format!("name = \"s\"\nstart = \"ask\"\n{free}{returns}");
+        assert_eq!(findings(&[main, &free]), [""; 0]);
+    }
+
+    #[test]
+    fn a_step_up_comes_back_to_what_goes_on() {
+        let found = check(
+            "secret",
+            "levels = { basic = { any = [\"pin\"] } }\n[states.secret]\ntype = \"hangup\"\n\
+             requires = \"basic\"\nstep_up = \"pin\"\non = { denied = \"pin\" }\n\
+             [states.pin]\ntype = \"gather_pin\"\nprompt = \"Your PIN, please.\"\n\
+             on = { ok = \"done\", failed = \"done\", locked = \"done\" }\n\
+             [states.done]\ntype = \"return\"\n",
+        );
+        assert_eq!(found, ["13: return-without-caller: `done` has nothing to return to"]);
+    }
+}

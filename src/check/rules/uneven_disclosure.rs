@@ -1,0 +1,91 @@
+//! A prompt that fills in an account field in one language and not in another.
+//!
+//! ## Why
+//!
+//! Callers of the one language hear what callers of the other do not. Either a translation is out of
+//! date, or something is said that was taken out elsewhere for a reason.
+//!
+//! ## How to fix it
+//!
+//! Make the wordings say the same.
+//!
+//! ## Before
+//!
+//! ```toml
+//! prompt = { en-US = "Hello {{ account.first_name }}.", es-MX = "Hola." }
+//! ```
+//!
+//! ## After
+//!
+//! ```toml
+//! prompt = { en-US = "Hello.", es-MX = "Hola." }
+//! ```
+
+use std::collections::BTreeSet;
+
+use super::{Report, Rule, Subject};
+use crate::check::words::by_language;
+use crate::diagnostic::Severity;
+use crate::flow::template::{Template, Use};
+
+pub(super) const RULE: Rule = Rule {
+    code: "uneven-disclosure",
+    title: "a prompt that tells more in one language than in another",
+    severity: Severity::Warning,
+    source: include_str!("uneven_disclosure.rs"),
+    check,
+};
+
+fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for (_, state) in subject.states() {
+        for prompt in state.prompts() {
+            let texts = by_language(prompt);
+            let fields: Vec<_> = texts.values().map(|texts| fields(texts)).collect();
+            let all: BTreeSet<_> = fields.iter().flatten().copied().collect();
+            for ((locale, texts), told) in texts.iter().zip(&fields) {
+                let kept: Vec<_> = all.difference(told).collect();
+                let ([field, ..], Some(text)) = (kept.as_slice(), texts.first()) else { continue };
+                let other = all_texts(prompt, field);
+                let message =
+                    format!("`{field}` is told in another language and not in `{locale}`");
+                let mut finding = report.finding(message, &text.place);
+                if let Some(other) = other {
+                    finding = finding.label("told here", other.place.clone());
+                }
+                report.add_at(state, finding.help("make both wordings say the same"));
+            }
+        }
+    }
+}
+
+fn fields<'t>(texts: &[&'t Template]) -> BTreeSet<&'t str> {
+    let uses = texts.iter().flat_map(|text| &text.uses);
+    uses.filter_map(|used| if let Use::Field(field) = used { Some(field.as_str()) } else { None })
+        .collect()
+}
+
+fn all_texts<'p>(prompt: &'p crate::flow::prompt::Prompt, field: &str) -> Option<&'p Template> {
+    prompt.templates().find(|text| fields(&[text]).contains(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::{ENDS, check};
+
+    #[test]
+    fn languages_tell_the_same() {
+        let flow = |es: &str| {
+            format!(
+                "disclose = {{ name = \"basic\" }}\nlevels = {{ basic = {{ any = [\"pin\"] }} }}\n\
+                 [states.a]\ntype = \"say\"\nrequires = \"basic\"\non = {{ denied = \"ask\" }}\n\
+                 prompt = {{ en-US = \"Hello {{{{ account.name }}}}\", es-MX = \"{es}\" }}\n\
+                 next = \"ask\"\n{ENDS}"
+            )
+        };
+        assert_eq!(check("a", &flow("Hola {{ account.name }}")), [""; 0]);
+        assert_eq!(
+            check("a", &flow("Hola")),
+            ["9: uneven-disclosure: `name` is told in another language and not in `es-MX`"]
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! A name that nothing uses: a level, opening hours, a disclosed field, a variable.
+//!
+//! Levels and disclosed fields are used by the flow or by one it calls. A variable is used where it
+//! is filled in, asked about in a condition, or passed to a sub-flow or out of one.
+//!
+//! ## Why
+//!
+//! It was meant for something: a `requires` that was forgotten, or a value that was to be asked
+//! about. If not, it misleads whoever reads the flow next.
+//!
+//! ## How to fix it
+//!
+//! Use it where it was meant to be used, or delete it.
+//!
+//! ## Before
+//!
+//! ```toml
+//! [levels]
+//! strong = { any = ["sms_otp"] }
+//!
+//! [states.balance]
+//! type = "say"
+//! ```
+//!
+//! ## After
+//!
+//! ```toml
+//! [states.balance]
+//! type = "say"
+//! requires = "strong"
+//! ```
+
+use std::collections::BTreeSet;
+
+use super::{Report, Rule, Subject};
+use crate::check::subject::Walk;
+use crate::diagnostic::Severity;
+use crate::flow::Flow;
+use crate::flow::condition::Condition;
+use crate::flow::name::LevelName;
+use crate::flow::prompt::Prompt;
+use crate::flow::state::{Kind, State};
+use crate::flow::states::set::Assigned;
+use crate::flow::template::Use;
+
+pub(super) const RULE: Rule = Rule {
+    code: "unused",
+    title: "a name that nothing uses",
+    severity: Severity::Warning,
+    source: include_str!("unused.rs"),
+    check,
+};
+
+/// The names that some states use.
+#[derive(Debug, Default)]
+struct Used<'f> {
+    levels: BTreeSet<&'f str>,
+    fields: BTreeSet<&'f str>,
+    hours: BTreeSet<&'f str>,
+    variables: BTreeSet<&'f str>,
+}
+
+fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for walk in subject.walks() {
+        let own = used_by([walk.flow]);
+        let closure = subject.flows.closure(walk.flow.name.as_str()).unwrap_or_default();
+        let all = used_by(closure.iter().map(|flow| &**flow));
+        let unused = |what: &str, name: &str| format!("nothing uses {what} `{name}`");
+        let help = "use it, or delete it";
+        for (level, of) in &walk.flow.levels {
+            if !all.levels.contains(level.as_str()) {
+                let message = unused("the level", level.as_str());
+                report.add(report.finding(message, &of.place).help(help));
+            }
+        }
+        for (field, (place, _)) in &walk.flow.places.disclose {
+            if !all.fields.contains(field.as_str()) {
+                let message = unused("the field", field.as_str());
+                report.add(report.finding(message, place).help(help));
+            }
+        }
+        for (hours, place) in &walk.flow.places.hours {
+            if !own.hours.contains(hours.as_str()) {
+                report.add(report.finding(unused("the hours", hours), place).help(help));
+            }
+        }
+        variables(subject, walk, &own, report);
+    }
+}
+
+fn variables(subject: &Subject<'_>, walk: &Walk<'_>, own: &Used<'_>, report: &mut Report<'_>) {
+    if walk.is_sub_flow() && !walk.called {
+        // Who calls it, and takes its variables out, is not among these files.
+        return;
+    }
+    let given = given_out(subject, walk.flow);
+    let mut known = BTreeSet::new();
+    for state in walk.flow.states.values() {
+        for (variable, place) in state.assigns() {
+            let name = variable.as_str();
+            let used = own.variables.contains(name) || given.contains(name);
+            if !used && known.insert(name) {
+                let message = format!("nothing uses the variable `{name}`");
+                let help = "fill it in, ask about it in a condition, or do not set it";
+                report.add_at(state, report.finding(message, place).help(help));
+            }
+        }
+    }
+}
+
+/// The variables of a flow that its callers take out of it.
+fn given_out<'f>(subject: &Subject<'f>, flow: &Flow) -> BTreeSet<&'f str> {
+    let states = subject.flows.iter().flat_map(|caller| caller.states.values());
+    let calls = states.filter_map(|state| match &state.kind {
+        Kind::Call(call) if call.flow == flow.name => Some(&call.give),
+        _ => None,
+    });
+    calls.flatten().map(|give| give.from.as_str()).collect()
+}
+
+fn used_by<'f>(flows: impl IntoIterator<Item = &'f Flow>) -> Used<'f> {
+    let mut used = Used::default();
+    for flow in flows {
+        used.levels.extend(flow.disclose.values().map(LevelName::as_str));
+        flow.states.values().for_each(|state| used.by(state));
+    }
+    used
+}
+
+impl<'f> Used<'f> {
+    fn by(&mut self, state: &'f State) {
+        self.levels.extend(state.requires.iter().map(|(level, _)| level.as_str()));
+        let texts = state.prompts().into_iter().flat_map(Prompt::uses);
+        texts.for_each(|used| self.text(used));
+        match &state.kind {
+            Kind::Branch(branch) => {
+                let conditions = branch.cases.iter().flat_map(|case| case.when.walk());
+                conditions.for_each(|condition| self.condition(condition));
+            }
+            Kind::Set(set) => {
+                for value in &set.values {
+                    if let Assigned::Text(text) = &value.to {
+                        text.uses.iter().for_each(|used| self.text(used));
+                    }
+                }
+            }
+            Kind::Transfer(transfer) => {
+                self.fields.extend(transfer.share.iter().map(|(field, _)| field.as_str()));
+            }
+            Kind::Call(call) => {
+                self.variables.extend(call.with.iter().map(|passed| passed.from.as_str()));
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, used: &'f Use) {
+        match used {
+            Use::Field(field) => self.fields.insert(field.as_str()),
+            Use::Variable(variable) => self.variables.insert(variable.as_str()),
+            Use::Code => false,
+        };
+    }
+
+    fn condition(&mut self, condition: &'f Condition) {
+        match condition {
+            Condition::Variable(variable, ..) => self.variables.insert(variable.as_str()),
+            Condition::Field(field, ..) => self.fields.insert(field.as_str()),
+            Condition::Level(level, _) => self.levels.insert(level.as_str()),
+            Condition::Open(hours, _) => self.hours.insert(hours.as_str()),
+            _ => false,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::{ENDS, check, findings};
+
+    #[test]
+    fn each_kind_of_name_is_looked_at() {
+        let found = check(
+            "a",
+            &format!(
+                "[levels]\nl = {{ any = [\"pin\"] }}\nm = {{ any = [\"pin\"] }}\n\
+                 [disclose]\nname = \"m\"\n\
+                 [hours.office]\nzone = \"Europe/Berlin\"\nopen = [\"mon-fri 09:00-17:00\"]\n\
+                 [states.a]\ntype = \"set\"\nvalues = {{ x = 1, y = 2 }}\nnext = \"b\"\n\
+                 [states.b]\ntype = \"say\"\nprompt = \"{{{{ x }}}}\"\nnext = \"ask\"\n{ENDS}"
+            ),
+        );
+        assert_eq!(
+            found,
+            [
+                "4: unused: nothing uses the level `l`",
+                "7: unused: nothing uses the field `name`",
+                "8: unused: nothing uses the hours `office`",
+                "13: unused: nothing uses the variable `y`",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_caller_takes_out_is_used() {
+        let main = |give: &str| {
+            format!(
+                "name = \"m\"\nstart = \"go\"\n[states.go]\ntype = \"call\"\nflow = \"s\"\n\
+                 give = {{ sum = \"{give}\" }}\non = {{ ok = \"say\" }}\n[states.say]\n\
+                 type = \"hangup\"\nprompt = \"{{{{ sum }}}}\"\n"
+            )
+        };
+        let sub = "name = \"s\"\nstart = \"a\"\n[states.a]\ntype = \"set\"\n\
+                   values = { x = 1, y = 2 }\nnext = \"b\"\n[states.b]\ntype = \"return\"\n\
+                   outcome = \"ok\"\n";
+        assert_eq!(findings(&[&main("x"), sub]), ["1:5: unused: nothing uses the variable `y`"]);
+        let alone = findings(&[sub]);
+        assert_eq!(alone, [""; 0], "its callers are not known");
+    }
+}

@@ -1,0 +1,180 @@
+//! What the rules look at: the flows, and how a call can move through them.
+//!
+//! A call carries what it must come back to. So a state can be reached in two ways: *plainly*, with
+//! nothing pending but the call of its flow itself, and *proving*, with a step-up pending, to which a
+//! `return` comes back. Facts are not looked at here: an edge that can be taken by somebody is taken.
+
+use std::collections::VecDeque;
+
+use indexmap::IndexMap;
+
+use super::graph::Graph;
+use crate::flow::edge::Label;
+use crate::flow::name::{FlowName, StateName};
+use crate::flow::outcome::Outcome;
+use crate::flow::state::{Kind, State, Target};
+use crate::flow::{Flow, FlowSet};
+
+/// What the rules look at.
+#[derive(Debug)]
+pub struct Subject<'f> {
+    /// The flows.
+    pub flows: &'f FlowSet,
+    /// Each with the ways through it.
+    pub walks: IndexMap<&'f FlowName, Walk<'f>>,
+}
+
+/// A flow and the ways through it. States go by their number in the author's order.
+#[derive(Debug)]
+pub struct Walk<'f> {
+    /// The flow.
+    pub flow: &'f Flow,
+    /// Whether another flow calls it.
+    pub called: bool,
+    /// How each state is reached with no step-up pending.
+    plain: Vec<Reached<'f>>,
+    /// Whether each state is reached with a step-up pending.
+    proving: Vec<bool>,
+}
+
+/// How a state is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached<'f> {
+    /// It is not.
+    Never,
+    /// The flow begins there.
+    Start,
+    /// By this edge, on a shortest way.
+    By(&'f Target),
+}
+
+impl<'f> Subject<'f> {
+    /// Walks through the flows.
+    pub fn new(flows: &'f FlowSet) -> Self {
+        let walk = |flow: &'f Flow| {
+            let called = flows.iter().flat_map(|other| other.calls()).any(|c| *c == flow.name);
+            (&flow.name, Walk::new(flow, called))
+        };
+        Self { flows, walks: flows.iter().map(|flow| walk(flow)).collect() }
+    }
+
+    /// Every flow with the ways through it.
+    pub fn walks(&self) -> impl Iterator<Item = &Walk<'f>> {
+        self.walks.values()
+    }
+
+    /// Every state, with the ways through its flow.
+    pub fn states(&self) -> impl Iterator<Item = (&Walk<'f>, &'f State)> {
+        self.walks().flat_map(|walk| walk.flow.states.values().map(move |state| (walk, state)))
+    }
+}
+
+impl<'f> Walk<'f> {
+    fn new(flow: &'f Flow, called: bool) -> Self {
+        let mut walk = Self {
+            flow,
+            called,
+            plain: vec![Reached::Never; flow.states.len()],
+            proving: vec![false; flow.states.len()],
+        };
+        walk.walk_plainly();
+        walk.walk_proving();
+        walk
+    }
+
+    fn walk_plainly(&mut self) {
+        let start = self.index(&self.flow.start);
+        let mut wanted: VecDeque<_> = start.into_iter().map(|s| (s, Reached::Start)).collect();
+        while let Some((index, by)) = wanted.pop_front() {
+            let Some(reached @ Reached::Never) = self.plain.get_mut(index) else { continue };
+            *reached = by;
+            let targets = self.state(index).map(own_targets).unwrap_or_default();
+            let next = |to: &'f Target| Some((self.index(&to.state)?, Reached::By(to)));
+            wanted.extend(targets.into_iter().filter_map(next));
+        }
+    }
+
+    fn walk_proving(&mut self) {
+        let graph = self.without_step_ups();
+        loop {
+            let entered = self.flow.states.values().enumerate().filter(|(i, _)| self.reached(*i));
+            let entered = entered.filter_map(|(_, state)| step_up(state));
+            let entered: Vec<_> = entered.filter_map(|to| self.index(&to.state)).collect();
+            let proving = graph.reach(entered);
+            if proving == self.proving {
+                return;
+            }
+            self.proving = proving;
+        }
+    }
+
+    /// The flow's own edges without those to step-ups.
+    fn without_step_ups(&self) -> Graph {
+        let mut graph = Graph::new(self.flow.states.len());
+        for (from, state) in self.flow.states.values().enumerate() {
+            let to = own_targets(state).into_iter().filter_map(|to| self.index(&to.state));
+            to.for_each(|to| graph.add(from, to));
+        }
+        graph
+    }
+
+    /// The number of a state.
+    pub fn index(&self, name: &StateName) -> Option<usize> {
+        self.flow.states.get_index_of(name)
+    }
+
+    /// The state of a number.
+    pub fn state(&self, index: usize) -> Option<&'f State> {
+        self.flow.states.get_index(index).map(|(_, state)| state)
+    }
+
+    /// Whether any call can get to a state.
+    pub fn reached(&self, index: usize) -> bool {
+        self.plainly(index) != Reached::Never || self.proving.get(index).is_some_and(|p| *p)
+    }
+
+    /// How a state is reached with no step-up pending.
+    pub fn plainly(&self, index: usize) -> Reached<'f> {
+        self.plain.get(index).copied().unwrap_or(Reached::Never)
+    }
+
+    /// Whether other flows are meant to call this one: one does, or it returns with an outcome that
+    /// only a calling flow could take.
+    pub fn is_sub_flow(&self) -> bool {
+        self.called
+            || self.flow.states.values().enumerate().any(|(index, state)| {
+                let speaks = matches!(&state.kind, Kind::Return(back) if back.outcome.is_some());
+                speaks && self.plainly(index) != Reached::Never
+            })
+    }
+
+    /// For each state, those whose step-up a `return` there may come back to.
+    pub fn comes_back_to(&self) -> Vec<Vec<usize>> {
+        let graph = self.without_step_ups();
+        let mut back = vec![Vec::new(); self.flow.states.len()];
+        for (asked, state) in self.flow.states.values().enumerate() {
+            let Some(to) = step_up(state).and_then(|to| self.index(&to.state)) else { continue };
+            let region = graph.reach([to]);
+            for (returns, _) in back.iter_mut().zip(region).filter(|(_, within)| *within) {
+                returns.push(asked);
+            }
+        }
+        back
+    }
+}
+
+/// Where a state leads by itself, its step-up left out.
+pub(super) fn own_targets(state: &State) -> Vec<&Target> {
+    let edges = state.edges().into_iter();
+    edges.filter(|edge| edge.label != Label::StepUp).map(|edge| edge.to).collect()
+}
+
+/// Where a state sends a caller who does not meet its level.
+pub(super) fn step_up(state: &State) -> Option<&Target> {
+    state.step_up.as_ref().filter(|_| state.requires.is_some())
+}
+
+/// Where a state sends a caller who cannot meet its level.
+pub(super) fn denied(state: &State) -> Option<&Target> {
+    state.routes.get(&Outcome::Denied)
+}
