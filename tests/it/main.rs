@@ -9,4 +9,5 @@
 
 mod carrier;
 mod store;
+mod flows;
 mod support;

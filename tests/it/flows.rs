@@ -1,0 +1,328 @@
+//! Flow files with their findings: `fixtures/flows/good` has none, and of `fixtures/flows/bad` each
+//! file, or folder of files checked together, has those drawn in the `.expected` file beside it.
+//! `UPDATE_EXPECT=1` draws them anew.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use callgate::check::{self, check_sources, explain};
+use callgate::diagnostic::{Finding, Severity, Sources};
+use callgate::flow::state::State;
+use callgate::flow::states::TYPES;
+use callgate::limits;
+use callgate::render::{github, human, json, sarif};
+use expect_test::expect_file;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::Config;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows").join(name)
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// A flow file, or a folder of them.
+fn load(path: &Path) -> Sources {
+    let files = if path.is_dir() { entries(path) } else { vec![path.to_owned()] };
+    let mut sources = Sources::default();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "toml")) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        sources.add(name, fs::read_to_string(file).unwrap());
+    }
+    sources
+}
+
+fn bad() -> Vec<PathBuf> {
+    let mut paths = entries(&folder("bad"));
+    paths.retain(|path| path.extension().is_none_or(|extension| extension != "expected"));
+    paths
+}
+
+#[test]
+fn good_flows_have_no_findings() {
+    let sources = load(&folder("good"));
+    let (flows, findings) = check_sources(&sources);
+    assert_eq!(human::render(&findings, &sources, false), "");
+    let used: BTreeSet<_> = flows
+        .iter()
+        .flat_map(|flow| flow.states.values().map(State::type_name).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(used, TYPES.iter().map(|of| of.name).collect(), "every state type is there");
+}
+
+#[test]
+fn bad_flows_have_the_findings_drawn_beside_them() {
+    for path in bad() {
+        let sources = load(&path);
+        let (_, findings) = check_sources(&sources);
+        let drawn = human::render(&findings, &sources, false) + &human::summary(&findings) + "\n";
+        expect_file![path.with_extension("expected")].assert_eq(&drawn);
+        assert!(!findings.is_empty(), "{}", path.display());
+        assert_sound(&sources, &findings);
+    }
+}
+
+#[test]
+fn every_code_has_a_page_and_a_bad_flow() {
+    let mut found: BTreeSet<_> = bad()
+        .iter()
+        .flat_map(|path| {
+            // Each of them is about the code it is named after.
+            let (_, findings) = check_sources(&load(path));
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            findings.into_iter().map(|f| f.code).filter(move |code| name.starts_with(code))
+        })
+        .collect();
+    let known: BTreeSet<_> = check::pages().iter().map(|page| page.code).collect();
+    // This one is larger than a fixture should be.
+    let mut large = Sources::default();
+    large.add("large.toml", "#".repeat(limits::FLOW_BYTES_MAX + 1));
+    found.extend(check_sources(&large).1.iter().map(|finding| finding.code));
+    assert_eq!(found, known);
+    assert!(explain("no-such-code").is_none());
+}
+
+#[test]
+fn the_reader_reports_no_code_without_a_page() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wanted = vec![source.join("flow"), source.join("document"), source.join("document.rs")];
+    while let Some(path) = wanted.pop() {
+        if path.is_dir() {
+            wanted.extend(entries(&path));
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let before = ["Finding::error(", ".refuse("];
+        let calls = before.iter().flat_map(|call| text.split(call).skip(1));
+        for code in calls.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+        {
+            assert!(explain(code).is_some(), "{} reports `{code}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn json_says_where_everything_is() {
+    let path = folder("bad").join("loop-without-input.toml");
+    let sources = load(&path);
+    let (_, findings) = check_sources(&sources);
+    let document: serde_json::Value =
+        serde_json::from_str(&json::render(&findings, &sources)).unwrap();
+    assert_eq!(document["version"], 1);
+    let finding = &document["findings"][0];
+    assert_eq!(finding["code"], "loop-without-input");
+    assert_eq!(finding["severity"], "error");
+    assert_eq!(finding["file"], "loop-without-input.toml");
+    for key in ["line", "column", "end_line", "end_column"] {
+        assert!(finding[key].as_u64().unwrap() >= 1, "{key}");
+        assert!(finding["labels"][1][key].as_u64().unwrap() >= 1, "{key}");
+    }
+    assert!(finding["help"].is_string() && finding["labels"][1]["text"].is_string());
+    let none: serde_json::Value = serde_json::from_str(&json::render(&[], &sources)).unwrap();
+    assert_eq!(none, serde_json::json!({"version": 1, "findings": []}));
+}
+
+#[test]
+fn sarif_has_what_the_standard_requires() {
+    let path = folder("bad").join("loop-without-input.toml");
+    let sources = load(&path);
+    let (_, findings) = check_sources(&sources);
+    let log: serde_json::Value = serde_json::from_str(&sarif::render(&findings, &sources)).unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let driver = &run["tool"]["driver"];
+    assert_eq!(driver["name"], "callgate");
+    let result = &run["results"][0];
+    assert!(result["message"]["text"].is_string());
+    assert_eq!(result["level"], "error");
+    let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+    assert_eq!(driver["rules"][index]["id"], result["ruleId"]);
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "loop-without-input.toml");
+    assert!(place["region"]["startLine"].as_u64().unwrap() > 1);
+    assert!(result["relatedLocations"][0]["message"]["text"].is_string());
+    for rule in driver["rules"].as_array().unwrap() {
+        assert!(rule["id"].is_string() && rule["shortDescription"]["text"].is_string());
+    }
+}
+
+/// What must hold of any findings whatever.
+fn assert_sound(sources: &Sources, findings: &[Finding]) {
+    let mut sorted = findings.to_vec();
+    sources.sort(&mut sorted);
+    assert_eq!(sorted, findings, "in order, and none twice");
+    for finding in findings {
+        let page = check::pages().into_iter().find(|page| page.code == finding.code);
+        assert_eq!(page.map(|page| page.severity), Some(finding.severity), "{}", finding.code);
+        assert!(finding.message.starts_with(|c: char| !c.is_uppercase()), "{}", finding.message);
+        assert!(!finding.message.ends_with('.'), "{}", finding.message);
+        assert!(!finding.labels.is_empty());
+        for label in &finding.labels {
+            let text = sources.text(&label.place.file).unwrap();
+            assert!(text.get(label.place.span.clone()).is_some(), "{label:?}");
+        }
+    }
+    human::render(findings, sources, true);
+    github::render(findings, sources);
+    serde_json::from_str::<serde_json::Value>(&json::render(findings, sources)).unwrap();
+    serde_json::from_str::<serde_json::Value>(&sarif::render(findings, sources)).unwrap();
+}
+
+/// Bits of the language, and of nothing, to put where they do not belong.
+const BITS: [&str; 30] = [
+    "\"",
+    "'",
+    "{",
+    "}",
+    "[",
+    "]",
+    "=",
+    ",",
+    "#",
+    "\n",
+    "\t",
+    "{{",
+    "}}",
+    "{%",
+    "|",
+    "é",
+    "\u{0}",
+    "\u{202e}",
+    "\"\"\"",
+    "[states.x]\n",
+    "next = ",
+    "on = { ",
+    "keys = { 1 = ",
+    "type = \"menu\"\n",
+    "requires = \"basic\"\n",
+    "step_up = \"x\"\n",
+    "true",
+    "-1",
+    "99999999999999999999",
+    "[[a]]",
+];
+
+fn good_texts() -> Vec<String> {
+    let sources = load(&folder("good"));
+    sources.iter().map(|(_, text)| text.to_string()).collect()
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Cut(Index, Index),
+    Insert(Index, &'static str),
+    Repeat(Index, Index),
+    Truncate(Index),
+    Swap(Index, Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Change::Cut(a, b)),
+        (any::<Index>(), select(&BITS[..])).prop_map(|(a, bit)| Change::Insert(a, bit)),
+        (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Change::Repeat(a, b)),
+        any::<Index>().prop_map(Change::Truncate),
+        (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Change::Swap(a, b)),
+    ]
+}
+
+fn apply(text: &str, change: &Change) -> String {
+    let places: Vec<_> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let at = |index: &Index| *index.get(&places);
+    match change {
+        Change::Cut(a, b) => {
+            // A few characters, so that most of the text remains.
+            let from = a.index(places.len());
+            let to = (from + b.index(24)).min(places.len() - 1);
+            text[..places[from]].to_owned() + &text[places[to]..]
+        }
+        Change::Insert(a, bit) => {
+            let (before, after) = text.split_at(at(a));
+            [before, bit, after].concat()
+        }
+        Change::Repeat(a, b) => {
+            let (from, to) = (at(a).min(at(b)), at(a).max(at(b)));
+            text[..to].to_owned() + &text[from..]
+        }
+        Change::Truncate(a) => text[..at(a)].to_owned(),
+        Change::Swap(a, b) => {
+            let mut lines: Vec<_> = text.lines().collect();
+            if !lines.is_empty() {
+                let (a, b) = (a.index(lines.len()), b.index(lines.len()));
+                lines.swap(a, b);
+            }
+            lines.join("\n")
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 400, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn any_text_is_read_to_the_end(
+        base in any::<Index>(),
+        changes in prop::collection::vec(change(), 1..5),
+    ) {
+        let texts = good_texts();
+        let changed = base.index(texts.len());
+        let mut sources = Sources::default();
+        for (number, text) in texts.iter().enumerate() {
+            let mut text = text.clone();
+            if number == changed {
+                for change in &changes {
+                    text = apply(&text, change);
+                }
+            }
+            sources.add(&format!("{number}.toml"), text);
+        }
+        let (_, findings) = check_sources(&sources);
+        assert_sound(&sources, &findings);
+    }
+
+    #[test]
+    fn noise_is_read_to_the_end(bits in prop::collection::vec(select(&BITS[..]), 0..60)) {
+        let mut sources = Sources::default();
+        sources.add("noise.toml", bits.concat());
+        let (_, findings) = check_sources(&sources);
+        assert_sound(&sources, &findings);
+    }
+}
+
+fn lines(head: &str, count: usize, line: impl Fn(usize) -> String) -> String {
+    let lines = (0..count).map(line);
+    std::iter::once(head.to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn monstrous_files_are_refused_in_time() {
+    let began = std::time::Instant::now();
+    let monsters = [
+        "x".repeat(10 << 20),
+        format!("a = {}{}", "[".repeat(10_000), "]".repeat(10_000)),
+        format!("[{}a]\n", "a.".repeat(10_000)),
+        "a = 1\n".repeat(80_000),
+        lines("", 20_000, |n| format!("key{n} = {n}")),
+        lines("[states]", 9_000, |n| format!("s{n} = {n}")),
+        lines("name = \"f\"\nstart = \"s0\"", 500, |n| {
+            let keys: Vec<_> = (0..10).map(|k| format!("{k} = \"t{n}{k}\"")).collect();
+            let keys = keys.join(", ");
+            format!("[states.s{n}]\ntype = \"menu\"\nprompt = \"p\"\nkeys = {{ {keys} }}")
+        }),
+    ];
+    for text in monsters {
+        let mut sources = Sources::default();
+        sources.add("monster.toml", text);
+        let (_, findings) = check_sources(&sources);
+        assert!(findings.iter().any(|finding| finding.severity == Severity::Error));
+        json::render(&findings, &sources);
+        human::render(&findings, &sources, false);
+    }
+    assert!(began.elapsed().as_secs() < 30, "{:?}, unoptimised", began.elapsed());
+}
