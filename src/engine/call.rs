@@ -261,6 +261,14 @@ impl Leg {
         !self.status.is_final()
     }
 
+    /// Gives the leg another present prompt, without its having asked.
+    pub fn put(&mut self, reply: Reply) {
+        let before = std::mem::replace(&mut self.present, reply);
+        if self.spent.is_some() {
+            self.answered.get_or_insert(before);
+        }
+    }
+
     /// What the nonce last spent was answered with.
     pub fn last_answer(&self) -> &Reply {
         self.answered.as_ref().unwrap_or(&self.present)

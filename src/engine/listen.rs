@@ -5,6 +5,7 @@ use super::machine::{Asks, Machine, Next};
 use super::reply::{Gather, Input, Verb};
 use super::turn::Remark;
 use crate::flow::outcome::Outcome;
+use crate::flow::prompt::Prompt;
 use crate::flow::state::Listen;
 use crate::limits;
 
@@ -72,7 +73,11 @@ impl GivesUp {
 impl Machine<'_> {
     /// Asks, in the wording of the present try.
     pub(super) fn listen(&mut self, listen: &Listen, expect: &Expect) -> Asks<Next> {
-        let Some(prompt) = self.audible(listen.wording(self.call.visit.tries))? else {
+        self.listen_as(listen.wording(self.call.visit.tries), listen, expect)
+    }
+
+    fn listen_as(&mut self, wording: &Prompt, listen: &Listen, expect: &Expect) -> Asks<Next> {
+        let Some(prompt) = self.audible(wording)? else {
             return Ok(Next::Fault(Remark::Unspeakable));
         };
         let timeout_s = u32::try_from(listen.timeout.as_secs()).unwrap_or(5).max(1);
@@ -113,10 +118,28 @@ impl Machine<'_> {
         expect: &Expect,
         gives_up: &GivesUp,
     ) -> Asks<Next> {
-        self.call.visit.repeats = self.call.visit.repeats.saturating_add(1);
-        if self.call.visit.repeats > limits::REPEATS_MAX {
+        if self.too_many_repeats() {
             return self.missed(listen, expect, false, gives_up);
         }
         self.listen(listen, expect)
+    }
+
+    /// The same, in the wording of the first try: for an entry that begins anew. The tries that were
+    /// used stay used.
+    pub(super) fn begin_again(
+        &mut self,
+        listen: &Listen,
+        expect: &Expect,
+        gives_up: &GivesUp,
+    ) -> Asks<Next> {
+        if self.too_many_repeats() {
+            return self.missed(listen, expect, false, gives_up);
+        }
+        self.listen_as(&listen.prompt, listen, expect)
+    }
+
+    fn too_many_repeats(&mut self) -> bool {
+        self.call.visit.repeats = self.call.visit.repeats.saturating_add(1);
+        self.call.visit.repeats > limits::REPEATS_MAX
     }
 }

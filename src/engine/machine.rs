@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::Setting;
 use super::account::{Account, Claim};
-use super::call::{Call, Caller, End, Frame, Leg, Position, Role, Visit};
+use super::call::{Call, Caller, End, Frame, Position, Role, Visit};
 use super::effect::Effect;
 use super::event::{Event, Heard, LegStatus, Ring};
 use super::id::{EffectId, LegId, Nonce, Sid};
+use super::legs;
 use super::question::{Answer, Question, Verdict, Verify};
 use super::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
 use super::states::{self, callback, transfer};
@@ -64,7 +65,7 @@ pub(super) struct Machine<'a> {
     /// What keys of questions are made of: the cause of this run.
     cause: String,
     /// The leg spoken to in this turn.
-    addressed: Option<LegId>,
+    pub(super) addressed: Option<LegId>,
     answers: &'a [Answer],
     asked: usize,
     account: Known,
@@ -160,49 +161,6 @@ impl<'a> Machine<'a> {
         Ok(true)
     }
 
-    fn leg_status(&mut self, leg: LegId, sid: &Sid, status: LegStatus) -> bool {
-        let Some(of) = self.call.leg_mut(leg) else { return false };
-        let other = of.sid.as_ref().is_some_and(|known| known != sid);
-        // A status that comes late changes nothing, and what is over stays over.
-        if other || !of.is_live() || of.status == status {
-            return false;
-        }
-        if of.status == LegStatus::InProgress && status == LegStatus::Ringing {
-            return false;
-        }
-        of.sid.get_or_insert_with(|| sid.clone());
-        of.status = status;
-        let role = of.role;
-        if !status.is_final() {
-            return true;
-        }
-        match role {
-            Role::Callback if self.call.rings_on(leg) => callback::leg_over(self, leg),
-            _ if leg == self.call.speaking => callback::speaking_leg_over(self),
-            _ => {}
-        }
-        true
-    }
-
-    fn placed(&mut self, effect: EffectId, leg: LegId, sid: &Sid) -> bool {
-        let Some(of) = self.call.leg_mut(leg) else { return false };
-        if of.effect != Some(effect) {
-            return false;
-        }
-        match &of.sid {
-            Some(known) if known == sid => false,
-            Some(_) => {
-                self.remarks.push(Remark::OtherSid);
-                callback::disagreement(self, leg, sid);
-                true
-            }
-            None => {
-                of.sid = Some(sid.clone());
-                true
-            }
-        }
-    }
-
     fn undelivered(&mut self, effect: EffectId) -> Asks<bool> {
         let Some(code) = self.call.code.as_mut().filter(|code| code.effect == Some(effect)) else {
             return Ok(false);
@@ -226,14 +184,6 @@ impl<'a> Machine<'a> {
         }
         callback::deadline(self);
         true
-    }
-
-    /// The caller is gone: facts die with the call, and what we have placed is taken down.
-    pub(super) fn caller_left(&mut self) {
-        if self.addressed.is_some() {
-            self.reply = Reply { verbs: vec![Verb::Hangup] };
-        }
-        self.end(End::CallerLeft);
     }
 
     // ---- walking ----
@@ -327,23 +277,6 @@ impl<'a> Machine<'a> {
         });
         self.reply = Reply { verbs };
         self.end(End::Failed);
-    }
-
-    fn end(&mut self, end: End) {
-        self.call.end = Some(end);
-        self.call.code = None;
-        self.call.ringing = None;
-        let speaking = self.addressed;
-        let others: Vec<_> = self
-            .call
-            .legs
-            .iter()
-            .filter(|leg| leg.role == Role::Callback && leg.is_live() && Some(leg.id) != speaking)
-            .filter_map(|leg| Some((leg.id, leg.sid.clone()?)))
-            .collect();
-        for (leg, sid) in others {
-            self.effect(Effect::EndLeg { leg, sid });
-        }
     }
 
     // ---- what states ask of the machine ----
@@ -484,31 +417,6 @@ impl<'a> Machine<'a> {
         Nonce(Uuid::from_bytes(bytes))
     }
 
-    /// Adds a leg that we place; `None`: the call has had too many.
-    pub(super) fn add_leg(&mut self, role: Role) -> Option<(LegId, Nonce)> {
-        let count = u16::try_from(self.call.legs.len()).ok()?;
-        if self.call.legs.len() >= limits::LEGS_MAX {
-            return None;
-        }
-        let (id, nonce) = (LegId(count), self.fresh_nonce());
-        let mut leg = new_leg(id, role, None, nonce);
-        leg.present = Reply { verbs: vec![Verb::Hangup] };
-        self.call.legs.push(leg);
-        Some((id, nonce))
-    }
-
-    /// Speaks to a live leg that has not asked: its present prompt changes, and it is taken there.
-    pub(super) fn interrupt(&mut self, leg: LegId) {
-        self.addressed = Some(leg);
-        let Some(of) = self.call.leg_mut(leg) else { return };
-        if of.answered.is_none() {
-            of.answered = Some(of.present.clone());
-        }
-        if let Some(sid) = of.sid.clone() {
-            self.effect(Effect::RedirectLeg { leg, sid });
-        }
-    }
-
     fn waits_for_secret(&self) -> bool {
         self.state()
             .is_some_and(|state| matches!(state.kind, Kind::GatherPin(_) | Kind::GatherOtp(_)))
@@ -524,9 +432,17 @@ impl<'a> Machine<'a> {
         self.call.turns += 1;
         self.call.turn = self.moment.turn;
         let (reply, nonce) = (self.reply, self.nonce);
+        let speaking = self.call.speaking;
         if let Some(leg) = self.addressed.and_then(|leg| self.call.leg_mut(leg)) {
             leg.present = reply.clone();
             leg.expected = nonce;
+            // A leg that we placed and have done with needs no other word to be over.
+            if leg.role == Role::Callback
+                && leg.id != speaking
+                && reply.verbs.last() == Some(&Verb::Hangup)
+            {
+                leg.status = LegStatus::Completed;
+            }
         }
         let deadline = match (self.call.end, &self.call.ringing) {
             (Some(_), _) => None,
@@ -580,7 +496,7 @@ fn cause(event: &Event, turns: u64) -> String {
 fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> {
     let flow = setting.flows.get(&ring.flow)?;
     let nonce = Nonce(Uuid::nil());
-    let mut inbound = new_leg(LegId::INBOUND, Role::Inbound, Some(ring.sid.clone()), nonce);
+    let mut inbound = legs::new(LegId::INBOUND, Role::Inbound, Some(ring.sid.clone()), nonce);
     inbound.status = LegStatus::InProgress;
     Some(Call {
         id: ring.call,
@@ -611,18 +527,4 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         entries: BTreeMap::new(),
         end: None,
     })
-}
-
-fn new_leg(id: LegId, role: Role, sid: Option<Sid>, expected: Nonce) -> Leg {
-    Leg {
-        id,
-        role,
-        sid,
-        effect: None,
-        status: LegStatus::Ringing,
-        expected,
-        spent: None,
-        answered: None,
-        present: Reply::default(),
-    }
 }

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod event;
 pub mod id;
 pub mod ledger;
+mod legs;
 mod listen;
 mod machine;
 pub mod policy;

@@ -50,6 +50,7 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
     };
     // A telephone that is in use would be engaged: it is rung when its call is over.
     let hang_up_first = to.is_some() && to == m.call.caller.number;
+    let to_nobody = to.is_none();
     let now = m.moment.now;
     m.call.ringing = Some(Ringing {
         hash,
@@ -58,10 +59,11 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
         phase: if hang_up_first { Phase::HangUpFirst } else { Phase::Ringing },
         tries_left: state.tries,
         tried: false,
-        ring_until: if hang_up_first {
-            after(now, HANG_UP_WITHIN)
-        } else {
-            after(now, state.ring + RING_MARGIN)
+        ring_until: match (hang_up_first, to_nobody) {
+            (true, _) => after(now, HANG_UP_WITHIN),
+            // The provider says so of a real telephone when the ringing is over, and not later.
+            (false, true) => after(now, state.ring),
+            (false, false) => after(now, state.ring + RING_MARGIN),
         },
         expires: after(now, Duration::from_secs(rules.total_s.into())),
     });
@@ -102,8 +104,10 @@ pub(super) fn poll(m: &mut Machine<'_>) -> Next {
         Phase::Ringing | Phase::Answered => None,
     };
     if let Some(outcome) = outcome {
-        end_leg(m, &ringing);
         m.call.ringing = None;
+        if let Some(leg) = ringing.leg {
+            m.take_down(leg);
+        }
         return Next::Take(outcome);
     }
     wait(m);
@@ -119,6 +123,7 @@ pub(in crate::engine) fn heard(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -
     if matches!(ringing.phase, Phase::Over(_)) || heard.over || m.moment.now >= ringing.expires {
         over(m, if ringing.tried { Outcome::Failed } else { Outcome::NoAnswer });
         m.reply.verbs.push(Verb::Hangup);
+        end_if_nobody_waits(m);
         return Ok(());
     }
     if ringing.phase == Phase::Ringing {
@@ -207,6 +212,9 @@ pub(in crate::engine) fn disagreement(m: &mut Machine<'_>, leg: LegId, placed: &
     for sid in known.into_iter().chain([placed.clone()]) {
         m.effect(Effect::EndLeg { leg, sid });
     }
+    if let Some(of) = m.call.leg_mut(leg) {
+        of.status = LegStatus::Failed;
+    }
     if m.call.speaking == leg {
         return m.caller_left();
     }
@@ -221,19 +229,30 @@ pub(in crate::engine) fn deadline(m: &mut Machine<'_>) {
     let Some(ringing) = m.call.ringing.clone() else { return };
     let now = m.moment.now;
     match ringing.phase {
-        Phase::HangUpFirst if now >= ringing.ring_until => speaking_leg_over(m),
-        Phase::Ringing if now >= ringing.ring_until => {
-            over(m, Outcome::NoAnswer);
-            end_leg(m, &ringing);
-            end_if_nobody_waits(m);
+        Phase::HangUpFirst if now >= ringing.ring_until => {
+            // They have heard the code and were hung up: nobody waits on that leg any more, though
+            // the provider has not said so.
+            let speaking = m.call.speaking;
+            if let Some(leg) = m.call.leg_mut(speaking) {
+                leg.status = LegStatus::Completed;
+            }
+            speaking_leg_over(m);
         }
-        Phase::Answered if now >= ringing.expires => {
-            over(m, Outcome::Failed);
-            end_leg(m, &ringing);
-            end_if_nobody_waits(m);
-        }
+        Phase::Ringing if now >= ringing.ring_until => give_up(m, &ringing, Outcome::NoAnswer),
+        Phase::Answered if now >= ringing.expires => give_up(m, &ringing, Outcome::Failed),
+        // Nobody has asked for the outcome in all this time: the caller's leg is gone.
+        Phase::Over(_) if now >= wakes_at(&ringing) => m.caller_left(),
         // The caller's leg is about to ask.
         _ => {}
+    }
+}
+
+/// The time is up, and the leg that we placed is taken down.
+fn give_up(m: &mut Machine<'_>, ringing: &Ringing, outcome: Outcome) {
+    over(m, outcome);
+    end_if_nobody_waits(m);
+    if let Some(leg) = ringing.leg {
+        m.take_down(leg);
     }
 }
 
@@ -279,8 +298,7 @@ fn missed(m: &mut Machine<'_>) {
 fn end_if_nobody_waits(m: &mut Machine<'_>) {
     let waits = m.call.leg(m.call.speaking).is_some_and(super::super::call::Leg::is_live);
     if !waits && m.call.end.is_none() {
-        m.call.end = Some(End::CallerLeft);
-        m.call.ringing = None;
+        m.end(End::CallerLeft);
     }
 }
 
@@ -342,13 +360,5 @@ fn set_phase(m: &mut Machine<'_>, phase: Phase) {
         && !matches!(ringing.phase, Phase::Over(_))
     {
         ringing.phase = phase;
-    }
-}
-
-/// Takes down the leg that we placed, if it is up or may yet be.
-fn end_leg(m: &mut Machine<'_>, ringing: &Ringing) {
-    let leg = ringing.leg.and_then(|leg| m.call.leg(leg)).filter(|leg| leg.is_live());
-    if let Some((leg, sid)) = leg.and_then(|leg| Some((leg.id, leg.sid.clone()?))) {
-        m.effect(Effect::EndLeg { leg, sid });
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
         Given::Star => {
             // Another code if one may be sent; the same words either way.
             send_sms_otp::send_again(m)?;
-            return m.repeat(&otp.listen, &expect, &gives_up);
+            return m.begin_again(&otp.listen, &expect, &gives_up);
         }
         Given::Keys(keys) => keys,
         Given::Said(_) => return m.missed(&otp.listen, &expect, false, &gives_up),

@@ -1,0 +1,140 @@
+//! The legs of a call: placed, reported, interrupted, taken down.
+
+use super::call::{End, Leg, Role};
+use super::effect::Effect;
+use super::event::LegStatus;
+use super::id::{EffectId, LegId, Nonce, Sid};
+use super::machine::Machine;
+use super::reply::{Reply, Verb};
+use super::states::callback;
+use super::turn::Remark;
+use crate::limits;
+
+impl Machine<'_> {
+    pub(super) fn leg_status(&mut self, leg: LegId, sid: &Sid, status: LegStatus) -> bool {
+        let Some(of) = self.call.leg_mut(leg) else { return false };
+        let other = of.sid.as_ref().is_some_and(|known| known != sid);
+        // A status that comes late changes nothing, and what is over stays over.
+        if other || !of.is_live() || of.status == status {
+            return false;
+        }
+        if of.status == LegStatus::InProgress && status == LegStatus::Ringing {
+            return false;
+        }
+        of.sid.get_or_insert_with(|| sid.clone());
+        of.status = status;
+        let role = of.role;
+        if !status.is_final() {
+            return true;
+        }
+        match role {
+            Role::Callback if self.call.rings_on(leg) => callback::leg_over(self, leg),
+            _ if leg == self.call.speaking => callback::speaking_leg_over(self),
+            _ => {}
+        }
+        true
+    }
+
+    pub(super) fn placed(&mut self, effect: EffectId, leg: LegId, sid: &Sid) -> bool {
+        let Some(of) = self.call.leg_mut(leg) else { return false };
+        if of.effect != Some(effect) {
+            return false;
+        }
+        match &of.sid {
+            Some(known) if known == sid => false,
+            Some(_) => {
+                self.remarks.push(Remark::OtherSid);
+                callback::disagreement(self, leg, sid);
+                true
+            }
+            None => {
+                of.sid = Some(sid.clone());
+                if !of.is_live() {
+                    self.effect(Effect::EndLeg { leg, sid: sid.clone() });
+                }
+                true
+            }
+        }
+    }
+
+    /// The caller is gone: facts die with the call, and what we have placed is taken down.
+    pub(super) fn caller_left(&mut self) {
+        if self.addressed.is_some() {
+            self.reply = hangup();
+        }
+        self.end(End::CallerLeft);
+    }
+
+    /// Ends the call: codes are forgotten, legs that we placed are taken down, and a leg that asks
+    /// again all the same hears nothing but the end.
+    pub(super) fn end(&mut self, end: End) {
+        self.call.end = Some(end);
+        self.call.code = None;
+        self.call.ringing = None;
+        let speaking = self.addressed;
+        let others = self.call.legs.iter_mut().filter(|leg| Some(leg.id) != speaking);
+        let mut placed = Vec::new();
+        for leg in others {
+            leg.put(hangup());
+            placed.extend((leg.role == Role::Callback).then_some(leg.id));
+        }
+        for leg in placed {
+            self.take_down(leg);
+        }
+    }
+
+    /// Ends a leg that we placed, if it is up or may yet be.
+    pub(super) fn take_down(&mut self, leg: LegId) {
+        let Some(of) = self.call.leg_mut(leg).filter(|of| of.is_live()) else { return };
+        of.status = LegStatus::Canceled;
+        of.put(hangup());
+        // Where its name is not known yet, it is ended as soon as it is.
+        if let Some(sid) = of.sid.clone() {
+            self.effect(Effect::EndLeg { leg, sid });
+        }
+    }
+
+    /// Adds a leg that we place; `None`: the call has had too many.
+    pub(super) fn add_leg(&mut self, role: Role) -> Option<(LegId, Nonce)> {
+        let count = u16::try_from(self.call.legs.len()).ok()?;
+        if self.call.legs.len() >= limits::LEGS_MAX {
+            return None;
+        }
+        let (id, nonce) = (LegId(count), self.fresh_nonce());
+        let mut leg = new(id, role, None, nonce);
+        leg.present = hangup();
+        self.call.legs.push(leg);
+        Some((id, nonce))
+    }
+
+    /// Speaks to a live leg that has not asked: its present prompt changes, and it is taken there.
+    pub(super) fn interrupt(&mut self, leg: LegId) {
+        self.addressed = Some(leg);
+        let Some(of) = self.call.leg_mut(leg) else { return };
+        if of.answered.is_none() {
+            of.answered = Some(of.present.clone());
+        }
+        if let Some(sid) = of.sid.clone() {
+            self.effect(Effect::RedirectLeg { leg, sid });
+        }
+    }
+}
+
+fn hangup() -> Reply {
+    Reply { verbs: vec![Verb::Hangup] }
+}
+
+/// A leg of which nothing has been heard.
+pub(super) fn new(id: LegId, role: Role, sid: Option<Sid>, expected: Nonce) -> Leg {
+    Leg {
+        id,
+        role,
+        sid,
+        effect: None,
+        status: LegStatus::Ringing,
+        expected,
+        spent: None,
+        answered: None,
+        present: Reply::default(),
+    }
+}
