@@ -15,6 +15,8 @@ use crate::store::envelope::Vault;
 /// 19 MiB, two passes, one lane: the least that OWASP recommends.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
+/// The hash of nothing that anybody knows.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What a PIN is held against.
 #[derive(Clone)]
@@ -41,6 +43,12 @@ impl StoredPin {
     /// A PIN as it is.
     pub fn plain(text: &str) -> Self {
         Self::Plain(Secret::new(text))
+    }
+
+    /// What an entry is held against where there is no PIN: the same work as for any other, and never
+    /// to be believed.
+    pub fn of_nobody() -> Self {
+        Self::Hashed(NOBODY.to_owned())
     }
 
     /// Whether the entry is the PIN. A hash takes some 20 ms of a processor: not for an async worker.
@@ -91,6 +99,17 @@ mod tests {
         assert!(stored.is(&pin, &vault));
         assert!(!stored.is(&Secret::new("246814"), &vault));
         assert!(!stored.is(&pin, &Vault::new(&[8; 32])));
+    }
+
+    #[test]
+    fn nobody_is_as_much_work_as_anybody_and_never_right() {
+        let (vault, chance) = (Vault::new(&[7; 32]), SeededChance::new(1));
+        let text = hash(&Secret::new("246813"), &vault, &chance).unwrap();
+        let parameters = |text: &str| text.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(parameters(&text), parameters(NOBODY));
+        assert_eq!(text.len(), NOBODY.len());
+        assert!(StoredPin::hashed(NOBODY).is_some());
+        assert!(!StoredPin::of_nobody().is(&Secret::new(""), &vault));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::{Exchange, ExchangeError, later};
-use crate::chance::{self, Chance};
-use crate::directory::pin::{self, StoredPin};
+use crate::chance;
+use crate::directory::pin::StoredPin;
 use crate::engine::account::Whom;
 use crate::engine::id::CallId;
 use crate::engine::ledger::{Ledger, Reserved};
@@ -18,14 +18,12 @@ use crate::flow::level::Fact;
 use crate::limits;
 use crate::secret::Secret;
 use crate::store::RecordKey;
-use crate::store::envelope::{Kind, Vault};
+use crate::store::envelope::Kind;
 
 /// Verifies secrets off the async workers, a few at a time.
 #[derive(Debug)]
 pub(super) struct Verifier {
     slots: Semaphore,
-    /// What a PIN is held against where there is none: the same work, and never right.
-    dummy: StoredPin,
     /// One writer a ledger in this process, so that writers do not starve each other.
     ledgers: Vec<Mutex<()>>,
 }
@@ -38,12 +36,9 @@ const HASHES_AT_ONCE: usize = 2;
 const LEDGER_LOCKS: usize = 64;
 
 impl Verifier {
-    pub(super) fn new(vault: &Vault, chance: &dyn Chance) -> Self {
-        let nobody = chance::code(chance, 12);
-        let dummy = pin::hash(&nobody, vault, chance)
-            .map_or_else(|| StoredPin::Plain(nobody), StoredPin::Hashed);
+    pub(super) fn new() -> Self {
         let ledgers = std::iter::repeat_with(Mutex::default).take(LEDGER_LOCKS).collect();
-        Self { slots: Semaphore::new(HASHES_AT_ONCE), dummy, ledgers }
+        Self { slots: Semaphore::new(HASHES_AT_ONCE), ledgers }
     }
 }
 
@@ -111,7 +106,7 @@ impl Exchange {
         };
         let on_file = customer.and_then(|customer| customer.pin.clone());
         let exists = on_file.is_some();
-        let stored = on_file.unwrap_or_else(|| self.verifier.dummy.clone());
+        let stored = on_file.unwrap_or_else(StoredPin::of_nobody);
         let slot = self.verifier.slots.acquire().await.map_err(|_| ExchangeError::Unverified)?;
         let (entry, vault) = (entry.clone(), self.vault.clone());
         let right = tokio::task::spawn_blocking(move || stored.is(&entry, &vault));

@@ -161,7 +161,7 @@ impl Exchange {
     /// An exchange of these parts.
     pub fn new(parts: Parts) -> Self {
         let Parts { store, vault, directory, clock, chance, policy, flows } = parts;
-        let verifier = Verifier::new(&vault, chance.as_ref());
+        let verifier = Verifier::new();
         Self {
             store,
             vault,
