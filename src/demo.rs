@@ -1,0 +1,50 @@
+//! The demo: the shipped flows and a handful of invented customers, in the program itself.
+
+use crate::diagnostic::{Problems, Sources};
+use crate::directory::accounts::{Accounts, Secrets};
+
+/// The shipped flows by file name.
+const FLOWS: [(&str, &str); 3] = [
+    ("flows/bank.toml", include_str!("../flows/bank.toml")),
+    ("flows/clinic.toml", include_str!("../flows/clinic.toml")),
+    ("flows/verify.toml", include_str!("../flows/verify.toml")),
+];
+
+/// The invented customers.
+pub const ACCOUNTS_FILE: &str = "fixtures/demo/accounts.toml";
+const ACCOUNTS: &str = include_str!("../fixtures/demo/accounts.toml");
+
+/// The flow that the demo answers with.
+pub const FLOW: &str = "bank";
+
+/// The shipped flows as texts.
+pub fn flows() -> Sources {
+    let mut sources = Sources::default();
+    for (file, text) in FLOWS {
+        sources.add(file, text);
+    }
+    sources
+}
+
+/// The invented customers.
+pub fn accounts() -> Accounts {
+    // What could be wrong with them is found by a test.
+    Accounts::read(&ACCOUNTS_FILE.into(), ACCOUNTS, Secrets::Plain, &Problems::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow;
+
+    #[test]
+    fn there_is_nothing_to_find_fault_with() {
+        let (set, findings) = flow::read(&flows());
+        assert_eq!(findings, []);
+        assert_eq!(set.iter().count(), FLOWS.len());
+        let problems = Problems::default();
+        Accounts::read(&ACCOUNTS_FILE.into(), ACCOUNTS, Secrets::Plain, &problems);
+        assert_eq!(problems.into_findings(), []);
+        assert_eq!(accounts().count(), 4);
+    }
+}
