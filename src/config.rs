@@ -15,7 +15,7 @@ use crate::diagnostic::{Finding, Problems, Sources, any_error};
 use crate::engine::policy::Policy;
 use crate::store::envelope::Vault;
 
-pub use read::DEFAULT_FILE;
+pub use read::{DEFAULT_FILE, read_policy};
 
 /// How a server is set up.
 #[derive(Debug)]

@@ -372,6 +372,23 @@ impl<'a> Item<'a> {
         date
     }
 
+    /// A moment such as `2026-11-23T10:00:00-05:00`, quoted or not.
+    pub fn timestamp(&self) -> Option<jiff::Timestamp> {
+        let text = match self.value {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(date) => date.to_string(),
+            _ => return self.expected("a moment such as 2026-11-23T10:00:00-05:00"),
+        };
+        let moment = text.parse().ok();
+        if moment.is_none() {
+            self.report(
+                Finding::error("bad-moment", format!("`{text}` is not a moment"), self.place())
+                    .help("write a date, a time and an offset: 2026-11-23T10:00:00-05:00"),
+            );
+        }
+        moment
+    }
+
     /// A table, called `what` in messages.
     pub fn table(&self, what: impl Into<String>) -> Option<Reader<'a>> {
         let Some(table) = self.value.as_table() else { return self.expected("a table") };

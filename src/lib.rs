@@ -3,8 +3,10 @@
 pub mod carrier;
 pub mod chance;
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod diagnostic;
 pub mod directory;
 pub mod document;
@@ -15,6 +17,7 @@ pub mod limits;
 pub mod outbox;
 pub mod phone;
 pub mod render;
+pub mod replay;
 pub mod secret;
 pub mod server;
 pub mod store;

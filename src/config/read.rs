@@ -155,7 +155,14 @@ fn read_secret(
     let (names, place): (Vec<String>, _) = match &item {
         Some(item) if item.is_list() => {
             let items = item.list().unwrap_or_default();
-            (items.iter().filter_map(super::super::document::Item::name).map(str::to_owned).collect(), item.place())
+            (
+                items
+                    .iter()
+                    .filter_map(super::super::document::Item::name)
+                    .map(str::to_owned)
+                    .collect(),
+                item.place(),
+            )
         }
         Some(item) => (item.name().map(str::to_owned).into_iter().collect(), item.place()),
         None => (default_env.map(str::to_owned).into_iter().collect(), table.place()),
@@ -310,7 +317,8 @@ fn read_token(table: Reader<'_>, folder: &Path) -> Option<AdminToken> {
     Some(AdminToken { name: name?.to_owned(), role: role?, token: token? })
 }
 
-fn read_policy(item: &Item<'_>) -> Option<Policy> {
+/// Reads `[policy]`.
+pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
     let table = item.table("`policy`")?;
     let mut policy = Policy::default();
     let section =

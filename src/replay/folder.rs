@@ -1,0 +1,240 @@
+//! Many transcripts at once: found in folders, run side by side, blessed where they stand.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinSet;
+
+use super::bless::bless;
+use super::{Difference, Report, Transcript, run};
+use crate::diagnostic::{Finding, Sources, any_error};
+use crate::flow::{self, FlowSet};
+
+/// The folder of flows beside transcripts: nothing in it is a transcript.
+const FLOWS: &str = "flows";
+
+/// What came of one file.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The file, as it was found.
+    pub file: PathBuf,
+    /// What is wrong with the transcript as a file; if anything is, it was not run.
+    pub findings: Vec<Finding>,
+    /// What came of the call.
+    pub report: Report,
+    /// Whether what came back was written into it.
+    pub blessed: bool,
+    /// The texts that places point into.
+    pub sources: Sources,
+}
+
+/// Why nothing could be run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Something cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The flows are wrong.
+    #[error("the flows in {} are not well: run `callgate check {}`", .0.display(), .0.display())]
+    Flows(PathBuf),
+}
+
+/// What is to be run.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Runs those alone whose path has this in it.
+    pub filter: Option<String>,
+    /// The folder of flows of transcripts that name none.
+    pub flows: PathBuf,
+    /// Whether to write what came back into the files.
+    pub bless: bool,
+}
+
+impl Outcome {
+    /// Whether all came as it was to come, or was blessed.
+    pub fn passed(&self) -> bool {
+        !any_error(&self.findings) && self.open_differences().next().is_none()
+    }
+
+    /// What is wrong, one thing an entry: findings of the file, or differences of the call.
+    pub fn lines(&self) -> Vec<String> {
+        let file = self.file.display().to_string();
+        let findings = self.findings.iter().map(|finding| {
+            let place = finding.place().map(|place| self.sources.position(place));
+            let (line, column) = place.unwrap_or((1, 1));
+            let severity = finding.severity.as_str();
+            let help = finding.help.as_ref().map(|help| format!("\n    help: {help}"));
+            let (code, message) = (finding.code, &finding.message);
+            format!(
+                "{file}:{line}:{column}: {severity}[{code}]: {message}{}",
+                help.unwrap_or_default()
+            )
+        });
+        let differences = self.open_differences().map(|it| it.lines(&file, &self.sources));
+        findings.chain(differences).collect()
+    }
+
+    /// The differences that blessing did not mend.
+    pub fn open_differences(&self) -> impl Iterator<Item = &Difference> {
+        let mended = self.blessed;
+        self.report.differences.iter().filter(move |it| !mended || it.key.is_none())
+    }
+}
+
+/// Runs the transcripts that are wished for, in the order of their names.
+pub async fn run_all(wish: &Wish) -> Result<Vec<Outcome>, FolderError> {
+    let mut files = Vec::new();
+    for path in &wish.paths {
+        find(path, &mut files)?;
+    }
+    files.sort();
+    files.dedup();
+    if let Some(filter) = &wish.filter {
+        files.retain(|file| file.to_string_lossy().contains(filter.as_str()));
+    }
+    let shelf = Arc::new(Shelf::default());
+    let mut running = JoinSet::new();
+    for (index, file) in files.into_iter().enumerate() {
+        let (shelf, flows, blesses) = (shelf.clone(), wish.flows.clone(), wish.bless);
+        running.spawn(async move { (index, run_file(file, &flows, &shelf, blesses).await) });
+    }
+    let mut outcomes = BTreeMap::new();
+    while let Some(done) = running.join_next().await {
+        // A run that panicked is a bug, which must not pass as a transcript that did.
+        let (index, outcome) = match done {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => continue,
+        };
+        outcomes.insert(index, outcome?);
+    }
+    Ok(outcomes.into_values().collect())
+}
+
+/// The transcripts of a folder and of those inside it, or the one file.
+fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), FolderError> {
+    let failed = |source| FolderError::Read { path: path.to_owned(), source };
+    if std::fs::metadata(path).map_err(failed)?.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let inside = entry.path();
+        let is_folder = entry.file_type().map_err(failed)?.is_dir();
+        if is_folder && entry.file_name() != FLOWS {
+            find(&inside, files)?;
+        } else if !is_folder && inside.extension().is_some_and(|extension| extension == "toml") {
+            files.push(inside);
+        }
+    }
+    Ok(())
+}
+
+async fn run_file(
+    file: PathBuf,
+    flows: &Path,
+    shelf: &Shelf,
+    blesses: bool,
+) -> Result<Outcome, FolderError> {
+    let text = read_text(&file)?;
+    let mut sources = Sources::default();
+    let name = file.display().to_string();
+    sources.add(&name, text.as_str());
+    let (transcript, findings) = Transcript::read(&name, &text);
+    let mut outcome =
+        Outcome { file, findings, report: Report::default(), blessed: false, sources };
+    let Some(transcript) = transcript else { return Ok(outcome) };
+    let folder = match &transcript.flows {
+        Some(own) => outcome.file.parent().unwrap_or(Path::new(".")).join(own),
+        None => flows.to_owned(),
+    };
+    let flows = shelf.flows(&folder)?;
+    outcome.report = run(&transcript, &flows).await;
+    if blesses && let Some(blessed) = bless(&text, &outcome.report) {
+        if blessed != text {
+            replace(&outcome.file, &blessed)?;
+        }
+        outcome.blessed = true;
+    }
+    Ok(outcome)
+}
+
+/// Flows by folder, each read once.
+#[derive(Debug, Default)]
+struct Shelf(Mutex<HashMap<PathBuf, FlowSet>>);
+
+impl Shelf {
+    fn flows(&self, folder: &Path) -> Result<FlowSet, FolderError> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flows) = known.get(folder) {
+            return Ok(flows.clone());
+        }
+        let (flows, findings) = flow::read(&read_flows(folder)?);
+        if any_error(&findings) {
+            return Err(FolderError::Flows(folder.to_owned()));
+        }
+        known.insert(folder.to_owned(), flows.clone());
+        Ok(flows)
+    }
+}
+
+/// The texts of the flows of a folder, in the order of their names.
+pub fn read_flows(folder: &Path) -> Result<Sources, FolderError> {
+    let failed = |source| FolderError::Read { path: folder.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let mut sources = Sources::default();
+    for file in files {
+        let text = read_text(&file)?;
+        sources.add(&file.display().to_string(), text);
+    }
+    Ok(sources)
+}
+
+fn read_text(file: &Path) -> Result<String, FolderError> {
+    std::fs::read_to_string(file)
+        .map_err(|source| FolderError::Read { path: file.to_owned(), source })
+}
+
+/// Puts a text in the place of a file, whole or not at all.
+pub fn replace(file: &Path, text: &str) -> Result<(), FolderError> {
+    let failed = |source| FolderError::Write { path: file.to_owned(), source };
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = file.with_file_name(name);
+    let written = std::fs::write(&beside, text).and_then(|()| {
+        if let Ok(old) = std::fs::metadata(file) {
+            std::fs::set_permissions(&beside, old.permissions())?;
+        }
+        std::fs::rename(&beside, file)
+    });
+    if written.is_err() {
+        // What is left of a failed write is of no use to anybody.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.map_err(failed)
+}

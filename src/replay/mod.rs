@@ -1,0 +1,25 @@
+//! Calls run again: transcripts, and what is otherwise than they say.
+//!
+//! A transcript is a call as a file: the caller's side turn by turn, and what must come back. It runs
+//! through the same exchange as a live call, over a store and under a virtual clock, so that the call
+//! is sealed, kept and loaded between turns. [`Transcript::read`] reads one, [`run`] runs it,
+//! [`bless`](bless::bless) writes what came back into it, and [`folder`] does so with many at once.
+//! [`phone`] is the same provider with a person at the keys.
+
+pub mod bless;
+pub mod folder;
+pub mod junit;
+pub mod phone;
+pub mod provider;
+mod read;
+pub mod report;
+mod run;
+mod show;
+pub mod telephone;
+pub mod transcript;
+pub mod world;
+
+pub use read::default_clock;
+pub use report::{Came, Difference, Report};
+pub use run::run;
+pub use transcript::Transcript;

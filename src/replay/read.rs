@@ -1,0 +1,234 @@
+//! A transcript is read strictly: every key accounted for, every problem at its place.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::transcript::{
+    DIALS, Deed, ENDS, Expected, FATES, Otp, QUEUES, REFUSALS, ROLES, SERVED, SPECIALISTS,
+    SpokenCode, Transcript, Turn,
+};
+use crate::config::read_policy;
+use crate::diagnostic::{Finding, Problems, any_error, did_you_mean};
+use crate::directory::Directory;
+use crate::directory::accounts::{Accounts, Secrets};
+use crate::document::{self, Item, Reader};
+use crate::engine::policy::Policy;
+use crate::flow::condition::Attestation;
+use crate::flow::level::Fact;
+use crate::limits;
+use crate::phone::PhoneNumber;
+
+/// A Monday, ten o'clock in New York.
+const CLOCK: &str = "2026-11-23T15:00:00Z";
+/// The number called where a transcript does not say.
+const LINE: &str = "+15005550006";
+
+/// The things that can happen in a turn.
+const DEEDS: [&str; 17] = [
+    "ring",
+    "digits",
+    "speech",
+    "silence",
+    "wait",
+    "otp",
+    "callback_code",
+    "callback",
+    "poll",
+    "hangup",
+    "retry",
+    "stale",
+    "message_status",
+    "dial",
+    "whisper",
+    "queue",
+    "recorded",
+];
+
+const OTPS: [(&str, Otp); 3] =
+    [("last", Otp::Last), ("previous", Otp::Previous), ("wrong", Otp::Wrong)];
+const SPOKEN: [(&str, SpokenCode); 2] = [("said", SpokenCode::Said), ("wrong", SpokenCode::Wrong)];
+const MESSAGES: [(&str, bool); 3] =
+    [("delivered", true), ("undelivered", false), ("failed", false)];
+const ATTESTATIONS: [(&str, Attestation); 5] = [
+    ("A", Attestation::A),
+    ("B", Attestation::B),
+    ("C", Attestation::C),
+    ("failed", Attestation::Failed),
+    ("none", Attestation::None),
+];
+
+impl Transcript {
+    /// Reads a transcript and says everything that is wrong with it; `None`: it cannot be run.
+    pub fn read(file: &str, text: &str) -> (Option<Self>, Vec<Finding>) {
+        let problems = Problems::default();
+        let file: Arc<str> = file.into();
+        let transcript =
+            document::read(&file, text, &problems, |root| read_transcript(&file, root));
+        let findings = problems.into_findings();
+        (transcript.filter(|_| !any_error(&findings)), findings)
+    }
+}
+
+fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
+    let root = root.named("the transcript".into());
+    let flow = root.required("flow").and_then(|item| item.name());
+    let flows = root.item("flows").and_then(|item| item.name()).map(str::to_owned);
+    let clock = root.item("clock").map_or_else(|| CLOCK.parse().ok(), |item| item.timestamp());
+    let seed = root.item("seed").map_or(Some(1), |item| item.integer(0, u64::MAX));
+    let from = root.item("from").and_then(|item| read_number(&item));
+    let to = root.item("to").and_then(|item| read_number(&item));
+    let attestation = root.item("attestation").and_then(|item| item.choice(&ATTESTATIONS));
+    let policy = root.item("policy").map_or_else(|| Some(Policy::default()), |p| read_policy(&p));
+    let accounts = root.item("accounts").map(|item| Accounts::read_list(&item, Secrets::Plain));
+    let open = root.item("open").and_then(|open| open.boolean());
+    let turns = root.required("turn").and_then(|item| item.tables("a turn"));
+    root.finish();
+    let turns: Vec<_> = turns?.into_iter().map(read_turn).collect();
+    Some(Transcript {
+        file: file.clone(),
+        flow: flow?.to_owned(),
+        flows,
+        clock: clock?,
+        seed: seed?,
+        from,
+        to: to.map_or_else(|| LINE.to_owned(), |to| to.as_e164().to_owned()),
+        attestation: attestation.unwrap_or(Attestation::None),
+        policy: policy?,
+        directory: Arc::new(Directory::new(accounts.unwrap_or_default())),
+        open: open.unwrap_or(false),
+        turns: turns.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn read_turn(table: Reader<'_>) -> Option<Turn> {
+    let given: Vec<_> = DEEDS.into_iter().filter(|deed| table.has(deed)).collect();
+    let deed = match given.as_slice() {
+        [deed] => table.item(deed).and_then(|item| Some((read_deed(&item, &table)?, item))),
+        [] => {
+            let help = format!("one of: {}", DEEDS.join(", "));
+            let message = "nothing happens in this turn";
+            table.report(Finding::error("bad-turn", message, table.place()).help(help));
+            None
+        }
+        [first, second, ..] => {
+            let message =
+                format!("this turn has `{first}` and `{second}`: one thing happens in it");
+            table.report(
+                Finding::error("bad-turn", message, table.place())
+                    .help("make two turns of it: what must come back stands in each"),
+            );
+            None
+        }
+    };
+    let on = table.item("on").and_then(|on| on.choice(&ROLES));
+    let refused = table.item("refused").and_then(|refused| refused.choice(&REFUSALS));
+    let expected = read_expected(&table);
+    let place = table.place();
+    table.finish_among(DEEDS.into_iter().chain(KEYS));
+    let (deed, item) = deed?;
+    let words = match item.as_text() {
+        Some(text) => format!("{} = \"{text}\"", item.key),
+        None => format!("{} = {}", item.key, item.as_boolean().unwrap_or(true)),
+    };
+    Some(Turn { place, deed, words, on, refused, expected })
+}
+
+/// The keys of a turn beside what happens in it.
+const KEYS: [&str; 11] = [
+    "from", "on", "refused", "state", "says", "twiml", "effects", "facts", "locale", "end",
+    "answered",
+];
+
+fn read_deed(item: &Item<'_>, table: &Reader<'_>) -> Option<Deed> {
+    Some(match item.key {
+        "ring" => {
+            flag(item)?;
+            Deed::Ring(table.item("from").and_then(|from| read_number(&from)))
+        }
+        "digits" => {
+            let keys = item.text()?;
+            if !keys.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#')) {
+                item.refuse("bad-digits", "`digits` are keys of a telephone: 0 to 9, * and #");
+            }
+            Deed::Digits(keys.to_owned())
+        }
+        "speech" => Deed::Speech(item.text()?.to_owned()),
+        "silence" => flag(item).map(|()| Deed::Silence)?,
+        "wait" => {
+            let most = limits::CALL_DURATION_MAX.saturating_mul(6);
+            Deed::Wait(item.duration(Duration::from_millis(1), most)?)
+        }
+        "otp" => Deed::Otp(item.choice(&OTPS)?),
+        "callback_code" => Deed::CallbackCode(item.choice(&SPOKEN)?),
+        "callback" => Deed::Callback(item.choice(&FATES)?),
+        "poll" => flag(item).map(|()| Deed::Poll)?,
+        "hangup" => flag(item).map(|()| Deed::Hangup)?,
+        "retry" => flag(item).map(|()| Deed::Retry)?,
+        "stale" => flag(item).map(|()| Deed::Stale)?,
+        "message_status" => Deed::MessageStatus(item.choice(&MESSAGES)?),
+        "dial" => Deed::Dial(item.choice(&DIALS)?),
+        "whisper" => Deed::Whisper(item.choice(&SPECIALISTS)?),
+        "queue" => Deed::Queue(item.choice(&QUEUES)?),
+        _ => Deed::Recorded(item.boolean()?),
+    })
+}
+
+/// A key that is `true` or not there.
+fn flag(item: &Item<'_>) -> Option<()> {
+    if item.boolean()? {
+        return Some(());
+    }
+    item.refuse("bad-turn", format!("write `{} = true`, or leave it out", item.key));
+    None
+}
+
+fn read_expected(table: &Reader<'_>) -> Expected {
+    let mut places = Vec::new();
+    let mut item = |key: &'static str| {
+        let item = table.item(key);
+        places.extend(item.iter().map(|item| (key, item.key_place())));
+        item
+    };
+    let state = item("state").and_then(|item| item.name()).map(str::to_owned);
+    let says = item("says").and_then(|item| read_texts(&item));
+    let twiml = item("twiml").and_then(|item| item.text()).map(str::to_owned);
+    let effects = item("effects").and_then(|item| read_texts(&item)).unwrap_or_default();
+    let facts = item("facts").and_then(|item| read_facts(&item));
+    let locale = item("locale").and_then(|item| item.name()).map(str::to_owned);
+    let end = item("end").and_then(|item| item.choice(&ENDS));
+    let answered = item("answered").and_then(|item| item.choice(&SERVED));
+    Expected { state, says, twiml, effects, facts, locale, end, answered, places }
+}
+
+fn read_texts(item: &Item<'_>) -> Option<Vec<String>> {
+    item.list()?.iter().map(|text| text.text().map(str::to_owned)).collect()
+}
+
+fn read_facts(item: &Item<'_>) -> Option<Vec<Fact>> {
+    let fact = |item: &Item<'_>| {
+        let name = item.text()?;
+        let fact = Fact::parse(name);
+        if fact.is_none() {
+            let help = did_you_mean(name, Fact::ALL.map(Fact::as_str));
+            let message = format!("`{name}` is no fact");
+            item.report(Finding::error("unknown-fact", message, item.place()).maybe_help(help));
+        }
+        fact
+    };
+    item.list()?.iter().map(fact).collect()
+}
+
+fn read_number(item: &Item<'_>) -> Option<PhoneNumber> {
+    let number = PhoneNumber::parse(item.text()?);
+    if number.is_none() {
+        item.refuse("bad-number", format!("`{}` must be in E.164: + and 8 to 15 digits", item.key));
+    }
+    number
+}
+
+/// The moment at which a transcript begins that does not say when.
+pub fn default_clock() -> Timestamp {
+    CLOCK.parse().unwrap_or_default()
+}

@@ -1,0 +1,146 @@
+//! What came of a transcript, as plain data, and as lines for people.
+
+use std::fmt::Write as _;
+
+use super::transcript::Turn;
+use crate::diagnostic::{Place, Sources};
+use crate::engine::call::End;
+use crate::exchange::Served;
+use crate::flow::level::Fact;
+
+/// What came of a transcript.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// What came back, turn by turn.
+    pub turns: Vec<Came>,
+    /// What is otherwise than it was to be.
+    pub differences: Vec<Difference>,
+}
+
+/// What came back in a turn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Came {
+    /// The state the call is in.
+    pub state: String,
+    /// The words heard, in order.
+    pub says: Vec<String>,
+    /// The documents.
+    pub twiml: String,
+    /// What was done in the world.
+    pub effects: Vec<String>,
+    /// What is proved.
+    pub facts: Vec<Fact>,
+    /// The language spoken.
+    pub locale: String,
+    /// How the call ended.
+    pub end: Option<End>,
+    /// What the request was to the call.
+    pub served: Option<Served>,
+    /// Why the turn could not happen at all.
+    pub lapse: Option<String>,
+}
+
+/// Something that is otherwise than it was to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The turn, from 0; `None`: of the transcript as a whole.
+    pub turn: Option<usize>,
+    /// Where the expectation is written, or else the turn.
+    pub place: Option<Place>,
+    /// One sentence.
+    pub message: String,
+    /// The key of what was expected, if it was expected under one: blessing may mend it.
+    pub key: Option<&'static str>,
+    /// What was to come.
+    pub wanted: Vec<String>,
+    /// What came.
+    pub came: Vec<String>,
+}
+
+impl Difference {
+    /// Something about the whole transcript.
+    pub(super) fn of_whole(message: String) -> Self {
+        Self { turn: None, place: None, message, key: None, wanted: Vec::new(), came: Vec::new() }
+    }
+
+    /// Something about a turn that no expectation allows.
+    pub(super) fn of(turn: usize, written: &Turn, message: String) -> Self {
+        let place = Some(written.place.clone());
+        Self { turn: Some(turn), place, ..Self::of_whole(message) }
+    }
+
+    /// Something other than expected.
+    pub(super) fn between(
+        turn: usize,
+        written: &Turn,
+        key: &'static str,
+        wanted: Vec<String>,
+        came: Vec<String>,
+    ) -> Self {
+        let what = match (key, wanted.is_empty()) {
+            ("says", _) => "other words are heard",
+            ("state", _) => "the call is in another state",
+            ("effects", true) => "something is done in the world that was not expected",
+            ("effects", false) => "other things are done in the world",
+            ("facts", _) => "other facts are proved",
+            ("end", _) => "the call ends otherwise",
+            ("locale", _) => "another language is spoken",
+            ("answered", _) => "the request is answered otherwise",
+            _ => "the document is another",
+        };
+        let message = format!("after `{}` {what}", written.words);
+        let place = written.expected.place(key).unwrap_or(&written.place).clone();
+        Self { turn: Some(turn), place: Some(place), message, key: Some(key), wanted, came }
+    }
+
+    /// The difference as lines: where and what, then what was to come and what came.
+    pub fn lines(&self, file: &str, sources: &Sources) -> String {
+        let mut text = match &self.place {
+            Some(place) => format!("{file}:{}: {}", sources.position(place).0, self.message),
+            None => format!("{file}: {}", self.message),
+        };
+        for (mark, line) in unified(&self.wanted, &self.came) {
+            let _ = write!(text, "\n    {mark} {line}");
+        }
+        text
+    }
+}
+
+/// Lines that both have, that only the first has, and that only the second has, in order.
+fn unified<'a>(wanted: &'a [String], came: &'a [String]) -> Vec<(char, &'a str)> {
+    let mut marked = Vec::new();
+    let (mut left, mut right) = (wanted, came);
+    while let [first, rest @ ..] = left {
+        match right.iter().position(|line| line == first) {
+            Some(index) => {
+                let (new, same) = right.split_at(index);
+                marked.extend(new.iter().map(|line| ('+', line.as_str())));
+                marked.push((' ', first.as_str()));
+                right = same.get(1..).unwrap_or_default();
+            }
+            None => marked.push(('-', first.as_str())),
+        }
+        left = rest;
+    }
+    marked.extend(right.iter().map(|line| ('+', line.as_str())));
+    marked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(wanted: &[&str], came: &[&str]) -> String {
+        let own = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (wanted, came) = (own(wanted), own(came));
+        let marked = unified(&wanted, &came);
+        marked.into_iter().map(|(mark, line)| format!("{mark}{line}")).collect()
+    }
+
+    #[test]
+    fn what_both_have_is_not_marked() {
+        assert_eq!(shown(&["a", "b", "c"], &["a", "x", "c"]), " a-b+x c");
+        assert_eq!(shown(&[], &["a"]), "+a");
+        assert_eq!(shown(&["a"], &[]), "-a");
+    }
+}

@@ -1,0 +1,171 @@
+//! The world of a replay: messages are remembered, and calls that are placed get a name and wait for
+//! what the transcript says becomes of them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::carrier::{Carrier, Delivery, Found, Reference};
+use crate::engine::effect::{PlaceCall, Sms};
+use crate::engine::id::{CallId, LegId, Sid};
+use crate::phone::PhoneNumber;
+use crate::secret::Secret;
+
+/// A carrier that does everything at once and forgets nothing.
+#[derive(Debug, Default)]
+pub struct World {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    refuses: Option<Refusal>,
+    names: u32,
+    deeds: Vec<Deed>,
+    messages: Vec<Message>,
+    placed: Vec<Placed>,
+}
+
+/// What the carrier refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Messages.
+    SendSms,
+    /// Calls.
+    PlaceCall,
+}
+
+/// A text message that was sent.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Whose it is.
+    pub reference: Reference,
+    /// The mobile on file.
+    pub to: PhoneNumber,
+    /// What it says, the code included.
+    pub body: Secret,
+}
+
+/// A call that was placed.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// Whose it is.
+    pub reference: Reference,
+    /// What was asked for.
+    pub place: PlaceCall,
+    /// The name that it got.
+    pub sid: Sid,
+}
+
+/// Something that was asked of the carrier.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// A text message.
+    SendSms {
+        /// To whom.
+        to: PhoneNumber,
+        /// What it says.
+        body: Secret,
+        /// Whether it was refused.
+        refused: bool,
+    },
+    /// A call.
+    PlaceCall {
+        /// To whom.
+        to: PhoneNumber,
+        /// Whether it was refused.
+        refused: bool,
+    },
+    /// A live leg is taken to its present prompt.
+    RedirectLeg(LegId, Sid),
+    /// A live leg is ended.
+    EndLeg(Sid),
+}
+
+impl World {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is refused from now on.
+    pub fn refuse(&self, what: Option<Refusal>) {
+        self.lock().refuses = what;
+    }
+
+    /// What was asked since the last time, in an order that does not depend on chance.
+    pub fn take_deeds(&self) -> Vec<Deed> {
+        let mut deeds = std::mem::take(&mut self.lock().deeds);
+        deeds.sort_by_key(|deed| match deed {
+            Deed::SendSms { .. } => 0,
+            Deed::PlaceCall { .. } => 1,
+            Deed::RedirectLeg(..) => 2,
+            Deed::EndLeg(_) => 3,
+        });
+        deeds
+    }
+
+    /// The messages sent for a call, oldest first.
+    pub fn messages(&self, call: CallId) -> Vec<Message> {
+        let of_call = |message: &&Message| message.reference.call == call;
+        self.lock().messages.iter().filter(of_call).cloned().collect()
+    }
+
+    /// The call placed last for a call.
+    pub fn last_placed(&self, call: CallId) -> Option<Placed> {
+        self.lock().placed.iter().rfind(|placed| placed.reference.call == call).cloned()
+    }
+}
+
+impl Inner {
+    /// A name as the provider gives them: two letters and 32 digits.
+    fn name(&mut self, prefix: &str) -> Sid {
+        self.names += 1;
+        Sid(format!("{prefix}{:032x}", self.names))
+    }
+}
+
+#[async_trait]
+impl Carrier for World {
+    async fn send_sms(&self, reference: Reference, sms: &Sms) -> Delivery {
+        let mut inner = self.lock();
+        let refused = inner.refuses == Some(Refusal::SendSms);
+        let (to, body) = (sms.to.clone(), sms.body.clone());
+        inner.deeds.push(Deed::SendSms { to: to.clone(), body: body.clone(), refused });
+        if !refused {
+            inner.messages.push(Message { reference, to, body });
+        }
+        if refused {
+            Delivery::Refused { code: None }
+        } else {
+            Delivery::Accepted(inner.name("SM"))
+        }
+    }
+
+    async fn place_call(&self, reference: Reference, call: &PlaceCall) -> Delivery {
+        let mut inner = self.lock();
+        let refused = inner.refuses == Some(Refusal::PlaceCall);
+        inner.deeds.push(Deed::PlaceCall { to: call.to.clone(), refused });
+        if refused {
+            return Delivery::Refused { code: None };
+        }
+        let sid = inner.name("CA");
+        inner.placed.push(Placed { reference, place: call.clone(), sid: sid.clone() });
+        Delivery::Accepted(sid)
+    }
+
+    /// Everything is done the first time, so there is never anything to look for.
+    async fn find_call(&self, _call: &PlaceCall, _since: Timestamp) -> Found {
+        Found::None
+    }
+
+    async fn redirect_leg(&self, _call: CallId, leg: LegId, sid: &Sid) -> Delivery {
+        self.lock().deeds.push(Deed::RedirectLeg(leg, sid.clone()));
+        Delivery::Accepted(sid.clone())
+    }
+
+    async fn end_leg(&self, sid: &Sid) -> Delivery {
+        self.lock().deeds.push(Deed::EndLeg(sid.clone()));
+        Delivery::Accepted(sid.clone())
+    }
+}
