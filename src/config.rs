@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use secrecy::SecretString;
 
 use crate::carrier::twilio::Sender;
-use crate::diagnostic::{Finding, Problems, Sources, any_error};
+use crate::diagnostic::{Finding, Place, Problems, Sources, any_error};
 use crate::engine::policy::Policy;
 use crate::store::envelope::Vault;
 
@@ -42,6 +42,10 @@ pub struct Config {
     pub policy: Policy,
     /// Who may use the admin API.
     pub admin_tokens: Vec<AdminToken>,
+    /// What it was read from.
+    pub sources: Sources,
+    /// What is worth saying about it, and no error.
+    pub warnings: Vec<Finding>,
 }
 
 /// The provider's account.
@@ -69,6 +73,8 @@ pub struct Lines {
 pub struct Line {
     /// The flow it leads to.
     pub flow: String,
+    /// Where that is written.
+    pub flow_place: Place,
     /// Who takes callers whom we cannot serve.
     pub fallback_number: Option<String>,
 }
@@ -135,7 +141,9 @@ impl Config {
         let config = read::read(&file, &text, folder, &problems);
         let findings = problems.into_findings();
         match config {
-            Some(config) if !any_error(&findings) => Ok(config),
+            Some(config) if !any_error(&findings) => {
+                Ok(Self { sources, warnings: findings, ..config })
+            }
             _ => Err(ConfigError::Wrong { findings, sources }),
         }
     }

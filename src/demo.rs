@@ -14,6 +14,11 @@ const FLOWS: [(&str, &str); 3] = [
 pub const ACCOUNTS_FILE: &str = "fixtures/demo/accounts.toml";
 const ACCOUNTS: &str = include_str!("../fixtures/demo/accounts.toml");
 
+/// A customer to try it with, and their PIN.
+pub const ACCOUNT: &str = "12345678";
+/// See [`ACCOUNT`].
+pub const PIN: &str = "730915";
+
 /// The flow that the demo answers with.
 pub const FLOW: &str = "bank";
 

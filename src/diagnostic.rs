@@ -221,6 +221,14 @@ impl Problems {
         self.lost.borrow().iter().any(|place| *place.file == *file)
     }
 
+    /// The text of a file that could not be read.
+    pub fn lost_text(&self, file: &str, text: &str) -> String {
+        let lost = self.lost.borrow();
+        let places = lost.iter().filter(|place| *place.file == *file);
+        let texts = places.filter_map(|place| text.get(place.span.clone()));
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
     /// Whether an error has been reported.
     pub fn any_error(&self) -> bool {
         any_error(&self.findings.borrow())
@@ -272,9 +280,16 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.75;
     let written = written.to_lowercase();
+    let likeness = |name: &str| {
+        let name = name.to_lowercase();
+        // In a short word one slip of the finger leaves little that is alike.
+        let slip = name.len() > 2 && strsim::damerau_levenshtein(&written, &name) == 1;
+        let alike = strsim::jaro_winkler(&written, &name);
+        if slip { alike.max(0.9) } else { alike }
+    };
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&written, &name.to_lowercase()), name))
+        .map(|name| (likeness(name), name))
         .filter(|(likeness, _)| *likeness >= NEAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)

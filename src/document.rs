@@ -382,7 +382,7 @@ impl<'a> Item<'a> {
         let moment = text.parse().ok();
         if moment.is_none() {
             self.report(
-                Finding::error("bad-moment", format!("`{text}` is not a moment"), self.place())
+                Finding::error("bad-date", format!("`{text}` is not a moment"), self.place())
                     .help("write a date, a time and an offset: 2026-11-23T10:00:00-05:00"),
             );
         }

@@ -15,6 +15,8 @@ pub const FORM_PARAMETERS_MAX: usize = 512;
 pub const SID_CHARS_MAX: usize = 128;
 /// Recognised speech is at most 60 s long.
 pub const SPEECH_CHARS_MAX: usize = 2_000;
+/// A verbal passcode: a word or a few.
+pub const PASSCODE_CHARS_MAX: usize = 64;
 /// More keys than any prompt asks for.
 pub const DIGITS_MAX: usize = 64;
 

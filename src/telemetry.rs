@@ -80,6 +80,8 @@ pub enum Outcome {
     Turn,
     /// Something answered before.
     Replayed,
+    /// A spent nonce with another entry: a security event.
+    Contradicted,
     /// Something out of step.
     OutOfStep,
     /// Nothing of any call's.

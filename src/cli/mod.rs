@@ -1,4 +1,117 @@
-//! The commands, one a file.
+//! The command line: one file a command.
+//!
+//! Data goes to standard output, everything else to standard error.
 
+mod check;
+mod completions;
+mod explain;
+mod files;
+mod hash_pin;
 pub mod replay;
+mod schema;
+mod serve;
 pub mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Answers voice webhooks, and lets nobody reach anything sensitive without real proof.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Begin with `callgate serve`: without a configuration it runs a demo, and says what to try."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// How much is logged: error, warn, info, debug or trace.
+    #[arg(long, global = true, env = "CALLGATE_LOG", value_name = "LEVEL", hide_env_values = true)]
+    log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer webhooks; without a configuration, a demo.
+    Serve(serve::Args),
+    /// Find every mistake in flow files.
+    Check(check::Args),
+    /// Explain a code that `check` reports.
+    Explain(explain::Args),
+    /// Run transcripts of calls, and compare what comes back.
+    Replay(replay::Args),
+    /// Ring a flow in the terminal.
+    Simulate(simulate::Args),
+    /// Print the JSON Schema of flow files, for editors.
+    Schema,
+    /// Print the hash of a PIN, for the accounts file.
+    HashPin,
+    /// Print completions for a shell.
+    Completions(completions::Args),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Well,
+    /// The input has an error, or a replay differs.
+    Findings,
+    /// The command line or the configuration cannot be used.
+    Usage,
+    /// The store, a port or a file failed.
+    Environment,
+}
+
+impl Exit {
+    /// The exit of this code.
+    fn of(code: u8) -> Self {
+        match code {
+            0 => Self::Well,
+            1 => Self::Findings,
+            2 => Self::Usage,
+            _ => Self::Environment,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Well => 0,
+            Exit::Findings => 1,
+            Exit::Usage => 2,
+            Exit::Environment => 3,
+        })
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = match cli.command {
+        Command::Serve(args) => serve::run(&args, cli.log.as_deref()),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Replay(args) => Exit::of(replay::run(&args)),
+        Command::Simulate(args) => Exit::of(simulate::run(&args)),
+        Command::Schema => schema::run(),
+        Command::HashPin => hash_pin::run(),
+        Command::Completions(args) => completions::run::<Cli>(&args),
+    };
+    exit.into()
+}
+
+/// Writes data to standard output; a reader that has gone away is no failure.
+pub(crate) fn print(text: &str) {
+    use std::io::Write as _;
+    let _ = anstream::stdout().write_all(text.as_bytes());
+}
+
+/// Says something on standard error.
+pub(crate) fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(anstream::stderr(), "{text}");
+}

@@ -4,14 +4,16 @@ use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::check::check_sources;
 use crate::demo;
 use crate::diagnostic::{Problems, Sources, any_error};
 use crate::directory::Directory;
 use crate::directory::accounts::{Accounts, Secrets};
 use crate::engine::policy::Policy;
+use crate::flow::FlowSet;
 use crate::flow::condition::Attestation;
-use crate::flow::{self, FlowSet};
 use crate::phone::PhoneNumber;
+use crate::render;
 use crate::replay::default_clock;
 use crate::replay::folder::read_flows;
 use crate::replay::phone::Phone;
@@ -109,12 +111,10 @@ fn prepare(args: &Args) -> Result<Setup, Failure> {
 }
 
 fn well_read(sources: &Sources) -> Result<FlowSet, Failure> {
-    let (flows, findings) = flow::read(sources);
-    if let Some(finding) = findings.iter().find(|_| any_error(&findings)) {
-        let place = finding.place();
-        let file = place.map_or("", |place| &*place.file);
-        let line = place.map_or(1, |place| sources.position(place).0);
-        return Err((1, format!("{file}:{line}: {} (see `callgate check`)", finding.message)));
+    let (flows, findings) = check_sources(sources);
+    if any_error(&findings) {
+        let shown = render::human::render(&findings, sources, false);
+        return Err((1, format!("the flows have errors\n{shown}")));
     }
     Ok(flows)
 }
@@ -128,13 +128,11 @@ fn read_accounts(file: &PathBuf) -> Result<Accounts, Failure> {
     let findings = problems.into_findings();
     let mut sources = Sources::default();
     sources.add(&name, text);
-    match findings.first() {
-        None => Ok(accounts),
-        Some(finding) => {
-            let line = finding.place().map_or(1, |place| sources.position(place).0);
-            Err((1, format!("{name}:{line}: {}", finding.message)))
-        }
+    if any_error(&findings) {
+        let shown = render::human::render(&findings, &sources, false);
+        return Err((1, format!("the accounts have errors\n{shown}")));
     }
+    Ok(accounts)
 }
 
 fn ring(

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::{AdminToken, Config, Line, Lines, Role, Twilio, environment};
 use crate::carrier::twilio::Sender;
-use crate::diagnostic::{Finding, Problems};
+use crate::diagnostic::{Finding, Place, Problems, Sources};
 use crate::document::{self, Item, Reader};
 use crate::engine::account::Line as LineType;
 use crate::engine::policy::Policy;
@@ -84,6 +84,8 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         accounts: accounts?,
         policy: policy?,
         admin_tokens,
+        sources: Sources::default(),
+        warnings: Vec::new(),
     })
 }
 
@@ -273,7 +275,8 @@ fn read_lines(item: &Item<'_>) -> Option<Lines> {
 }
 
 fn read_line(table: Reader<'_>) -> Option<Line> {
-    let flow = table.required("flow").and_then(|flow| flow.name());
+    let flow = table.required("flow");
+    let flow: Option<(&str, Place)> = flow.and_then(|flow| Some((flow.name()?, flow.place())));
     let fallback_number = table.item("fallback_number").and_then(|item| {
         let number = PhoneNumber::parse(item.name()?);
         if number.is_none() {
@@ -282,7 +285,8 @@ fn read_line(table: Reader<'_>) -> Option<Line> {
         number.map(|number| number.as_e164().to_owned())
     });
     table.finish();
-    Some(Line { flow: flow?.to_owned(), fallback_number })
+    let (flow, flow_place) = flow?;
+    Some(Line { flow: flow.to_owned(), flow_place, fallback_number })
 }
 
 fn read_directory(item: &Item<'_>, folder: &Path) -> Option<std::path::PathBuf> {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::account::Claim;
+use super::event::Heard;
 use super::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
 use super::reply::Reply;
 use crate::flow::condition::Attestation;
@@ -196,6 +197,8 @@ pub struct Leg {
     pub expected: Nonce,
     /// The nonce last spent.
     pub spent: Option<Nonce>,
+    /// A digest of what was heard with it.
+    pub heard: Option<String>,
     /// What the last spent nonce was answered with, where that is not the present prompt.
     pub answered: Option<Reply>,
     /// Its present prompt.
@@ -280,8 +283,14 @@ impl Leg {
 pub enum Received<'c> {
     /// It spends the nonce: a turn.
     Fresh(LegId),
-    /// It was spent by this nonce before: the same answer again, and nothing changes.
-    Replay(&'c Reply),
+    /// The nonce was spent before: the same answer again, and nothing changes.
+    Replay {
+        /// The answer.
+        reply: &'c Reply,
+        /// Whether the request carries what it carried then; another entry is a guess that came too
+        /// late.
+        same: bool,
+    },
     /// It is out of step: the leg's present prompt, and nothing changes.
     Present(&'c Reply),
     /// It is of no leg of this call.
@@ -289,7 +298,7 @@ pub enum Received<'c> {
 }
 
 /// Holds a request against the call's nonces.
-pub fn receive<'c>(call: &'c Call, nonce: Nonce, sid: &Sid) -> Received<'c> {
+pub fn receive<'c>(call: &'c Call, nonce: Nonce, sid: &Sid, heard: &Heard) -> Received<'c> {
     let agrees = |leg: &Leg| leg.sid.as_ref().is_none_or(|known| known == sid);
     if let Some(leg) = call.legs.iter().find(|leg| leg.expected == nonce) {
         return match (agrees(leg), leg.is_live() && call.end.is_none()) {
@@ -299,7 +308,11 @@ pub fn receive<'c>(call: &'c Call, nonce: Nonce, sid: &Sid) -> Received<'c> {
         };
     }
     if let Some(leg) = call.legs.iter().find(|leg| leg.spent == Some(nonce)) {
-        return if agrees(leg) { Received::Replay(leg.last_answer()) } else { Received::Stranger };
+        if !agrees(leg) {
+            return Received::Stranger;
+        }
+        let same = leg.heard.as_ref().is_none_or(|known| *known == heard.digest());
+        return Received::Replay { reply: leg.last_answer(), same };
     }
     call.leg_of(sid).map_or(Received::Stranger, |leg| Received::Present(&leg.present))
 }

@@ -134,6 +134,7 @@ pub(super) fn new(id: LegId, role: Role, sid: Option<Sid>, expected: Nonce) -> L
         status: LegStatus::Ringing,
         expected,
         spent: None,
+        heard: None,
         answered: None,
         present: Reply::default(),
     }

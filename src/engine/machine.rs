@@ -138,6 +138,7 @@ impl<'a> Machine<'a> {
         self.addressed = Some(leg);
         let Some(of) = self.call.leg_mut(leg) else { return Ok(false) };
         of.spent = Some(nonce);
+        of.heard = Some(heard.digest());
         of.answered = None;
         of.sid.get_or_insert_with(|| sid.clone());
         of.status = LegStatus::InProgress;
@@ -418,8 +419,10 @@ impl<'a> Machine<'a> {
     }
 
     fn waits_for_secret(&self) -> bool {
-        self.state()
-            .is_some_and(|state| matches!(state.kind, Kind::GatherPin(_) | Kind::GatherOtp(_)))
+        let secret = |kind: &Kind| {
+            matches!(kind, Kind::GatherPin(_) | Kind::GatherPasscode(_) | Kind::GatherOtp(_))
+        };
+        self.state().is_some_and(|state| secret(&state.kind))
     }
 
     fn last_moment(&self) -> Timestamp {

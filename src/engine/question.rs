@@ -59,6 +59,8 @@ pub struct Verify {
 pub enum Against {
     /// The PIN on file.
     Pin,
+    /// The verbal passcode on file.
+    Passcode,
     /// A code of this call, by its keyed hash.
     Code(String),
 }

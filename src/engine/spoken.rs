@@ -105,6 +105,11 @@ fn single(token: &str) -> Option<char> {
     chars.next().is_none().then_some(digit)
 }
 
+/// A verbal passcode in its one canonical form: the digits said, or else the words.
+pub fn passcode(said: &str, digits_expected: Option<u32>, locale: &Locale) -> String {
+    digits(said, digits_expected, locale).unwrap_or_else(|| words(said))
+}
+
 /// Words compared: compatibility form, lower case, letters and digits alone, single blanks.
 pub fn words(said: &str) -> String {
     let folded: String = said

@@ -9,6 +9,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::{Exchange, ExchangeError, later};
 use crate::chance;
+use crate::directory::accounts::Customer;
 use crate::directory::pin::StoredPin;
 use crate::engine::account::Whom;
 use crate::engine::id::CallId;
@@ -89,7 +90,8 @@ impl Exchange {
                 return Ok(Verdict::Wrong);
             }
             Reserved::Granted | Reserved::Again => match against {
-                Against::Pin => self.is_pin(whom, entry).await?,
+                Against::Pin => self.is_on_file(whom, entry, |c| c.pin.clone()).await?,
+                Against::Passcode => self.is_on_file(whom, entry, |c| c.passcode.clone()).await?,
                 Against::Code(hash) => {
                     let given = self.code_hash(call, whom, *factor, entry);
                     given.as_bytes().ct_eq(hash.as_bytes()).into()
@@ -99,12 +101,18 @@ impl Exchange {
         Ok(if right { Verdict::Right } else { Verdict::Wrong })
     }
 
-    async fn is_pin(&self, whom: &Whom, entry: &Secret) -> Result<bool, ExchangeError> {
+    /// Whether the entry is the secret on file; where there is none the work is the same.
+    async fn is_on_file(
+        &self,
+        whom: &Whom,
+        entry: &Secret,
+        secret: impl Fn(&Customer) -> Option<StoredPin>,
+    ) -> Result<bool, ExchangeError> {
         let customer = match whom {
             Whom::Account(id) => self.directory.by_id(id.expose()).await?,
             Whom::Decoy(_) | Whom::Call(_) => None,
         };
-        let on_file = customer.and_then(|customer| customer.pin.clone());
+        let on_file = customer.and_then(|customer| secret(&customer));
         let exists = on_file.is_some();
         let stored = on_file.unwrap_or_else(StoredPin::of_nobody);
         let slot = self.verifier.slots.acquire().await.map_err(|_| ExchangeError::Unverified)?;

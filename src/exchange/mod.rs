@@ -129,6 +129,8 @@ pub enum Served {
     Turn,
     /// The answer that had been given before.
     Replayed,
+    /// The answer that had been given before, to a request that now says something else.
+    Contradicted,
     /// The present prompt, for a request out of step.
     OutOfStep,
     /// Nothing of this call's.
@@ -412,14 +414,18 @@ fn deed_of(request: &Request, call: Option<&Call>) -> Deed {
             Some(leg) => Deed::Answer(leg.present.clone(), Served::Replayed),
             None => Deed::Nothing,
         },
-        Wants::Turn(nonce) => match receive(call, *nonce, &request.sid) {
+        Wants::Turn(nonce) => match receive(call, *nonce, &request.sid, &request.heard) {
             Received::Fresh(leg) => Deed::Step(Event::Heard {
                 leg,
                 nonce: *nonce,
                 sid: request.sid.clone(),
                 heard: Box::new(request.heard.clone()),
             }),
-            Received::Replay(reply) => Deed::Answer(reply.clone(), Served::Replayed),
+            Received::Replay { reply, same: true } => Deed::Answer(reply.clone(), Served::Replayed),
+            Received::Replay { reply, same: false } => {
+                tracing::warn!(call.id = %call.id, "another entry was sent for a spent nonce");
+                Deed::Answer(reply.clone(), Served::Contradicted)
+            }
             Received::Present(reply) => Deed::Answer(reply.clone(), Served::OutOfStep),
             Received::Stranger => Deed::Nothing,
         },

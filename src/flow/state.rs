@@ -51,6 +51,8 @@ pub enum Kind {
     Identify(states::identify::Identify),
     /// Takes a PIN.
     GatherPin(states::gather_pin::GatherPin),
+    /// Takes a verbal passcode.
+    GatherPasscode(states::gather_passcode::GatherPasscode),
     /// Sends a code to the mobile on file.
     SendSmsOtp(states::send_sms_otp::SendSmsOtp),
     /// Takes the code last sent.
@@ -130,6 +132,7 @@ impl State {
             Kind::Gather(gather) => gather.listen.prompts().collect(),
             Kind::Identify(identify) => identify.listen.iter().flat_map(Listen::prompts).collect(),
             Kind::GatherPin(pin) => pin.listen.prompts().collect(),
+            Kind::GatherPasscode(passcode) => passcode.listen.prompts().collect(),
             Kind::SendSmsOtp(send) => send.message.iter().collect(),
             Kind::GatherOtp(otp) => otp.listen.prompts().collect(),
             Kind::Callback(callback) => {
@@ -166,6 +169,7 @@ impl Kind {
             Self::Gather(_) => states::gather::TYPE.name,
             Self::Identify(_) => states::identify::TYPE.name,
             Self::GatherPin(_) => states::gather_pin::TYPE.name,
+            Self::GatherPasscode(_) => states::gather_passcode::TYPE.name,
             Self::SendSmsOtp(_) => states::send_sms_otp::TYPE.name,
             Self::GatherOtp(_) => states::gather_otp::TYPE.name,
             Self::Callback(_) => states::callback::TYPE.name,
@@ -187,6 +191,7 @@ impl Kind {
             Self::Gather(gather) => Some(&gather.listen),
             Self::Identify(identify) => identify.listen.as_ref(),
             Self::GatherPin(pin) => Some(&pin.listen),
+            Self::GatherPasscode(passcode) => Some(&passcode.listen),
             Self::GatherOtp(otp) => Some(&otp.listen),
             _ => None,
         }

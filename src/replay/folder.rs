@@ -77,8 +77,8 @@ impl Outcome {
     pub fn lines(&self) -> Vec<String> {
         let file = self.file.display().to_string();
         let findings = self.findings.iter().map(|finding| {
-            let place = finding.place().map(|place| self.sources.position(place));
-            let (line, column) = place.unwrap_or((1, 1));
+            let place = finding.place().map(|place| self.sources.start(place));
+            let (line, column) = place.map_or((1, 1), |start| (start.line, start.column));
             let severity = finding.severity.as_str();
             let help = finding.help.as_ref().map(|help| format!("\n    help: {help}"));
             let (code, message) = (finding.code, &finding.message);

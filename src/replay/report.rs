@@ -96,7 +96,7 @@ impl Difference {
     /// The difference as lines: where and what, then what was to come and what came.
     pub fn lines(&self, file: &str, sources: &Sources) -> String {
         let mut text = match &self.place {
-            Some(place) => format!("{file}:{}: {}", sources.position(place).0, self.message),
+            Some(place) => format!("{file}:{}: {}", sources.start(place).line, self.message),
             None => format!("{file}: {}", self.message),
         };
         for (mark, line) in unified(&self.wanted, &self.came) {
@@ -134,7 +134,10 @@ mod tests {
         let own = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
         let (wanted, came) = (own(wanted), own(came));
         let marked = unified(&wanted, &came);
-        marked.into_iter().map(|(mark, line)| format!("{mark}{line}")).collect()
+        marked.into_iter().fold(String::new(), |mut text, (mark, line)| {
+            text.push(mark);
+            text + line
+        })
     }
 
     #[test]

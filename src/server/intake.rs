@@ -86,8 +86,8 @@ async fn read(house: &House, request: &HttpRequest, body: Payload) -> Result<For
     if !house.keys.verify(&house.public_url, target, &fields, signature) {
         return Err(Reason::Signature);
     }
-    let twice = |name: &&str| fields.iter().filter(|(known, _)| known == name).count() > 1;
-    if READ.iter().any(|name| twice(name)) {
+    let given = |name: &str| fields.iter().filter(|(known, _)| known == name).count();
+    if READ.iter().any(|name| given(name) > 1) {
         return Err(Reason::Repeated);
     }
     let form = Form(fields);

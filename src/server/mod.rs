@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
-use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use crate::carrier::signature::Keys;
@@ -27,7 +26,7 @@ pub struct House {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Which number leads to which flow.
-    pub lines: ArcSwap<Lines>,
+    pub lines: Lines,
     /// What the provider signs with.
     pub keys: Keys,
     /// The address that the provider knows us by.

@@ -38,7 +38,7 @@ async fn voice(house: Data<House>, request: HttpRequest, body: Payload) -> HttpR
         Ok(form) => form,
         Err(refused) => return refused,
     };
-    let line = house.lines.load().of(form.get("To")).cloned();
+    let line = house.lines.of(form.get("To")).cloned();
     let (Some(sid), Some(line)) = (decode::sid(&form), line) else {
         tracing::error!("a call cannot be taken: it has no CallSid, or no line leads anywhere");
         return desk.apologise(&form);
@@ -199,6 +199,7 @@ struct Desk<'h> {
 
 impl<'h> Desk<'h> {
     fn open(house: &'h Data<House>, route: Route) -> Self {
+        tracing::debug!(?route, "a webhook came in");
         Self { house, route, begun: Instant::now() }
     }
 
@@ -280,7 +281,7 @@ impl<'h> Desk<'h> {
 
     /// Tells the caller that it is our fault, and puts them through to somebody.
     fn apologise(&self, form: &Form) -> HttpResponse {
-        let line = self.house.lines.load().of(form.get("To")).cloned();
+        let line = self.house.lines.of(form.get("To")).cloned();
         let flows = self.house.exchange.flows();
         let flow = line.as_ref().and_then(|line| flows.get(&line.flow));
         let locale = flow.map_or_else(wording::english, |flow| flow.locale.clone());
@@ -295,7 +296,7 @@ impl<'h> Desk<'h> {
         if form.get("Direction").starts_with("outbound") {
             return None;
         }
-        self.house.lines.load().of(form.get("To"))?.fallback_number.clone()
+        self.house.lines.of(form.get("To"))?.fallback_number.clone()
     }
 
     fn no_content(&self, outcome: Outcome) -> HttpResponse {
@@ -325,6 +326,7 @@ fn outcome_of(served: Served) -> Outcome {
     match served {
         Served::Turn => Outcome::Turn,
         Served::Replayed => Outcome::Replayed,
+        Served::Contradicted => Outcome::Contradicted,
         Served::OutOfStep => Outcome::OutOfStep,
         Served::Stranger => Outcome::Stranger,
     }

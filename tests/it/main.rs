@@ -4,10 +4,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test that meets what it did not expect is to fail, and so are the stand-ins that serve it"
 )]
 
+mod attempts;
 mod carrier;
-mod store;
+mod cli;
+mod e2e;
 mod flows;
+mod golden;
+mod store;
 mod support;
+mod tidy;
+mod webhooks;

@@ -202,6 +202,7 @@ fn at_once<'f>(state: &'f State, code: Code, called: &Instant<'_>) -> Vec<&'f Ta
             routes(&outcomes.collect::<Vec<_>>())
         }
         Kind::Menu(_)
+        | Kind::GatherPasscode(_)
         | Kind::Gather(_)
         | Kind::GatherPin(_)
         | Kind::GatherOtp(_)

@@ -120,13 +120,21 @@ impl Language {
                 continue;
             }
             while rest.next_if(|word| self.between.contains(word)).is_some() {}
+            let mut asked = Vec::new();
             while let Some(key) = rest.peek().and_then(|word| self.key(word)) {
-                keys.push(key);
+                asked.push(key);
                 rest.next();
+                // Keys one after the other are a number to be dialled elsewhere: 9 1 1.
+                if rest.peek().is_some_and(|word| self.key(word).is_some()) {
+                    asked.clear();
+                    while rest.next_if(|word| self.key(word).is_some()).is_some() {}
+                    break;
+                }
                 if rest.next_if(|word| self.joined.contains(word)).is_none() {
                     break;
                 }
             }
+            keys.extend(asked);
         }
         keys
     }
@@ -149,12 +157,26 @@ fn check_named(state: &State, menu: &Menu, report: &mut Report<'_>) {
     if prompt.pieces.iter().any(|piece| matches!(piece, Piece::Play(_))) {
         return;
     }
-    for (locale, said) in said(prompt) {
+    let all = said(prompt);
+    for (locale, said) in &all {
         let Some(language) = Language::of(locale) else { continue };
-        let named = |key: char| said.words.iter().any(|word| language.key(word) == Some(key));
+        // A part that is there in one language alone is heard by everybody.
+        let elsewhere = |key: char| {
+            let own = prompt.pieces.iter().filter_map(|piece| match piece {
+                Piece::Text(text) if text.0.len() == 1 => text.0.first(),
+                _ => None,
+            });
+            own.into_iter().any(|(of, template)| {
+                let language = Language::of(of.language());
+                let mut words = words(&template.source).into_iter();
+                language.is_some_and(|l| words.any(|word| l.key(&word) == Some(key)))
+            })
+        };
+        let named = |key: char| {
+            said.words.iter().any(|word| language.key(word) == Some(key)) || elsewhere(key)
+        };
         let unnamed = menu.keys.iter().filter(|(key, target)| {
-            !named(**key)
-                && !menu.phrases.iter().any(|(phrase, to)| same(phrase, to, target, &said))
+            !named(**key) && !menu.phrases.iter().any(|(phrase, to)| same(phrase, to, target, said))
         });
         let unnamed: Vec<_> = unnamed.collect();
         if let [(_, first), ..] = unnamed.as_slice() {

@@ -14,7 +14,7 @@ use super::super::id::{LegId, Sid};
 use super::super::listen::{Expect, Given};
 use super::super::machine::{Asks, Machine, Next, after};
 use super::super::question::{Against, Answer, Question, Verdict};
-use super::super::reply::{Audible, Gather, Verb};
+use super::super::reply::{Audible, Gather, Reply, Verb};
 use super::send_sms_otp::{Eligible, contact_of, eligible};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
@@ -178,6 +178,13 @@ pub(in crate::engine) fn leg_over(m: &mut Machine<'_>, leg: LegId) {
 pub(in crate::engine) fn speaking_leg_over(m: &mut Machine<'_>) {
     match m.call.ringing.as_ref().map(|ringing| ringing.phase.clone()) {
         Some(Phase::HangUpFirst) => {
+            // It was told to hang up, and the code is spoken there no more.
+            let speaking = m.call.speaking;
+            if let Some(leg) = m.call.leg_mut(speaking) {
+                leg.status = LegStatus::Completed;
+                leg.present = Reply { verbs: vec![Verb::Hangup] };
+                leg.answered = None;
+            }
             let ring = ring_time(m);
             if let Some(ringing) = &mut m.call.ringing {
                 ringing.ring_until = after(m.moment.now, ring + RING_MARGIN);

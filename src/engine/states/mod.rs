@@ -5,10 +5,12 @@ mod call;
 pub(super) mod callback;
 mod gather;
 mod gather_otp;
+mod gather_passcode;
 mod gather_pin;
 mod identify;
 mod menu;
 mod returns;
+mod secret;
 mod send_sms_otp;
 pub(super) mod set;
 pub(super) mod transfer;
@@ -34,6 +36,7 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &State) -> Asks<Next> {
         Kind::Gather(gather) => gather::enter(m, gather),
         Kind::Identify(identify) => identify::enter(m, identify),
         Kind::GatherPin(pin) => gather_pin::enter(m, pin),
+        Kind::GatherPasscode(passcode) => gather_passcode::enter(m, passcode),
         Kind::SendSmsOtp(send) => Ok(Next::Take(send_sms_otp::send(m, send)?)),
         Kind::GatherOtp(otp) => gather_otp::enter(m, otp),
         Kind::Callback(callback) => callback::enter(m, callback),
@@ -71,6 +74,7 @@ pub(super) fn resume(m: &mut Machine<'_>, heard: &Heard) -> Asks<Next> {
         Kind::Gather(gather) => gather::resume(m, gather, heard),
         Kind::Identify(identify) => identify::resume(m, identify, heard),
         Kind::GatherPin(pin) => gather_pin::resume(m, pin, heard),
+        Kind::GatherPasscode(passcode) => gather_passcode::resume(m, passcode, heard),
         Kind::GatherOtp(otp) => gather_otp::resume(m, otp, heard),
         Kind::Callback(_) => Ok(callback::poll(m)),
         Kind::Transfer(_) => Ok(transfer::resume(m, heard)),

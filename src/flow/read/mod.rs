@@ -3,6 +3,7 @@
 mod file;
 mod resolve;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -54,16 +55,29 @@ pub fn read(sources: &Sources) -> (FlowSet, Vec<Finding>) {
     for flow in set.iter() {
         resolve::resolve(flow, &set, &resolve::Known { all_read, broken: &broken }, &problems);
     }
-    let lost: Vec<_> =
-        sources.iter().map(|(file, _)| file).filter(|f| problems.lost_in(f)).collect();
+    let lost: HashMap<_, _> = sources
+        .iter()
+        .map(|(file, text)| (file.clone(), problems.lost_text(file, text)))
+        .filter(|(_, lost)| !lost.is_empty())
+        .collect();
     let mut findings = problems.into_findings();
-    // What seems to be missing from a file that could not be read to the end may well be there.
+    // What seems to be missing may stand in what could not be read.
     findings.retain(|finding| {
-        let file = finding.place().map(|place| &place.file);
-        !(ABSENCES.contains(&finding.code) && file.is_some_and(|file| lost.contains(&file)))
+        let lost = finding.place().and_then(|place| lost.get(&place.file));
+        !(ABSENCES.contains(&finding.code) && lost.is_some_and(|lost| names_of(finding, lost)))
     });
     sources.sort(&mut findings);
     (set, findings)
+}
+
+/// Whether a text has one of the words in backticks in it that a finding is about.
+fn names_of(finding: &Finding, text: &str) -> bool {
+    let plain = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'));
+    let words: HashSet<_> = text.split(plain).collect();
+    let quoted = finding.message.split('`').skip(1).step_by(2);
+    quoted
+        .flat_map(|quoted| quoted.split(plain))
+        .any(|word| !word.is_empty() && words.contains(word))
 }
 
 /// Reads one flow that calls no other.

@@ -8,6 +8,7 @@ pub mod call;
 pub mod callback;
 pub mod gather;
 pub mod gather_otp;
+pub mod gather_passcode;
 pub mod gather_pin;
 pub mod hangup;
 pub mod identify;
@@ -101,6 +102,7 @@ pub const TYPES: &[&StateType] = &[
     &gather::TYPE,
     &identify::TYPE,
     &gather_pin::TYPE,
+    &gather_passcode::TYPE,
     &send_sms_otp::TYPE,
     &gather_otp::TYPE,
     &callback::TYPE,

@@ -1,3 +1,5 @@
+//! What opens, what does not, and that an envelope of the first version still does.
+
 use super::*;
 
 const KEY: [u8; 32] = [7; 32];

@@ -1,5 +1,7 @@
 //! What several tests stand on: real servers, started and stopped, and waiting for what must happen.
 
 pub(crate) mod eventually;
+pub(crate) mod house;
 pub(crate) mod provider;
 pub(crate) mod redis;
+pub(crate) mod telephone;

@@ -1,0 +1,69 @@
+//! `callgate check`: every mistake in flow files, at its place.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::{Exit, files, print, say};
+use crate::check::check_sources;
+use crate::diagnostic::{Finding, Severity, any_error};
+use crate::render;
+
+/// What `check` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  callgate check                       every flow in ./flows
+  callgate check flows/bank.toml       one flow, with the sub-flows it calls
+  callgate check --format sarif > callgate.sarif")]
+pub(super) struct Args {
+    /// Flow files, or folders of them.
+    #[arg(default_value = "flows")]
+    paths: Vec<PathBuf>,
+
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    /// Exit 1 for warnings too.
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, with the places in the files.
+    Human,
+    /// For programs.
+    Json,
+    /// For code scanning (SARIF 2.1.0).
+    Sarif,
+    /// Annotations of a GitHub workflow.
+    Github,
+}
+
+pub(super) fn run(args: &Args) -> Exit {
+    let sources = match files::flows(&args.paths) {
+        Ok(files) => files,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return error.exit();
+        }
+    };
+    let (_, findings) = check_sources(&sources.all);
+    let named =
+        |finding: &Finding| finding.place().is_none_or(|place| sources.named.contains(&place.file));
+    let findings: Vec<_> = findings.into_iter().filter(named).collect();
+    let all = &sources.all;
+    match args.format {
+        Format::Human => {
+            print(&render::human::render(&findings, all, true));
+            say(&render::human::summary(&findings));
+        }
+        Format::Json => print(&render::json::render(&findings, all)),
+        Format::Sarif => print(&render::sarif::render(&findings, all)),
+        Format::Github => print(&render::github::render(&findings, all)),
+    }
+    let warned = findings.iter().any(|finding| finding.severity == Severity::Warning);
+    let failed = any_error(&findings) || (args.deny_warnings && warned);
+    if failed { Exit::Findings } else { Exit::Well }
+}

@@ -1,0 +1,138 @@
+//! Flow files from paths.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Exit;
+use crate::diagnostic::Sources;
+use crate::flow;
+use crate::limits;
+
+/// Flow files that were named, and those they call.
+#[derive(Debug)]
+pub(crate) struct Files {
+    /// All of them.
+    pub(crate) all: Sources,
+    /// Those that were named.
+    pub(crate) named: HashSet<Arc<str>>,
+}
+
+/// Why files cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FilesError {
+    /// There is nothing there.
+    #[error("there is no `{}`; name a flow file or a folder of them", .0.display())]
+    Missing(PathBuf),
+    /// A folder without flow files.
+    #[error("there is no flow file (*.toml) in `{}`", .0.display())]
+    Empty(PathBuf),
+    /// It cannot be read.
+    #[error("cannot read `{}`: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl FilesError {
+    /// A path that is wrong is a matter of the command line; one that cannot be read is not.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Missing(_) | Self::Empty(_) => Exit::Usage,
+            Self::Unreadable { .. } => Exit::Environment,
+        }
+    }
+}
+
+/// Reads the named files and folders. What a named file calls is looked for beside it.
+pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
+    let mut files = Files { all: Sources::default(), named: HashSet::new() };
+    for path in paths {
+        if path.is_dir() {
+            let found = flow_files(path)?;
+            if found.is_empty() {
+                return Err(FilesError::Empty(path.clone()));
+            }
+            for file in found {
+                let name = add(&mut files.all, &file)?;
+                files.named.insert(name);
+            }
+        } else if path.exists() {
+            let name = add(&mut files.all, path)?;
+            files.named.insert(name);
+        } else {
+            return Err(FilesError::Missing(path.clone()));
+        }
+    }
+    for path in paths.iter().filter(|path| path.is_file()) {
+        add_called(&mut files.all, path)?;
+    }
+    Ok(files)
+}
+
+/// Adds the flows beside `path` that the flows read so far call, and those that these call.
+fn add_called(all: &mut Sources, path: &Path) -> Result<(), FilesError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let beside = flow_files(folder)?;
+    loop {
+        let (set, _) = flow::read(all);
+        let known: HashSet<_> = set.iter().map(|flow| flow.name.clone()).collect();
+        let wanted: HashSet<_> = set
+            .iter()
+            .flat_map(|flow| flow.calls().cloned().collect::<Vec<_>>())
+            .filter(|name| !known.contains(name))
+            .collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut added = false;
+        for file in &beside {
+            let text = read_text(file)?;
+            let (found, _) = flow::read_one(&file.display().to_string(), &text);
+            if found.is_some_and(|flow| wanted.contains(&flow.name)) {
+                all.add(&file.display().to_string(), text);
+                added = true;
+            }
+        }
+        if !added {
+            return Ok(());
+        }
+    }
+}
+
+/// The flow files of a folder, in the order of their names.
+fn flow_files(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
+    let unreadable = |source| FilesError::Unreadable { path: folder.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let toml = path.extension().is_some_and(|extension| extension == "toml");
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if toml && !hidden && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn add(all: &mut Sources, path: &Path) -> Result<Arc<str>, FilesError> {
+    let text = read_text(path)?;
+    Ok(all.add(&path.display().to_string(), text))
+}
+
+/// Reads a file; one that is far too large is cut, and then refused by the reader.
+fn read_text(path: &Path) -> Result<String, FilesError> {
+    let unreadable = |source| FilesError::Unreadable { path: path.to_owned(), source };
+    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    if usize::try_from(length).map_or(true, |length| length > limits::FLOW_BYTES_MAX * 4) {
+        return Err(unreadable(std::io::Error::other("it is far too large for a flow")));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}

@@ -1,0 +1,317 @@
+//! `callgate serve`: answers webhooks.
+
+mod demo;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::ExposeSecret as _;
+use tokio_util::sync::CancellationToken;
+
+use super::{Exit, files, say};
+use crate::carrier::Carrier;
+use crate::carrier::signature::Keys;
+use crate::carrier::twilio::{Settings, TwilioCarrier};
+use crate::chance::SystemChance;
+use crate::check::check_sources;
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigError, DEFAULT_FILE, Lines};
+use crate::diagnostic::{Finding, Problems, Sources, any_error};
+use crate::directory::Directory;
+use crate::directory::accounts::{Accounts, Secrets};
+use crate::exchange::{Exchange, Parts};
+use crate::flow::FlowSet;
+use crate::outbox::Outbox;
+use crate::server::{self, House, Listeners, ServerError};
+use crate::store::{self, OpenError, Store, StoreError};
+use crate::telemetry::{self, Metrics};
+use crate::twiml::links::Links;
+use crate::{limits, render};
+
+/// What `serve` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  callgate serve                          a demo, or ./callgate.toml where there is one
+  callgate serve --config /etc/callgate.toml
+  CALLGATE_LOG=debug callgate serve")]
+pub(super) struct Args {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Files(#[from] files::FilesError),
+    #[error("{what}")]
+    Findings { what: String, findings: Vec<Finding>, sources: Sources, exit: Exit },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("{error}; is it running, and may this machine reach it?")]
+    Ping { error: StoreError },
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error("{0}")]
+    Demo(#[from] demo::DemoError),
+    #[error("{0}")]
+    Carrier(String),
+    #[error("cannot begin: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl Failure {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::Carrier(_) => Exit::Usage,
+            Self::Files(error) => error.exit(),
+            Self::Findings { exit, .. } => *exit,
+            Self::Open(OpenError::Unknown | OpenError::NotSupportedYet(_)) => Exit::Usage,
+            Self::Open(_)
+            | Self::Ping { .. }
+            | Self::Server(_)
+            | Self::System(_)
+            | Self::Demo(_) => Exit::Environment,
+        }
+    }
+
+    fn tell(&self) {
+        let shown = match self {
+            Self::Config(ConfigError::Wrong { findings, sources })
+            | Self::Findings { findings, sources, .. } => Some((findings, sources)),
+            _ => None,
+        };
+        if let Some((findings, sources)) = shown {
+            say(&render::human::render(findings, sources, true));
+        }
+        let mut text = format!("error: {self}");
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let more = error.to_string();
+            if !text.ends_with(&more) {
+                text.push_str(": ");
+                text.push_str(&more);
+            }
+            cause = error.source();
+        }
+        say(&text);
+    }
+}
+
+pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
+    telemetry::start_logs(log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("error: cannot begin: {error}"));
+            return Exit::Environment;
+        }
+    };
+    match runtime.block_on(serve(args)) {
+        Ok(()) => Exit::Well,
+        Err(failure) => {
+            failure.tell();
+            failure.exit()
+        }
+    }
+}
+
+/// What a server needs, from a configuration or for the demo.
+struct Plan {
+    flows: FlowSet,
+    accounts: Accounts,
+    store: Arc<dyn Store>,
+    vault: store::envelope::Vault,
+    policy: crate::engine::policy::Policy,
+    lines: Lines,
+    keys: Keys,
+    public_url: String,
+    account_sid: Option<String>,
+    admin_tokens: Vec<crate::config::AdminToken>,
+    carrier: Arc<dyn Carrier>,
+    listeners: Listeners,
+    watched: watch::Watched,
+}
+
+async fn serve(args: &Args) -> Result<(), Failure> {
+    let config = match &args.config {
+        Some(path) => Some(Config::load(path)?),
+        None if Path::new(DEFAULT_FILE).exists() => Some(Config::load(Path::new(DEFAULT_FILE))?),
+        None => None,
+    };
+    let (plan, greeting) = if let Some(config) = config {
+        (plan(config).await?, None)
+    } else {
+        let (plan, greeting) = demo::plan().await?;
+        (plan, Some(greeting))
+    };
+    start(plan, greeting).await
+}
+
+/// Everything that can be wrong is found before the first call is taken.
+async fn plan(config: Config) -> Result<Plan, Failure> {
+    if !config.warnings.is_empty() {
+        say(&render::human::render(&config.warnings, &config.sources, true));
+    }
+    let flows = read_flows(&config.flows)?;
+    check_lines(&config, &flows)?;
+    let accounts = read_accounts(&config.accounts)?;
+    let listeners = Listeners::bind(config.listen, config.admin_listen)?;
+    let store = store::open(&config.store).await?;
+    store.ping().await.map_err(|error| Failure::Ping { error })?;
+    let links = Links::new(&config.public_url);
+    let (Some(auth_token), Some(sender)) =
+        (config.twilio.auth_tokens.first().cloned(), config.twilio.sender.clone())
+    else {
+        return Err(Failure::Carrier("there is no token or no sender for the provider".into()));
+    };
+    let carrier = TwilioCarrier::new(Settings {
+        account_sid: config.twilio.account_sid.clone(),
+        auth_token,
+        api_base: config.twilio.api_base.clone(),
+        sender,
+        links,
+        timeout: limits::CARRIER_TIMEOUT,
+    });
+    let carrier = carrier.map_err(|error| Failure::Carrier(error.to_string()))?;
+    let keys = config.twilio.auth_tokens.iter().map(|token| token.expose_secret().into()).collect();
+    let keys = Keys::new(keys);
+    Ok(Plan {
+        flows,
+        accounts,
+        store,
+        vault: config.vault,
+        policy: config.policy,
+        lines: config.lines,
+        keys: keys
+            .ok_or_else(|| Failure::Carrier("there is no token to check signatures".into()))?,
+        public_url: config.public_url,
+        account_sid: Some(config.twilio.account_sid),
+        admin_tokens: config.admin_tokens,
+        carrier: Arc::new(carrier),
+        listeners,
+        watched: watch::Watched { flows: Some(config.flows), accounts: Some(config.accounts) },
+    })
+}
+
+async fn start(plan: Plan, greeting: Option<demo::Greeting>) -> Result<(), Failure> {
+    let (public, admin) = plan.listeners.addresses()?;
+    let directory = Arc::new(Directory::new(plan.accounts));
+    let exchange = Arc::new(Exchange::new(Parts {
+        store: plan.store,
+        vault: plan.vault,
+        directory: directory.clone(),
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        policy: plan.policy,
+        flows: plan.flows,
+    }));
+    let metrics = Arc::new(Metrics::default());
+    let house = Arc::new(House {
+        exchange: exchange.clone(),
+        metrics: metrics.clone(),
+        lines: plan.lines,
+        keys: plan.keys,
+        public_url: plan.public_url,
+        account_sid: plan.account_sid,
+        admin_tokens: plan.admin_tokens,
+    });
+    let watch = watch::start(plan.watched, exchange.clone(), metrics);
+    let stop = CancellationToken::new();
+    let outbox = Outbox::new(exchange, plan.carrier);
+    let outbox = tokio::spawn(outbox.run(stop.clone()));
+    tokio::spawn(stop_on_signal(stop.clone()));
+    tracing::info!(%public, %admin, "callgate answers");
+    if let Some(greeting) = greeting {
+        greeting.show(public, admin);
+    }
+    server::run(house, plan.listeners, stop.clone()).await?;
+    stop.cancel();
+    let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, outbox).await;
+    drop(watch);
+    tracing::info!("callgate has finished the turns in progress and stops");
+    Ok(())
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("callgate was told to stop");
+    stop.cancel();
+}
+
+/// Reads and checks the flows of a folder.
+fn read_flows(folder: &Path) -> Result<FlowSet, Failure> {
+    let files = files::flows(&[folder.to_owned()])?;
+    let (flows, findings) = check_sources(&files.all);
+    if any_error(&findings) {
+        return Err(Failure::Findings {
+            what: format!("the flows in `{}` have errors; nothing is served", folder.display()),
+            findings,
+            sources: files.all,
+            exit: Exit::Findings,
+        });
+    }
+    for finding in &findings {
+        tracing::warn!(code = finding.code, "{}", finding.message);
+    }
+    Ok(flows)
+}
+
+/// Reads the accounts file.
+fn read_accounts(path: &Path) -> Result<Accounts, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|source| {
+        Failure::Config(ConfigError::Unreadable { path: path.to_owned(), source })
+    })?;
+    let mut sources = Sources::default();
+    let file = sources.add(&path.display().to_string(), text.as_str());
+    let problems = Problems::default();
+    let accounts = Accounts::read(&file, &text, Secrets::Hashed, &problems);
+    let findings = problems.into_findings();
+    if any_error(&findings) {
+        return Err(Failure::Findings {
+            what: format!("the accounts in `{}` have errors", path.display()),
+            findings,
+            sources,
+            exit: Exit::Usage,
+        });
+    }
+    Ok(accounts)
+}
+
+/// Every line must lead to a flow that is there.
+fn check_lines(config: &Config, flows: &FlowSet) -> Result<(), Failure> {
+    let mut findings = Vec::new();
+    for line in config.lines.by_number.values() {
+        if flows.get(&line.flow).is_none() {
+            let names = flows.iter().map(|flow| flow.name.as_str());
+            let message =
+                format!("there is no flow `{}` in `{}`", line.flow, config.flows.display());
+            findings.push(
+                Finding::error("unknown-flow", message, line.flow_place.clone())
+                    .maybe_help(crate::diagnostic::did_you_mean(&line.flow, names)),
+            );
+        }
+    }
+    if findings.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Findings {
+        what: "the configuration has errors".into(),
+        findings,
+        sources: config.sources.clone(),
+        exit: Exit::Usage,
+    })
+}

@@ -1,0 +1,194 @@
+//! The demo: shipped flows, made-up accounts, and a carrier that prints on the terminal. It listens on
+//! loopback alone, with a key of its own.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use indexmap::IndexMap;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Failure, Plan, watch};
+use crate::carrier::console::ConsoleCarrier;
+use crate::carrier::signature::{self, Keys};
+use crate::chance::{Chance as _, SystemChance};
+use crate::check::check_sources;
+use crate::cli::print;
+use crate::config::{AdminToken, Line, Lines, Role, environment};
+use crate::demo;
+use crate::diagnostic::{Place, any_error};
+use crate::engine::policy::Policy;
+use crate::server::Listeners;
+use crate::store::{self, envelope::Vault};
+use crate::twiml::links::Links;
+
+const KEY_FILE: &str = "callgate-demo.key";
+const STORE_FILE: &str = "callgate-demo.redb";
+const FLOWS: &str = "flows";
+const PORT: u16 = 8080;
+const ADMIN_PORT: u16 = 8081;
+
+/// Why the demo cannot run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DemoError {
+    /// The key file is not one.
+    #[error("`{KEY_FILE}` is not a demo's key file; move it away, and a new one is made")]
+    KeyFile,
+    /// The key file cannot be read or made.
+    #[error("cannot keep the demo's keys in `{KEY_FILE}`: {0}")]
+    KeyFileUnusable(std::io::Error),
+    /// The shipped flows are wrong.
+    #[error("a bug of callgate's: the shipped flows have errors")]
+    Flows,
+}
+
+/// What the demo says when it answers.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    flows: Vec<String>,
+    auth_token: SecretString,
+    admin_token: SecretString,
+}
+
+struct Keyring {
+    vault: Vault,
+    auth_token: SecretString,
+    admin_token: SecretString,
+}
+
+pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
+    let keyring = keyring()?;
+    let folder = Path::new(FLOWS);
+    let own = folder.join(format!("{}.toml", demo::FLOW)).exists();
+    let flows = if own {
+        super::read_flows(folder)?
+    } else {
+        let (flows, findings) = check_sources(&demo::flows());
+        if any_error(&findings) {
+            return Err(DemoError::Flows.into());
+        }
+        flows
+    };
+    let address = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    let listeners = Listeners::bind(address(PORT), address(ADMIN_PORT))?;
+    let store = store::open(&format!("embedded:{STORE_FILE}")).await?;
+    let public_url = format!("http://127.0.0.1:{PORT}");
+    let line = Line {
+        flow: demo::FLOW.to_owned(),
+        flow_place: Place { file: "demo".into(), span: 0..0 },
+        fallback_number: None,
+    };
+    let greeting = Greeting {
+        flows: flows.iter().map(|flow| flow.name.to_string()).collect(),
+        auth_token: keyring.auth_token.clone(),
+        admin_token: keyring.admin_token.clone(),
+    };
+    let carrier = ConsoleCarrier::new(Links::new(&public_url), Box::new(std::io::stdout()));
+    let plan = Plan {
+        flows,
+        accounts: demo::accounts(),
+        store,
+        vault: keyring.vault,
+        policy: Policy::default(),
+        lines: Lines { by_number: IndexMap::from([("*".to_owned(), line)]) },
+        keys: Keys::new(vec![keyring.auth_token]).ok_or(DemoError::KeyFile)?,
+        public_url,
+        account_sid: None,
+        admin_tokens: vec![AdminToken {
+            name: "demo".into(),
+            role: Role::Operator,
+            token: keyring.admin_token,
+        }],
+        carrier: Arc::new(carrier),
+        listeners,
+        watched: watch::Watched { flows: own.then(|| folder.to_owned()), accounts: None },
+    };
+    Ok((plan, greeting))
+}
+
+/// The demo's keys: made once, so that a demo that is started again goes on with its calls.
+fn keyring() -> Result<Keyring, DemoError> {
+    let text = match std::fs::read_to_string(KEY_FILE) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            make_keys().map_err(DemoError::KeyFileUnusable)?
+        }
+        Err(error) => return Err(DemoError::KeyFileUnusable(error)),
+    };
+    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+    let (Some(state_key), Some(auth), Some(admin)) = (lines.next(), lines.next(), lines.next())
+    else {
+        return Err(DemoError::KeyFile);
+    };
+    let vault = Vault::from_base64(state_key).map_err(|_| DemoError::KeyFile)?;
+    let auth_token = environment("TWILIO_AUTH_TOKEN").unwrap_or_else(|| auth.to_owned());
+    Ok(Keyring { vault, auth_token: auth_token.into(), admin_token: admin.into() })
+}
+
+fn make_keys() -> std::io::Result<String> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let chance = SystemChance;
+    let token = || URL_SAFE_NO_PAD.encode(chance.bytes());
+    let text = format!(
+        "# The keys of the callgate demo: what seals its store, what signs webhooks, what opens the admin API.\n{}\n{}\n{}\n",
+        STANDARD.encode(chance.bytes()),
+        token(),
+        token(),
+    );
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(KEY_FILE)?;
+    file.write_all(text.as_bytes())?;
+    Ok(text)
+}
+
+impl Greeting {
+    /// Says what is there, and what to try.
+    pub(super) fn show(&self, public: SocketAddr, admin: SocketAddr) {
+        let sid = format!("CA{:032x}", 1);
+        let parameters: Vec<(String, String)> = [
+            ("AccountSid", "AC00000000000000000000000000000000"),
+            ("CallSid", &sid),
+            ("CallStatus", "ringing"),
+            ("Direction", "inbound"),
+            ("From", "+15005550999"),
+            ("To", "+15005550006"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let url = format!("http://{public}/twilio/voice");
+        let signature = signature::sign(&self.auth_token, &url, &parameters);
+        let mut curl = format!("curl -sS {url} \\\n    -H 'X-Twilio-Signature: {signature}'");
+        for (name, value) in &parameters {
+            let _ = write!(curl, " \\\n    --data-urlencode '{name}={value}'");
+        }
+        print(&format!(
+            "callgate runs a demo: flows {flows}, made-up accounts, store {STORE_FILE}.
+Messages that it sends are printed here.
+
+Ring it without a phone, in another terminal:
+  callgate simulate {flow}        (account {account}, PIN {pin})
+
+Ring it as a telephony provider does:
+  {curl}
+
+Webhooks are signed with the demo's own auth token:  {auth}
+The admin API is on http://{admin} with the token:   {token}
+  curl -sS http://{admin}/health/ready
+
+For your own lines, write a {config}: see the README. Stop with Ctrl-C.
+
+",
+            flow = demo::FLOW,
+            flows = self.flows.join(", "),
+            account = demo::ACCOUNT,
+            pin = demo::PIN,
+            auth = self.auth_token.expose_secret(),
+            token = self.admin_token.expose_secret(),
+            config = crate::config::DEFAULT_FILE,
+        ));
+    }
+}

@@ -1,0 +1,123 @@
+//! Files that change while callgate serves: flows and accounts are read again. What is wrong leaves
+//! the last good ones in use, and the log says so.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
+use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
+
+use super::{Failure, read_accounts, read_flows};
+use crate::diagnostic::Finding;
+use crate::exchange::Exchange;
+use crate::telemetry::Metrics;
+
+/// What is watched.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    /// The folder of flows.
+    pub(super) flows: Option<PathBuf>,
+    /// The accounts file.
+    pub(super) accounts: Option<PathBuf>,
+}
+
+/// An editor writes a file in several steps: they count as one.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+
+/// Watches until it is dropped; `None`: the system cannot watch, and the log has said so.
+pub(super) fn start(
+    watched: Watched,
+    exchange: Arc<Exchange>,
+    metrics: Arc<Metrics>,
+) -> Option<Debouncer<RecommendedWatcher, RecommendedCache>> {
+    let Watched { flows, accounts } = watched;
+    // A file that is replaced by renaming is seen in its folder alone.
+    let folder_of = |file: &PathBuf| match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let folders: Vec<_> = flows.iter().cloned().chain(accounts.as_ref().map(folder_of)).collect();
+    if folders.is_empty() {
+        return None;
+    }
+    let changed = move |events: DebounceEventResult| {
+        let Ok(events) = events else { return };
+        let paths: Vec<_> = events
+            .iter()
+            .filter(|event| !event.kind.is_access())
+            .flat_map(|event| event.paths.clone())
+            .collect();
+        let name = |path: &Path| path.file_name().map(ToOwned::to_owned);
+        if let Some(accounts) = &accounts
+            && paths.iter().any(|path| name(path) == name(accounts))
+        {
+            reload_accounts(accounts, &exchange);
+        }
+        let toml = |path: &PathBuf| path.extension().is_some_and(|e| e == "toml");
+        if let Some(flows) = &flows
+            && paths.iter().any(toml)
+        {
+            reload_flows(flows, &exchange, &metrics);
+        }
+    };
+    let mut watcher = match new_debouncer(DEBOUNCE, None, changed) {
+        Ok(watcher) => watcher,
+        Err(error) => {
+            tracing::warn!(%error, "changed files will not be noticed");
+            return None;
+        }
+    };
+    for folder in &folders {
+        if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+            tracing::warn!(folder = %folder.display(), %error, "changed files will not be noticed");
+        }
+    }
+    Some(watcher)
+}
+
+fn reload_flows(folder: &Path, exchange: &Exchange, metrics: &Metrics) {
+    match read_flows(folder) {
+        Ok(flows) => {
+            let count = flows.iter().count();
+            exchange.replace_flows(flows);
+            metrics.flows_current.set(1);
+            tracing::info!(flows = count, "the changed flows are in use for new calls");
+        }
+        Err(failure) => {
+            metrics.flows_current.set(0);
+            let problems = shown(&failure);
+            tracing::error!(%failure, problems, "the last good flows stay in use");
+        }
+    }
+}
+
+fn reload_accounts(path: &Path, exchange: &Exchange) {
+    match read_accounts(path) {
+        Ok(accounts) => {
+            let count = accounts.count();
+            exchange.directory().replace(accounts);
+            tracing::info!(accounts = count, "the changed accounts are in use");
+        }
+        Err(failure) => {
+            let problems = shown(&failure);
+            tracing::error!(%failure, problems, "the last good accounts stay in use");
+        }
+    }
+}
+
+/// The findings, one a line, without the lines they are in: a file of accounts has secrets in it.
+fn shown(failure: &Failure) -> String {
+    let Failure::Findings { findings, sources, .. } = failure else { return String::new() };
+    let line = |finding: &Finding| {
+        let place = finding.place();
+        let (line, column) = place.map_or((1, 1), |place| {
+            let start = sources.start(place);
+            (start.line, start.column)
+        });
+        let file = place.map_or("", |place| &place.file);
+        let help = finding.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{file}:{line}:{column} {}: {}{help}", finding.code, finding.message)
+    };
+    findings.iter().map(line).collect::<Vec<_>>().join("; ")
+}

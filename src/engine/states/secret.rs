@@ -1,0 +1,66 @@
+//! What `gather_pin` and `gather_passcode` share: one entry is one attempt, and a lock sounds like a
+//! wrong entry.
+
+use super::super::listen::{Expect, GivesUp};
+use super::super::machine::{Asks, Machine, Next};
+use super::super::question::{Against, Verdict};
+use crate::flow::level::Fact;
+use crate::flow::outcome::Outcome;
+use crate::flow::state::Listen;
+use crate::secret::Secret;
+
+/// What the caller gave for a secret.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// Nothing.
+    Silence,
+    /// The star key alone: to hear it again.
+    Star,
+    /// An entry in its one canonical form.
+    Entry(String),
+    /// Something that is no entry at all.
+    Unusable,
+}
+
+/// Verifies an entry that fits, and asks again or gives up if it is wrong.
+pub(super) fn take(
+    m: &mut Machine<'_>,
+    listen: &Listen,
+    expect: &Expect,
+    taken: Taken,
+    fits: impl Fn(&str) -> bool,
+    (factor, against): (Fact, Against),
+) -> Asks<Next> {
+    let entry = match taken {
+        Taken::Silence => return missed(m, listen, expect, true),
+        Taken::Star => {
+            let gives_up = gives_up(m);
+            return m.repeat(listen, expect, &gives_up);
+        }
+        Taken::Entry(entry) if fits(&entry) => entry,
+        Taken::Entry(_) | Taken::Unusable => return missed(m, listen, expect, false),
+    };
+    let used = m.call.entries.get(&factor).copied().unwrap_or_default();
+    let verdict = if used >= m.setting.policy.pin.per_call {
+        // The call has had its entries: this one is not looked at, and sounds as if it were wrong.
+        Verdict::Locked
+    } else {
+        m.verify(factor, Secret::new(entry), against, None)?
+    };
+    match verdict {
+        Verdict::Right => return Ok(Next::Take(Outcome::Ok)),
+        Verdict::Wrong => {}
+        Verdict::Locked => m.call.visit.locked = true,
+    }
+    missed(m, listen, expect, false)
+}
+
+fn missed(m: &mut Machine<'_>, listen: &Listen, expect: &Expect, silent: bool) -> Asks<Next> {
+    let gives_up = gives_up(m);
+    m.missed(listen, expect, silent, &gives_up)
+}
+
+/// `locked` is taken only where `failed` would have been, after the same words.
+fn gives_up(m: &Machine<'_>) -> GivesUp {
+    GivesUp::with(if m.call.visit.locked { Outcome::Locked } else { Outcome::Failed })
+}

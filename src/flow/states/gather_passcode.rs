@@ -1,0 +1,43 @@
+//! Takes the caller's verbal passcode and proves the fact `passcode`.
+//!
+//! It is said, or keyed if it is digits. One utterance has one value: words in lower case without
+//! punctuation, or the digits they are. Each entry is an attempt, reserved before it is verified;
+//! nothing that sounds like it is tried in its place. `locked` is taken only where `failed` would have
+//! been, after the same words.
+
+use super::{
+    BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,
+    TRIES,
+};
+use crate::flow::state::{Kind, Listen};
+
+/// A state that takes a verbal passcode.
+#[derive(Debug)]
+pub struct GatherPasscode {
+    /// How it listens.
+    pub listen: Listen,
+    /// How many digits a passcode of digits has; `None`: it is words, or digits ended with `#`.
+    pub digits: Option<u32>,
+}
+
+/// `gather_passcode`
+pub const TYPE: StateType = StateType {
+    name: "gather_passcode",
+    source: include_str!("gather_passcode.rs"),
+    outcomes: &[Outcome::Ok, Outcome::Failed, Outcome::Locked],
+    keys: &[
+        PROMPT,
+        REPROMPT,
+        LAST_PROMPT,
+        TRIES,
+        TIMEOUT,
+        BARGE_IN,
+        Key::new("digits", Shape::Integer(4, 12), "How many digits a passcode of digits has."),
+    ],
+    read: |state| Some(Kind::GatherPasscode(read(state)?)),
+};
+
+fn read(state: &StateReader<'_, '_>) -> Option<GatherPasscode> {
+    let digits = state.optional_integer("digits", 4, 12);
+    Some(GatherPasscode { listen: state.listen()?, digits })
+}

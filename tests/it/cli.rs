@@ -1,0 +1,219 @@
+//! The command line on bad input: a sentence that says what to do, and the right exit code.
+
+use std::process::{Command, Output};
+
+use crate::support::house::{House, command_in};
+use crate::support::redis::RedisServer;
+
+/// An address that nobody answers, for what must not get that far.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+fn run(command: &mut Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn serve(house: &House) -> (i32, String) {
+    let (code, stdout, stderr) = run(house.command().args(["serve", "--config", "callgate.toml"]));
+    assert_eq!(stdout, "");
+    (code, stderr)
+}
+
+fn change(house: &House, file: &str, from: &str, to: &str) {
+    let path = house.folder.path().join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{from}");
+    std::fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn a_broken_flow_serves_nothing() {
+    let house = House::set_up("memory:", NOBODY);
+    change(&house, "flows/desk.toml", "next = \"who\"", "next = \"whoo\"");
+    change(
+        &house,
+        "flows/desk.toml",
+        "on = { ok = \"menu\", failed = \"sorry\", locked = \"sorry\" }",
+        "on = { ok = \"menu\" }",
+    );
+    let (code, stderr) = serve(&house);
+    assert_eq!(code, 1, "{stderr}");
+    for part in [
+        "unknown-state",
+        "did you mean `who`",
+        "unrouted-outcome",
+        "flows/desk.toml:",
+        "nothing is served",
+    ] {
+        assert!(stderr.contains(part), "{part} is not in\n{stderr}");
+    }
+}
+
+#[test]
+fn a_wrong_configuration_is_told_at_its_line() {
+    let house = House::set_up("memory:", NOBODY);
+    change(&house, "callgate.toml", "public_url", "publik_url");
+    change(&house, "callgate.toml", "flow = \"desk\"", "flow = \"desc\"");
+    change(&house, "callgate.toml", "kind = \"file\"", "kind = \"files\"");
+    let (code, stderr) = serve(&house);
+    assert_eq!(code, 2, "{stderr}");
+    for part in
+        ["publik_url", "did you mean `public_url`?", "did you mean `file`?", "callgate.toml:1:"]
+    {
+        assert!(stderr.contains(part), "{part} is not in\n{stderr}");
+    }
+    let house = House::set_up("memory:", NOBODY);
+    change(&house, "callgate.toml", "flow = \"desk\"", "flow = \"desc\"");
+    let (code, stderr) = serve(&house);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("did you mean `desk`?"), "{stderr}");
+}
+
+#[test]
+fn a_missing_configuration_or_secret_is_told() {
+    let house = House::set_up("memory:", NOBODY);
+    let (code, _, stderr) = run(house.command().args(["serve", "--config", "nowhere.toml"]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("cannot read `nowhere.toml`"), "{stderr}");
+    let (code, _, stderr) = run(house.command().env_remove("TEST_AUTH_TOKEN").args([
+        "serve",
+        "--config",
+        "callgate.toml",
+    ]));
+    assert_eq!(code, 2, "without a key nothing is served");
+    assert!(stderr.contains("`TEST_AUTH_TOKEN` is not set"), "{stderr}");
+    let (code, _, stderr) = run(house.command().env("CALLGATE_STATE_KEY", "c2hvcnQ=").args([
+        "serve",
+        "--config",
+        "callgate.toml",
+    ]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("32"), "{stderr}");
+}
+
+#[test]
+fn broken_accounts_are_told_without_showing_a_secret() {
+    let house = House::set_up("memory:", NOBODY);
+    change(&house, "accounts.toml", "line = \"mobile\"", "line = \"mobil\"");
+    let (code, stderr) = serve(&house);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("did you mean `mobile`?"), "{stderr}");
+}
+
+#[test]
+fn a_port_in_use_is_told() {
+    let house = House::set_up("memory:", NOBODY);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    change(
+        &house,
+        "callgate.toml",
+        "admin_listen = \"127.0.0.1:0\"",
+        &format!("admin_listen = \"{address}\""),
+    );
+    let (code, stderr) = serve(&house);
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains(&format!("cannot listen on {address}")), "{stderr}");
+    assert!(stderr.contains("`admin_listen`"), "{stderr}");
+}
+
+#[test]
+fn an_unreachable_redis_is_told() {
+    let redis = RedisServer::stopped(&[]);
+    let house = House::set_up(&redis.url(), NOBODY);
+    let (code, stderr) = serve(&house);
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("is it running"), "{stderr}");
+}
+
+#[test]
+fn a_corrupt_store_is_told_and_left_as_it_is() {
+    let house = House::set_up("embedded:callgate.redb", NOBODY);
+    let path = house.folder.path().join("callgate.redb");
+    std::fs::write(&path, b"not a store at all").unwrap();
+    let (code, stderr) = serve(&house);
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("is not a callgate store"), "{stderr}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"not a store at all");
+}
+
+#[test]
+fn check_reports_every_problem_of_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("a.toml", "name = \"a\"\nstart = \"s\"\n[states.s]\ntype = \"sya\"\n");
+    write("b.toml", "name = \"b\"\nstart = \"x\"\n[states.s]\ntype = \"hangup\"\nprompt = \"Bye\n");
+    let (code, stdout, _) = run(command_in(folder.path()).args(["check", ".", "--format", "json"]));
+    assert_eq!(code, 1);
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report["version"], 1);
+    let findings = report["findings"].as_array().unwrap();
+    let found: Vec<_> = findings
+        .iter()
+        .map(|f| (f["code"].as_str().unwrap(), f["line"].as_u64().unwrap()))
+        .collect();
+    assert!(found.contains(&("unknown-type", 4)), "{found:?}");
+    assert!(found.contains(&("syntax", 5)), "{found:?}");
+    assert!(found.contains(&("unknown-state", 2)), "{found:?}");
+    for finding in findings {
+        assert!(finding["file"].as_str().unwrap().contains(".toml"));
+        assert!(finding["column"].as_u64().unwrap() > 0);
+        assert!(!finding["message"].as_str().unwrap().is_empty());
+        assert_eq!(finding["severity"], "error");
+    }
+    let (code, stdout, _) = run(command_in(folder.path()).args(["check", "."]));
+    assert_eq!(code, 1);
+    assert!(stdout.contains("did you mean `say`?") && stdout.contains("a.toml:4:"), "{stdout}");
+    let (code, _, stderr) = run(command_in(folder.path()).args(["check", "nowhere"]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("there is no `nowhere`"), "{stderr}");
+}
+
+#[test]
+fn a_pin_is_hashed_from_standard_input() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let folder = tempfile::tempdir().unwrap();
+    let hash = |input: &str| {
+        let mut child = command_in(folder.path())
+            .arg("hash-pin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, stdout) = hash("860317\n");
+    assert_eq!(code, 0);
+    assert!(stdout.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stdout}");
+    assert_eq!(hash("12a4\n"), (1, String::new()));
+    let (code, _, stderr) =
+        run(command_in(folder.path()).env_remove("CALLGATE_STATE_KEY").arg("hash-pin"));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("CALLGATE_STATE_KEY is not set"), "{stderr}");
+}
+
+#[test]
+fn the_schema_names_every_state_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, stdout, _) = run(command_in(folder.path()).arg("schema"));
+    assert_eq!(code, 0);
+    let schema: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let types = schema["properties"]["states"]["additionalProperties"]["oneOf"].as_array().unwrap();
+    let names: Vec<_> = types.iter().map(|of| of["title"].as_str().unwrap()).collect();
+    for name in callgate::flow::states::TYPES.iter().map(|of| of.name) {
+        assert!(names.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn usage_errors_exit_with_two() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(command_in(folder.path()).arg("frobnicate")).0, 2);
+    assert_eq!(run(command_in(folder.path()).args(["explain", "no-such-code"])).0, 2);
+    assert_eq!(run(command_in(folder.path()).arg("--help")).0, 0);
+}

@@ -1,0 +1,330 @@
+//! The whole of it: the real program, real HTTP, a stand-in for the provider, on redb and on Redis.
+
+use std::collections::BTreeSet;
+
+use callgate::clock::{Clock as _, SystemClock};
+
+use crate::support::eventually::eventually_async;
+use crate::support::house::{ACCOUNT, FALLBACK, House, LINE, MOBILE, PIN};
+use crate::support::provider::{Answer, Provider};
+use crate::support::redis::RedisServer;
+use crate::support::telephone::{Telephone, digits};
+
+/// Digits that nobody else writes: not our mobile, not a popular PIN.
+const CALLER: &str = "+15005550777";
+
+/// The code in the newest text message to the mobile on file.
+async fn texted(provider: &Provider, count: usize) -> (String, String) {
+    eventually_async("a text message", async || {
+        let messages: Vec<_> = provider
+            .requests()
+            .into_iter()
+            .filter(|request| request.path.ends_with("/Messages.json"))
+            .collect();
+        let message = messages.get(count - 1)?.clone();
+        assert_eq!(message.field("To"), Some(MOBILE), "codes go to the number on file alone");
+        let callback = message.field("StatusCallback").unwrap().to_owned();
+        Some((digits(message.field("Body").unwrap()), callback))
+    })
+    .await
+}
+
+/// The call that was placed: its answer URL and status URL, as paths, and its name.
+async fn placed(provider: &Provider) -> (String, String, String) {
+    eventually_async("a call is placed", async || {
+        let request = provider
+            .requests()
+            .into_iter()
+            .find(|r| r.method == "POST" && r.path.ends_with("/Calls.json"))?;
+        assert_eq!(request.field("To"), Some(MOBILE));
+        let path = |name: &str| {
+            let url = request.field(name).unwrap();
+            url.strip_prefix("https://ivr.example.com").unwrap().to_owned()
+        };
+        let sid = provider.calls().first()?.sid.clone();
+        Some((path("Url"), path("StatusCallback"), sid))
+    })
+    .await
+}
+
+async fn whole_call(store: &str) -> (House, Provider) {
+    let provider = Provider::start();
+    let mut house = House::start(store, &provider.api_base());
+    let mut phone = Telephone::new("CA00000000000000000000000000000007", CALLER);
+    phone.copies = 2;
+
+    phone.ring(&house).await;
+    assert!(phone.spoken().contains("account number"), "{}", phone.spoken());
+    phone.key(&house, ACCOUNT).await;
+    assert_eq!(phone.spoken(), "Please key in your PIN.");
+    phone.key(&house, "111222").await;
+    assert_eq!(phone.spoken(), "That did not work. Please key in your PIN.");
+    phone.key(&house, PIN).await;
+    assert!(phone.spoken().starts_with("For your balance"), "{}", phone.spoken());
+
+    phone.key(&house, "1").await;
+    assert_eq!(phone.spoken(), "Key in the six digits we have just sent you.");
+    let (code, _) = texted(&provider, 1).await;
+    assert_eq!(code.len(), 6, "one run of six digits");
+
+    // Between two turns the server dies, and is started again.
+    house.kill();
+    house.restart();
+
+    phone.key(&house, &code).await;
+    assert!(
+        phone.spoken().starts_with("Your balance is 1,234 dollars and 56 cents."),
+        "{}",
+        phone.spoken()
+    );
+
+    phone.key(&house, "2").await;
+    let said = phone.spoken();
+    let code = digits(&said).chars().take(6).collect::<String>();
+    assert!(digits(&said).ends_with(&code), "the code is said twice: {said}");
+    let (answer, status, sid) = placed(&provider).await;
+    let mut mobile = Telephone::rung(&sid, MOBILE);
+    mobile.copies = 2;
+    mobile.status(&house, &status, &[("CallStatus", "ringing")]).await;
+    phone.wait(&house).await;
+    assert!(phone.hears("Redirect"), "the caller waits");
+    mobile.post(&house, &answer, &[("CallStatus", "in-progress"), ("AnsweredBy", "human")]).await;
+    assert!(mobile.spoken().starts_with("Acme Bank."), "{}", mobile.spoken());
+    assert!(!mobile.spoken().contains("Ada"), "nothing identifying before the code");
+    mobile.key(&house, &code).await;
+    assert!(mobile.hears("Hangup"));
+    mobile.status(&house, &status, &[("CallStatus", "completed")]).await;
+    phone.wait(&house).await;
+    assert!(phone.hears("Enqueue"), "{:?}", phone.heard);
+    let action = phone.action();
+    phone.post(&house, &action, &[("QueueResult", "bridged"), ("CallStatus", "in-progress")]).await;
+    assert_eq!(phone.spoken(), "Thank you. Goodbye.");
+    assert!(phone.hears("Hangup"));
+    phone.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
+
+    let calls = house.ask("/api/calls").await;
+    let call = calls["calls"][0].as_str().unwrap().to_owned();
+    let journal = house.ask(&format!("/api/calls/{call}/journal")).await;
+    let turns = journal["turns"].as_array().unwrap();
+    let numbers: Vec<_> = turns.iter().map(|turn| turn["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "each turn once, in order");
+    let ids: BTreeSet<_> = turns.iter().map(|turn| turn["turn"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), turns.len());
+    let proved: Vec<_> =
+        turns.iter().flat_map(|t| t["proved"].as_array().unwrap().clone()).collect();
+    assert_eq!(proved, ["pin", "sms_otp", "callback"]);
+    assert_eq!(turns.iter().filter(|turn| turn["event"] == "ring").count(), 1);
+    assert_eq!(house.ask(&format!("/api/calls/{call}")).await["end"], "hangup");
+    let sent = provider.requests();
+    let count =
+        |path: &str| sent.iter().filter(|r| r.method == "POST" && r.path.ends_with(path)).count();
+    assert_eq!((count("/Messages.json"), count("/Calls.json")), (1, 1), "no effect was done twice");
+    (house, provider)
+}
+
+/// No secret of the call is in any of these bytes.
+fn assert_clean(what: &str, bytes: &[u8], code: &[String]) {
+    let text = String::from_utf8_lossy(bytes);
+    let secrets = [PIN, ACCOUNT, "15005550010", "111222"].map(str::to_owned);
+    for secret in secrets.iter().chain(code) {
+        assert!(!text.contains(secret.as_str()), "`{secret}` is in {what}");
+    }
+}
+
+/// The codes that went out by text message.
+fn codes(provider: &Provider) -> Vec<String> {
+    let messages = provider.requests();
+    let messages = messages.iter().filter(|request| request.path.ends_with("/Messages.json"));
+    messages.map(|message| digits(message.field("Body").unwrap())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_from_ring_to_hang_up_on_redb() {
+    let (mut house, provider) = whole_call("embedded:callgate.redb").await;
+    house.kill();
+    let codes = codes(&provider);
+    assert_clean("the log", house.log().as_bytes(), &codes);
+    let file = std::fs::read(house.folder.path().join("callgate.redb")).unwrap();
+    assert_clean("the store", &file, &codes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_from_ring_to_hang_up_on_redis() {
+    let redis = RedisServer::start();
+    let (mut house, provider) = whole_call(&redis.url()).await;
+    house.kill();
+    let codes = codes(&provider);
+    assert_clean("the log", house.log().as_bytes(), &codes);
+    let mut connection = RedisServer::connection(&redis.url());
+    let keys: Vec<String> = ::redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
+    assert!(keys.len() > 3, "{keys:?}");
+    for key in keys {
+        assert_clean("a key", key.as_bytes(), &codes);
+        let dump: Vec<u8> = ::redis::cmd("DUMP").arg(&key).query(&mut connection).unwrap();
+        assert_clean("a value", &dump, &codes);
+        let ttl: i64 = ::redis::cmd("TTL").arg(&key).query(&mut connection).unwrap();
+        assert!(ttl > 0, "{key} never expires");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_lost_in_mid_call_grants_nothing_and_the_call_goes_on_when_it_is_back() {
+    let provider = Provider::start();
+    let redis = RedisServer::start();
+    let house = House::start(&redis.url(), &provider.api_base());
+    let mut phone = Telephone::new("CA00000000000000000000000000000008", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    let action = phone.action();
+    redis.freeze();
+    phone.post(&house, &action, &[("Digits", PIN)]).await;
+    assert!(phone.spoken().contains("sorry"), "{}", phone.spoken());
+    let dial = phone.heard.children.iter().find(|node| node.name == "Dial").unwrap();
+    assert!(format!("{:?}", dial.children).contains("Number"));
+    assert!(house.log().contains("could not be served"));
+    assert!(!FALLBACK.is_empty() && dial.attribute("action").is_none());
+    redis.thaw();
+    // The provider comes again with the same request, and the call goes on where it stood.
+    eventually_async("the store is back", async || {
+        phone.post(&house, &action, &[("Digits", PIN)]).await;
+        phone.spoken().starts_with("For your balance").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_undelivered_message_takes_the_waiting_caller_to_another_proof() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut phone = Telephone::new("CA00000000000000000000000000000009", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    phone.key(&house, "1").await;
+    let stale = phone.action();
+    let (_, status) = texted(&provider, 1).await;
+    let status = status.strip_prefix("https://ivr.example.com").unwrap();
+    let failed = [("MessageSid", "SM1"), ("MessageStatus", "undelivered"), ("ErrorCode", "30003")];
+    phone.status(&house, status, &failed).await;
+    let resume = eventually_async("the live call is redirected", async || {
+        let path = format!("/Calls/{}.json", phone.sid);
+        let request = provider.requests().into_iter().find(|r| r.path.ends_with(&path))?;
+        Some(request.field("Url")?.strip_prefix("https://ivr.example.com")?.to_owned())
+    })
+    .await;
+    phone.post(&house, &resume, &[]).await;
+    assert!(phone.spoken().contains("ringing the number we have on file"), "{}", phone.spoken());
+    // What the caller keyed on the old prompt comes too late: the present prompt, and no attempt.
+    let present = phone.heard.clone();
+    phone.post(&house, &stale, &[("Digits", "123456")]).await;
+    assert_eq!(phone.heard, present);
+    placed(&provider).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_message_comes_back_to_the_call() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut phone = Telephone::new("CA0000000000000000000000000000000A", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    provider.next(Answer::Error { status: 400, code: Some(21614) });
+    phone.key(&house, "1").await;
+    eventually_async("the caller is taken out of the waiting", async || {
+        let path = format!("/Calls/{}.json", phone.sid);
+        provider.requests().into_iter().find(|request| request.path.ends_with(&path))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ring_of_unknown_outcome_is_looked_for_before_anybody_is_rung_again() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut phone = Telephone::new("CA0000000000000000000000000000000B", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    provider.set_now(SystemClock.now());
+    // The call is placed, and the answer never comes.
+    provider.next(Answer::Drop);
+    phone.key(&house, "2").await;
+    let (answer, _, sid) = placed(&provider).await;
+    eventually_async("the provider is asked what became of it", async || {
+        provider
+            .requests()
+            .into_iter()
+            .find(|r| r.method == "GET" && r.path.ends_with("/Calls.json"))
+    })
+    .await;
+    let mut mobile = Telephone::rung(&sid, MOBILE);
+    mobile.post(&house, &answer, &[("AnsweredBy", "human")]).await;
+    assert!(mobile.spoken().starts_with("Acme Bank."));
+    let rings = provider.requests();
+    let rings = rings.iter().filter(|r| r.method == "POST" && r.path.ends_with("/Calls.json"));
+    assert_eq!(rings.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_told_to_stop_finishes_the_turn_in_progress() {
+    let provider = Provider::start();
+    let redis = RedisServer::start();
+    let mut house = House::start(&redis.url(), &provider.api_base());
+    let mut phone = Telephone::new("CA0000000000000000000000000000000C", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    let came_in = |house: &House| house.log().matches("a webhook came in").count();
+    let before = came_in(&house);
+    // While the store stands still, the turn is in progress.
+    redis.freeze();
+    let (spoken, ()) = tokio::join!(
+        async {
+            phone.key(&house, PIN).await;
+            phone.spoken()
+        },
+        async {
+            eventually_async("the turn is in progress", async || {
+                (came_in(&house) > before).then_some(())
+            })
+            .await;
+            house.terminate();
+            eventually_async("the server was told", async || {
+                house.log().contains("was told to stop").then_some(())
+            })
+            .await;
+            redis.thaw();
+        }
+    );
+    assert!(spoken.starts_with("For your balance"), "{spoken}");
+    assert_eq!(house.wait(), Some(0));
+    assert!(house.log().contains("has finished the turns in progress"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flow_that_breaks_later_leaves_the_last_good_one_in_use() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let flow = house.folder.path().join("flows/desk.toml");
+    let good = std::fs::read_to_string(&flow).unwrap();
+    std::fs::write(&flow, good.replace("next = \"who\"", "next = \"whoo\"")).unwrap();
+    eventually_async("the log says so", async || {
+        house.log().contains("the last good flows stay in use").then_some(())
+    })
+    .await;
+    assert!(house.log().contains("did you mean `who`?") || house.log().contains("unknown-state"));
+    let mut phone = Telephone::new("CA0000000000000000000000000000000D", CALLER);
+    phone.ring(&house).await;
+    assert!(phone.spoken().contains("account number"));
+    std::fs::write(&flow, good.replace("Thanks for calling", "Welcome to")).unwrap();
+    eventually_async("new calls get the mended flow", async || {
+        let mut phone =
+            Telephone::new(&format!("CA{:?}", std::time::Instant::now()).replace(' ', ""), CALLER);
+        phone.ring(&house).await;
+        phone.spoken().contains("Welcome to Acme").then_some(())
+    })
+    .await;
+    phone.key(&house, ACCOUNT).await;
+    assert_eq!(phone.spoken(), "Please key in your PIN.", "a call keeps the version it began with");
+    assert_eq!(phone.to, LINE);
+}

@@ -1,0 +1,222 @@
+//! The real program, serving in a folder of its own.
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use callgate::carrier::signature;
+use callgate::chance::SystemChance;
+use callgate::directory::pin;
+use callgate::secret::Secret;
+use callgate::store::envelope::Vault;
+use secrecy::SecretString;
+
+use super::eventually::eventually;
+use super::provider::{ACCOUNT_SID, AUTH_TOKEN};
+
+/// What the provider knows us by.
+pub(crate) const PUBLIC_URL: &str = "https://ivr.example.com";
+/// The operator's token.
+pub(crate) const OPERATOR: &str = "operator-token-of-the-tests";
+/// The account that the flows are rung with.
+pub(crate) const ACCOUNT: &str = "73195528";
+/// Its PIN.
+pub(crate) const PIN: &str = "860317";
+/// Its mobile.
+pub(crate) const MOBILE: &str = "+15005550010";
+/// The line that is called.
+pub(crate) const LINE: &str = "+15005550006";
+/// Who takes callers whom nobody can serve.
+pub(crate) const FALLBACK: &str = "+15005550009";
+
+const STATE_KEY: [u8; 32] = [42; 32];
+
+/// A server set up in a folder; killed when dropped.
+pub(crate) struct House {
+    pub(crate) folder: tempfile::TempDir,
+    running: Option<Running>,
+    log: Arc<Mutex<String>>,
+}
+
+struct Running {
+    child: Child,
+    public: String,
+    admin: String,
+}
+
+impl House {
+    /// Sets a server up, and starts it.
+    pub(crate) fn start(store: &str, api_base: &str) -> Self {
+        let mut house = Self::set_up(store, api_base);
+        house.restart();
+        house
+    }
+
+    /// Writes the configuration, the flow and the accounts.
+    pub(crate) fn set_up(store: &str, api_base: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::create_dir(folder.path().join("flows")).unwrap();
+        write("flows/desk.toml", include_str!("../e2e/desk.toml"));
+        let hash = pin::hash(&Secret::new(PIN), &Vault::new(&STATE_KEY), &SystemChance).unwrap();
+        write(
+            "accounts.toml",
+            &format!(
+                "[[accounts]]\nid = \"{ACCOUNT}\"\npin_hash = \"{hash}\"\n\
+                 phones = [{{ number = \"{MOBILE}\", line = \"mobile\", since = \"2024-01-01\" }}]\n\
+                 [accounts.fields]\nfirst_name = \"Ada\"\nbalance = 1234.56\n"
+            ),
+        );
+        write(
+            "callgate.toml",
+            &format!(
+                "public_url = \"{PUBLIC_URL}\"\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
+                 store = \"{store}\"\n\
+                 [twilio]\naccount_sid = \"{ACCOUNT_SID}\"\nauth_token_env = [\"TEST_AUTH_TOKEN\", \"TEST_OLD_TOKEN\"]\n\
+                 api_base = \"{api_base}\"\nfrom = \"{LINE}\"\n\
+                 [lines]\n\"{LINE}\" = {{ flow = \"desk\", fallback_number = \"{FALLBACK}\" }}\n\
+                 [directory]\nkind = \"file\"\npath = \"accounts.toml\"\n\
+                 [[admin.tokens]]\nname = \"tests\"\nrole = \"operator\"\ntoken_env = \"TEST_OPERATOR\"\n"
+            ),
+        );
+        Self { folder, running: None, log: Arc::default() }
+    }
+
+    /// The program with its environment, to be run in the folder.
+    pub(crate) fn command(&self) -> Command {
+        command_in(self.folder.path())
+    }
+
+    /// Starts the server (again), and waits until it answers.
+    pub(crate) fn restart(&mut self) {
+        let mut child = self
+            .command()
+            .args(["serve", "--config", "callgate.toml", "--log", "trace"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let log = self.log.clone();
+        let begun = log.lock().unwrap().len();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                writeln!(log.lock().unwrap(), "{line}").unwrap();
+            }
+        });
+        let (public, admin) = eventually("the server answers", || {
+            let log = self.log.lock().unwrap();
+            let line = log[begun..].lines().find(|line| line.contains("callgate answers"))?;
+            let line: serde_json::Value = serde_json::from_str(line).ok()?;
+            let field = |name: &str| line["fields"][name].as_str().map(str::to_owned);
+            Some((field("public")?, field("admin")?))
+        });
+        self.running = Some(Running { child, public, admin });
+    }
+
+    /// Kills the server with SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        let mut running = self.running.take().unwrap();
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+    }
+
+    /// Tells the server to stop.
+    pub(crate) fn terminate(&self) {
+        let pid = self.running.as_ref().unwrap().child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end, and says the exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.running.take().unwrap().child.wait().unwrap().code()
+    }
+
+    /// Where webhooks go.
+    pub(crate) fn public(&self) -> String {
+        format!("http://{}", self.running.as_ref().unwrap().public)
+    }
+
+    /// Where operators go.
+    pub(crate) fn admin(&self) -> String {
+        format!("http://{}", self.running.as_ref().unwrap().admin)
+    }
+
+    /// Everything logged so far, over all starts.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Posts a form as the provider does, signed; `path` begins with `/`.
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+        let form: Vec<(String, String)> =
+            form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let url = format!("{PUBLIC_URL}{path}");
+        let signature = signature::sign(&SecretString::from(AUTH_TOKEN), &url, &form);
+        let response = client()
+            .post(format!("{}{path}", self.public()))
+            .header("X-Twilio-Signature", signature)
+            .form(&form)
+            .send()
+            .await
+            .unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// Asks the admin API.
+    pub(crate) async fn ask(&self, path: &str) -> serde_json::Value {
+        let response = client()
+            .get(format!("{}{path}", self.admin()))
+            .bearer_auth(OPERATOR)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), 200, "{path}");
+        response.json().await.unwrap()
+    }
+
+    /// The metrics.
+    pub(crate) async fn metrics(&self) -> String {
+        client()
+            .get(format!("{}/metrics", self.admin()))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+}
+
+/// The program in a folder, with the environment that the tests' configuration names.
+pub(crate) fn command_in(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+    command
+        .current_dir(folder)
+        .env("CALLGATE_STATE_KEY", STANDARD.encode(STATE_KEY))
+        .env("TEST_AUTH_TOKEN", AUTH_TOKEN)
+        .env("TEST_OLD_TOKEN", "the-token-before-this-one")
+        .env("TEST_OPERATOR", OPERATOR)
+        .stdin(Stdio::null());
+    command
+}
+
+/// A client that keeps nothing between requests.
+pub(crate) fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap()
+}

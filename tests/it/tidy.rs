@@ -1,0 +1,132 @@
+//! The house rules, held by a test.
+
+use std::path::{Path, PathBuf};
+
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The code of a file: no comments, no unit tests.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether the code names a module: `crate::server`, or `server` in a braced import of the crate.
+fn names(code: &str, module: &str) -> bool {
+    code.contains(&format!("crate::{module}"))
+}
+
+#[test]
+fn the_core_names_nothing_of_the_shell() {
+    let outside = [
+        "tokio",
+        "actix_web",
+        "redis::",
+        "redb::",
+        "reqwest",
+        "lettre",
+        "tracing",
+        "std::fs",
+        "std::env",
+        "std::net",
+        "std::thread",
+        "Instant::now",
+        "SystemTime::now",
+        "Timestamp::now",
+    ];
+    let shell = [
+        "carrier",
+        "chance",
+        "cli",
+        "clock",
+        "config",
+        "directory",
+        "exchange",
+        "outbox",
+        "replay",
+        "server",
+        "store",
+        "telemetry",
+        "ui",
+    ];
+    for folder in ["src/flow", "src/check", "src/engine", "src/twiml"] {
+        for path in files(folder, "rs") {
+            let code = code(&path);
+            for name in outside {
+                assert!(!code.contains(name), "{} names {name}", path.display());
+            }
+            for module in shell {
+                assert!(!names(&code, module), "{} imports the shell: {module}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_machine_knows_neither_the_checker_nor_the_writer() {
+    for path in files("src/engine", "rs") {
+        let code = code(&path);
+        assert!(!names(&code, "check") && !names(&code, "twiml"), "{}", path.display());
+    }
+    for path in files("src/flow", "rs") {
+        let code = code(&path);
+        assert!(!names(&code, "engine") && !names(&code, "check"), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_server_never_reaches_into_a_store() {
+    for path in files("src/server", "rs") {
+        let code = code(&path);
+        for inside in ["store::redb", "store::redis", "store::memory"] {
+            assert!(!code.contains(inside), "{} reaches into {inside}", path.display());
+        }
+    }
+}
+
+#[test]
+fn files_are_one_idea_long() {
+    let mut lengths = Vec::new();
+    for path in files("src", "rs") {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 700, "{} has {lines} lines: is it one idea?", path.display());
+        lengths.push(lines);
+    }
+    lengths.sort_unstable();
+    assert!(lengths[lengths.len() / 2] <= 200, "half of the files are short");
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_nothing_is_put_off() {
+    for path in files("src", "rs").into_iter().chain(files("tests", "rs")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//!"), "{} has no purpose", path.display());
+        for word in ["TO", "FIX"].map(|half| if half == "TO" { "TODO" } else { "FIXME" }) {
+            let own = path.ends_with("tidy.rs");
+            assert!(own || !text.contains(word), "{} puts something off", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_state_type_has_a_page() {
+    for of in callgate::flow::states::TYPES {
+        let page = of.page();
+        assert!(page.len() > 40 && page.trim_end().ends_with('.'), "{}: {page}", of.name);
+    }
+}

@@ -1,0 +1,201 @@
+//! Requests that are not the provider's, and requests that come twice, late, or out of order.
+
+use callgate::carrier::signature;
+use secrecy::SecretString;
+
+use crate::support::house::{ACCOUNT, House, LINE, PIN, PUBLIC_URL, client};
+use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Provider};
+use crate::support::telephone::Telephone;
+
+const CALLER: &str = "+15005550777";
+
+type Field = (String, String);
+/// What it is, the status it gets, its signature, its type, its body.
+type Case = (&'static str, u16, Option<String>, &'static str, Vec<u8>);
+
+fn form(more: &[(&str, &str)]) -> Vec<Field> {
+    let mut fields = vec![
+        ("AccountSid", ACCOUNT_SID),
+        ("CallSid", "CA00000000000000000000000000000077"),
+        ("From", CALLER),
+        ("To", LINE),
+    ];
+    fields.extend(more);
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn sign(key: &str, path: &str, form: &[Field]) -> String {
+    signature::sign(&SecretString::from(key.to_owned()), &format!("{PUBLIC_URL}{path}"), form)
+}
+
+fn encode(form: &[Field]) -> String {
+    let request = client().post("http://x/").form(form).build().unwrap();
+    String::from_utf8(request.body().unwrap().as_bytes().unwrap().to_vec()).unwrap()
+}
+
+async fn send(house: &House, signature: Option<&str>, kind: &str, body: Vec<u8>) -> u16 {
+    let mut request = client()
+        .post(format!("{}/twilio/voice", house.public()))
+        .header("Content-Type", kind)
+        .body(body);
+    if let Some(signature) = signature {
+        request = request.header("X-Twilio-Signature", signature);
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_the_providers_is_refused_and_touches_nothing() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let good = form(&[]);
+    let signed = sign(AUTH_TOKEN, "/twilio/voice", &good);
+    let body = encode(&good);
+    let repeated = form(&[("Digits", "1"), ("Digits", "2")]);
+    let other = form(&[]).into_iter().map(|(name, value)| {
+        let value =
+            if name == "AccountSid" { "AC99999999999999999999999999999999".into() } else { value };
+        (name, value)
+    });
+    let other: Vec<_> = other.collect();
+    let cases: Vec<Case> = vec![
+        ("unsigned", 403, None, FORM, body.clone().into()),
+        (
+            "signed by somebody else",
+            403,
+            Some(sign("x", "/twilio/voice", &good)),
+            FORM,
+            body.clone().into(),
+        ),
+        (
+            "signed for another path",
+            403,
+            Some(sign(AUTH_TOKEN, "/twilio/status", &good)),
+            FORM,
+            body.clone().into(),
+        ),
+        ("no signature at all", 403, Some(String::new()), FORM, body.clone().into()),
+        ("oversized", 413, Some(signed.clone()), FORM, vec![b'a'; 64 * 1024 + 1]),
+        ("JSON", 400, Some(signed.clone()), "application/json", b"{}".to_vec()),
+        ("not UTF-8", 400, Some(signed.clone()), FORM, b"From=%FF".to_vec()),
+        ("raw bytes", 400, Some(signed.clone()), FORM, vec![0xff, 0xfe]),
+        (
+            "a parameter twice",
+            400,
+            Some(sign(AUTH_TOKEN, "/twilio/voice", &repeated)),
+            FORM,
+            encode(&repeated).into(),
+        ),
+        (
+            "another account",
+            403,
+            Some(sign(AUTH_TOKEN, "/twilio/voice", &other)),
+            FORM,
+            encode(&other).into(),
+        ),
+    ];
+    for (what, status, signature, kind, body) in &cases {
+        assert_eq!(send(&house, signature.as_deref(), kind, body.clone()).await, *status, "{what}");
+    }
+    let get = client().get(format!("{}/twilio/voice", house.public())).send().await.unwrap();
+    assert!([404, 405].contains(&get.status().as_u16()));
+    assert_eq!(house.ask("/api/calls").await["calls"].as_array().unwrap().len(), 0);
+    let metrics = house.metrics().await;
+    for (reason, count) in
+        [("Signature", 4), ("Size", 1), ("Form", 3), ("Repeated", 1), ("Account", 1)]
+    {
+        let line = format!("callgate_webhooks_refused_total{{reason=\"{reason}\"}} {count}");
+        assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+    }
+    // The same form, signed with the key before the present one, is the provider's.
+    let old = sign("the-token-before-this-one", "/twilio/voice", &good);
+    assert_eq!(send(&house, Some(&old), FORM, body.into()).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spent_nonce_with_another_entry_is_no_second_guess() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut phone = Telephone::new("CA00000000000000000000000000000011", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    let spent = phone.action();
+    phone.key(&house, "111222").await;
+    let answer = phone.heard.clone();
+    // The right PIN on the spent nonce: the stored answer, and nothing is proved.
+    phone.post(&house, &spent, &[("Digits", PIN)]).await;
+    assert_eq!(phone.heard, answer);
+    let calls = house.ask("/api/calls").await;
+    let call = house.ask(&format!("/api/calls/{}", calls["calls"][0].as_str().unwrap())).await;
+    assert_eq!(call["facts"].as_array().unwrap().len(), 0);
+    assert_eq!(call["turns"], 3);
+    let counted = "callgate_webhooks_total{route=\"Turn\",outcome=\"Contradicted\"} 1";
+    assert!(house.metrics().await.contains(counted), "it is a security event");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_out_of_step_hears_the_present_prompt() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut phone = Telephone::new("CA00000000000000000000000000000012", CALLER);
+    phone.ring(&house).await;
+    let first = phone.action();
+    phone.key(&house, ACCOUNT).await;
+    let second = phone.action();
+    phone.key(&house, "111222").await;
+    let present = phone.heard.clone();
+    let call = first.split('/').nth(3).unwrap().to_owned();
+    // A nonce spent long ago, one never made, one misspelt, the voice URL again, the resume URL.
+    let never = format!("/twilio/turn/{call}/{}", "0".repeat(32));
+    let misspelt = format!("/twilio/turn/{call}/zzz");
+    let resume = format!("/twilio/resume/{call}/0");
+    for path in [first.as_str(), &never, &misspelt, "/twilio/voice", &resume, "/twilio/fallback"] {
+        phone.post(&house, path, &[("Digits", PIN)]).await;
+        assert_eq!(phone.heard, present, "{path}");
+    }
+    // The fallback for the nonce last spent is its stored answer.
+    let failed = format!("{PUBLIC_URL}{second}");
+    phone.post(&house, "/twilio/fallback", &[("ErrorUrl", &failed), ("ErrorCode", "11200")]).await;
+    assert_eq!(phone.heard, present);
+    // Another leg's name on this call's nonce is nobody's.
+    let action = {
+        phone.post(&house, &resume, &[]).await;
+        phone.action()
+    };
+    let mut stranger = Telephone::new("CA00000000000000000000000000000099", CALLER);
+    stranger.post(&house, &action, &[("Digits", PIN)]).await;
+    assert!(stranger.hears("Hangup"));
+    let view = house.ask(&format!("/api/calls/{call}")).await;
+    assert_eq!(view["turns"], 3, "nothing of it changed the call");
+    // After the end every URL of the call ends the leg.
+    phone.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
+    phone.post(&house, "/twilio/fallback", &[]).await;
+    assert!(phone.hears("Hangup"));
+    phone.post(&house, &action, &[("Digits", PIN)]).await;
+    assert_eq!(
+        house.ask(&format!("/api/calls/{call}")).await["facts"].as_array().unwrap().len(),
+        0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_body_is_cut_off_and_others_are_served() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let address = house.public().trim_start_matches("http://").to_owned();
+    let mut slow = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let head = "POST /twilio/voice HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nFrom=";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut phone = Telephone::new("CA00000000000000000000000000000013", CALLER);
+    phone.ring(&house).await;
+    let mut answer = Vec::new();
+    slow.read_to_end(&mut answer).await.unwrap();
+    assert!(
+        String::from_utf8_lossy(&answer).contains(" 408 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+}
