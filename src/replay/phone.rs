@@ -13,7 +13,7 @@ use super::{show, world};
 use crate::document;
 use crate::engine::call::{End, Role};
 use crate::engine::event::{Heard, LegStatus};
-use crate::engine::reply::{Audible, DialTarget, QueueTarget};
+use crate::engine::reply::{Audible, DialTarget, Gather, QueueTarget};
 use crate::phone::PhoneNumber;
 
 const HELP: &str = "\
@@ -128,15 +128,18 @@ impl<'o, W: Write> Phone<'o, W> {
             }
             ":dial" => {
                 let dial = Some(choose(&DIALS, rest)?);
-                self.give(Heard { dial, ..Heard::default() }).await
+                self.give_if(|it| matches!(it, Doing::Dials(_)), Heard { dial, ..Heard::default() })
+                    .await
             }
             ":queue" => {
                 let queue = Some(choose(&QUEUES, rest)?);
-                self.give(Heard { queue, ..Heard::default() }).await
+                let heard = Heard { queue, ..Heard::default() };
+                self.give_if(|it| matches!(it, Doing::Queues(_)), heard).await
             }
             ":record" => {
                 let recorded = choose(&[("yes", true), ("no", false)], rest)?;
-                self.give(Heard { recorded, ..Heard::default() }).await
+                let heard = Heard { recorded, ..Heard::default() };
+                self.give_if(|it| matches!(it, Doing::Records(_)), heard).await
             }
             ":whisper" => self.whisper(choose(&SPECIALISTS, rest)?).await,
             ":undelivered" => {
@@ -163,23 +166,21 @@ impl<'o, W: Write> Phone<'o, W> {
     }
 
     async fn key(&mut self, keys: &str) -> Result<(), Trouble> {
-        let heard = match &self.provider.telephone(self.role().await?)?.doing {
-            Doing::Listens(gather) => telephone::keyed(gather, keys),
-            doing => {
-                return Err(Trouble::Word(format!("nobody listens: the line {}", doing.words())));
-            }
-        };
+        let heard = telephone::keyed(&self.listening().await?, keys);
         self.give(heard).await
     }
 
     async fn speak(&mut self, words: &str) -> Result<(), Trouble> {
-        let heard = match &self.provider.telephone(self.role().await?)?.doing {
-            Doing::Listens(gather) => telephone::said(gather, words),
-            doing => {
-                return Err(Trouble::Word(format!("nobody listens: the line {}", doing.words())));
-            }
-        };
+        let heard = telephone::said(&self.listening().await?, words);
         self.give(heard).await
+    }
+
+    /// What the line listens for.
+    async fn listening(&self) -> Result<Gather, Trouble> {
+        match &self.provider.telephone(self.role().await?)?.doing {
+            Doing::Listens(gather) => Ok(gather.clone()),
+            doing => Err(Trouble::Word(format!("the line {}{}", doing.words(), hint(doing)))),
+        }
     }
 
     /// Nothing is typed: the time that the provider gives a caller passes.
@@ -200,6 +201,15 @@ impl<'o, W: Write> Phone<'o, W> {
         let role = self.role().await?;
         let answered = self.provider.hear(role, heard).await?;
         self.hear(answered).await
+    }
+
+    /// The same, if the line does what this ends.
+    async fn give_if(&mut self, fits: fn(&Doing) -> bool, heard: Heard) -> Result<(), Trouble> {
+        let doing = &self.provider.telephone(self.role().await?)?.doing;
+        if !fits(doing) {
+            return Err(Trouble::Word(format!("the line {}{}", doing.words(), hint(doing))));
+        }
+        self.give(heard).await
     }
 
     async fn wait(&mut self, duration: &str) -> Result<(), Trouble> {

@@ -18,6 +18,7 @@ use crate::engine::event::{AnsweredBy, Event, Heard, LegStatus, Ring};
 use crate::engine::id::{CallId, LegId, Nonce, Sid};
 use crate::engine::policy::Policy;
 use crate::engine::reply::{Audible, Reply, Words};
+use crate::engine::turn::Hop;
 use crate::exchange::{Exchange, ExchangeError, Parts, Request, Served, Wants};
 use crate::flow::FlowSet;
 use crate::flow::condition::Attestation;
@@ -182,6 +183,13 @@ impl Provider {
     pub async fn call(&self) -> Result<Option<Call>, Lapse> {
         let Some(call) = self.call else { return Ok(None) };
         Ok(self.exchange.load(call).await?.map(|loaded| loaded.call))
+    }
+
+    /// The states that the call has walked through.
+    pub async fn hops(&self) -> Vec<Hop> {
+        let Some(call) = self.call else { return Vec::new() };
+        let journal = self.exchange.journal(call).await.unwrap_or_default();
+        journal.into_iter().flat_map(|entry| entry.hops).collect()
     }
 
     /// The call's name.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::transcript::Turn;
 use crate::diagnostic::{Place, Sources};
 use crate::engine::call::End;
+use crate::engine::turn::Hop;
 use crate::exchange::Served;
 use crate::flow::level::Fact;
 
@@ -15,6 +16,8 @@ pub struct Report {
     pub turns: Vec<Came>,
     /// What is otherwise than it was to be.
     pub differences: Vec<Difference>,
+    /// The states that were walked through, and how each ended, in all calls of the transcript.
+    pub hops: Vec<Hop>,
 }
 
 /// What came back in a turn.

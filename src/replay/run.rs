@@ -41,10 +41,14 @@ pub async fn run(transcript: &Transcript, flows: &FlowSet) -> Report {
         }),
     };
     for (index, turn) in transcript.turns.iter().enumerate() {
+        if matches!(turn.deed, Deed::Ring(_)) {
+            report.hops.extend(runner.provider.hops().await);
+        }
         let (came, differences) = runner.turn(index, turn).await;
         report.turns.push(came);
         report.differences.extend(differences);
     }
+    report.hops.extend(runner.provider.hops().await);
     if !transcript.open
         && report.turns.last().is_some_and(|came| came.end.is_none() && came.lapse.is_none())
     {

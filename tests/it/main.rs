@@ -14,6 +14,7 @@ mod cli;
 mod e2e;
 mod flows;
 mod golden;
+mod replay;
 mod store;
 mod support;
 mod tidy;

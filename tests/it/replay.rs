@@ -1,0 +1,5 @@
+//! Transcripts, and the telephone in the terminal.
+
+mod anything;
+mod phone;
+mod transcripts;

@@ -1,0 +1,295 @@
+//! Callers who do anything at all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callgate::demo;
+use callgate::directory::Directory;
+use callgate::engine::account::Claim;
+use callgate::engine::call::{Call, Role};
+use callgate::engine::event::{AnsweredBy, DialStatus, Heard, LegStatus, QueueResult};
+use callgate::engine::id::Nonce;
+use callgate::engine::policy::Policy;
+use callgate::flow::condition::Attestation;
+use callgate::flow::{self, FlowSet};
+use callgate::phone::PhoneNumber;
+use callgate::replay::default_clock;
+use callgate::replay::provider::{Answered, Lapse, Provider, Setup};
+use callgate::replay::telephone::Doing;
+use callgate::secret::Secret;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use uuid::Uuid;
+
+/// Something that happens to a call.
+#[derive(Clone, Debug)]
+enum Deed {
+    Digits(Role, String),
+    Speech(Role, String),
+    Silence(Role),
+    Resume(Role),
+    Again,
+    Stale(Role),
+    MadeUp(Role, u128),
+    Wait(u64),
+    Answered(AnsweredBy),
+    Status(Role, LegStatus),
+    Message(bool),
+    Whisper,
+    Dial(DialStatus),
+    Queue(QueueResult),
+    Recorded(bool),
+    Over(Role),
+}
+
+fn role() -> impl Strategy<Value = Role> {
+    prop_oneof![6 => Just(Role::Inbound), 2 => Just(Role::Callback), 1 => Just(Role::Whisper)]
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let account =
+        prop::sample::select(vec!["12345678", "23456789", "34567890", "45678901", "99999999"]);
+    let wrong_pin = prop::sample::select(vec!["111111", "000000", "1234", "123456789012345"]);
+    let dial = prop::sample::select(vec![
+        DialStatus::Completed,
+        DialStatus::Answered,
+        DialStatus::Busy,
+        DialStatus::NoAnswer,
+        DialStatus::Failed,
+        DialStatus::Canceled,
+    ]);
+    let queue = prop::sample::select(vec![
+        QueueResult::Bridged,
+        QueueResult::Full,
+        QueueResult::Left,
+        QueueResult::Error,
+        QueueResult::Hangup,
+    ]);
+    let status = prop::sample::select(vec![
+        LegStatus::Ringing,
+        LegStatus::InProgress,
+        LegStatus::Completed,
+        LegStatus::Busy,
+        LegStatus::NoAnswer,
+        LegStatus::Failed,
+        LegStatus::Canceled,
+    ]);
+    let by = prop::sample::select(vec![
+        AnsweredBy::Human,
+        AnsweredBy::Unknown,
+        AnsweredBy::Machine,
+        AnsweredBy::Fax,
+    ]);
+    prop_oneof![
+        6 => (role(), "[0-9*#]").prop_map(|(role, keys)| Deed::Digits(role, keys)),
+        4 => account.prop_map(|keys| Deed::Digits(Role::Inbound, keys.to_owned())),
+        2 => (role(), wrong_pin).prop_map(|(role, keys)| Deed::Digits(role, keys.to_owned())),
+        1 => (role(), "[0-9*#]{0,70}").prop_map(|(role, keys)| Deed::Digits(role, keys)),
+        1 => (role(), ".{0,40}").prop_map(|(role, words)| Deed::Speech(role, words)),
+        1 => (role(), "(balance|card|nurse|one two three|two hundred dollars|results)")
+            .prop_map(|(role, words)| Deed::Speech(role, words)),
+        3 => role().prop_map(Deed::Silence),
+        1 => role().prop_map(Deed::Resume),
+        2 => Just(Deed::Again),
+        1 => role().prop_map(Deed::Stale),
+        1 => (role(), any::<u128>()).prop_map(|(role, nonce)| Deed::MadeUp(role, nonce)),
+        2 => (0_u64..900).prop_map(Deed::Wait),
+        2 => by.prop_map(Deed::Answered),
+        1 => (role(), status).prop_map(|(role, status)| Deed::Status(role, status)),
+        1 => any::<bool>().prop_map(Deed::Message),
+        1 => Just(Deed::Whisper),
+        2 => dial.prop_map(Deed::Dial),
+        2 => queue.prop_map(Deed::Queue),
+        1 => any::<bool>().prop_map(Deed::Recorded),
+        1 => role().prop_map(Deed::Over),
+    ]
+}
+
+async fn happen(provider: &mut Provider, deed: &Deed) -> Result<Vec<Answered>, Lapse> {
+    let answered = match deed {
+        Deed::Digits(role, keys) => {
+            let digits = Secret::new(keys.as_str());
+            provider.hear(*role, Heard { digits, ..Heard::default() }).await?
+        }
+        Deed::Speech(role, words) => {
+            let speech = Secret::new(words.as_str());
+            provider.hear(*role, Heard { speech, ..Heard::default() }).await?
+        }
+        Deed::Silence(role) => provider.hear(*role, Heard::default()).await?,
+        Deed::Resume(role) => provider.resume(*role).await?,
+        Deed::Again => provider.again().await?,
+        Deed::Stale(role) => {
+            let spent =
+                provider.telephone(*role)?.spent.first().copied().ok_or(Lapse::NoRequest)?;
+            provider.spend(*role, spent, Heard::default()).await?
+        }
+        Deed::MadeUp(role, nonce) => {
+            let heard = Heard { digits: Secret::new("1"), ..Heard::default() };
+            provider.spend(*role, Nonce(Uuid::from_u128(*nonce)), heard).await?
+        }
+        Deed::Wait(seconds) => {
+            let deeds = provider.wait(Duration::from_secs(*seconds)).await?;
+            return provider.follow(&deeds).await;
+        }
+        Deed::Answered(by) => provider.answer(*by).await?,
+        Deed::Status(role, status) => {
+            provider.status(*role, *status).await?;
+            return Ok(Vec::new());
+        }
+        Deed::Message(arrived) => {
+            provider.message_status(*arrived).await?;
+            return Ok(Vec::new());
+        }
+        Deed::Whisper => provider.whisper().await?,
+        Deed::Dial(dial) => {
+            let heard = Heard { dial: Some(*dial), ..Heard::default() };
+            provider.hear(Role::Inbound, heard).await?
+        }
+        Deed::Queue(queue) => {
+            let heard = Heard { queue: Some(*queue), ..Heard::default() };
+            provider.hear(Role::Inbound, heard).await?
+        }
+        Deed::Recorded(recorded) => {
+            let heard = Heard { recorded: *recorded, ..Heard::default() };
+            provider.hear(Role::Inbound, heard).await?
+        }
+        Deed::Over(role) => provider.hear(*role, Heard { over: true, ..Heard::default() }).await?,
+    };
+    Ok(vec![answered])
+}
+
+/// Does what is due, however often that brings about more.
+async fn settle(provider: &mut Provider) -> Vec<Answered> {
+    let mut answers = Vec::new();
+    for _ in 0..50 {
+        let deeds = provider.settle().await.unwrap();
+        if deeds.is_empty() {
+            return answers;
+        }
+        answers.extend(provider.follow(&deeds).await.unwrap());
+    }
+    unreachable!("what is due never ends");
+}
+
+fn setup(flows: &FlowSet, flow: &str, seed: u64) -> Setup {
+    Setup {
+        flows: flows.closure(flow).unwrap(),
+        flow: flow.to_owned(),
+        to: "+15005550006".to_owned(),
+        attestation: Attestation::None,
+        directory: Arc::new(Directory::new(demo::accounts())),
+        policy: Policy::default(),
+        clock: default_clock(),
+        seed,
+    }
+}
+
+/// What holds after every turn of a caller who knows no secret.
+async fn hold(provider: &Provider, answers: &[Answered]) -> Call {
+    for answered in answers {
+        assert_eq!(answered.problems, Vec::<String>::new(), "{}", answered.document);
+    }
+    let call = provider.call().await.unwrap().unwrap();
+    assert!(call.facts.0.is_empty(), "something was proved without its secret: {:?}", call.facts);
+    if call.end.is_some() {
+        assert!(call.code.is_none() && call.ringing.is_none(), "a code outlived its call");
+    }
+    call
+}
+
+/// Nobody keys or says anything any more: the provider goes on as it does by itself.
+async fn fall_silent(provider: &mut Provider) {
+    for _ in 0..200 {
+        let call = provider.call().await.unwrap().unwrap();
+        if call.end.is_some() {
+            return;
+        }
+        for role in [Role::Callback, Role::Inbound] {
+            let Ok(telephone) = provider.telephone(role) else { continue };
+            let (heard, status) = match &telephone.doing {
+                Doing::Dials(_) => {
+                    (Some(Heard { dial: Some(DialStatus::NoAnswer), ..Heard::default() }), None)
+                }
+                Doing::Queues(_) => {
+                    (Some(Heard { queue: Some(QueueResult::Left), ..Heard::default() }), None)
+                }
+                Doing::Rings(_) => (None, Some(LegStatus::NoAnswer)),
+                Doing::Over | Doing::Talks => (None, Some(LegStatus::Completed)),
+                Doing::Listens(_) | Doing::Records(_) | Doing::Waits(..) => {
+                    (Some(Heard::default()), None)
+                }
+            };
+            if let Some(heard) = heard {
+                let answered = provider.hear(role, heard).await.unwrap();
+                hold(provider, &[answered]).await;
+            }
+            if let Some(status) = status {
+                provider.status(role, status).await.unwrap();
+            }
+            let answers = settle(provider).await;
+            hold(provider, &answers).await;
+        }
+        let deeds = provider.wait(Duration::from_secs(5)).await.unwrap();
+        let answers = provider.follow(&deeds).await.unwrap();
+        hold(provider, &answers).await;
+    }
+    let call = provider.call().await.unwrap().unwrap();
+    let Call { at, ringing, legs, end, .. } = call;
+    assert!(end.is_some(), "the call does not end in silence: {at:?} {ringing:?} {legs:?}");
+}
+
+async fn live(flows: &FlowSet, flow: &str, seed: u64, from: &str, deeds: &[Deed]) {
+    let mut provider = Provider::new(setup(flows, flow, seed));
+    let rung = provider.ring(PhoneNumber::parse(from)).await.unwrap();
+    hold(&provider, &[rung]).await;
+    for deed in deeds {
+        let before = provider.call().await.unwrap().unwrap();
+        let idle =
+            matches!(deed, Deed::Again | Deed::Stale(_) | Deed::MadeUp(..) | Deed::Resume(_));
+        match happen(&mut provider, deed).await {
+            Ok(answers) => {
+                let call = hold(&provider, &answers).await;
+                if idle {
+                    assert_eq!(call, before, "{deed:?} changed the call");
+                }
+            }
+            // The provider cannot do so now.
+            Err(lapse) => assert!(!matches!(lapse, Lapse::Exchange(_)), "{lapse}"),
+        }
+        let answers = settle(&mut provider).await;
+        hold(&provider, &answers).await;
+    }
+    fall_silent(&mut provider).await;
+}
+
+#[test]
+fn whatever_a_caller_does_nothing_is_proved_and_the_call_ends() {
+    let (flows, _) = flow::read(&demo::flows());
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let config = Config { cases: 150, failure_persistence: None, ..Config::default() };
+    let from =
+        prop::sample::select(vec!["+15005550010", "+15005550011", "+15005550099", "anonymous"]);
+    let flow = prop::sample::select(vec!["bank", "clinic"]);
+    let calls = (flow, any::<u64>(), from, prop::collection::vec(deed(), 0..60));
+    TestRunner::new(config)
+        .run(&calls, |(flow, seed, from, deeds)| {
+            runtime.block_on(live(&flows, flow, seed, from, &deeds));
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// The right secrets do prove something: what the test above looks for can be found.
+#[tokio::test]
+async fn the_right_secret_is_told_from_the_others() {
+    let (flows, _) = flow::read(&demo::flows());
+    let mut provider = Provider::new(setup(&flows, "bank", 1));
+    provider.ring(None).await.unwrap();
+    for keys in ["", "12345678", "2", "730915"] {
+        happen(&mut provider, &Deed::Digits(Role::Inbound, keys.to_owned())).await.unwrap();
+    }
+    let call = provider.call().await.unwrap().unwrap();
+    assert!(matches!(call.claim, Claim::Account(_)));
+    assert_eq!(call.facts.0.len(), 1);
+}

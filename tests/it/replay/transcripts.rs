@@ -1,0 +1,309 @@
+//! The shipped transcripts pass, and a transcript that should not pass fails and says why.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use callgate::cli::replay::{Args, run_with};
+use callgate::diagnostic::any_error;
+use callgate::flow;
+use callgate::replay::folder::{Wish, read_flows, run_all};
+use callgate::replay::{Report, Transcript, run};
+use tempfile::TempDir;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn args(paths: &[PathBuf], flows: PathBuf) -> Args {
+    Args { paths: paths.to_vec(), bless: false, filter: None, junit: None, flows }
+}
+
+/// The exit code, what is printed, and what is complained of.
+fn replay(args: &Args) -> (u8, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = run_with(args, &mut out, &mut err);
+    (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+/// The shipped flows and transcripts in a folder of their own.
+fn copy() -> (TempDir, PathBuf, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let (flows, calls) = (folder.path().join("flows"), folder.path().join("calls"));
+    copy_folder(&root().join("flows"), &flows);
+    copy_folder(&root().join("fixtures/calls"), &calls);
+    (folder, flows, calls)
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let into = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &into);
+        } else {
+            fs::copy(entry.path(), into).unwrap();
+        }
+    }
+}
+
+fn texts(folder: &Path) -> Vec<(PathBuf, String)> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.filter(|path| path.is_file()).collect();
+    files.sort();
+    files.into_iter().map(|file| (file.clone(), fs::read_to_string(file).unwrap())).collect()
+}
+
+async fn run_text(text: &str) -> Report {
+    let (transcript, findings) = Transcript::read("t.toml", text);
+    assert!(!any_error(&findings), "{findings:#?}");
+    let (flows, _) = flow::read(&read_flows(&root().join("flows")).unwrap());
+    run(&transcript.unwrap(), &flows).await
+}
+
+#[test]
+fn all_shipped_transcripts_pass() {
+    let calls = root().join("fixtures/calls");
+    let (code, out, err) = replay(&args(&[calls], root().join("flows")));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let summary = out.lines().last().unwrap();
+    let count: usize = summary.split(' ').next().unwrap().parse().unwrap();
+    assert!(count >= 30, "{summary}");
+}
+
+#[test]
+fn the_flows_beside_the_transcripts_are_well() {
+    for folder in ["flows", "fixtures/calls/flows"] {
+        let (_, findings) = flow::read(&read_flows(&root().join(folder)).unwrap());
+        assert_eq!(findings, [], "{folder}");
+    }
+}
+
+/// Every state of every flow is entered in some transcript, and every outcome that a type of state can
+/// have is had by some state of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_state_is_entered_and_every_outcome_is_had() {
+    let wish = Wish {
+        paths: vec![root().join("fixtures/calls")],
+        flows: root().join("flows"),
+        ..Wish::default()
+    };
+    let outcomes = run_all(&wish).await.unwrap();
+    let hops: Vec<_> = outcomes.into_iter().flat_map(|outcome| outcome.report.hops).collect();
+    let entered: BTreeSet<_> = hops.iter().map(|hop| (&hop.at.flow, &hop.at.state)).collect();
+    let mut types = BTreeSet::new();
+    let mut had = BTreeSet::new();
+    for folder in ["flows", "fixtures/calls/flows"] {
+        let (flows, _) = flow::read(&read_flows(&root().join(folder)).unwrap());
+        for (flow, state) in flows.iter().flat_map(|f| f.states.values().map(move |s| (f, s))) {
+            assert!(entered.contains(&(&flow.name, &state.name)), "{}.{}", flow.name, state.name);
+            types.insert(state.type_name());
+            let own =
+                hops.iter().filter(|hop| hop.at.flow == flow.name && hop.at.state == state.name);
+            had.extend(own.filter_map(|hop| Some((state.type_name(), hop.outcome.clone()?))));
+        }
+    }
+    for of in flow::states::TYPES {
+        assert!(types.contains(of.name), "{}", of.name);
+        for outcome in of.outcomes {
+            assert!(
+                had.contains(&(of.name, outcome.clone())),
+                "{} never ends with {outcome}",
+                of.name
+            );
+        }
+    }
+}
+
+/// Whoever changes one word of a prompt is told of exactly the calls in which it is heard, and
+/// blessing changes exactly those files.
+#[test]
+fn a_changed_word_fails_the_calls_that_speak_it_and_no_other() {
+    let (_folder, flows, calls) = copy();
+    let bank = flows.join("bank.toml");
+    let text = fs::read_to_string(&bank).unwrap();
+    let (old, new) = ("Your balance is {{", "Your present balance is {{");
+    assert_eq!(text.matches(old).count(), 1);
+    fs::write(&bank, text.replace(old, new)).unwrap();
+    let before = texts(&calls);
+    let speak: Vec<_> = before
+        .iter()
+        .filter(|(_, text)| text.contains("\"Your balance is "))
+        .map(|(file, _)| file.clone())
+        .collect();
+    assert!(speak.len() > 3);
+
+    let mut args = args(std::slice::from_ref(&calls), flows);
+    let (code, out, _) = replay(&args);
+    assert_eq!(code, 1);
+    for (file, _) in &before {
+        let named = out.contains(&format!("{}:", file.display()));
+        assert_eq!(named, speak.contains(file), "{}", file.display());
+    }
+    assert!(out.contains("- Your balance is 1,234 dollars and 56 cents."), "{out}");
+    assert!(out.contains("+ Your present balance is 1,234 dollars and 56 cents."), "{out}");
+    assert_eq!(texts(&calls), before, "nothing is written without being asked");
+
+    args.bless = true;
+    let (code, _, _) = replay(&args);
+    assert_eq!(code, 0);
+    let changed = texts(&calls).into_iter().zip(before);
+    for ((file, after), (_, before)) in changed {
+        assert_eq!(after != before, speak.contains(&file), "{}", file.display());
+        assert_eq!(after.replace("present balance", "balance"), before, "{}", file.display());
+    }
+    args.bless = false;
+    assert_eq!(replay(&args).0, 0);
+}
+
+const BEGIN: &str = "flow = \"bank\"\nopen = true\n";
+const KNOWN: &str = "[[accounts]]\nid = \"12345678\"\npin = \"730915\"\nphones = [{ number = \"+15005550010\", line = \"mobile\", since = \"2024-01-01\" }]\n";
+
+#[tokio::test]
+async fn an_expectation_that_is_wrong_is_said_with_what_came() {
+    let turns = "[[turn]]\nring = true\nstate = \"menu\"\nsays = [\"Hello.\"]\nfacts = [\"pin\"]\nlocale = \"es-MX\"\nend = \"hangup\"\nanswered = \"replayed\"\ntwiml = \"<Response/>\"\n";
+    let report = run_text(&format!("{BEGIN}{turns}")).await;
+    let keys: Vec<_> = report.differences.iter().map(|it| it.key.unwrap()).collect();
+    assert_eq!(keys, ["says", "state", "facts", "end", "locale", "answered", "twiml"]);
+    assert_eq!(report.differences[0].wanted, ["Hello."]);
+    assert_eq!(report.differences[0].came[0], "Thank you for calling Acme Bank.");
+    assert_eq!(report.differences[1].came, ["welcome"]);
+}
+
+#[tokio::test]
+async fn an_effect_that_was_not_expected_fails() {
+    let turns = "[[turn]]\nring = true\n[[turn]]\nsilence = true\n[[turn]]\ndigits = \"12345678\"\n[[turn]]\ndigits = \"1\"\n";
+    let report = run_text(&format!("{BEGIN}{KNOWN}{turns}")).await;
+    assert_eq!(report.differences.len(), 1, "{report:#?}");
+    let difference = &report.differences[0];
+    assert_eq!(difference.key, Some("effects"));
+    assert_eq!(
+        difference.message,
+        "after `digits = \"1\"` something is done in the world that was not expected"
+    );
+    assert!(difference.came[0].starts_with("send_sms +15005550010: "), "{difference:?}");
+    assert!(difference.came[0].contains("<code>"), "{difference:?}");
+}
+
+#[tokio::test]
+async fn an_effect_that_did_not_come_fails() {
+    let turns = "[[turn]]\nring = true\neffects = [\"place_call +15005550010\"]\n";
+    let report = run_text(&format!("{BEGIN}{turns}")).await;
+    assert_eq!(report.differences[0].wanted, ["place_call +15005550010"]);
+}
+
+#[tokio::test]
+async fn what_cannot_happen_is_said() {
+    for (turns, message) in [
+        ("[[turn]]\ndigits = \"1\"", "nobody has rung yet: begin with `ring = true`"),
+        (
+            "[[turn]]\nring = true\n[[turn]]\notp = \"last\"",
+            "no such message was sent in this call",
+        ),
+        ("[[turn]]\nring = true\n[[turn]]\ncallback = \"busy\"", "there is no callback leg"),
+        (
+            "[[turn]]\nring = true\n[[turn]]\ndial = \"busy\"",
+            "the inbound leg listens, so no dial can end",
+        ),
+        (
+            "[[turn]]\nring = true\n[[turn]]\nhangup = true\n[[turn]]\nsilence = true",
+            "the inbound leg is hung up, so nothing can be keyed or said",
+        ),
+    ] {
+        let report = run_text(&format!("{BEGIN}{turns}\n")).await;
+        assert_eq!(report.differences.last().unwrap().message, message, "{turns}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_goes_on_must_say_so() {
+    let report = run_text("flow = \"bank\"\n[[turn]]\nring = true\n").await;
+    assert!(report.differences[0].message.contains("the call has not ended"), "{report:#?}");
+    let report = run_text("flow = \"bnak\"\n[[turn]]\nring = true\n").await;
+    assert_eq!(report.differences[0].message, "there is no flow `bnak`");
+}
+
+#[test]
+fn a_transcript_is_read_strictly() {
+    for (text, code, words) in [
+        ("flow = \"bank\"\ntrun = []\n[[turn]]\nring = true\n", "unknown-key", "`trun`"),
+        ("flow = \"bank\"\n[[turn]]\nring = true\nsay = []\n", "unknown-key", "`say`"),
+        ("flow = \"bank\"\n[[turn]]\nstate = \"menu\"\n", "bad-turn", "nothing happens"),
+        ("flow = \"bank\"\n[[turn]]\nring = true\npoll = true\n", "bad-turn", "one thing"),
+        ("flow = \"bank\"\n[[turn]]\nring = false\n", "bad-turn", "leave it out"),
+        ("flow = \"bank\"\n[[turn]]\ndigits = \"12a\"\n", "bad-digits", "keys"),
+        ("flow = \"bank\"\n[[turn]]\nwait = \"soon\"\n", "bad-duration", "soon"),
+        ("flow = \"bank\"\n[[turn]]\notp = \"first\"\n", "unknown-value", "first"),
+        ("flow = \"bank\"\nclock = \"noon\"\n[[turn]]\nring = true\n", "bad-moment", "noon"),
+        ("flow = \"bank\"\nfrom = \"555\"\n[[turn]]\nring = true\n", "bad-number", "from"),
+        ("flow = \"bank\"\n[[turn]]\nring = true\nfacts = [\"pni\"]\n", "unknown-fact", "pni"),
+        ("flow = \"bank\"\n", "missing-key", "turn"),
+        ("flow = \"bank\"\n[policy.otp]\nttl = 5\n[[turn]]\nring = true\n", "unknown-key", "ttl"),
+    ] {
+        let (transcript, findings) = Transcript::read("t.toml", text);
+        assert!(transcript.is_none(), "{text}");
+        let found = findings.iter().any(|it| it.code == code && it.message.contains(words));
+        assert!(found, "{text}: {findings:#?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_has_its_file_and_line_and_the_right_exit_code() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("bank.wrong.toml");
+    fs::write(&file, "flow = \"bank\"\n\n[[turn]]\nrin = true\n").unwrap();
+    let (code, out, _) = replay(&args(std::slice::from_ref(&file), root().join("flows")));
+    assert_eq!(code, 1);
+    assert!(out.contains(&format!("{}:4:1: error[unknown-key]", file.display())), "{out}");
+
+    fs::write(&file, "flow = \"bank\"\nopen = true\n[[turn]]\nring = true\nstate = \"x\"\n")
+        .unwrap();
+    let (code, out, _) = replay(&args(std::slice::from_ref(&file), root().join("flows")));
+    assert_eq!(code, 1);
+    assert!(out.contains(&format!("{}:5: after `ring = true`", file.display())), "{out}");
+
+    let nothing = args(&[folder.path().join("nowhere")], root().join("flows"));
+    assert_eq!(replay(&nothing).0, 2);
+    assert_eq!(replay(&args(std::slice::from_ref(&file), folder.path().join("nowhere"))).0, 2);
+    let mut filtered = args(&[file], root().join("flows"));
+    filtered.filter = Some("balance".into());
+    assert_eq!(replay(&filtered).0, 2);
+}
+
+#[test]
+fn build_servers_get_what_they_read() {
+    let folder = TempDir::new().unwrap();
+    let junit = folder.path().join("out.xml");
+    let file = folder.path().join("bank.wrong.toml");
+    fs::write(&file, "flow = \"bank\"\nopen = true\n[[turn]]\nring = true\nsays = [\"<&>\"]\n")
+        .unwrap();
+    let mut args =
+        args(&[root().join("fixtures/calls/bank.balance.toml"), file], root().join("flows"));
+    args.junit = Some(junit.clone());
+    assert_eq!(replay(&args).0, 1);
+    let xml = fs::read_to_string(junit).unwrap();
+    assert!(xml.contains("tests=\"2\" failures=\"1\""), "{xml}");
+    assert!(xml.contains("<testcase name=\"bank.wrong\""), "{xml}");
+    assert!(xml.contains("- &lt;&amp;&gt;"), "{xml}");
+}
+
+/// What is heard tells nobody whether an account exists: the same calls, to somebody and to nobody.
+#[test]
+fn nobody_learns_which_accounts_exist() {
+    let calls = root().join("fixtures/calls");
+    let heard = |name: &str| -> Vec<String> {
+        let text = fs::read_to_string(calls.join(name)).unwrap();
+        let transcript: toml::Table = text.parse().unwrap();
+        let says =
+            transcript["turn"].as_array().unwrap().iter().filter_map(|turn| turn.get("says"));
+        says.map(ToString::to_string).collect()
+    };
+    for (somebody, nobody) in [
+        ("bank.pin_wrong.toml", "bank.pin_unknown.toml"),
+        ("bank.code_wrong.toml", "bank.code_unknown.toml"),
+        ("clinic.callback_unanswered.toml", "clinic.callback_unknown.toml"),
+    ] {
+        assert_eq!(heard(somebody), heard(nobody));
+        assert!(heard(somebody).len() > 4);
+    }
+}
