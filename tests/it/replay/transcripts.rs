@@ -234,7 +234,7 @@ fn a_transcript_is_read_strictly() {
         ("flow = \"bank\"\n[[turn]]\ndigits = \"12a\"\n", "bad-digits", "keys"),
         ("flow = \"bank\"\n[[turn]]\nwait = \"soon\"\n", "bad-duration", "soon"),
         ("flow = \"bank\"\n[[turn]]\notp = \"first\"\n", "unknown-value", "first"),
-        ("flow = \"bank\"\nclock = \"noon\"\n[[turn]]\nring = true\n", "bad-moment", "noon"),
+        ("flow = \"bank\"\nclock = \"noon\"\n[[turn]]\nring = true\n", "bad-date", "noon"),
         ("flow = \"bank\"\nfrom = \"555\"\n[[turn]]\nring = true\n", "bad-number", "from"),
         ("flow = \"bank\"\n[[turn]]\nring = true\nfacts = [\"pni\"]\n", "unknown-fact", "pni"),
         ("flow = \"bank\"\n", "missing-key", "turn"),
