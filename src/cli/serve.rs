@@ -92,7 +92,7 @@ impl Failure {
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
             let more = error.to_string();
-            if !text.ends_with(&more) {
+            if !text.contains(&more) {
                 text.push_str(": ");
                 text.push_str(&more);
             }
