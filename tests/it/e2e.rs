@@ -119,6 +119,11 @@ async fn whole_call(store: &str) -> (House, Provider) {
     let count =
         |path: &str| sent.iter().filter(|r| r.method == "POST" && r.path.ends_with(path)).count();
     assert_eq!((count("/Messages.json"), count("/Calls.json")), (1, 1), "no effect was done twice");
+    let codes = codes(&provider);
+    for request in &sent {
+        let url = format!("{}?{:?}", request.path, request.query);
+        assert_clean("a URL", url.as_bytes(), &codes);
+    }
     (house, provider)
 }
 
@@ -219,6 +224,51 @@ async fn an_undelivered_message_takes_the_waiting_caller_to_another_proof() {
     phone.post(&house, &stale, &[("Digits", "123456")]).await;
     assert_eq!(phone.heard, present);
     placed(&provider).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_has_too_much_to_do_is_asked_again() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut phone = Telephone::new("CA0000000000000000000000000000000E", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    provider.next(Answer::TooMany { retry_after: Some("1".into()) });
+    phone.key(&house, "1").await;
+    // The second request carries the same code, and it is the one that is right.
+    let (first, _) = texted(&provider, 1).await;
+    let (second, _) = texted(&provider, 2).await;
+    assert_eq!(first, second);
+    phone.key(&house, &second).await;
+    assert!(phone.spoken().starts_with("Your balance is"), "{}", phone.spoken());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_accounts_are_in_use_and_broken_ones_are_not() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let file = house.folder.path().join("accounts.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, good.replace("line = \"mobile\"", "line = \"pager\"")).unwrap();
+    eventually_async("the log says so", async || {
+        house.log().contains("the last good accounts stay in use").then_some(())
+    })
+    .await;
+    assert_clean("the log", house.log().as_bytes(), &[]);
+    std::fs::write(&file, good.replace("1234.56", "99")).unwrap();
+    eventually_async("the changed accounts are in use", async || {
+        house.log().contains("the changed accounts are in use").then_some(())
+    })
+    .await;
+    let mut phone = Telephone::new("CA0000000000000000000000000000000F", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    phone.key(&house, "1").await;
+    let (code, _) = texted(&provider, 1).await;
+    phone.key(&house, &code).await;
+    assert!(phone.spoken().starts_with("Your balance is 99 dollars."), "{}", phone.spoken());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@
 mod attempts;
 mod carrier;
 mod cli;
+mod docs;
 mod e2e;
 mod flows;
 mod golden;

@@ -28,7 +28,7 @@ const POLL_S: u32 = 3;
 const RING_MARGIN: Duration = Duration::from_secs(15);
 /// Time a caller needs to hear the code twice and hang up, if the provider does not report it.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(45);
-/// Seconds to key in the code.
+/// Seconds to key in the code, where the flow does not say.
 const ENTRY_TIMEOUT_S: u32 = 15;
 
 pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
@@ -318,7 +318,7 @@ fn ask_code(m: &mut Machine<'_>) {
         input: expect.input,
         digits: expect.digits,
         hash_ends: expect.hash_ends,
-        timeout_s: ENTRY_TIMEOUT_S,
+        timeout_s: entry_timeout_s(m),
         action: m.nonce,
         locale: m.call.locale.to_string(),
         hints: Vec::new(),
@@ -349,6 +349,15 @@ fn place(m: &mut Machine<'_>) {
     let from = m.call.line.clone();
     let asked_at = m.moment.now;
     m.effect(Effect::PlaceCall(PlaceCall { leg, nonce, to, from, ring_s, asked_at }));
+}
+
+fn entry_timeout_s(m: &Machine<'_>) -> u32 {
+    match m.state().map(|state| &state.kind) {
+        Some(Kind::Callback(state)) => {
+            u32::try_from(state.timeout.as_secs()).unwrap_or(ENTRY_TIMEOUT_S)
+        }
+        _ => ENTRY_TIMEOUT_S,
+    }
 }
 
 fn ring_time(m: &Machine<'_>) -> Duration {

@@ -23,9 +23,13 @@ pub struct Callback {
     pub ring: Duration,
     /// Tries on the new leg.
     pub tries: u8,
+    /// Silence that ends a try.
+    pub timeout: Duration,
 }
 
 const RING: Duration = Duration::from_secs(30);
+/// Somebody who has just picked up looks for the note first.
+const ENTRY_TIMEOUT: Duration = Duration::from_secs(15);
 const RING_MAX: Duration = Duration::from_mins(1);
 
 /// `callback`
@@ -44,6 +48,7 @@ pub const TYPE: StateType = StateType {
         Key::new("hang_up_prompt", Shape::Prompt, "Said before the code; the caller must hang up."),
         Key::new("ring", Shape::Duration, "How long the number on file rings: \"30s\"."),
         TRIES,
+        Key::new("timeout", Shape::Duration, "Silence that ends a try on the new leg: \"15s\"."),
     ],
     read: |state| Some(Kind::Callback(read(state))),
 };
@@ -52,10 +57,13 @@ fn read(state: &StateReader<'_, '_>) -> Callback {
     let ring = state.item("ring");
     let ring = ring.and_then(|ring| ring.duration(Duration::from_secs(10), RING_MAX));
     let tries = state.optional_integer("tries", 1, 9).and_then(|tries| u8::try_from(tries).ok());
+    let timeout = state.item("timeout");
+    let timeout = timeout.and_then(|t| t.duration(Duration::from_secs(1), Duration::from_mins(1)));
     Callback {
         prompt: state.optional_prompt("prompt"),
         hang_up_prompt: state.optional_prompt("hang_up_prompt"),
         ring: ring.unwrap_or(RING),
         tries: tries.unwrap_or(3),
+        timeout: timeout.unwrap_or(ENTRY_TIMEOUT),
     }
 }

@@ -1,0 +1,83 @@
+//! What the documents show is what the program does.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use callgate::check::check_sources;
+use callgate::diagnostic::Sources;
+
+use crate::support::house::command_in;
+
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// The blocks of a kind, as they stand between the fences.
+fn blocks(kind: &str) -> Vec<String> {
+    let text = readme();
+    let parts: Vec<_> = text.split("```").map(str::to_owned).collect();
+    let inside = parts.into_iter().skip(1).step_by(2);
+    inside.filter_map(|block| block.strip_prefix(&format!("{kind}\n")).map(str::to_owned)).collect()
+}
+
+#[test]
+fn the_readmes_flow_has_no_findings() {
+    let flow = blocks("toml").into_iter().find(|block| block.contains("[states.")).unwrap();
+    let mut sources = Sources::default();
+    sources.add("hello.toml", flow);
+    assert_eq!(check_sources(&sources).1, []);
+}
+
+#[test]
+fn the_readmes_call_is_what_simulate_prints() {
+    use std::io::Write as _;
+    let call = blocks("console").into_iter().find(|block| block.contains("simulate")).unwrap();
+    let lines: Vec<_> = call.lines().skip(1).collect();
+    let spoken = |line: &&&str| line.starts_with('▸') || line.starts_with("  [");
+    let keyed: Vec<_> =
+        lines.iter().filter(|line| !spoken(line)).map(|line| format!("{line}\n")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = command_in(folder.path())
+        .args(["simulate", "bank"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(keyed.concat().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let expected: Vec<_> = lines.iter().filter(spoken).map(ToString::to_string).collect();
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_readmes_configuration_is_read() {
+    let config = blocks("toml").into_iter().find(|block| block.contains("public_url")).unwrap();
+    let accounts = blocks("toml").into_iter().find(|block| block.contains("[[accounts]]")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("flows")).unwrap();
+    for name in ["bank.toml", "verify.toml"] {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows").join(name);
+        std::fs::copy(from, folder.path().join("flows").join(name)).unwrap();
+    }
+    std::fs::write(folder.path().join("callgate.toml"), config).unwrap();
+    let kept: Vec<_> = accounts.lines().filter(|line| !line.starts_with("pin_hash")).collect();
+    let accounts = kept.join("\n");
+    std::fs::write(folder.path().join("accounts.toml"), accounts).unwrap();
+    // All is well but the address, which is taken: the configuration was read to its end.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let path = folder.path().join("callgate.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("\"0.0.0.0:8080\""));
+    std::fs::write(&path, text.replace("0.0.0.0:8080", &address)).unwrap();
+    let output = command_in(folder.path())
+        .arg("serve")
+        .env("TWILIO_AUTH_TOKEN", "token")
+        .env("CALLGATE_OPS_TOKEN", "token")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains(&format!("cannot listen on {address}")), "{stderr}");
+}
