@@ -361,6 +361,13 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
         set(&callback, "per_account_h", 1, 100, &mut policy.callback.per_account_h);
         callback.finish();
     }
+    if let Some(code) = section("service_code") {
+        set(&code, "digits", 6, 12, &mut policy.service_code.digits);
+        set(&code, "ttl_s", 60, 86_400, &mut policy.service_code.ttl_s);
+        set(&code, "ttl_max_s", 60, 86_400, &mut policy.service_code.ttl_max_s);
+        set(&code, "failures", 1, 10, &mut policy.service_code.failures);
+        code.finish();
+    }
     if let Some(contact) = section("contact") {
         set(&contact, "min_age_days", 0, 3_650, &mut policy.contact.min_age_days);
         lines(&contact, "sms_line_types", &mut policy.contact.sms_line_types);

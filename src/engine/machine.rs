@@ -383,9 +383,10 @@ impl<'a> Machine<'a> {
         // A claim that is no account proves nothing, whatever the answer.
         let real = matches!(self.call.claim, Claim::Account(_));
         match answer {
-            Answer::Verdict(Verdict::Right) if real => {
+            Answer::Verdict(verdict @ (Verdict::Right | Verdict::RightByOneFactor)) if real => {
                 let at = self.moment.now;
-                self.call.facts.0.insert(factor, Proof { at, contact, counts: true });
+                let counts = verdict == Verdict::Right;
+                self.call.facts.0.insert(factor, Proof { at, contact, counts });
                 self.proved.push(factor);
                 self.effect(Effect::ClearAttempts { whom, factor, key, at });
                 Ok(Verdict::Right)

@@ -16,8 +16,29 @@ pub struct Policy {
     pub shared: Shared,
     /// Calls to the number on file.
     pub callback: Rings,
+    /// Codes from the web.
+    pub service_code: ServiceCode,
     /// Which contacts on file may be used.
     pub contact: Contact,
+}
+
+/// Codes from the web.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceCode {
+    /// How many digits, 6 to 12: it is always held against a claimed account.
+    pub digits: u32,
+    /// How long a code is good, unless its issuer says otherwise.
+    pub ttl_s: u32,
+    /// How long at most: a day.
+    pub ttl_max_s: u32,
+    /// Wrong entries after which a code is void.
+    pub failures: u32,
+}
+
+impl Default for ServiceCode {
+    fn default() -> Self {
+        Self { digits: 6, ttl_s: 900, ttl_max_s: 86_400, failures: 3 }
+    }
 }
 
 /// One-time codes.

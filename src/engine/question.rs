@@ -63,6 +63,11 @@ pub enum Against {
     Passcode,
     /// A code of this call, by its keyed hash.
     Code(String),
+    /// The service code of the account.
+    ServiceCode {
+        /// What it must have been issued for, if it was issued for something.
+        purpose: Option<String>,
+    },
 }
 
 /// What the shell found.
@@ -90,6 +95,8 @@ pub enum Answer {
 pub enum Verdict {
     /// It is right.
     Right,
+    /// It is right, and comes from a web session with one factor: no possession.
+    RightByOneFactor,
     /// It is wrong.
     Wrong,
     /// No attempt was to be had; the entry was not looked at.

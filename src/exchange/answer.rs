@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
-use super::{Exchange, ExchangeError, later};
+use super::{Exchange, ExchangeError};
 use crate::chance;
 use crate::directory::accounts::Customer;
 use crate::directory::pin::StoredPin;
@@ -16,17 +16,13 @@ use crate::engine::id::CallId;
 use crate::engine::ledger::{Ledger, Reserved};
 use crate::engine::question::{Against, Answer, Question, Verdict, Verify};
 use crate::flow::level::Fact;
-use crate::limits;
 use crate::secret::Secret;
 use crate::store::RecordKey;
-use crate::store::envelope::Kind;
 
 /// Verifies secrets off the async workers, a few at a time.
 #[derive(Debug)]
 pub(super) struct Verifier {
     slots: Semaphore,
-    /// One writer a ledger in this process, so that writers do not starve each other.
-    ledgers: Vec<Mutex<()>>,
 }
 
 const RECORD: &str = "ledger";
@@ -34,12 +30,10 @@ const RECORD: &str = "ledger";
 const LEDGER_KEPT_FOR: Duration = Duration::from_hours(366 * 24);
 /// Hashes at once: each takes 19 MiB and a processor.
 const HASHES_AT_ONCE: usize = 2;
-const LEDGER_LOCKS: usize = 64;
 
 impl Verifier {
     pub(super) fn new() -> Self {
-        let ledgers = std::iter::repeat_with(Mutex::default).take(LEDGER_LOCKS).collect();
-        Self { slots: Semaphore::new(HASHES_AT_ONCE), ledgers }
+        Self { slots: Semaphore::new(HASHES_AT_ONCE) }
     }
 }
 
@@ -83,22 +77,27 @@ impl Exchange {
         let digest = self.vault.keyed_hex("entry", &[key.as_bytes(), entry.expose().as_bytes()]);
         let reserve =
             |ledger: &mut Ledger| ledger.reserve(*factor, key, &digest, &self.policy, now);
-        let right = match self.change_ledger(whom, now, reserve).await? {
-            Reserved::Refused => return Ok(Verdict::Locked),
+        let verdict = |right: bool| if right { Verdict::Right } else { Verdict::Wrong };
+        match self.change_ledger(whom, now, reserve).await? {
+            Reserved::Refused => Ok(Verdict::Locked),
             Reserved::Other => {
                 tracing::warn!(call.id = %call, %factor, "another entry was sent for a spent attempt");
-                return Ok(Verdict::Wrong);
+                Ok(Verdict::Wrong)
             }
             Reserved::Granted | Reserved::Again => match against {
-                Against::Pin => self.is_on_file(whom, entry, |c| c.pin.clone()).await?,
-                Against::Passcode => self.is_on_file(whom, entry, |c| c.passcode.clone()).await?,
+                Against::Pin => Ok(verdict(self.is_on_file(whom, entry, |c| c.pin.clone()).await?)),
+                Against::Passcode => {
+                    Ok(verdict(self.is_on_file(whom, entry, |c| c.passcode.clone()).await?))
+                }
                 Against::Code(hash) => {
                     let given = self.code_hash(call, whom, *factor, entry);
-                    given.as_bytes().ct_eq(hash.as_bytes()).into()
+                    Ok(verdict(given.as_bytes().ct_eq(hash.as_bytes()).into()))
+                }
+                Against::ServiceCode { purpose } => {
+                    self.redeem_service_code(whom, entry, purpose.as_deref(), key, now).await
                 }
             },
-        };
-        Ok(if right { Verdict::Right } else { Verdict::Wrong })
+        }
     }
 
     /// Whether the entry is the secret on file; where there is none the work is the same.
@@ -137,7 +136,7 @@ impl Exchange {
     }
 
     /// The name of a ledger: it does not say whose it is.
-    fn subject(&self, whom: &Whom) -> String {
+    pub(super) fn subject(&self, whom: &Whom) -> String {
         let (kind, id) = match whom {
             // A claim that does not exist is counted like one that does: by what was claimed.
             Whom::Account(id) | Whom::Decoy(id) => ("claim", id.expose().to_owned()),
@@ -158,7 +157,6 @@ impl Exchange {
         self.change_ledger(whom, self.clock.now(), clear).await
     }
 
-    /// Changes a ledger, atomically: read, change, compare-and-set, and all over again on a lost race.
     async fn change_ledger<T>(
         &self,
         whom: &Whom,
@@ -166,47 +164,7 @@ impl Exchange {
         change: impl Fn(&mut Ledger) -> T,
     ) -> Result<T, ExchangeError> {
         let key = RecordKey { kind: RECORD, id: self.subject(whom) };
-        let _turn = self.verifier.queue(&key.id).await;
-        for _ in 0..limits::SWAP_TRIES_MAX {
-            let stored = self.store.read(&key).await?;
-            let (revision, mut ledger) = match stored {
-                None => (None, Ledger::default()),
-                Some((revision, bytes)) => {
-                    let opened = self
-                        .vault
-                        .open(Kind::Record, &key.id, &bytes)
-                        .map_err(|error| ExchangeError::Sealed("ledger", error))?;
-                    let ledger = serde_json::from_slice(&opened.plain)
-                        .map_err(|_| ExchangeError::Unreadable("ledger"))?;
-                    (Some(revision), ledger)
-                }
-            };
-            let before = ledger.clone();
-            let result = change(&mut ledger);
-            if ledger == before {
-                return Ok(result);
-            }
-            let plain = serde_json::to_vec(&ledger).unwrap_or_default();
-            let sealed = self.vault.seal(Kind::Record, &key.id, "", &plain, self.seal_nonce());
-            let expires_at = later(now, LEDGER_KEPT_FOR);
-            if self.store.swap(&key, revision, &sealed, expires_at, now).await? {
-                return Ok(result);
-            }
-        }
-        Err(ExchangeError::Contended)
-    }
-}
-
-impl Verifier {
-    /// Waits for the other writers of this ledger in this process.
-    async fn queue(&self, id: &str) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        let hash = id
-            .bytes()
-            .fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte)));
-        match self.ledgers.get(hash % LEDGER_LOCKS) {
-            Some(lock) => Some(lock.lock().await),
-            None => None,
-        }
+        self.change_record(&key, LEDGER_KEPT_FOR, now, change).await
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod answer;
 pub mod edition;
+mod record;
+pub mod service_code;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Commit, Committed, NewEffect, Store, StoreError, Version};
 use answer::Verifier;
 use edition::{Edition, Editions};
+use record::Queues;
 
 /// The exchange.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub struct Exchange {
     policy: Policy,
     editions: Editions,
     verifier: Verifier,
+    queues: Queues,
     /// Woken when an effect may be due.
     outbox: Arc<Notify>,
 }
@@ -173,6 +177,7 @@ impl Exchange {
             policy,
             editions: Editions::new(flows),
             verifier,
+            queues: Queues::default(),
             outbox: Arc::default(),
         }
     }
@@ -180,6 +185,11 @@ impl Exchange {
     /// Woken whenever an effect may be due.
     pub fn outbox(&self) -> Arc<Notify> {
         self.outbox.clone()
+    }
+
+    /// Attempts, codes, lockouts.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The store behind the exchange.

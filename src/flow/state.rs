@@ -57,6 +57,8 @@ pub enum Kind {
     SendSmsOtp(states::send_sms_otp::SendSmsOtp),
     /// Takes the code last sent.
     GatherOtp(states::gather_otp::GatherOtp),
+    /// Takes a code from the web.
+    GatherServiceCode(states::gather_service_code::GatherServiceCode),
     /// Rings the number on file.
     Callback(states::callback::Callback),
     /// Hands over to a specialist.
@@ -135,6 +137,7 @@ impl State {
             Kind::GatherPasscode(passcode) => passcode.listen.prompts().collect(),
             Kind::SendSmsOtp(send) => send.message.iter().collect(),
             Kind::GatherOtp(otp) => otp.listen.prompts().collect(),
+            Kind::GatherServiceCode(code) => code.listen.prompts().collect(),
             Kind::Callback(callback) => {
                 [&callback.prompt, &callback.hang_up_prompt].into_iter().flatten().collect()
             }
@@ -172,6 +175,7 @@ impl Kind {
             Self::GatherPasscode(_) => states::gather_passcode::TYPE.name,
             Self::SendSmsOtp(_) => states::send_sms_otp::TYPE.name,
             Self::GatherOtp(_) => states::gather_otp::TYPE.name,
+            Self::GatherServiceCode(_) => states::gather_service_code::TYPE.name,
             Self::Callback(_) => states::callback::TYPE.name,
             Self::Transfer(_) => states::transfer::TYPE.name,
             Self::Voicemail(_) => states::voicemail::TYPE.name,
@@ -193,6 +197,7 @@ impl Kind {
             Self::GatherPin(pin) => Some(&pin.listen),
             Self::GatherPasscode(passcode) => Some(&passcode.listen),
             Self::GatherOtp(otp) => Some(&otp.listen),
+            Self::GatherServiceCode(code) => Some(&code.listen),
             _ => None,
         }
     }

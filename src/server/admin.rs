@@ -1,7 +1,9 @@
 //! The house's own listener: health, metrics, and what operators may see of calls.
 
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::web::{self, Data, Path, ServiceConfig};
+use std::time::Duration;
+
+use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -10,10 +12,13 @@ use subtle::ConstantTimeEq as _;
 
 use super::House;
 use crate::config::Role;
+use crate::document::parse_duration;
 use crate::engine::call::Call;
 use crate::engine::id::CallId;
 use crate::engine::turn::Entry;
 use crate::exchange::ExchangeError;
+use crate::exchange::service_code::WebLevel;
+use crate::secret::Secret;
 
 /// Calls in one listing.
 const LISTED_MAX: usize = 100;
@@ -25,7 +30,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/metrics", web::get().to(metrics))
         .route("/api/calls", web::get().to(calls))
         .route("/api/calls/{call}", web::get().to(call))
-        .route("/api/calls/{call}/journal", web::get().to(journal));
+        .route("/api/calls/{call}/journal", web::get().to(journal))
+        .route("/api/service-codes", web::post().to(service_code));
 }
 
 async fn live() -> HttpResponse {
@@ -82,6 +88,55 @@ async fn journal(house: Data<House>, request: HttpRequest, path: Path<String>) -
             let entries: Vec<_> = entries.iter().map(entry_view).collect();
             HttpResponse::Ok().json(json!({ "call": id.to_string(), "turns": entries }))
         }
+        Err(error) => unavailable(&error),
+    }
+}
+
+/// What a web session asks for on behalf of a customer who is logged in.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    account: Secret,
+    level: WebLevel,
+    purpose: Option<String>,
+    /// `"15m"`, or seconds.
+    ttl: Option<Value>,
+}
+
+async fn service_code(house: Data<House>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    if let Some(refused) = refusal(&house, &request, Role::Operator) {
+        return refused;
+    }
+    let bad = |error: &str| HttpResponse::BadRequest().json(json!({ "error": error }));
+    // What is wrong with the body may be a customer's number: it is not repeated.
+    let Ok(wanted) = serde_json::from_slice::<Wanted>(&body) else {
+        return bad(
+            "the body must be {\"account\": …, \"level\": \"aal1\"|\"aal2\", \"purpose\"?: …, \"ttl\"?: \"15m\"}",
+        );
+    };
+    let policy = &house.exchange.policy().service_code;
+    let ttl = match &wanted.ttl {
+        None => Some(Duration::from_secs(policy.ttl_s.into())),
+        Some(Value::String(text)) => parse_duration(text),
+        Some(value) => value.as_u64().map(Duration::from_secs),
+    };
+    let longest = Duration::from_secs(policy.ttl_max_s.into());
+    let Some(ttl) = ttl.filter(|ttl| (Duration::from_secs(1)..=longest).contains(ttl)) else {
+        return bad("`ttl` must be a duration up to the policy's longest, a day by default");
+    };
+    if wanted.purpose.as_ref().is_some_and(|purpose| purpose.is_empty() || purpose.len() > 64) {
+        return bad("`purpose` must be 1 to 64 characters");
+    }
+    let Wanted { account, level, purpose, .. } = wanted;
+    match house.exchange.issue_service_code(&account, level, purpose, ttl).await {
+        Ok(Some(issued)) => {
+            tracing::info!(?level, "a service code was issued");
+            HttpResponse::Created().insert_header(("Cache-Control", "no-store")).json(json!({
+                "code": issued.code.expose(),
+                "expires_at": issued.expires_at.to_string(),
+            }))
+        }
+        Ok(None) => HttpResponse::NotFound().json(json!({ "error": "there is no such account" })),
         Err(error) => unavailable(&error),
     }
 }

@@ -16,6 +16,7 @@ mod e2e;
 mod flows;
 mod golden;
 mod replay;
+mod service_codes;
 mod store;
 mod support;
 mod tidy;

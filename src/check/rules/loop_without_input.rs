@@ -203,6 +203,7 @@ fn at_once<'f>(state: &'f State, code: Code, called: &Instant<'_>) -> Vec<&'f Ta
         }
         Kind::Menu(_)
         | Kind::GatherPasscode(_)
+        | Kind::GatherServiceCode(_)
         | Kind::Gather(_)
         | Kind::GatherPin(_)
         | Kind::GatherOtp(_)

@@ -153,7 +153,7 @@ pub(in crate::engine) fn heard(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -
     let contact = ringing.to.as_ref().map(contact_of);
     let against = Against::Code(ringing.hash);
     match m.verify(Fact::Callback, Secret::new(keys), against, contact)? {
-        Verdict::Right => verified(m, leg),
+        Verdict::Right | Verdict::RightByOneFactor => verified(m, leg),
         Verdict::Wrong | Verdict::Locked => {
             missed(m);
             Ok(())

@@ -7,6 +7,7 @@ mod gather;
 mod gather_otp;
 mod gather_passcode;
 mod gather_pin;
+mod gather_service_code;
 mod identify;
 mod menu;
 mod returns;
@@ -39,6 +40,7 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &State) -> Asks<Next> {
         Kind::GatherPasscode(passcode) => gather_passcode::enter(m, passcode),
         Kind::SendSmsOtp(send) => Ok(Next::Take(send_sms_otp::send(m, send)?)),
         Kind::GatherOtp(otp) => gather_otp::enter(m, otp),
+        Kind::GatherServiceCode(code) => gather_service_code::enter(m, code),
         Kind::Callback(callback) => callback::enter(m, callback),
         Kind::Transfer(transfer) => transfer::enter(m, transfer),
         Kind::Voicemail(voicemail) => voicemail::enter(m, voicemail),
@@ -76,6 +78,7 @@ pub(super) fn resume(m: &mut Machine<'_>, heard: &Heard) -> Asks<Next> {
         Kind::GatherPin(pin) => gather_pin::resume(m, pin, heard),
         Kind::GatherPasscode(passcode) => gather_passcode::resume(m, passcode, heard),
         Kind::GatherOtp(otp) => gather_otp::resume(m, otp, heard),
+        Kind::GatherServiceCode(code) => gather_service_code::resume(m, code, heard),
         Kind::Callback(_) => Ok(callback::poll(m)),
         Kind::Transfer(_) => Ok(transfer::resume(m, heard)),
         Kind::Voicemail(_) => Ok(voicemail::resume(heard)),

@@ -1,4 +1,4 @@
-//! What `gather_pin` and `gather_passcode` share: one entry is one attempt, and a lock sounds like a
+//! What `gather_pin`, `gather_passcode` and `gather_service_code` share: one entry is one attempt, and a lock sounds like a
 //! wrong entry.
 
 use super::super::listen::{Expect, GivesUp};
@@ -48,7 +48,7 @@ pub(super) fn take(
         m.verify(factor, Secret::new(entry), against, None)?
     };
     match verdict {
-        Verdict::Right => return Ok(Next::Take(Outcome::Ok)),
+        Verdict::Right | Verdict::RightByOneFactor => return Ok(Next::Take(Outcome::Ok)),
         Verdict::Wrong => {}
         Verdict::Locked => m.call.visit.locked = true,
     }

@@ -10,6 +10,7 @@ pub mod gather;
 pub mod gather_otp;
 pub mod gather_passcode;
 pub mod gather_pin;
+pub mod gather_service_code;
 pub mod hangup;
 pub mod identify;
 pub mod menu;
@@ -105,6 +106,7 @@ pub const TYPES: &[&StateType] = &[
     &gather_passcode::TYPE,
     &send_sms_otp::TYPE,
     &gather_otp::TYPE,
+    &gather_service_code::TYPE,
     &callback::TYPE,
     &transfer::TYPE,
     &voicemail::TYPE,

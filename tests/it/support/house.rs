@@ -110,6 +110,8 @@ impl House {
             }
         });
         let (public, admin) = eventually("the server answers", || {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended: {}", self.log.lock().unwrap());
             let log = self.log.lock().unwrap();
             let line = log[begun..].lines().find(|line| line.contains("callgate answers"))?;
             let line: serde_json::Value = serde_json::from_str(line).ok()?;

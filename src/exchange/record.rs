@@ -1,0 +1,80 @@
+//! Counted records: ledgers and service codes, changed atomically whoever else changes them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Exchange, ExchangeError, later};
+use crate::limits;
+use crate::store::RecordKey;
+use crate::store::envelope::Kind;
+
+/// One writer a record in this process, so that writers do not starve each other.
+#[derive(Debug)]
+pub(super) struct Queues(Vec<Mutex<()>>);
+
+const QUEUES: usize = 64;
+
+impl Default for Queues {
+    fn default() -> Self {
+        Self(std::iter::repeat_with(Mutex::default).take(QUEUES).collect())
+    }
+}
+
+impl Queues {
+    /// Waits for the other writers of this record in this process.
+    async fn turn(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
+        let hash = id
+            .bytes()
+            .fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        match self.0.get(hash % QUEUES) {
+            Some(queue) => Some(queue.lock().await),
+            None => None,
+        }
+    }
+}
+
+impl Exchange {
+    /// Changes a record: read, change, compare-and-set, and all over again on a lost race. A record
+    /// that is not there begins as its default; one that `change` leaves as it was is not written.
+    pub(super) async fn change_record<T, R>(
+        &self,
+        key: &RecordKey,
+        kept_for: Duration,
+        now: Timestamp,
+        change: impl Fn(&mut T) -> R,
+    ) -> Result<R, ExchangeError>
+    where
+        T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
+    {
+        let _turn = self.queues.turn(&key.id).await;
+        for _ in 0..limits::SWAP_TRIES_MAX {
+            let (revision, mut record) = match self.store.read(key).await? {
+                None => (None, T::default()),
+                Some((revision, bytes)) => {
+                    let opened = self
+                        .vault
+                        .open(Kind::Record, &key.id, &bytes)
+                        .map_err(|error| ExchangeError::Sealed("record", error))?;
+                    let record = serde_json::from_slice(&opened.plain)
+                        .map_err(|_| ExchangeError::Unreadable("record"))?;
+                    (Some(revision), record)
+                }
+            };
+            let before = record.clone();
+            let result = change(&mut record);
+            if record == before {
+                return Ok(result);
+            }
+            let plain = serde_json::to_vec(&record).unwrap_or_default();
+            let sealed = self.vault.seal(Kind::Record, &key.id, "", &plain, self.seal_nonce());
+            if self.store.swap(key, revision, &sealed, later(now, kept_for), now).await? {
+                return Ok(result);
+            }
+        }
+        Err(ExchangeError::Contended)
+    }
+}

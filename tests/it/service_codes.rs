@@ -1,0 +1,131 @@
+//! Codes from the web: issued over the admin API, redeemed once on the telephone.
+
+use serde_json::{Value, json};
+
+use crate::support::house::{ACCOUNT, House, OPERATOR, PIN, client};
+use crate::support::provider::Provider;
+use crate::support::telephone::Telephone;
+
+const CALLER: &str = "+15005550777";
+
+async fn issue(house: &House, body: Value) -> (u16, Value) {
+    let response = client()
+        .post(format!("{}/api/service-codes", house.admin()))
+        .bearer_auth(OPERATOR)
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+async fn code(house: &House, level: &str) -> String {
+    let (status, body) = issue(house, json!({ "account": ACCOUNT, "level": level })).await;
+    assert_eq!(status, 201, "{body}");
+    body["code"].as_str().unwrap().to_owned()
+}
+
+fn house() -> (House, Provider) {
+    let provider = Provider::start();
+    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
+    let flow = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&flow).unwrap();
+    let text = text
+        .replace("{ found = \"pin\", unknown = \"pin\" }", "{ found = \"web\", unknown = \"web\" }")
+        .replace("any = [\"sms_otp\", \"callback\"]", "any = [\"possession\"]")
+        + "\n[states.web]\ntype = \"gather_service_code\"\nprompt = \"Key in the code from our website.\"\n\
+           tries = 2\npurpose = \"balance\"\non = { ok = \"menu\", failed = \"pin\", locked = \"pin\" }\n";
+    std::fs::write(&flow, text).unwrap();
+    house.restart();
+    (house, provider)
+}
+
+async fn ring(house: &House, name: &str) -> Telephone {
+    let mut phone = Telephone::new(name, CALLER);
+    phone.ring(house).await;
+    phone.key(house, ACCOUNT).await;
+    assert_eq!(phone.spoken(), "Key in the code from our website.");
+    phone
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_is_redeemed_once_and_inherits_the_level_of_its_session() {
+    let (house, _provider) = house();
+    let strong = code(&house, "aal2").await;
+    let mut phone = ring(&house, "CA1").await;
+    phone.key(&house, &strong).await;
+    phone.key(&house, "1").await;
+    assert!(phone.spoken().starts_with("Your balance is"), "{}", phone.spoken());
+    // The same code on another call is nothing.
+    let mut phone = ring(&house, "CA2").await;
+    phone.key(&house, &strong).await;
+    phone.key(&house, &strong).await;
+    assert_eq!(phone.spoken(), "Please key in your PIN.");
+    phone.key(&house, PIN).await;
+    assert!(phone.spoken().starts_with("For your balance"));
+    // A code of a session with one factor gets in, and is no possession.
+    let weak = code(&house, "aal1").await;
+    let mut phone = ring(&house, "CA3").await;
+    phone.key(&house, &weak).await;
+    assert!(phone.spoken().starts_with("For your balance"));
+    phone.key(&house, "1").await;
+    assert_eq!(
+        phone.spoken(),
+        "Key in the six digits we have just sent you.",
+        "a step-up is needed"
+    );
+    assert!(!house.log().contains(&strong) && !house.log().contains(&weak));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_code_revokes_the_old_and_a_purpose_binds() {
+    let (house, _provider) = house();
+    let old = code(&house, "aal2").await;
+    let body = json!({ "account": ACCOUNT, "level": "aal2", "purpose": "address", "ttl": "5m" });
+    let (_, other) = issue(&house, body).await;
+    let mut phone = ring(&house, "CA1").await;
+    phone.key(&house, &old).await;
+    phone.key(&house, other["code"].as_str().unwrap()).await;
+    assert_eq!(phone.spoken(), "Please key in your PIN.", "neither opens this");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_redemptions_at_once_are_one() {
+    let (house, _provider) = house();
+    let code = code(&house, "aal2").await;
+    let mut phones = Vec::new();
+    for n in 0..10 {
+        phones.push(ring(&house, &format!("CA{n}")).await);
+    }
+    let redeemed = phones.iter_mut().map(|phone| async {
+        phone.key(&house, &code).await;
+        phone.spoken().starts_with("For your balance")
+    });
+    let redeemed = futures_util::future::join_all(redeemed).await;
+    assert_eq!(redeemed.iter().filter(|redeemed| **redeemed).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_issued_is_told() {
+    let (house, _provider) = house();
+    for (body, status) in [
+        (json!({ "account": "00000000", "level": "aal2" }), 404),
+        (json!({ "account": ACCOUNT, "level": "aal3" }), 400),
+        (json!({ "account": ACCOUNT }), 400),
+        (json!({ "account": ACCOUNT, "level": "aal1", "ttl": "2d" }), 400),
+        (json!({ "account": ACCOUNT, "level": "aal1", "ttl": 0 }), 400),
+        (json!({ "account": ACCOUNT, "level": "aal1", "purpose": "" }), 400),
+        (json!({ "account": ACCOUNT, "level": "aal1", "extra": 1 }), 400),
+    ] {
+        let (got, answer) = issue(&house, body.clone()).await;
+        assert_eq!(got, status, "{body}: {answer}");
+        assert!(!answer.to_string().contains(ACCOUNT));
+    }
+    let unauthorised = client()
+        .post(format!("{}/api/service-codes", house.admin()))
+        .json(&json!({ "account": ACCOUNT, "level": "aal2" }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(unauthorised.status().as_u16(), 401);
+}
