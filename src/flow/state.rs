@@ -55,6 +55,8 @@ pub enum Kind {
     GatherPasscode(states::gather_passcode::GatherPasscode),
     /// Sends a code to the mobile on file.
     SendSmsOtp(states::send_sms_otp::SendSmsOtp),
+    /// Sends a message without a code.
+    SendLink(states::send_link::SendLink),
     /// Takes the code last sent.
     GatherOtp(states::gather_otp::GatherOtp),
     /// Takes a code from the web.
@@ -136,6 +138,7 @@ impl State {
             Kind::GatherPin(pin) => pin.listen.prompts().collect(),
             Kind::GatherPasscode(passcode) => passcode.listen.prompts().collect(),
             Kind::SendSmsOtp(send) => send.message.iter().collect(),
+            Kind::SendLink(link) => vec![&link.message],
             Kind::GatherOtp(otp) => otp.listen.prompts().collect(),
             Kind::GatherServiceCode(code) => code.listen.prompts().collect(),
             Kind::Callback(callback) => {
@@ -174,6 +177,7 @@ impl Kind {
             Self::GatherPin(_) => states::gather_pin::TYPE.name,
             Self::GatherPasscode(_) => states::gather_passcode::TYPE.name,
             Self::SendSmsOtp(_) => states::send_sms_otp::TYPE.name,
+            Self::SendLink(_) => states::send_link::TYPE.name,
             Self::GatherOtp(_) => states::gather_otp::TYPE.name,
             Self::GatherServiceCode(_) => states::gather_service_code::TYPE.name,
             Self::Callback(_) => states::callback::TYPE.name,

@@ -183,6 +183,7 @@ fn at_once<'f>(state: &'f State, code: Code, called: &Instant<'_>) -> Vec<&'f Ta
             }
             ways
         }
+        Kind::SendLink(_) => routes(&[Outcome::Sent, Outcome::Unavailable, Outcome::Limited]),
         Kind::GatherOtp(_) if code == Code::Missing => {
             routes(&[Outcome::Expired, Outcome::Undelivered])
         }

@@ -12,6 +12,7 @@ mod identify;
 mod menu;
 mod returns;
 mod secret;
+mod send_link;
 mod send_sms_otp;
 pub(super) mod set;
 pub(super) mod transfer;
@@ -39,6 +40,7 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &State) -> Asks<Next> {
         Kind::GatherPin(pin) => gather_pin::enter(m, pin),
         Kind::GatherPasscode(passcode) => gather_passcode::enter(m, passcode),
         Kind::SendSmsOtp(send) => Ok(Next::Take(send_sms_otp::send(m, send)?)),
+        Kind::SendLink(link) => Ok(Next::Take(send_link::send(m, link)?)),
         Kind::GatherOtp(otp) => gather_otp::enter(m, otp),
         Kind::GatherServiceCode(code) => gather_service_code::enter(m, code),
         Kind::Callback(callback) => callback::enter(m, callback),
@@ -85,6 +87,7 @@ pub(super) fn resume(m: &mut Machine<'_>, heard: &Heard) -> Asks<Next> {
         // These never wait.
         Kind::Say(_)
         | Kind::SendSmsOtp(_)
+        | Kind::SendLink(_)
         | Kind::Branch(_)
         | Kind::Set(_)
         | Kind::Call(_)

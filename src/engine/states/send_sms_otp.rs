@@ -9,8 +9,9 @@ use super::super::effect::{Effect, Sms};
 use super::super::machine::{Asks, Machine, after};
 use super::super::question::{Answer, Question};
 use crate::flow::level::Fact;
+use crate::flow::locale::Locale;
 use crate::flow::outcome::Outcome;
-use crate::flow::prompt::Piece;
+use crate::flow::prompt::{Piece, Prompt};
 use crate::flow::state::Kind;
 use crate::flow::states::send_sms_otp::SendSmsOtp;
 use crate::flow::wording;
@@ -57,7 +58,11 @@ fn send_for(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) -> Asks<O
     let mut effect = None;
     let contact = to.as_ref().map(contact_of);
     if let Some(to) = to {
-        let Some(body) = message(m, state, &code)? else { return Ok(Outcome::Unavailable) };
+        // The words are those of the flow that sends, wherever another code is asked for.
+        let here = std::mem::replace(&mut m.call.at, sender.clone());
+        let body = message(m, state, &code)?;
+        m.call.at = here;
+        let Some(body) = body else { return Ok(Outcome::Unavailable) };
         effect = Some(m.effect(Effect::SendSms(Sms { to, body, valid_for_s: ttl_s })));
     }
     m.call.sends = m.call.sends.saturating_add(1);
@@ -86,26 +91,41 @@ fn too_soon(m: &Machine<'_>) -> bool {
 }
 
 fn message(m: &mut Machine<'_>, state: &SendSmsOtp, code: &Secret) -> Asks<Option<Secret>> {
-    let locale = m.account()?.and_then(|account| account.locale);
-    let locale = locale.unwrap_or_else(|| m.call.locale.clone());
-    let Some(flow) = m.flow() else { return Ok(None) };
     let Some(prompt) = &state.message else {
-        let business = &m.start_flow().unwrap_or(flow).business;
+        let locale = written_in(m)?;
+        let business = m.start_flow().map_or("", |flow| &flow.business);
         let words = wording::of(&locale).sms;
         let text = words.replace("{business}", business).replace("{code}", code.expose());
         return Ok(Some(Secret::new(text)));
     };
+    let text = text_of(m, prompt, Some(code.expose()))?;
+    // A message that lost its code says nothing.
+    Ok(text.filter(|text| text.contains(code.expose())).map(Secret::new))
+}
+
+/// The text of a message, in the language on file; `None`: it could not be filled in.
+pub(super) fn text_of(
+    m: &mut Machine<'_>,
+    prompt: &Prompt,
+    code: Option<&str>,
+) -> Asks<Option<String>> {
+    let locale = written_in(m)?;
+    let Some(flow) = m.flow() else { return Ok(None) };
     let mut text = String::new();
     for piece in &prompt.pieces {
         let Piece::Text(texts) = piece else { continue };
         let Some((_, template)) = texts.pick(&locale, &flow.locale) else { continue };
-        let Some(part) = m.fill(template, &locale, Some(code.expose()))? else { return Ok(None) };
+        let Some(part) = m.fill(template, &locale, code)? else { return Ok(None) };
         text.push_str(&part);
     }
-    let text: String =
-        text.chars().filter(|c| !c.is_control()).take(limits::MESSAGE_CHARS_MAX).collect();
-    // A message that lost its code says nothing.
-    Ok(text.contains(code.expose()).then(|| Secret::new(text)))
+    let plain = text.chars().filter(|c| !c.is_control());
+    Ok(Some(plain.take(limits::MESSAGE_CHARS_MAX).collect()))
+}
+
+/// The language that messages to this customer are in.
+fn written_in(m: &mut Machine<'_>) -> Asks<Locale> {
+    let on_file = m.account()?.and_then(|account| account.locale);
+    Ok(on_file.unwrap_or_else(|| m.call.locale.clone()))
 }
 
 /// Where a code or a call may go.

@@ -81,6 +81,16 @@ impl<'a> StateReader<'a, '_> {
         Some(prompt)
     }
 
+    /// A text that is sent, and carries no code.
+    pub(super) fn message_without_code(&self, key: &str) -> Option<Prompt> {
+        let item = self.required(key)?;
+        let prompt = self.read_prompt(&item, false)?;
+        if prompt.pieces.iter().any(|piece| !matches!(piece, Piece::Text(_))) {
+            item.refuse("bad-message", "a message has no sounds or pauses");
+        }
+        Some(prompt)
+    }
+
     /// How the state listens.
     pub(super) fn listen(&self) -> Option<Listen> {
         let tries = self.item("tries").and_then(|tries| tries.integer(1, 9));
