@@ -24,6 +24,10 @@ use crate::store::{Claim, Due, DueWhat, Lease, NewEffect};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Longer than any delivery takes: what is not settled by then was not settled by us.
 const LEASE: Duration = Duration::from_secs(30);
+/// One delivery, all its requests together.
+const DELIVERY_MAX: Duration = Duration::from_secs(22);
+/// What cannot be read here is looked at again after this.
+const UNREADABLE_WAIT: Duration = Duration::from_mins(5);
 /// Things claimed at once.
 const CLAIM_MAX: usize = 32;
 /// How often expired things are swept.
@@ -122,8 +126,13 @@ impl Outbox {
                 self.exchange.tell(call, &[], |_| Some(Event::Deadline)).await.map(drop)
             }
             DueWhat::Effect { id, body, attempt } => {
-                self.perform(Task { call, id: *id, lease: due.lease, attempt: *attempt, body })
-                    .await
+                let task = Task { call, id: *id, lease: due.lease, attempt: *attempt, body };
+                // What takes longer than its lease would be done by two at once.
+                let performed = tokio::time::timeout(DELIVERY_MAX, self.perform(task)).await;
+                performed.unwrap_or_else(|_| {
+                    tracing::warn!(call.id = %call, effect.id = %id, "an effect took too long and is left to its lease");
+                    Ok(())
+                })
             }
         };
         // Nothing is lost by a failure here: the lease ends, and it is due again.
@@ -136,15 +145,15 @@ impl Outbox {
         let opened = self.exchange.vault().open(Kind::Effect, &task.id.to_string(), task.body);
         let effect = opened.ok().and_then(|opened| serde_json::from_slice(&opened.plain).ok());
         let Some(effect) = effect else {
-            tracing::error!(call.id = %task.call, effect.id = %task.id, "an effect cannot be read and is dropped");
-            return self.settle(task).await;
+            // Another server may be able to: it has the key, or is newer. It goes with its call.
+            tracing::error!(call.id = %task.call, effect.id = %task.id, "an effect cannot be read here and is left to others");
+            return self.put_off_for(task, UNREADABLE_WAIT, task.body.to_vec()).await;
         };
         match effect {
             Effect::SendSms(sms) => self.send_sms(task, &sms).await,
             Effect::PlaceCall(place) => self.place_call(task, &place).await,
-            Effect::RedirectLeg { leg, sid } => {
-                let done = self.carrier.redirect_leg(task.call, leg, &sid).await;
-                self.settle_unless_undone(task, &done).await
+            Effect::RedirectLeg { leg, sid, undone } => {
+                self.redirect_leg(task, leg, sid, undone).await
             }
             Effect::EndLeg { sid, .. } => {
                 let done = self.carrier.end_leg(&sid).await;
@@ -157,7 +166,42 @@ impl Outbox {
         }
     }
 
+    /// Redirects a leg, once. If nobody knows whether it was done, it is left at that: a leg that
+    /// goes on asking gets its present prompt anyway, and one that does not may be with somebody.
+    async fn redirect_leg(
+        &self,
+        task: Task<'_>,
+        leg: LegId,
+        sid: Sid,
+        undone: bool,
+    ) -> Result<(), ExchangeError> {
+        if task.attempt > 1 && !undone {
+            return self.settle(task).await;
+        }
+        let done = self.carrier.redirect_leg(task.call, leg, &sid).await;
+        log(task, "redirect", &done);
+        match done {
+            Delivery::NotDone { retry_after } if task.attempt < TRIES_MAX => {
+                let wait = retry_after.unwrap_or(Duration::from_secs(1));
+                let again = Effect::RedirectLeg { leg, sid, undone: true };
+                let body = self.exchange.seal_effect(task.id, &again);
+                self.put_off_for(task, wait, body).await
+            }
+            _ => self.settle(task).await,
+        }
+    }
+
     async fn send_sms(&self, task: Task<'_>, sms: &Sms) -> Result<(), ExchangeError> {
+        if let Some(until) = sms.code_until {
+            // A code that nobody can key in any more is not sent.
+            let call = self.exchange.load(task.call).await?.map(|loaded| loaded.call);
+            let code =
+                call.as_ref().filter(|call| call.end.is_none()).and_then(|c| c.code.as_ref());
+            let wanted = code.is_some_and(|code| code.effect == Some(task.id));
+            if !wanted || self.exchange.now() > until {
+                return self.settle(task).await;
+            }
+        }
         let reference = Reference { call: task.call, effect: task.id };
         let done = self.carrier.send_sms(reference, sms).await;
         log(task, "sms", &done);
@@ -210,7 +254,17 @@ impl Outbox {
     }
 
     async fn placed(&self, task: Task<'_>, leg: LegId, sid: Sid) -> Result<(), ExchangeError> {
-        self.tell_and_settle(task, Event::Placed { effect: task.id, leg, sid }).await
+        let event = Event::Placed { effect: task.id, leg, sid: sid.clone() };
+        let told = self.exchange.tell(task.call, &[task.id], |_| Some(event.clone())).await?;
+        if told.is_some() {
+            return Ok(());
+        }
+        // The call is over: nobody is to pick up for nothing.
+        let over = self.exchange.load(task.call).await?.is_none_or(|l| l.call.end.is_some());
+        if over {
+            log(task, "late leg", &self.carrier.end_leg(&sid).await);
+        }
+        self.settle(task).await
     }
 
     async fn not_placed(&self, task: Task<'_>, leg: LegId) -> Result<(), ExchangeError> {
@@ -250,8 +304,17 @@ impl Outbox {
             Delivery::NotDone { retry_after: Some(after) } => (*after).max(Duration::from_secs(1)),
             _ => Duration::from_secs(wait_s),
         };
-        let due = later(self.exchange.now(), wait);
-        let effect = NewEffect { id: task.id, due, body: task.body.to_vec() };
+        self.put_off_for(task, wait, task.body.to_vec()).await
+    }
+
+    async fn put_off_for(
+        &self,
+        task: Task<'_>,
+        wait: Duration,
+        body: Vec<u8>,
+    ) -> Result<(), ExchangeError> {
+        let due = later(self.exchange.now(), wait.max(Duration::from_secs(1)));
+        let effect = NewEffect { id: task.id, due, body };
         self.exchange.store().put_off(task.call, effect, task.lease).await?;
         Ok(())
     }

@@ -178,6 +178,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         timeout: limits::CARRIER_TIMEOUT,
     });
     let carrier = carrier.map_err(|error| Failure::Carrier(error.to_string()))?;
+    let lines = config.lines.by_number.values().map(|line| line.flow.clone()).collect();
     let keys = config.twilio.auth_tokens.iter().map(|token| token.expose_secret().into()).collect();
     let keys = Keys::new(keys);
     Ok(Plan {
@@ -194,7 +195,11 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         admin_tokens: config.admin_tokens,
         carrier: Arc::new(carrier),
         listeners,
-        watched: watch::Watched { flows: Some(config.flows), accounts: Some(config.accounts) },
+        watched: watch::Watched {
+            flows: Some(config.flows),
+            accounts: Some(config.accounts),
+            lines,
+        },
     })
 }
 

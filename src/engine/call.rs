@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::account::Claim;
-use super::event::Heard;
 use super::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
 use super::reply::Reply;
 use crate::flow::condition::Attestation;
@@ -28,6 +27,9 @@ pub struct Call {
     pub flow: FlowName,
     /// The number called.
     pub line: String,
+    /// Who takes callers whom the flow cannot serve.
+    #[serde(default)]
+    pub fallback_number: Option<String>,
     /// Who calls, as far as the network says.
     pub caller: Caller,
     /// When it began.
@@ -197,7 +199,7 @@ pub struct Leg {
     pub expected: Nonce,
     /// The nonce last spent.
     pub spent: Option<Nonce>,
-    /// A digest of what was heard with it.
+    /// A keyed digest of what was heard with it.
     pub heard: Option<String>,
     /// What the last spent nonce was answered with, where that is not the present prompt.
     pub answered: Option<Reply>,
@@ -298,7 +300,7 @@ pub enum Received<'c> {
 }
 
 /// Holds a request against the call's nonces.
-pub fn receive<'c>(call: &'c Call, nonce: Nonce, sid: &Sid, heard: &Heard) -> Received<'c> {
+pub fn receive<'c>(call: &'c Call, nonce: Nonce, sid: &Sid, digest: &str) -> Received<'c> {
     let agrees = |leg: &Leg| leg.sid.as_ref().is_none_or(|known| known == sid);
     if let Some(leg) = call.legs.iter().find(|leg| leg.expected == nonce) {
         return match (agrees(leg), leg.is_live() && call.end.is_none()) {
@@ -311,7 +313,7 @@ pub fn receive<'c>(call: &'c Call, nonce: Nonce, sid: &Sid, heard: &Heard) -> Re
         if !agrees(leg) {
             return Received::Stranger;
         }
-        let same = leg.heard.as_ref().is_none_or(|known| *known == heard.digest());
+        let same = leg.heard.as_ref().is_none_or(|known| known == digest);
         return Received::Replay { reply: leg.last_answer(), same };
     }
     call.leg_of(sid).map_or(Received::Stranger, |leg| Received::Present(&leg.present))

@@ -23,6 +23,9 @@ pub enum Effect {
         leg: LegId,
         /// The provider's name of it.
         sid: Sid,
+        /// Whether an earlier try was certainly not done: only then is it tried again, for by now the
+        /// leg may be somewhere that a redirect would tear it from.
+        undone: bool,
     },
     /// Ends a live leg.
     EndLeg {
@@ -53,6 +56,8 @@ pub struct Sms {
     pub body: Secret,
     /// After this many seconds it need not arrive any more.
     pub valid_for_s: u32,
+    /// Until when the code in it is good; `None`: there is none.
+    pub code_until: Option<Timestamp>,
 }
 
 /// A call that we place.

@@ -1,7 +1,6 @@
 //! What happens to a call.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::id::{EffectId, LegId, Nonce, Sid};
 use super::question::zeros;
@@ -87,6 +86,9 @@ pub struct Ring {
 /// What was heard on a leg. The state that waits looks at what it waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Heard {
+    /// A keyed digest of keys and speech, made by the shell: whether a request sent again is the same.
+    #[serde(default)]
+    pub digest: String,
     /// Keys, without the one that ended them.
     pub digits: Secret,
     /// Recognised speech.
@@ -175,20 +177,6 @@ impl LegStatus {
     /// Whether the leg is over.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Ringing | Self::InProgress)
-    }
-}
-
-impl Heard {
-    /// A digest of the caller's entry: enough to tell whether a request sent again is the same. It lies
-    /// in the sealed state alone.
-    pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for part in [&self.digits, &self.speech] {
-            hash.update(part.expose().len().to_be_bytes());
-            hash.update(part.expose());
-        }
-        let bytes = hash.finalize();
-        bytes.iter().take(8).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
     }
 }
 

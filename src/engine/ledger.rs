@@ -21,9 +21,9 @@ pub struct Ledger {
     /// Failures of all factors in the last day.
     #[serde(default)]
     day: Vec<Entry>,
-    /// Failures by day, of the last 365.
+    /// Failures by factor and day, of the last 365.
     #[serde(default)]
-    year: BTreeMap<i64, u32>,
+    year: BTreeMap<Fact, BTreeMap<i64, u32>>,
     /// Messages and rings of the last day.
     #[serde(default)]
     sends: Vec<Send>,
@@ -87,7 +87,7 @@ impl Ledger {
             return if entry.digest == digest { Reserved::Again } else { Reserved::Other };
         }
         let limits = &policy.pin;
-        let year: u32 = self.year.values().sum();
+        let year: u32 = self.year.get(&factor).map_or(0, |days| days.values().sum());
         if tally.locked_until.is_some_and(|until| now < until)
             || count(&tally.failures) >= limits.hard_cap
             || count(&self.day) >= policy.shared.all_factor_failures_24h
@@ -104,7 +104,7 @@ impl Ledger {
             tally.locks += 1;
         }
         self.day.push(entry);
-        *self.year.entry(day_of(now)).or_default() += 1;
+        *self.year.entry(factor).or_default().entry(day_of(now)).or_default() += 1;
         Reserved::Granted
     }
 
@@ -119,7 +119,7 @@ impl Ledger {
         tally.locked_until = None;
         tally.locks = 0;
         self.day.retain(|entry| entry.key != key);
-        if let Some(count) = self.year.get_mut(&day) {
+        if let Some(count) = self.year.get_mut(&factor).and_then(|days| days.get_mut(&day)) {
             *count = count.saturating_sub(1);
         }
     }
@@ -156,7 +156,9 @@ impl Ledger {
         self.day.retain(|entry| now.duration_since(entry.at) < DAY);
         self.sends.retain(|send| now.duration_since(send.at) < DAY);
         let today = day_of(now);
-        self.year.retain(|day, count| today - *day < YEAR_DAYS && *count > 0);
+        for days in self.year.values_mut() {
+            days.retain(|day, count| today - *day < YEAR_DAYS && *count > 0);
+        }
     }
 }
 

@@ -13,18 +13,20 @@ use crate::limits;
 impl Machine<'_> {
     pub(super) fn leg_status(&mut self, leg: LegId, sid: &Sid, status: LegStatus) -> bool {
         let Some(of) = self.call.leg_mut(leg) else { return false };
-        let other = of.sid.as_ref().is_some_and(|known| known != sid);
+        if of.sid.as_ref().is_some_and(|known| known != sid) {
+            return false;
+        }
+        let named = of.sid.is_none();
+        of.sid = Some(sid.clone());
         // A status that comes late changes nothing, and what is over stays over.
-        if other || !of.is_live() || of.status == status {
-            return false;
+        let late = of.status == LegStatus::InProgress && status == LegStatus::Ringing;
+        if !of.is_live() || late || (of.status == status && !named) {
+            return named;
         }
-        if of.status == LegStatus::InProgress && status == LegStatus::Ringing {
-            return false;
-        }
-        of.sid.get_or_insert_with(|| sid.clone());
         of.status = status;
         let role = of.role;
         if !status.is_final() {
+            callback::rings(self, leg, status);
             return true;
         }
         match role {
@@ -49,7 +51,9 @@ impl Machine<'_> {
             }
             None => {
                 of.sid = Some(sid.clone());
-                if !of.is_live() {
+                if of.is_live() {
+                    callback::rings(self, leg, LegStatus::Ringing);
+                } else {
                     self.effect(Effect::EndLeg { leg, sid: sid.clone() });
                 }
                 true
@@ -76,6 +80,10 @@ impl Machine<'_> {
         let mut placed = Vec::new();
         for leg in others {
             leg.put(hangup());
+            // A code that was spoken there is kept no longer than it is good.
+            if leg.answered.as_ref().is_some_and(Reply::speaks_code) {
+                leg.answered = Some(hangup());
+            }
             placed.extend((leg.role == Role::Callback).then_some(leg.id));
         }
         for leg in placed {
@@ -115,7 +123,7 @@ impl Machine<'_> {
             of.answered = Some(of.present.clone());
         }
         if let Some(sid) = of.sid.clone() {
-            self.effect(Effect::RedirectLeg { leg, sid });
+            self.effect(Effect::RedirectLeg { leg, sid, undone: false });
         }
     }
 }

@@ -138,7 +138,7 @@ impl<'a> Machine<'a> {
         self.addressed = Some(leg);
         let Some(of) = self.call.leg_mut(leg) else { return Ok(false) };
         of.spent = Some(nonce);
-        of.heard = Some(heard.digest());
+        of.heard = Some(heard.digest.clone());
         of.answered = None;
         of.sid.get_or_insert_with(|| sid.clone());
         of.status = LegStatus::InProgress;
@@ -147,7 +147,11 @@ impl<'a> Machine<'a> {
         if self.call.turns >= limits::TURNS_MAX {
             self.walk(Next::Fault(Remark::TooManyTurns))?;
         } else if heard.over && leg == self.call.speaking {
-            self.caller_left();
+            if let Some(of) = self.call.leg_mut(leg) {
+                of.status = LegStatus::Completed;
+            }
+            callback::speaking_leg_over(self);
+            self.reply = Reply { verbs: vec![Verb::Hangup] };
         } else if leg == self.call.speaking {
             let next = states::resume(self, heard)?;
             self.walk(next)?;
@@ -267,9 +271,9 @@ impl<'a> Machine<'a> {
         let apology = Words::Text(wording::of(&locale).apology.to_owned());
         let speech = Speech { words: vec![apology], locale: locale.to_string(), voice: None };
         let mut verbs = vec![Verb::Hear(Audible::Say(speech))];
-        verbs.push(match self.setting.fallback_number {
+        verbs.push(match &self.call.fallback_number {
             Some(number) => Verb::Dial(Dial {
-                to: DialTarget::Number { number: number.to_owned(), whisper: None },
+                to: DialTarget::Number { number: number.clone(), whisper: None },
                 timeout_s: 30,
                 caller_id: None,
                 action: None,
@@ -379,7 +383,8 @@ impl<'a> Machine<'a> {
         let whom = self.call.claim.whom(self.call.id);
         let verify = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against };
         let answer = self.ask(Question::Verify(verify))?;
-        *self.call.entries.entry(factor).or_default() += 1;
+        let entries = self.call.entries.entry(factor).or_default();
+        *entries = entries.saturating_add(1);
         // A claim that is no account proves nothing, whatever the answer.
         let real = matches!(self.call.claim, Claim::Account(_));
         match answer {
@@ -507,6 +512,7 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         edition: setting.edition.to_owned(),
         flow: flow.name.clone(),
         line: ring.line.clone(),
+        fallback_number: setting.fallback_number.map(str::to_owned),
         caller: Caller {
             number: ring.from.clone(),
             attestation: ring.attestation,

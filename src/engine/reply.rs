@@ -182,6 +182,14 @@ pub struct Record {
 }
 
 impl Reply {
+    /// Whether a code is spoken in it.
+    pub fn speaks_code(&self) -> bool {
+        self.heard().any(|audible| match audible {
+            Audible::Say(speech) => speech.words.iter().any(|w| matches!(w, Words::Digits(_))),
+            _ => false,
+        })
+    }
+
     /// Everything heard in this answer, in order, prompts of gathers included.
     pub fn heard(&self) -> impl Iterator<Item = &Audible> {
         self.verbs.iter().flat_map(|verb| match verb {

@@ -94,7 +94,10 @@ impl Editions {
         keep(store, &edition.hash, &bytes, now).await?;
         self.remember(&edition);
         let mut begun = self.begun.write().unwrap_or_else(PoisonError::into_inner);
-        begun.insert(flow.into(), (edition.clone(), now));
+        // While the texts were kept, other flows may have come: then this is the last call of these.
+        if Arc::ptr_eq(&set, &self.current()) {
+            begun.insert(flow.into(), (edition.clone(), now));
+        }
         Ok(edition)
     }
 

@@ -139,12 +139,15 @@ pub enum Served {
     OutOfStep,
     /// Nothing of this call's.
     Stranger,
+    /// Of a call that nobody knows: it is forgotten, or its first turn was lost.
+    Unknown,
 }
 
 /// What is to be done about an event, given the call as it stands.
 enum Deed {
     Step(Event),
     Answer(Reply, Served),
+    Unknown,
     Nothing,
 }
 
@@ -152,6 +155,7 @@ enum Deed {
 enum Done {
     Turn(Box<Turn>),
     Answer(Reply, Served),
+    Unknown,
     Nothing,
 }
 
@@ -229,11 +233,17 @@ impl Exchange {
 
     /// Answers a request for a leg's next answer.
     pub async fn serve(&self, request: &Request) -> Result<(Reply, Served), ExchangeError> {
+        let Heard { digits, speech, .. } = &request.heard;
+        let parts = [digits.expose().as_bytes(), speech.expose().as_bytes()];
+        let digest = self.vault.keyed_hex("heard", &parts);
+        let heard = Heard { digest, ..request.heard.clone() };
+        let request = &Request { heard, ..request.clone() };
         let fallback = request.fallback_number.as_deref();
         let done = self.turn(request.call, &[], fallback, |call| deed_of(request, call)).await?;
         Ok(match done {
             Done::Turn(turn) => (turn.reply, Served::Turn),
             Done::Answer(reply, served) => (reply, served),
+            Done::Unknown => (hangup(), Served::Unknown),
             Done::Nothing => (hangup(), Served::Stranger),
         })
     }
@@ -292,6 +302,7 @@ impl Exchange {
             let event = match deed(call) {
                 Deed::Step(event) => event,
                 Deed::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
+                Deed::Unknown => return Ok(Done::Unknown),
                 Deed::Nothing => return Ok(Done::Nothing),
             };
             let edition = self.edition(call, &event).await?;
@@ -376,7 +387,7 @@ impl Exchange {
         let effect = |(effect, body): &(EffectId, Effect)| NewEffect {
             id: *effect,
             due: now,
-            body: seal(Kind::Effect, &effect.to_string(), json(body)),
+            body: self.seal_effect(*effect, body),
         };
         Commit {
             call: turn.call.id,
@@ -401,6 +412,12 @@ impl Exchange {
         }
     }
 
+    /// An effect as it lies in the outbox.
+    pub fn seal_effect(&self, id: EffectId, effect: &Effect) -> Vec<u8> {
+        let nonce = self.seal_nonce();
+        self.vault.seal(Kind::Effect, &id.to_string(), "", &json(effect), nonce)
+    }
+
     /// A nonce for the vault, never used twice.
     pub fn seal_nonce(&self) -> [u8; 24] {
         self.chance.bytes().first_chunk().copied().unwrap_or_default()
@@ -412,7 +429,7 @@ fn deed_of(request: &Request, call: Option<&Call>) -> Deed {
     let Some(call) = call else {
         return match &request.wants {
             Wants::Ring(ring) => Deed::Step(Event::Ring((**ring).clone())),
-            _ => Deed::Nothing,
+            _ => Deed::Unknown,
         };
     };
     let present = |sid: &Sid| match call.leg_of(sid) {
@@ -424,7 +441,7 @@ fn deed_of(request: &Request, call: Option<&Call>) -> Deed {
             Some(leg) => Deed::Answer(leg.present.clone(), Served::Replayed),
             None => Deed::Nothing,
         },
-        Wants::Turn(nonce) => match receive(call, *nonce, &request.sid, &request.heard) {
+        Wants::Turn(nonce) => match receive(call, *nonce, &request.sid, &request.heard.digest) {
             Received::Fresh(leg) => Deed::Step(Event::Heard {
                 leg,
                 nonce: *nonce,

@@ -127,6 +127,9 @@ pub struct Level {
     pub place: Place,
 }
 
+/// What clocks of servers may differ by.
+const SKEW_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(120);
+
 /// A monotone formula over facts and classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Formula {
@@ -164,8 +167,11 @@ impl Level {
     }
 
     fn is_fresh(&self, proof: &Proof, now: jiff::Timestamp) -> bool {
-        let age = now.duration_since(proof.at).unsigned_abs();
-        self.within.is_none_or(|within| now <= proof.at || age <= within)
+        // Servers' clocks differ a little; a proof from further in the future is of a clock set back.
+        let age = now.duration_since(proof.at);
+        self.within.is_none_or(|within| {
+            age >= -SKEW_MAX && (age.is_negative() || age.unsigned_abs() <= within)
+        })
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn heard(form: &Form) -> Heard {
         recorded: !form.get("RecordingUrl").is_empty() && form.get("RecordingDuration") != "0",
         answered_by: answered_by(form.get("AnsweredBy")),
         over: leg_status(form.get("CallStatus")).is_some_and(LegStatus::is_final),
+        ..Heard::default()
     }
 }
 
@@ -68,13 +69,12 @@ pub(super) fn undelivered(form: &Form) -> Option<bool> {
     }
 }
 
-/// The nonce in the URL whose answer the provider could not use.
-pub(super) fn failed_nonce(form: &Form) -> Option<(CallId, Nonce)> {
-    let path = form.get("ErrorUrl").split(['?', '#']).next()?;
+/// The call and the nonce in the URL whose answer the provider could not use.
+pub(super) fn failed_url(form: &Form) -> (Option<CallId>, Option<Nonce>) {
+    let path = form.get("ErrorUrl").split(['?', '#']).next().unwrap_or_default();
     let mut parts = path.rsplit('/');
-    let nonce = Nonce::parse(parts.next()?)?;
-    let call = CallId::parse(parts.next()?)?;
-    Some((call, nonce))
+    let last = parts.next().unwrap_or_default();
+    (parts.next().and_then(CallId::parse), Nonce::parse(last))
 }
 
 fn bounded(text: &str, chars_max: usize) -> Secret {

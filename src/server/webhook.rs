@@ -111,10 +111,9 @@ async fn fallback(house: Data<House>, request: HttpRequest, body: Payload) -> Ht
         Err(refused) => return refused,
     };
     tracing::warn!("the provider could not use an answer and fell back");
-    let (call, nonce) = match decode::failed_nonce(&form) {
-        Some((call, nonce)) => (Some(call), Some(nonce)),
-        None => (decode::sid(&form).map(|sid| CallId::of(account_of(&house, &form), &sid)), None),
-    };
+    let (call, nonce) = decode::failed_url(&form);
+    let own = || decode::sid(&form).map(|sid| CallId::of(account_of(&house, &form), &sid));
+    let call = call.or_else(own);
     desk.answer(form, call, Wants::Fallback(nonce)).await
 }
 
@@ -206,9 +205,8 @@ impl<'h> Desk<'h> {
     /// Answers with TwiML, in time.
     async fn answer(self, form: Form, call: Option<CallId>, wants: Wants) -> HttpResponse {
         let Some((call, sid)) = call.zip(decode::sid(&form)) else {
-            return self.hangup(Outcome::Stranger);
+            return self.apologise(&form);
         };
-        let fell_back = matches!(wants, Wants::Fallback(_));
         let request = Request {
             call,
             sid,
@@ -219,8 +217,8 @@ impl<'h> Desk<'h> {
         let exchange = self.house.exchange.clone();
         let work = async move { exchange.serve(&request).await };
         match self.in_time(work).await {
-            // The first request of the call never got through: nothing is known of it.
-            Ok((_, Served::Stranger)) if fell_back => self.apologise(&form),
+            // Its first turn was lost, or never got through: nothing is known of it.
+            Ok((_, Served::Unknown)) => self.apologise(&form),
             Ok((reply, served)) => {
                 let links = Links::new(&self.house.public_url);
                 self.say(outcome_of(served), twiml::render(&reply, &links, call))
@@ -328,6 +326,6 @@ fn outcome_of(served: Served) -> Outcome {
         Served::Replayed => Outcome::Replayed,
         Served::Contradicted => Outcome::Contradicted,
         Served::OutOfStep => Outcome::OutOfStep,
-        Served::Stranger => Outcome::Stranger,
+        Served::Stranger | Served::Unknown => Outcome::Stranger,
     }
 }

@@ -36,6 +36,7 @@ fn sms() -> Sms {
         to: PhoneNumber::parse(TO).unwrap(),
         body: Secret::new("Your code is 048213 & no other: é"),
         valid_for_s: 600,
+        code_until: None,
     }
 }
 

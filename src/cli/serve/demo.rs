@@ -105,7 +105,11 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         }],
         carrier: Arc::new(carrier),
         listeners,
-        watched: watch::Watched { flows: own.then(|| folder.to_owned()), accounts: None },
+        watched: watch::Watched {
+            flows: own.then(|| folder.to_owned()),
+            accounts: None,
+            lines: vec![demo::FLOW.to_owned()],
+        },
     };
     Ok((plan, greeting))
 }

@@ -20,6 +20,8 @@ pub(super) struct Watched {
     pub(super) flows: Option<PathBuf>,
     /// The accounts file.
     pub(super) accounts: Option<PathBuf>,
+    /// The flows that lines lead to: they must stay.
+    pub(super) lines: Vec<String>,
 }
 
 /// An editor writes a file in several steps: they count as one.
@@ -31,7 +33,7 @@ pub(super) fn start(
     exchange: Arc<Exchange>,
     metrics: Arc<Metrics>,
 ) -> Option<Debouncer<RecommendedWatcher, RecommendedCache>> {
-    let Watched { flows, accounts } = watched;
+    let Watched { flows, accounts, lines } = watched;
     // A file that is replaced by renaming is seen in its folder alone.
     let folder_of = |file: &PathBuf| match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -58,7 +60,7 @@ pub(super) fn start(
         if let Some(flows) = &flows
             && paths.iter().any(toml)
         {
-            reload_flows(flows, &exchange, &metrics);
+            reload_flows(flows, &lines, &exchange, &metrics);
         }
     };
     let mut watcher = match new_debouncer(DEBOUNCE, None, changed) {
@@ -76,8 +78,12 @@ pub(super) fn start(
     Some(watcher)
 }
 
-fn reload_flows(folder: &Path, exchange: &Exchange, metrics: &Metrics) {
+fn reload_flows(folder: &Path, lines: &[String], exchange: &Exchange, metrics: &Metrics) {
     match read_flows(folder) {
+        Ok(flows) if lines.iter().any(|line| flows.get(line).is_none()) => {
+            metrics.flows_current.set(0);
+            tracing::error!("a line leads to a flow that is gone: the last good flows stay in use");
+        }
         Ok(flows) => {
             let count = flows.iter().count();
             exchange.replace_flows(flows);

@@ -26,6 +26,8 @@ use crate::secret::Secret;
 const POLL_S: u32 = 3;
 /// Time beyond the ringing until the provider must have said that nobody answered.
 const RING_MARGIN: Duration = Duration::from_secs(15);
+/// Time until the provider says whether a person or a machine has answered.
+const VERDICT_WITHIN: Duration = Duration::from_secs(45);
 /// Time a caller needs to hear the code twice and hang up, if the provider does not report it.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(45);
 /// Seconds to key in the code, where the flow does not say.
@@ -158,6 +160,21 @@ pub(in crate::engine) fn heard(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -
             missed(m);
             Ok(())
         }
+    }
+}
+
+/// The leg that we placed rings, or was answered: the time to wait begins there.
+pub(in crate::engine) fn rings(m: &mut Machine<'_>, leg: LegId, status: LegStatus) {
+    let left = match status {
+        LegStatus::InProgress => VERDICT_WITHIN,
+        _ => ring_time(m) + RING_MARGIN,
+    };
+    let until = after(m.moment.now, left);
+    if let Some(ringing) = &mut m.call.ringing
+        && ringing.leg == Some(leg)
+        && ringing.phase == Phase::Ringing
+    {
+        ringing.ring_until = until.max(ringing.ring_until).min(ringing.expires);
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
             return Ok(Outcome::Unavailable);
         };
         let body = Secret::new(text);
-        m.effect(Effect::SendSms(Sms { to, body, valid_for_s: VALID_FOR_S }));
+        m.effect(Effect::SendSms(Sms { to, body, valid_for_s: VALID_FOR_S, code_until: None }));
     }
     Ok(Outcome::Sent)
 }

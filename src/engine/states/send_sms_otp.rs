@@ -55,6 +55,7 @@ fn send_for(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) -> Asks<O
     let fresh = Question::FreshCode { whom, factor: Fact::SmsOtp, digits };
     let Answer::Code { code, hash } = m.ask(fresh)? else { return Ok(Outcome::Unavailable) };
     let ttl_s = m.setting.policy.otp.ttl_s;
+    let expires = after(m.moment.now, std::time::Duration::from_secs(ttl_s.into()));
     let mut effect = None;
     let contact = to.as_ref().map(contact_of);
     if let Some(to) = to {
@@ -63,7 +64,12 @@ fn send_for(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) -> Asks<O
         let body = message(m, state, &code)?;
         m.call.at = here;
         let Some(body) = body else { return Ok(Outcome::Unavailable) };
-        effect = Some(m.effect(Effect::SendSms(Sms { to, body, valid_for_s: ttl_s })));
+        effect = Some(m.effect(Effect::SendSms(Sms {
+            to,
+            body,
+            valid_for_s: ttl_s,
+            code_until: Some(expires),
+        })));
     }
     m.call.sends = m.call.sends.saturating_add(1);
     m.call.last_send = Some(m.moment.now);
@@ -72,7 +78,7 @@ fn send_for(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) -> Asks<O
         factor: Fact::SmsOtp,
         digits,
         contact,
-        expires: after(m.moment.now, std::time::Duration::from_secs(ttl_s.into())),
+        expires,
         checks: 0,
         effect,
         sender,
