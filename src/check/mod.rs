@@ -5,6 +5,7 @@
 
 mod graph;
 mod language;
+mod proof;
 mod report;
 mod rules;
 mod subject;

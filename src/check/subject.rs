@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use indexmap::IndexMap;
 
 use super::graph::Graph;
+use super::proof::Walks;
 use crate::flow::edge::Label;
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::outcome::Outcome;
@@ -22,6 +23,8 @@ pub struct Subject<'f> {
     pub flows: &'f FlowSet,
     /// Each with the ways through it.
     pub walks: IndexMap<&'f FlowName, Walk<'f>>,
+    /// What callers may have proved on every way, by the flow in which they begin.
+    pub(super) proofs: Vec<Walks<'f>>,
 }
 
 /// A flow and the ways through it. States go by their number in the author's order.
@@ -55,7 +58,10 @@ impl<'f> Subject<'f> {
             let called = flows.iter().flat_map(|other| other.calls()).any(|c| *c == flow.name);
             (&flow.name, Walk::new(flow, called))
         };
-        Self { flows, walks: flows.iter().map(|flow| walk(flow)).collect() }
+        let walks = flows.iter().map(|flow| walk(flow)).collect();
+        let mut subject = Self { flows, walks, proofs: Vec::new() };
+        subject.proofs = Walks::of(&subject);
+        subject
     }
 
     /// Every flow with the ways through it.

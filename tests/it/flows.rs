@@ -326,3 +326,15 @@ fn monstrous_files_are_refused_in_time() {
     }
     assert!(began.elapsed().as_secs() < 30, "{:?}, unoptimised", began.elapsed());
 }
+
+/// The flows that are shipped, and those that calls of the tests go through, have no errors.
+#[test]
+fn flows_that_are_used_prove_what_they_require() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for path in ["flows", "fixtures/calls/flows", "tests/it/e2e/desk.toml"] {
+        let sources = load(&root.join(path));
+        let (_, mut findings) = check_sources(&sources);
+        findings.retain(|finding| finding.severity == Severity::Error);
+        assert_eq!(human::render(&findings, &sources, false), "", "{path}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The rules, one a file. A new rule is a file and a line in each of the two lists here.
 
+mod disclosed_too_early;
 mod loop_without_input;
 mod menu_prompt_key;
 mod missing_locale;
@@ -11,6 +12,7 @@ mod return_without_outcome;
 mod secret_in_gather;
 mod uneven_disclosure;
 mod unknown_accept;
+mod unproved;
 mod unreachable_state;
 mod unused;
 mod weak_level;
@@ -19,6 +21,8 @@ use super::{Report, Rule, Subject};
 
 /// Every rule.
 pub const RULES: &[&Rule] = &[
+    &unproved::RULE,
+    &disclosed_too_early::RULE,
     &unreachable_state::RULE,
     &no_way_out::RULE,
     &loop_without_input::RULE,

@@ -77,15 +77,15 @@ mod tests {
         let flow = |es: &str| {
             format!(
                 "disclose = {{ name = \"basic\" }}\nlevels = {{ basic = {{ any = [\"pin\"] }} }}\n\
-                 [states.a]\ntype = \"say\"\nrequires = \"basic\"\non = {{ denied = \"ask\" }}\n\
+                 [states.a]\ntype = \"say\"\nrequires = \"basic\"\nstep_up = \"back\"\non = {{ denied = \"ask\" }}\n\
                  prompt = {{ en-US = \"Hello {{{{ account.name }}}}\", es-MX = \"{es}\" }}\n\
-                 next = \"ask\"\n{ENDS}"
+                 next = \"ask\"\n[states.back]\ntype = \"return\"\n{ENDS}"
             )
         };
         assert_eq!(check("a", &flow("Hola {{ account.name }}")), [""; 0]);
         assert_eq!(
             check("a", &flow("Hola")),
-            ["9: uneven-disclosure: `name` is told in another language and not in `es-MX`"]
+            ["10: uneven-disclosure: `name` is told in another language and not in `es-MX`"]
         );
     }
 }

@@ -95,7 +95,7 @@ mod tests {
     fn level(formula: &str) -> Vec<String> {
         findings(&[&format!(
             "name = \"f\"\nstart = \"in\"\n[levels]\nl = {formula}\n[states.in]\ntype = \"say\"\n\
-             prompt = \"a\"\nrequires = \"l\"\non = {{ denied = \"ask\" }}\nnext = \"ask\"\n{ENDS}"
+             prompt = \"a\"\nrequires = \"l\"\nstep_up = \"back\"\non = {{ denied = \"ask\" }}\nnext = \"ask\"\n[states.back]\ntype = \"return\"\n{ENDS}"
         )])
     }
 

@@ -1,0 +1,21 @@
+//! Who has proved what where: every way through the flows, with what a caller may have proved on it.
+//!
+//! The ways are those of the machine itself: silence, tries used up, time-outs, errors of the
+//! provider, locks, step-ups and their coming back, sub-flows and theirs. What a caller has proved is
+//! a set of facts, each with an upper bound of its age ([`Known`]). Per state, and per things to come
+//! back to, all sets that can arrive are kept, save those whose every way another covers. A demand
+//! holds where it holds for each of them; the first for which it does not is the end of a shortest
+//! way, and that is a call script.
+//!
+//! What is not followed: the values of variables, the time of day, attestation. A branch on them may
+//! go either way.
+
+mod conditions;
+mod known;
+mod script;
+mod stacks;
+mod steps;
+mod walk;
+
+pub(super) use script::{Script, proved};
+pub(super) use walk::{Gap, Walks};

@@ -1,0 +1,161 @@
+//! A way as a call script: what a caller does to get there.
+
+use super::known::Known;
+use super::walk::{Arrival, By, Gap, Walks};
+use crate::diagnostic::Place;
+use crate::flow::edge::Label;
+use crate::flow::level::Level;
+use crate::flow::outcome::Outcome;
+use crate::flow::state::{Kind, State};
+
+/// What a caller does, and where the proof was lost.
+#[derive(Clone, Debug)]
+pub(in crate::check) struct Script {
+    /// Each thing that the caller does, or that happens to them.
+    pub(in crate::check) deeds: Vec<String>,
+    /// The edge on which the proof was lost, or else the one that leads to the state without it.
+    pub(in crate::check) lost: Option<Lost>,
+}
+
+/// An edge on which a proof was lost or never asked for.
+#[derive(Clone, Debug)]
+pub(in crate::check) struct Lost {
+    /// Where the edge is written.
+    pub(in crate::check) place: Place,
+    /// What happens there.
+    pub(in crate::check) what: String,
+}
+
+impl Script {
+    /// The script of a gap.
+    pub(in crate::check) fn of(walks: &Walks<'_>, gap: &Gap<'_>) -> Self {
+        let way = walks.way(gap.arrival);
+        let deeds = way.iter().filter_map(|arrival| deed(walks, arrival)).collect();
+        Self { deeds, lost: lost(walks, &way, gap.level) }
+    }
+
+    /// In one line.
+    pub(in crate::check) fn line(&self) -> String {
+        self.deeds.join("; ")
+    }
+}
+
+/// What is proved, in words.
+pub(in crate::check) fn proved(known: &Known) -> String {
+    let names: Vec<_> = known.facts().map(|(fact, _)| format!("`{fact}`")).collect();
+    if names.is_empty() { "nothing".into() } else { crate::diagnostic::listed(&names) }
+}
+
+fn lost(walks: &Walks<'_>, way: &[&Arrival<'_>], level: &Level) -> Option<Lost> {
+    let edge = |arrival: &Arrival<'_>| match &arrival.by {
+        By::Edge(from, _, to) => Some((walks.state(*from)?.1, to.place.clone())),
+        _ => None,
+    };
+    let pairs = way.iter().zip(way.iter().skip(1));
+    let lost =
+        pairs.rev().find(|(before, after)| before.known.meets(level) && !after.known.meets(level));
+    if let Some((before, after)) = lost
+        && let Some((state, place)) = edge(after)
+    {
+        let what = if before.known.meets_but_for_age(level) && after.known.meets_but_for_age(level)
+        {
+            format!("the proof may grow too old in `{}`", state.name)
+        } else {
+            format!("`{}` claims an account anew, and every proof is dropped", state.name)
+        };
+        return Some(Lost { place, what });
+    }
+    let failed = way.iter().rev().find_map(|arrival| match &arrival.by {
+        By::Edge(from, Label::Outcome(outcome), to) => {
+            let (_, state) = walks.state(*from)?;
+            let failed = is_proof(&state.kind) && !matches!(outcome, Outcome::Ok | Outcome::Sent);
+            let what = format!("after `{outcome}` of `{}` the caller goes on", state.name);
+            failed.then(|| Lost { place: to.place.clone(), what })
+        }
+        _ => None,
+    });
+    failed.or_else(|| {
+        let (state, place) = way.iter().rev().find_map(|arrival| edge(arrival))?;
+        let what = format!("`{}` leads on, and nothing more has been proved", state.name);
+        Some(Lost { place, what })
+    })
+}
+
+fn is_proof(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::GatherPin(_)
+            | Kind::GatherPasscode(_)
+            | Kind::SendSmsOtp(_)
+            | Kind::GatherOtp(_)
+            | Kind::Callback(_)
+    )
+}
+
+fn deed(walks: &Walks<'_>, arrival: &Arrival<'_>) -> Option<String> {
+    match &arrival.by {
+        By::Dial => Some("dial".into()),
+        By::Edge(from, label, _) => {
+            let (_, state) = walks.state(*from)?;
+            match label {
+                Label::Key(key) => Some(format!("press {key}")),
+                Label::Phrase(phrase) => Some(format!("say \"{phrase}\"")),
+                Label::Outcome(outcome) => ended(state, outcome),
+                Label::Case(number) => {
+                    Some(format!("case {} of `{}` holds", number + 1, state.name))
+                }
+                Label::StepUp => None,
+            }
+        }
+        By::Call | By::Back => None,
+    }
+}
+
+fn ended(state: &State, outcome: &Outcome) -> Option<String> {
+    let times = match state.kind.listen().map_or(1, |listen| listen.tries) {
+        1 => String::new(),
+        2 => " twice".into(),
+        tries => format!(" {tries} times"),
+    };
+    let silent = || format!("stay silent{times}");
+    let words = match (&state.kind, outcome) {
+        (Kind::Say(_) | Kind::Set(_) | Kind::Call(_), _) | (_, Outcome::Denied) => return None,
+        (_, Outcome::Otherwise) => format!("no case of `{}` holds", state.name),
+        (Kind::Menu(_), Outcome::NoInput) => silent(),
+        (Kind::Menu(_), _) => format!("press a key that was not offered{times}"),
+        (Kind::Gather(_), Outcome::Ok) => "give what is asked for".into(),
+        (Kind::Gather(_), Outcome::NoInput) => silent(),
+        (Kind::Gather(_), _) => format!("give something else{times}"),
+        (Kind::Identify(identify), Outcome::Found) if identify.listen.is_none() => {
+            "show a customer's number".into()
+        }
+        (Kind::Identify(_), Outcome::Found) => "key any account number".into(),
+        (Kind::Identify(identify), _) if identify.listen.is_none() => "show no number".into(),
+        (Kind::Identify(_), _) => silent(),
+        (Kind::GatherPin(_), Outcome::Ok) => "key the right PIN".into(),
+        (Kind::GatherPasscode(_), Outcome::Ok) => "say the right passcode".into(),
+        (Kind::GatherPin(_) | Kind::GatherPasscode(_), Outcome::Locked) => {
+            "give wrong ones until none is looked at".into()
+        }
+        (Kind::GatherPin(_) | Kind::GatherPasscode(_), _) => silent(),
+        (Kind::SendSmsOtp(_), Outcome::Sent) => "a code is sent".into(),
+        (Kind::SendSmsOtp(_) | Kind::Callback(_), Outcome::Unavailable) => {
+            "no telephone on file will do".into()
+        }
+        (Kind::SendSmsOtp(_) | Kind::Callback(_), Outcome::Limited) => {
+            "too many were sent before".into()
+        }
+        (Kind::GatherOtp(_), Outcome::Ok) => "key the code that was sent".into(),
+        (Kind::GatherOtp(_), Outcome::Expired) => "let the code grow too old".into(),
+        (Kind::GatherOtp(_), Outcome::Undelivered) => "the message does not arrive".into(),
+        (Kind::GatherOtp(_), _) => silent(),
+        (Kind::Callback(_), Outcome::Ok) => "key the code on the telephone that rings".into(),
+        (Kind::Callback(_), Outcome::NoAnswer) => "let it ring".into(),
+        (Kind::Callback(_), _) => "key a wrong code on the telephone that rings".into(),
+        (Kind::Transfer(_), outcome) => format!("the transfer ends with `{outcome}`"),
+        (Kind::Voicemail(_), Outcome::Ok) => "leave a message".into(),
+        (Kind::Voicemail(_), _) => "say nothing".into(),
+        (_, outcome) => format!("`{}` ends with `{outcome}`", state.name),
+    };
+    Some(words)
+}

@@ -1,0 +1,81 @@
+//! What a call must come back to: stacks of frames, each kept once.
+
+use std::collections::HashMap;
+
+use crate::limits;
+
+/// Something to come back to, by the number of its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Frame {
+    /// A state whose level was missing.
+    StepUp(usize),
+    /// A state that called a sub-flow.
+    Call(usize),
+}
+
+/// A stack, by its number; 0 is empty.
+pub(super) type Stack = usize;
+
+/// All stacks so far.
+#[derive(Debug, Default)]
+pub(super) struct Stacks {
+    /// The stack below, the frame on top, and how many frames there are; of stack `n` at `n - 1`.
+    stacks: Vec<(Stack, Frame, usize)>,
+    known: HashMap<(Stack, Frame), Stack>,
+}
+
+impl Stacks {
+    /// The top frame and what is below.
+    pub(super) fn pop(&self, stack: Stack) -> Option<(Frame, Stack)> {
+        let (below, frame, _) = self.stacks.get(stack.checked_sub(1)?)?;
+        Some((*frame, *below))
+    }
+
+    /// With another frame on top; `None`: the machine gives up.
+    pub(super) fn push(&mut self, stack: Stack, frame: Frame) -> Option<Stack> {
+        let depth = stack.checked_sub(1).and_then(|n| self.stacks.get(n)).map_or(0, |(.., d)| *d);
+        if depth >= limits::FRAMES_MAX {
+            return None;
+        }
+        if let Some(stack) = self.known.get(&(stack, frame)) {
+            return Some(*stack);
+        }
+        self.stacks.push((stack, frame, depth + 1));
+        let new = self.stacks.len();
+        self.known.insert((stack, frame), new);
+        Some(new)
+    }
+
+    /// Remembers a state whose level is missing. A step-up that was left without coming back is
+    /// forgotten, and with it what came after, when its state is asked for again.
+    pub(super) fn step_up(&mut self, stack: Stack, state: usize) -> Option<Stack> {
+        let mut below = stack;
+        let mut base = stack;
+        while let Some((frame @ Frame::StepUp(_), rest)) = self.pop(below) {
+            if frame == Frame::StepUp(state) {
+                base = rest;
+            }
+            below = rest;
+        }
+        self.push(base, Frame::StepUp(state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_up_asked_for_again_forgets_what_came_after() {
+        let mut stacks = Stacks::default();
+        let call = stacks.push(0, Frame::Call(9)).unwrap();
+        let one = stacks.step_up(call, 1).unwrap();
+        let two = stacks.step_up(one, 2).unwrap();
+        assert_eq!(stacks.step_up(two, 1), Some(one));
+        assert_eq!(stacks.pop(two), Some((Frame::StepUp(2), one)));
+        let inner = stacks.push(two, Frame::Call(8)).unwrap();
+        let again = stacks.step_up(inner, 1).unwrap();
+        assert_eq!(stacks.pop(again), Some((Frame::StepUp(1), inner)), "a flow forgets its own");
+        assert_eq!(stacks.pop(0), None);
+    }
+}

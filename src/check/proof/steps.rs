@@ -1,0 +1,135 @@
+//! How a state can end, what is known then, and how long it may take.
+
+use std::time::Duration;
+
+use super::conditions::{Split, split};
+use super::known::Known;
+use crate::flow::edge::Label;
+use crate::flow::level::{Fact, Level};
+use crate::flow::name::LevelName;
+use crate::flow::outcome::Outcome;
+use crate::flow::prompt::{Piece, Prompt};
+use crate::flow::state::{Kind, Listen, State, Target};
+use crate::limits;
+
+/// Seconds of one entry, keyed or said, beyond the silence that ends it.
+const ENTRY_S: u32 = 60;
+/// Seconds of a recording that is played, of which nothing is known.
+const PLAYED_S: u32 = 60;
+/// Characters that a slow voice speaks in a second.
+const CHARS_PER_S: usize = 8;
+/// Seconds between a proof on one leg and the flow's going on with the other.
+const POLLED_S: u32 = 5;
+
+/// A way out of a state.
+pub(super) struct Way<'f> {
+    pub(super) label: Label,
+    pub(super) to: &'f Target,
+    pub(super) known: Known,
+}
+
+/// The ways out of a state that was entered with this known, those of `requires`, `call` and `return`
+/// left out.
+pub(super) fn ways<'f, 'l>(
+    state: &'f State,
+    known: Known,
+    oldest_s: u32,
+    level: &dyn Fn(&LevelName) -> Option<&'l Level>,
+) -> Vec<Way<'f>> {
+    match &state.kind {
+        Kind::Branch(branch) => {
+            let mut ways = Vec::new();
+            let mut rest = vec![known];
+            for (number, case) in branch.cases.iter().enumerate() {
+                for known in std::mem::take(&mut rest) {
+                    let Split { holds, fails } = split(&case.when, known, level);
+                    let way = |known| Way { label: Label::Case(number), to: &case.next, known };
+                    ways.extend(holds.into_iter().map(way));
+                    rest.extend(fails);
+                }
+            }
+            if let Some(to) = state.routes.get(&Outcome::Otherwise) {
+                let label = Label::Outcome(Outcome::Otherwise);
+                ways.extend(rest.into_iter().map(|known| Way { label: label.clone(), to, known }));
+            }
+            ways
+        }
+        Kind::Call(_) | Kind::Return(_) | Kind::Hangup(_) | Kind::Reject(_) => Vec::new(),
+        kind => {
+            let aged = known.aged(dwell_s(kind), oldest_s);
+            let edges = state.edges().into_iter();
+            let after = |edge: &crate::flow::edge::Edge<'f>| match &edge.label {
+                Label::Key(_) | Label::Phrase(_) => Some(aged),
+                Label::Outcome(outcome) => after(kind, outcome, aged),
+                Label::Case(_) | Label::StepUp => None,
+            };
+            let way = |edge: crate::flow::edge::Edge<'f>| {
+                let known = after(&edge)?;
+                Some(Way { label: edge.label, to: edge.to, known })
+            };
+            edges.filter_map(way).collect()
+        }
+    }
+}
+
+/// What is known when a state ends so; `None`: it cannot.
+fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
+    let proved = |fact, age_s| known.real.then(|| known.proved(fact, age_s));
+    match (kind, outcome) {
+        (_, Outcome::Denied) => None,
+        (Kind::Identify(_), Outcome::Found) => Some(Known::claimed(true)),
+        (Kind::Identify(_), _) => Some(Known::claimed(false)),
+        (Kind::GatherPin(_), Outcome::Ok) => proved(Fact::Pin, 0),
+        (Kind::GatherPasscode(_), Outcome::Ok) => proved(Fact::Passcode, 0),
+        (Kind::SendSmsOtp(_), Outcome::Sent) => Some(known.with_code(true)),
+        (Kind::SendSmsOtp(_) | Kind::Callback(_), Outcome::Unavailable) => {
+            known.real.then_some(known)
+        }
+        (Kind::GatherOtp(_), Outcome::Expired) => Some(known),
+        (Kind::GatherOtp(_), _) if !known.code => None,
+        (Kind::GatherOtp(_), Outcome::Ok) => {
+            proved(Fact::SmsOtp, 0).map(|known| known.with_code(false))
+        }
+        (Kind::GatherOtp(_), Outcome::Undelivered) => known.real.then_some(known),
+        (Kind::Callback(_), Outcome::Ok) => proved(Fact::Callback, POLLED_S),
+        (Kind::Callback(_), Outcome::Failed) => known.real.then_some(known),
+        _ => Some(known),
+    }
+}
+
+/// The longest that a caller may stay in a state.
+fn dwell_s(kind: &Kind) -> u32 {
+    let long = seconds(limits::CALL_DURATION_MAX);
+    match kind {
+        Kind::Say(say) => spoken_s(&say.prompt),
+        Kind::Callback(_) | Kind::Transfer(_) | Kind::Voicemail(_) => long,
+        kind => kind.listen().map_or(0, listened_s),
+    }
+}
+
+fn listened_s(listen: &Listen) -> u32 {
+    let spoken = listen.prompts().map(spoken_s).max().unwrap_or_default();
+    let times = u32::from(listen.tries) + u32::from(limits::REPEATS_MAX) + 1;
+    (spoken + seconds(listen.timeout) + ENTRY_S).saturating_mul(times)
+}
+
+fn spoken_s(prompt: &Prompt) -> u32 {
+    let piece = |piece: &Piece| match piece {
+        Piece::Pause(seconds) => *seconds,
+        Piece::Play(_) => PLAYED_S,
+        Piece::Text(texts) => {
+            let fills = |text: &crate::flow::template::Template| !text.uses.is_empty();
+            let chars = |text: &crate::flow::template::Template| {
+                let filled = if fills(text) { limits::SPOKEN_CHARS_MAX } else { 0 };
+                text.source.chars().count() + filled
+            };
+            let longest = texts.0.values().map(chars).max().unwrap_or_default();
+            u32::try_from(longest.div_ceil(CHARS_PER_S)).unwrap_or(u32::MAX)
+        }
+    };
+    prompt.pieces.iter().map(piece).fold(0, u32::saturating_add)
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,169 @@
+//! A state that requires a level, and that a caller can get to without having proved it.
+//!
+//! Every way to the state is looked at: through silence, wrong entries, errors of the provider, locks,
+//! loops and sub-flows. The finding shows a shortest one as a call script.
+//!
+//! ## Why
+//!
+//! The level would be refused when the call comes to it, so nothing is given away; but somebody meant
+//! to have proof by then, and on this way nobody asks for it. One careless edit more, and it is open.
+//!
+//! ## How to fix it
+//!
+//! Give the state a `step_up`, where who lacks the level can prove it, and say where `denied` leads. Or
+//! lead the edge shown to where the proof is asked for. A `branch` on the level before the state does
+//! as well. A proof that must be fresh (`within`) grows old while the caller listens: only a `step_up`
+//! can ask for it again.
+//!
+//! ## Before
+//!
+//! ```toml
+//! [states.new_pin]
+//! type = "say"
+//! requires = "strong"
+//! prompt = "Your new PIN is on its way."
+//! next = "menu"
+//! ```
+//!
+//! ## After
+//!
+//! ```toml
+//! [states.new_pin]
+//! type = "say"
+//! requires = "strong"
+//! step_up = "prove"
+//! on = { denied = "agent" }
+//! prompt = "Your new PIN is on its way."
+//! next = "menu"
+//! ```
+
+use super::{Report, Rule, Subject};
+use crate::check::proof::{Gap, Script, Walks, proved};
+use crate::diagnostic::{Finding, Severity};
+
+pub(super) const RULE: Rule = Rule {
+    code: "unproved",
+    title: "a state that can be come to without the level it requires",
+    severity: Severity::Error,
+    source: include_str!("unproved.rs"),
+    check,
+};
+
+fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for walks in &subject.proofs {
+        if walks.unfinished {
+            let message = format!(
+                "there are too many ways through flow `{}` to prove anything",
+                walks.start.name
+            );
+            let help = "let step-ups end with `return`, and move parts into sub-flows";
+            report.add(report.finding(message, &walks.start.places.name).help(help));
+        }
+        for gap in walks.gaps.iter().filter(|gap| gap.field.is_none()) {
+            let Some((_, place)) = &gap.state.requires else { continue };
+            let message = format!(
+                "`{}` requires `{}`, and a caller gets here with {} proved",
+                gap.state.name,
+                gap.name,
+                proved(&gap.known)
+            );
+            let fix = format!("give `{}` a `step_up`", gap.state.name);
+            let finding = complete(report.finding(message, place), walks, gap, &fix);
+            report.add_at(gap.state, finding);
+        }
+    }
+}
+
+/// Adds the script, the edge and the way out.
+pub(super) fn complete(finding: Finding, walks: &Walks<'_>, gap: &Gap<'_>, fix: &str) -> Finding {
+    let script = Script::of(walks, gap);
+    let why = if gap.known.meets_but_for_age(gap.level) {
+        let within_s = gap.level.within.map_or(0, |within| within.as_secs());
+        format!(
+            "the proof may be older than the {within_s} s of `{}`: only the running call can tell",
+            gap.name
+        )
+    } else {
+        format!("`{}` asks for {}", gap.name, gap.level.formula.words())
+    };
+    let help = format!("call script: {}\n{why}\n{fix}, or lead the edge elsewhere", script.line());
+    match script.lost {
+        Some(lost) => finding.label(lost.what, lost.place),
+        None => finding,
+    }
+    .help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::findings;
+
+    const HEAD: &str = "name = \"f\"\nstart = \"who\"\n[levels]\nl = { any = [\"pin\"] }\n\
+        both = { all = [\"pin\", \"sms_otp\"] }\nfresh = { any = [\"pin\"], within = \"2m\" }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+        on = { found = \"pin\", unknown = \"pin\" }\n\
+        [states.bye]\ntype = \"hangup\"\n";
+
+    fn unproved(states: &str) -> Vec<String> {
+        let mut found = findings(&[&format!("{HEAD}{states}")]);
+        found.retain(|finding| finding.contains(": unproved: "));
+        found.iter().map(|f| f.split(": unproved: ").nth(1).unwrap().to_owned()).collect()
+    }
+
+    fn pin(on: &str) -> String {
+        format!("[states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\ndigits = 6\non = {on}\n")
+    }
+
+    const SECRET: &str =
+        "[states.secret]\ntype = \"say\"\nprompt = \"s\"\nrequires = \"l\"\nnext = \"bye\"\n";
+
+    #[test]
+    fn only_success_leads_to_it() {
+        let good = pin("{ ok = \"secret\", failed = \"bye\", locked = \"bye\" }");
+        assert_eq!(unproved(&format!("{SECRET}{good}")), [""; 0]);
+        let bad = pin("{ ok = \"secret\", failed = \"secret\", locked = \"bye\" }");
+        assert_eq!(
+            unproved(&format!("{SECRET}{bad}")),
+            ["`secret` requires `l`, and a caller gets here with nothing proved"]
+        );
+    }
+
+    #[test]
+    fn a_new_claim_drops_the_proof() {
+        let again = "[states.again]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+            on = { found = \"secret\", unknown = \"bye\" }\n";
+        let pin = pin("{ ok = \"again\", failed = \"bye\", locked = \"bye\" }");
+        assert_eq!(unproved(&format!("{SECRET}{again}{pin}")).len(), 1);
+    }
+
+    #[test]
+    fn a_branch_on_the_level_guards() {
+        let guard = "[states.guard]\ntype = \"branch\"\n\
+            cases = [{ when = { not = { level = \"l\" } }, next = \"bye\" }]\n\
+            otherwise = \"secret\"\n";
+        let pin = pin("{ ok = \"guard\", failed = \"guard\", locked = \"guard\" }");
+        assert_eq!(unproved(&format!("{SECRET}{guard}{pin}")), [""; 0]);
+    }
+
+    #[test]
+    fn joined_ways_keep_what_each_has_proved() {
+        let on =
+            "[states.more]\ntype = \"say\"\nprompt = \"m\"\nrequires = \"both\"\nnext = \"bye\"\n";
+        let pin = pin("{ ok = \"more\", failed = \"bye\", locked = \"bye\" }");
+        assert_eq!(
+            unproved(&format!("{on}{pin}")),
+            ["`more` requires `both`, and a caller gets here with `pin` proved"]
+        );
+    }
+
+    #[test]
+    fn a_proof_grows_old_while_the_caller_listens() {
+        let wait = "[states.wait]\ntype = \"menu\"\nprompt = \"Press 1.\"\nkeys = { 1 = \"secret\" }\n\
+            on = { no_input = \"bye\", no_match = \"bye\" }\n";
+        let fresh = SECRET.replace("\"l\"", "\"fresh\"");
+        let at_once = pin("{ ok = \"secret\", failed = \"bye\", locked = \"bye\" }");
+        assert_eq!(unproved(&format!("{fresh}{at_once}")), [""; 0]);
+        let later = pin("{ ok = \"wait\", failed = \"bye\", locked = \"bye\" }");
+        assert_eq!(unproved(&format!("{fresh}{wait}{later}")).len(), 1);
+    }
+}
