@@ -11,10 +11,13 @@ mod rules;
 mod subject;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Finding, Severity, Sources};
+use crate::flow::level::Fact;
+use crate::flow::name::{FlowName, StateName};
+use crate::flow::state::State;
 use crate::flow::{self, Flow, FlowSet};
 
 pub use report::Report;
@@ -72,6 +75,27 @@ pub fn check_sources(sources: &Sources) -> (FlowSet, Vec<Finding>) {
     findings.extend(check(&sound));
     sources.sort(&mut findings);
     (flows, findings)
+}
+
+/// What a caller who comes to a state may have proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The flow and the state.
+    pub at: (FlowName, StateName),
+    /// The facts, each with the most seconds ago that it was proved.
+    pub facts: BTreeMap<Fact, u32>,
+}
+
+/// Every state that a call which begins in this flow can come to, with each set of facts that may be
+/// proved then. Ages beyond the longest `within` of any level are not told apart.
+pub fn arrivals(flows: &FlowSet, start: &str) -> Vec<Arrival> {
+    let subject = Subject::new(flows);
+    let walks = subject.proofs.iter().find(|walks| walks.start.name.as_str() == start);
+    let arrival = |(flow, state, known): (&Flow, &State, proof::Known)| Arrival {
+        at: (flow.name.clone(), state.name.clone()),
+        facts: known.facts().collect(),
+    };
+    walks.map(|walks| walks.arrivals().map(arrival).collect()).unwrap_or_default()
 }
 
 /// The flows that have nothing to do with the broken files.

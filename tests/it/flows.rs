@@ -338,3 +338,64 @@ fn flows_that_are_used_prove_what_they_require() {
         assert_eq!(human::render(&findings, &sources, false), "", "{path}");
     }
 }
+
+/// A flow's text without some lines of one state, and without the way of those who are denied.
+fn without(text: &str, state: &str, keys: &[&str]) -> String {
+    let mut within = false;
+    let mut kept = String::new();
+    for line in text.lines() {
+        if line.starts_with('[') {
+            within = line.starts_with(&format!("[states.{state}]"));
+        }
+        let key = line.split('=').next().unwrap().trim();
+        if within && keys.contains(&key) {
+            continue;
+        }
+        let mut line = line.to_owned();
+        if within && keys.contains(&"requires") && key == "on" {
+            let denied = line.find("denied = \"").unwrap();
+            let end = denied + 10 + line[denied + 10..].find('"').unwrap() + 1;
+            let end = end + line[end..].find(|c: char| c != ',' && c != ' ').unwrap();
+            line.replace_range(denied..end, "");
+            if line.trim_end().ends_with("{ }") {
+                continue;
+            }
+        }
+        kept += &line;
+        kept.push('\n');
+    }
+    kept
+}
+
+/// Every guard of the shipped flows, taken away, is missed, save where nothing says that what is
+/// behind it needs one.
+#[test]
+fn a_guard_that_is_taken_away_is_missed() {
+    let sources = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("flows"));
+    let (flows, _) = check_sources(&sources);
+    let mut unnoticed = Vec::new();
+    let mut guards = 0;
+    for flow in flows.iter() {
+        for state in flow.states.values().filter(|state| state.requires.is_some()) {
+            for keys in [&["step_up"][..], &["requires", "step_up"]] {
+                let mut mutant = Sources::default();
+                for (file, text) in sources.iter() {
+                    let own = **file == *flow.file;
+                    let cut = || without(text, state.name.as_str(), keys);
+                    mutant.add(file, if own { cut() } else { text.to_string() });
+                }
+                let (_, findings) = check_sources(&mutant);
+                let security = ["unproved", "disclosed-too-early"];
+                let (_, unreadable) = callgate::flow::read(&mutant);
+                assert_eq!(unreadable, [], "{}", state.name);
+                guards += 1;
+                if !findings.iter().any(|finding| security.contains(&finding.code)) {
+                    unnoticed.push(format!("{}.{} {}", flow.name, state.name, keys[0]));
+                }
+            }
+        }
+    }
+    assert_eq!(guards, 12);
+    // What it shares is withheld all the same from callers who have not proved enough.
+    assert_eq!(unnoticed, ["bank.new_card requires"]);
+}

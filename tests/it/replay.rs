@@ -2,4 +2,5 @@
 
 mod anything;
 mod phone;
+mod proofs;
 mod transcripts;

@@ -17,5 +17,6 @@ mod stacks;
 mod steps;
 mod walk;
 
+pub(super) use known::Known;
 pub(super) use script::{Script, proved};
 pub(super) use walk::{Gap, Walks};

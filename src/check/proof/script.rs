@@ -4,17 +4,32 @@ use super::known::Known;
 use super::walk::{Arrival, By, Gap, Walks};
 use crate::diagnostic::Place;
 use crate::flow::edge::Label;
-use crate::flow::level::Level;
+use crate::flow::level::{Fact, Level};
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State};
 
 /// What a caller does, and where the proof was lost.
 #[derive(Clone, Debug)]
-pub(in crate::check) struct Script {
+pub(in crate::check) struct Script<'f> {
     /// Each thing that the caller does, or that happens to them.
     pub(in crate::check) deeds: Vec<String>,
     /// The edge on which the proof was lost, or else the one that leads to the state without it.
     pub(in crate::check) lost: Option<Lost>,
+    /// The last failure on the way that is joined with success.
+    pub(in crate::check) shared: Option<Shared<'f>>,
+}
+
+/// A failure that leads where success leads, when success would have met the level.
+#[derive(Clone, Debug)]
+pub(in crate::check) struct Shared<'f> {
+    /// The state that asks for the proof.
+    pub(in crate::check) state: &'f State,
+    /// How it failed.
+    pub(in crate::check) failure: Outcome,
+    /// How it succeeds.
+    pub(in crate::check) success: Outcome,
+    /// Where failure and success lead.
+    pub(in crate::check) places: (Place, Place),
 }
 
 /// An edge on which a proof was lost or never asked for.
@@ -26,12 +41,13 @@ pub(in crate::check) struct Lost {
     pub(in crate::check) what: String,
 }
 
-impl Script {
+impl<'f> Script<'f> {
     /// The script of a gap.
-    pub(in crate::check) fn of(walks: &Walks<'_>, gap: &Gap<'_>) -> Self {
+    pub(in crate::check) fn of(walks: &Walks<'f>, gap: &Gap<'f>) -> Self {
         let way = walks.way(gap.arrival);
         let deeds = way.iter().filter_map(|arrival| deed(walks, arrival)).collect();
-        Self { deeds, lost: lost(walks, &way, gap.level) }
+        let shared = shared(walks, &way, gap.level);
+        Self { deeds, lost: lost(walks, &way, gap.level), shared }
     }
 
     /// In one line.
@@ -78,6 +94,29 @@ fn lost(walks: &Walks<'_>, way: &[&Arrival<'_>], level: &Level) -> Option<Lost> 
         let (state, place) = way.iter().rev().find_map(|arrival| edge(arrival))?;
         let what = format!("`{}` leads on, and nothing more has been proved", state.name);
         Some(Lost { place, what })
+    })
+}
+
+fn shared<'f>(walks: &Walks<'f>, way: &[&Arrival<'f>], level: &Level) -> Option<Shared<'f>> {
+    way.iter().rev().find_map(|arrival| {
+        let By::Edge(from, Label::Outcome(failure), to) = &arrival.by else { return None };
+        let (_, state) = walks.state(*from)?;
+        let (success, fact) = match &state.kind {
+            Kind::GatherPin(_) => (Outcome::Ok, Fact::Pin),
+            Kind::GatherPasscode(_) => (Outcome::Ok, Fact::Passcode),
+            Kind::GatherOtp(_) => (Outcome::Ok, Fact::SmsOtp),
+            Kind::Callback(_) => (Outcome::Ok, Fact::Callback),
+            _ => return None,
+        };
+        let joined = state.routes.get(&success)?;
+        let opens = arrival.known.proved(fact, 0).meets_but_for_age(level);
+        let differs = *failure != success && joined.state == to.state && opens;
+        differs.then(|| Shared {
+            state,
+            failure: failure.clone(),
+            success,
+            places: (to.place.clone(), joined.place.clone()),
+        })
     })
 }
 

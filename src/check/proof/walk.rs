@@ -130,6 +130,14 @@ impl<'f> Walks<'f> {
         walks
     }
 
+    /// Every state that can be come to, with what is proved then: each fact's highest age.
+    pub(in crate::check) fn arrivals(&self) -> impl Iterator<Item = (&'f Flow, &'f State, Known)> {
+        self.arrivals.iter().filter_map(|arrival| {
+            let (flow, state) = self.state(arrival.place)?;
+            Some((flow, state, arrival.known))
+        })
+    }
+
     /// The arrivals from the ring to this one.
     pub(super) fn way(&self, to: usize) -> Vec<&Arrival<'f>> {
         let last = self.arrivals.get(to);
