@@ -1,6 +1,7 @@
 //! The rules, one a file. A new rule is a file and a line in each of the two lists here.
 
 mod disclosed_too_early;
+mod enumeration;
 mod failure_shares_success;
 mod loop_without_input;
 mod menu_prompt_key;
@@ -25,6 +26,7 @@ pub const RULES: &[&Rule] = &[
     &unproved::RULE,
     &disclosed_too_early::RULE,
     &failure_shares_success::RULE,
+    &enumeration::RULE,
     &unreachable_state::RULE,
     &no_way_out::RULE,
     &loop_without_input::RULE,

@@ -1,0 +1,78 @@
+//! An answer that tells a stranger whether an account exists, or is locked.
+//!
+//! Looked at are `found` and `unknown` of an `identify` that lead to different states, `failed` and
+//! `locked` of a proof that do, and an `identify` that asks for nothing where it knows the number that
+//! calls.
+//!
+//! ## Why
+//!
+//! Who can tell known account numbers from unknown ones collects the known, and tries one PIN on each.
+//! Who hears that an account is locked knows that it is there, and when to come back.
+//!
+//! ## How to fix it
+//!
+//! Lead both the same way. After an unknown account every proof fails, after the same words. Where it
+//! is meant so, accept it by name: `accept = ["enumeration"]`.
+//!
+//! ## Before
+//!
+//! ```toml
+//! [states.who]
+//! type = "identify"
+//! by = ["digits"]
+//! prompt = "Your account number, please."
+//! on = { found = "pin", unknown = "bye" }
+//! ```
+//!
+//! ## After
+//!
+//! ```toml
+//! [states.who]
+//! type = "identify"
+//! by = ["digits"]
+//! prompt = "Your account number, please."
+//! on = { found = "pin", unknown = "pin" }
+//! ```
+
+use super::{Report, Rule, Subject};
+use crate::diagnostic::Severity;
+use crate::flow::outcome::Outcome;
+use crate::flow::state::Kind;
+
+pub(super) const RULE: Rule = Rule {
+    code: "enumeration",
+    title: "an answer that tells whether an account exists or is locked",
+    severity: Severity::Warning,
+    source: include_str!("enumeration.rs"),
+    check,
+};
+
+fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for (_, state) in subject.states() {
+        let (one, other, what) = match &state.kind {
+            Kind::Identify(_) => (Outcome::Found, Outcome::Unknown, "whether an account exists"),
+            Kind::GatherPin(_) | Kind::GatherPasscode(_) => {
+                (Outcome::Failed, Outcome::Locked, "whether an account is locked")
+            }
+            _ => continue,
+        };
+        if let (Some(first), Some(second)) = (state.routes.get(&one), state.routes.get(&other))
+            && first.state != second.state
+        {
+            let message = format!("`{}` tells a stranger {what}", state.name);
+            let finding = report
+                .finding(message, &second.place)
+                .label(format!("`{one}` leads elsewhere"), first.place.clone())
+                .help(format!("lead `{one}` and `{other}` the same way"));
+            report.add_at(state, finding);
+        }
+        if let Kind::Identify(identify) = &state.kind
+            && identify.caller_id
+            && identify.listen.is_some()
+        {
+            let message = format!("`{}` asks callers whose number is unknown alone", state.name);
+            let help = "ask everybody, or accept that a number shown tells of a customer";
+            report.add_at(state, report.finding(message, &state.place).help(help));
+        }
+    }
+}
