@@ -10,6 +10,7 @@ pub mod demo;
 pub mod diagnostic;
 pub mod directory;
 pub mod document;
+pub mod draw;
 pub mod engine;
 pub mod exchange;
 pub mod flow;

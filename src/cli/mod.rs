@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod explain;
 mod files;
+mod graph;
 mod hash_pin;
 pub mod replay;
 mod schema;
@@ -44,6 +45,8 @@ enum Command {
     Replay(replay::Args),
     /// Ring a flow in the terminal.
     Simulate(simulate::Args),
+    /// Draw a flow, what changed in it, or the way of a call.
+    Graph(graph::Args),
     /// Print the JSON Schema of flow files, for editors.
     Schema,
     /// Print the hash of a PIN, for the accounts file.
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Replay(args) => Exit::of(replay::run(&args)),
         Command::Simulate(args) => Exit::of(simulate::run(&args)),
+        Command::Graph(args) => graph::run(&args),
         Command::Schema => schema::run(),
         Command::HashPin => hash_pin::run(),
         Command::Completions(args) => completions::run::<Cli>(&args),

@@ -15,6 +15,7 @@ mod docs;
 mod e2e;
 mod flows;
 mod golden;
+mod graph;
 mod replay;
 mod service_codes;
 mod store;

@@ -64,7 +64,7 @@ fn the_core_names_nothing_of_the_shell() {
         "telemetry",
         "ui",
     ];
-    for folder in ["src/flow", "src/check", "src/engine", "src/twiml"] {
+    for folder in ["src/flow", "src/check", "src/engine", "src/twiml", "src/draw"] {
         for path in files(folder, "rs") {
             let code = code(&path);
             for name in outside {

@@ -1,0 +1,132 @@
+//! `callgate graph`: a flow drawn, two editions of it compared, or calls followed through it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::ValueEnum;
+
+use super::{Exit, files, print, say};
+use crate::diagnostic::any_error;
+use crate::draw::{self, Picture};
+use crate::flow::{self, Flow};
+use crate::render;
+use crate::replay::folder::{Wish, replace, run_all};
+
+/// What `graph` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  callgate graph bank --out bank.svg                       the flow of flows/bank.toml
+  callgate graph flows/bank.toml --format mermaid          for a page of Markdown
+  callgate graph --diff main/bank.toml flows/bank.toml --out diff.svg
+                                                           what a change adds, removes and changes
+  callgate graph bank --trace fixtures/calls/bank.balance.toml --out call.svg
+                                                           the way of a call
+  callgate graph bank --trace fixtures/calls --out all.svg
+                                                           what all of them reach, and what none does")]
+pub(super) struct Args {
+    /// A flow file, or the name of one in ./flows.
+    #[arg(value_name = "FLOW", required_unless_present = "diff", conflicts_with = "diff")]
+    flow: Option<PathBuf>,
+
+    /// Draw what is otherwise in the second of two flow files.
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"])]
+    diff: Option<Vec<PathBuf>>,
+
+    /// Draw the ways that the calls of a transcript, or of a folder of them, take.
+    #[arg(long, value_name = "TRANSCRIPT", conflicts_with = "diff")]
+    trace: Option<PathBuf>,
+
+    /// What is written.
+    #[arg(long, value_enum, default_value_t = Format::Svg)]
+    format: Format,
+
+    /// Write into this file instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A picture, for browsers.
+    Svg,
+    /// For Graphviz.
+    Dot,
+    /// For Markdown.
+    Mermaid,
+}
+
+pub(super) fn run(args: &Args) -> Exit {
+    match picture(args).and_then(|picture| write(args, &picture)) {
+        Ok(()) => Exit::Well,
+        Err((exit, message)) => {
+            say(&format!("error: {message}"));
+            exit
+        }
+    }
+}
+
+type Failure = (Exit, String);
+
+fn picture(args: &Args) -> Result<Picture, Failure> {
+    if let Some([old, new]) = args.diff.as_deref() {
+        return Ok(draw::between(read(old)?.as_ref(), read(new)?.as_ref()));
+    }
+    let path = found(args.flow.as_deref().unwrap_or(Path::new("flows")));
+    let flow = read(&path)?;
+    let Some(trace) = &args.trace else { return Ok(draw::of(&flow)) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let wish = Wish {
+        paths: vec![trace.clone()],
+        flows: folder.unwrap_or(Path::new(".")).to_owned(),
+        ..Wish::default()
+    };
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| (Exit::Environment, format!("no threads to run on: {error}")))?;
+    let outcomes =
+        runtime.block_on(run_all(&wish)).map_err(|error| (Exit::Usage, error.to_string()))?;
+    let calls: Vec<_> = outcomes
+        .into_iter()
+        .map(|outcome| outcome.report.hops)
+        .filter(|hops| hops.iter().any(|hop| hop.at.flow == flow.name))
+        .collect();
+    if calls.is_empty() {
+        let message = format!("no call of `{}` comes to the flow `{}`", trace.display(), flow.name);
+        return Err((Exit::Usage, message));
+    }
+    Ok(draw::walked(&flow, &calls))
+}
+
+/// The file that is meant: a name alone is one of ./flows.
+fn found(path: &Path) -> PathBuf {
+    let named = Path::new("flows").join(path).with_extension("toml");
+    if !path.exists() && named.exists() { named } else { path.to_owned() }
+}
+
+fn read(path: &Path) -> Result<Arc<Flow>, Failure> {
+    if path.is_dir() {
+        let message = format!("`{}` is a folder; name one flow file", path.display());
+        return Err((Exit::Usage, message));
+    }
+    let files =
+        files::flows(&[path.to_owned()]).map_err(|error| (error.exit(), error.to_string()))?;
+    let (flows, findings) = flow::read(&files.all);
+    if any_error(&findings) {
+        let shown = render::human::render(&findings, &files.all, false);
+        return Err((Exit::Findings, format!("the flow has errors\n{shown}")));
+    }
+    let named = flows.iter().find(|flow| files.named.contains(&flow.file));
+    named.cloned().ok_or_else(|| (Exit::Findings, format!("no flow in `{}`", path.display())))
+}
+
+fn write(args: &Args, picture: &Picture) -> Result<(), Failure> {
+    let text = match args.format {
+        Format::Svg => draw::svg::write(picture),
+        Format::Dot => draw::dot::write(picture),
+        Format::Mermaid => draw::mermaid::write(picture),
+    };
+    if let Some(file) = &args.out {
+        return replace(file, &text).map_err(|error| (Exit::Environment, error.to_string()));
+    }
+    print(&text);
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Pictures of flows: whole, compared, and with the ways of calls in them.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use callgate::draw::{self, Mark, Sort};
+use callgate::flow;
+use callgate::twiml::grammar;
+
+use crate::support::house::command_in;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn bank() -> String {
+    std::fs::read_to_string(root().join("flows/bank.toml")).unwrap()
+}
+
+fn read(text: &str) -> std::sync::Arc<flow::Flow> {
+    flow::read_one("flow.toml", text).0.unwrap()
+}
+
+#[test]
+fn every_state_and_way_is_drawn_in_every_format() {
+    let picture = draw::of(&read(&bank()));
+    let (svg, dot) = (draw::svg::write(&picture), draw::dot::write(&picture));
+    let mermaid = draw::mermaid::write(&picture);
+    grammar::read(&svg).expect("well-formed XML");
+    for card in &picture.cards {
+        assert!(svg.contains(&format!(">{}</text>", card.name)), "{}", card.name);
+        assert!(dot.contains(&format!("\"{}\" [label=", card.name)), "{}", card.name);
+        assert!(mermaid.contains(&format!("<b>{}</b>", card.name)), "{}", card.name);
+    }
+    assert!(dot.contains("\"balance\" -> \"prove\" [label=\"step up\", style=bold"));
+    assert!(dot.contains(
+        "\"agent\" -> \"nobody\" [label=\"busy, no_answer, failed, declined\", style=dashed"
+    ));
+    assert!(svg.contains("stroke-dasharray") && svg.contains("requires strict"));
+    let lines = mermaid.lines().filter(|line| line.contains("|\"")).count();
+    assert_eq!(lines, picture.ways.len());
+}
+
+#[test]
+fn a_difference_names_what_was_added_removed_and_changed() {
+    let new = bank()
+        .replace("requires = \"strong\"", "requires = \"basic\"")
+        .replace("busy = \"nobody\"", "busy = \"extra\"")
+        .replace(
+            "# ---- ways out ----",
+            "[states.extra]\ntype = \"say\"\nprompt = \"Busy.\"\nnext = \"nobody\"",
+        );
+    let picture = draw::between(&read(&bank()), &read(&new));
+    let marked: Vec<_> = picture
+        .cards
+        .iter()
+        .filter(|card| card.mark != Mark::Plain)
+        .map(|card| (card.name.as_str(), card.mark, card.remark.as_str()))
+        .collect();
+    assert_eq!(
+        marked,
+        [
+            ("balance", Mark::Changed, "requires"),
+            ("extra", Mark::Added, ""),
+            ("agent", Mark::Changed, "on")
+        ]
+    );
+    let ways: Vec<_> = picture
+        .ways
+        .iter()
+        .filter(|way| way.mark != Mark::Plain)
+        .map(|way| (picture.cards[way.to].name.as_str(), way.labels.join(","), way.mark))
+        .collect();
+    assert_eq!(
+        ways,
+        [
+            ("nobody", "next".to_owned(), Mark::Added),
+            ("extra", "busy".to_owned(), Mark::Added),
+            ("nobody", "busy".to_owned(), Mark::Removed)
+        ]
+    );
+    let back = draw::between(&read(&new), &read(&bank()));
+    assert!(back.cards.iter().any(|card| card.name == "extra" && card.mark == Mark::Removed));
+    let same = draw::between(&read(&bank()), &read(&format!("# a comment\n{}", bank())));
+    assert!(same.cards.iter().all(|card| card.mark == Mark::Plain), "comments are no change");
+}
+
+#[test]
+fn the_way_of_a_call_is_drawn() {
+    let trace = root().join("fixtures/calls/bank.balance.toml");
+    let run = |format: &str| {
+        let mut command = command_in(&root());
+        command.args(["graph", "bank", "--trace"]).arg(&trace).args(["--format", format]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let dot = run("dot");
+    let walked = |from: &str, to: &str| {
+        let line = format!("\"{from}\" -> \"{to}\"");
+        dot.lines().any(|found| found.contains(&line) && found.contains("penwidth=3"))
+    };
+    for (from, to) in [
+        ("menu", "balance"),
+        ("balance", "prove"),
+        ("prove", "code"),
+        ("code", "done"),
+        ("done", "balance"),
+        ("balance", "more"),
+        ("more", "bye"),
+    ] {
+        assert!(walked(from, to), "{from} -> {to}\n{dot}");
+    }
+    assert!(!walked("menu", "agent"));
+    grammar::read(&run("svg")).expect("well-formed XML");
+}
+
+#[test]
+fn sixty_states_are_laid_out_apart() {
+    let mut text = String::from("name = \"big\"\nstart = \"s0\"\n");
+    for n in 0..60 {
+        let (a, b, c) = ((n * 7 + 1) % 60, (n * 3 + 2) % 60, (n * 11 + 5) % 60);
+        let _ = write!(
+            text,
+            "[states.s{n}]\ntype = \"menu\"\nprompt = \"Press.\"\nkeys = {{ 1 = \"s{a}\", 2 = \"s{b}\" }}\non = {{ no_input = \"s{c}\", no_match = \"s0\" }}\n"
+        );
+    }
+    let picture = draw::of(&read(&text));
+    assert!(picture.ways.iter().any(|way| way.sort == Sort::Failure));
+    let svg = draw::svg::write(&picture);
+    assert_eq!(svg.matches("class=\"name\"").count(), 60);
+}
+
+#[test]
+fn what_cannot_be_drawn_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let output = command_in(folder.path()).arg("graph").args(args).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, stderr) = run(&["nowhere.toml"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("there is no `nowhere.toml`"), "{stderr}");
+    std::fs::write(folder.path().join("a.toml"), "name = \"a\"\n").unwrap();
+    let (code, stderr) = run(&["a.toml"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("missing-key"), "{stderr}");
+}
