@@ -1,16 +1,22 @@
 //! `callgate replay`: runs transcripts of calls, and says what came back otherwise.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::replay::folder::{FolderError, Outcome, Wish, replace, run_all};
-use crate::replay::junit;
+use clap::ValueEnum;
+
+use crate::flow::{self, FlowSet};
+use crate::replay::folder::{FolderError, Outcome, Wish, read_flows, replace, run_all};
+use crate::replay::{against, coverage, junit};
 
 const EXAMPLES: &str = "\
 Examples:
   callgate replay                                 run every transcript of fixtures/calls
   callgate replay --filter balance                those with `balance` in their path
   callgate replay --flows new/ --junit out.xml    against other flows, for a build server
+  callgate replay --coverage                      which states and ways out no transcript reaches
+  callgate replay --against new/                  who would end elsewhere, prove more, hear other words
+  callgate replay --against new/ --format markdown    the same, for a pull request
   callgate replay --bless fixtures/calls/bank.balance.toml
                                                   write what came back into the transcript
 
@@ -36,6 +42,27 @@ pub struct Args {
     /// The folder of flows for transcripts that name none of their own.
     #[arg(long, value_name = "DIR", default_value = "flows")]
     pub flows: PathBuf,
+    /// Say what of each flow the transcripts reach, and what none does.
+    #[arg(long, conflicts_with = "against")]
+    pub coverage: bool,
+    /// Say what would come of the same calls with the flows of this folder instead.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["bless", "junit"])]
+    pub against: Option<PathBuf>,
+    /// How `--against` says it.
+    #[arg(long, value_enum, default_value_t = Format::Text, requires = "against")]
+    pub format: Format,
+}
+
+/// How what would be otherwise is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For a comment on a pull request.
+    Markdown,
 }
 
 /// Runs the command and gives its exit code.
@@ -52,27 +79,81 @@ pub fn run_with(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
         flows: args.flows.clone(),
         bless: args.bless,
     };
-    let outcomes = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(run_all(&wish)),
-        Err(error) => return say(err, 3, &format!("no threads to run on: {error}")),
-    };
-    let outcomes = match outcomes {
-        Ok(outcomes) if outcomes.is_empty() => {
-            return say(err, 2, "there is no transcript to run there");
-        }
+    let outcomes = match outcomes(&wish) {
         Ok(outcomes) => outcomes,
-        Err(error @ FolderError::Write { .. }) => return say(err, 3, &error.to_string()),
-        Err(error) => return say(err, 2, &error.to_string()),
+        Err((code, message)) => return say(err, code, &message),
     };
+    if let Some(folder) = &args.against {
+        return match against(args, &wish, folder, &outcomes, out) {
+            Ok(code) => code,
+            Err((code, message)) => say(err, code, &message),
+        };
+    }
     if let Some(file) = &args.junit
         && let Err(error) = replace(file, &junit::document(&outcomes))
     {
         return say(err, 3, &error.to_string());
     }
     match print(&outcomes, args.bless, out) {
+        Ok(()) if args.coverage => match cover(args, &outcomes, out) {
+            Ok(()) => u8::from(outcomes.iter().any(|outcome| !outcome.passed())),
+            Err((code, message)) => say(err, code, &message),
+        },
         // Whoever reads may stop reading.
         Ok(()) | Err(_) => u8::from(outcomes.iter().any(|outcome| !outcome.passed())),
     }
+}
+
+type Failure = (u8, String);
+
+fn outcomes(wish: &Wish) -> Result<Vec<Outcome>, Failure> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| (3, format!("no threads to run on: {error}")))?;
+    match runtime.block_on(run_all(wish)) {
+        Ok(outcomes) if outcomes.is_empty() => {
+            Err((2, "there is no transcript to run there".to_owned()))
+        }
+        Ok(outcomes) => Ok(outcomes),
+        Err(error @ FolderError::Write { .. }) => Err((3, error.to_string())),
+        Err(error) => Err((2, error.to_string())),
+    }
+}
+
+/// The flows of a folder, which have been read without an error before.
+fn flows(folder: &Path) -> Result<FlowSet, Failure> {
+    let sources = read_flows(folder).map_err(|error| (2, error.to_string()))?;
+    Ok(flow::read(&sources).0)
+}
+
+fn against(
+    args: &Args,
+    wish: &Wish,
+    folder: &Path,
+    before: &[Outcome],
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
+    let now = outcomes(&Wish { flows: folder.to_owned(), ..wish.clone() })?;
+    let (old, new) = (flows(&args.flows)?, flows(folder)?);
+    let changes = against::compare((&old, before), (&new, &now));
+    let shown = match args.format {
+        Format::Text => against::text(&changes, before.len()),
+        Format::Json => format!("{:#}\n", against::json(&changes, before.len())),
+        Format::Markdown => against::markdown(&changes, before.len()),
+    };
+    // Whoever reads may stop reading.
+    let _ = out.write_all(shown.as_bytes());
+    Ok(u8::from(!changes.is_empty()))
+}
+
+fn cover(args: &Args, outcomes: &[Outcome], out: &mut dyn Write) -> Result<(), Failure> {
+    let measured = coverage::measure(&flows(&args.flows)?, outcomes);
+    for coverage in coverage::touched(&measured) {
+        for line in coverage.lines() {
+            // Whoever reads may stop reading.
+            let _ = writeln!(out, "{line}");
+        }
+    }
+    Ok(())
 }
 
 fn say(err: &mut dyn Write, code: u8, message: &str) -> u8 {

@@ -6,7 +6,9 @@
 //! [`bless`](bless::bless) writes what came back into it, and [`folder`] does so with many at once.
 //! [`phone`] is the same provider with a person at the keys.
 
+pub mod against;
 pub mod bless;
+pub mod coverage;
 pub mod folder;
 pub mod junit;
 pub mod phone;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use callgate::cli::replay::{Args, run_with};
+use callgate::cli::replay::{Args, Format, run_with};
 use callgate::diagnostic::any_error;
 use callgate::flow;
 use callgate::replay::folder::{Wish, read_flows, run_all};
@@ -16,7 +16,16 @@ fn root() -> PathBuf {
 }
 
 fn args(paths: &[PathBuf], flows: PathBuf) -> Args {
-    Args { paths: paths.to_vec(), bless: false, filter: None, junit: None, flows }
+    Args {
+        paths: paths.to_vec(),
+        bless: false,
+        filter: None,
+        junit: None,
+        flows,
+        coverage: false,
+        against: None,
+        format: Format::Text,
+    }
 }
 
 /// The exit code, what is printed, and what is complained of.
@@ -309,5 +318,60 @@ fn nobody_learns_which_accounts_exist() {
     ] {
         assert_eq!(heard(somebody), heard(nobody));
         assert!(heard(somebody).len() > 4);
+    }
+}
+
+/// What a pull request does to calls that were made: who gets in now, and what they hear.
+#[test]
+fn other_flows_tell_who_would_get_in() {
+    let (folder, flows, calls) = copy();
+    let new = folder.path().join("new");
+    copy_folder(&flows, &new);
+    let bank = new.join("bank.toml");
+    let text = fs::read_to_string(&bank).unwrap();
+    let old =
+        "requires = \"strong\"\nstep_up  = \"prove\"\non       = { denied = \"not_proved\" }\n";
+    assert!(text.contains(old));
+    let open = text.replace(old, "").replace("balance      = \"strong\"", "");
+    let open = open.replace("Your balance is {{ account.balance | money }}.", "It is high.");
+    let open = open.replace("Su saldo es de {{ account.balance | money }}.", "Es alto.");
+    fs::write(&bank, open).unwrap();
+    let mut args = args(&[calls], flows);
+    args.against = Some(new.clone());
+    args.filter = Some("bank.".into());
+    let (code, out, err) = replay(&args);
+    assert_eq!((code, err.as_str()), (1, ""), "{out}");
+    let of = |name: &str| {
+        let from = out.find(&format!("{name}.toml\n")).unwrap_or_else(|| panic!("{name}\n{out}"));
+        out[from..].split("\n/").next().unwrap().to_owned()
+    };
+    assert!(of("bank.code_wrong").contains("gets in: bank.balance"), "{out}");
+    assert!(of("bank.balance").contains("less"), "{out}");
+    assert!(of("bank.balance").contains("+ It is high."), "{out}");
+    assert!(!out.contains("bank.agent.toml"), "{out}");
+
+    args.format = Format::Json;
+    let json: serde_json::Value = serde_json::from_str(&replay(&args).1).unwrap();
+    assert!(!json["changed"].as_array().unwrap().is_empty());
+    args.format = Format::Markdown;
+    assert!(replay(&args).1.contains("```diff"));
+    args.against = Some(root().join("flows"));
+    assert_eq!(replay(&args).0, 0, "the same flows do the same");
+}
+
+#[test]
+fn coverage_names_what_no_transcript_reaches() {
+    let mut args = args(&[root().join("fixtures/calls")], root().join("flows"));
+    args.filter = Some("bank.balance.toml".into());
+    args.coverage = true;
+    let (code, out, _) = replay(&args);
+    assert_eq!(code, 0, "{out}");
+    let row = out.lines().find(|line| line.trim_start().starts_with("balance ")).unwrap();
+    assert_eq!(
+        row.split_whitespace().collect::<Vec<_>>().join(" "),
+        "balance 2 next: 1 denied: 0 step_up: 1"
+    );
+    for missing in ["spanish is never entered", "welcome: no_match", "more: 1", "code: failed"] {
+        assert!(out.contains(&format!("    {missing}\n")), "{missing}\n{out}");
     }
 }
