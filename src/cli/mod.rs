@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod explain;
 mod files;
+mod fmt;
 mod graph;
 mod hash_pin;
 pub mod replay;
@@ -45,6 +46,8 @@ enum Command {
     Replay(replay::Args),
     /// Ring a flow in the terminal.
     Simulate(simulate::Args),
+    /// Lay flow files out in their one layout, comments kept.
+    Fmt(fmt::Args),
     /// Draw a flow, what changed in it, or the way of a call.
     Graph(graph::Args),
     /// Print the JSON Schema of flow files, for editors.
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Replay(args) => Exit::of(replay::run(&args)),
         Command::Simulate(args) => Exit::of(simulate::run(&args)),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Schema => schema::run(),
         Command::HashPin => hash_pin::run(),

@@ -3,6 +3,7 @@
 //! Reading never stops at the first mistake: [`read`] gives every flow that could be read and every
 //! finding of every file. A [`FlowSet`] without errors is closed: each name in it leads somewhere.
 
+pub mod canonical;
 pub mod condition;
 pub mod edge;
 pub mod hours;
