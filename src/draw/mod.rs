@@ -196,7 +196,7 @@ fn card(flow: &Flow, state: &State) -> Card {
 
 fn group_of(kind: &Kind) -> Group {
     match kind {
-        Kind::Say(_) => Group::Speaks,
+        Kind::Say(_) | Kind::SendLink(_) => Group::Speaks,
         Kind::Menu(_) | Kind::Gather(_) | Kind::Identify(_) => Group::Asks,
         Kind::GatherPin(_)
         | Kind::GatherPasscode(_)

@@ -7,6 +7,7 @@ pub(super) const NEVER: u32 = u32::MAX;
 
 /// Facts, each with an upper bound of its age in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts of a call, each on its own")]
 pub(in crate::check) struct Known {
     /// By [`Fact::ALL`].
     ages_s: [u32; Fact::ALL.len()],
@@ -16,6 +17,8 @@ pub(in crate::check) struct Known {
     pub(super) code: bool,
     /// The message and the call went to different telephones.
     apart: bool,
+    /// The service code came from a web session with two factors, for a guard has shown it.
+    strong: bool,
 }
 
 /// A set of facts, a bit each.
@@ -23,8 +26,13 @@ type Set = u8;
 
 impl Known {
     /// Nothing is proved, and nobody is claimed.
-    pub(super) const NOTHING: Self =
-        Self { ages_s: [NEVER; Fact::ALL.len()], real: false, code: false, apart: false };
+    pub(super) const NOTHING: Self = Self {
+        ages_s: [NEVER; Fact::ALL.len()],
+        real: false,
+        code: false,
+        apart: false,
+        strong: false,
+    };
 
     /// Somebody else is claimed: whatever was proved is gone.
     pub(super) fn claimed(real: bool) -> Self {
@@ -39,6 +47,7 @@ impl Known {
             }
         }
         self.apart &= !matches!(fact, Fact::SmsOtp | Fact::Callback);
+        self.strong &= fact != Fact::ServiceCode;
         self
     }
 
@@ -73,8 +82,8 @@ impl Known {
     }
 
     /// What two must share for one to cover the other.
-    pub(super) fn kind(&self) -> (u8, bool, bool, bool) {
-        (self.fresh(None), self.real, self.code, self.apart)
+    pub(super) fn kind(&self) -> (u8, bool, bool, bool, bool) {
+        (self.fresh(None), self.real, self.code, self.apart, self.strong)
     }
 
     /// The higher of the bounds.
@@ -94,8 +103,9 @@ impl Known {
     /// Whether the level is met for certain.
     pub(in crate::check) fn meets(&self, level: &Level) -> bool {
         let fresh = self.fresh(within_s(level));
+        let weak = if self.strong { Weak::Counts } else { Weak::No };
         subsets(fresh)
-            .any(|set| (self.apart || set & PHONE != PHONE) && holds(&level.formula, set, Weak::No))
+            .any(|set| (self.apart || set & PHONE != PHONE) && holds(&level.formula, set, weak))
     }
 
     /// Whether the level would be met if nothing grew old.
@@ -108,7 +118,13 @@ impl Known {
         let may = |set: &Set| holds(&level.formula, *set, Weak::Counts);
         let sets: Vec<_> = subsets(self.fresh(None)).filter(may).collect();
         let least = |set: &&Set| !sets.iter().any(|other| other != *set && other & **set == *other);
-        sets.iter().filter(least).map(|set| self.with(*set, within_s(level))).collect()
+        let met = |set: &Set| {
+            let mut known = self.with(*set, within_s(level));
+            // What holds only if the service code counts shows that it does.
+            known.strong |= !holds(&level.formula, *set, Weak::No);
+            known
+        };
+        sets.iter().filter(least).map(met).collect()
     }
 
     fn with(mut self, set: Set, within_s: Option<u32>) -> Self {

@@ -104,6 +104,7 @@ fn shared<'f>(walks: &Walks<'f>, way: &[&Arrival<'f>], level: &Level) -> Option<
         let (success, fact) = match &state.kind {
             Kind::GatherPin(_) => (Outcome::Ok, Fact::Pin),
             Kind::GatherPasscode(_) => (Outcome::Ok, Fact::Passcode),
+            Kind::GatherServiceCode(_) => (Outcome::Ok, Fact::ServiceCode),
             Kind::GatherOtp(_) => (Outcome::Ok, Fact::SmsOtp),
             Kind::Callback(_) => (Outcome::Ok, Fact::Callback),
             _ => return None,
@@ -127,6 +128,7 @@ fn is_proof(kind: &Kind) -> bool {
             | Kind::GatherPasscode(_)
             | Kind::SendSmsOtp(_)
             | Kind::GatherOtp(_)
+            | Kind::GatherServiceCode(_)
             | Kind::Callback(_)
     )
 }
@@ -173,15 +175,19 @@ fn ended(state: &State, outcome: &Outcome) -> Option<String> {
         (Kind::Identify(_), _) => silent(),
         (Kind::GatherPin(_), Outcome::Ok) => "key the right PIN".into(),
         (Kind::GatherPasscode(_), Outcome::Ok) => "say the right passcode".into(),
-        (Kind::GatherPin(_) | Kind::GatherPasscode(_), Outcome::Locked) => {
-            "give wrong ones until none is looked at".into()
-        }
+        (Kind::GatherServiceCode(_), Outcome::Ok) => "key the code from the web".into(),
+        (Kind::GatherServiceCode(_), Outcome::Failed) => silent(),
+        (Kind::SendLink(_), Outcome::Sent) => "a link is sent".into(),
+        (
+            Kind::GatherPin(_) | Kind::GatherPasscode(_) | Kind::GatherServiceCode(_),
+            Outcome::Locked,
+        ) => "give wrong ones until none is looked at".into(),
         (Kind::GatherPin(_) | Kind::GatherPasscode(_), _) => silent(),
         (Kind::SendSmsOtp(_), Outcome::Sent) => "a code is sent".into(),
-        (Kind::SendSmsOtp(_) | Kind::Callback(_), Outcome::Unavailable) => {
+        (Kind::SendSmsOtp(_) | Kind::SendLink(_) | Kind::Callback(_), Outcome::Unavailable) => {
             "no telephone on file will do".into()
         }
-        (Kind::SendSmsOtp(_) | Kind::Callback(_), Outcome::Limited) => {
+        (Kind::SendSmsOtp(_) | Kind::SendLink(_) | Kind::Callback(_), Outcome::Limited) => {
             "too many were sent before".into()
         }
         (Kind::GatherOtp(_), Outcome::Ok) => "key the code that was sent".into(),

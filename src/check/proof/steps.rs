@@ -82,7 +82,8 @@ fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
         (Kind::GatherPin(_), Outcome::Ok) => proved(Fact::Pin, 0),
         (Kind::GatherPasscode(_), Outcome::Ok) => proved(Fact::Passcode, 0),
         (Kind::SendSmsOtp(_), Outcome::Sent) => Some(known.with_code(true)),
-        (Kind::SendSmsOtp(_) | Kind::Callback(_), Outcome::Unavailable) => {
+        (Kind::GatherServiceCode(_), Outcome::Ok) => proved(Fact::ServiceCode, 0),
+        (Kind::SendSmsOtp(_) | Kind::SendLink(_) | Kind::Callback(_), Outcome::Unavailable) => {
             known.real.then_some(known)
         }
         (Kind::GatherOtp(_), Outcome::Expired) => Some(known),
