@@ -56,24 +56,28 @@ fn next(reply: &Reply) -> Wants {
     Wants::Turn(gather.unwrap())
 }
 
+/// Rings and claims the account: the call waits for its PIN.
+async fn ring_to_pin(exchange: &Exchange, sid: Sid) -> (CallId, Sid, Wants) {
+    let call = CallId::of("AC1", &sid);
+    let ring = Ring {
+        call,
+        sid: sid.clone(),
+        flow: "desk".into(),
+        line: "+15005550006".into(),
+        from: None,
+        attestation: Attestation::None,
+        forwarded: false,
+    };
+    let reply = serve(exchange, call, &sid, Wants::Ring(Box::new(ring)), "").await;
+    let reply = serve(exchange, call, &sid, next(&reply), ACCOUNT).await;
+    (call, sid, next(&reply))
+}
+
 async fn guess_in_parallel(store: Arc<dyn Store>) {
     let exchange = exchange(store);
     let mut ready = Vec::new();
     for n in 0..CALLS {
-        let sid = Sid(format!("CA{n}"));
-        let call = CallId::of("AC1", &sid);
-        let ring = Ring {
-            call,
-            sid: sid.clone(),
-            flow: "desk".into(),
-            line: "+15005550006".into(),
-            from: None,
-            attestation: Attestation::None,
-            forwarded: false,
-        };
-        let reply = serve(&exchange, call, &sid, Wants::Ring(Box::new(ring)), "").await;
-        let reply = serve(&exchange, call, &sid, next(&reply), ACCOUNT).await;
-        ready.push((call, sid, next(&reply)));
+        ready.push(ring_to_pin(&exchange, Sid(format!("CA{n}"))).await);
     }
     let guesses: Vec<_> = ready
         .into_iter()
@@ -125,20 +129,8 @@ async fn guesses_through_two_servers_share_one_limit() {
     for n in 0..60 {
         let exchange = if n % 2 == 0 { one.clone() } else { two.clone() };
         guesses.push(tokio::spawn(async move {
-            let sid = Sid(format!("CB{n}"));
-            let call = CallId::of("AC1", &sid);
-            let ring = Ring {
-                call,
-                sid: sid.clone(),
-                flow: "desk".into(),
-                line: "+15005550006".into(),
-                from: None,
-                attestation: Attestation::None,
-                forwarded: false,
-            };
-            let reply = serve(&exchange, call, &sid, Wants::Ring(Box::new(ring)), "").await;
-            let reply = serve(&exchange, call, &sid, next(&reply), ACCOUNT).await;
-            serve(&exchange, call, &sid, next(&reply), "111222").await;
+            let (call, sid, wants) = ring_to_pin(&exchange, Sid(format!("CB{n}"))).await;
+            serve(&exchange, call, &sid, wants, "111222").await;
             let journal = exchange.journal(call).await.unwrap();
             let wrong = |answer: &&Answer| **answer == Answer::Verdict(Verdict::Wrong);
             journal.iter().flat_map(|entry| &entry.answers).filter(wrong).count()
