@@ -3,6 +3,7 @@
 //! This is the one place that reads the environment.
 
 mod read;
+mod redis;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,8 +29,10 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// The folder of flow files.
     pub flows: PathBuf,
-    /// `embedded:<path>`, `redis://…` or `memory:`.
+    /// `embedded:<path>`, `redis://…` (or `+sentinel`, `+cluster`) or `memory:`.
     pub store: String,
+    /// What its address does not say.
+    pub store_options: crate::store::Options,
     /// What seals and hashes.
     pub vault: Vault,
     /// The provider.

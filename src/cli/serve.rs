@@ -70,7 +70,13 @@ impl Failure {
             Self::Config(_) | Self::Carrier(_) => Exit::Usage,
             Self::Files(error) => error.exit(),
             Self::Findings { exit, .. } => *exit,
-            Self::Open(OpenError::Unknown | OpenError::NotSupportedYet(_)) => Exit::Usage,
+            Self::Open(
+                OpenError::Unknown
+                | OpenError::RedisAddress
+                | OpenError::SentinelAddress
+                | OpenError::ClusterAddress
+                | OpenError::Authority,
+            ) => Exit::Usage,
             Self::Open(_)
             | Self::Ping { .. }
             | Self::Server(_)
@@ -161,8 +167,16 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     check_lines(&config, &flows)?;
     let accounts = read_accounts(&config.accounts)?;
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
-    let store = store::open(&config.store).await?;
+    let store = store::open_with(&config.store, &config.store_options).await?;
     store.ping().await.map_err(|error| Failure::Ping { error })?;
+    match store.outlook().await {
+        Ok(told) => {
+            for advice in told {
+                tracing::warn!(%advice, "the store is not what calls can rely on");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the store does not tell how it is set up"),
+    }
     let links = Links::new(&config.public_url);
     let (Some(auth_token), Some(sender)) =
         (config.twilio.auth_tokens.first().cloned(), config.twilio.sender.clone())

@@ -44,6 +44,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         root.item("admin_listen").map_or(Some(ADMIN_LISTEN), |item| read_address(&item));
     let flows = root.item("flows").map_or(Some("flows"), |item| item.name());
     let store = read_store(&root, folder);
+    let store_options = super::redis::read(&root, store.as_deref(), folder);
     let vault = read_state_key(&root, folder);
     let twilio = root.required("twilio").and_then(|item| read_twilio(&item, folder));
     let lines = root.required("lines").and_then(|item| read_lines(&item));
@@ -78,6 +79,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         admin_listen: admin_listen?,
         flows: folder.join(flows?),
         store: store?,
+        store_options,
         vault: vault?,
         twilio: Twilio { sender, ..twilio? },
         lines: lines?,
@@ -124,8 +126,7 @@ fn read_store(root: &Reader<'_>, folder: &Path) -> Option<String> {
     if let Some(path) = text.strip_prefix("embedded:") {
         return Some(format!("embedded:{}", folder.join(path).display()));
     }
-    let known = ["redis://", "rediss://", "redis+cluster://", "redis+sentinel://"];
-    if text != "memory:" && !known.iter().any(|scheme| text.starts_with(scheme)) {
+    if text != "memory:" && !super::redis::is_address(text) {
         item.report(
             Finding::error("bad-store", "`store` names no store", item.place())
                 .help("write \"embedded:callgate.redb\" or \"redis://127.0.0.1:6379\""),
@@ -136,7 +137,7 @@ fn read_store(root: &Reader<'_>, folder: &Path) -> Option<String> {
 }
 
 /// A secret from the environment variable that `{key}_env` names, or the file that `{key}_file` does.
-fn read_secret(
+pub(super) fn read_secret(
     table: &Reader<'_>,
     key: &str,
     default_env: Option<&str>,

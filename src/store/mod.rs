@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use crate::engine::id::{CallId, EffectId, TurnId};
 
-pub use open::{OpenError, open};
+pub use open::{OpenError, Options, Replicas, open, open_with};
 
 /// How often a call has changed, and the turn that changed it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,6 +230,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Forgets what has expired by `now`; a store that expires by itself does nothing.
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// What an operator should know of it before the first call, in sentences: a version too old, a
+    /// setting that loses or forgets calls.
+    async fn outlook(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
 use super::Store;
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
@@ -12,16 +14,29 @@ use super::redis::RedisStore;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// None of the forms that name a store.
-    #[error("not a store; write `embedded:<path>`, `redis://<host>:<port>` or `memory:`")]
-    Unknown,
-    /// A form that a later callgate will take.
     #[error(
-        "`{0}` stores are not supported yet; write `redis://<host>:<port>` or `embedded:<path>`"
+        "not a store; write `embedded:<path>`, `redis://<host>:<port>`, `redis+sentinel://…`, \
+         `redis+cluster://…` or `memory:`"
     )]
-    NotSupportedYet(&'static str),
+    Unknown,
     /// `redis://` and then something else than an address.
     #[error("not a Redis address; write `redis://[user:password@]host[:port][/database]`")]
     RedisAddress,
+    /// `redis+sentinel://` and then something else than Sentinels and a primary.
+    #[error(
+        "not the address of Sentinels; write \
+         `redis+sentinel://[user:password@]host[:port],host[:port]/primary[/database]`"
+    )]
+    SentinelAddress,
+    /// `redis+cluster://` and then something else than nodes.
+    #[error(
+        "not the address of a cluster; write \
+         `redis+cluster://[user:password@]host[:port],host[:port]`"
+    )]
+    ClusterAddress,
+    /// The authority's file holds no certificate.
+    #[error("`redis.ca_file` holds no certificate in PEM")]
+    Authority,
     /// `embedded:` and nothing.
     #[error("no file named; write `embedded:<path>`")]
     NoPath,
@@ -72,19 +87,49 @@ pub enum OpenError {
     },
 }
 
+/// What the address does not say of a store in Redis.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The servers' password; it counts above one in the address.
+    pub password: Option<SecretString>,
+    /// Who signs the servers' certificates, in PEM; `None`: those whom all browsers know.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Who else must have a turn before it is answered.
+    pub replicas: Option<Replicas>,
+}
+
+/// How many replicas must have a write, and how long that may take: `WAIT`.
+///
+/// The price: another round trip for every write, and the replica's with it. What it buys: a turn
+/// that was answered outlives the loss of the primary, if a replica that has it is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replicas {
+    /// At least so many.
+    pub count: u32,
+    /// Milliseconds; then the turn is answered as if the store were gone.
+    pub within_ms: u32,
+}
+
+/// [`open_with`] nothing more to say.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+    open_with(url, &Options::default()).await
+}
+
 /// Opens the store that the configuration names: `embedded:<path>`, `redis://…` or `memory:`.
 ///
 /// Redis need not be up: [`Store::ping`] tells. To be called within a tokio runtime.
-pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+pub async fn open_with(url: &str, options: &Options) -> Result<Arc<dyn Store>, OpenError> {
     let (scheme, rest) = url.split_once(':').ok_or(OpenError::Unknown)?;
     match scheme {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "embedded" if rest.is_empty() => Err(OpenError::NoPath),
         "embedded" => Ok(Arc::new(embedded(Path::new(rest)).await?)),
-        "redis" if rest.starts_with("//") => Ok(Arc::new(RedisStore::connect(url)?)),
-        "rediss" => Err(OpenError::NotSupportedYet("rediss://")),
-        "redis+cluster" => Err(OpenError::NotSupportedYet("redis+cluster://")),
-        "redis+sentinel" => Err(OpenError::NotSupportedYet("redis+sentinel://")),
+        "redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "redis+sentinel"
+        | "rediss+sentinel"
+            if rest.starts_with("//") =>
+        {
+            Ok(Arc::new(RedisStore::connect_with(url, options)?))
+        }
         _ => Err(OpenError::Unknown),
     }
 }

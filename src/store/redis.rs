@@ -5,8 +5,10 @@
 //! the caller gives. A partition's shared keys live as long as the longest-lived call in them; what
 //! they name that is gone is dropped when it is met.
 
+mod address;
 mod keys;
 mod link;
+mod outlook;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -20,8 +22,8 @@ use uuid::Uuid;
 use self::keys::{Member, Partition};
 use self::link::{Again, Link, Question, unreadable};
 use super::{
-    Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, OpenError, RecordKey, Revision,
-    Store, StoreError, Stored, Version, due_us, now_us,
+    Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, OpenError, Options, RecordKey,
+    Replicas, Revision, Store, StoreError, Stored, Version, due_us, now_us,
 };
 use crate::engine::id::{CallId, EffectId, TurnId};
 use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, LISTED_CALLS_MAX};
@@ -29,6 +31,7 @@ use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, LISTED_CALLS_MAX};
 /// A store in Redis.
 pub struct RedisStore {
     link: Link,
+    replicas: Option<Replicas>,
     commit: Script,
     claim: Script,
     settle: Script,
@@ -37,11 +40,18 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// A store at this address. Redis need not be up yet: the first question connects, and every
-    /// later one connects anew where it must. To be called within a tokio runtime.
+    /// [`Self::connect_with`] nothing more to say.
     pub fn connect(url: &str) -> Result<Self, OpenError> {
+        Self::connect_with(url, &Options::default())
+    }
+
+    /// A store at this address (its forms: see [`address`]). Redis need not be up yet: the first
+    /// question connects, and every later one connects anew where it must. To be called within a
+    /// tokio runtime.
+    pub fn connect_with(url: &str, options: &Options) -> Result<Self, OpenError> {
         Ok(Self {
-            link: Link::new(url)?,
+            link: Link::new(url, options.clone())?,
+            replicas: options.replicas,
             commit: Script::new(include_str!("lua/commit.lua")),
             claim: Script::new(include_str!("lua/claim.lua")),
             settle: Script::new(include_str!("lua/settle.lua")),
@@ -60,6 +70,18 @@ impl RedisStore {
 
     async fn query<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
         self.link.ask(Question::Pipeline(pipeline), Again::May).await
+    }
+
+    /// Until enough replicas have what was written last to this key.
+    async fn wait_for_replicas(&self, key: &str) -> Result<(), StoreError> {
+        let Some(replicas) = self.replicas else { return Ok(()) };
+        let have: u32 =
+            self.link.ask(Question::Wait(keys::slot(key), replicas), Again::May).await?;
+        if have < replicas.count {
+            let told = format!("{have} of {} replicas have it", replicas.count);
+            return Err(StoreError::Unavailable(told));
+        }
+        Ok(())
     }
 
     /// What is due in all partitions, earliest first.
@@ -181,8 +203,11 @@ impl Store for RedisStore {
         // Put again, the answer may be `AlreadyYours`, which is as good.
         let verdict: String = self.run(&script, Again::May).await?;
         match verdict.as_str() {
-            "applied" => Ok(Committed::Applied),
-            "yours" => Ok(Committed::AlreadyYours),
+            "applied" | "yours" => {
+                self.wait_for_replicas(&keys::call(commit.call)).await?;
+                let applied = verdict == "applied";
+                Ok(if applied { Committed::Applied } else { Committed::AlreadyYours })
+            }
             "conflict" => Ok(Committed::Conflict),
             _ => Err(unreadable()),
         }
@@ -271,15 +296,24 @@ impl Store for RedisStore {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut script = self.swap.key(keys::record(key));
+        let record = keys::record(key);
+        let mut script = self.swap.key(&record);
         let revision = expected.map_or(1, |Revision(number)| number.saturating_add(1));
         script.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
         script.arg(revision).arg(value).arg(ttl_ms(expires_at, now));
-        self.run(&script, Again::MustNot).await
+        let won = self.run(&script, Again::MustNot).await?;
+        if won {
+            self.wait_for_replicas(&record).await?;
+        }
+        Ok(won)
     }
 
     async fn sweep(&self, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn outlook(&self) -> Result<Vec<String>, StoreError> {
+        outlook::of(&self.link).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,9 +1,11 @@
 //! The contract of the store, held by all three, and what each promises besides.
 
+mod cluster;
 mod contract;
 mod model;
 mod redb;
 mod redis;
+mod redis_links;
 mod through_open;
 
 use std::sync::Arc;
@@ -16,29 +18,39 @@ use callgate::store::redis::RedisStore;
 use callgate::store::{Claim, Commit, Lease, NewEffect, RecordKey, Store, Version};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
+use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
+use crate::support::cluster::RedisCluster;
 use crate::support::redis::RedisServer;
 
 /// A store that nothing else uses, and what must live as long.
 struct Fresh {
     store: Arc<dyn Store>,
     _directory: Option<TempDir>,
+    /// The cluster has one database: its tests come one after the other.
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 fn fresh_memory() -> Fresh {
-    Fresh { store: Arc::new(MemoryStore::new()), _directory: None }
+    Fresh { store: Arc::new(MemoryStore::new()), _directory: None, _alone: None }
 }
 
 fn fresh_redb() -> Fresh {
     let directory = tempfile::tempdir().unwrap();
     let store = RedbStore::open(&directory.path().join("calls.redb")).unwrap();
-    Fresh { store: Arc::new(store), _directory: Some(directory) }
+    Fresh { store: Arc::new(store), _directory: Some(directory), _alone: None }
 }
 
 fn fresh_redis() -> Fresh {
     let store = RedisStore::connect(&RedisServer::shared().database()).unwrap();
-    Fresh { store: Arc::new(store), _directory: None }
+    Fresh { store: Arc::new(store), _directory: None, _alone: None }
+}
+
+async fn fresh_cluster() -> Fresh {
+    let (cluster, alone) = RedisCluster::alone().await;
+    let store = RedisStore::connect(&cluster.url()).unwrap();
+    Fresh { store: Arc::new(store), _directory: None, _alone: Some(alone) }
 }
 
 /// A moment: so many seconds after the tests' beginning of time.

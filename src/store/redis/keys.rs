@@ -73,6 +73,14 @@ pub(super) fn record(key: &RecordKey) -> String {
     partition.key(format_args!("rec:{kind}:{id}"))
 }
 
+/// The cluster's slot of a key: of what stands between the braces.
+pub(super) fn slot(key: &str) -> u16 {
+    const SLOTS: u16 = 16_384;
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    let tag = tag.map_or(key, |(tag, _)| tag);
+    crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % SLOTS
+}
+
 /// A member of a partition's due things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Member {
@@ -133,6 +141,13 @@ mod tests {
         let tag = |key: &str| key[..key.find('}').unwrap()].to_owned();
         let keys = [call(id), effects(id), journal(id), Partition::of(id).due()];
         assert!(keys.iter().all(|key| tag(key) == tag(&keys[0])), "{keys:?}");
+    }
+
+    /// By `CLUSTER KEYSLOT` of Redis 7.0.
+    #[test]
+    fn a_slot_is_the_clusters() {
+        assert_eq!(slot("123456789"), 0x31C3);
+        assert_eq!(slot("cg:{p59}:call:1"), slot("p59"));
     }
 
     #[test]

@@ -1,29 +1,55 @@
-//! The connection to Redis: one, shared by all, made anew by itself.
+//! The way to Redis: one connection per runtime, made anew by itself.
+//!
+//! Each worker of the server has a runtime of its own; a connection that lived on another one's
+//! would cost every question two more changes of thread.
 //!
 //! A question is put once, and a second time only where that cannot do anything twice: nothing had
-//! been sent, or the question may be repeated. What is told of an error never has a value in it.
+//! been sent, or the question may be repeated. (A cluster's connection follows its slots and repeats
+//! by itself: whoever compares and sets loses its own race then, and asks again.) What is told of an
+//! error never has a value in it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use ::redis::io::tcp::TcpSettings;
+use ::redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use ::redis::cluster::{ClusterClient, ClusterConfig};
+use ::redis::cluster_async::ClusterConnection;
+use ::redis::cluster_routing::{
+    MultipleNodeRoutingInfo, Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr,
+};
+use ::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use ::redis::{
-    Client, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo as _, Pipeline,
-    ProtocolVersion, RedisError, RedisResult, ScriptInvocation, Value, from_redis_value,
+    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
+    Value, from_redis_value,
 };
 use arc_swap::ArcSwap;
+use futures_util::future::try_join_all;
+use tokio::runtime::{Handle, Id as RuntimeId};
+use tokio::sync::OnceCell;
 
-use super::super::{OpenError, StoreError};
-use crate::limits::{
-    STORE_ANSWER_TIMEOUT, STORE_CONNECT_TIMEOUT, STORE_QUESTION_TIMEOUT, STORE_SILENCE_MAX,
-};
+use super::super::{OpenError, Options, Replicas, StoreError};
+use super::address::{self, Address, Sentinels};
+use crate::limits::{STORE_ANSWER_TIMEOUT, STORE_CONNECT_TIMEOUT, STORE_QUESTION_TIMEOUT};
 
 /// Connection attempts after the first; the next question begins anew.
 const RECONNECTIONS: usize = 1;
+/// How often a cluster is asked again that has moved a slot, or is choosing a new primary.
+const CLUSTER_RETRIES: u32 = 6;
+/// Milliseconds between them, at least and at most.
+const CLUSTER_RETRY_WAIT_MS: (u64, u64) = (20, 400);
 
 pub(super) struct Link {
-    client: Client,
-    manager: ArcSwap<ConnectionManager>,
+    address: Address,
+    options: Options,
+    connections: ArcSwap<HashMap<RuntimeId, Arc<Connection>>>,
+}
+
+/// A connection, or several that act as one.
+enum Connection {
+    One(ConnectionManager),
+    /// Made when the Sentinels have said which server is the primary.
+    Primary(Box<Sentinels>, OnceCell<ConnectionManager>),
+    Cluster(ClusterConnection),
 }
 
 /// What is put to Redis.
@@ -31,6 +57,10 @@ pub(super) struct Link {
 pub(super) enum Question<'a> {
     Script(&'a ScriptInvocation<'a>),
     Pipeline(&'a Pipeline),
+    /// To the server that holds this slot: until so many replicas have what was written.
+    Wait(u16, Replicas),
+    /// To every primary.
+    Everywhere(&'a Cmd),
 }
 
 /// Whether a question that may have been answered already may be put again.
@@ -43,13 +73,22 @@ pub(super) enum Again {
 }
 
 impl Link {
-    /// Needs a tokio runtime, and no Redis yet.
-    pub(super) fn new(url: &str) -> Result<Self, OpenError> {
-        let address = |_| OpenError::RedisAddress;
-        let info = url.into_connection_info().map_err(address)?;
-        let client = Client::open(settings(info, url)).map_err(address)?;
-        let manager = manager(&client).map_err(address)?;
-        Ok(Self { client, manager: ArcSwap::from_pointee(manager) })
+    /// Needs no Redis yet.
+    pub(super) fn new(url: &str, options: Options) -> Result<Self, OpenError> {
+        let address = Address::parse(url, &options)?;
+        if options.ca_pem.as_deref().is_some_and(|pem| !address::is_authority(pem)) {
+            return Err(OpenError::Authority);
+        }
+        let link = Self { address, options, connections: ArcSwap::default() };
+        // What is wrong with the address is told now, not at the first call.
+        match &link.address {
+            Address::One(_) => link.connect().map(drop).map_err(|_| OpenError::RedisAddress),
+            Address::Sentinels(sentinels) => {
+                link.sentinel_client(sentinels).map(drop).map_err(|_| OpenError::SentinelAddress)
+            }
+            Address::Cluster(_) => link.connect().map(drop).map_err(|_| OpenError::ClusterAddress),
+        }?;
+        Ok(link)
     }
 
     pub(super) async fn ask<T: FromRedisValue>(
@@ -57,39 +96,157 @@ impl Link {
         question: Question<'_>,
         again: Again,
     ) -> Result<T, StoreError> {
-        let manager = self.manager.load_full();
-        let asked = tokio::time::timeout(STORE_QUESTION_TIMEOUT, put(&manager, question, again));
+        let connection = self.connection().map_err(|error| told(&error))?;
+        let asked =
+            tokio::time::timeout(STORE_QUESTION_TIMEOUT, self.put(&connection, question, again));
         match asked.await {
             Ok(Ok(value)) => from_redis_value(value).map_err(|_| unreadable()),
             Ok(Err(error)) => {
-                self.renew_after(&error, &manager);
+                if connection.is_stuck_after(&error) {
+                    self.forget(&connection);
+                }
                 Err(told(&error))
             }
-            Err(_) => Err(late()),
+            Err(_) => {
+                if matches!(*connection, Connection::Primary(..)) {
+                    self.forget(&connection);
+                }
+                Err(late())
+            }
         }
     }
 
-    /// The manager makes a broken connection anew, but keeps to one that was refused a log-in, and to
-    /// a server that a fail-over has made a replica.
-    fn renew_after(&self, error: &RedisError, used: &Arc<ConnectionManager>) {
-        let stuck = error.kind() == ErrorKind::AuthenticationFailed
-            || matches!(code(error).as_deref(), Some("WRONGPASS" | "NOAUTH" | "READONLY"));
-        if stuck && let Ok(manager) = manager(&self.client) {
-            self.manager.compare_and_swap(used, Arc::new(manager));
+    /// This runtime's connection.
+    fn connection(&self) -> RedisResult<Arc<Connection>> {
+        let runtime = Handle::current().id();
+        if let Some(connection) = self.connections.load().get(&runtime) {
+            return Ok(connection.clone());
+        }
+        let made = Arc::new(self.connect()?);
+        self.connections.rcu(|connections| {
+            let mut connections = HashMap::clone(connections);
+            connections.entry(runtime).or_insert_with(|| made.clone());
+            connections
+        });
+        let connections = self.connections.load();
+        Ok(connections.get(&runtime).cloned().unwrap_or(made))
+    }
+
+    /// The next question makes a new one.
+    fn forget(&self, used: &Arc<Connection>) {
+        self.connections.rcu(|connections| {
+            let mut connections = HashMap::clone(connections);
+            connections.retain(|_, connection| !Arc::ptr_eq(connection, used));
+            connections
+        });
+    }
+
+    /// Connects to nobody yet.
+    fn connect(&self) -> RedisResult<Connection> {
+        match &self.address {
+            Address::One(info) => Ok(Connection::One(manager(&self.client((**info).clone())?)?)),
+            Address::Sentinels(sentinels) => {
+                Ok(Connection::Primary(sentinels.clone(), OnceCell::new()))
+            }
+            Address::Cluster(nodes) => {
+                let (least, most) = CLUSTER_RETRY_WAIT_MS;
+                let mut cluster = ClusterClient::builder(nodes.iter().cloned())
+                    .connection_timeout(STORE_CONNECT_TIMEOUT)
+                    .response_timeout(STORE_ANSWER_TIMEOUT)
+                    .overall_response_timeout(Some(STORE_QUESTION_TIMEOUT))
+                    .retries(CLUSTER_RETRIES)
+                    .min_retry_wait(least)
+                    .max_retry_wait(most)
+                    .retry_wait_formula(2, least);
+                if let Some(certificates) = address::certificates(&self.options) {
+                    cluster = cluster.certs(certificates);
+                }
+                let cluster = cluster.build()?;
+                Ok(Connection::Cluster(
+                    cluster.get_pending_async_connection_with_config(ClusterConfig::default()),
+                ))
+            }
+        }
+    }
+
+    fn client(&self, info: ::redis::ConnectionInfo) -> RedisResult<Client> {
+        match address::certificates(&self.options) {
+            Some(certificates) if address::tls(&info).is_some() => {
+                Client::build_with_tls(info, certificates)
+            }
+            _ => Client::open(info),
+        }
+    }
+
+    fn sentinel_client(
+        &self,
+        sentinels: &Sentinels,
+    ) -> RedisResult<::redis::sentinel::SentinelClient> {
+        let Sentinels { at, user, password, primary, server } = sentinels;
+        let kind = SentinelServerType::Master;
+        let redis = server.redis_settings();
+        let mut client = SentinelClientBuilder::new(at.iter().cloned(), primary, kind)?
+            .set_client_to_redis_db(redis.db())
+            .set_client_to_redis_protocol(::redis::ProtocolVersion::RESP3)
+            .set_client_to_redis_tcp_settings(server.tcp_settings().clone());
+        if let Some(user) = redis.username() {
+            client = client.set_client_to_redis_username(user);
+        }
+        if let Some(password) = redis.password() {
+            client = client.set_client_to_redis_password(password);
+        }
+        if let Some(user) = user {
+            client = client.set_client_to_sentinel_username(user);
+        }
+        if let Some(password) = password {
+            client = client.set_client_to_sentinel_password(password);
+        }
+        if let Some(tls) = address::tls(server) {
+            client = client.set_client_to_redis_tls_mode(tls).set_client_to_sentinel_tls_mode(tls);
+        }
+        if let Some(certificates) = address::certificates(&self.options) {
+            client = client
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_certificates(certificates);
+        }
+        client.build()
+    }
+
+    /// Asks the Sentinels who the primary is.
+    async fn primary(&self, sentinels: &Sentinels) -> RedisResult<ConnectionManager> {
+        let mut client = self.sentinel_client(sentinels)?;
+        manager(&client.async_get_client().await?)
+    }
+
+    async fn put(
+        &self,
+        connection: &Connection,
+        question: Question<'_>,
+        again: Again,
+    ) -> RedisResult<Value> {
+        match connection {
+            Connection::One(manager) => put(manager, question, again).await,
+            Connection::Primary(sentinels, primary) => {
+                let primary = primary.get_or_try_init(|| self.primary(sentinels)).await?;
+                put(primary, question, again).await
+            }
+            Connection::Cluster(cluster) => put_to_cluster(cluster.clone(), question).await,
         }
     }
 }
 
-fn settings(info: ConnectionInfo, url: &str) -> ConnectionInfo {
-    // A connection idle when the server went away is noticed, and made anew, with RESP3 alone.
-    let mut redis = info.redis_settings().clone();
-    if !url.contains("protocol=") {
-        redis = redis.set_protocol(ProtocolVersion::RESP3);
+impl Connection {
+    /// A manager makes a broken connection anew, but keeps to one that was refused a log-in, and to
+    /// a server that a fail-over has made a replica, or that is no more.
+    fn is_stuck_after(&self, error: &RedisError) -> bool {
+        let refused = error.kind() == ErrorKind::AuthenticationFailed
+            || matches!(code(error).as_deref(), Some("WRONGPASS" | "NOAUTH" | "READONLY"));
+        let gone = error.is_io_error() || error.is_timeout() || error.is_connection_dropped();
+        match self {
+            Self::One(_) | Self::Cluster(_) => refused,
+            Self::Primary(..) => refused || gone || code(error).as_deref() == Some("MASTERDOWN"),
+        }
     }
-    let tcp = TcpSettings::default().set_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(STORE_SILENCE_MAX);
-    info.set_redis_settings(redis).set_tcp_settings(tcp)
 }
 
 fn manager(client: &Client) -> RedisResult<ConnectionManager> {
@@ -116,11 +273,50 @@ async fn put(
     }
 }
 
+/// A pipeline of a cluster may go to one node only: its commands go by themselves, all at once.
+async fn put_to_cluster(
+    mut cluster: ClusterConnection,
+    question: Question<'_>,
+) -> RedisResult<Value> {
+    match question {
+        Question::Script(script) => script.invoke_async(&mut cluster).await,
+        Question::Pipeline(pipeline) => {
+            let answers = pipeline.cmd_iter().map(async |command| {
+                let mut cluster = cluster.clone();
+                command.query_async::<Value>(&mut cluster).await
+            });
+            Ok(Value::Array(try_join_all(answers).await?))
+        }
+        Question::Wait(slot, replicas) => {
+            let holder = Route::new(slot, SlotAddr::Master);
+            let to = RoutingInfo::SingleNode(SingleNodeRoutingInfo::SpecificNode(holder));
+            cluster.route_command(wait(replicas), to).await
+        }
+        Question::Everywhere(command) => {
+            let to = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+            let Value::Map(answers) = cluster.route_command(command.clone(), to).await? else {
+                return Ok(Value::Array(Vec::new()));
+            };
+            Ok(Value::Array(answers.into_iter().map(|(_, answer)| answer).collect()))
+        }
+    }
+}
+
+fn wait(replicas: Replicas) -> Cmd {
+    let mut wait = ::redis::cmd("WAIT");
+    wait.arg(replicas.count).arg(replicas.within_ms);
+    wait
+}
+
 impl Question<'_> {
-    async fn put(self, manager: &mut ConnectionManager) -> RedisResult<Value> {
+    async fn put(self, to: &mut impl ConnectionLike) -> RedisResult<Value> {
         match self {
-            Self::Script(script) => script.invoke_async(manager).await,
-            Self::Pipeline(pipeline) => pipeline.query_async(manager).await,
+            Self::Script(script) => script.invoke_async(to).await,
+            Self::Pipeline(pipeline) => pipeline.query_async(to).await,
+            Self::Wait(_, replicas) => wait(replicas).query_async(to).await,
+            Self::Everywhere(command) => {
+                Ok(Value::Array(vec![command.query_async::<Value>(to).await?]))
+            }
         }
     }
 }

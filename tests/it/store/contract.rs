@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 
 use super::{
-    Fresh, after, at, claim, effect, first, fresh_call, fresh_lease, fresh_memory, fresh_redb,
-    fresh_redis, record,
+    Fresh, after, at, claim, effect, first, fresh_call, fresh_cluster, fresh_lease, fresh_memory,
+    fresh_redb, fresh_redis, record,
 };
 use crate::support::eventually::eventually_async;
 
@@ -21,6 +21,8 @@ macro_rules! held_by_all {
             async fn $name() { super::$name(super::fresh_redb()).await; } )* }
         mod redis { $( #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() { super::$name(super::fresh_redis()).await; } )* }
+        mod cluster { $( #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(super::fresh_cluster().await).await; } )* }
     };
 }
 

@@ -17,7 +17,7 @@ async fn every_form_opens() {
 #[tokio::test]
 async fn what_is_no_store_is_told_the_forms() {
     for (url, told) in [
-        ("", "not a store; write `embedded:<path>`, `redis://<host>:<port>` or `memory:`"),
+        ("", "not a store; write `embedded:<path>`, `redis://<host>:<port>`, `redis+sentinel://"),
         ("calls.redb", "not a store; write"),
         ("postgres://ada:hunter2@db", "not a store; write"),
         ("memory:calls", "not a store; write"),
@@ -25,9 +25,13 @@ async fn what_is_no_store_is_told_the_forms() {
         ("redis://", "not a Redis address; write `redis://[user:password@]host[:port][/database]`"),
         ("redis://ada:hunter2@db:port", "not a Redis address"),
         ("embedded:", "no file named; write `embedded:<path>`"),
-        ("rediss://db", "`rediss://` stores are not supported yet"),
-        ("redis+cluster://a,b", "`redis+cluster://` stores are not supported yet"),
-        ("redis+sentinel://a,b/main", "`redis+sentinel://` stores are not supported yet"),
+        ("rediss://ada:hunter2@db:port", "not a Redis address"),
+        ("redis+cluster:a,b", "not a store; write"),
+        ("redis+cluster://ada:hunter2@a:1,b:port", "not the address of a cluster; write"),
+        ("redis+cluster://a/0", "not the address of a cluster; write"),
+        ("redis+sentinel://ada:hunter2@a,b", "not the address of Sentinels; write"),
+        ("redis+sentinel://a,b/pri mary", "not the address of Sentinels; write"),
+        ("redis+ring://ada:hunter2@a,b", "not a store; write"),
     ] {
         let error: OpenError = open(url).await.expect_err(url);
         let error = error.to_string();

@@ -11,6 +11,9 @@ use super::eventually::eventually;
 /// Databases of one server: each test takes one of its own.
 const DATABASES: usize = 4_096;
 
+/// A server that keeps nothing.
+const UNKEPT: [&str; 6] = ["--save", "", "--appendonly", "no", "--databases", "4096"];
+
 /// Starts the server and kills it when standard input ends: however the tests end, it does not stay.
 const KEEPER: &str = r#"
 directory=$1; shift
@@ -25,7 +28,9 @@ rm -rf -- "$directory"
 /// A running (or stopped) server; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct RedisServer {
-    port: u16,
+    pub(crate) port: u16,
+    /// The file of a Sentinel, which keeps what it learns in it.
+    file: Option<std::path::PathBuf>,
     options: Vec<String>,
     running: Option<Running>,
     next_database: AtomicUsize,
@@ -60,7 +65,15 @@ impl RedisServer {
     pub(crate) fn stopped(options: &[&str]) -> Self {
         let options = options.iter().map(|&option| option.to_owned()).collect();
         let port = free_port();
-        Self { port, options, running: None, next_database: AtomicUsize::new(0) }
+        Self { port, file: None, options, running: None, next_database: AtomicUsize::new(0) }
+    }
+
+    /// A Sentinel that keeps its settings in this file.
+    pub(crate) fn sentinel(file: std::path::PathBuf) -> Self {
+        let mut server = Self::stopped(&["--sentinel"]);
+        server.file = Some(file);
+        server.restart();
+        server
     }
 
     /// The address of its database 0.
@@ -121,9 +134,9 @@ impl RedisServer {
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .arg(directory)
+            .args(&self.file)
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--appendonly", "no"])
-            .args(["--databases", &DATABASES.to_string()])
+            .args(if self.file.is_some() { &[][..] } else { &UNKEPT[..] })
             .args(&self.options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -171,6 +184,6 @@ impl Drop for RedisServer {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

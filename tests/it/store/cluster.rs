@@ -1,0 +1,111 @@
+//! The store in several Redis at once: a cluster, and a primary that Sentinels watch.
+
+use std::time::Duration;
+
+use callgate::store::redis::RedisStore;
+use callgate::store::{Committed, Options, Replicas, Store, open_with};
+
+use super::{after, at, first, fresh_call};
+use crate::support::cluster::{RedisCluster, Watched, said};
+use crate::support::eventually::eventually_async;
+
+#[tokio::test]
+async fn calls_spread_over_the_primaries_of_a_cluster() {
+    let (cluster, _alone) = RedisCluster::alone().await;
+    let store = RedisStore::connect(&cluster.url()).unwrap();
+    for _ in 0..60 {
+        assert_eq!(store.commit(&first(fresh_call()), at(0)).await.unwrap(), Committed::Applied);
+    }
+    let sizes: Vec<u32> =
+        cluster.primaries().map(|node| said(node, &["DBSIZE"]).trim().parse().unwrap()).collect();
+    assert_eq!(sizes.len(), 3);
+    assert!(sizes.iter().all(|size| *size > 20), "{sizes:?}");
+}
+
+#[tokio::test]
+async fn a_slot_that_has_moved_is_found() {
+    let cluster = RedisCluster::start();
+    let store = RedisStore::connect(&cluster.url()).unwrap();
+    let calls: Vec<_> = (0..30).map(|_| first(fresh_call())).collect();
+    for call in &calls {
+        store.commit(call, at(0)).await.unwrap();
+    }
+    // Every replica takes over from its primary, which goes on as its replica.
+    for node in cluster.nodes.iter().filter(|node| said(node, &["ROLE"]).starts_with("slave")) {
+        said(node, &["CLUSTER", "FAILOVER"]);
+        eventually_async("the replica to take over", async || {
+            said(node, &["ROLE"]).starts_with("master").then_some(())
+        })
+        .await;
+    }
+    for call in &calls {
+        let next = after(call);
+        assert_eq!(store.commit(&next, at(1)).await.unwrap(), Committed::Applied);
+        assert_eq!(store.journal(call.call).await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn the_loss_of_a_primary_is_over_when_its_replica_has_taken_over() {
+    let mut cluster = RedisCluster::start();
+    // Each turn is with a replica before it is answered: so none is lost.
+    let replicas = Some(Replicas { count: 1, within_ms: 500 });
+    let options = Options { replicas, ..Options::default() };
+    let store = RedisStore::connect_with(&cluster.url(), &options).unwrap();
+    let mut calls: Vec<_> = (0..30).map(|_| first(fresh_call())).collect();
+    for call in &calls {
+        store.commit(call, at(0)).await.unwrap();
+    }
+    let lost = cluster.nodes.iter().position(|node| said(node, &["ROLE"]).starts_with("master"));
+    cluster.nodes[lost.unwrap()].stop();
+
+    // The other two primaries' calls go on; those of the lost one as soon as its replica may write.
+    let store = RedisStore::connect(&cluster.url()).unwrap();
+    for call in &mut calls {
+        let next = after(call);
+        let committed = eventually_async("the turn to be written", async || {
+            store.commit(&next, at(1)).await.ok()
+        });
+        // A turn that timed out may have been written.
+        let committed = committed.await;
+        assert!(matches!(committed, Committed::Applied | Committed::AlreadyYours));
+        assert_eq!(store.journal(call.call).await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_turn_that_no_replica_has_is_not_answered_where_one_must() {
+    let mut watched = Watched::start();
+    let replicas = Some(Replicas { count: 1, within_ms: 300 });
+    let options = Options { replicas, ..Options::default() };
+    let store = open_with(&watched.url(), &options).await.unwrap();
+    let one = first(fresh_call());
+    assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
+
+    watched.replica.stop();
+    let next = after(&one);
+    let error = store.commit(&next, at(1)).await.unwrap_err().to_string();
+    assert!(error.contains("0 of 1 replicas have it"), "{error}");
+}
+
+#[tokio::test]
+async fn sentinels_lead_to_the_new_primary() {
+    let mut watched = Watched::start();
+    let store = RedisStore::connect(&watched.url()).unwrap();
+    let one = first(fresh_call());
+    assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
+    eventually_async("the replica to have the call", async || {
+        (said(&watched.replica, &["DBSIZE"]).trim() != "0").then_some(())
+    })
+    .await;
+
+    watched.primary.stop();
+    let next = after(&one);
+    let committed = eventually_async("the new primary to take the turn", async || {
+        let committed = tokio::time::timeout(Duration::from_secs(4), store.commit(&next, at(1)));
+        committed.await.expect("an answer in time, whatever it is").ok()
+    });
+    assert_eq!(committed.await, Committed::Applied);
+    assert!(said(&watched.replica, &["ROLE"]).starts_with("master"));
+    assert_eq!(store.journal(one.call).await.unwrap().len(), 2);
+}

@@ -1,0 +1,137 @@
+//! Real Redis of more than one server: a cluster, and a primary that Sentinels watch.
+
+use std::process::Command;
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::eventually::eventually;
+use super::redis::{RedisServer, free_port};
+
+/// Three primaries and a replica of each.
+pub(crate) struct RedisCluster {
+    pub(crate) nodes: Vec<RedisServer>,
+}
+
+impl RedisCluster {
+    pub(crate) fn start() -> Self {
+        let nodes: Vec<_> = (0..6)
+            .map(|_| {
+                let bus = free_port().to_string();
+                RedisServer::start_with(&[
+                    "--cluster-enabled",
+                    "yes",
+                    "--cluster-port",
+                    &bus,
+                    "--cluster-node-timeout",
+                    "1000",
+                    "--databases",
+                    "1",
+                ])
+            })
+            .collect();
+        let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
+        let made = Command::new("redis-cli")
+            .args(["--cluster", "create"])
+            .args(addresses)
+            .args(["--cluster-replicas", "1", "--cluster-yes"])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+        let cluster = Self { nodes };
+        eventually("every node to know every slot, and every replica its primary", || {
+            let whole = cluster.nodes.iter().all(|node| {
+                let known = info(node, "cluster", "cluster_state:ok");
+                let replica = !said(node, &["ROLE"]).starts_with("slave");
+                known && (replica || info(node, "replication", "master_link_status:up"))
+            });
+            whole.then_some(())
+        });
+        cluster
+    }
+
+    /// The one that tests share, one after the other; empty.
+    pub(crate) async fn alone() -> (&'static Self, MutexGuard<'static, ()>) {
+        static SHARED: OnceLock<RedisCluster> = OnceLock::new();
+        static ONE: Mutex<()> = Mutex::const_new(());
+        let guard = ONE.lock().await;
+        let cluster = SHARED.get_or_init(Self::start);
+        for node in cluster.primaries() {
+            said(node, &["FLUSHALL"]);
+        }
+        (cluster, guard)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let hosts: Vec<_> =
+            self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        format!("redis+cluster://{}", hosts.join(","))
+    }
+
+    pub(crate) fn primaries(&self) -> impl Iterator<Item = &RedisServer> {
+        self.nodes.iter().filter(|node| said(node, &["ROLE"]).starts_with("master"))
+    }
+}
+
+/// A primary, a replica of it, and three Sentinels.
+pub(crate) struct Watched {
+    pub(crate) primary: RedisServer,
+    pub(crate) replica: RedisServer,
+    sentinels: Vec<RedisServer>,
+    _files: TempDir,
+}
+
+impl Watched {
+    pub(crate) fn start() -> Self {
+        let primary = RedisServer::start();
+        let of = format!("127.0.0.1 {}", primary.port);
+        let replica = RedisServer::start_with(&["--replicaof", &of]);
+        eventually("the replica to follow", || {
+            info(&replica, "replication", "master_link_status:up").then_some(())
+        });
+        let files = tempfile::tempdir().unwrap();
+        let sentinels: Vec<_> = (0..3)
+            .map(|n| {
+                let file = files.path().join(format!("{n}.conf"));
+                let settings = format!(
+                    "sentinel monitor calls {of} 2\n\
+                     sentinel down-after-milliseconds calls 500\n\
+                     sentinel failover-timeout calls 3000\n"
+                );
+                std::fs::write(&file, settings).unwrap();
+                RedisServer::sentinel(file)
+            })
+            .collect();
+        eventually("the Sentinels to know each other and the replica", || {
+            let known = sentinels.iter().all(|sentinel| {
+                let calls = said(sentinel, &["SENTINEL", "MASTER", "calls"]);
+                calls.contains("num-other-sentinels\n2") && calls.contains("num-slaves\n1")
+            });
+            known.then_some(())
+        });
+        Self { primary, replica, sentinels, _files: files }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let hosts: Vec<_> =
+            self.sentinels.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        format!("redis+sentinel://{}/calls", hosts.join(","))
+    }
+}
+
+/// What a server answers to a command, one value a line; empty: it is not there.
+pub(crate) fn said(server: &RedisServer, command: &[&str]) -> String {
+    let answer = Command::new("redis-cli")
+        .args(["-p", &server.port.to_string()])
+        .args(command)
+        .output()
+        .unwrap();
+    String::from_utf8(answer.stdout).unwrap().replace('\r', "")
+}
+
+fn info(server: &RedisServer, section: &str, wanted: &str) -> bool {
+    let command: &[&str] =
+        if section == "cluster" { &["CLUSTER", "INFO"] } else { &["INFO", section] };
+    said(server, command).lines().any(|line| line == wanted)
+}
