@@ -122,6 +122,8 @@ pub const VARIABLE_CHARS_MAX: usize = 2_000;
 pub const CALL_RETENTION: Duration = Duration::from_hours(24);
 /// No call lasts longer (Twilio's own limit).
 pub const CALL_DURATION_MAX: Duration = Duration::from_hours(4);
+/// Calls of which a server keeps a copy: some 3 KiB each.
+pub const RECENT_CALLS_MAX: usize = 4_096;
 /// How often a lost race is run again before the caller hears the apology.
 pub const COMMIT_TRIES_MAX: usize = 8;
 /// How often a contended record is read and written again; under attack by hundreds of calls at

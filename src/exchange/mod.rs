@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod edition;
+mod recent;
 mod record;
 pub mod service_code;
 
@@ -31,6 +32,7 @@ use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Commit, Committed, NewEffect, Store, StoreError, Version};
 use answer::Verifier;
 use edition::{Edition, Editions};
+use recent::Recent;
 use record::Queues;
 
 /// The exchange.
@@ -45,6 +47,7 @@ pub struct Exchange {
     editions: Editions,
     verifier: Verifier,
     queues: Queues,
+    recent: Recent,
     /// Woken when an effect may be due.
     outbox: Arc<Notify>,
 }
@@ -159,6 +162,15 @@ enum Done {
     Nothing,
 }
 
+/// What became of a turn.
+enum Taken {
+    Committed(Box<Turn>),
+    /// The event means nothing to the call.
+    Nothing,
+    /// Another turn was quicker.
+    Lost,
+}
+
 /// A call as it was loaded.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -182,6 +194,7 @@ impl Exchange {
             editions: Editions::new(flows),
             verifier,
             queues: Queues::default(),
+            recent: Recent::default(),
             outbox: Arc::default(),
         }
     }
@@ -296,32 +309,70 @@ impl Exchange {
         fallback_number: Option<&str>,
         deed: impl Fn(Option<&Call>) -> Deed,
     ) -> Result<Done, ExchangeError> {
+        if let Some(turn) = self.guess(id, settled, fallback_number, &deed).await? {
+            return Ok(Done::Turn(turn));
+        }
         for _ in 0..limits::COMMIT_TRIES_MAX {
             let loaded = self.load(id).await?;
-            let call = loaded.as_ref().map(|loaded| &loaded.call);
-            let event = match deed(call) {
+            let event = match deed(loaded.as_ref().map(|loaded| &loaded.call)) {
                 Deed::Step(event) => event,
                 Deed::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
                 Deed::Unknown => return Ok(Done::Unknown),
                 Deed::Nothing => return Ok(Done::Nothing),
             };
-            let edition = self.edition(call, &event).await?;
-            let Some(turn) = self.step(&edition, call, &event, fallback_number).await? else {
-                return Ok(Done::Nothing);
-            };
-            let commit = self.commit_of(&turn, loaded.as_ref(), settled);
-            match self.commit(&commit).await? {
-                Committed::Applied | Committed::AlreadyYours => {
-                    note(&turn, &event);
-                    self.outbox.notify_one();
-                    return Ok(Done::Turn(Box::new(turn)));
-                }
-                Committed::Conflict => {
-                    tracing::debug!(call.id = %id, "a race for the call was lost");
-                }
+            match self.take(loaded.as_ref(), &event, settled, fallback_number).await? {
+                Taken::Committed(turn) => return Ok(Done::Turn(turn)),
+                Taken::Nothing => return Ok(Done::Nothing),
+                Taken::Lost => tracing::debug!(call.id = %id, "a race for the call was lost"),
             }
         }
         Err(ExchangeError::Contended)
+    }
+
+    /// Takes a turn from the copy at hand (or as a new call) without loading anything; `None`: the
+    /// copy does not tell, or it is no longer so.
+    async fn guess(
+        &self,
+        id: CallId,
+        settled: &[EffectId],
+        fallback_number: Option<&str>,
+        deed: &impl Fn(Option<&Call>) -> Deed,
+    ) -> Result<Option<Box<Turn>>, ExchangeError> {
+        let copy = self.recent.of(id);
+        let Deed::Step(event) = deed(copy.as_ref().map(|copy| &copy.call)) else {
+            return Ok(None);
+        };
+        match self.take(copy.as_deref(), &event, settled, fallback_number).await? {
+            Taken::Committed(turn) => Ok(Some(turn)),
+            Taken::Nothing | Taken::Lost => Ok(None),
+        }
+    }
+
+    /// Computes a turn of the call as it was loaded, and commits it.
+    async fn take(
+        &self,
+        loaded: Option<&Loaded>,
+        event: &Event,
+        settled: &[EffectId],
+        fallback_number: Option<&str>,
+    ) -> Result<Taken, ExchangeError> {
+        let call = loaded.map(|loaded| &loaded.call);
+        let edition = self.edition(call, event).await?;
+        let Some(turn) = self.step(&edition, call, event, fallback_number).await? else {
+            return Ok(Taken::Nothing);
+        };
+        let commit = self.commit_of(&turn, loaded, settled);
+        // Whatever becomes of it, what we had is no longer how the call stands.
+        self.recent.forget(turn.call.id);
+        match self.commit(&commit).await? {
+            Committed::Applied | Committed::AlreadyYours => {
+                note(&turn, event);
+                self.recent.keep(Loaded { call: turn.call.clone(), version: commit.version });
+                self.outbox.notify_one();
+                Ok(Taken::Committed(Box::new(turn)))
+            }
+            Committed::Conflict => Ok(Taken::Lost),
+        }
     }
 
     /// The flows that the call began with, or for a new call those of now.

@@ -17,6 +17,7 @@ mod flows;
 mod golden;
 mod graph;
 mod replay;
+mod round_trips;
 mod service_codes;
 mod store;
 mod support;

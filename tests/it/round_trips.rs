@@ -1,0 +1,57 @@
+//! How often a turn asks the store: once, where this server took the turn before it.
+
+use crate::support::cluster::said;
+use crate::support::house::House;
+use crate::support::provider::Provider;
+use crate::support::redis::RedisServer;
+use crate::support::telephone::Telephone;
+
+/// How often Redis has run a script, and how often it was asked for fields of a hash: once in the
+/// script that commits, and once by whoever loads a call.
+fn asked(server: &RedisServer) -> (u32, u32) {
+    let stats = said(server, &["INFO", "commandstats"]);
+    let calls = |command: &str| {
+        let line =
+            stats.lines().find_map(|line| line.strip_prefix(command)?.strip_prefix(":calls="));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    };
+    (calls("cmdstat_evalsha") + calls("cmdstat_eval"), calls("cmdstat_hmget"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_is_one_round_trip_and_a_reload_where_another_server_took_the_last() {
+    let redis = RedisServer::start();
+    let provider = Provider::start();
+    let one = House::start(&redis.url(), &provider.api_base());
+    let other = House::start(&redis.url(), &provider.api_base());
+    // The first call of a server brings the flow into the store.
+    for (house, sid) in [(&one, "CA1"), (&other, "CA2")] {
+        Telephone::new(sid, "+15005550777").ring(house).await;
+    }
+
+    let mut phone = Telephone::new("CA3", "+15005550777");
+    let before = asked(&redis);
+    phone.ring(&one).await;
+    let welcome = phone.spoken();
+    assert!(welcome.contains("account number"), "{welcome}");
+    phone.wait(&one).await;
+    assert!(phone.spoken().contains("account number"), "{}", phone.spoken());
+    let alone = asked(&redis);
+    assert_eq!(
+        (alone.0 - before.0, alone.1 - before.1),
+        (2, 2),
+        "two turns, two scripts, no loading"
+    );
+
+    // The other server loads the call, and then the copy of the first is an old one.
+    phone.wait(&other).await;
+    assert!(phone.hears("Gather") || phone.hears("Hangup"), "{:?}", phone.heard);
+    let mut second = Telephone::new("CA4", "+15005550777");
+    second.ring(&one).await;
+    second.wait(&other).await;
+    let before = asked(&redis);
+    second.wait(&one).await;
+    let reloaded = asked(&redis);
+    assert_eq!((reloaded.0 - before.0, reloaded.1 - before.1), (1, 2), "one reload, one script");
+    assert_eq!(second.spoken(), phone.spoken(), "the third silence ends it, whoever hears it");
+}
