@@ -27,6 +27,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where operators and machines of the house come in.
     pub admin_listen: SocketAddr,
+    /// How many turns may be under way before new calls are turned away.
+    pub turns_max: u64,
     /// The folder of flow files.
     pub flows: PathBuf,
     /// `embedded:<path>`, `redis://…` (or `+sentinel`, `+cluster`) or `memory:`.
@@ -80,6 +82,8 @@ pub struct Line {
     pub flow_place: Place,
     /// Who takes callers whom we cannot serve.
     pub fallback_number: Option<String>,
+    /// Who takes new callers while there is no room for them; `None`: they hear the engaged tone.
+    pub overflow_number: Option<String>,
 }
 
 impl Lines {

@@ -80,6 +80,10 @@ pub const CARRIER_PAGE_CALLS: u32 = 20;
 /// The pages that are read in the search for one call: a hundred calls to one number in a day.
 pub const CARRIER_PAGES_MAX: usize = 5;
 
+/// Turns under way in one server before it takes no new calls: more than a second's work.
+pub const TURNS_IN_PROGRESS: u64 = 1_024;
+/// Connections of one worker: each holds a body of at most [`BODY_BYTES_MAX`], for seconds.
+pub const CONNECTIONS_MAX: usize = 4_096;
 /// Within this a webhook is answered, with the apology if need be: it leaves room for a provider's
 /// own limit of 5 s (SignalWire) to 15 s (Twilio).
 pub const TURN_DEADLINE: Duration = Duration::from_secs(4);

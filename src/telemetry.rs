@@ -41,6 +41,8 @@ pub struct Metrics {
     pub refused: Family<Refused, Counter>,
     /// Seconds from a webhook's head to its answer.
     pub seconds: Histogram,
+    /// Turns under way.
+    pub turns_in_progress: Gauge<u64, AtomicU64>,
     /// Whether the flows in use are those on disk: 0 after a change that did not check.
     pub flows_current: Gauge<u64, AtomicU64>,
 }
@@ -88,6 +90,8 @@ pub enum Outcome {
     Stranger,
     /// It could not be served: the apology.
     Apology,
+    /// A new call for which there was no room.
+    TurnedAway,
 }
 
 /// A refused request.
@@ -122,6 +126,8 @@ impl Default for Metrics {
         let seconds = Histogram::new(exponential_buckets(0.0005, 2.0, 14));
         let flows_current: Gauge<u64, AtomicU64> = Gauge::default();
         flows_current.set(1);
+        let turns_in_progress = Gauge::default();
+        registry.register("turns_in_progress", "Turns under way", turns_in_progress.clone());
         registry.register("webhooks", "Webhooks answered", webhooks.clone());
         registry.register(
             "webhooks_refused",
@@ -139,7 +145,7 @@ impl Default for Metrics {
             "Whether the flows in use are those on disk",
             flows_current.clone(),
         );
-        Self { registry, webhooks, refused, seconds, flows_current }
+        Self { registry, webhooks, refused, seconds, turns_in_progress, flows_current }
     }
 }
 

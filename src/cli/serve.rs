@@ -23,7 +23,7 @@ use crate::directory::accounts::{Accounts, Secrets};
 use crate::exchange::{Exchange, Parts};
 use crate::flow::FlowSet;
 use crate::outbox::Outbox;
-use crate::server::{self, House, Listeners, ServerError};
+use crate::server::{self, Gate, House, Listeners, ServerError};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::telemetry::{self, Metrics};
 use crate::twiml::links::Links;
@@ -138,6 +138,7 @@ struct Plan {
     public_url: String,
     account_sid: Option<String>,
     admin_tokens: Vec<crate::config::AdminToken>,
+    turns_max: u64,
     carrier: Arc<dyn Carrier>,
     listeners: Listeners,
     watched: watch::Watched,
@@ -207,6 +208,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         public_url: config.public_url,
         account_sid: Some(config.twilio.account_sid),
         admin_tokens: config.admin_tokens,
+        turns_max: config.turns_max,
         carrier: Arc::new(carrier),
         listeners,
         watched: watch::Watched {
@@ -238,6 +240,7 @@ async fn start(plan: Plan, greeting: Option<demo::Greeting>) -> Result<(), Failu
         public_url: plan.public_url,
         account_sid: plan.account_sid,
         admin_tokens: plan.admin_tokens,
+        gate: Gate::new(metrics.turns_in_progress.clone(), plan.turns_max),
     });
     let watch = watch::start(plan.watched, exchange.clone(), metrics);
     let stop = CancellationToken::new();

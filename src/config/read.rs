@@ -42,6 +42,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let listen = root.item("listen").map_or(Some(LISTEN), |item| read_address(&item));
     let admin_listen =
         root.item("admin_listen").map_or(Some(ADMIN_LISTEN), |item| read_address(&item));
+    let turns_max = root.item("turns_max").and_then(|item| item.integer(1, 100_000));
     let flows = root.item("flows").map_or(Some("flows"), |item| item.name());
     let store = read_store(&root, folder);
     let store_options = super::redis::read(&root, store.as_deref(), folder);
@@ -77,6 +78,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         public_url: public_url?,
         listen: listen?,
         admin_listen: admin_listen?,
+        turns_max: turns_max.unwrap_or(crate::limits::TURNS_IN_PROGRESS),
         flows: folder.join(flows?),
         store: store?,
         store_options,
@@ -278,16 +280,20 @@ fn read_lines(item: &Item<'_>) -> Option<Lines> {
 fn read_line(table: Reader<'_>) -> Option<Line> {
     let flow = table.required("flow");
     let flow: Option<(&str, Place)> = flow.and_then(|flow| Some((flow.name()?, flow.place())));
-    let fallback_number = table.item("fallback_number").and_then(|item| {
-        let number = PhoneNumber::parse(item.name()?);
-        if number.is_none() {
-            item.refuse("bad-number", "`fallback_number` must be a number such as +15005550009");
-        }
-        number.map(|number| number.as_e164().to_owned())
-    });
+    let fallback_number = read_number(&table, "fallback_number");
+    let overflow_number = read_number(&table, "overflow_number");
     table.finish();
     let (flow, flow_place) = flow?;
-    Some(Line { flow: flow.to_owned(), flow_place, fallback_number })
+    Some(Line { flow: flow.to_owned(), flow_place, fallback_number, overflow_number })
+}
+
+fn read_number(table: &Reader<'_>, key: &str) -> Option<String> {
+    let item = table.item(key)?;
+    let number = PhoneNumber::parse(item.name()?);
+    if number.is_none() {
+        item.refuse("bad-number", format!("`{key}` must be a number such as +15005550009"));
+    }
+    number.map(|number| number.as_e164().to_owned())
 }
 
 fn read_directory(item: &Item<'_>, folder: &Path) -> Option<std::path::PathBuf> {

@@ -276,6 +276,11 @@ impl Exchange {
         })
     }
 
+    /// Whether this server has a copy of the call: then it is in progress.
+    pub fn has_at_hand(&self, call: CallId) -> bool {
+        self.recent.of(call).is_some()
+    }
+
     /// A call as it stands.
     pub async fn load(&self, call: CallId) -> Result<Option<Loaded>, ExchangeError> {
         let Some(stored) = self.store.load(call).await? else { return Ok(None) };

@@ -2,6 +2,7 @@
 
 mod admin;
 mod decode;
+mod gate;
 mod intake;
 mod webhook;
 
@@ -17,6 +18,8 @@ use crate::config::{AdminToken, Lines};
 use crate::exchange::Exchange;
 use crate::limits;
 use crate::telemetry::Metrics;
+
+pub use gate::Gate;
 
 /// What the listeners share.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct House {
     pub account_sid: Option<String>,
     /// Who may use the admin API.
     pub admin_tokens: Vec<AdminToken>,
+    /// How many turns are under way.
+    pub gate: Gate,
 }
 
 /// Why a server cannot run.
@@ -90,6 +95,7 @@ pub async fn run(
     let shared = web::Data::from(house.clone());
     let public =
         HttpServer::new(move || App::new().app_data(shared.clone()).configure(webhook::routes))
+            .max_connections(limits::CONNECTIONS_MAX)
             .client_request_timeout(limits::REQUEST_HEAD_TIMEOUT)
             .client_disconnect_timeout(limits::REQUEST_HEAD_TIMEOUT)
             .shutdown_timeout(limits::SHUTDOWN_GRACE.as_secs())

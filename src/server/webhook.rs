@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::intake::{self, Form};
 use super::{House, decode};
+use crate::config::Line;
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, LegId, Nonce};
 use crate::exchange::{ExchangeError, Request, Served, Wants};
@@ -44,6 +45,9 @@ async fn voice(house: Data<House>, request: HttpRequest, body: Payload) -> HttpR
         return desk.apologise(&form);
     };
     let call = CallId::of(account_of(&house, &form), &sid);
+    if house.gate.is_full() && !house.exchange.has_at_hand(call) {
+        return desk.refuse_for_now(&line, call);
+    }
     let ring = decode::ring(&form, call, sid, &line.flow);
     desk.answer(form, Some(call), Wants::Ring(Box::new(ring))).await
 }
@@ -257,7 +261,12 @@ impl<'h> Desk<'h> {
         work: impl Future<Output = Result<T, ExchangeError>> + Send + 'static,
     ) -> Result<T, Late> {
         let left = limits::TURN_DEADLINE.saturating_sub(self.begun.elapsed());
-        let work = tokio::spawn(work);
+        let pass = self.house.gate.pass();
+        let work = tokio::spawn(async move {
+            let done = work.await;
+            drop(pass);
+            done
+        });
         match tokio::time::timeout(left, work).await {
             Ok(Ok(done)) => Ok(done?),
             Ok(Err(_)) => Err(Late::Bug),
@@ -287,6 +296,14 @@ impl<'h> Desk<'h> {
         let text = wording::of(&locale).apology;
         let number = self.fallback_number(form);
         self.say(Outcome::Apology, twiml::apology(text, locale.as_str(), number.as_deref(), None))
+    }
+
+    /// There is no room for another call: it goes to the line's overflow number, or hears the engaged
+    /// tone. Nothing is kept of it.
+    fn refuse_for_now(&self, line: &Line, call: CallId) -> HttpResponse {
+        tracing::warn!(call.id = %call, turns = self.house.gate.turns(), "a new call was turned away");
+        let document = twiml::turned_away(line.overflow_number.as_deref());
+        self.say(Outcome::TurnedAway, document)
     }
 
     /// Only who rang us is put through: not who we ring.

@@ -56,15 +56,30 @@ pub fn apology(
         voice: None,
     };
     let mut verbs = vec![Verb::Hear(Audible::Say(speech))];
-    verbs.extend(fallback_number.map(|number| {
-        Verb::Dial(Dial {
-            to: DialTarget::Number { number: number.to_owned(), whisper: None },
-            timeout_s: FALLBACK_RING_S,
-            caller_id: caller_id.map(str::to_owned),
-            action: None,
-        })
-    }));
+    verbs.extend(fallback_number.map(|number| put_through(number, caller_id)));
     verbs.push(Verb::Hangup);
+    of_nobody(verbs)
+}
+
+/// Writes the answer to a call for which there is no room: connects it to `overflow_number`, or
+/// refuses it with the engaged tone. It names no address of ours: nothing is known of the call.
+pub fn turned_away(overflow_number: Option<&str>) -> String {
+    of_nobody(match overflow_number {
+        Some(number) => vec![put_through(number, None), Verb::Hangup],
+        None => vec![Verb::Reject { busy: true }],
+    })
+}
+
+fn put_through(number: &str, caller_id: Option<&str>) -> Verb {
+    Verb::Dial(Dial {
+        to: DialTarget::Number { number: number.to_owned(), whisper: None },
+        timeout_s: FALLBACK_RING_S,
+        caller_id: caller_id.map(str::to_owned),
+        action: None,
+    })
+}
+
+fn of_nobody(verbs: Vec<Verb>) -> String {
     render(&Reply { verbs }, &Links::new(""), CallId(Uuid::nil()))
 }
 

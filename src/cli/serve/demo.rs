@@ -81,6 +81,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         flow: demo::FLOW.to_owned(),
         flow_place: Place { file: "demo".into(), span: 0..0 },
         fallback_number: None,
+        overflow_number: None,
     };
     let greeting = Greeting {
         flows: flows.iter().map(|flow| flow.name.to_string()).collect(),
@@ -98,6 +99,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         keys: Keys::new(vec![keyring.auth_token]).ok_or(DemoError::KeyFile)?,
         public_url,
         account_sid: None,
+        turns_max: crate::limits::TURNS_IN_PROGRESS,
         admin_tokens: vec![AdminToken {
             name: "demo".into(),
             role: Role::Operator,

@@ -40,6 +40,8 @@ pub(crate) struct House {
     pub(crate) folder: tempfile::TempDir,
     running: Option<Running>,
     log: Arc<Mutex<String>>,
+    /// What stands before it, where something does.
+    front: Option<String>,
 }
 
 struct Running {
@@ -84,7 +86,7 @@ impl House {
                  [[admin.tokens]]\nname = \"tests\"\nrole = \"operator\"\ntoken_env = \"TEST_OPERATOR\"\n"
             ),
         );
-        Self { folder, running: None, log: Arc::default() }
+        Self { folder, running: None, log: Arc::default(), front: None }
     }
 
     /// The program with its environment, to be run in the folder.
@@ -139,14 +141,35 @@ impl House {
         self.running.take().unwrap().child.wait().unwrap().code()
     }
 
+    /// Lets webhooks go to what stands before it.
+    pub(crate) fn stand_behind(&mut self, front: String) {
+        self.front = Some(front);
+    }
+
     /// Where webhooks go.
     pub(crate) fn public(&self) -> String {
+        if let Some(front) = &self.front {
+            return front.clone();
+        }
         format!("http://{}", self.running.as_ref().unwrap().public)
     }
 
     /// Where operators go.
     pub(crate) fn admin(&self) -> String {
         format!("http://{}", self.running.as_ref().unwrap().admin)
+    }
+
+    /// Writes this at the head of the configuration.
+    pub(crate) fn configure(&self, keys: &str) {
+        self.change_configuration("public_url = ", &format!("{keys}public_url = "));
+    }
+
+    /// Writes something else in the configuration, in one place.
+    pub(crate) fn change_configuration(&self, from: &str, to: &str) {
+        let path = self.folder.path().join("callgate.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
     }
 
     /// Everything logged so far, over all starts.

@@ -1,0 +1,166 @@
+//! Two servers behind a proxy, on one cluster: any of them answers any turn, and each may be started
+//! anew while calls go on.
+
+use std::fmt::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+
+use crate::support::cluster::RedisCluster;
+use crate::support::eventually::{eventually, eventually_async};
+use crate::support::house::{ACCOUNT, House, PIN};
+use crate::support::provider::Provider;
+use crate::support::redis::free_port;
+use crate::support::telephone::Telephone;
+
+const CALLERS: usize = 8;
+
+/// A proxy before two servers; killed when dropped.
+struct Proxy {
+    child: Child,
+    url: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Proxy {
+    /// What the handbook shows: a turn that a server did not answer goes to the other one, for the
+    /// same request twice is one turn.
+    fn before(servers: &[(u16, u16)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let mut settings = format!(
+            "defaults\n  mode http\n  timeout connect 1s\n  timeout client 30s\n  timeout server 10s\n  \
+             retries 3\n  option redispatch 1\n  retry-on all-retryable-errors\n\
+             frontend calls\n  bind 127.0.0.1:{port}\n  default_backend servers\n\
+             backend servers\n  balance roundrobin\n  option httpchk GET /health/ready\n"
+        );
+        for (n, (public, admin)) in servers.iter().enumerate() {
+            writeln!(
+                settings,
+                "  server s{n} 127.0.0.1:{public} check port {admin} inter 100ms fall 1 rise 1"
+            )
+            .unwrap();
+        }
+        let file = folder.path().join("haproxy.cfg");
+        std::fs::write(&file, settings).unwrap();
+        let child = Command::new("haproxy")
+            .args(["-db", "-f"])
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        eventually("the proxy to listen", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok().then_some(())
+        });
+        Self { child, url: format!("http://127.0.0.1:{port}"), _folder: folder }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server at fixed ports, with an account for each caller.
+fn server(store: &str, provider: &Provider) -> (House, (u16, u16)) {
+    let house = House::set_up(store, &provider.api_base());
+    let (public, admin) = (free_port(), free_port());
+    house.change_configuration(
+        "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"",
+        &format!("listen = \"127.0.0.1:{public}\"\nadmin_listen = \"127.0.0.1:{admin}\""),
+    );
+    let path = house.folder.path().join("accounts.toml");
+    let one = std::fs::read_to_string(&path).unwrap();
+    let all: String = (0..CALLERS)
+        .map(|n| one.replace(ACCOUNT, &account(n)).replace("+15005550010", &mobile(n)))
+        .collect();
+    std::fs::write(&path, all).unwrap();
+    (house, (public, admin))
+}
+
+fn account(n: usize) -> String {
+    format!("7319552{n}")
+}
+
+fn mobile(n: usize) -> String {
+    format!("+1500555002{n}")
+}
+
+/// Rings, proves a PIN and says goodbye, each turn through whichever server the proxy chooses.
+async fn whole_call(front: &House, sid: &str, caller: usize) {
+    let mut phone = Telephone::new(sid, &mobile(caller));
+    phone.ring(front).await;
+    assert!(phone.spoken().contains("account number"), "{sid}: {}", phone.spoken());
+    phone.key(front, &account(caller)).await;
+    assert_eq!(phone.spoken(), "Please key in your PIN.", "{sid}");
+    phone.key(front, PIN).await;
+    assert!(phone.spoken().starts_with("For your balance"), "{sid}: {}", phone.spoken());
+    phone.key(front, "9").await;
+    assert_eq!(phone.spoken(), "Thank you. Goodbye.", "{sid}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_are_started_anew_one_by_one_and_no_turn_is_lost() {
+    let cluster = RedisCluster::start();
+    let provider = Provider::start();
+    let (mut one, ports_of_one) = server(&cluster.url(), &provider);
+    let (mut two, ports_of_two) = server(&cluster.url(), &provider);
+    one.restart();
+    two.restart();
+    let proxy = Proxy::before(&[ports_of_one, ports_of_two]);
+    let mut front = House::set_up("memory:", &provider.api_base());
+    front.stand_behind(proxy.url.clone());
+    let front = Arc::new(front);
+    eventually_async("the proxy to know both servers", async || {
+        front.post("/", &[]).await.0.ne(&503).then_some(())
+    })
+    .await;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (front, stop, calls) = (front.clone(), stop.clone(), calls.clone());
+            tokio::spawn(async move {
+                for n in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    whole_call(&front, &format!("CA{caller:02}{n:06}"), caller).await;
+                    calls.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+
+    let more = async |count: usize| {
+        let before = calls.load(Ordering::Relaxed);
+        eventually_async("more calls to come to their end", async || {
+            let dead = callers.iter().any(tokio::task::JoinHandle::is_finished);
+            (dead || calls.load(Ordering::Relaxed) >= before + count).then_some(())
+        })
+        .await;
+    };
+    more(CALLERS).await;
+    for server in [&mut one, &mut two] {
+        server.terminate();
+        assert_eq!(server.wait(), Some(0));
+        more(CALLERS).await;
+        server.restart();
+        more(CALLERS).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for caller in join_all(callers).await {
+        caller.unwrap();
+    }
+    for server in [&one, &two] {
+        let turns = server.metrics().await;
+        let turns = turns.lines().find(|line| line.contains("route=\"Turn\",outcome=\"Turn\""));
+        assert!(turns.is_some(), "each server took turns");
+    }
+}
