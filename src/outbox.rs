@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::carrier::{Carrier, Delivery, Found, Reference};
 use crate::chance;
@@ -17,8 +18,8 @@ use crate::engine::effect::{Effect, PlaceCall, Sms};
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, LegId, Sid};
 use crate::exchange::{Exchange, ExchangeError, later};
-use crate::store::envelope::Kind;
 use crate::store::{Claim, Due, DueWhat, Lease, NewEffect};
+use crate::telemetry::trace;
 
 /// How often the store is looked at without being told to.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -142,13 +143,24 @@ impl Outbox {
     }
 
     async fn perform(&self, task: Task<'_>) -> Result<(), ExchangeError> {
-        let opened = self.exchange.vault().open(Kind::Effect, &task.id.to_string(), task.body);
-        let effect = opened.ok().and_then(|opened| serde_json::from_slice(&opened.plain).ok());
-        let Some(effect) = effect else {
+        let Some((effect, traceparent)) = self.exchange.open_effect(task.id, task.body) else {
             // Another server may be able to: it has the key, or is newer. It goes with its call.
             tracing::error!(call.id = %task.call, effect.id = %task.id, "an effect cannot be read here and is left to others");
             return self.put_off_for(task, UNREADABLE_WAIT, task.body.to_vec()).await;
         };
+        let span = tracing::debug_span!(
+            "deliver",
+            otel.kind = "client",
+            call.id = %task.call,
+            effect.id = %task.id,
+            effect = effect.name(),
+            attempt = task.attempt
+        );
+        trace::follow(&span, traceparent.as_deref());
+        self.carry_out(task, effect).instrument(span).await
+    }
+
+    async fn carry_out(&self, task: Task<'_>, effect: Effect) -> Result<(), ExchangeError> {
         match effect {
             Effect::SendSms(sms) => self.send_sms(task, &sms).await,
             Effect::PlaceCall(place) => self.place_call(task, &place).await,

@@ -1,7 +1,9 @@
-//! Logs and metrics.
+//! Logs, metrics and traces.
 //!
 //! Secrets are kept out by their types; other libraries log warnings alone, whatever level is asked
 //! for, for at a finer level they would write down what they carry.
+
+pub mod trace;
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::AtomicU64;
@@ -12,23 +14,47 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Writes logs to standard error: for people on a terminal, JSON elsewhere. `level` is `error`,
-/// `warn`, `info`, `debug` or `trace`, for callgate's own lines.
-pub fn start_logs(level: Option<&str>) {
-    let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("callgate", level);
-    let registry = tracing_subscriber::registry().with(targets);
-    if std::io::stderr().is_terminal() {
-        let _ =
-            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).try_init();
-    } else {
-        let json = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
-        let _ = registry.with(json).try_init();
+use self::trace::Export;
+
+/// Logs and traces, until it is dropped: then what is left of the traces is sent.
+#[must_use]
+#[derive(Debug)]
+pub struct Watch(Option<Export>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(export) = &self.0 {
+            export.stop();
+        }
     }
+}
+
+/// Writes logs to standard error: for people on a terminal, JSON elsewhere. `level` is `error`,
+/// `warn`, `info`, `debug` or `trace`, for callgate's own lines. Sends traces where the environment
+/// says where to.
+pub fn start(level: Option<&str>) -> Watch {
+    let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let ours = Targets::new().with_default(LevelFilter::WARN).with_target("callgate", level);
+    let export = Export::start();
+    // Spans are of use in traces alone; where none are sent they cost nothing.
+    let traces = export.as_ref().map(|export| {
+        let spans = Targets::new().with_target("callgate", LevelFilter::DEBUG);
+        tracing_opentelemetry::layer()
+            .with_tracer(export.tracer())
+            .with_location(false)
+            .with_threads(false)
+            .with_filter(spans)
+    });
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = if std::io::stderr().is_terminal() { lines.boxed() } else { lines.json().boxed() };
+    let lines = lines.with_filter(ours);
+    let _ = tracing_subscriber::registry().with(lines).with(traces).try_init();
+    Watch(export)
 }
 
 /// What is counted.

@@ -109,7 +109,7 @@ impl Failure {
 }
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
-    telemetry::start_logs(log);
+    let _watch = telemetry::start(log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -47,6 +47,19 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// Its name in logs, metrics and traces.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SendSms(_) => "send_sms",
+            Self::PlaceCall(_) => "place_call",
+            Self::RedirectLeg { .. } => "redirect_leg",
+            Self::EndLeg { .. } => "end_leg",
+            Self::ClearAttempts { .. } => "clear_attempts",
+        }
+    }
+}
+
 /// A text message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sms {

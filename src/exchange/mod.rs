@@ -13,6 +13,7 @@ pub mod service_code;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::chance::{self, Chance};
@@ -30,6 +31,7 @@ use crate::flow::FlowSet;
 use crate::limits;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Commit, Committed, NewEffect, Store, StoreError, Version};
+use crate::telemetry::trace;
 use answer::Verifier;
 use edition::{Edition, Editions};
 use recent::Recent;
@@ -144,6 +146,16 @@ pub enum Served {
     Stranger,
     /// Of a call that nobody knows: it is forgotten, or its first turn was lost.
     Unknown,
+}
+
+/// An effect as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Posted<E> {
+    #[serde(flatten)]
+    effect: E,
+    /// The trace that caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
 }
 
 /// What is to be done about an event, given the call as it stands.
@@ -471,7 +483,15 @@ impl Exchange {
     /// An effect as it lies in the outbox.
     pub fn seal_effect(&self, id: EffectId, effect: &Effect) -> Vec<u8> {
         let nonce = self.seal_nonce();
-        self.vault.seal(Kind::Effect, &id.to_string(), "", &json(effect), nonce)
+        let posted = Posted { effect, traceparent: trace::parent() };
+        self.vault.seal(Kind::Effect, &id.to_string(), "", &json(&posted), nonce)
+    }
+
+    /// An effect of the outbox, and the trace that caused it; `None`: it cannot be read here.
+    pub fn open_effect(&self, id: EffectId, sealed: &[u8]) -> Option<(Effect, Option<String>)> {
+        let opened = self.vault.open(Kind::Effect, &id.to_string(), sealed).ok()?;
+        let posted: Posted<Effect> = serde_json::from_slice(&opened.plain).ok()?;
+        Some((posted.effect, posted.traceparent))
     }
 
     /// A nonce for the vault, never used twice.

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use tracing::field::{Empty, debug, display};
+use tracing::{Instrument as _, Span};
 
 use super::intake::{self, Form};
 use super::{House, decode};
@@ -198,12 +200,20 @@ struct Desk<'h> {
     house: &'h Data<House>,
     route: Route,
     begun: Instant,
+    span: Span,
 }
 
 impl<'h> Desk<'h> {
     fn open(house: &'h Data<House>, route: Route) -> Self {
         tracing::debug!(?route, "a webhook came in");
-        Self { house, route, begun: Instant::now() }
+        let span = tracing::debug_span!(
+            "webhook",
+            otel.kind = "server",
+            ?route,
+            call.id = Empty,
+            outcome = Empty
+        );
+        Self { house, route, begun: Instant::now(), span }
     }
 
     /// Answers with TwiML, in time.
@@ -218,6 +228,7 @@ impl<'h> Desk<'h> {
             heard: decode::heard(&form),
             fallback_number: self.fallback_number(&form),
         };
+        self.span.record("call.id", display(call));
         let exchange = self.house.exchange.clone();
         let work = async move { exchange.serve(&request).await };
         match self.in_time(work).await {
@@ -240,6 +251,7 @@ impl<'h> Desk<'h> {
         call: CallId,
         event: impl Fn(&crate::engine::call::Call) -> Option<Event> + Send + Sync + 'static,
     ) -> HttpResponse {
+        self.span.record("call.id", display(call));
         let exchange = self.house.exchange.clone();
         let work = async move { exchange.tell(call, &[], event).await };
         match self.in_time(work).await {
@@ -262,11 +274,14 @@ impl<'h> Desk<'h> {
     ) -> Result<T, Late> {
         let left = limits::TURN_DEADLINE.saturating_sub(self.begun.elapsed());
         let pass = self.house.gate.pass();
-        let work = tokio::spawn(async move {
-            let done = work.await;
-            drop(pass);
-            done
-        });
+        let work = tokio::spawn(
+            async move {
+                let done = work.await;
+                drop(pass);
+                done
+            }
+            .instrument(self.span.clone()),
+        );
         match tokio::time::timeout(left, work).await {
             Ok(Ok(done)) => Ok(done?),
             Ok(Err(_)) => Err(Late::Bug),
@@ -320,6 +335,7 @@ impl<'h> Desk<'h> {
     }
 
     fn count(&self, outcome: Outcome) {
+        self.span.record("outcome", debug(outcome));
         let webhook = Webhook { route: self.route, outcome };
         self.house.metrics.webhooks.get_or_create(&webhook).inc();
         self.house.metrics.seconds.observe(self.begun.elapsed().as_secs_f64());

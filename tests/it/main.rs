@@ -24,4 +24,5 @@ mod service_codes;
 mod store;
 mod support;
 mod tidy;
+mod traces;
 mod webhooks;

@@ -42,6 +42,7 @@ pub(crate) struct House {
     log: Arc<Mutex<String>>,
     /// What stands before it, where something does.
     front: Option<String>,
+    environment: Vec<(String, String)>,
 }
 
 struct Running {
@@ -86,12 +87,19 @@ impl House {
                  [[admin.tokens]]\nname = \"tests\"\nrole = \"operator\"\ntoken_env = \"TEST_OPERATOR\"\n"
             ),
         );
-        Self { folder, running: None, log: Arc::default(), front: None }
+        Self { folder, running: None, log: Arc::default(), front: None, environment: Vec::new() }
     }
 
     /// The program with its environment, to be run in the folder.
     pub(crate) fn command(&self) -> Command {
-        command_in(self.folder.path())
+        let mut command = command_in(self.folder.path());
+        command.envs(self.environment.iter().cloned());
+        command
+    }
+
+    /// Sets a variable of the program's environment.
+    pub(crate) fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts the server (again), and waits until it answers.

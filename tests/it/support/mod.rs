@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod eventually;
 pub(crate) mod house;
+pub(crate) mod listener;
 pub(crate) mod provider;
 pub(crate) mod redis;
 pub(crate) mod telephone;

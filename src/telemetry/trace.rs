@@ -1,0 +1,102 @@
+//! Traces: from a webhook to the message that was delivered because of it, sent by OTLP.
+//!
+//! Off unless `OTEL_EXPORTER_OTLP_ENDPOINT` names a collector; the other `OTEL_…` variables of the
+//! standard hold too. An effect carries the trace that caused it into the outbox, so that the server
+//! that delivers it, whichever it is, goes on with the same trace.
+
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::config::environment;
+
+const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+const TRACEPARENT: &str = "traceparent";
+
+/// Sends spans until it is stopped.
+#[derive(Debug)]
+pub(super) struct Export(SdkTracerProvider);
+
+impl Export {
+    /// `None`: nobody wants traces, or the address is none, which is said.
+    pub(super) fn start() -> Option<Self> {
+        ENDPOINTS.iter().find_map(|name| environment(name))?;
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // The exporter's own thread does the sending, with a client that must not be made within a
+        // runtime.
+        let exporter = std::thread::spawn(|| SpanExporter::builder().with_http().build()).join();
+        match exporter {
+            Ok(Ok(exporter)) => {
+                let named = environment("OTEL_SERVICE_NAME").unwrap_or_else(|| "callgate".into());
+                let resource = Resource::builder().with_service_name(named).build();
+                let provider = SdkTracerProvider::builder()
+                    .with_batch_exporter(exporter)
+                    .with_resource(resource)
+                    .build();
+                Some(Self(provider))
+            }
+            Ok(Err(error)) => {
+                crate::cli::say(&format!("warning: no traces are sent: {error}"));
+                None
+            }
+            Err(_) => {
+                crate::cli::say("warning: no traces are sent: their sender could not be made");
+                None
+            }
+        }
+    }
+
+    pub(super) fn tracer(&self) -> SdkTracer {
+        self.0.tracer("callgate")
+    }
+
+    /// Sends what is left.
+    pub(super) fn stop(&self) {
+        let _ = self.0.shutdown();
+    }
+}
+
+/// The trace that we are in, as it travels; `None`: none.
+pub fn parent() -> Option<String> {
+    let context = Span::current().context();
+    if !context.span().span_context().is_valid() {
+        return None;
+    }
+    let mut carrier = Carrier::default();
+    TraceContextPropagator::new().inject_context(&context, &mut carrier);
+    carrier.0
+}
+
+/// Goes on, in this span, with a trace that has travelled.
+pub fn follow(span: &Span, parent: Option<&str>) {
+    if let Some(parent) = parent {
+        let carrier = Carrier(Some(parent.to_owned()));
+        let _ = span.set_parent(TraceContextPropagator::new().extract(&carrier));
+    }
+}
+
+#[derive(Default)]
+struct Carrier(Option<String>);
+
+impl Injector for Carrier {
+    fn set(&mut self, key: &str, value: String) {
+        if key == TRACEPARENT {
+            self.0 = Some(value);
+        }
+    }
+}
+
+impl Extractor for Carrier {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.as_deref().filter(|_| key == TRACEPARENT)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec![TRACEPARENT]
+    }
+}

@@ -1,0 +1,65 @@
+//! Traces: one from the webhook that asked for a message to its delivery, and no secret in it.
+
+use std::sync::{Arc, Mutex};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
+
+use crate::support::eventually::eventually;
+use crate::support::house::{ACCOUNT, House, MOBILE, PIN};
+use crate::support::listener::Listener;
+use crate::support::provider::Provider;
+use crate::support::telephone::{Telephone, digits};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_trace_leads_from_a_webhook_to_the_message_it_caused() {
+    let received: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let spans: Arc<Mutex<Vec<Span>>> = Arc::default();
+    let collector = Listener::start({
+        let (received, spans) = (received.clone(), spans.clone());
+        move |path, body| {
+            assert_eq!(path, "/v1/traces");
+            received.lock().unwrap().extend_from_slice(body);
+            let request = ExportTraceServiceRequest::decode(body).unwrap();
+            let all = request.resource_spans.into_iter().flat_map(|r| r.scope_spans);
+            spans.lock().unwrap().extend(all.flat_map(|scope| scope.spans));
+        }
+    });
+    let provider = Provider::start();
+    let mut house = House::set_up("embedded:calls.redb", &provider.api_base());
+    house.set_environment("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url());
+    house.set_environment("OTEL_BSP_SCHEDULE_DELAY", "50");
+    house.restart();
+
+    let mut phone = Telephone::new("CA00000000000000000000000000000007", "+15005550777");
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    phone.key(&house, "1").await;
+    let delivered = eventually("the span of the delivery", || {
+        let spans = spans.lock().unwrap();
+        spans.iter().find(|span| span.name == "deliver" && says(span, "send_sms")).cloned()
+    });
+    let code = provider.requests().into_iter().find_map(|r| r.field("Body").map(digits)).unwrap();
+    let webhook = eventually("the span of the webhook that caused it", || {
+        let spans = spans.lock().unwrap();
+        spans.iter().find(|span| span.span_id == delivered.parent_span_id).cloned()
+    });
+    assert_eq!(webhook.name, "webhook");
+    assert_eq!(webhook.trace_id, delivered.trace_id);
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+
+    let bytes = received.lock().unwrap().clone();
+    let text = String::from_utf8_lossy(&bytes);
+    for secret in [PIN, ACCOUNT, &MOBILE[1..], "15005550777", &code] {
+        assert!(!text.contains(secret), "`{secret}` is in a trace");
+    }
+    let count = spans.lock().unwrap().iter().filter(|span| span.name == "webhook").count();
+    assert_eq!(count, 4, "what was left is sent at the end");
+}
+
+fn says(span: &Span, what: &str) -> bool {
+    span.attributes.iter().any(|attribute| format!("{:?}", attribute.value).contains(what))
+}
