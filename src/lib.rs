@@ -1,5 +1,6 @@
 //! callgate answers a telephony provider's voice webhooks and walks every caller through a flow.
 
+pub mod audit;
 pub mod carrier;
 pub mod chance;
 pub mod check;

@@ -124,6 +124,13 @@ pub const VARIABLE_CHARS_MAX: usize = 2_000;
 
 /// How long a call is remembered after its last turn.
 pub const CALL_RETENTION: Duration = Duration::from_hours(24);
+/// How long the audit of a call is kept once it is over: thirteen months, so that a year can be
+/// looked back on.
+pub const AUDIT_RETENTION: Duration = Duration::from_hours(400 * 24);
+/// How long the end of a chain of links is remembered after the last of them: far beyond the links.
+pub const AUDIT_HEAD_RETENTION: Duration = Duration::from_hours(10 * 366 * 24);
+/// Tries to append a link while others append to the same chain.
+pub const AUDIT_TRIES_MAX: usize = 256;
 /// No call lasts longer (Twilio's own limit).
 pub const CALL_DURATION_MAX: Duration = Duration::from_hours(4);
 /// Calls of which a server keeps a copy: some 3 KiB each.

@@ -175,6 +175,10 @@ impl Outbox {
                 self.exchange.clear_attempts(&whom, factor, &key, at).await?;
                 self.settle(task).await
             }
+            Effect::CloseAudit => {
+                self.exchange.close_audit(task.call).await?;
+                self.settle(task).await
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything else to standard error.
 
+mod audit;
 mod check;
 mod completions;
 mod explain;
@@ -52,6 +53,8 @@ enum Command {
     Graph(graph::Args),
     /// Print the JSON Schema of flow files, for editors.
     Schema,
+    /// Verify the audit of calls.
+    Audit(audit::Args),
     /// Print the hash of a PIN, for the accounts file.
     HashPin,
     /// Print completions for a shell.
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Fmt(args) => fmt::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Schema => schema::run(),
+        Command::Audit(args) => audit::run(&args),
         Command::HashPin => hash_pin::run(),
         Command::Completions(args) => completions::run::<Cli>(&args),
     };

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::account::Claim;
+use super::audit::Head;
 use super::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
 use super::reply::Reply;
 use crate::flow::condition::Attestation;
@@ -68,6 +69,9 @@ pub struct Call {
     pub entries: BTreeMap<Fact, u8>,
     /// How it ended; `None`: it goes on.
     pub end: Option<End>,
+    /// The end of its audit's chain; `None`: there is nothing in it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Head>,
 }
 
 /// Who calls, as far as the network says: nothing of it proves anything.

@@ -45,6 +45,8 @@ pub enum Effect {
         /// When it did.
         at: Timestamp,
     },
+    /// Puts the audit of the call, which is over, down for as long as audits are kept.
+    CloseAudit,
 }
 
 impl Effect {
@@ -56,6 +58,7 @@ impl Effect {
             Self::RedirectLeg { .. } => "redirect_leg",
             Self::EndLeg { .. } => "end_leg",
             Self::ClearAttempts { .. } => "clear_attempts",
+            Self::CloseAudit => "close_audit",
         }
     }
 }

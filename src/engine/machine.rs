@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::Setting;
 use super::account::{Account, Claim};
+use super::audit::{Deed, Noted, is_noted};
 use super::call::{Call, Caller, End, Frame, Position, Role, Visit};
 use super::effect::Effect;
 use super::event::{Event, Heard, LegStatus, Ring};
@@ -72,6 +73,7 @@ pub(super) struct Machine<'a> {
     effects: Vec<(EffectId, Effect)>,
     hops: Vec<Hop>,
     proved: Vec<Fact>,
+    noted: Vec<Noted>,
     nonces: u32,
     secret: bool,
 }
@@ -106,6 +108,7 @@ impl<'a> Machine<'a> {
             effects: Vec::new(),
             hops: Vec::new(),
             proved: Vec::new(),
+            noted: Vec::new(),
             nonces: 0,
             secret: false,
         };
@@ -221,7 +224,12 @@ impl<'a> Machine<'a> {
             // A state that was entered in an earlier turn ends in this one.
             self.hops.push(Hop { at: self.call.at.clone(), outcome: Some(outcome.clone()) });
         }
-        let route = self.state().and_then(|state| state.route(outcome)).cloned();
+        let state = self.state();
+        if let Some(state) = state.filter(|state| is_noted(&state.kind, outcome)) {
+            let state = state.type_name().to_owned();
+            self.note(Deed::Ended { state, outcome: outcome.clone() });
+        }
+        let route = state.and_then(|state| state.route(outcome)).cloned();
         route.map_or(Next::Fault(Remark::NoRoute), Next::Goto)
     }
 
@@ -237,7 +245,10 @@ impl<'a> Machine<'a> {
             && !self.meets(level)
         {
             return Ok(match &state.step_up {
-                Some(target) => self.step_up(target.state.clone()),
+                Some(target) => {
+                    self.note(Deed::StepUp { level: level.as_str().to_owned() });
+                    self.step_up(target.state.clone())
+                }
                 None => deny(state),
             });
         }
@@ -385,6 +396,9 @@ impl<'a> Machine<'a> {
         let answer = self.ask(Question::Verify(verify))?;
         let entries = self.call.entries.entry(factor).or_default();
         *entries = entries.saturating_add(1);
+        if let Answer::Verdict(verdict) = &answer {
+            self.note(Deed::Attempt { factor, verdict: *verdict });
+        }
         // A claim that is no account proves nothing, whatever the answer.
         let real = matches!(self.call.claim, Claim::Account(_));
         match answer {
@@ -393,12 +407,19 @@ impl<'a> Machine<'a> {
                 let counts = verdict == Verdict::Right;
                 self.call.facts.0.insert(factor, Proof { at, contact, counts });
                 self.proved.push(factor);
+                self.note(Deed::Proved { factor });
                 self.effect(Effect::ClearAttempts { whom, factor, key, at });
                 Ok(Verdict::Right)
             }
             Answer::Verdict(Verdict::Locked) => Ok(Verdict::Locked),
             _ => Ok(Verdict::Wrong),
         }
+    }
+
+    /// Notes for the audit what is done, about whoever is claimed now.
+    pub(super) fn note(&mut self, deed: Deed) {
+        let whom = self.call.claim.whom(self.call.id);
+        self.noted.push(Noted { whom, deed });
     }
 
     /// Adds an effect, and says its id.
@@ -468,8 +489,9 @@ impl<'a> Machine<'a> {
             effects: self.effects.iter().map(|(id, _)| *id).collect(),
             end: self.call.end,
             remarks: self.remarks,
+            audit: Vec::new(),
         };
-        Turn { call: self.call, reply, effects: self.effects, deadline, entry }
+        Turn { call: self.call, reply, effects: self.effects, deadline, entry, noted: self.noted }
     }
 }
 
@@ -536,5 +558,6 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         last_send: None,
         entries: BTreeMap::new(),
         end: None,
+        audit: None,
     })
 }

@@ -6,6 +6,7 @@
 //! nobody can meet) is an end of the call with a spoken apology.
 
 pub mod account;
+pub mod audit;
 pub mod call;
 pub mod effect;
 pub mod event;

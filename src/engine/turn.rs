@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::audit::{self, Noted};
 use super::call::{Call, End, Position};
 use super::effect::Effect;
 use super::event::Event;
@@ -46,6 +47,8 @@ pub struct Turn {
     pub deadline: Option<Timestamp>,
     /// What is written down of it.
     pub entry: Entry,
+    /// What an audit wants to know of it.
+    pub noted: Vec<Noted>,
 }
 
 /// What is written down of a turn: enough to run it again, and no secret.
@@ -70,6 +73,9 @@ pub struct Entry {
     /// What went against the rules without touching the call.
     #[serde(default)]
     pub remarks: Vec<Remark>,
+    /// What an audit keeps of it, chained to the turns before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit: Vec<audit::Entry>,
 }
 
 /// A state that was entered, and the outcome that led on from it.

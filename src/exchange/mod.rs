@@ -5,6 +5,7 @@
 //! over again from what won.
 
 mod answer;
+mod audit;
 pub mod edition;
 mod recent;
 mod record;
@@ -375,9 +376,10 @@ impl Exchange {
     ) -> Result<Taken, ExchangeError> {
         let call = loaded.map(|loaded| &loaded.call);
         let edition = self.edition(call, event).await?;
-        let Some(turn) = self.step(&edition, call, event, fallback_number).await? else {
+        let Some(mut turn) = self.step(&edition, call, event, fallback_number).await? else {
             return Ok(Taken::Nothing);
         };
+        self.chain(&mut turn);
         let commit = self.commit_of(&turn, loaded, settled);
         // Whatever becomes of it, what we had is no longer how the call stands.
         self.recent.forget(turn.call.id);

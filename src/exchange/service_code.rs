@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq as _;
 use super::{Exchange, ExchangeError, later};
 use crate::chance;
 use crate::engine::account::Whom;
+use crate::engine::audit::Deed;
 use crate::engine::question::Verdict;
 use crate::secret::Secret;
 use crate::store::RecordKey;
@@ -83,6 +84,11 @@ impl Exchange {
         };
         let issue = |record: &mut Record| record.active = Some(active.clone());
         self.change_record(&self.service_code_key(&whom), KEPT_FOR, now, issue).await?;
+        let level = match level {
+            WebLevel::Aal1 => "aal1",
+            WebLevel::Aal2 => "aal2",
+        };
+        self.audit_outside(&whom, Deed::ServiceCodeIssued { level: level.into() }).await?;
         Ok(Some(Issued { code, expires_at }))
     }
 

@@ -23,6 +23,7 @@ mod round_trips;
 mod service_codes;
 mod store;
 mod support;
+mod threats;
 mod tidy;
 mod traces;
 mod webhooks;

@@ -50,6 +50,7 @@ fn the_core_names_nothing_of_the_shell() {
         "Timestamp::now",
     ];
     let shell = [
+        "audit",
         "carrier",
         "chance",
         "cli",

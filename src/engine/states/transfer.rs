@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::super::audit::Deed;
 use super::super::call::{End, Role};
 use super::super::event::{DialStatus, Heard, QueueResult};
 use super::super::id::LegId;
@@ -26,6 +27,7 @@ pub(super) fn enter(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Next> {
         m.say(prompt)?;
     }
     let shared = shared(m, transfer)?;
+    m.note(Deed::Transferred { shared: shared.iter().map(|(name, _)| name.clone()).collect() });
     let whisper = if transfer.whisper.is_some() {
         let Some((_, nonce)) = m.add_leg(Role::Whisper) else {
             return Ok(Next::Take(Outcome::Failed));

@@ -1,0 +1,125 @@
+//! The audit: what was claimed, tried, proved and handed over, in chains that show any change.
+//!
+//! Each call has a chain of its own: an entry's hash is keyed with the state key and covers the hash
+//! before it, so that whoever can write the store but has not the key can neither alter, remove,
+//! reorder nor invent. The entries are committed with the turn they belong to, and the call keeps the
+//! head. When a call is over its entries are put down for as long as audits are kept, and its head is
+//! appended to one of 64 chains of links, as is everything that happens outside calls.
+
+pub mod verify;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use crate::engine::audit::{Deed, Entry, Head};
+use crate::engine::id::CallId;
+use crate::store::envelope::Vault;
+use crate::store::{PARTITIONS, RecordKey};
+
+/// The audit of a call that is over.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CallAudit {
+    /// Its entries, oldest first.
+    pub entries: Vec<Entry>,
+}
+
+/// A link of a partition's chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The end of the chain before it.
+    pub after: Head,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What it binds.
+    pub what: Bound,
+    /// The keyed hash over all of this.
+    pub hash: String,
+}
+
+/// What a link binds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// A call that is over, by its id and the end of its chain.
+    Call(CallId, Head),
+    /// Something outside any call.
+    Deed {
+        /// Whom it concerns: a keyed hash.
+        about: String,
+        /// What was done.
+        deed: Deed,
+    },
+}
+
+/// The entry that follows `after` in the chain of a call.
+pub fn entry_after(
+    after: &Head,
+    vault: &Vault,
+    call: CallId,
+    at: Timestamp,
+    about: String,
+    deed: Deed,
+) -> Entry {
+    let number = after.number.saturating_add(1);
+    let mut entry = Entry { number, at, about, deed, hash: String::new() };
+    entry.hash = entry_hash(&entry, &after.hash, vault, call);
+    entry
+}
+
+/// What the hash of an entry must be.
+fn entry_hash(entry: &Entry, before: &str, vault: &Vault, call: CallId) -> String {
+    let content = json(&(entry.number, entry.at, &entry.about, &entry.deed));
+    vault.keyed_hex("audit entry", &[call.0.as_bytes(), before.as_bytes(), &content])
+}
+
+impl Link {
+    /// The link that follows `after` in a partition's chain.
+    pub fn after(after: Head, vault: &Vault, chain: u64, at: Timestamp, what: Bound) -> Self {
+        let mut link = Self { after, at, what, hash: String::new() };
+        link.hash = link.hash_in(vault, chain);
+        link
+    }
+
+    /// What the hash must be.
+    fn hash_in(&self, vault: &Vault, chain: u64) -> String {
+        let content = json(&(&self.after, self.at, &self.what));
+        vault.keyed_hex("audit link", &[&chain.to_be_bytes(), &content])
+    }
+
+    /// The end of a chain whose last link this is.
+    pub fn head(&self) -> Head {
+        let number = self.after.number.saturating_add(1);
+        Head { number, hash: self.hash.clone(), at: Some(self.at) }
+    }
+}
+
+/// Which chain of links a call belongs to.
+pub fn chain_of_call(call: CallId) -> u64 {
+    call.0.as_bytes().last().map_or(0, |byte| u64::from(*byte)) % PARTITIONS
+}
+
+/// Which chain of links a keyed reference belongs to.
+pub fn chain_of(about: &str) -> u64 {
+    about.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
+        % PARTITIONS
+}
+
+/// Where the audit of a call lies once it is over.
+pub fn call_key(call: CallId) -> RecordKey {
+    RecordKey { kind: "audit-call", id: call.0.as_simple().to_string() }
+}
+
+/// Where a link lies.
+pub fn link_key(chain: u64, number: u64) -> RecordKey {
+    RecordKey { kind: "audit-link", id: format!("{chain:02x}{number:016x}") }
+}
+
+/// Where the end of a chain of links lies.
+pub fn head_key(chain: u64) -> RecordKey {
+    RecordKey { kind: "audit-head", id: format!("{chain:02x}") }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    // Fields in their order and no maps: the same thing is always the same text.
+    serde_json::to_vec(value).unwrap_or_default()
+}

@@ -1,0 +1,284 @@
+//! Verifying: every chain from its end to its beginning, and what is missing from it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Bound, CallAudit, Entry, Head, Link, call_key, entry_hash, head_key, link_key};
+use crate::engine::call::Call;
+use crate::engine::id::CallId;
+use crate::engine::turn;
+use crate::limits;
+use crate::store::envelope::{Kind, Vault};
+use crate::store::{PARTITIONS, RecordKey, Store, StoreError};
+
+/// What was looked at, and what is wrong with it.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Calls whose chain was verified.
+    pub calls: u64,
+    /// Entries in those chains.
+    pub entries: u64,
+    /// Links verified.
+    pub links: u64,
+    /// The ends of the chains of links: kept elsewhere, they show whether a chain was cut short.
+    pub heads: Vec<ChainHead>,
+    /// What is wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// The end of a chain of links.
+#[derive(Debug, Serialize)]
+pub struct ChainHead {
+    /// Which chain.
+    pub chain: u64,
+    /// How many links it has had.
+    pub number: u64,
+    /// The hash of the last.
+    pub hash: String,
+}
+
+/// Something wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The call or the chain of links.
+    #[serde(rename = "in")]
+    pub place: String,
+    /// Which entry, turn or link; `None`: all of it.
+    pub number: Option<u64>,
+    /// What is wrong with it.
+    pub what: What,
+}
+
+/// What may be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// It is not there, and has not expired.
+    Removed,
+    /// It is not what was written.
+    Altered,
+    /// It is not where it was written.
+    Reordered,
+}
+
+/// Verifies everything there is.
+pub async fn verify(
+    store: &dyn Store,
+    vault: &Vault,
+    now: Timestamp,
+) -> Result<Report, StoreError> {
+    let mut audit = Audit { store, vault, now, seen: BTreeSet::new(), report: Report::default() };
+    for chain in 0..PARTITIONS {
+        audit.chain(chain).await?;
+    }
+    for call in store.calls(limits::LISTED_CALLS_MAX).await? {
+        audit.journal(call).await?;
+    }
+    Ok(audit.report)
+}
+
+struct Audit<'a> {
+    store: &'a dyn Store,
+    vault: &'a Vault,
+    now: Timestamp,
+    /// Calls that are counted already.
+    seen: BTreeSet<CallId>,
+    report: Report,
+}
+
+/// What a record turned out to be.
+enum Read<T> {
+    There(T),
+    Missing,
+    Altered,
+}
+
+impl Audit<'_> {
+    fn fault(&mut self, place: &str, number: Option<u64>, what: What) {
+        let fault = Fault { place: place.to_owned(), number, what };
+        if !self.report.faults.contains(&fault) {
+            self.report.faults.push(fault);
+        }
+    }
+
+    /// Follows a chain of links from its end backwards.
+    async fn chain(&mut self, chain: u64) -> Result<(), StoreError> {
+        let place = format!("chain {chain}");
+        let mut head = match self.read::<Head>(&head_key(chain)).await? {
+            Read::There(head) => head,
+            Read::Missing => Head::default(),
+            Read::Altered => {
+                self.fault(&place, None, What::Altered);
+                return Ok(());
+            }
+        };
+        // Whoever appended last may not have said so.
+        while let Read::There(link) =
+            self.read::<Link>(&link_key(chain, head.number.saturating_add(1))).await?
+        {
+            if link.after.number != head.number || link.after.hash != head.hash {
+                break;
+            }
+            head = link.head();
+        }
+        if head.number > 0 {
+            let (number, hash) = (head.number, head.hash.clone());
+            self.report.heads.push(ChainHead { chain, number, hash });
+        }
+        while head.number > 0 {
+            let Some(before) = self.link(chain, &place, &head).await? else { break };
+            head = before;
+        }
+        Ok(())
+    }
+
+    /// Verifies the link that `head` names, and says what came before it; `None`: the chain is not
+    /// followed any further.
+    async fn link(
+        &mut self,
+        chain: u64,
+        place: &str,
+        head: &Head,
+    ) -> Result<Option<Head>, StoreError> {
+        let number = Some(head.number);
+        let link = match self.read::<Link>(&link_key(chain, head.number)).await? {
+            Read::There(link) => link,
+            Read::Missing => {
+                if self.is_kept(head.at) {
+                    self.fault(place, number, What::Removed);
+                }
+                return Ok(None);
+            }
+            Read::Altered => {
+                self.fault(place, number, What::Altered);
+                return Ok(None);
+            }
+        };
+        if link.hash != link.hash_in(self.vault, chain) {
+            self.fault(place, number, What::Altered);
+        } else if link.head() != *head {
+            self.fault(place, number, What::Reordered);
+        }
+        self.report.links += 1;
+        if let Bound::Call(call, end) = &link.what {
+            self.closed(*call, end, link.at).await?;
+        }
+        Ok(Some(link.after))
+    }
+
+    /// Verifies the audit of a call that is over.
+    async fn closed(
+        &mut self,
+        call: CallId,
+        end: &Head,
+        bound: Timestamp,
+    ) -> Result<(), StoreError> {
+        let place = format!("call {call}");
+        match self.read::<CallAudit>(&call_key(call)).await? {
+            Read::There(audit) => self.entries(call, &place, &audit.entries, end),
+            Read::Missing if self.is_kept(Some(bound)) => self.fault(&place, None, What::Removed),
+            Read::Missing => {}
+            Read::Altered => self.fault(&place, None, What::Altered),
+        }
+        Ok(())
+    }
+
+    /// Verifies the chain of a call against its end.
+    fn entries(&mut self, call: CallId, place: &str, entries: &[Entry], end: &Head) {
+        if self.seen.insert(call) {
+            self.report.calls += 1;
+            self.report.entries += entries.len() as u64;
+        }
+        let mut head = Head::default();
+        for entry in entries {
+            let expected = head.number.saturating_add(1);
+            let fault = if entry.number > expected {
+                Some((expected, What::Removed))
+            } else if entry.number < expected {
+                Some((entry.number, What::Reordered))
+            } else if entry.hash != entry_hash(entry, &head.hash, self.vault, call) {
+                Some((entry.number, What::Altered))
+            } else {
+                None
+            };
+            if let Some((number, what)) = fault {
+                self.fault(place, Some(number), what);
+                return;
+            }
+            head = entry.head();
+        }
+        if head.number < end.number {
+            self.fault(place, Some(head.number.saturating_add(1)), What::Removed);
+        } else if head != *end {
+            self.fault(place, Some(head.number), What::Altered);
+        }
+    }
+
+    /// Verifies the journal of a call of the last day, whether it is over or not.
+    async fn journal(&mut self, id: CallId) -> Result<(), StoreError> {
+        let place = format!("call {id}");
+        let Some((call, journal)) = self.at_rest(id).await? else { return Ok(()) };
+        let Some(call) = self.opened::<Call>(Kind::Call, id, &call) else {
+            self.fault(&place, None, What::Altered);
+            return Ok(());
+        };
+        let mut turns = Vec::new();
+        for (sealed, position) in journal.iter().zip(1..) {
+            let Some(turn) = self.opened::<turn::Entry>(Kind::Entry, id, sealed) else {
+                self.fault(&place, Some(position), What::Altered);
+                return Ok(());
+            };
+            turns.push(turn);
+        }
+        let numbers: Vec<u64> = turns.iter().map(|turn| turn.number).collect();
+        if let Some((number, what)) = out_of_line(&numbers, call.turns) {
+            self.fault(&place, Some(number), what);
+            return Ok(());
+        }
+        let entries: Vec<Entry> = turns.into_iter().flat_map(|turn| turn.audit).collect();
+        self.entries(id, &place, &entries, &call.audit.unwrap_or_default());
+        Ok(())
+    }
+
+    /// A call's state and journal as of one moment; `None`: it is gone, or never still.
+    async fn at_rest(&self, id: CallId) -> Result<Option<(Vec<u8>, Vec<Vec<u8>>)>, StoreError> {
+        for _ in 0..limits::COMMIT_TRIES_MAX {
+            let Some(before) = self.store.load(id).await? else { return Ok(None) };
+            let journal = self.store.journal(id).await?;
+            let after = self.store.load(id).await?;
+            if after.is_some_and(|after| after.version == before.version) {
+                return Ok(Some((before.state, journal)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether something written then is still to be there.
+    fn is_kept(&self, at: Option<Timestamp>) -> bool {
+        at.is_none_or(|at| crate::exchange::later(at, limits::AUDIT_RETENTION) > self.now)
+    }
+
+    fn opened<T: DeserializeOwned>(&self, kind: Kind, call: CallId, sealed: &[u8]) -> Option<T> {
+        let opened = self.vault.open(kind, &call.to_string(), sealed).ok()?;
+        serde_json::from_slice(&opened.plain).ok()
+    }
+
+    async fn read<T: DeserializeOwned>(&self, key: &RecordKey) -> Result<Read<T>, StoreError> {
+        let Some((_, sealed)) = self.store.read(key).await? else { return Ok(Read::Missing) };
+        let opened = self.vault.open(Kind::Record, &key.id, &sealed).ok();
+        let read = opened.and_then(|opened| serde_json::from_slice(&opened.plain).ok());
+        Ok(read.map_or(Read::Altered, Read::There))
+    }
+}
+
+/// The first turn that is not in its place among those of a journal, which must be 1 to `last`.
+fn out_of_line(numbers: &[u64], last: u64) -> Option<(u64, What)> {
+    if let Some(number) = numbers.array_windows().find_map(|[a, b]| (b <= a).then_some(*b)) {
+        return Some((number, What::Reordered));
+    }
+    let missing = (1..=last).find(|number| !numbers.contains(number));
+    missing.map(|number| (number, What::Removed))
+}

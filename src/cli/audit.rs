@@ -1,0 +1,122 @@
+//! `callgate audit`: verifies that nothing was taken out of the audit, changed in it, or put elsewhere.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::{Exit, print, say};
+use crate::audit::verify::{Fault, Report, What, verify};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Config, ConfigError, DEFAULT_FILE};
+use crate::render;
+use crate::store;
+
+/// What `audit` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: Deed,
+}
+
+#[derive(Debug, Subcommand)]
+enum Deed {
+    /// Verify every chain: exit 1 if an entry was removed, altered or put elsewhere.
+    Verify(Verify),
+}
+
+/// What `audit verify` takes.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "An embedded store can be verified while its server is stopped; Redis at any time.
+
+Exit codes: 0 every chain is whole; 1 one is not; 2 the configuration cannot be used;
+3 the store cannot be read."
+)]
+struct Verify {
+    /// The configuration, which names the store and its key.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// For programs, with the ends of all chains.
+    Json,
+}
+
+pub(super) fn run(args: &Args) -> Exit {
+    let Deed::Verify(args) = &args.what;
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(error) => {
+            if let ConfigError::Wrong { findings, sources } = &error {
+                say(&render::human::render(findings, sources, true));
+            }
+            say(&format!("error: {error}"));
+            return Exit::Usage;
+        }
+    };
+    if let Some(file) = config.store.strip_prefix("embedded:")
+        && !std::path::Path::new(file).exists()
+    {
+        say(&format!("error: there is no store `{file}`"));
+        return Exit::Environment;
+    }
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(report(&config, args.format)),
+        Err(error) => {
+            say(&format!("error: cannot begin: {error}"));
+            Exit::Environment
+        }
+    }
+}
+
+async fn report(config: &Config, format: Format) -> Exit {
+    let store = match store::open_with(&config.store, &config.store_options).await {
+        Ok(store) => store,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return Exit::Environment;
+        }
+    };
+    let report = match verify(store.as_ref(), &config.vault, SystemClock.now()).await {
+        Ok(report) => report,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return Exit::Environment;
+        }
+    };
+    match format {
+        Format::Human => print(&human(&report)),
+        Format::Json => {
+            print(&format!("{}\n", serde_json::json!({ "version": 1, "report": report })));
+        }
+    }
+    if report.faults.is_empty() { Exit::Well } else { Exit::Findings }
+}
+
+fn human(report: &Report) -> String {
+    let told = |fault: &Fault| {
+        let what = match fault.what {
+            What::Removed => "was removed",
+            What::Altered => "was altered",
+            What::Reordered => "was put elsewhere",
+        };
+        let number = fault.number.map_or(String::new(), |number| format!(", entry {number}"));
+        format!("{}{number}: {what}\n", fault.place)
+    };
+    let Report { calls, entries, links, faults, .. } = report;
+    let found = match faults.len() {
+        0 => "every chain is whole".to_owned(),
+        1 => "1 fault".to_owned(),
+        more => format!("{more} faults"),
+    };
+    let told: String = faults.iter().map(told).collect();
+    format!("{told}{links} links, {calls} chains of calls, {entries} entries: {found}\n")
+}

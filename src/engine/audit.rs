@@ -1,0 +1,120 @@
+//! What an audit wants to know of a call: who claimed what, tried what, proved what, was let where.
+//!
+//! The machine notes deeds as it walks; the shell writes them down, chained, with the turn. A deed holds
+//! no secret, and whom it is about is turned into a keyed reference before it is written.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::account::Whom;
+use super::question::Verdict;
+use crate::flow::level::Fact;
+use crate::flow::outcome::Outcome;
+use crate::flow::state::Kind;
+
+/// Something done, and about whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Whose account it concerns, as claimed.
+    pub whom: Whom,
+    /// What was done.
+    pub deed: Deed,
+}
+
+/// Something that an audit keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// A state that identifies, sends, verifies, hands over or refuses came to an end.
+    Ended {
+        /// Its type.
+        state: String,
+        /// How.
+        outcome: Outcome,
+    },
+    /// An attempt was reserved and judged; `locked`: there was none to be had.
+    Attempt {
+        /// With which factor.
+        factor: Fact,
+        /// The judgement.
+        verdict: Verdict,
+    },
+    /// A fact was granted.
+    Proved {
+        /// Which.
+        factor: Fact,
+    },
+    /// A level was missing, and the caller was sent to prove it.
+    StepUp {
+        /// The level.
+        level: String,
+    },
+    /// The caller was handed over.
+    Transferred {
+        /// The names of the fields that were shared, never their values.
+        shared: Vec<String>,
+    },
+    /// A code for the telephone was issued to a customer who was logged in on the web.
+    ServiceCodeIssued {
+        /// How well that session had authenticated the customer.
+        level: String,
+    },
+    /// Locks were lifted by an operator.
+    Unlocked {
+        /// The name of the operator's token, or how else it was done.
+        by: String,
+    },
+}
+
+/// An entry of a call's chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its number in the call, from 1.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Whom it concerns: a keyed hash of what was claimed.
+    pub about: String,
+    /// What was done.
+    pub deed: Deed,
+    /// The keyed hash over the hash before it and all of this.
+    pub hash: String,
+}
+
+/// The end of a chain, so far.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Head {
+    /// How many entries or links there are.
+    pub number: u64,
+    /// The hash of the last; empty before the first.
+    pub hash: String,
+    /// When the last was written.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+}
+
+impl Entry {
+    /// The end of a chain whose last entry this is.
+    pub fn head(&self) -> Head {
+        Head { number: self.number, hash: self.hash.clone(), at: Some(self.at) }
+    }
+}
+
+/// Whether how a state ended is for the audit: where nothing is claimed, sent, verified or handed
+/// over, only being turned away is.
+pub(super) fn is_noted(kind: &Kind, outcome: &Outcome) -> bool {
+    let plain = matches!(
+        kind,
+        Kind::Say(_)
+            | Kind::Menu(_)
+            | Kind::Gather(_)
+            | Kind::Voicemail(_)
+            | Kind::Branch(_)
+            | Kind::Set(_)
+            | Kind::Call(_)
+            | Kind::Return(_)
+            | Kind::Hangup(_)
+            | Kind::Reject(_)
+    );
+    !plain || *outcome == Outcome::Denied
+}

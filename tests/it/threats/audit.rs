@@ -1,0 +1,244 @@
+//! The audit: whatever is taken out of the store, changed in it or moved about in it is found.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use callgate::audit::verify::{Fault, Report, What, verify};
+use callgate::audit::{call_key, chain_of_call, link_key};
+use callgate::engine::id::CallId;
+use callgate::store::envelope::Vault;
+use callgate::store::{self, Store};
+use redb::{Database, ReadableTable as _, TableDefinition};
+
+use super::office::{ACCOUNT, Office};
+use crate::support::house::House;
+use crate::support::provider::Provider;
+use crate::support::redis::RedisServer;
+use crate::support::telephone::Telephone;
+
+const JOURNAL: TableDefinition<'static, (u128, u64), &[u8]> = TableDefinition::new("journal");
+type Record = (u64, i64, &'static [u8]);
+const RECORDS: TableDefinition<'static, (&str, &str), Record> = TableDefinition::new("records");
+
+/// Rings three calls: one that is over and two that go on. The first two in one chain of links would
+/// be chance; each is verified in its own.
+async fn calls(store: Arc<dyn Store>) -> [CallId; 2] {
+    let office = Office::over(store);
+    let mut over = office.ring_to_pin("CA1").await;
+    over.key("111222").await;
+    over.key("333444").await;
+    over.key("555666").await;
+    assert!(over.spoken().contains("Goodbye"), "{}", over.spoken());
+    office.outbox.drain().await.unwrap();
+    let mut goes_on = office.ring_to_pin("CA2").await;
+    goes_on.key("111222").await;
+    goes_on.key("333444").await;
+    [over.call, goes_on.call]
+}
+
+async fn verified(store: &dyn Store) -> Report {
+    let now = super::office::START.parse().unwrap();
+    verify(store, &Vault::new(&[7; 32]), now).await.unwrap()
+}
+
+fn fault(place: String, number: Option<u64>, what: What) -> Fault {
+    Fault { place, number, what }
+}
+
+/// What is done to a store from behind, and the fault that it makes.
+struct Harm {
+    what: &'static str,
+    fault: Fault,
+    on_redb: Box<dyn Fn(&Database)>,
+    on_redis: Box<dyn Fn(&mut redis::Connection)>,
+}
+
+fn journal_of(database: &Database, call: CallId, change: impl Fn(&mut Vec<Vec<u8>>)) {
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut journal = transaction.open_table(JOURNAL).unwrap();
+        let range = (call.0.as_u128(), 0)..=(call.0.as_u128(), u64::MAX);
+        let rows: Vec<_> = journal
+            .range(range.clone())
+            .unwrap()
+            .map(|row| row.unwrap())
+            .map(|(key, value)| (key.value().1, value.value().to_vec()))
+            .collect();
+        let mut entries: Vec<_> = rows.iter().map(|(_, entry)| entry.clone()).collect();
+        change(&mut entries);
+        journal.retain_in(range, |_, _| false).unwrap();
+        for ((number, _), entry) in rows.iter().zip(&entries) {
+            journal.insert((call.0.as_u128(), *number), entry.as_slice()).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+fn record_of(database: &Database, kind: &str, id: &str, change: impl Fn(&mut Vec<u8>) -> bool) {
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut records = transaction.open_table(RECORDS).unwrap();
+        let row = records.remove((kind, id)).unwrap().unwrap();
+        let (revision, expires, value) = row.value();
+        let mut value = value.to_vec();
+        drop(row);
+        if change(&mut value) {
+            records.insert((kind, id), (revision, expires, value.as_slice())).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+/// Another letter in the middle of what is sealed.
+fn altered(bytes: &mut [u8]) {
+    let middle = bytes.len() / 2;
+    bytes[middle] = if bytes[middle] == b'A' { b'B' } else { b'A' };
+}
+
+fn redis_key(connection: &mut redis::Connection, ends: &str) -> String {
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(connection).unwrap();
+    keys.into_iter().find(|key| key.ends_with(ends)).unwrap()
+}
+
+fn redis_journal(
+    connection: &mut redis::Connection,
+    call: CallId,
+    change: impl Fn(&mut Vec<Vec<u8>>),
+) {
+    let key = redis_key(connection, &format!("journal:{call}"));
+    let mut entries: Vec<Vec<u8>> =
+        redis::cmd("LRANGE").arg(&key).arg(0).arg(-1).query(connection).unwrap();
+    change(&mut entries);
+    redis::cmd("DEL").arg(&key).exec(connection).unwrap();
+    redis::cmd("RPUSH").arg(&key).arg(entries).exec(connection).unwrap();
+}
+
+fn harms([over, goes_on]: [CallId; 2]) -> Vec<Harm> {
+    let journal = |what, call: CallId, fault, change: fn(&mut Vec<Vec<u8>>)| Harm {
+        what,
+        fault,
+        on_redb: Box::new(move |database| journal_of(database, call, change)),
+        on_redis: Box::new(move |redis| redis_journal(redis, call, change)),
+    };
+    let (kept, link) = (call_key(over).id, link_key(chain_of_call(over), 1).id);
+    let place = format!("call {goes_on}");
+    let [kept2, link2] = [kept.clone(), link.clone()];
+    vec![
+        journal("an entry removed", goes_on, fault(place.clone(), Some(3), What::Removed), |all| {
+            all.remove(2);
+        }),
+        journal("the last removed", goes_on, fault(place.clone(), Some(4), What::Removed), |all| {
+            drop(all.pop())
+        }),
+        journal("an entry altered", goes_on, fault(place.clone(), Some(2), What::Altered), |all| {
+            altered(&mut all[1]);
+        }),
+        journal("two swapped", goes_on, fault(place, Some(2), What::Reordered), |all| {
+            all.swap(1, 2);
+        }),
+        Harm {
+            what: "the audit of a call that is over removed",
+            fault: fault(format!("call {over}"), None, What::Removed),
+            on_redb: Box::new(move |database| record_of(database, "audit-call", &kept, |_| false)),
+            on_redis: Box::new(move |redis| {
+                let key = redis_key(redis, &kept2);
+                redis::cmd("DEL").arg(key).exec(redis).unwrap();
+            }),
+        },
+        Harm {
+            what: "a link removed",
+            fault: fault(format!("chain {}", chain_of_call(over)), Some(1), What::Removed),
+            on_redb: Box::new(move |database| record_of(database, "audit-link", &link, |_| false)),
+            on_redis: Box::new(move |redis| {
+                let key = redis_key(redis, &link2);
+                redis::cmd("DEL").arg(key).exec(redis).unwrap();
+            }),
+        },
+    ]
+}
+
+async fn opened(path: &Path) -> Arc<dyn Store> {
+    store::open(&format!("embedded:{}", path.display())).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t65_a_removed_altered_or_moved_entry_is_found_on_redb() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.redb");
+    let ids = calls(opened(&whole).await).await;
+    let report = verified(opened(&whole).await.as_ref()).await;
+    assert_eq!((report.calls, report.links, report.faults), (2, 1, vec![]));
+    for (harm, n) in harms(ids).into_iter().zip(0..) {
+        let copy = folder.path().join(format!("{n}.redb"));
+        std::fs::copy(&whole, &copy).unwrap();
+        (harm.on_redb)(&Database::open(&copy).unwrap());
+        let report = verified(opened(&copy).await.as_ref()).await;
+        assert_eq!(report.faults, [harm.fault], "{}", harm.what);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t65_a_removed_altered_or_moved_entry_is_found_on_redis() {
+    let count = harms([CallId(uuid::Uuid::nil()); 2]).len();
+    for n in 0..count {
+        let url = RedisServer::shared().database();
+        let store = store::open(&url).await.unwrap();
+        let ids = calls(store.clone()).await;
+        assert_eq!(verified(store.as_ref()).await.faults, []);
+        let harm = harms(ids).remove(n);
+        (harm.on_redis)(&mut RedisServer::connection(&url));
+        assert_eq!(verified(store.as_ref()).await.faults, [harm.fault], "{}", harm.what);
+    }
+}
+
+/// The audit names no account, number or PIN; and what no key has sealed is never believed.
+#[tokio::test]
+async fn t65_the_audit_holds_no_secret_and_believes_no_other_key() {
+    let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+    let office = Office::over(store.clone());
+    let mut line = office.ring_to_pin("CA1").await;
+    line.key("111222").await;
+    let journal = office.exchange.journal(line.call).await.unwrap();
+    let audit: Vec<_> = journal.into_iter().flat_map(|entry| entry.audit).collect();
+    let text = serde_json::to_string(&audit).unwrap();
+    assert!(text.contains("wrong") && text.contains("identify"), "{text}");
+    for secret in [ACCOUNT, "111222", "+1500"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    let now = office.now();
+    let report = verify(store.as_ref(), &Vault::new(&[8; 32]), now).await.unwrap();
+    assert_eq!(report.faults.len(), 1);
+}
+
+fn run_verify(house: &House) -> (Option<i32>, serde_json::Value, String) {
+    let output = house.command().args(["audit", "verify", "--format", "json"]).output().unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (output.status.code(), report, String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t65_the_command_says_which_call_and_which_entry() {
+    let provider = Provider::start();
+    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
+    let (code, _, stderr) = run_verify(&house);
+    assert_eq!(code, Some(3), "there is no store yet: {stderr}");
+    house.restart();
+    let mut phone = Telephone::new("CA1", "+15005550777");
+    phone.ring(&house).await;
+    phone.key(&house, crate::support::house::ACCOUNT).await;
+    phone.key(&house, "111222").await;
+    let (code, _, stderr) = run_verify(&house);
+    assert_eq!(code, Some(3), "the server has the file: {stderr}");
+    house.terminate();
+    house.wait();
+    let (code, report, stderr) = run_verify(&house);
+    assert_eq!((code, &report["report"]["calls"]), (Some(0), &1.into()), "{report} {stderr}");
+    let path = house.folder.path().join("callgate.redb");
+    let call =
+        CallId::of(crate::support::provider::ACCOUNT_SID, &callgate::engine::id::Sid("CA1".into()));
+    journal_of(&Database::open(&path).unwrap(), call, |entries| drop(entries.remove(0)));
+    let (code, report, _) = run_verify(&house);
+    let fault = &report["report"]["faults"][0];
+    assert_eq!(code, Some(1));
+    assert_eq!((&fault["in"], &fault["number"]), (&format!("call {call}").into(), &1.into()));
+}

@@ -1,0 +1,152 @@
+//! The exchange without HTTP in front of it: calls that ring, key and are looked into.
+
+use std::sync::Arc;
+
+use callgate::chance::SystemChance;
+use callgate::clock::{Clock, VirtualClock};
+use callgate::diagnostic::{Problems, Sources};
+use callgate::directory::Directory;
+use callgate::directory::accounts::{Accounts, Secrets};
+use callgate::engine::event::{Heard, Ring};
+use callgate::engine::id::{CallId, Sid};
+use callgate::engine::policy::Policy;
+use callgate::engine::reply::{Audible, Reply, Verb};
+use callgate::exchange::{Exchange, Parts, Request, Served, Wants};
+use callgate::flow::condition::Attestation;
+use callgate::outbox::Outbox;
+use callgate::phone::PhoneNumber;
+use callgate::replay::world::World;
+use callgate::secret::Secret;
+use callgate::store::Store;
+use callgate::store::envelope::Vault;
+
+/// The flow of the end-to-end tests.
+pub(super) const DESK: &str = include_str!("../e2e/desk.toml");
+/// The account that the flow is rung with.
+pub(super) const ACCOUNT: &str = "73195528";
+/// Its PIN.
+pub(super) const PIN: &str = "860317";
+/// Its mobile.
+pub(super) const MOBILE: &str = "+15005550010";
+/// Where the virtual clock begins.
+pub(super) const START: &str = "2026-03-01T12:00:00Z";
+
+/// An exchange with its outbox, over any store.
+pub(super) struct Office {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) clock: Arc<VirtualClock>,
+    pub(super) outbox: Arc<Outbox>,
+}
+
+/// One account, with a mobile on file since then.
+pub(super) fn account(id: &str, since: &str) -> String {
+    format!(
+        "[[accounts]]\nid = \"{id}\"\npin = \"{PIN}\"\n\
+         phones = [{{ number = \"{MOBILE}\", line = \"mobile\", since = \"{since}\" }}]\n\
+         [accounts.fields]\nfirst_name = \"Ada\"\nbalance = 1234.56\n"
+    )
+}
+
+impl Office {
+    pub(super) fn over(store: Arc<dyn Store>) -> Self {
+        Self::with(store, DESK, &account(ACCOUNT, "2024-01-01"))
+    }
+
+    pub(super) fn with(store: Arc<dyn Store>, flow: &str, accounts: &str) -> Self {
+        let mut sources = Sources::default();
+        sources.add("desk.toml", flow);
+        let (flows, findings) = callgate::flow::read(&sources);
+        assert_eq!(findings, []);
+        let problems = Problems::default();
+        let accounts = Accounts::read(&"accounts".into(), accounts, Secrets::Plain, &problems);
+        assert_eq!(problems.into_findings(), []);
+        let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
+        let exchange = Arc::new(Exchange::new(Parts {
+            store,
+            vault: Vault::new(&[7; 32]),
+            directory: Arc::new(Directory::new(accounts)),
+            clock: clock.clone(),
+            chance: Arc::new(SystemChance),
+            policy: Policy::default(),
+            flows,
+        }));
+        let outbox = Outbox::new(exchange.clone(), Arc::new(World::default()));
+        Self { exchange, clock, outbox }
+    }
+
+    pub(super) fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
+    /// A call that has rung.
+    pub(super) async fn ring(&self, sid: &str) -> Line {
+        let sid = Sid(sid.into());
+        let call = CallId::of("AC1", &sid);
+        let ring = Ring {
+            call,
+            sid: sid.clone(),
+            flow: "desk".into(),
+            line: "+15005550006".into(),
+            from: PhoneNumber::parse("+15005550777"),
+            attestation: Attestation::None,
+            forwarded: false,
+        };
+        let reply = Reply::default();
+        let mut line = Line { exchange: self.exchange.clone(), call, sid, reply };
+        line.ask(Wants::Ring(Box::new(ring)), "").await;
+        line
+    }
+
+    /// A call that has claimed the account, and waits for its PIN.
+    pub(super) async fn ring_to_pin(&self, sid: &str) -> Line {
+        let mut line = self.ring(sid).await;
+        line.key(ACCOUNT).await;
+        line
+    }
+}
+
+/// The inbound leg of a call.
+pub(super) struct Line {
+    exchange: Arc<Exchange>,
+    pub(super) call: CallId,
+    pub(super) sid: Sid,
+    pub(super) reply: Reply,
+}
+
+impl Line {
+    /// What the next request of the leg asks for.
+    pub(super) fn next(&self) -> Wants {
+        let nonce = self.reply.verbs.iter().find_map(|verb| match verb {
+            Verb::Gather(gather) => Some(gather.action),
+            Verb::Redirect(nonce) => Some(*nonce),
+            _ => None,
+        });
+        Wants::Turn(nonce.unwrap_or_else(|| panic!("{:?} carries nobody on", self.reply)))
+    }
+
+    pub(super) async fn ask(&mut self, wants: Wants, digits: &str) -> Served {
+        let heard = Heard { digits: Secret::new(digits), ..Heard::default() };
+        self.tell(wants, heard).await
+    }
+
+    pub(super) async fn tell(&mut self, wants: Wants, heard: Heard) -> Served {
+        let (call, sid) = (self.call, self.sid.clone());
+        let request = Request { call, sid, wants, heard, fallback_number: None };
+        let (reply, served) = self.exchange.serve(&request).await.unwrap();
+        self.reply = reply;
+        served
+    }
+
+    pub(super) async fn key(&mut self, digits: &str) -> Served {
+        self.ask(self.next(), digits).await
+    }
+
+    /// Everything spoken in the last answer.
+    pub(super) fn spoken(&self) -> String {
+        let said = self.reply.heard().filter_map(|audible| match audible {
+            Audible::Say(speech) => Some(speech.text()),
+            _ => None,
+        });
+        said.collect::<Vec<_>>().join(" ")
+    }
+}
