@@ -37,6 +37,8 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const BACKOFF_S: [u64; 6] = [1, 2, 4, 8, 15, 30];
 /// Tries of something that need not be done at all costs.
 const TRIES_MAX: u32 = 6;
+/// The provider takes no message for less than this.
+const VALID_S_MIN: u32 = 6;
 /// Our clock and the provider's may differ by this much.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// Beyond this a ring comes too late for anybody.
@@ -208,18 +210,25 @@ impl Outbox {
     }
 
     async fn send_sms(&self, task: Task<'_>, sms: &Sms) -> Result<(), ExchangeError> {
+        // A message is worth carrying for as long as its code can still be keyed in.
+        let mut left_s = i64::from(sms.valid_for_s);
         if let Some(until) = sms.code_until {
             // A code that nobody can key in any more is not sent.
             let call = self.exchange.load(task.call).await?.map(|loaded| loaded.call);
             let code =
                 call.as_ref().filter(|call| call.end.is_none()).and_then(|c| c.code.as_ref());
             let wanted = code.is_some_and(|code| code.effect == Some(task.id));
-            if !wanted || self.exchange.now() > until {
+            let seen = call.as_ref().and_then(|call| call.seen);
+            let now = self.exchange.now();
+            left_s = until.duration_since(seen.map_or(now, |seen| seen.max(now))).as_secs();
+            if !wanted || left_s <= 0 {
                 return self.settle(task).await;
             }
         }
         let reference = Reference { call: task.call, effect: task.id };
-        let done = self.carrier.send_sms(reference, sms).await;
+        let left_s = u32::try_from(left_s).unwrap_or(u32::MAX).max(VALID_S_MIN);
+        let sms = Sms { valid_for_s: sms.valid_for_s.min(left_s), ..sms.clone() };
+        let done = self.carrier.send_sms(reference, &sms).await;
         log(task, "sms", &done);
         match done {
             Delivery::Accepted(_) => self.settle(task).await,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rlibphonenumber::PHONE_NUMBER_UTIL;
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberType};
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
@@ -29,10 +29,40 @@ impl PhoneNumber {
         &self.0
     }
 
-    /// The country's calling code, `1` for North America; `None` if no country has that code.
-    pub fn country_code(&self) -> Option<i32> {
-        PHONE_NUMBER_UTIL.parse(&self.0, None).ok().map(|number| number.country_code)
+    /// The country as in ISO 3166 (`US`, `CA` and `JM` have one calling code); `None` if no country
+    /// has such numbers.
+    pub fn country(&self) -> Option<String> {
+        let number = PHONE_NUMBER_UTIL.parse(&self.0, None).ok()?;
+        PHONE_NUMBER_UTIL.get_region_for_number(&number).map(|region| region.to_string())
     }
+
+    /// Whether whoever sends or rings pays more than for a person's telephone, or reaches none: premium
+    /// rate, shared cost, freephone, company-wide, pager and voicemail numbers, and personal ones but
+    /// for those of North America, which cost what others do.
+    pub fn costs_extra(&self) -> bool {
+        use PhoneNumberType::{
+            Pager, PersonalNumber, PremiumRate, SharedCost, TollFree, UAN, VoiceMail,
+        };
+        let Ok(number) = PHONE_NUMBER_UTIL.parse(&self.0, None) else { return true };
+        match PHONE_NUMBER_UTIL.get_number_type(&number) {
+            PremiumRate | SharedCost | TollFree | UAN | Pager | VoiceMail => true,
+            PersonalNumber => number.country_code != NORTH_AMERICA,
+            _ => false,
+        }
+    }
+
+    /// The number without its last four digits: those of one block, often of one owner.
+    pub fn prefix(&self) -> &str {
+        let end = self.0.len().saturating_sub(4);
+        self.0.get(..end).unwrap_or_default()
+    }
+}
+
+const NORTH_AMERICA: i32 = 1;
+
+/// The countries that numbers can be told by, as in ISO 3166.
+pub fn countries() -> Vec<String> {
+    PHONE_NUMBER_UTIL.get_supported_regions().map(|region| region.to_string()).collect()
 }
 
 impl fmt::Debug for PhoneNumber {
@@ -62,7 +92,25 @@ mod tests {
 
     #[test]
     fn a_number_knows_its_country() {
-        assert_eq!(PhoneNumber::parse("+12125550123").unwrap().country_code(), Some(1));
-        assert_eq!(PhoneNumber::parse("+442079460123").unwrap().country_code(), Some(44));
+        let country = |text: &str| PhoneNumber::parse(text).unwrap().country();
+        assert_eq!(country("+12125550123").as_deref(), Some("US"));
+        assert_eq!(country("+14165550123").as_deref(), Some("CA"));
+        assert_eq!(country("+18765550123").as_deref(), Some("JM"));
+        assert_eq!(country("+442079460123").as_deref(), Some("GB"));
+        assert_eq!(country("+99912345678"), None);
+    }
+
+    #[test]
+    fn premium_numbers_are_known() {
+        let costs_extra = |text: &str| PhoneNumber::parse(text).unwrap().costs_extra();
+        // Premium rate, shared cost, freephone, a British personal number, a French premium one.
+        let dear =
+            ["+19002345678", "+448712345678", "+18005550123", "+447012345678", "+33891234567"];
+        for number in dear {
+            assert!(costs_extra(number), "{number}");
+        }
+        for number in ["+12125550123", "+447400123456", "+15005550010", "+33612345678"] {
+            assert!(!costs_extra(number), "{number}");
+        }
     }
 }

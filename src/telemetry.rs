@@ -20,6 +20,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::trace::Export;
+use crate::exchange::guard::Guards;
 
 /// Logs and traces, until it is dropped: then what is left of the traces is sent.
 #[must_use]
@@ -176,6 +177,19 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Metrics, and with them what an exchange's limits refuse.
+    pub fn new(guards: &Guards) -> Self {
+        let mut metrics = Self::default();
+        let registry = &mut metrics.registry;
+        registry.register(
+            "limits_reached",
+            "What limits over one or many accounts have refused",
+            guards.refused.clone(),
+        );
+        registry.register("unlocked", "Accounts whose locks were lifted", guards.unlocked.clone());
+        metrics
+    }
+
     /// The metrics in the text format of Prometheus.
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -14,6 +14,7 @@ pub mod replay;
 mod schema;
 mod serve;
 pub mod simulate;
+mod unlock;
 
 use std::process::ExitCode;
 
@@ -57,6 +58,8 @@ enum Command {
     Audit(audit::Args),
     /// Print the hash of a PIN, for the accounts file.
     HashPin,
+    /// Lift what wrong entries have locked.
+    Unlock(unlock::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
 }
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Schema => schema::run(),
         Command::Audit(args) => audit::run(&args),
         Command::HashPin => hash_pin::run(),
+        Command::Unlock(args) => unlock::run(&args, cli.log.as_deref()),
         Command::Completions(args) => completions::run::<Cli>(&args),
     };
     exit.into()

@@ -43,7 +43,7 @@ pub(super) struct Args {
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -65,7 +65,7 @@ enum Failure {
 }
 
 impl Failure {
-    fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Config(_) | Self::Carrier(_) => Exit::Usage,
             Self::Files(error) => error.exit(),
@@ -85,7 +85,7 @@ impl Failure {
         }
     }
 
-    fn tell(&self) {
+    pub(super) fn tell(&self) {
         let shown = match self {
             Self::Config(ConfigError::Wrong { findings, sources })
             | Self::Findings { findings, sources, .. } => Some((findings, sources)),
@@ -231,7 +231,7 @@ async fn start(plan: Plan, greeting: Option<demo::Greeting>) -> Result<(), Failu
         policy: plan.policy,
         flows: plan.flows,
     }));
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new(exchange.guards()));
     let house = Arc::new(House {
         exchange: exchange.clone(),
         metrics: metrics.clone(),
@@ -293,7 +293,7 @@ fn read_flows(folder: &Path) -> Result<FlowSet, Failure> {
 }
 
 /// Reads the accounts file.
-fn read_accounts(path: &Path) -> Result<Accounts, Failure> {
+pub(super) fn read_accounts(path: &Path) -> Result<Accounts, Failure> {
     let text = std::fs::read_to_string(path).map_err(|source| {
         Failure::Config(ConfigError::Unreadable { path: path.to_owned(), source })
     })?;

@@ -13,7 +13,7 @@ use crate::diagnostic::{Finding, Place, Problems, Sources};
 use crate::document::{self, Item, Reader};
 use crate::engine::account::Line as LineType;
 use crate::engine::policy::Policy;
-use crate::phone::PhoneNumber;
+use crate::phone::{self, PhoneNumber};
 use crate::store::envelope::Vault;
 
 /// The configuration that is read where none is named.
@@ -360,6 +360,9 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
     if let Some(shared) = section("shared") {
         let failures = &mut policy.shared.all_factor_failures_24h;
         set(&shared, "all_factor_failures_24h", 1, 100, failures);
+        set(&shared, "accounts_per_ani_h", 1, 1_000, &mut policy.shared.accounts_per_ani_h);
+        let accounts = &mut policy.shared.accounts_per_secret_day;
+        set(&shared, "accounts_per_secret_day", 1, 1_000, accounts);
         shared.finish();
     }
     if let Some(callback) = section("callback") {
@@ -375,15 +378,16 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
         set(&code, "failures", 1, 10, &mut policy.service_code.failures);
         code.finish();
     }
+    if let Some(sends) = section("sends") {
+        set(&sends, "per_prefix_h", 1, 10_000, &mut policy.sends.per_prefix_h);
+        set(&sends, "total_h", 1, 100_000, &mut policy.sends.total_h);
+        sends.finish();
+    }
     if let Some(contact) = section("contact") {
         set(&contact, "min_age_days", 0, 3_650, &mut policy.contact.min_age_days);
         lines(&contact, "sms_line_types", &mut policy.contact.sms_line_types);
         lines(&contact, "voice_line_types", &mut policy.contact.voice_line_types);
-        if let Some(codes) = contact.item("country_codes").and_then(|codes| codes.list()) {
-            let codes = codes.iter().filter_map(|code| code.integer(1, 999));
-            policy.contact.country_codes =
-                codes.filter_map(|code| i32::try_from(code).ok()).collect();
-        }
+        countries(&contact, &mut policy.contact.countries);
         contact.finish();
     }
     table.finish();
@@ -394,6 +398,23 @@ fn set<T: TryFrom<u64>>(table: &Reader<'_>, key: &str, min: u64, max: u64, to: &
     let read = table.item(key).and_then(|item| item.integer(min, max));
     if let Some(value) = read.and_then(|value| T::try_from(value).ok()) {
         *to = value;
+    }
+}
+
+fn countries(table: &Reader<'_>, to: &mut Vec<String>) {
+    let Some(items) = table.item("countries").and_then(|item| item.list()) else { return };
+    let known = phone::countries();
+    for item in items {
+        let Some(name) = item.name() else { continue };
+        if known.iter().any(|country| country == name) {
+            to.push(name.to_owned());
+        } else {
+            let message = format!("`{name}` is no country that numbers can be told by");
+            item.report(
+                Finding::error("unknown-country", message, item.place())
+                    .help("write its two letters as in ISO 3166: \"US\", \"CA\", \"GB\""),
+            );
+        }
     }
 }
 

@@ -65,7 +65,10 @@ pub struct Call {
     pub sends: u8,
     /// When the last one was.
     pub last_send: Option<Timestamp>,
-    /// Entries of each factor in this call.
+    /// The latest time that the call has seen: a clock set back makes nothing in it younger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Timestamp>,
+    /// Entries of each factor in this call that were not right.
     pub entries: BTreeMap<Fact, u8>,
     /// How it ended; `None`: it goes on.
     pub end: Option<End>,

@@ -27,6 +27,9 @@ pub struct Ledger {
     /// Messages and rings of the last day.
     #[serde(default)]
     sends: Vec<Send>,
+    /// The latest time that this record has seen: a clock set back refills nothing and lifts nothing.
+    #[serde(default)]
+    seen: Timestamp,
 }
 
 /// Failures in a row of one factor.
@@ -65,6 +68,15 @@ pub enum Reserved {
     Refused,
 }
 
+/// What was lifted of a factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifted {
+    /// Failures that counted and count no more.
+    pub failures: u32,
+    /// Failures of the last 365 days, which go on counting.
+    pub year: u32,
+}
+
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const TEN_MINUTES: SignedDuration = SignedDuration::from_mins(10);
@@ -81,6 +93,7 @@ impl Ledger {
         policy: &Policy,
         now: Timestamp,
     ) -> Reserved {
+        let now = now.max(self.seen);
         self.forget(now);
         let tally = self.factors.entry(factor).or_default();
         if let Some(entry) = tally.failures.iter().find(|entry| entry.key == key) {
@@ -96,6 +109,7 @@ impl Ledger {
             return Reserved::Refused;
         }
         let entry = Entry { key: key.to_owned(), digest: digest.to_owned(), at: now };
+        self.seen = now;
         tally.failures.push(entry.clone());
         if count(&tally.failures).is_multiple_of(limits.soft_limit.max(1)) {
             let doubled = limits.soft_lock_s.saturating_mul(1 << tally.locks.min(16));
@@ -127,6 +141,7 @@ impl Ledger {
     /// Takes a message or a ring out of the budget; `false`: there is none left. The same key is
     /// counted once.
     pub fn spend(&mut self, factor: Fact, key: &str, policy: &Policy, now: Timestamp) -> bool {
+        let now = now.max(self.seen);
         self.forget(now);
         if self.sends.iter().any(|send| send.key == key) {
             return true;
@@ -142,9 +157,22 @@ impl Ledger {
                 && within(DAY) < policy.otp.sends_per_day
         };
         if left {
+            self.seen = now;
             self.sends.push(Send { key: key.to_owned(), factor, at: now });
         }
         left
+    }
+
+    /// Lifts the lock of a factor, whether it would have ended by itself or not: its failures count no
+    /// more, but for the year's. Other factors stay as they are.
+    pub fn lift(&mut self, factor: Fact) -> Lifted {
+        let tally = self.factors.remove(&factor).unwrap_or_default();
+        let of_tally = |entry: &Entry| tally.failures.iter().any(|own| own.key == entry.key);
+        self.day.retain(|entry| !of_tally(entry));
+        // Whoever lifts a lock knows the time better than a clock that was once ahead.
+        self.seen = Timestamp::default();
+        let year = self.year.get(&factor).map_or(0, |days| days.values().sum());
+        Lifted { failures: count(&tally.failures), year }
     }
 
     /// How many attempts of a factor are counted now.
@@ -244,6 +272,35 @@ mod tests {
             }
         }
         assert!(guesses <= 50, "{guesses}");
+    }
+
+    #[test]
+    fn a_lock_is_lifted_for_its_factor_alone() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        assert_eq!(tries(&mut ledger, &policy, 0, 9, 0), 5);
+        assert_eq!(
+            ledger.reserve(Fact::Passcode, "p", "d", &policy, at(1)),
+            Reserved::Granted,
+            "another factor is not locked"
+        );
+        assert_eq!(ledger.lift(Fact::Pin), Lifted { failures: 5, year: 5 });
+        assert_eq!((ledger.failures(Fact::Pin), ledger.failures(Fact::Passcode)), (0, 1));
+        assert_eq!(tries(&mut ledger, &policy, 10, 19, 2), 5, "it is locked again as at first");
+        assert_eq!(ledger.lift(Fact::Pin).year, 10);
+    }
+
+    #[test]
+    fn a_clock_set_back_gives_no_guesses_and_no_sends() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        assert_eq!(tries(&mut ledger, &policy, 0, 9, 1_000_000), 5);
+        assert_eq!(tries(&mut ledger, &policy, 9, 19, 0), 0);
+        assert_eq!(tries(&mut ledger, &policy, 19, 29, 1_000_000 + 1_799), 0);
+        assert_eq!(tries(&mut ledger, &policy, 29, 39, 1_000_000 + 1_800), 5);
+        let spent = |ledger: &mut Ledger, keys: std::ops::Range<u32>, now| {
+            keys.filter(|n| ledger.spend(Fact::SmsOtp, &format!("s{n}"), &policy, at(now))).count()
+        };
+        assert_eq!(spent(&mut ledger, 0..9, 2_000_000), 5);
+        assert_eq!(spent(&mut ledger, 9..19, 0), 0);
     }
 
     #[test]

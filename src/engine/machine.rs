@@ -414,13 +414,16 @@ impl<'a> Machine<'a> {
         let whom = self.call.claim.whom(self.call.id);
         let verify = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against };
         let answer = self.ask(Question::Verify(verify))?;
-        let entries = self.call.entries.entry(factor).or_default();
-        *entries = entries.saturating_add(1);
         if let Answer::Verdict(verdict) = &answer {
             self.note(Deed::Attempt { factor, verdict: *verdict });
         }
         // A claim that is no account proves nothing, whatever the answer.
         let real = matches!(self.call.claim, Claim::Account(_));
+        let right = matches!(answer, Answer::Verdict(Verdict::Right | Verdict::RightByOneFactor));
+        if !(real && right) {
+            let entries = self.call.entries.entry(factor).or_default();
+            *entries = entries.saturating_add(1);
+        }
         match answer {
             Answer::Verdict(verdict @ (Verdict::Right | Verdict::RightByOneFactor)) if real => {
                 let at = self.moment.now;
@@ -481,6 +484,7 @@ impl<'a> Machine<'a> {
     fn finish(mut self, event: &Event) -> Turn {
         self.call.turns += 1;
         self.call.turn = self.moment.turn;
+        self.call.seen = Some(self.moment.now);
         let (reply, nonce) = (self.reply, self.nonce);
         let speaking = self.call.speaking;
         if let Some(leg) = self.addressed.and_then(|leg| self.call.leg_mut(leg)) {
@@ -576,6 +580,7 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         speaking: LegId::INBOUND,
         sends: 0,
         last_send: None,
+        seen: None,
         entries: BTreeMap::new(),
         end: None,
         audit: None,

@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod budget;
 pub mod call;
 pub mod effect;
 pub mod event;
@@ -20,6 +21,7 @@ pub mod question;
 pub mod reply;
 mod speak;
 pub mod spoken;
+pub mod spread;
 mod states;
 pub mod turn;
 
@@ -68,7 +70,8 @@ pub fn step(
     moment: &Moment,
     answers: &[Answer],
 ) -> Option<Step> {
-    let machine = Machine::begin(setting, call, event, moment, answers)?;
+    let moment = moment.as_seen_by(call);
+    let machine = Machine::begin(setting, call, event, &moment, answers)?;
     machine.run(event).transpose().map(|done| match done {
         Ok(turn) => Step::Turn(Box::new(turn)),
         Err(question) => Step::Ask(question),

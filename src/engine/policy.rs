@@ -18,8 +18,25 @@ pub struct Policy {
     pub callback: Rings,
     /// Codes from the web.
     pub service_code: ServiceCode,
+    /// Messages and rings of all accounts together.
+    pub sends: Sends,
     /// Which contacts on file may be used.
     pub contact: Contact,
+}
+
+/// Messages and rings of all accounts together: what fraud against the house's bill costs at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sends {
+    /// In an hour, to numbers that differ in their last four digits alone.
+    pub per_prefix_h: u32,
+    /// In an hour.
+    pub total_h: u32,
+}
+
+impl Default for Sends {
+    fn default() -> Self {
+        Self { per_prefix_h: 20, total_h: 1_000 }
+    }
 }
 
 /// Codes from the web.
@@ -75,11 +92,15 @@ pub struct Attempts {
     pub year_budget: u32,
 }
 
-/// Failures over all factors.
+/// What is counted over all factors, and over all accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
     /// In 24 hours, on one account.
     pub all_factor_failures_24h: u32,
+    /// Accounts that one caller ID may claim in an hour; beyond it every claim is a decoy.
+    pub accounts_per_ani_h: u32,
+    /// Accounts that one PIN or passcode may be tried on in a day; beyond it it is wrong everywhere.
+    pub accounts_per_secret_day: u32,
 }
 
 /// Calls to the number on file.
@@ -102,8 +123,8 @@ pub struct Contact {
     pub sms_line_types: Vec<Line>,
     /// Lines that may be rung.
     pub voice_line_types: Vec<Line>,
-    /// Calling codes allowed beside that of the line called.
-    pub country_codes: Vec<i32>,
+    /// Countries that may be sent to and rung, as in ISO 3166 (`US`); none: that of the line called.
+    pub countries: Vec<String>,
 }
 
 impl Default for Otp {
@@ -134,7 +155,7 @@ impl Default for Attempts {
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { all_factor_failures_24h: 10 }
+        Self { all_factor_failures_24h: 10, accounts_per_ani_h: 5, accounts_per_secret_day: 20 }
     }
 }
 
@@ -150,7 +171,7 @@ impl Default for Contact {
             min_age_days: 30,
             sms_line_types: vec![Line::Mobile],
             voice_line_types: vec![Line::Mobile, Line::Landline, Line::FixedVoip],
-            country_codes: Vec::new(),
+            countries: Vec::new(),
         }
     }
 }

@@ -36,6 +36,15 @@ pub enum Question {
         whom: Whom,
         /// What for.
         factor: Fact,
+        /// The number on file that it goes to; `None`: to an address, or to nobody.
+        to: Option<PhoneNumber>,
+    },
+    /// Count an account among those that one caller ID claims; may it be claimed?
+    Reach {
+        /// The number shown.
+        caller: PhoneNumber,
+        /// What was claimed, whether it exists or not.
+        account: Secret,
     },
 }
 
@@ -85,7 +94,7 @@ pub enum Answer {
         /// Its hash.
         hash: String,
     },
-    /// Of a budget.
+    /// Of a budget, or of a caller's reach.
     Spent(bool),
 }
 

@@ -25,6 +25,15 @@ pub struct Moment {
     pub seed: [u8; 32],
 }
 
+impl Moment {
+    /// The moment as a call knows it, which has seen later ones if the clock was set back since.
+    #[must_use]
+    pub fn as_seen_by(&self, call: Option<&Call>) -> Self {
+        let seen = call.and_then(|call| call.seen);
+        Self { now: seen.map_or(self.now, |seen| seen.max(self.now)), ..self.clone() }
+    }
+}
+
 /// What comes of one run of the machine.
 #[derive(Clone, Debug)]
 pub enum Step {

@@ -59,9 +59,12 @@ impl Exchange {
                 let hash = self.code_hash(call, whom, *factor, &code);
                 Ok(Answer::Code { code, hash })
             }
-            Question::Spend { key, whom, factor } => {
-                let spend = |ledger: &mut Ledger| ledger.spend(*factor, key, &self.policy, now);
-                Ok(Answer::Spent(self.change_ledger(whom, now, spend).await?))
+            Question::Spend { key, whom, factor, to } => {
+                let spent = self.spend((key, whom, *factor), to.as_ref(), now).await?;
+                Ok(Answer::Spent(spent))
+            }
+            Question::Reach { caller, account } => {
+                Ok(Answer::Spent(self.reach(caller, account, now).await?))
             }
         }
     }
@@ -85,9 +88,13 @@ impl Exchange {
                 Ok(Verdict::Wrong)
             }
             Reserved::Granted | Reserved::Again => match against {
-                Against::Pin => Ok(verdict(self.is_on_file(whom, entry, |c| c.pin.clone()).await?)),
+                Against::Pin => {
+                    let tried = (whom, *factor, entry);
+                    Ok(verdict(self.is_known_secret(tried, |c| c.pin.clone(), now).await?))
+                }
                 Against::Passcode => {
-                    Ok(verdict(self.is_on_file(whom, entry, |c| c.passcode.clone()).await?))
+                    let tried = (whom, *factor, entry);
+                    Ok(verdict(self.is_known_secret(tried, |c| c.passcode.clone(), now).await?))
                 }
                 Against::Code(hash) => {
                     let given = self.code_hash(call, whom, *factor, entry);
@@ -98,6 +105,23 @@ impl Exchange {
                 }
             },
         }
+    }
+
+    /// Whether the entry is the secret on file, and not one that is tried on account after account.
+    /// One that is has all its work done and is wrong.
+    async fn is_known_secret(
+        &self,
+        (whom, factor, entry): (&Whom, Fact, &Secret),
+        secret: impl Fn(&Customer) -> Option<StoredPin>,
+        now: Timestamp,
+    ) -> Result<bool, ExchangeError> {
+        let tried = (whom, factor, entry);
+        let room = self.try_secret(tried, now).await?;
+        let right = self.is_on_file(whom, entry, secret).await? && room;
+        if right {
+            self.forgive_secret(tried, now).await?;
+        }
+        Ok(right)
     }
 
     /// Whether the entry is the secret on file; where there is none the work is the same.
@@ -157,7 +181,7 @@ impl Exchange {
         self.change_ledger(whom, self.clock.now(), clear).await
     }
 
-    async fn change_ledger<T>(
+    pub(super) async fn change_ledger<T>(
         &self,
         whom: &Whom,
         now: Timestamp,

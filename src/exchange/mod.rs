@@ -7,9 +7,11 @@
 mod answer;
 mod audit;
 pub mod edition;
+pub mod guard;
 mod recent;
 mod record;
 pub mod service_code;
+pub mod unlock;
 
 use std::sync::Arc;
 
@@ -35,6 +37,7 @@ use crate::store::{Commit, Committed, NewEffect, Store, StoreError, Version};
 use crate::telemetry::trace;
 use answer::Verifier;
 use edition::{Edition, Editions};
+use guard::Guards;
 use recent::Recent;
 use record::Queues;
 
@@ -51,6 +54,7 @@ pub struct Exchange {
     verifier: Verifier,
     queues: Queues,
     recent: Recent,
+    guards: Guards,
     /// Woken when an effect may be due.
     outbox: Arc<Notify>,
     /// The one demand that is let pass unmet, in a replay.
@@ -210,6 +214,7 @@ impl Exchange {
             verifier,
             queues: Queues::default(),
             recent: Recent::default(),
+            guards: Guards::default(),
             outbox: Arc::default(),
             unenforced: None,
         }
@@ -439,7 +444,8 @@ impl Exchange {
             now: self.clock.now(),
             turn: TurnId(chance::id(self.chance.as_ref())),
             seed: self.chance.bytes(),
-        };
+        }
+        .as_seen_by(call);
         let mut answers = Vec::new();
         loop {
             match step(setting, call, event, &moment, &answers) {
@@ -464,9 +470,11 @@ impl Exchange {
             self.vault.seal(kind, id, edition, &plain, self.seal_nonce())
         };
         let now = turn.entry.moment.now;
+        // By the clock that the outbox goes by, which may have been set back.
+        let due = now.min(self.clock.now());
         let effect = |(effect, body): &(EffectId, Effect)| NewEffect {
             id: *effect,
-            due: now,
+            due,
             body: self.seal_effect(*effect, body),
         };
         Commit {

@@ -51,9 +51,12 @@ impl Exchange {
         T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
     {
         let _turn = self.queues.turn(&key.id).await;
+        let mut lost = None;
         for _ in 0..limits::SWAP_TRIES_MAX {
             let (revision, mut record) = match self.store.read(key).await? {
                 None => (None, T::default()),
+                // Nobody else wrote it, and yet it stands no more: it has run out, and is not swept yet.
+                Some((revision, _)) if lost == Some(revision) => (None, T::default()),
                 Some((revision, bytes)) => {
                     let opened = self
                         .vault
@@ -74,6 +77,7 @@ impl Exchange {
             if self.store.swap(key, revision, &sealed, later(now, kept_for), now).await? {
                 return Ok(result);
             }
+            lost = revision;
         }
         Err(ExchangeError::Contended)
     }

@@ -54,6 +54,9 @@ struct Active {
     purpose: Option<String>,
     expires_at: Timestamp,
     failures: u32,
+    /// The latest time that it has seen: a clock set back makes it no younger.
+    #[serde(default)]
+    seen: Timestamp,
     /// The attempt that redeemed it: asked again, it gets the same answer.
     redeemed_by: Option<String>,
 }
@@ -80,6 +83,7 @@ impl Exchange {
             purpose,
             expires_at,
             failures: 0,
+            seen: now,
             redeemed_by: None,
         };
         let issue = |record: &mut Record| record.active = Some(active.clone());
@@ -108,7 +112,8 @@ impl Exchange {
             if let Some(by) = &active.redeemed_by {
                 return if by == attempt { right(active.level) } else { Verdict::Wrong };
             }
-            if now > active.expires_at || active.failures >= failures_max {
+            active.seen = active.seen.max(now);
+            if active.seen > active.expires_at || active.failures >= failures_max {
                 return Verdict::Wrong;
             }
             let meant = active.purpose.is_none() || active.purpose.as_deref() == purpose;

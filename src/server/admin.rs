@@ -1,5 +1,7 @@
 //! The house's own listener: health, metrics, and what operators may see of calls.
 
+mod unlock;
+
 use actix_web::http::header::AUTHORIZATION;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::House;
-use crate::config::Role;
+use crate::config::{AdminToken, Role};
 use crate::document::parse_duration;
 use crate::engine::call::Call;
 use crate::engine::id::CallId;
@@ -31,7 +33,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/api/calls", web::get().to(calls))
         .route("/api/calls/{call}", web::get().to(call))
         .route("/api/calls/{call}/journal", web::get().to(journal))
-        .route("/api/service-codes", web::post().to(service_code));
+        .route("/api/service-codes", web::post().to(service_code))
+        .route("/api/unlock", web::post().to(unlock::unlock));
 }
 
 async fn live() -> HttpResponse {
@@ -195,11 +198,27 @@ fn entry_view(entry: &Entry) -> Value {
 
 /// What refuses a request that does not carry a token of this role, or of an operator.
 fn refusal(house: &House, request: &HttpRequest, role: Role) -> Option<HttpResponse> {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = header.and_then(|value| value.strip_prefix("Bearer ")).map(Sha256::digest);
-    let Some(given) = given else {
+    if bearer(request).is_none() {
         return Some(unauthorized("this needs a bearer token of the admin listener"));
-    };
+    }
+    match holder(house, request) {
+        Some(token) if token.role == role || token.role == Role::Operator => None,
+        Some(token) => {
+            tracing::warn!(token = token.name, "an admin token asked for more than it allows");
+            Some(HttpResponse::Forbidden().json(json!({ "error": "this token does not allow it" })))
+        }
+        None => Some(unauthorized("this token is not known")),
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    header.and_then(|value| value.strip_prefix("Bearer "))
+}
+
+/// The token that a request carries, if it is one of ours.
+fn holder<'h>(house: &'h House, request: &HttpRequest) -> Option<&'h AdminToken> {
+    let given = Sha256::digest(bearer(request)?);
     // Every token is held against it, so that time does not tell which one is near.
     let mut known = None;
     for token in &house.admin_tokens {
@@ -208,14 +227,7 @@ fn refusal(house: &House, request: &HttpRequest, role: Role) -> Option<HttpRespo
             known = Some(token);
         }
     }
-    match known {
-        Some(token) if token.role == role || token.role == Role::Operator => None,
-        Some(token) => {
-            tracing::warn!(token = token.name, "an admin token asked for more than it allows");
-            Some(HttpResponse::Forbidden().json(json!({ "error": "this token does not allow it" })))
-        }
-        None => Some(unauthorized("this token is not known")),
-    }
+    known
 }
 
 fn unauthorized(error: &str) -> HttpResponse {

@@ -34,7 +34,7 @@ const ADMIN_PORT: u16 = 8081;
 
 /// Why the demo cannot run.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DemoError {
+pub(in crate::cli) enum DemoError {
     /// The key file is not one.
     #[error("`{KEY_FILE}` is not a demo's key file; move it away, and a new one is made")]
     KeyFile,

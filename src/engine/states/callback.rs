@@ -41,7 +41,8 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
     };
     let whom = m.call.claim.whom(m.call.id);
     let key = m.key();
-    let spend = Question::Spend { key, whom: whom.clone(), factor: Fact::Callback };
+    let factor = Fact::Callback;
+    let spend = Question::Spend { key, whom: whom.clone(), factor, to: to.clone() };
     if m.ask(spend)? != Answer::Spent(true) {
         return Ok(Next::Take(Outcome::Limited));
     }

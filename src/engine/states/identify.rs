@@ -1,6 +1,6 @@
 //! `identify`: the claim of an account. It proves nothing.
 
-use super::super::account::Claim;
+use super::super::account::{Account, Claim};
 use super::super::event::Heard;
 use super::super::listen::{Expect, Given, GivesUp};
 use super::super::machine::{Asks, Machine, Next};
@@ -18,8 +18,7 @@ pub(super) fn enter(m: &mut Machine<'_>, identify: &Identify) -> Asks<Next> {
         && let Some(number) = m.call.caller.number.clone()
         && let Answer::Account(Some(account)) = m.ask(Question::FindByPhone(number))?
     {
-        m.claim(Claim::Account(account.id.clone()), Some(*account));
-        return Ok(Next::Take(Outcome::Found));
+        return claim(m, account.id.clone(), Some(account));
     }
     match &identify.listen {
         Some(listen) => m.listen(listen, &expect(identify)),
@@ -48,7 +47,22 @@ pub(super) fn resume(m: &mut Machine<'_>, identify: &Identify, heard: &Heard) ->
     let Some(id) = id.filter(fits).map(Secret::new) else {
         return m.missed(listen, &expect, false, &gives_up);
     };
-    if let Answer::Account(Some(account)) = m.ask(Question::FindById(id.clone()))? {
+    match m.ask(Question::FindById(id.clone()))? {
+        Answer::Account(account) => claim(m, id, account),
+        _ => claim(m, id, None),
+    }
+}
+
+/// Takes up a claim. One caller ID that claims account after account gets no more than decoys.
+fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Box<Account>>) -> Asks<Next> {
+    let within_reach = match m.call.caller.number.clone() {
+        Some(caller) => {
+            let account = id.clone();
+            m.ask(Question::Reach { caller, account })? == Answer::Spent(true)
+        }
+        None => true,
+    };
+    if let Some(account) = account.filter(|_| within_reach) {
         m.claim(Claim::Account(account.id.clone()), Some(*account));
         return Ok(Next::Take(Outcome::Found));
     }

@@ -23,7 +23,7 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
         return Ok(Outcome::Limited);
     }
     let whom = m.call.claim.whom(m.call.id);
-    let spend = Question::Spend { key: m.key(), whom, factor: Fact::SmsOtp };
+    let spend = Question::Spend { key: m.key(), whom, factor: Fact::SmsOtp, to: to.clone() };
     if m.ask(spend)? != Answer::Spent(true) {
         return Ok(Outcome::Limited);
     }

@@ -47,7 +47,8 @@ fn send_for(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) -> Asks<O
     }
     let whom = m.call.claim.whom(m.call.id);
     let key = m.key();
-    let spend = Question::Spend { key, whom: whom.clone(), factor: Fact::SmsOtp };
+    let factor = Fact::SmsOtp;
+    let spend = Question::Spend { key, whom: whom.clone(), factor, to: to.clone() };
     if m.ask(spend)? != Answer::Spent(true) {
         return Ok(Outcome::Limited);
     }
@@ -151,7 +152,7 @@ pub(super) fn eligible(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible> {
         return Ok(Eligible::Decoy);
     }
     let Some(account) = m.account()? else { return Ok(Eligible::None) };
-    let home = PhoneNumber::parse(&m.call.line).and_then(|line| line.country_code());
+    let home = PhoneNumber::parse(&m.call.line).and_then(|line| line.country());
     let policy = &m.setting.policy.contact;
     let old_enough = |since: jiff::civil::Date| {
         let min_age = SignedDuration::from_hours(24 * i64::from(policy.min_age_days));
@@ -159,8 +160,13 @@ pub(super) fn eligible(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible> {
         begin.is_ok_and(|begin| m.moment.now.duration_since(begin) >= min_age)
     };
     let allowed = |number: &PhoneNumber| {
-        let country = number.country_code();
-        country.is_some_and(|c| home == Some(c) || policy.country_codes.contains(&c))
+        let countries = &policy.countries;
+        let country = number.country();
+        let may = match countries.as_slice() {
+            [] => country.is_some() && country == home,
+            named => country.is_some_and(|country| named.contains(&country)),
+        };
+        may && !number.costs_extra()
     };
     let phone = account.phones.iter().find(|phone| {
         lines.contains(&phone.line) && old_enough(phone.since) && allowed(&phone.number)

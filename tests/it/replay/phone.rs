@@ -64,31 +64,31 @@ fn a_patient_is_rung_back() {
     check(
         &["clinic", "--from", "+15005550010"],
         &typed,
-        &expect![[r"
-        ▸ Riverside Clinic, good day. In an emergency, hang up and dial 9 1 1.
-        ▸ Please say or key in the eight digits of your patient number.
-        ▸ For your next appointment, press 1. For test results, press 2. For a repeat prescription, press 3. To pay a bill, press 4. To speak with a nurse, press 5. For anything else, stay on the line.
-        ▸ To be sure that it is you, I will ring you back at the number we have on file. Please note this code, hang up, and key it in when I ring.
-        ▸ 5 9 8 5 2 0
-        ▸ Once more:
-        ▸ 5 9 8 5 2 0
-          [the inbound line is hung up]
-          [+15005550010 rings; :callback answered]
-        ▸ callback: Riverside Clinic. Somebody has just called us. If that was you, key in the code you were given. If not, please hang up.
-        ▸ callback: Your next appointment is on December 3, 2026.
-        ▸ callback: For another day, press 1. For the menu, press 2. If that was all, you may hang up.
-        ▸ callback: For your next appointment, press 1. For test results, press 2. For a repeat prescription, press 3. To pay a bill, press 4. To speak with a nurse, press 5. For anything else, stay on the line.
-        ▸ callback: I am ringing a nurse for you.
-          [the line is being connected to +15005550007; :whisper accept]
-        ▸ whisper: A patient of Riverside Clinic is on the line.
-        ▸ whisper: To take this call press 1.
-        ▸ callback: One moment. The desk will be with you shortly.
-          [the line waits in a queue `desk`; :queue bridged]
-        ▸ callback: Please say your name, your number and what it is about after the tone. When you are done, hang up or press hash.
-          [the line records a message; :record yes]
-        ▸ callback: Thank you. We will ring you back when we are open. Goodbye.
-          [the call is over]
-    "]],
+        &expect![[r#"
+            ▸ Riverside Clinic, good day. In an emergency, hang up and dial 9 1 1.
+            ▸ Please say or key in the eight digits of your patient number.
+            ▸ For your next appointment, press 1. For test results, press 2. For a repeat prescription, press 3. To pay a bill, press 4. To speak with a nurse, press 5. For anything else, stay on the line.
+            ▸ To be sure that it is you, I will ring you back at the number we have on file. Please note this code, hang up, and key it in when I ring.
+            ▸ 2 8 3 4 6 8
+            ▸ Once more:
+            ▸ 2 8 3 4 6 8
+              [the inbound line is hung up]
+              [+15005550010 rings; :callback answered]
+            ▸ callback: Riverside Clinic. Somebody has just called us. If that was you, key in the code you were given. If not, please hang up.
+            ▸ callback: Your next appointment is on December 3, 2026.
+            ▸ callback: For another day, press 1. For the menu, press 2. If that was all, you may hang up.
+            ▸ callback: For your next appointment, press 1. For test results, press 2. For a repeat prescription, press 3. To pay a bill, press 4. To speak with a nurse, press 5. For anything else, stay on the line.
+            ▸ callback: I am ringing a nurse for you.
+              [the line is being connected to +15005550007; :whisper accept]
+            ▸ whisper: A patient of Riverside Clinic is on the line.
+            ▸ whisper: To take this call press 1.
+            ▸ callback: One moment. The desk will be with you shortly.
+              [the line waits in a queue `desk`; :queue bridged]
+            ▸ callback: Please say your name, your number and what it is about after the tone. When you are done, hang up or press hash.
+              [the line records a message; :record yes]
+            ▸ callback: Thank you. We will ring you back when we are open. Goodbye.
+              [the call is over]
+        "#]],
     );
 }
 

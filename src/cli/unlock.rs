@@ -1,0 +1,103 @@
+//! `callgate unlock`: lifts the locks of an account's factors.
+
+use std::io::BufRead as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::serve::{Failure, read_accounts};
+use super::{Exit, print, say};
+use crate::chance::SystemChance;
+use crate::clock::SystemClock;
+use crate::config::{Config, DEFAULT_FILE};
+use crate::directory::Directory;
+use crate::exchange::unlock::By;
+use crate::exchange::{Exchange, Parts};
+use crate::flow::FlowSet;
+use crate::flow::level::Fact;
+use crate::secret::Secret;
+use crate::{store, telemetry};
+
+/// What `unlock` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Only the telephone's locks are lifted: web login knows nothing of them. \
+An embedded store belongs to the server that runs on it; ask that server instead: POST /api/unlock.
+
+Examples:
+  callgate unlock 12345678 --factor pin
+  callgate unlock < account.txt            the account stays out of the process list")]
+pub(super) struct Args {
+    /// The account; from standard input where it is not given.
+    account: Option<String>,
+
+    /// The factor; all of them where none is given.
+    #[arg(long, value_parser = read_factor)]
+    factor: Option<Fact>,
+
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+}
+
+fn read_factor(text: &str) -> Result<Fact, String> {
+    let names: Vec<_> = Fact::ALL.iter().map(|fact| fact.as_str()).collect();
+    Fact::parse(text).ok_or_else(|| format!("it must be one of {}", names.join(", ")))
+}
+
+pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
+    let _watch = telemetry::start(log);
+    let mut account = args.account.clone().unwrap_or_default();
+    if args.account.is_none() && std::io::stdin().lock().read_line(&mut account).is_err() {
+        say("error: standard input is not text");
+        return Exit::Usage;
+    }
+    let account = account.trim();
+    if account.is_empty() {
+        say("error: no account was given, neither as an argument nor on standard input");
+        return Exit::Usage;
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("error: cannot begin: {error}"));
+            return Exit::Environment;
+        }
+    };
+    match runtime.block_on(unlock(args, &Secret::new(account))) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            failure.tell();
+            failure.exit()
+        }
+    }
+}
+
+async fn unlock(args: &Args, account: &Secret) -> Result<Exit, Failure> {
+    let config = Config::load(&args.config)?;
+    let accounts = read_accounts(&config.accounts)?;
+    let store = store::open_with(&config.store, &config.store_options).await?;
+    let exchange = Exchange::new(Parts {
+        store,
+        vault: config.vault,
+        directory: Arc::new(Directory::new(accounts)),
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        policy: config.policy,
+        flows: FlowSet::default(),
+    });
+    match exchange.unlock(account, args.factor, By::CommandLine).await {
+        Ok(Some(lifted)) => {
+            for of_factor in lifted {
+                print(&format!("{}\n", exchange.told_of(of_factor)));
+            }
+            Ok(Exit::Well)
+        }
+        Ok(None) => {
+            say("error: there is no such account");
+            Ok(Exit::Findings)
+        }
+        Err(error) => {
+            say(&format!("error: {error}"));
+            Ok(Exit::Environment)
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What is counted over many accounts: sends to a number prefix and in total, the accounts that one
+//! caller ID claims, and the accounts that one secret is tried on.
+//!
+//! Each is one record, changed with one compare-and-set; what is refused is counted and logged without
+//! saying whose it was.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+
+use super::{Exchange, ExchangeError};
+use crate::engine::account::Whom;
+use crate::engine::budget::Budget;
+use crate::engine::ledger::Ledger;
+use crate::engine::spread::{Room, Spread};
+use crate::flow::level::Fact;
+use crate::phone::PhoneNumber;
+use crate::secret::Secret;
+use crate::store::RecordKey;
+
+const BUDGET: &str = "budget";
+const CALLER: &str = "caller";
+const SECRET: &str = "sprayed";
+/// Longer than a budget's hour and a caller's.
+const HOURS_KEPT_FOR: Duration = Duration::from_hours(2);
+/// Longer than a secret's day.
+const DAY_KEPT_FOR: Duration = Duration::from_hours(25);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Characters of a keyed hash that tell a hundred thousand keys apart.
+const SHORT: usize = 24;
+
+/// What was refused, for an operator's eye.
+#[derive(Clone, Debug, Default)]
+pub struct Guards {
+    /// By the limit that refused it.
+    pub refused: Family<Guarded, Counter>,
+    /// Accounts whose locks were lifted.
+    pub unlocked: Counter,
+}
+
+/// A limit that refused something, or was reached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Guarded {
+    /// Which limit.
+    pub limit: Limit,
+}
+
+/// A limit over many accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Limit {
+    /// Sends of one account.
+    Account,
+    /// Sends to one number prefix.
+    Prefix,
+    /// All sends.
+    Total,
+    /// Accounts that one caller ID claims.
+    Caller,
+    /// Accounts that one secret is tried on.
+    Secret,
+}
+
+impl Guards {
+    fn refuse(&self, limit: Limit) {
+        self.refused.get_or_create(&Guarded { limit }).inc();
+        tracing::warn!(?limit, "a limit over many accounts was reached");
+    }
+}
+
+impl Exchange {
+    /// Takes a message or a ring out of the budgets of the account, of the number's prefix and of the
+    /// house. A decoy's costs nothing, and is refused when everybody's is.
+    pub(super) async fn spend(
+        &self,
+        (key, whom, factor): (&str, &Whom, Fact),
+        to: Option<&PhoneNumber>,
+        now: Timestamp,
+    ) -> Result<bool, ExchangeError> {
+        let spend = |ledger: &mut Ledger| ledger.spend(factor, key, &self.policy, now);
+        if !self.change_ledger(whom, now, spend).await? {
+            self.guards.refuse(Limit::Account);
+            return Ok(false);
+        }
+        let key = self.short("budget key", &[key.as_bytes()]);
+        let limits = &self.policy.sends;
+        if let Some(number) = to {
+            let prefix = ["prefix".as_bytes(), number.prefix().as_bytes()];
+            let spend = |budget: &mut Budget| budget.spend(&key, limits.per_prefix_h, now);
+            if !self.change_budget(&prefix, now, spend).await? {
+                self.guards.refuse(Limit::Prefix);
+                return Ok(false);
+            }
+        }
+        let costs = matches!(whom, Whom::Account(_));
+        let spend = |budget: &mut Budget| {
+            if costs {
+                budget.spend(&key, limits.total_h, now)
+            } else {
+                budget.has_left(limits.total_h, now)
+            }
+        };
+        let left = self.change_budget(&["total".as_bytes()], now, spend).await?;
+        if !left {
+            self.guards.refuse(Limit::Total);
+        }
+        Ok(left)
+    }
+
+    /// Counts an account, or what would be one, among those that a caller ID has claimed.
+    pub(super) async fn reach(
+        &self,
+        caller: &PhoneNumber,
+        account: &Secret,
+        now: Timestamp,
+    ) -> Result<bool, ExchangeError> {
+        let id = self.vault.keyed_hex(CALLER, &[caller.as_e164().as_bytes()]);
+        let account = self.short("claimed", &[account.expose().as_bytes()]);
+        let limit = self.policy.shared.accounts_per_ani_h;
+        let touch = |spread: &mut Spread| spread.touch(&account, limit, HOUR, now);
+        let key = RecordKey { kind: CALLER, id };
+        let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
+        if room == Room::None {
+            self.guards.refuse(Limit::Caller);
+        }
+        Ok(room != Room::None)
+    }
+
+    /// Counts an account among those that this secret is tried on, before it is looked at.
+    pub(super) async fn try_secret(
+        &self,
+        (whom, factor, entry): (&Whom, Fact, &Secret),
+        now: Timestamp,
+    ) -> Result<bool, ExchangeError> {
+        let account = self.short("tried", &[self.subject(whom).as_bytes()]);
+        let limit = self.policy.shared.accounts_per_secret_day;
+        let touch = |spread: &mut Spread| spread.touch(&account, limit, DAY, now);
+        let key = self.secret_key(factor, entry);
+        let room = self.change_record(&key, DAY_KEPT_FOR, now, touch).await?;
+        if room != Room::Left {
+            self.guards.refuse(Limit::Secret);
+        }
+        Ok(room != Room::None)
+    }
+
+    /// The secret was right: it was no guess.
+    pub(super) async fn forgive_secret(
+        &self,
+        (whom, factor, entry): (&Whom, Fact, &Secret),
+        now: Timestamp,
+    ) -> Result<(), ExchangeError> {
+        let account = self.short("tried", &[self.subject(whom).as_bytes()]);
+        let forgive = |spread: &mut Spread| spread.forgive(&account);
+        self.change_record(&self.secret_key(factor, entry), DAY_KEPT_FOR, now, forgive).await
+    }
+
+    async fn change_budget<R>(
+        &self,
+        of: &[&[u8]],
+        now: Timestamp,
+        change: impl Fn(&mut Budget) -> R,
+    ) -> Result<R, ExchangeError> {
+        let key = RecordKey { kind: BUDGET, id: self.vault.keyed_hex(BUDGET, of) };
+        self.change_record(&key, HOURS_KEPT_FOR, now, change).await
+    }
+
+    fn secret_key(&self, factor: Fact, entry: &Secret) -> RecordKey {
+        let parts = [factor.as_str().as_bytes(), entry.expose().as_bytes()];
+        RecordKey { kind: SECRET, id: self.vault.keyed_hex(SECRET, &parts) }
+    }
+
+    fn short(&self, purpose: &str, parts: &[&[u8]]) -> String {
+        let mut hash = self.vault.keyed_hex(purpose, parts);
+        hash.truncate(SHORT);
+        hash
+    }
+
+    /// What the limits over many accounts have refused.
+    pub fn guards(&self) -> &Guards {
+        &self.guards
+    }
+}

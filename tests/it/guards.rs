@@ -1,0 +1,275 @@
+//! What is counted over many accounts, by many calls at once, in every store: sends to a prefix and in
+//! total, the accounts of one caller ID, one secret on account after account.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use callgate::chance::SystemChance;
+use callgate::clock::{Clock as _, SystemClock, VirtualClock};
+use callgate::diagnostic::{Problems, Sources};
+use callgate::directory::Directory;
+use callgate::directory::accounts::{Accounts, Secrets};
+use callgate::engine::account::Claim;
+use callgate::engine::event::{Heard, Ring};
+use callgate::engine::id::{CallId, Sid};
+use callgate::engine::policy::Policy;
+use callgate::engine::question::{Answer, Verdict};
+use callgate::engine::reply::{Reply, Verb};
+use callgate::exchange::guard::{Guarded, Limit};
+use callgate::exchange::{Exchange, Parts, Request, Wants};
+use callgate::flow::condition::Attestation;
+use callgate::phone::PhoneNumber;
+use callgate::secret::Secret;
+use callgate::store::envelope::Vault;
+use callgate::store::{self, Store};
+use futures_util::future::join_all;
+
+use crate::support::redis::RedisServer;
+
+const FLOW: &str = r#"
+name = "line"
+start = "who"
+locale = "en-US"
+business = "Acme Bank"
+[levels]
+known = { any = ["pin"] }
+[states.who]
+type = "identify"
+by = ["digits"]
+digits = 8
+prompt = "Who?"
+on = { found = "pin", unknown = "pin" }
+[states.pin]
+type = "gather_pin"
+digits = 6
+tries = 1
+prompt = "PIN?"
+on = { ok = "send", failed = "send", locked = "send" }
+[states.send]
+type = "send_sms_otp"
+on = { sent = "code", unavailable = "no", limited = "no" }
+[states.code]
+type = "gather_otp"
+prompt = "Code?"
+on = { ok = "no", failed = "no", expired = "no", undelivered = "no" }
+[states.no]
+type = "hangup"
+prompt = "Goodbye."
+"#;
+const PIN: &str = "860317";
+const CALLERS: Option<&str> = None;
+
+struct Desk {
+    exchange: Arc<Exchange>,
+    clock: Arc<VirtualClock>,
+}
+
+/// Accounts 10000000 and on, each with a mobile of the prefix that it is given.
+fn desk(store: Arc<dyn Store>, policy: Policy, prefix: impl Fn(usize) -> String) -> Desk {
+    let mut sources = Sources::default();
+    sources.add("line.toml", FLOW);
+    let (flows, findings) = callgate::flow::read(&sources);
+    assert_eq!(findings, []);
+    let mut accounts = String::new();
+    for n in 0..60 {
+        let _ = writeln!(
+            accounts,
+            "[[accounts]]\nid = \"{}\"\npin = \"{PIN}\"\nphones = [{{ number = \"{}{n:04}\", line = \"mobile\", since = \"2020-01-01\" }}]",
+            id(n),
+            prefix(n),
+        );
+    }
+    let problems = Problems::default();
+    let accounts = Accounts::read(&"accounts".into(), &accounts, Secrets::Plain, &problems);
+    let clock = Arc::new(VirtualClock::at(SystemClock.now()));
+    let exchange = Arc::new(Exchange::new(Parts {
+        store,
+        vault: Vault::new(&[7; 32]),
+        directory: Arc::new(Directory::new(accounts)),
+        clock: clock.clone(),
+        chance: Arc::new(SystemChance),
+        policy,
+        flows,
+    }));
+    Desk { exchange, clock }
+}
+
+fn id(n: usize) -> String {
+    (10_000_000 + n).to_string()
+}
+
+impl Desk {
+    async fn serve(&self, call: CallId, sid: &Sid, wants: Wants, digits: &str) -> Reply {
+        let heard = Heard { digits: Secret::new(digits), ..Heard::default() };
+        let request = Request { call, sid: sid.clone(), wants, heard, fallback_number: None };
+        self.exchange.serve(&request).await.unwrap().0
+    }
+
+    /// Rings, claims an account and keys a PIN.
+    async fn ring(&self, name: String, from: Option<&str>, account: String, pin: &str) -> CallId {
+        let sid = Sid(name);
+        let call = CallId::of("AC1", &sid);
+        let ring = Ring {
+            call,
+            sid: sid.clone(),
+            flow: "line".into(),
+            line: "+15005550006".into(),
+            from: from.and_then(PhoneNumber::parse),
+            attestation: Attestation::None,
+            forwarded: false,
+        };
+        let reply = self.serve(call, &sid, Wants::Ring(Box::new(ring)), "").await;
+        let reply = self.serve(call, &sid, next(&reply), &account).await;
+        self.serve(call, &sid, next(&reply), pin).await;
+        call
+    }
+
+    /// Where a call stands.
+    async fn state(&self, call: CallId) -> String {
+        self.exchange.load(call).await.unwrap().unwrap().call.at.state.to_string()
+    }
+
+    fn refused(&self, limit: Limit) -> u64 {
+        self.exchange.guards().refused.get_or_create(&Guarded { limit }).get()
+    }
+}
+
+fn next(reply: &Reply) -> Wants {
+    let gather = reply.verbs.iter().find_map(|verb| match verb {
+        Verb::Gather(gather) => Some(gather.action),
+        _ => None,
+    });
+    Wants::Turn(gather.unwrap())
+}
+
+async fn sends_to_a_prefix(store: Arc<dyn Store>) {
+    let desk = desk(store, Policy::default(), |n| format!("+141555{}", 5 + n / 40));
+    let desk = &desk;
+    // Forty accounts of one block of numbers, and twenty of the next.
+    let sent = |from: usize, to: usize, name: &'static str| async move {
+        let rings = (from..to).map(|n| desk.ring(format!("{name}{n}"), CALLERS, id(n), PIN));
+        let states = join_all(join_all(rings).await.into_iter().map(|call| desk.state(call)));
+        states.await.into_iter().filter(|state| state == "code").count()
+    };
+    assert_eq!(sent(0, 40, "CA").await, 20);
+    assert_eq!(desk.refused(Limit::Prefix), 20);
+    assert_eq!(sent(40, 50, "CB").await, 10, "another block has its own");
+    desk.clock.advance(Duration::from_mins(66));
+    assert_eq!(sent(0, 10, "CC").await, 10, "an hour later there are some again");
+}
+
+async fn sends_in_total(store: Arc<dyn Store>) {
+    let mut policy = Policy::default();
+    policy.sends.total_h = 7;
+    let desk = desk(store, policy, |n| format!("+14155{n:02}"));
+    let desk = &desk;
+    // What exists nowhere costs nothing, and hears what everybody hears.
+    for n in 0..9 {
+        let call = desk.ring(format!("CX{n}"), CALLERS, "99999999".into(), PIN).await;
+        let code = if n < 5 { "code" } else { "no" };
+        assert_eq!(desk.state(call).await, code, "five messages an account");
+    }
+    let rings = (0..20).map(|n| desk.ring(format!("CA{n}"), CALLERS, id(n), PIN));
+    let mut sent = 0;
+    for call in join_all(rings).await {
+        sent += usize::from(desk.state(call).await == "code");
+    }
+    assert_eq!((sent, desk.refused(Limit::Total)), (7, 13));
+    let call = desk.ring("CY".into(), CALLERS, "88888888".into(), PIN).await;
+    assert_eq!(desk.state(call).await, "no", "nobody is told apart by it");
+}
+
+async fn accounts_of_a_caller(store: Arc<dyn Store>) {
+    let desk = desk(store, Policy::default(), |n| format!("+14155{n:02}"));
+    let desk = &desk;
+    let caller = Some("+14155550199");
+    let rings = (0..20).map(|n| desk.ring(format!("CA{n}"), caller, id(n), PIN));
+    let mut real = 0;
+    for call in join_all(rings).await {
+        let call = desk.exchange.load(call).await.unwrap().unwrap().call;
+        assert_eq!(call.at.state.to_string(), "code", "a decoy hears the same");
+        real += usize::from(matches!(call.claim, Claim::Account(_)));
+        assert_eq!(call.facts.0.is_empty(), !matches!(call.claim, Claim::Account(_)));
+    }
+    assert_eq!((real, desk.refused(Limit::Caller)), (5, 15));
+    let other = desk.ring("CB".into(), Some("+14155550198"), id(7), PIN).await;
+    assert!(matches!(
+        desk.exchange.load(other).await.unwrap().unwrap().call.claim,
+        Claim::Account(_)
+    ));
+    desk.clock.advance(Duration::from_hours(1));
+    let later = desk.ring("CC".into(), caller, id(30), PIN).await;
+    assert!(matches!(
+        desk.exchange.load(later).await.unwrap().unwrap().call.claim,
+        Claim::Account(_)
+    ));
+}
+
+async fn one_secret_on_many_accounts(store: Arc<dyn Store>) {
+    let desk = desk(store, Policy::default(), |n| format!("+14155{n:02}"));
+    let desk = &desk;
+    let verdict = |call| async move {
+        let journal = desk.exchange.journal(call).await.unwrap();
+        let verdicts = journal.iter().flat_map(|entry| &entry.answers);
+        verdicts
+            .filter_map(|answer| match answer {
+                Answer::Verdict(verdict) => Some(*verdict),
+                _ => None,
+            })
+            .next_back()
+    };
+    // Customers who key in what is right are no attack, though they all chose the same.
+    for n in 0..60 {
+        let call = desk.ring(format!("CA{n}"), CALLERS, id(n), PIN).await;
+        assert_eq!(verdict(call).await, Some(Verdict::Right));
+    }
+    // What exists nowhere is counted like what does.
+    let nowhere = |n: usize| (90_000_000 + n).to_string();
+    let rings = (0..60).map(|n| desk.ring(format!("CB{n}"), CALLERS, nowhere(n), PIN));
+    for call in join_all(rings).await {
+        assert_eq!(verdict(call).await, Some(Verdict::Wrong));
+    }
+    assert_eq!(desk.refused(Limit::Secret), 41, "the twentieth account raises the alarm");
+    // Now it is wrong everywhere, for the account too whose PIN it is; other entries are not.
+    let call = desk.ring("CC".into(), CALLERS, id(1), PIN).await;
+    assert_eq!(verdict(call).await, Some(Verdict::Wrong));
+    assert_eq!(desk.state(call).await, "code", "the same words");
+    desk.clock.advance(Duration::from_hours(24));
+    let call = desk.ring("CD".into(), CALLERS, id(1), PIN).await;
+    assert_eq!(verdict(call).await, Some(Verdict::Right));
+}
+
+/// Each of these in each store.
+macro_rules! in_every_store {
+    ($($guard:ident)*) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $guard() {
+                super::$guard(super::store::open("memory:").await.unwrap()).await;
+            })*
+        }
+        mod redb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $guard() {
+                let folder = tempfile::tempdir().unwrap();
+                let url = format!("embedded:{}", folder.path().join("s.redb").display());
+                super::$guard(super::store::open(&url).await.unwrap()).await;
+            })*
+        }
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $guard() {
+                let redis = super::RedisServer::start();
+                super::$guard(super::store::open(&redis.url()).await.unwrap()).await;
+            })*
+        }
+    };
+}
+
+in_every_store! {
+    sends_to_a_prefix
+    sends_in_total
+    accounts_of_a_caller
+    one_secret_on_many_accounts
+}
