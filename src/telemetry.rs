@@ -64,6 +64,8 @@ pub struct Metrics {
     registry: Registry,
     /// Webhooks answered.
     pub webhooks: Family<Webhook, Counter>,
+    /// Calls taken.
+    pub calls: Family<Taken, Counter>,
     /// Requests refused.
     pub refused: Family<Refused, Counter>,
     /// Seconds from a webhook's head to its answer.
@@ -121,6 +123,13 @@ pub enum Outcome {
     TurnedAway,
 }
 
+/// A call taken.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Taken {
+    /// The band of its risk.
+    pub risk: &'static str,
+}
+
 /// A refused request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Refused {
@@ -150,6 +159,8 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("callgate");
         let webhooks = Family::default();
         let refused = Family::default();
+        let calls: Family<Taken, Counter> = Family::default();
+        registry.register("calls", "Calls taken, by the band of their risk", calls.clone());
         let seconds = Histogram::new(exponential_buckets(0.0005, 2.0, 14));
         let flows_current: Gauge<u64, AtomicU64> = Gauge::default();
         flows_current.set(1);
@@ -172,7 +183,7 @@ impl Default for Metrics {
             "Whether the flows in use are those on disk",
             flows_current.clone(),
         );
-        Self { registry, webhooks, refused, seconds, turns_in_progress, flows_current }
+        Self { registry, webhooks, calls, refused, seconds, turns_in_progress, flows_current }
     }
 }
 

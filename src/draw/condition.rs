@@ -18,7 +18,10 @@ pub(super) fn words(condition: &Condition) -> String {
         Condition::Attestation(Attestation::B) => "attested B".to_owned(),
         Condition::Attestation(Attestation::C) => "attested C".to_owned(),
         Condition::Attestation(Attestation::Failed) => "attestation failed".to_owned(),
+        Condition::Attestation(Attestation::Relayed) => "attestation relayed".to_owned(),
         Condition::Attestation(Attestation::None) => "not attested".to_owned(),
+        Condition::Risk(risk) => format!("{risk} risk"),
+        Condition::RiskAtLeast(risk) => format!("risk ≥ {risk}"),
         Condition::Open(hours, _) => format!("{hours} open"),
         Condition::Time(_) => "time".to_owned(),
     }

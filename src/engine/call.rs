@@ -1,6 +1,6 @@
 //! The durable machine instance: everything that is known of one call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,13 @@ use super::account::Claim;
 use super::audit::Head;
 use super::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
 use super::reply::Reply;
+use super::risk::{self, Signal};
 use crate::flow::condition::Attestation;
 use crate::flow::level::{Fact, Facts};
 use crate::flow::locale::Locale;
 use crate::flow::name::{FlowName, StateName, VariableName};
 use crate::flow::outcome::Outcome;
+use crate::flow::risk::Risk;
 use crate::flow::value::Value;
 use crate::phone::PhoneNumber;
 
@@ -33,6 +35,9 @@ pub struct Call {
     pub fallback_number: Option<String>,
     /// Who calls, as far as the network says.
     pub caller: Caller,
+    /// What was counted or looked up about it when it began.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub signals: BTreeSet<Signal>,
     /// When it began.
     pub started: Timestamp,
     /// Turns so far.
@@ -241,6 +246,11 @@ pub enum End {
 }
 
 impl Call {
+    /// How much speaks against the caller's being who they say.
+    pub fn risk(&self) -> Risk {
+        risk::band(&self.caller, &self.signals)
+    }
+
     /// A leg by number.
     pub fn leg(&self, id: LegId) -> Option<&Leg> {
         self.legs.iter().find(|leg| leg.id == id)

@@ -1,9 +1,13 @@
 //! What happens to a call.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use super::call::Caller;
 use super::id::{EffectId, LegId, Nonce, Sid};
 use super::question::zeros;
+use super::risk::Signal;
 use crate::flow::condition::Attestation;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
@@ -81,6 +85,20 @@ pub struct Ring {
     pub attestation: Attestation,
     /// Whether the call was forwarded to us.
     pub forwarded: bool,
+    /// What was counted or looked up about the call.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub signals: BTreeSet<Signal>,
+}
+
+impl Ring {
+    /// Who calls, as far as the network says.
+    pub fn caller(&self) -> Caller {
+        Caller {
+            number: self.from.clone(),
+            attestation: self.attestation,
+            forwarded: self.forwarded,
+        }
+    }
 }
 
 /// What was heard on a leg. The state that waits looks at what it waits for.

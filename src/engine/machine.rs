@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::account::{Account, Claim};
 use super::audit::{Deed, Noted, is_noted};
-use super::call::{Call, Caller, End, Frame, Position, Role, Visit};
+use super::call::{Call, End, Frame, Position, Role, Visit};
 use super::effect::Effect;
 use super::event::{Event, Heard, LegStatus, Ring};
 use super::id::{EffectId, LegId, Nonce, Sid};
@@ -321,7 +321,7 @@ impl<'a> Machine<'a> {
     pub(super) fn meets(&self, level: &LevelName) -> bool {
         let own = self.start_flow().and_then(|flow| flow.levels.get(level));
         let level = own.or_else(|| self.flow()?.levels.get(level));
-        level.is_some_and(|level| level.is_met(&self.call.facts, self.moment.now))
+        level.is_some_and(|level| level.is_met(&self.call.facts, self.moment.now, self.call.risk()))
     }
 
     /// Whether a demand of this state is not met, and is let pass all the same.
@@ -559,11 +559,8 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         flow: flow.name.clone(),
         line: ring.line.clone(),
         fallback_number: setting.fallback_number.map(str::to_owned),
-        caller: Caller {
-            number: ring.from.clone(),
-            attestation: ring.attestation,
-            forwarded: ring.forwarded,
-        },
+        caller: ring.caller(),
+        signals: ring.signals.clone(),
         started: moment.now,
         turns: 0,
         turn: moment.turn,

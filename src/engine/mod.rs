@@ -19,6 +19,7 @@ mod machine;
 pub mod policy;
 pub mod question;
 pub mod reply;
+pub mod risk;
 mod speak;
 pub mod spoken;
 pub mod spread;

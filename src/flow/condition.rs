@@ -3,6 +3,7 @@
 use super::hours::{self, Hours};
 use super::level::Fact;
 use super::name::{FieldName, LevelName, VariableName};
+use super::risk::{BANDS, Risk};
 use super::value::Value;
 use crate::diagnostic::{Finding, Place, did_you_mean};
 use crate::document::{Item, Reader};
@@ -26,6 +27,10 @@ pub enum Condition {
     Level(LevelName, Place),
     /// The network's word on the caller's number is exactly this good.
     Attestation(Attestation),
+    /// The call's risk is in exactly this band.
+    Risk(Risk),
+    /// The call's risk is in this band or a higher one.
+    RiskAtLeast(Risk),
     /// These hours are open.
     Open(String, Place),
     /// The time of day.
@@ -63,20 +68,36 @@ pub enum Attestation {
     C,
     /// The signature did not hold.
     Failed,
+    /// The signature is another network's, which passed the call on.
+    Relayed,
     /// Nothing usable was said.
     None,
 }
 
-const ATTESTATIONS: [(&str, Attestation); 5] = [
+/// The attestations by their names in a flow.
+pub const ATTESTATIONS: [(&str, Attestation); 6] = [
     ("A", Attestation::A),
     ("B", Attestation::B),
     ("C", Attestation::C),
     ("failed", Attestation::Failed),
+    ("relayed", Attestation::Relayed),
     ("none", Attestation::None),
 ];
 
-const SUBJECTS: [&str; 10] =
-    ["all", "any", "not", "var", "field", "fact", "level", "attestation", "open", "time"];
+const SUBJECTS: [&str; 12] = [
+    "all",
+    "any",
+    "not",
+    "var",
+    "field",
+    "fact",
+    "level",
+    "attestation",
+    "risk",
+    "risk_at_least",
+    "open",
+    "time",
+];
 const TESTS: [&str; 7] = ["equals", "one_of", "at_least", "at_most", "above", "below", "present"];
 
 impl Test {
@@ -171,6 +192,8 @@ fn read_subject(subject: &str, table: &Reader<'_>) -> Option<Condition> {
         }
         "level" => Some(Condition::Level(item.name()?.into(), item.place())),
         "attestation" => Some(Condition::Attestation(item.choice(&ATTESTATIONS)?)),
+        "risk" => Some(Condition::Risk(item.choice(&BANDS)?)),
+        "risk_at_least" => Some(Condition::RiskAtLeast(item.choice(&BANDS)?)),
         "open" => Some(Condition::Open(item.name()?.to_owned(), item.place())),
         _ => Some(Condition::Time(hours::read_condition(&item, table)?)),
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::risk::Risk;
 use crate::diagnostic::{Finding, Place, did_you_mean};
 use crate::document::{Item, Reader};
 
@@ -123,8 +124,19 @@ pub struct Level {
     pub formula: Formula,
     /// How long ago at most; `None`: at any time of this call.
     pub within: Option<Duration>,
+    /// What must be proved as well from a band of risk upwards: never less than without it.
+    pub at_risk: BTreeMap<Risk, Demand>,
     /// Where it is written.
     pub place: Place,
+}
+
+/// What a level asks for: the proofs, and how fresh they must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// What must be proved.
+    pub formula: Formula,
+    /// How long ago at most; `None`: at any time of this call.
+    pub within: Option<Duration>,
 }
 
 /// What clocks of servers may differ by.
@@ -146,33 +158,50 @@ pub enum Formula {
 impl Level {
     /// Never met: stands for a level that could not be read.
     pub(super) fn never(place: Place) -> Self {
-        Self { formula: Formula::Any(Vec::new()), within: None, place }
+        Self { formula: Formula::Any(Vec::new()), within: None, at_risk: BTreeMap::new(), place }
     }
 
-    /// Whether the facts meet the level now.
+    /// Everything that the level asks for at a risk: what it asks for anyway, and what each band up to
+    /// this one adds. So a higher risk never asks for less.
+    pub fn demands(&self, risk: Risk) -> impl Iterator<Item = (&Formula, Option<Duration>)> {
+        let added = self.at_risk.range(..=risk).map(|(_, more)| (&more.formula, more.within));
+        std::iter::once((&self.formula, self.within)).chain(added)
+    }
+
+    /// Whether the facts meet the level now, at this risk.
     ///
-    /// A formula holds if some set of fresh proofs makes it true in which no two went through the
-    /// same contact: one telephone never makes two factors.
-    pub fn is_met(&self, facts: &Facts, now: jiff::Timestamp) -> bool {
-        let fresh: Vec<_> = facts.0.iter().filter(|(_, proof)| self.is_fresh(proof, now)).collect();
-        let sets = 0..1_u32 << fresh.len();
+    /// Some set of proofs must make every demand true by those of it that are fresh, in which no two
+    /// went through the same contact: one telephone never makes two factors.
+    pub fn is_met(&self, facts: &Facts, now: jiff::Timestamp, risk: Risk) -> bool {
+        let proofs: Vec<_> = facts.0.iter().collect();
+        let sets = 0..1_u32 << proofs.len();
         sets.into_iter().any(|set| {
             let chosen: Vec<_> = (0..)
-                .zip(&fresh)
+                .zip(&proofs)
                 .filter(|(index, _)| set & (1 << index) != 0)
                 .map(|(_, proof)| *proof)
                 .collect();
-            independent(&chosen) && self.formula.holds(&chosen)
+            let holds = |(formula, within): (&Formula, Option<Duration>)| {
+                let fresh = chosen.iter().filter(|(_, proof)| is_fresh(proof, within, now));
+                formula.holds(&fresh.copied().collect::<Vec<_>>())
+            };
+            independent(&chosen) && self.demands(risk).all(holds)
         })
     }
 
-    fn is_fresh(&self, proof: &Proof, now: jiff::Timestamp) -> bool {
-        // Servers' clocks differ a little; a proof from further in the future is of a clock set back.
-        let age = now.duration_since(proof.at);
-        self.within.is_none_or(|within| {
-            age >= -SKEW_MAX && (age.is_negative() || age.unsigned_abs() <= within)
-        })
+    /// What it asks for at a risk, in words.
+    pub fn words(&self, risk: Risk) -> String {
+        let words: Vec<_> = self.demands(risk).map(|(formula, _)| formula.words()).collect();
+        words.join(", and ")
     }
+}
+
+fn is_fresh(proof: &Proof, within: Option<Duration>, now: jiff::Timestamp) -> bool {
+    // Servers' clocks differ a little; a proof from further in the future is of a clock set back.
+    let age = now.duration_since(proof.at);
+    within.is_none_or(|within| {
+        age >= -SKEW_MAX && (age.is_negative() || age.unsigned_abs() <= within)
+    })
 }
 
 fn independent(chosen: &[(&Fact, &Proof)]) -> bool {
@@ -224,12 +253,33 @@ pub(super) fn read(item: &Item<'_>) -> Option<Level> {
         return None;
     }
     let table = item.table(format!("level `{}`", item.key))?;
-    let within = table.item("within").and_then(|within| {
-        within.duration(Duration::from_secs(1), crate::limits::CALL_DURATION_MAX)
-    });
+    let within = read_within(&table);
     let formula = read_formula(&table);
+    let at_risk = table.item("at_risk").map(|at_risk| read_at_risk(&at_risk, within));
     table.finish();
-    Some(Level { formula: formula?, within, place: item.key_place() })
+    let at_risk = at_risk.unwrap_or_default();
+    Some(Level { formula: formula?, within, at_risk, place: item.key_place() })
+}
+
+fn read_within(table: &Reader<'_>) -> Option<Duration> {
+    let within = table.item("within")?;
+    within.duration(Duration::from_secs(1), crate::limits::CALL_DURATION_MAX)
+}
+
+/// Reads `{ high = { all = ["possession"], within = "5m" } }`; proofs need be as fresh as the level's
+/// own where nothing else is said.
+fn read_at_risk(item: &Item<'_>, within: Option<Duration>) -> BTreeMap<Risk, Demand> {
+    let mut demands = BTreeMap::new();
+    let Some(table) = item.table("`at_risk`") else { return demands };
+    for (name, risk) in [("medium", Risk::Medium), ("high", Risk::High)] {
+        let Some(item) = table.item(name) else { continue };
+        let Some(more) = item.table(format!("`{name}`")) else { continue };
+        let (within, formula) = (read_within(&more).or(within), read_formula(&more));
+        more.finish();
+        demands.extend(formula.map(|formula| (risk, Demand { formula, within })));
+    }
+    table.finish();
+    demands
 }
 
 fn read_formula(table: &Reader<'_>) -> Option<Formula> {
@@ -293,7 +343,8 @@ mod tests {
 
     fn level(formula: Formula, within_s: Option<u64>) -> Level {
         let place = Place { file: "t".into(), span: 0..0 };
-        Level { formula, within: within_s.map(Duration::from_secs), place }
+        let at_risk = BTreeMap::new();
+        Level { formula, within: within_s.map(Duration::from_secs), at_risk, place }
     }
 
     fn facts(proofs: &[(Fact, i64, Option<&str>, bool)]) -> Facts {
@@ -312,22 +363,21 @@ mod tests {
     fn two_facts_of_one_class_are_one_factor() {
         use Formula::{All, Class as Of};
         let strict = level(All(vec![Of(Class::Knowledge), Of(Class::Possession)]), None);
-        assert!(
-            !strict.is_met(
-                &facts(&[(Fact::Pin, 0, None, true), (Fact::Passcode, 0, None, true)]),
-                now()
-            )
-        );
+        assert!(!strict.is_met(
+            &facts(&[(Fact::Pin, 0, None, true), (Fact::Passcode, 0, None, true)]),
+            now(),
+            Risk::Low
+        ));
         assert!(strict.is_met(
             &facts(&[(Fact::Pin, 0, None, true), (Fact::SmsOtp, 0, Some("a"), true)]),
-            now()
+            now(),
+            Risk::Low
         ));
-        assert!(
-            !strict.is_met(
-                &facts(&[(Fact::Pin, 0, None, true), (Fact::EmailOtp, 0, None, true)]),
-                now()
-            )
-        );
+        assert!(!strict.is_met(
+            &facts(&[(Fact::Pin, 0, None, true), (Fact::EmailOtp, 0, None, true)]),
+            now(),
+            Risk::Low
+        ));
     }
 
     #[test]
@@ -338,21 +388,39 @@ mod tests {
         );
         let same = [(Fact::SmsOtp, 0, Some("a"), true), (Fact::Callback, 0, Some("a"), true)];
         let other = [(Fact::SmsOtp, 0, Some("a"), true), (Fact::Callback, 0, Some("b"), true)];
-        assert!(!both.is_met(&facts(&same), now()));
-        assert!(both.is_met(&facts(&other), now()));
+        assert!(!both.is_met(&facts(&same), now(), Risk::Low));
+        assert!(both.is_met(&facts(&other), now(), Risk::Low));
     }
 
     #[test]
     fn a_proof_grows_too_old() {
         let fresh = level(Formula::Fact(Fact::Pin), Some(300));
-        assert!(fresh.is_met(&facts(&[(Fact::Pin, 700, None, true)]), now()));
-        assert!(!fresh.is_met(&facts(&[(Fact::Pin, 699, None, true)]), now()));
+        assert!(fresh.is_met(&facts(&[(Fact::Pin, 700, None, true)]), now(), Risk::Low));
+        assert!(!fresh.is_met(&facts(&[(Fact::Pin, 699, None, true)]), now(), Risk::Low));
     }
 
     #[test]
     fn a_weak_service_code_is_no_possession() {
         let level = level(Formula::Class(Class::Possession), None);
-        assert!(!level.is_met(&facts(&[(Fact::ServiceCode, 0, None, false)]), now()));
-        assert!(level.is_met(&facts(&[(Fact::ServiceCode, 0, None, true)]), now()));
+        assert!(!level.is_met(&facts(&[(Fact::ServiceCode, 0, None, false)]), now(), Risk::Low));
+        assert!(level.is_met(&facts(&[(Fact::ServiceCode, 0, None, true)]), now(), Risk::Low));
+    }
+
+    #[test]
+    fn risk_only_ever_asks_for_more() {
+        let mut of = level(Formula::Fact(Fact::Pin), None);
+        let more = Demand {
+            formula: Formula::Class(Class::Possession),
+            within: Some(Duration::from_mins(1)),
+        };
+        of.at_risk.insert(Risk::Medium, more);
+        let pin = (Fact::Pin, 0, None, true);
+        let met = |proofs: &[_], risk| of.is_met(&facts(proofs), now(), risk);
+        assert!(met(&[pin], Risk::Low));
+        assert!(!met(&[pin], Risk::Medium) && !met(&[pin], Risk::High));
+        let fresh = (Fact::SmsOtp, 950, Some("a"), true);
+        assert!(met(&[pin, fresh], Risk::High), "an old PIN, and a message just now");
+        assert!(!met(&[pin, (Fact::SmsOtp, 900, Some("a"), true)], Risk::High));
+        assert!(!met(&[fresh], Risk::High), "what is asked for anyway is asked for still");
     }
 }

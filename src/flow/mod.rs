@@ -13,6 +13,7 @@ pub mod name;
 pub mod outcome;
 pub mod prompt;
 mod read;
+pub mod risk;
 pub mod schema;
 pub mod state;
 pub mod states;

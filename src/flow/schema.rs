@@ -39,6 +39,12 @@ pub fn schema() -> Value {
                     "all": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/part"}},
                     "any": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/part"}},
                     "within": {"type": "string", "description": "How long ago the proofs may be."},
+                    "at_risk": {
+                        "type": "object",
+                        "description": "What must be proved as well from a band of risk upwards.",
+                        "additionalProperties": false,
+                        "properties": {"medium": {"$ref": "#/$defs/level"}, "high": {"$ref": "#/$defs/level"}},
+                    },
                 },
             },
             "part": {"oneOf": [{"enum": facts}, {"$ref": "#/$defs/level"}]},

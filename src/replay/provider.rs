@@ -2,6 +2,7 @@
 //! moves the clock. Everything goes through the [`Exchange`], over a store, so that the call is
 //! sealed, kept and loaded again between any two turns.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::engine::event::{AnsweredBy, Event, Heard, LegStatus, Ring};
 use crate::engine::id::{CallId, LegId, Nonce, Sid};
 use crate::engine::policy::Policy;
 use crate::engine::reply::{Audible, Reply, Words};
+use crate::engine::risk::Signal;
 use crate::engine::turn::{Entry, Hop, Remark};
 use crate::exchange::service_code::WebLevel;
 use crate::exchange::{Exchange, ExchangeError, Parts, Request, Served, Wants};
@@ -75,6 +77,8 @@ pub struct Provider {
     flow: String,
     to: String,
     attestation: Attestation,
+    forwarded: bool,
+    signals: BTreeSet<Signal>,
     rings: u32,
     call: Option<CallId>,
     telephones: Vec<Telephone>,
@@ -161,12 +165,19 @@ impl Provider {
             flow,
             to,
             attestation,
+            forwarded: false,
+            signals: BTreeSet::new(),
             rings: 0,
             call: None,
             telephones: Vec::new(),
             said: None,
             last: None,
         }
+    }
+
+    /// The same, with calls that are forwarded or of which something is known.
+    pub fn with_signs(self, forwarded: bool, signals: BTreeSet<Signal>) -> Self {
+        Self { forwarded, signals, ..self }
     }
 
     /// What is asked of the carrier.
@@ -263,7 +274,8 @@ impl Provider {
             line: self.to.clone(),
             from,
             attestation: self.attestation,
-            forwarded: false,
+            forwarded: self.forwarded,
+            signals: self.signals.clone(),
         };
         let wants = Wants::Ring(Box::new(ring));
         self.request(Role::Inbound, sid, wants, Heard::default()).await

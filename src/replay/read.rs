@@ -17,8 +17,9 @@ use crate::document::{self, Item, Reader};
 use crate::engine::Unenforced;
 use crate::engine::call::Position;
 use crate::engine::policy::Policy;
+use crate::engine::risk::SIGNALS;
 use crate::exchange::service_code::WebLevel;
-use crate::flow::condition::Attestation;
+use crate::flow::condition::{ATTESTATIONS, Attestation};
 use crate::flow::level::Fact;
 use crate::limits;
 use crate::phone::PhoneNumber;
@@ -56,13 +57,6 @@ const WEB_LEVELS: [(&str, WebLevel); 2] = [("aal1", WebLevel::Aal1), ("aal2", We
 const SPOKEN: [(&str, SpokenCode); 2] = [("said", SpokenCode::Said), ("wrong", SpokenCode::Wrong)];
 const MESSAGES: [(&str, bool); 3] =
     [("delivered", true), ("undelivered", false), ("failed", false)];
-const ATTESTATIONS: [(&str, Attestation); 5] = [
-    ("A", Attestation::A),
-    ("B", Attestation::B),
-    ("C", Attestation::C),
-    ("failed", Attestation::Failed),
-    ("none", Attestation::None),
-];
 
 impl Transcript {
     /// Reads a transcript and says everything that is wrong with it; `None`: it cannot be run.
@@ -85,6 +79,9 @@ fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
     let from = root.item("from").and_then(|item| read_number(&item));
     let to = root.item("to").and_then(|item| read_number(&item));
     let attestation = root.item("attestation").and_then(|item| item.choice(&ATTESTATIONS));
+    let forwarded = root.item("forwarded").and_then(|item| item.boolean());
+    let signals = root.item("signals").and_then(|item| item.list()).unwrap_or_default();
+    let signals = signals.iter().filter_map(|signal| signal.choice(&SIGNALS)).collect();
     let policy = root.item("policy").map_or_else(|| Some(Policy::default()), |p| read_policy(&p));
     let accounts = root.item("accounts").map(|item| Accounts::read_list(&item, Secrets::Plain));
     let open = root.item("open").and_then(|open| open.boolean());
@@ -101,6 +98,8 @@ fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
         from,
         to: to.map_or_else(|| LINE.to_owned(), |to| to.as_e164().to_owned()),
         attestation: attestation.unwrap_or(Attestation::None),
+        forwarded: forwarded.unwrap_or(false),
+        signals,
         policy: policy?,
         directory: Arc::new(Directory::new(accounts.unwrap_or_default())),
         open: open.unwrap_or(false),

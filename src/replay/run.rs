@@ -39,7 +39,8 @@ pub async fn run(transcript: &Transcript, flows: &FlowSet) -> Report {
             clock: transcript.clock,
             seed: transcript.seed,
             unenforced: transcript.unenforced.clone(),
-        }),
+        })
+        .with_signs(transcript.forwarded, transcript.signals.clone()),
     };
     let mut let_pass = false;
     for (index, turn) in transcript.turns.iter().enumerate() {

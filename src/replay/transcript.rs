@@ -1,5 +1,6 @@
 //! A transcript as data: what the caller and the world do, turn by turn, and what must come back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::engine::Unenforced;
 use crate::engine::call::{End, Role};
 use crate::engine::event::{AnsweredBy, DialStatus, LegStatus, QueueResult};
 use crate::engine::policy::Policy;
+use crate::engine::risk::Signal;
 use crate::exchange::Served;
 use crate::exchange::service_code::WebLevel;
 use crate::flow::condition::Attestation;
@@ -37,6 +39,10 @@ pub struct Transcript {
     pub to: String,
     /// What the network says of the caller's number.
     pub attestation: Attestation,
+    /// Whether the call is forwarded.
+    pub forwarded: bool,
+    /// What was counted or looked up about it.
+    pub signals: BTreeSet<Signal>,
     /// Attempts, codes, lockouts.
     pub policy: Policy,
     /// The customers.

@@ -1,5 +1,7 @@
 //! The provider's words become ours.
 
+use std::collections::BTreeSet;
+
 use super::intake::Form;
 use crate::engine::event::{AnsweredBy, DialStatus, Heard, LegStatus, QueueResult, Ring};
 use crate::engine::id::{CallId, Nonce, Sid};
@@ -7,6 +9,10 @@ use crate::flow::condition::Attestation;
 use crate::limits;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
+
+/// What the provider shows for a number that is withheld: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and
+/// UNAVAILABLE on the keys of a telephone.
+const WITHHELD: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
 
 /// The provider's name of the leg; `None`: it is missing, or no name.
 pub(super) fn sid(form: &Form) -> Option<Sid> {
@@ -24,9 +30,11 @@ pub(super) fn ring(form: &Form, call: CallId, sid: Sid, flow: &str) -> Ring {
         sid,
         flow: flow.to_owned(),
         line: form.get("To").chars().take(limits::SID_CHARS_MAX).collect(),
-        from: PhoneNumber::parse(form.get("From")),
+        from: PhoneNumber::parse(form.get("From"))
+            .filter(|_| !WITHHELD.contains(&form.get("From"))),
         attestation: attestation(form.get("StirVerstat")),
         forwarded: !form.get("ForwardedFrom").is_empty(),
+        signals: BTreeSet::new(),
     }
 }
 
@@ -123,8 +131,13 @@ fn attestation(word: &str) -> Attestation {
         "TN-Validation-Passed-A" => Attestation::A,
         "TN-Validation-Passed-B" => Attestation::B,
         "TN-Validation-Passed-C" => Attestation::C,
-        "TN-Validation-Failed"
-        | "TN-Validation-Failed-A"
+        "TN-Validation-Passed-A-Diverted"
+        | "TN-Validation-Passed-B-Diverted"
+        | "TN-Validation-Passed-C-Diverted"
+        | "TN-Validation-Passed-A-Passthrough"
+        | "TN-Validation-Passed-B-Passthrough"
+        | "TN-Validation-Passed-C-Passthrough" => Attestation::Relayed,
+        "TN-Validation-Failed-A"
         | "TN-Validation-Failed-B"
         | "TN-Validation-Failed-C"
         | "TN-Validation-Failed-A-Diverted"
@@ -133,7 +146,15 @@ fn attestation(word: &str) -> Attestation {
         | "TN-Validation-Failed-A-Passthrough"
         | "TN-Validation-Failed-B-Passthrough"
         | "TN-Validation-Failed-C-Passthrough" => Attestation::Failed,
-        _ => Attestation::None,
+        // Nothing could be validated: that is no word on the number.
+        "" | "NULL" | "No-TN-Validation" | "TN-Validation-Failed" => Attestation::None,
+        _ => {
+            tracing::warn!(
+                bytes = word.len(),
+                "the network's word on a number is none that we know"
+            );
+            Attestation::None
+        }
     }
 }
 
@@ -142,20 +163,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_exact_word_is_full_attestation() {
-        assert_eq!(attestation("TN-Validation-Passed-A"), Attestation::A);
-        for other in [
-            "TN-Validation-Passed-A-Diverted",
-            "TN-Validation-Passed-A-Passthrough",
-            "tn-validation-passed-a",
-            " TN-Validation-Passed-A",
-            "TN-Validation-Passed-A ",
-            "",
-            "NULL",
-            "No-TN-Validation",
-        ] {
-            assert_eq!(attestation(other), Attestation::None, "{other}");
+    fn each_of_the_networks_words_is_known_exactly() {
+        let mut words = vec![
+            ("NULL".to_owned(), Attestation::None),
+            ("No-TN-Validation".to_owned(), Attestation::None),
+            ("TN-Validation-Failed".to_owned(), Attestation::None),
+        ];
+        for (letter, direct) in
+            [("A", Attestation::A), ("B", Attestation::B), ("C", Attestation::C)]
+        {
+            words.push((format!("TN-Validation-Passed-{letter}"), direct));
+            words.push((format!("TN-Validation-Failed-{letter}"), Attestation::Failed));
+            for by in ["Diverted", "Passthrough"] {
+                words.push((format!("TN-Validation-Passed-{letter}-{by}"), Attestation::Relayed));
+                words.push((format!("TN-Validation-Failed-{letter}-{by}"), Attestation::Failed));
+            }
         }
-        assert_eq!(attestation("TN-Validation-Failed-A"), Attestation::Failed);
+        assert_eq!(words.len(), 21);
+        for (word, meant) in &words {
+            assert_eq!(attestation(word), *meant, "{word}");
+            let mutants = [
+                word.to_lowercase(),
+                format!(" {word}"),
+                format!("{word} "),
+                format!("{word}-Diverted-"),
+                word.replacen('-', "", 1) + "-",
+            ];
+            for other in mutants {
+                assert_eq!(attestation(&other), Attestation::None, "{other}");
+            }
+        }
     }
 }

@@ -16,10 +16,11 @@ use super::{House, decode};
 use crate::config::Line;
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, LegId, Nonce};
+use crate::engine::risk;
 use crate::exchange::{ExchangeError, Request, Served, Wants};
 use crate::flow::wording;
 use crate::limits;
-use crate::telemetry::{Outcome, Route, Webhook};
+use crate::telemetry::{Outcome, Route, Taken, Webhook};
 use crate::twiml::{self, links::Links};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -221,6 +222,10 @@ impl<'h> Desk<'h> {
         let Some((call, sid)) = call.zip(decode::sid(&form)) else {
             return self.apologise(&form);
         };
+        let risk = match &wants {
+            Wants::Ring(ring) => Some(risk::band(&ring.caller(), &ring.signals)),
+            _ => None,
+        };
         let request = Request {
             call,
             sid,
@@ -235,6 +240,10 @@ impl<'h> Desk<'h> {
             // Its first turn was lost, or never got through: nothing is known of it.
             Ok((_, Served::Unknown)) => self.apologise(&form),
             Ok((reply, served)) => {
+                if let Some(risk) = risk.filter(|_| served == Served::Turn) {
+                    let risk = risk.as_str();
+                    self.house.metrics.calls.get_or_create(&Taken { risk }).inc();
+                }
                 let links = Links::new(&self.house.public_url);
                 self.say(outcome_of(served), twiml::render(&reply, &links, call))
             }

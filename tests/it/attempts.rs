@@ -67,6 +67,7 @@ async fn ring_to_pin(exchange: &Exchange, sid: Sid) -> (CallId, Sid, Wants) {
         from: None,
         attestation: Attestation::None,
         forwarded: false,
+        signals: std::collections::BTreeSet::new(),
     };
     let reply = serve(exchange, call, &sid, Wants::Ring(Box::new(ring)), "").await;
     let reply = serve(exchange, call, &sid, next(&reply), ACCOUNT).await;

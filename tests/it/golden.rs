@@ -57,6 +57,7 @@ async fn stored_now() -> Vec<u8> {
         from: PhoneNumber::parse("+15005550777"),
         attestation: Attestation::A,
         forwarded: false,
+        signals: std::collections::BTreeSet::new(),
     }));
     for digits in ["", "73195528", "860317", "1"] {
         let heard = Heard { digits: Secret::new(digits), ..Heard::default() };

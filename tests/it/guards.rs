@@ -111,6 +111,7 @@ impl Desk {
         let sid = Sid(name);
         let call = CallId::of("AC1", &sid);
         let ring = Ring {
+            signals: std::collections::BTreeSet::new(),
             call,
             sid: sid.clone(),
             flow: "line".into(),

@@ -19,11 +19,19 @@ pub(super) struct Levels<'a, 'l> {
     pub(super) of_field: &'a dyn Fn(&FieldName) -> Option<&'l Level>,
 }
 
+/// A condition of which it is known whether it holds.
+fn certain(holds: bool, known: Known) -> Split {
+    if holds {
+        Split { holds: vec![known], fails: vec![] }
+    } else {
+        Split { holds: vec![], fails: vec![known] }
+    }
+}
+
 /// Splits what is known at a condition.
 pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>) -> Split {
     match condition {
-        Condition::Fact(fact) if known.has(*fact) => Split { holds: vec![known], fails: vec![] },
-        Condition::Fact(_) => Split { holds: vec![], fails: vec![known] },
+        Condition::Fact(fact) => certain(known.has(*fact), known),
         Condition::Level(name, _) => match (levels.named)(name) {
             Some(level) => Split {
                 holds: known.if_met(level),
@@ -31,6 +39,8 @@ pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>
             },
             None => Split { holds: vec![], fails: vec![known] },
         },
+        Condition::Risk(band) => certain(known.risk == *band, known),
+        Condition::RiskAtLeast(band) => certain(known.risk >= *band, known),
         Condition::Not(inner) => {
             let Split { holds, fails } = split(inner, known, levels);
             Split { holds: fails, fails: holds }

@@ -13,6 +13,7 @@ use crate::flow::edge::Label;
 use crate::flow::level::Level;
 use crate::flow::name::{FieldName, VariableName};
 use crate::flow::outcome::Outcome;
+use crate::flow::risk::Risk;
 use crate::flow::state::Kind;
 use crate::flow::states::gather::{Gather, What};
 use crate::flow::states::set::Assigned;
@@ -31,6 +32,8 @@ pub(super) struct Inputs {
     pub(super) begins: Option<Timestamp>,
     /// What the network says of the number.
     pub(super) attestation: Option<Attestation>,
+    /// How much speaks against the caller.
+    pub(super) risk: Risk,
     /// What is given to a `gather`, by the number of its step on the way.
     pub(super) given: BTreeMap<usize, Value>,
     /// Fields of the account.
@@ -78,7 +81,8 @@ pub(super) fn choose(
     let choices = choices(walks, way, begins);
     let mut at = vec![0; choices.len()];
     for _ in 0..TRIES_MAX {
-        let mut inputs = Inputs { fields: fields.clone(), ..Inputs::default() };
+        let risk = way.last().map_or(Risk::Low, |arrival| arrival.known.risk);
+        let mut inputs = Inputs { fields: fields.clone(), risk, ..Inputs::default() };
         for (choice, index) in choices.iter().zip(&at) {
             choice.put(*index, &mut inputs);
         }
@@ -294,6 +298,8 @@ impl Scene<'_, '_, '_> {
             Condition::Attestation(wanted) => {
                 self.inputs.attestation.unwrap_or(Attestation::None) == *wanted
             }
+            Condition::Risk(band) => after.known.risk == *band,
+            Condition::RiskAtLeast(band) => after.known.risk >= *band,
             Condition::Open(name, _) => flow
                 .and_then(|flow| flow.hours.get(name))
                 .is_some_and(|hours| hours.is_open(self.begins)),

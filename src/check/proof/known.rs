@@ -1,7 +1,10 @@
 //! What a caller may have proved, and whether that meets a level.
 
+use std::time::Duration;
+
 use crate::flow::condition::Attestation;
 use crate::flow::level::{Class, Fact, Formula, Level};
+use crate::flow::risk::Risk;
 
 /// An age that stands for a fact that is not proved.
 pub(super) const NEVER: u32 = u32::MAX;
@@ -12,6 +15,8 @@ pub(super) const NEVER: u32 = u32::MAX;
 pub(in crate::check) struct Known {
     /// By [`Fact::ALL`].
     ages_s: [u32; Fact::ALL.len()],
+    /// The band of the call's risk.
+    pub(in crate::check) risk: Risk,
     /// An account on file is claimed: without one nothing can be proved.
     pub(in crate::check) real: bool,
     /// A code was sent, and has not been used.
@@ -27,8 +32,14 @@ pub(in crate::check) struct Known {
 }
 
 /// All that the network may say of a number.
-const ATTESTATIONS: [Attestation; 5] =
-    [Attestation::A, Attestation::B, Attestation::C, Attestation::Failed, Attestation::None];
+const ATTESTATIONS: [Attestation; 6] = [
+    Attestation::A,
+    Attestation::B,
+    Attestation::C,
+    Attestation::Failed,
+    Attestation::Relayed,
+    Attestation::None,
+];
 
 /// A set of facts, a bit each.
 type Set = u8;
@@ -37,6 +48,7 @@ impl Known {
     /// Nothing is proved, and nobody is claimed.
     pub(super) const NOTHING: Self = Self {
         ages_s: [NEVER; Fact::ALL.len()],
+        risk: Risk::Low,
         real: false,
         code: false,
         apart: false,
@@ -47,7 +59,8 @@ impl Known {
 
     /// Somebody else is claimed: whatever was proved is gone.
     pub(super) fn claims(self, real: bool) -> Self {
-        Self { real, said_s: self.said_s, attested: self.attested, ..Self::NOTHING }
+        let Self { said_s, attested, risk, .. } = self;
+        Self { real, said_s, attested, risk, ..Self::NOTHING }
     }
 
     /// Something is said on the way to where the caller is waited for.
@@ -75,6 +88,11 @@ impl Known {
 
     fn if_attested(self, attested: u8) -> Option<Self> {
         (attested != 0).then_some(Self { attested, ..self })
+    }
+
+    /// A call at this risk.
+    pub(super) fn at(self, risk: Risk) -> Self {
+        Self { risk, ..self }
     }
 
     /// The fact is proved now.
@@ -121,8 +139,9 @@ impl Known {
     }
 
     /// What two must share for one to cover the other.
-    pub(super) fn kind(&self) -> (u8, bool, bool, bool, bool, u8) {
-        (self.fresh(None), self.real, self.code, self.apart, self.strong, self.attested)
+    pub(super) fn kind(&self) -> (u8, Risk, bool, bool, bool, bool, u8) {
+        let Self { risk, real, code, apart, strong, attested, .. } = *self;
+        (self.fresh(None), risk, real, code, apart, strong, attested)
     }
 
     /// The higher of the bounds.
@@ -142,27 +161,55 @@ impl Known {
 
     /// Whether the level is met for certain.
     pub(in crate::check) fn meets(&self, level: &Level) -> bool {
-        let fresh = self.fresh(within_s(level));
-        let weak = if self.strong { Weak::Counts } else { Weak::No };
-        subsets(fresh)
-            .any(|set| (self.apart || set & PHONE != PHONE) && holds(&level.formula, set, weak))
+        self.meets_all(level, seconds)
     }
 
     /// Whether the level would be met if nothing grew old.
     pub(in crate::check) fn meets_but_for_age(&self, level: &Level) -> bool {
-        self.meets(&Level { within: None, ..level.clone() })
+        self.meets_all(level, |_| None)
+    }
+
+    /// Whether one set of proofs meets every demand of the level by those fresh enough for it.
+    fn meets_all(&self, level: &Level, age: fn(Option<Duration>) -> Option<u32>) -> bool {
+        let weak = if self.strong { Weak::Counts } else { Weak::No };
+        let demands: Vec<_> = level
+            .demands(self.risk)
+            .map(|(formula, within)| (formula, self.fresh(age(within))))
+            .collect();
+        let meets =
+            |set: Set| demands.iter().all(|(formula, fresh)| holds(formula, set & fresh, weak));
+        subsets(self.fresh(None)).any(|set| (self.apart || set & PHONE != PHONE) && meets(set))
     }
 
     /// The ways in which the level may be met: what is then known.
     pub(super) fn if_met(&self, level: &Level) -> Vec<Self> {
-        let may = |set: &Set| holds(&level.formula, *set, Weak::Counts);
+        // One set of proofs meets all demands, so what each of them shows is true of the same caller.
+        let mut ways = vec![(*self, 0)];
+        for (formula, within) in level.demands(self.risk) {
+            ways = ways
+                .iter()
+                .flat_map(|(known, shown)| known.if_demanded(formula, seconds(within), *shown))
+                .collect();
+        }
+        ways.into_iter().map(|(known, _)| known).collect()
+    }
+
+    /// The ways in which one demand may be met; `shown` are the proofs that met those before.
+    fn if_demanded(
+        &self,
+        formula: &Formula,
+        within_s: Option<u32>,
+        shown: Set,
+    ) -> Vec<(Self, Set)> {
+        let may = |set: &Set| holds(formula, *set, Weak::Counts);
         let sets: Vec<_> = subsets(self.fresh(None)).filter(may).collect();
         let least = |set: &&Set| !sets.iter().any(|other| other != *set && other & **set == *other);
         let met = |set: &Set| {
-            let mut known = self.with(*set, within_s(level));
+            let mut known = self.with(*set, within_s);
+            known.apart |= (shown | set) & PHONE == PHONE;
             // What holds only if the service code counts shows that it does.
-            known.strong |= !holds(&level.formula, *set, Weak::No);
-            known
+            known.strong |= !holds(formula, *set, Weak::No);
+            (known, shown | set)
         };
         sets.iter().filter(least).map(met).collect()
     }
@@ -174,7 +221,6 @@ impl Known {
                 *age = (*age).min(bound);
             }
         }
-        self.apart |= set & PHONE == PHONE;
         self
     }
 }
@@ -193,8 +239,8 @@ fn subsets(of: Set) -> impl Iterator<Item = Set> {
     (0..=of).filter(move |set| set & of == *set)
 }
 
-fn within_s(level: &Level) -> Option<u32> {
-    level.within.map(|within| u32::try_from(within.as_secs()).unwrap_or(NEVER - 1))
+fn seconds(within: Option<Duration>) -> Option<u32> {
+    within.map(|within| u32::try_from(within.as_secs()).unwrap_or(NEVER - 1))
 }
 
 fn holds(formula: &Formula, set: Set, weak: Weak) -> bool {
@@ -213,14 +259,16 @@ fn holds(formula: &Formula, set: Set, weak: Weak) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::diagnostic::Place;
+    use crate::flow::level::Demand;
 
     fn level(formula: Formula, within_s: Option<u64>) -> Level {
         let place = Place { file: "t".into(), span: 0..0 };
-        Level { formula, within: within_s.map(Duration::from_secs), place }
+        let at_risk = BTreeMap::new();
+        Level { formula, within: within_s.map(Duration::from_secs), at_risk, place }
     }
 
     #[test]
@@ -251,5 +299,23 @@ mod tests {
         assert_eq!(met.len(), 2, "one of them was fresh, either");
         assert!(met.iter().all(|known| known.meets(&level)));
         assert_eq!(Known::NOTHING.if_met(&level), []);
+    }
+
+    #[test]
+    fn each_demand_has_its_own_bound() {
+        let mut of = level(Formula::Fact(Fact::Pin), None);
+        let more = Demand {
+            formula: Formula::Class(Class::Possession),
+            within: Some(Duration::from_mins(1)),
+        };
+        of.at_risk.insert(Risk::High, more);
+        let known =
+            Known::NOTHING.claims(true).proved(Fact::Pin, 0).proved(Fact::SmsOtp, 0).aged(200, 301);
+        assert!(known.meets(&of) && !known.at(Risk::High).meets(&of));
+        let met = known.at(Risk::High).if_met(&of);
+        assert!(met.len() == 1 && met[0].meets(&of));
+        assert!(
+            !Known::NOTHING.claims(true).proved(Fact::Pin, 0).at(Risk::High).meets_but_for_age(&of)
+        );
     }
 }

@@ -8,7 +8,7 @@
 //! way, and that is a call script.
 //!
 //! What is not followed: the values of variables, the time of day, attestation. A branch on them may
-//! go either way.
+//! go either way. The band of the call's risk holds for the whole call: each is walked by itself.
 
 mod conditions;
 mod example;

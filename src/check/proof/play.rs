@@ -10,6 +10,7 @@ use super::walk::{Arrival, By, Gap, Walks};
 use crate::flow::condition::Attestation;
 use crate::flow::edge::Label;
 use crate::flow::outcome::Outcome;
+use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, Listen, State};
 use crate::flow::states::gather::{DateFormat, Gather, What};
 use crate::flow::states::identify::Identify;
@@ -356,9 +357,15 @@ impl Play {
                 Attestation::B => "B",
                 Attestation::C => "C",
                 Attestation::Failed => "failed",
+                Attestation::Relayed => "relayed",
                 Attestation::None => "none",
             };
             writeln!(text, "attestation = \"{word}\"")?;
+        }
+        match self.inputs.risk {
+            Risk::Low => {}
+            Risk::Medium => writeln!(text, "signals = [\"many_calls\"]")?,
+            Risk::High => writeln!(text, "signals = [\"many_accounts\"]")?,
         }
         let from = if self.caller_is_known { KNOWN_CALLER } else { STRANGER };
         writeln!(text, "from = \"{from}\"\nopen = true")?;

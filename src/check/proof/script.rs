@@ -6,6 +6,7 @@ use crate::diagnostic::Place;
 use crate::flow::edge::Label;
 use crate::flow::level::{Fact, Level};
 use crate::flow::outcome::Outcome;
+use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, State};
 
 /// What a caller does, and where the proof was lost.
@@ -181,7 +182,10 @@ fn is_proof(kind: &Kind) -> bool {
 
 fn deed(walks: &Walks<'_>, arrival: &Arrival<'_>) -> Option<String> {
     match &arrival.by {
-        By::Dial => Some("dial".into()),
+        By::Dial => Some(match arrival.known.risk {
+            Risk::Low => "dial".into(),
+            risk => format!("dial at {risk} risk"),
+        }),
         By::Edge(from, label, _) => {
             let (_, state) = walks.state(*from)?;
             match label {

@@ -14,6 +14,7 @@ use crate::flow::level::Level;
 use crate::flow::name::{FieldName, FlowName, LevelName, StateName};
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Prompt;
+use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, State, Target};
 use crate::flow::states::set::Assigned;
 use crate::flow::template::Use;
@@ -111,7 +112,9 @@ impl<'f> Walks<'f> {
         let numbers = places.iter().enumerate();
         let numbers = numbers.map(|(n, (flow, state))| ((&flow.name, &state.name), n)).collect();
         let levels = flows.iter().flat_map(|flow| flow.levels.values());
-        let longest = levels.filter_map(|level| level.within).max().unwrap_or_default();
+        let ages =
+            levels.flat_map(|level| level.demands(Risk::High).filter_map(|(_, within)| within));
+        let longest = ages.max().unwrap_or_default();
         let mut walks = Self {
             start,
             gaps: Vec::new(),
@@ -127,7 +130,9 @@ impl<'f> Walks<'f> {
             oldest_s: u32::try_from(longest.as_secs()).unwrap_or(NEVER - 2).saturating_add(1),
         };
         if let Some(place) = walks.number(start, &start.start) {
-            walks.arrive(place, 0, Known::NOTHING, None, By::Dial);
+            for risk in told_apart(flows) {
+                walks.arrive(place, 0, Known::NOTHING.at(*risk), None, By::Dial);
+            }
         }
         while let Some(arrival) = walks.wanted.pop_front() {
             if walks.arrivals.len() > ARRIVALS_MAX {
@@ -346,6 +351,22 @@ impl<'f> Walks<'f> {
         self.told.insert((place, what), self.gaps.len());
         self.gaps.push(Gap { flow, state, name, level, field, known, others: 0, arrival });
     }
+}
+
+/// The bands of risk that the flows tell apart.
+fn told_apart(flows: &FlowSet) -> &'static [Risk] {
+    let asks = |condition: &&Condition| {
+        matches!(condition, Condition::Risk(_) | Condition::RiskAtLeast(_))
+    };
+    let branches = |state: &State| match &state.kind {
+        Kind::Branch(branch) => branch.cases.iter().any(|case| case.when.walk().iter().any(asks)),
+        _ => false,
+    };
+    let told = flows.iter().any(|flow| {
+        flow.levels.values().any(|level| !level.at_risk.is_empty())
+            || flow.states.values().any(branches)
+    });
+    if told { &Risk::ALL } else { &[Risk::Low] }
 }
 
 /// The account fields that a state uses, each with the place of its first use.

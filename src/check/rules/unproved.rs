@@ -78,13 +78,14 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 pub(super) fn complete(finding: Finding, walks: &Walks<'_>, gap: &Gap<'_>, fix: &str) -> Finding {
     let script = Script::of(walks, gap);
     let why = if gap.known.meets_but_for_age(gap.level) {
-        let within_s = gap.level.within.map_or(0, |within| within.as_secs());
+        let within = gap.level.demands(gap.known.risk).filter_map(|(_, within)| within).min();
+        let within_s = within.map_or(0, |within| within.as_secs());
         format!(
             "the proof may be older than the {within_s} s of `{}`: only the running call can tell",
             gap.name
         )
     } else {
-        format!("`{}` asks for {}", gap.name, gap.level.formula.words())
+        format!("`{}` asks for {}", gap.name, gap.level.words(gap.known.risk))
     };
     let others = match gap.others {
         0 => String::new(),

@@ -30,6 +30,7 @@ use std::collections::BTreeSet;
 use super::{Report, Rule, Subject};
 use crate::diagnostic::Severity;
 use crate::flow::level::{Class, Fact, Formula};
+use crate::flow::risk::Risk;
 
 pub(super) const RULE: Rule = Rule {
     code: "weak-level",
@@ -42,7 +43,8 @@ pub(super) const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for walk in subject.walks() {
         for (name, level) in &walk.flow.levels {
-            if let Some(facts) = weakest(&level.formula) {
+            let mut demands = level.demands(Risk::High);
+            if let Some(facts) = demands.find_map(|(formula, _)| weakest(formula)) {
                 let names: Vec<_> = facts.iter().map(|fact| format!("`{fact}`")).collect();
                 let message =
                     format!("level `{name}` is met by {}: one factor", names.join(" and "));

@@ -44,6 +44,8 @@ fn holds(m: &mut Machine<'_>, condition: &Condition) -> Asks<bool> {
         Condition::Fact(fact) => m.call.facts.has(*fact),
         Condition::Level(level, _) => m.meets(level),
         Condition::Attestation(wanted) => m.call.caller.attestation == *wanted,
+        Condition::Risk(wanted) => m.call.risk() == *wanted,
+        Condition::RiskAtLeast(least) => m.call.risk() >= *least,
         Condition::Open(name, _) => {
             let hours = m.flow().and_then(|flow| flow.hours.get(name));
             hours.is_some_and(|hours| hours.is_open(m.moment.now))

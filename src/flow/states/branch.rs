@@ -2,7 +2,7 @@
 //!
 //! `cases` is a list of `{ when = {…}, next = "…" }`; `otherwise` is where the rest goes. A condition
 //! asks about a variable (`var`), an account field (`field`, allowed at its level alone), a `fact`, a
-//! `level`, the network's `attestation` of the caller's number, opening hours (`open`) or the `time`,
+//! `level`, the network's `attestation` of the caller's number, the call's `risk`, opening hours (`open`) or the `time`,
 //! or joins conditions with `all`, `any` and `not`.
 
 use super::read_target;

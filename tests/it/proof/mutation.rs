@@ -104,7 +104,7 @@ fn gets_in(before: &FlowSet, now: &FlowSet, start: &str, came: &Came) -> bool {
         let state = flow.state(&hop.at.state).unwrap();
         let met = state.requires.as_ref().is_none_or(|(name, _)| {
             let level = begin.levels.get(name).or_else(|| flow.levels.get(name));
-            level.is_some_and(|level| level.is_met(&call.facts, came.scene.now))
+            level.is_some_and(|level| level.is_met(&call.facts, came.scene.now, call.risk()))
         });
         let waits = hop.outcome.is_none() && hop.at == call.at && call.end.is_none();
         matches!(state.kind, Kind::Branch(_) | Kind::Call(_)) && met
@@ -122,7 +122,7 @@ fn gets_in(before: &FlowSet, now: &FlowSet, start: &str, came: &Came) -> bool {
         let theirs = disclosed.iter().filter_map(|field| begin.disclose.get(field.as_str()));
         own.chain(theirs).any(|name| {
             let level = begin.levels.get(name).or_else(|| flow.levels.get(name));
-            !level.is_some_and(|level| level.is_met(&call.facts, came.scene.now))
+            !level.is_some_and(|level| level.is_met(&call.facts, came.scene.now, call.risk()))
         })
     })
 }

@@ -146,6 +146,7 @@ impl World {
                 hash: "the code".into(),
             },
             Question::Spend { .. } => Answer::Spent(mood != Mood::Spent),
+            Question::Reach { .. } => Answer::Spent(true),
         }
     }
 
@@ -220,6 +221,7 @@ impl World {
     pub(super) fn ring(&self, known: bool, attestation: Attestation, mood: Mood) -> Came {
         let sid = sid(LegId::INBOUND);
         let ring = Ring {
+            signals: std::collections::BTreeSet::new(),
             call: CallId::of("AC", &sid),
             sid,
             flow: self.start.clone(),
@@ -351,7 +353,8 @@ impl World {
             own.or_else(|| self.flows.get(at.flow.as_str())?.levels.get(name))
         };
         let met = |at: &Position, name| {
-            level(at, name).is_some_and(|level| level.is_met(&call.facts, came.scene.now))
+            level(at, name)
+                .is_some_and(|level| level.is_met(&call.facts, came.scene.now, call.risk()))
         };
         let mut refused = Vec::new();
         for hop in &came.entry.hops {
@@ -444,6 +447,7 @@ fn sid(leg: LegId) -> Sid {
 
 fn nothing(now: Timestamp) -> Entry {
     Entry {
+        audit: Default::default(),
         number: 0,
         moment: Moment { now, turn: TurnId(Uuid::nil()), seed: [0; 32] },
         event: Event::Deadline,

@@ -83,6 +83,7 @@ impl Office {
         let sid = Sid(sid.into());
         let call = CallId::of("AC1", &sid);
         let ring = Ring {
+            signals: std::collections::BTreeSet::new(),
             call,
             sid: sid.clone(),
             flow: "desk".into(),
