@@ -4,6 +4,7 @@
 
 mod read;
 mod redis;
+mod smtp;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ pub struct Config {
     pub lines: Lines,
     /// The accounts file.
     pub accounts: PathBuf,
+    /// Where mail is handed in; `None`: nothing is sent by e-mail.
+    pub smtp: Option<crate::carrier::smtp::Settings>,
     /// Attempts, codes, lockouts, sends.
     pub policy: Policy,
     /// Who may use the admin API.

@@ -75,6 +75,12 @@ pub const CARRIER_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CARRIER_BODY_BYTES_MAX: usize = 64 * 1024;
 /// The longest that the carrier may ask us to wait.
 pub const CARRIER_RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+/// One sending of a mail, its connection included: shorter than a claim of the outbox.
+pub const MAIL_TIMEOUT: Duration = Duration::from_secs(15);
+/// Mail servers close connections that say nothing, many after a minute.
+pub const MAIL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections to the mail server that wait for the next mail.
+pub const MAIL_IDLE_MAX: usize = 4;
 /// The calls of one page of the carrier's list: a page stays below [`CARRIER_BODY_BYTES_MAX`].
 pub const CARRIER_PAGE_CALLS: u32 = 20;
 /// The pages that are read in the search for one call: a hundred calls to one number in a day.

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::carrier::{Carrier, Delivery, Found, Reference};
+use crate::carrier::{Carrier, Delivery, Found, Mail, Reference};
 use crate::chance;
 use crate::engine::call::Phase;
-use crate::engine::effect::{Effect, PlaceCall, Sms};
+use crate::engine::effect::{Effect, Email, PlaceCall, Sms};
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, LegId, Sid};
 use crate::exchange::{Exchange, ExchangeError, later};
@@ -49,6 +49,8 @@ const RING_LATE: SignedDuration = SignedDuration::from_secs(90);
 pub struct Outbox {
     exchange: Arc<Exchange>,
     carrier: Arc<dyn Carrier>,
+    /// `None`: nothing is sent by e-mail.
+    mail: Option<Arc<dyn Mail>>,
 }
 
 /// An effect in hand.
@@ -63,8 +65,12 @@ struct Task<'a> {
 
 impl Outbox {
     /// The outbox of an exchange.
-    pub fn new(exchange: Arc<Exchange>, carrier: Arc<dyn Carrier>) -> Arc<Self> {
-        Arc::new(Self { exchange, carrier })
+    pub fn new(
+        exchange: Arc<Exchange>,
+        carrier: Arc<dyn Carrier>,
+        mail: Option<Arc<dyn Mail>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { exchange, carrier, mail })
     }
 
     /// Works until it is told to stop, and then finishes what it has begun.
@@ -165,6 +171,7 @@ impl Outbox {
     async fn carry_out(&self, task: Task<'_>, effect: Effect) -> Result<(), ExchangeError> {
         match effect {
             Effect::SendSms(sms) => self.send_sms(task, &sms).await,
+            Effect::SendEmail(email) => self.send_email(task, &email).await,
             Effect::PlaceCall(place) => self.place_call(task, &place).await,
             Effect::RedirectLeg { leg, sid, undone } => {
                 self.redirect_leg(task, leg, sid, undone).await
@@ -211,25 +218,49 @@ impl Outbox {
 
     async fn send_sms(&self, task: Task<'_>, sms: &Sms) -> Result<(), ExchangeError> {
         // A message is worth carrying for as long as its code can still be keyed in.
-        let mut left_s = i64::from(sms.valid_for_s);
-        if let Some(until) = sms.code_until {
-            // A code that nobody can key in any more is not sent.
-            let call = self.exchange.load(task.call).await?.map(|loaded| loaded.call);
-            let code =
-                call.as_ref().filter(|call| call.end.is_none()).and_then(|c| c.code.as_ref());
-            let wanted = code.is_some_and(|code| code.effect == Some(task.id));
-            let seen = call.as_ref().and_then(|call| call.seen);
-            let now = self.exchange.now();
-            left_s = until.duration_since(seen.map_or(now, |seen| seen.max(now))).as_secs();
-            if !wanted || left_s <= 0 {
-                return self.settle(task).await;
-            }
-        }
+        let left_s = match sms.code_until {
+            Some(until) => match self.left_s(task, until).await? {
+                Some(left_s) => left_s,
+                None => return self.settle(task).await,
+            },
+            None => sms.valid_for_s,
+        };
         let reference = Reference { call: task.call, effect: task.id };
-        let left_s = u32::try_from(left_s).unwrap_or(u32::MAX).max(VALID_S_MIN);
-        let sms = Sms { valid_for_s: sms.valid_for_s.min(left_s), ..sms.clone() };
+        let valid_for_s = sms.valid_for_s.min(left_s.max(VALID_S_MIN));
+        let sms = Sms { valid_for_s, ..sms.clone() };
         let done = self.carrier.send_sms(reference, &sms).await;
         log(task, "sms", &done);
+        self.settle_message(task, done).await
+    }
+
+    async fn send_email(&self, task: Task<'_>, email: &Email) -> Result<(), ExchangeError> {
+        if self.left_s(task, email.code_until).await?.is_none() {
+            return self.settle(task).await;
+        }
+        let reference = Reference { call: task.call, effect: task.id };
+        let done = match &self.mail {
+            Some(mail) => mail.send_email(reference, email).await,
+            None => Delivery::Refused { code: None },
+        };
+        log(task, "email", &done);
+        self.settle_message(task, done).await
+    }
+
+    /// For how many seconds the code of a message can still be keyed in; `None`: nobody can any more.
+    async fn left_s(
+        &self,
+        task: Task<'_>,
+        until: jiff::Timestamp,
+    ) -> Result<Option<u32>, ExchangeError> {
+        let call = self.exchange.load(task.call).await?.map(|loaded| loaded.call);
+        let Some(call) = call.filter(|call| call.end.is_none()) else { return Ok(None) };
+        let wanted = call.code.as_ref().is_some_and(|code| code.effect == Some(task.id));
+        let now = self.exchange.now();
+        let left = until.duration_since(call.seen.map_or(now, |seen| seen.max(now)));
+        Ok(u32::try_from(left.as_secs()).ok().filter(|left_s| wanted && *left_s > 0))
+    }
+
+    async fn settle_message(&self, task: Task<'_>, done: Delivery) -> Result<(), ExchangeError> {
         match done {
             Delivery::Accepted(_) => self.settle(task).await,
             Delivery::NotDone { .. } | Delivery::Unknown if task.attempt < TRIES_MAX => {

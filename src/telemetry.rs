@@ -66,6 +66,8 @@ pub struct Metrics {
     pub webhooks: Family<Webhook, Counter>,
     /// Calls taken.
     pub calls: Family<Taken, Counter>,
+    /// What was asked of others: mail servers, the directory, look-ups.
+    pub outside: OutsideCounter,
     /// Requests refused.
     pub refused: Family<Refused, Counter>,
     /// Seconds from a webhook's head to its answer.
@@ -74,6 +76,46 @@ pub struct Metrics {
     pub turns_in_progress: Gauge<u64, AtomicU64>,
     /// Whether the flows in use are those on disk: 0 after a change that did not check.
     pub flows_current: Gauge<u64, AtomicU64>,
+}
+
+/// Counts what was asked of others; shared by all its copies.
+#[derive(Clone, Debug, Default)]
+pub struct OutsideCounter(Family<Asked, Counter>);
+
+impl OutsideCounter {
+    /// Counts one thing asked of `peer`.
+    pub fn count(&self, peer: Peer, outcome: Outside) {
+        self.0.get_or_create(&Asked { peer, outcome }).inc();
+    }
+}
+
+/// Something asked of others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    peer: Peer,
+    outcome: Outside,
+}
+
+/// Whom something was asked of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Peer {
+    /// The mail server.
+    Mail,
+    /// The directory.
+    Directory,
+    /// A look-up.
+    Lookup,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Outside {
+    /// It was done, or answered.
+    Done,
+    /// It was refused for good.
+    Refused,
+    /// It came to nothing: no answer, a late one, or one that makes no sense.
+    Failed,
 }
 
 /// A webhook.
@@ -158,6 +200,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("callgate");
         let webhooks = Family::default();
+        let outside = OutsideCounter::default();
         let refused = Family::default();
         let calls: Family<Taken, Counter> = Family::default();
         registry.register("calls", "Calls taken, by the band of their risk", calls.clone());
@@ -167,6 +210,11 @@ impl Default for Metrics {
         let turns_in_progress = Gauge::default();
         registry.register("turns_in_progress", "Turns under way", turns_in_progress.clone());
         registry.register("webhooks", "Webhooks answered", webhooks.clone());
+        registry.register(
+            "asked_of_others",
+            "What was asked of the mail server, the directory and look-ups",
+            outside.0.clone(),
+        );
         registry.register(
             "webhooks_refused",
             "Requests refused as not the provider's",
@@ -183,22 +231,30 @@ impl Default for Metrics {
             "Whether the flows in use are those on disk",
             flows_current.clone(),
         );
-        Self { registry, webhooks, calls, refused, seconds, turns_in_progress, flows_current }
+        Self {
+            registry,
+            webhooks,
+            calls,
+            outside,
+            refused,
+            seconds,
+            turns_in_progress,
+            flows_current,
+        }
     }
 }
 
 impl Metrics {
-    /// Metrics, and with them what an exchange's limits refuse.
-    pub fn new(guards: &Guards) -> Self {
-        let mut metrics = Self::default();
-        let registry = &mut metrics.registry;
+    /// These, and with them what an exchange's limits refuse.
+    pub fn with(mut self, guards: &Guards) -> Self {
+        let registry = &mut self.registry;
         registry.register(
             "limits_reached",
             "What limits over one or many accounts have refused",
             guards.refused.clone(),
         );
         registry.register("unlocked", "Accounts whose locks were lifted", guards.unlocked.clone());
-        metrics
+        self
     }
 
     /// The metrics in the text format of Prometheus.

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Carrier, Delivery, Found, Reference};
-use crate::engine::effect::{PlaceCall, Sms};
+use super::{Carrier, Delivery, Found, Mail, Reference};
+use crate::engine::effect::{Email, PlaceCall, Sms};
 use crate::engine::id::{CallId, EffectId, LegId, Sid};
 use crate::twiml::links::Links;
 
@@ -85,6 +85,16 @@ impl Carrier for ConsoleCarrier {
 
     async fn end_leg(&self, sid: &Sid) -> Delivery {
         self.print(&[format!("[hanging up {}]", printable(&sid.0))], sid.clone())
+    }
+}
+
+#[async_trait]
+impl Mail for ConsoleCarrier {
+    async fn send_email(&self, reference: Reference, email: &Email) -> Delivery {
+        let (to, subject) = (printable(email.to.expose()), printable(&email.subject));
+        let mut lines = vec![format!("[mail to {to}: {subject}]")];
+        lines.extend(email.body.expose().lines().map(|line| format!("    {}", printable(line))));
+        self.print(&lines, sid("EM", reference.effect))
     }
 }
 

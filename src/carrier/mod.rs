@@ -1,4 +1,4 @@
-//! The world outside: the provider's REST side, which sends messages and rings people.
+//! The world outside: the provider's REST side, which sends messages and rings people, and mail.
 //!
 //! A carrier says of each thing asked what became of it, so that the outbox knows whether to settle
 //! it, try again, or find out first.
@@ -6,6 +6,7 @@
 pub mod console;
 pub mod form;
 pub mod signature;
+pub mod smtp;
 pub mod twilio;
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::engine::effect::{PlaceCall, Sms};
+use crate::engine::effect::{Email, PlaceCall, Sms};
 use crate::engine::id::{CallId, EffectId, LegId, Sid};
 
 /// What became of something asked of a carrier.
@@ -73,4 +74,11 @@ pub trait Carrier: Send + Sync + std::fmt::Debug {
 
     /// Ends a live leg.
     async fn end_leg(&self, sid: &Sid) -> Delivery;
+}
+
+/// Where mail is handed in. Implemented by [`smtp`] and, for the demo, by [`console`].
+#[async_trait]
+pub trait Mail: Send + Sync + std::fmt::Debug {
+    /// Sends a mail, under the same name however often it is asked to.
+    async fn send_email(&self, reference: Reference, email: &Email) -> Delivery;
 }

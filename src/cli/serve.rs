@@ -1,6 +1,7 @@
 //! `callgate serve`: answers webhooks.
 
 mod demo;
+mod needs;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -10,9 +11,10 @@ use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, files, say};
-use crate::carrier::Carrier;
 use crate::carrier::signature::Keys;
+use crate::carrier::smtp::SmtpMail;
 use crate::carrier::twilio::{Settings, TwilioCarrier};
+use crate::carrier::{Carrier, Mail};
 use crate::chance::SystemChance;
 use crate::check::check_sources;
 use crate::clock::SystemClock;
@@ -60,6 +62,8 @@ pub(super) enum Failure {
     Demo(#[from] demo::DemoError),
     #[error("{0}")]
     Carrier(String),
+    #[error("{0}")]
+    Lacks(String),
     #[error("cannot begin: {0}")]
     System(#[from] std::io::Error),
 }
@@ -67,7 +71,7 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Carrier(_) => Exit::Usage,
+            Self::Config(_) | Self::Carrier(_) | Self::Lacks(_) => Exit::Usage,
             Self::Files(error) => error.exit(),
             Self::Findings { exit, .. } => *exit,
             Self::Open(
@@ -140,6 +144,8 @@ struct Plan {
     admin_tokens: Vec<crate::config::AdminToken>,
     turns_max: u64,
     carrier: Arc<dyn Carrier>,
+    mail: Option<Arc<dyn Mail>>,
+    metrics: Metrics,
     listeners: Listeners,
     watched: watch::Watched,
 }
@@ -166,6 +172,10 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     }
     let flows = read_flows(&config.flows)?;
     check_lines(&config, &flows)?;
+    let offer = needs::Offer { mail: config.smtp.is_some() };
+    if let Some(lack) = offer.lacks(&flows) {
+        return Err(Failure::Lacks(lack));
+    }
     let accounts = read_accounts(&config.accounts)?;
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
@@ -193,6 +203,14 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         timeout: limits::CARRIER_TIMEOUT,
     });
     let carrier = carrier.map_err(|error| Failure::Carrier(error.to_string()))?;
+    let metrics = Metrics::default();
+    let mail: Option<Arc<dyn Mail>> = match &config.smtp {
+        Some(settings) => {
+            let mail = SmtpMail::new(settings, metrics.outside.clone());
+            Some(Arc::new(mail.map_err(|error| Failure::Carrier(error.to_string()))?))
+        }
+        None => None,
+    };
     let lines = config.lines.by_number.values().map(|line| line.flow.clone()).collect();
     let keys = config.twilio.auth_tokens.iter().map(|token| token.expose_secret().into()).collect();
     let keys = Keys::new(keys);
@@ -210,11 +228,14 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         admin_tokens: config.admin_tokens,
         turns_max: config.turns_max,
         carrier: Arc::new(carrier),
+        mail,
+        metrics,
         listeners,
         watched: watch::Watched {
             flows: Some(config.flows),
             accounts: Some(config.accounts),
             lines,
+            offer,
         },
     })
 }
@@ -231,7 +252,7 @@ async fn start(plan: Plan, greeting: Option<demo::Greeting>) -> Result<(), Failu
         policy: plan.policy,
         flows: plan.flows,
     }));
-    let metrics = Arc::new(Metrics::new(exchange.guards()));
+    let metrics = Arc::new(plan.metrics.with(exchange.guards()));
     let house = Arc::new(House {
         exchange: exchange.clone(),
         metrics: metrics.clone(),
@@ -244,7 +265,7 @@ async fn start(plan: Plan, greeting: Option<demo::Greeting>) -> Result<(), Failu
     });
     let watch = watch::start(plan.watched, exchange.clone(), metrics);
     let stop = CancellationToken::new();
-    let outbox = Outbox::new(exchange, plan.carrier);
+    let outbox = Outbox::new(exchange, plan.carrier, plan.mail);
     let outbox = tokio::spawn(outbox.run(stop.clone()));
     tokio::spawn(stop_on_signal(stop.clone()));
     tracing::info!(%public, %admin, "callgate answers");

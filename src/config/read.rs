@@ -52,16 +52,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let accounts = root.required("directory").and_then(|item| read_directory(&item, folder));
     let policy = root.item("policy").map_or_else(|| Some(Policy::default()), |p| read_policy(&p));
     let admin_tokens = root.item("admin").map_or_else(Vec::new, |item| read_admin(&item, folder));
-    if let Some(smtp) = root.item("smtp").and_then(|item| item.table("`smtp`")) {
-        smtp.item("url_env");
-        smtp.item("from");
-        smtp.report(Finding::warning(
-            "not-built-yet",
-            "nothing is sent by e-mail yet",
-            smtp.place(),
-        ));
-        smtp.finish();
-    }
+    let smtp = root.item("smtp").and_then(|item| super::smtp::read(&item, folder));
     let sender = twilio.as_ref().and_then(|twilio| twilio.sender.clone()).or_else(|| {
         // Without a sender of its own a message comes from the line that people know.
         let mut numbers = lines.iter().flat_map(|lines| lines.by_number.keys());
@@ -86,6 +77,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         twilio: Twilio { sender, ..twilio? },
         lines: lines?,
         accounts: accounts?,
+        smtp,
         policy: policy?,
         admin_tokens,
         sources: Sources::default(),

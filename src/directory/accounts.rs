@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use jiff::civil::Date;
-
 use super::pin::StoredPin;
 use crate::diagnostic::{Finding, Place, Problems};
 use crate::document::{self, Item, Reader};
-use crate::engine::account::{Account, Line, Phone};
+use crate::engine::account::{Account, Email, Line, Phone};
 use crate::flow::locale::Locale;
 use crate::flow::name::is_name;
 use crate::flow::value::Value;
@@ -24,17 +22,6 @@ pub struct Customer {
     pub pin: Option<StoredPin>,
     /// The verbal passcode's hash.
     pub passcode: Option<StoredPin>,
-    /// Where codes are sent by e-mail.
-    pub email: Option<Email>,
-}
-
-/// An e-mail address on file.
-#[derive(Clone, Debug)]
-pub struct Email {
-    /// The address.
-    pub address: Secret,
-    /// Since when it has been on file.
-    pub since: Date,
 }
 
 /// Accounts by id and by number.
@@ -142,7 +129,7 @@ fn read_customer(table: Reader<'_>, secrets: Secrets) -> Option<Customer> {
     let fields = table.item("fields").and_then(|fields| fields.table("`fields`"));
     let fields = fields.map(|fields| read_fields(&fields)).unwrap_or_default();
     table.finish();
-    Some(Customer { account: Account { id: id?, locale, phones, fields }, pin, passcode, email })
+    Some(Customer { account: Account { id: id?, locale, phones, email, fields }, pin, passcode })
 }
 
 fn read_hash(table: &Reader<'_>, key: &str) -> Option<StoredPin> {

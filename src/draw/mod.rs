@@ -201,6 +201,7 @@ fn group_of(kind: &Kind) -> Group {
         Kind::GatherPin(_)
         | Kind::GatherPasscode(_)
         | Kind::SendSmsOtp(_)
+        | Kind::SendEmailOtp(_)
         | Kind::GatherOtp(_)
         | Kind::GatherServiceCode(_)
         | Kind::Callback(_) => Group::Proves,

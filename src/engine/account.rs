@@ -20,6 +20,9 @@ pub struct Account {
     pub locale: Option<Locale>,
     /// The numbers on file, in order of preference.
     pub phones: Vec<Phone>,
+    /// The e-mail address on file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
     /// What flows may disclose, by name.
     pub fields: BTreeMap<String, Value>,
 }
@@ -31,6 +34,15 @@ pub struct Phone {
     pub number: PhoneNumber,
     /// What kind of line it is.
     pub line: Line,
+    /// Since when it has been on file.
+    pub since: Date,
+}
+
+/// An e-mail address on file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    /// The address.
+    pub address: Secret,
     /// Since when it has been on file.
     pub since: Date,
 }

@@ -18,6 +18,7 @@ use crate::flow::outcome::Outcome;
 use crate::flow::risk::Risk;
 use crate::flow::value::Value;
 use crate::phone::PhoneNumber;
+use crate::secret::Secret;
 
 /// A call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,7 +147,7 @@ pub struct SentCode {
     /// Its length.
     pub digits: u32,
     /// The contact it went to.
-    pub contact: Option<String>,
+    pub contact: Option<Secret>,
     /// When it runs out.
     pub expires: Timestamp,
     /// Tries it has had.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::account::Whom;
 use super::id::{LegId, Nonce, Sid};
 use crate::flow::level::Fact;
+use crate::flow::locale::Locale;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
@@ -15,6 +16,8 @@ use crate::secret::Secret;
 pub enum Effect {
     /// Sends a text message. Sent twice it does no harm: it carries the same code.
     SendSms(Sms),
+    /// Sends a mail with a code. Sent twice it does no harm: it carries the same code, and the same name.
+    SendEmail(Email),
     /// Rings somebody. Never rung twice before it is known what became of the first ring.
     PlaceCall(PlaceCall),
     /// Takes a live leg to its present prompt.
@@ -54,6 +57,7 @@ impl Effect {
     pub fn name(&self) -> &'static str {
         match self {
             Self::SendSms(_) => "send_sms",
+            Self::SendEmail(_) => "send_email",
             Self::PlaceCall(_) => "place_call",
             Self::RedirectLeg { .. } => "redirect_leg",
             Self::EndLeg { .. } => "end_leg",
@@ -74,6 +78,21 @@ pub struct Sms {
     pub valid_for_s: u32,
     /// Until when the code in it is good; `None`: there is none.
     pub code_until: Option<Timestamp>,
+}
+
+/// A mail with a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    /// The address on file.
+    pub to: Secret,
+    /// One line, without the code.
+    pub subject: String,
+    /// What it says, the code included; an empty line parts paragraphs.
+    pub body: Secret,
+    /// The language it is in.
+    pub locale: Locale,
+    /// Until when the code in it is good.
+    pub code_until: Timestamp,
 }
 
 /// A call that we place.

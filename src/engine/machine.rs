@@ -408,7 +408,7 @@ impl<'a> Machine<'a> {
         factor: Fact,
         entry: crate::secret::Secret,
         against: super::question::Against,
-        contact: Option<String>,
+        contact: Option<crate::secret::Secret>,
     ) -> Asks<Verdict> {
         let key = self.key();
         let whom = self.call.claim.whom(self.call.id);

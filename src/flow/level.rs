@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::risk::Risk;
 use crate::diagnostic::{Finding, Place, did_you_mean};
 use crate::document::{Item, Reader};
+use crate::secret::Secret;
 
 /// Something proved about the caller in this call. Only a verifier state's success makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -100,7 +101,7 @@ pub struct Proof {
     pub at: jiff::Timestamp,
     /// The contact on file it went through, as an opaque reference: a code sent to and a call to the
     /// same number are one proof.
-    pub contact: Option<String>,
+    pub contact: Option<Secret>,
     /// Whether it counts for its class (a service code from a one-factor web session does not).
     pub counts: bool,
 }
@@ -350,7 +351,7 @@ mod tests {
     fn facts(proofs: &[(Fact, i64, Option<&str>, bool)]) -> Facts {
         let proof = |(fact, at, contact, counts): &(Fact, i64, Option<&str>, bool)| {
             let at = jiff::Timestamp::from_second(*at).unwrap();
-            (*fact, Proof { at, contact: contact.map(Into::into), counts: *counts })
+            (*fact, Proof { at, contact: contact.map(Secret::new), counts: *counts })
         };
         Facts(proofs.iter().map(proof).collect())
     }

@@ -55,6 +55,8 @@ pub enum Kind {
     GatherPasscode(states::gather_passcode::GatherPasscode),
     /// Sends a code to the mobile on file.
     SendSmsOtp(states::send_sms_otp::SendSmsOtp),
+    /// Sends a code to the e-mail address on file.
+    SendEmailOtp(states::send_email_otp::SendEmailOtp),
     /// Sends a message without a code.
     SendLink(states::send_link::SendLink),
     /// Takes the code last sent.
@@ -138,6 +140,7 @@ impl State {
             Kind::GatherPin(pin) => pin.listen.prompts().collect(),
             Kind::GatherPasscode(passcode) => passcode.listen.prompts().collect(),
             Kind::SendSmsOtp(send) => send.message.iter().collect(),
+            Kind::SendEmailOtp(send) => send.message.iter().collect(),
             Kind::SendLink(link) => vec![&link.message],
             Kind::GatherOtp(otp) => otp.listen.prompts().collect(),
             Kind::GatherServiceCode(code) => code.listen.prompts().collect(),
@@ -177,6 +180,7 @@ impl Kind {
             Self::GatherPin(_) => states::gather_pin::TYPE.name,
             Self::GatherPasscode(_) => states::gather_passcode::TYPE.name,
             Self::SendSmsOtp(_) => states::send_sms_otp::TYPE.name,
+            Self::SendEmailOtp(_) => states::send_email_otp::TYPE.name,
             Self::SendLink(_) => states::send_link::TYPE.name,
             Self::GatherOtp(_) => states::gather_otp::TYPE.name,
             Self::GatherServiceCode(_) => states::gather_service_code::TYPE.name,

@@ -30,6 +30,10 @@ pub struct Wording {
     pub whisper_accept: &'static str,
     /// A text message with a code; `{business}` and `{code}` are filled in.
     pub sms: &'static str,
+    /// The subject of a mail with a code; `{business}` is filled in.
+    pub email_subject: &'static str,
+    /// A mail with a code; `{business}` and `{code}` are filled in.
+    pub email: &'static str,
     months: [&'static str; 12],
     and: &'static str,
 }
@@ -49,6 +53,10 @@ const ENGLISH: Wording = Wording {
     whisper_accept: "To take this call press 1.",
     sms: "You called {business}. Key in {code} on your phone. Nobody will ask you to say it. Didn't \
         call? Ignore this.",
+    email_subject: "Your code for your call to {business}",
+    email: "You are on the telephone with {business}.\n\nKey in {code} on your phone.\n\nNobody will ask you \
+        to say it or to write it anywhere. Didn't call? Then ignore this mail, and give the code to \
+        nobody.",
     months: [
         "January",
         "February",
@@ -81,6 +89,10 @@ const SPANISH: Wording = Wording {
     whisper_accept: "Para tomar esta llamada, oprima 1.",
     sms: "Usted llamó a {business}. Marque {code} en su teléfono. Nadie le pedirá que lo diga. ¿No \
         llamó? Ignore este mensaje.",
+    email_subject: "Su código para la llamada a {business}",
+    email: "Usted está al teléfono con {business}.\n\nMarque {code} en su teléfono.\n\nNadie le pedirá \
+        que lo diga ni que lo escriba en ningún sitio. ¿No llamó? Ignore este correo y no dé el \
+        código a nadie.",
     months: [
         "enero",
         "febrero",

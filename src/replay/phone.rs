@@ -20,7 +20,7 @@ const HELP: &str = "\
   1 2 3 * #        keys; an empty line is silence
   :speech WORDS    says something
   :wait 5m         time passes
-  :sms             the text messages that were sent
+  :messages        the text messages and mails that were sent
   :callback WHAT   what becomes of the call that was placed: answered, machine, busy, no_answer,
                    failed, hung_up
   :on LEG          whose keys are typed from now on: inbound, callback, whisper
@@ -120,7 +120,7 @@ impl<'o, W: Write> Phone<'o, W> {
             ":help" => Ok(self.out.write_all(HELP.as_bytes())?),
             ":speech" => self.speak(rest).await,
             ":wait" => self.wait(rest).await,
-            ":sms" => self.messages(),
+            ":messages" => self.messages(),
             ":callback" => self.callback(rest).await,
             ":on" => {
                 self.on = Some(choose(&ROLES, rest)?);
@@ -298,7 +298,12 @@ impl<'o, W: Write> Phone<'o, W> {
         for deed in deeds {
             match deed {
                 world::Deed::SendSms { to, .. } => {
-                    writeln!(self.out, "  [a text message to {}; :sms shows it]", to.as_e164())?;
+                    let to = to.as_e164();
+                    writeln!(self.out, "  [a text message to {to}; :messages shows it]")?;
+                }
+                world::Deed::SendEmail { email, .. } => {
+                    let to = email.to.expose();
+                    writeln!(self.out, "  [a mail to {to}; :messages shows it]")?;
                 }
                 world::Deed::PlaceCall { to, .. } => {
                     writeln!(self.out, "  [{} rings; :callback answered]", to.as_e164())?;
@@ -342,7 +347,7 @@ impl<'o, W: Write> Phone<'o, W> {
             writeln!(self.out, "  no message was sent")?;
         }
         for message in messages {
-            writeln!(self.out, "  to {}: {}", message.to.as_e164(), message.body.expose())?;
+            writeln!(self.out, "  to {}: {}", message.to.expose(), message.body.expose())?;
         }
         Ok(())
     }

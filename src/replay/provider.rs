@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::telephone::Doing;
 use super::telephone::Telephone;
-use super::world::{Deed, World};
+use super::world::{Contact, Deed, Message, World};
 use crate::chance::SeededChance;
 use crate::clock::{Clock, VirtualClock};
 use crate::directory::Directory;
@@ -157,7 +157,7 @@ impl Provider {
         let exchange = Arc::new(exchange.letting_pass(unenforced));
         let world = Arc::new(World::default());
         Self {
-            outbox: Outbox::new(exchange.clone(), world.clone()),
+            outbox: Outbox::new(exchange.clone(), world.clone(), Some(world.clone())),
             exchange,
             world,
             clock,
@@ -351,7 +351,10 @@ impl Provider {
     /// The status of the message last sent.
     pub async fn message_status(&mut self, arrived: bool) -> Result<(), Lapse> {
         let call = self.call_id()?;
-        let message = self.world.messages(call).pop().ok_or(Lapse::NoMessage)?;
+        // Nobody reports what becomes of a mail.
+        let texts = |message: &Message| matches!(message.to, Contact::Mobile(_));
+        let message = self.world.messages(call).into_iter().rfind(texts);
+        let message = message.ok_or(Lapse::NoMessage)?;
         let effect = message.reference.effect;
         let event =
             if arrived { Event::Delivered { effect } } else { Event::Undelivered { effect } };
@@ -408,7 +411,9 @@ impl Provider {
         let mut answers = Vec::new();
         for deed in deeds {
             match deed {
-                Deed::SendSms { .. } | Deed::PlaceCall { refused: true, .. } => {}
+                Deed::SendSms { .. }
+                | Deed::SendEmail { .. }
+                | Deed::PlaceCall { refused: true, .. } => {}
                 Deed::PlaceCall { .. } => {
                     let placed = self.world.last_placed(call);
                     self.telephones.extend(placed.map(|placed| Telephone {

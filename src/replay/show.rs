@@ -53,6 +53,12 @@ pub(super) fn deed(deed: &Deed, provider: &Provider, code_digits: u32) -> String
             let body = mask_code(body.expose(), code_digits);
             format!("send_sms {}: {body}{}", to.as_e164(), refused(*was))
         }
+        Deed::SendEmail { email, refused: was } => {
+            let body =
+                mask_code(email.body.expose(), code_digits).replace("\n\n", " ").replace('\n', " ");
+            let (to, subject) = (email.to.expose(), &email.subject);
+            format!("send_email {to}: {subject}: {body}{}", refused(*was))
+        }
         Deed::PlaceCall { to, refused: was } => {
             format!("place_call {}{}", to.as_e164(), refused(*was))
         }

@@ -85,7 +85,7 @@ pub enum Deed {
     Silence,
     /// Time passes.
     Wait(Duration),
-    /// A code of a text message is keyed.
+    /// A code of a message is keyed.
     Otp(Otp),
     /// The customer claimed gets a code on the web, and keys it.
     ServiceCode(WebLevel),
@@ -189,8 +189,11 @@ pub const ROLES: [(&str, Role); 3] =
     [("inbound", Role::Inbound), ("callback", Role::Callback), ("whisper", Role::Whisper)];
 
 /// Refusals by their words in a transcript.
-pub const REFUSALS: [(&str, Refusal); 2] =
-    [("send_sms", Refusal::SendSms), ("place_call", Refusal::PlaceCall)];
+pub const REFUSALS: [(&str, Refusal); 3] = [
+    ("send_sms", Refusal::SendSms),
+    ("send_email", Refusal::SendEmail),
+    ("place_call", Refusal::PlaceCall),
+];
 
 /// Ends by their words in a transcript.
 pub const ENDS: [(&str, End); 4] = [

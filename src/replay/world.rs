@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::carrier::{Carrier, Delivery, Found, Reference};
-use crate::engine::effect::{PlaceCall, Sms};
+use crate::carrier::{Carrier, Delivery, Found, Mail, Reference};
+use crate::engine::effect::{Email, PlaceCall, Sms};
 use crate::engine::id::{CallId, LegId, Sid};
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
@@ -32,19 +32,40 @@ struct Inner {
 pub enum Refusal {
     /// Messages.
     SendSms,
+    /// Mails.
+    SendEmail,
     /// Calls.
     PlaceCall,
 }
 
-/// A text message that was sent.
+/// A message that was sent.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Whose it is.
     pub reference: Reference,
-    /// The mobile on file.
-    pub to: PhoneNumber,
+    /// The contact on file.
+    pub to: Contact,
     /// What it says, the code included.
     pub body: Secret,
+}
+
+/// Where a message went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// A mobile.
+    Mobile(PhoneNumber),
+    /// An e-mail address.
+    Address(Secret),
+}
+
+impl Contact {
+    /// The contact itself.
+    pub fn expose(&self) -> &str {
+        match self {
+            Self::Mobile(number) => number.as_e164(),
+            Self::Address(address) => address.expose(),
+        }
+    }
 }
 
 /// A call that was placed.
@@ -67,6 +88,13 @@ pub enum Deed {
         to: PhoneNumber,
         /// What it says.
         body: Secret,
+        /// Whether it was refused.
+        refused: bool,
+    },
+    /// A mail.
+    SendEmail {
+        /// What was asked for.
+        email: Email,
         /// Whether it was refused.
         refused: bool,
     },
@@ -97,7 +125,7 @@ impl World {
     pub fn take_deeds(&self) -> Vec<Deed> {
         let mut deeds = std::mem::take(&mut self.lock().deeds);
         deeds.sort_by_key(|deed| match deed {
-            Deed::SendSms { .. } => 0,
+            Deed::SendSms { .. } | Deed::SendEmail { .. } => 0,
             Deed::PlaceCall { .. } => 1,
             Deed::RedirectLeg(..) => 2,
             Deed::EndLeg(_) => 3,
@@ -133,7 +161,7 @@ impl Carrier for World {
         let (to, body) = (sms.to.clone(), sms.body.clone());
         inner.deeds.push(Deed::SendSms { to: to.clone(), body: body.clone(), refused });
         if !refused {
-            inner.messages.push(Message { reference, to, body });
+            inner.messages.push(Message { reference, to: Contact::Mobile(to), body });
         }
         if refused {
             Delivery::Refused { code: None }
@@ -167,5 +195,20 @@ impl Carrier for World {
     async fn end_leg(&self, sid: &Sid) -> Delivery {
         self.lock().deeds.push(Deed::EndLeg(sid.clone()));
         Delivery::Accepted(sid.clone())
+    }
+}
+
+#[async_trait]
+impl Mail for World {
+    async fn send_email(&self, reference: Reference, email: &Email) -> Delivery {
+        let mut inner = self.lock();
+        let refused = inner.refuses == Some(Refusal::SendEmail);
+        inner.deeds.push(Deed::SendEmail { email: email.clone(), refused });
+        if refused {
+            return Delivery::Refused { code: None };
+        }
+        let to = Contact::Address(email.to.clone());
+        inner.messages.push(Message { reference, to, body: email.body.clone() });
+        Delivery::Accepted(inner.name("EM"))
     }
 }

@@ -74,6 +74,7 @@ fn the_readmes_configuration_is_read() {
     let output = command_in(folder.path())
         .arg("serve")
         .env("TWILIO_AUTH_TOKEN", "token")
+        .env("SMTP_URL", "smtps://bank:word@mail.example.com")
         .env("CALLGATE_OPS_TOKEN", "token")
         .output()
         .unwrap();

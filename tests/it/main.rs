@@ -18,6 +18,7 @@ mod flows;
 mod golden;
 mod graph;
 mod guards;
+mod mail;
 mod overload;
 mod proof;
 mod replay;

@@ -11,7 +11,6 @@ pub(super) const NEVER: u32 = u32::MAX;
 
 /// Facts, each with an upper bound of its age in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "four facts of a call, each on its own")]
 pub(in crate::check) struct Known {
     /// By [`Fact::ALL`].
     ages_s: [u32; Fact::ALL.len()],
@@ -19,8 +18,8 @@ pub(in crate::check) struct Known {
     pub(in crate::check) risk: Risk,
     /// An account on file is claimed: without one nothing can be proved.
     pub(in crate::check) real: bool,
-    /// A code was sent, and has not been used.
-    pub(super) code: bool,
+    /// What the code proves that was sent and has not been used.
+    pub(super) code: Option<Fact>,
     /// The message and the call went to different telephones.
     apart: bool,
     /// The service code came from a web session with two factors, for a guard has shown it.
@@ -50,7 +49,7 @@ impl Known {
         ages_s: [NEVER; Fact::ALL.len()],
         risk: Risk::Low,
         real: false,
-        code: false,
+        code: None,
         apart: false,
         strong: false,
         said_s: 0,
@@ -107,8 +106,8 @@ impl Known {
         self
     }
 
-    /// A code was sent, or used.
-    pub(super) fn with_code(self, code: bool) -> Self {
+    /// A code was sent that proves this, or the last one was used.
+    pub(super) fn with_code(self, code: Option<Fact>) -> Self {
         Self { code, ..self }
     }
 
@@ -139,7 +138,7 @@ impl Known {
     }
 
     /// What two must share for one to cover the other.
-    pub(super) fn kind(&self) -> (u8, Risk, bool, bool, bool, bool, u8) {
+    pub(super) fn kind(&self) -> (u8, Risk, bool, Option<Fact>, bool, bool, u8) {
         let Self { risk, real, code, apart, strong, attested, .. } = *self;
         (self.fresh(None), risk, real, code, apart, strong, attested)
     }

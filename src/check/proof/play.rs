@@ -153,7 +153,7 @@ impl Play {
             }
             (Kind::GatherOtp(otp), Label::Outcome(outcome)) => match outcome {
                 Outcome::Ok => self.turn("otp = \"last\""),
-                Outcome::Expired if !before.known.code => {}
+                Outcome::Expired if before.known.code.is_none() => {}
                 Outcome::Expired => {
                     self.turn(format!("wait = \"{TOO_LONG}\""));
                     self.digits("000000");

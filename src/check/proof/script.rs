@@ -152,7 +152,7 @@ fn shared<'f>(walks: &Walks<'f>, way: &[&Arrival<'f>], level: &Level) -> Option<
             Kind::GatherPin(_) => (Outcome::Ok, Fact::Pin),
             Kind::GatherPasscode(_) => (Outcome::Ok, Fact::Passcode),
             Kind::GatherServiceCode(_) => (Outcome::Ok, Fact::ServiceCode),
-            Kind::GatherOtp(_) => (Outcome::Ok, Fact::SmsOtp),
+            Kind::GatherOtp(_) => (Outcome::Ok, arrival.known.code.unwrap_or(Fact::SmsOtp)),
             Kind::Callback(_) => (Outcome::Ok, Fact::Callback),
             _ => return None,
         };
@@ -174,6 +174,7 @@ fn is_proof(kind: &Kind) -> bool {
         Kind::GatherPin(_)
             | Kind::GatherPasscode(_)
             | Kind::SendSmsOtp(_)
+            | Kind::SendEmailOtp(_)
             | Kind::GatherOtp(_)
             | Kind::GatherServiceCode(_)
             | Kind::Callback(_)
@@ -233,13 +234,12 @@ fn ended(state: &State, outcome: &Outcome) -> Option<String> {
             Outcome::Locked,
         ) => "give wrong ones until none is looked at".into(),
         (Kind::GatherPin(_) | Kind::GatherPasscode(_), _) => silent(),
-        (Kind::SendSmsOtp(_), Outcome::Sent) => "a code is sent".into(),
+        (Kind::SendSmsOtp(_) | Kind::SendEmailOtp(_), Outcome::Sent) => "a code is sent".into(),
         (Kind::SendSmsOtp(_) | Kind::SendLink(_) | Kind::Callback(_), Outcome::Unavailable) => {
             "no telephone on file will do".into()
         }
-        (Kind::SendSmsOtp(_) | Kind::SendLink(_) | Kind::Callback(_), Outcome::Limited) => {
-            "too many were sent before".into()
-        }
+        (Kind::SendEmailOtp(_), Outcome::Unavailable) => "no e-mail address on file will do".into(),
+        (_, Outcome::Limited) => "too many were sent before".into(),
         (Kind::GatherOtp(_), Outcome::Ok) => "key the code that was sent".into(),
         (Kind::GatherOtp(_), Outcome::Expired) => "let the code grow too old".into(),
         (Kind::GatherOtp(_), Outcome::Undelivered) => "the message does not arrive".into(),

@@ -81,7 +81,7 @@ pub(super) fn ways<'f>(
 /// Whether a state that waits ends so without having waited.
 fn at_once(kind: &Kind, outcome: &Outcome, known: Known) -> bool {
     match kind {
-        Kind::GatherOtp(_) => *outcome == Outcome::Expired && !known.code,
+        Kind::GatherOtp(_) => *outcome == Outcome::Expired && known.code.is_none(),
         Kind::Callback(_) => matches!(outcome, Outcome::Unavailable | Outcome::Limited),
         _ => false,
     }
@@ -96,16 +96,18 @@ fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
         (Kind::Identify(_), _) => Some(known.claims(false)),
         (Kind::GatherPin(_), Outcome::Ok) => proved(Fact::Pin, 0),
         (Kind::GatherPasscode(_), Outcome::Ok) => proved(Fact::Passcode, 0),
-        (Kind::SendSmsOtp(_), Outcome::Sent) => Some(known.with_code(true)),
+        (Kind::SendSmsOtp(_), Outcome::Sent) => Some(known.with_code(Some(Fact::SmsOtp))),
+        (Kind::SendEmailOtp(_), Outcome::Sent) => Some(known.with_code(Some(Fact::EmailOtp))),
         (Kind::GatherServiceCode(_), Outcome::Ok) => proved(Fact::ServiceCode, 0),
-        (Kind::SendSmsOtp(_) | Kind::SendLink(_) | Kind::Callback(_), Outcome::Unavailable) => {
-            known.real.then_some(known)
-        }
+        (
+            Kind::SendSmsOtp(_) | Kind::SendEmailOtp(_) | Kind::SendLink(_) | Kind::Callback(_),
+            Outcome::Unavailable,
+        ) => known.real.then_some(known),
         (Kind::GatherOtp(_), Outcome::Expired) => Some(known),
-        (Kind::GatherOtp(_), _) if !known.code => None,
         (Kind::GatherOtp(_), Outcome::Ok) => {
-            proved(Fact::SmsOtp, 0).map(|known| known.with_code(false))
+            known.code.and_then(|fact| proved(fact, 0)).map(|known| known.with_code(None))
         }
+        (Kind::GatherOtp(_), _) if known.code.is_none() => None,
         (Kind::GatherOtp(_), Outcome::Undelivered) => known.real.then_some(known),
         (Kind::Callback(_), Outcome::Ok) => proved(Fact::Callback, POLLED_S),
         (Kind::Callback(_), Outcome::Failed) => known.real.then_some(known),

@@ -176,7 +176,7 @@ fn at_once<'f>(state: &'f State, code: Code, called: &Instant<'_>) -> Vec<&'f Ta
             let cases = branch.cases.iter().map(|case| &case.next);
             cases.chain(routes(&[Outcome::Otherwise])).collect()
         }
-        Kind::SendSmsOtp(_) => {
+        Kind::SendSmsOtp(_) | Kind::SendEmailOtp(_) => {
             let mut ways = routes(&[Outcome::Unavailable, Outcome::Limited]);
             if code == Code::Sent {
                 ways.extend(routes(&[Outcome::Sent]));

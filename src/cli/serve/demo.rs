@@ -12,6 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use indexmap::IndexMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::needs::Offer;
 use super::{Failure, Plan, watch};
 use crate::carrier::console::ConsoleCarrier;
 use crate::carrier::signature::{self, Keys};
@@ -24,6 +25,7 @@ use crate::diagnostic::{Place, any_error};
 use crate::engine::policy::Policy;
 use crate::server::Listeners;
 use crate::store::{self, envelope::Vault};
+use crate::telemetry::Metrics;
 use crate::twiml::links::Links;
 
 const KEY_FILE: &str = "callgate-demo.key";
@@ -88,7 +90,8 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         auth_token: keyring.auth_token.clone(),
         admin_token: keyring.admin_token.clone(),
     };
-    let carrier = ConsoleCarrier::new(Links::new(&public_url), Box::new(std::io::stdout()));
+    let carrier =
+        Arc::new(ConsoleCarrier::new(Links::new(&public_url), Box::new(std::io::stdout())));
     let plan = Plan {
         flows,
         accounts: demo::accounts(),
@@ -105,12 +108,15 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
             role: Role::Operator,
             token: keyring.admin_token,
         }],
-        carrier: Arc::new(carrier),
+        mail: Some(carrier.clone()),
+        carrier,
+        metrics: Metrics::default(),
         listeners,
         watched: watch::Watched {
             flows: own.then(|| folder.to_owned()),
             accounts: None,
             lines: vec![demo::FLOW.to_owned()],
+            offer: Offer { mail: true },
         },
     };
     Ok((plan, greeting))

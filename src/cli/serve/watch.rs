@@ -8,6 +8,7 @@ use std::time::Duration;
 use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 
+use super::needs::Offer;
 use super::{Failure, read_accounts, read_flows};
 use crate::diagnostic::Finding;
 use crate::exchange::Exchange;
@@ -22,6 +23,8 @@ pub(super) struct Watched {
     pub(super) accounts: Option<PathBuf>,
     /// The flows that lines lead to: they must stay.
     pub(super) lines: Vec<String>,
+    /// What the configuration offers to flows.
+    pub(super) offer: Offer,
 }
 
 /// An editor writes a file in several steps: they count as one.
@@ -33,7 +36,7 @@ pub(super) fn start(
     exchange: Arc<Exchange>,
     metrics: Arc<Metrics>,
 ) -> Option<Debouncer<RecommendedWatcher, RecommendedCache>> {
-    let Watched { flows, accounts, lines } = watched;
+    let Watched { flows, accounts, lines, offer } = watched;
     // A file that is replaced by renaming is seen in its folder alone.
     let folder_of = |file: &PathBuf| match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -60,7 +63,7 @@ pub(super) fn start(
         if let Some(flows) = &flows
             && paths.iter().any(toml)
         {
-            reload_flows(flows, &lines, &exchange, &metrics);
+            reload_flows(flows, &lines, &offer, &exchange, &metrics);
         }
     };
     let mut watcher = match new_debouncer(DEBOUNCE, None, changed) {
@@ -78,8 +81,18 @@ pub(super) fn start(
     Some(watcher)
 }
 
-fn reload_flows(folder: &Path, lines: &[String], exchange: &Exchange, metrics: &Metrics) {
-    match read_flows(folder) {
+fn reload_flows(
+    folder: &Path,
+    lines: &[String],
+    offer: &Offer,
+    exchange: &Exchange,
+    metrics: &Metrics,
+) {
+    let flows = read_flows(folder).and_then(|flows| match offer.lacks(&flows) {
+        Some(lack) => Err(Failure::Lacks(lack)),
+        None => Ok(flows),
+    });
+    match flows {
         Ok(flows) if lines.iter().any(|line| flows.get(line).is_none()) => {
             metrics.flows_current.set(0);
             tracing::error!("a line leads to a flow that is gone: the last good flows stay in use");

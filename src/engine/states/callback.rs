@@ -15,7 +15,7 @@ use super::super::listen::{Expect, Given};
 use super::super::machine::{Asks, Machine, Next, after};
 use super::super::question::{Against, Answer, Question, Verdict};
 use super::super::reply::{Audible, Gather, Reply, Verb};
-use super::send_sms_otp::{Eligible, contact_of, eligible};
+use super::contact::{self, Eligible};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
 use crate::flow::state::Kind;
@@ -34,8 +34,8 @@ const HANG_UP_WITHIN: Duration = Duration::from_secs(45);
 const ENTRY_TIMEOUT_S: u32 = 15;
 
 pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
-    let to = match eligible(m, &m.setting.policy.contact.voice_line_types)? {
-        Eligible::Number(number) => Some(number),
+    let to = match contact::number(m, &m.setting.policy.contact.voice_line_types)? {
+        Eligible::To(number) => Some(number),
         Eligible::Decoy => None,
         Eligible::None => return Ok(Next::Take(Outcome::Unavailable)),
     };
@@ -153,7 +153,7 @@ pub(in crate::engine) fn heard(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -
     if let Some(ringing) = &mut m.call.ringing {
         ringing.tried = true;
     }
-    let contact = ringing.to.as_ref().map(contact_of);
+    let contact = ringing.to.as_ref().map(contact::of_number);
     let against = Against::Code(ringing.hash);
     match m.verify(Fact::Callback, Secret::new(keys), against, contact)? {
         Verdict::Right | Verdict::RightByOneFactor => verified(m, leg),

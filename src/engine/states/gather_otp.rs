@@ -4,7 +4,7 @@ use super::super::event::Heard;
 use super::super::listen::{Expect, Given, GivesUp};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Against, Verdict};
-use super::send_sms_otp;
+use super::send_code;
 use crate::flow::outcome::Outcome;
 use crate::flow::states::gather_otp::GatherOtp;
 use crate::secret::Secret;
@@ -31,7 +31,7 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
         Given::Silence => return m.missed(&otp.listen, &expect, true, &gives_up),
         Given::Star => {
             // Another code if one may be sent; the same words either way.
-            send_sms_otp::send_again(m)?;
+            send_code::send_again(m)?;
             return m.begin_again(&otp.listen, &expect, &gives_up);
         }
         Given::Keys(keys) => keys,

@@ -3,6 +3,7 @@
 mod branch;
 mod call;
 pub(super) mod callback;
+mod contact;
 mod gather;
 mod gather_otp;
 mod gather_passcode;
@@ -10,8 +11,11 @@ mod gather_pin;
 mod gather_service_code;
 mod identify;
 mod menu;
+mod message;
 mod returns;
 mod secret;
+mod send_code;
+mod send_email_otp;
 mod send_link;
 mod send_sms_otp;
 pub(super) mod set;
@@ -39,7 +43,14 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &State) -> Asks<Next> {
         Kind::Identify(identify) => identify::enter(m, identify),
         Kind::GatherPin(pin) => gather_pin::enter(m, pin),
         Kind::GatherPasscode(passcode) => gather_passcode::enter(m, passcode),
-        Kind::SendSmsOtp(send) => Ok(Next::Take(send_sms_otp::send(m, send)?)),
+        Kind::SendSmsOtp(send) => {
+            let sender = m.call.at.clone();
+            Ok(Next::Take(send_sms_otp::send(m, send, sender)?))
+        }
+        Kind::SendEmailOtp(send) => {
+            let sender = m.call.at.clone();
+            Ok(Next::Take(send_email_otp::send(m, send, sender)?))
+        }
         Kind::SendLink(link) => Ok(Next::Take(send_link::send(m, link)?)),
         Kind::GatherOtp(otp) => gather_otp::enter(m, otp),
         Kind::GatherServiceCode(code) => gather_service_code::enter(m, code),
@@ -87,6 +98,7 @@ pub(super) fn resume(m: &mut Machine<'_>, heard: &Heard) -> Asks<Next> {
         // These never wait.
         Kind::Say(_)
         | Kind::SendSmsOtp(_)
+        | Kind::SendEmailOtp(_)
         | Kind::SendLink(_)
         | Kind::Branch(_)
         | Kind::Set(_)

@@ -3,7 +3,8 @@
 use super::super::effect::{Effect, Sms};
 use super::super::machine::{Asks, Machine};
 use super::super::question::{Answer, Question};
-use super::send_sms_otp::{Eligible, eligible, text_of};
+use super::contact::{self, Eligible};
+use super::message::text_of;
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
 use crate::flow::states::send_link::SendLink;
@@ -14,8 +15,8 @@ use crate::secret::Secret;
 const VALID_FOR_S: u32 = 3_600;
 
 pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
-    let to = match eligible(m, &m.setting.policy.contact.sms_line_types)? {
-        Eligible::Number(number) => Some(number),
+    let to = match contact::number(m, &m.setting.policy.contact.sms_line_types)? {
+        Eligible::To(number) => Some(number),
         Eligible::Decoy => None,
         Eligible::None => return Ok(Outcome::Unavailable),
     };

@@ -22,7 +22,7 @@ use crate::flow::{Flow, Places, hours, level, wording};
 use crate::limits;
 
 /// State types that are named by the language and not built yet.
-const COMING: [&str; 2] = ["send_email_otp", "lookup"];
+const COMING: [&str; 1] = ["lookup"];
 
 /// The keys of a flow.
 const ROOT: [&str; 10] = [

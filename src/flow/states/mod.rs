@@ -18,6 +18,7 @@ mod read;
 pub mod reject;
 pub mod returns;
 pub mod say;
+pub mod send_email_otp;
 pub mod send_link;
 pub mod send_sms_otp;
 pub mod set;
@@ -106,6 +107,7 @@ pub const TYPES: &[&StateType] = &[
     &gather_pin::TYPE,
     &gather_passcode::TYPE,
     &send_sms_otp::TYPE,
+    &send_email_otp::TYPE,
     &send_link::TYPE,
     &gather_otp::TYPE,
     &gather_service_code::TYPE,

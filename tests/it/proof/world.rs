@@ -105,6 +105,7 @@ impl World {
         let disclosed = flows.iter().flat_map(|flow| flow.disclose.keys());
         let fields = disclosed.map(|field| (field.to_string(), value(field.as_str()))).collect();
         let account = Account {
+            email: None,
             id: Secret::new("12345678"),
             locale: None,
             phones: vec![phone(MOBILE, Line::Mobile), phone("+15005550011", Line::Landline)],

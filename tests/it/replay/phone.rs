@@ -29,7 +29,7 @@ fn check(arguments: &[&str], typed: &str, expected: &Expect) {
 #[test]
 fn a_balance_in_a_pipe() {
     // The code is in the message that the demo's chance makes.
-    let (_, out, _) = ring(&[], "\n12345678\n1\n:sms\n:quit\n");
+    let (_, out, _) = ring(&[], "\n12345678\n1\n:messages\n:quit\n");
     let message = out.lines().find(|line| line.contains("is your code")).unwrap();
     let code: String = message.split("Acme Bank: ").nth(1).unwrap().chars().take(6).collect();
     let typed = format!("\n12345678\n1\n{code}\n:facts\n:state\n\n");
@@ -42,7 +42,7 @@ fn a_balance_in_a_pipe() {
         ▸ Please key in your eight digit account number.
         ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
         ▸ I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.
-          [a text message to +15005550010; :sms shows it]
+          [a text message to +15005550010; :messages shows it]
         ▸ Your balance is 1,234 dollars and 56 cents.
         ▸ To hear the menu again, press 1. If that was all, you may hang up.
           sms_otp, 0 s ago
@@ -55,27 +55,27 @@ fn a_balance_in_a_pipe() {
 
 #[test]
 fn a_patient_is_rung_back() {
-    let (_, out, _) = ring(&["clinic", "--from", "+15005550010"], "12345678\n1\n:quit\n");
+    let (_, out, _) = ring(&["clinic", "--from", "+15005550011"], "23456789\n1\n:quit\n");
     let spoken = out.lines().find(|line| line.starts_with("▸ ") && line.len() < 20).unwrap();
     let code: String = spoken.chars().filter(char::is_ascii_digit).collect();
     let typed = format!(
-        "12345678\n1\n:callback answered\n{code}\n2\n5\n:whisper decline\n:dial completed\n:queue queue-full\n:record yes\n"
+        "23456789\n1\n:callback answered\n{code}\n2\n5\n:whisper decline\n:dial completed\n:queue queue-full\n:record yes\n"
     );
     check(
-        &["clinic", "--from", "+15005550010"],
+        &["clinic", "--from", "+15005550011"],
         &typed,
         &expect![[r#"
             ▸ Riverside Clinic, good day. In an emergency, hang up and dial 9 1 1.
             ▸ Please say or key in the eight digits of your patient number.
             ▸ For your next appointment, press 1. For test results, press 2. For a repeat prescription, press 3. To pay a bill, press 4. To speak with a nurse, press 5. For anything else, stay on the line.
             ▸ To be sure that it is you, I will ring you back at the number we have on file. Please note this code, hang up, and key it in when I ring.
-            ▸ 2 8 3 4 6 8
+            ▸ 5 9 8 5 2 0
             ▸ Once more:
-            ▸ 2 8 3 4 6 8
+            ▸ 5 9 8 5 2 0
               [the inbound line is hung up]
-              [+15005550010 rings; :callback answered]
+              [+15005550011 rings; :callback answered]
             ▸ callback: Riverside Clinic. Somebody has just called us. If that was you, key in the code you were given. If not, please hang up.
-            ▸ callback: Your next appointment is on December 3, 2026.
+            ▸ callback: Your next appointment is on January 14, 2027.
             ▸ callback: For another day, press 1. For the menu, press 2. If that was all, you may hang up.
             ▸ callback: For your next appointment, press 1. For test results, press 2. For a repeat prescription, press 3. To pay a bill, press 4. To speak with a nurse, press 5. For anything else, stay on the line.
             ▸ callback: I am ringing a nurse for you.

@@ -200,6 +200,6 @@ fn what_is_proved_was_foreseen() {
             Ok(())
         })
         .unwrap();
-    let all = BTreeSet::from([Fact::Pin, Fact::SmsOtp, Fact::Callback]);
+    let all = BTreeSet::from([Fact::Pin, Fact::SmsOtp, Fact::EmailOtp, Fact::Callback]);
     assert_eq!(proved.into_inner(), all, "every proof is given by somebody");
 }

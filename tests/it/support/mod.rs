@@ -6,4 +6,5 @@ pub(crate) mod house;
 pub(crate) mod listener;
 pub(crate) mod provider;
 pub(crate) mod redis;
+pub(crate) mod smtp;
 pub(crate) mod telephone;

@@ -70,7 +70,8 @@ impl Office {
             policy: Policy::default(),
             flows,
         }));
-        let outbox = Outbox::new(exchange.clone(), Arc::new(World::default()));
+        let world = Arc::new(World::default());
+        let outbox = Outbox::new(exchange.clone(), world.clone(), Some(world));
         Self { exchange, clock, outbox }
     }
 

@@ -1,0 +1,167 @@
+//! Mail over SMTP, each with an honest word on what became of it.
+//!
+//! A mail keeps its `Message-ID` however often it is sent, so that one sent twice is one mail. Every
+//! connection and every sending has a deadline. A connection on which one was missed is closed and never
+//! used again, for nobody knows which command the server is at: that is why idle connections are kept
+//! here and not in lettre's pool, which takes such a connection back.
+
+mod address;
+mod letter;
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use lettre::message::Mailbox;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::DEFAULT_MECHANISMS;
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::extension::ClientId;
+use secrecy::SecretString;
+
+use self::address::{Address, Encryption};
+use super::{Delivery, Mail, Reference};
+use crate::engine::effect::Email;
+use crate::engine::id::Sid;
+use crate::limits;
+use crate::telemetry::{Outside, OutsideCounter, Peer};
+
+pub use self::address::AddressError;
+
+/// What sending mail needs.
+#[derive(Clone)]
+pub struct Settings {
+    /// `smtps://user:password@host`, or `smtp://…?tls=required`.
+    pub url: SecretString,
+    /// `Acme Bank <no-reply@acme.example>`
+    pub from: String,
+    /// Who vouches for the server beside the usual authorities, in PEM.
+    pub ca_pem: Option<Vec<u8>>,
+    /// How long one sending may take: [`limits::MAIL_TIMEOUT`] but for tests.
+    pub timeout: Duration,
+}
+
+/// A mail server.
+pub struct SmtpMail {
+    address: Address,
+    from: Mailbox,
+    hello: ClientId,
+    timeout: Duration,
+    idle: Mutex<Vec<Idle>>,
+    counter: OutsideCounter,
+}
+
+/// A connection that waits for the next mail.
+struct Idle {
+    connection: AsyncSmtpConnection,
+    since: Instant,
+}
+
+impl SmtpMail {
+    /// Reads the address; nothing is sent yet.
+    pub fn new(settings: &Settings, counter: OutsideCounter) -> Result<Self, AddressError> {
+        let from: Mailbox = settings.from.parse().map_err(|_| AddressError::From)?;
+        Ok(Self {
+            address: Address::read(&settings.url, settings.ca_pem.as_deref())?,
+            hello: ClientId::Domain(from.email.domain().to_owned()),
+            from,
+            timeout: settings.timeout,
+            idle: Mutex::default(),
+            counter,
+        })
+    }
+
+    async fn send(&self, reference: Reference, email: &Email) -> Delivery {
+        let Some(letter) = letter::write(&self.from, reference.effect, email) else {
+            return Delivery::Refused { code: None };
+        };
+        let connection = match self.connect().await {
+            Ok(connection) => connection,
+            // Nothing was sent yet.
+            Err(error) => return of_error(&error, Delivery::NotDone { retry_after: None }),
+        };
+        let mut connection = connection;
+        match connection.send(&letter.envelope, &letter.bytes).await {
+            Ok(_) => {
+                self.keep(connection);
+                Delivery::Accepted(Sid(letter.id))
+            }
+            Err(error) => of_error(&error, Delivery::Unknown),
+        }
+    }
+
+    /// A connection that answers: one that waits, or a new one.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        while let Some(mut idle) = self.take_idle() {
+            // The server may have closed it without our having heard.
+            let young = idle.since.elapsed() < limits::MAIL_IDLE_TIMEOUT;
+            if young && idle.connection.test_connected().await {
+                return Ok(idle.connection);
+            }
+        }
+        let Address { host, port, encryption, credentials } = &self.address;
+        let wrapped = match encryption {
+            Encryption::FromTheStart(tls) => Some(tls.clone()),
+            Encryption::Upgraded(_) | Encryption::None => None,
+        };
+        let server = (host.as_str(), *port);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, wrapped, None).await?;
+        if let Encryption::Upgraded(tls) = encryption {
+            connection.starttls(tls.clone(), &self.hello).await?;
+        }
+        if let Some(credentials) = credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    fn take_idle(&self) -> Option<Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn keep(&self, connection: AsyncSmtpConnection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < limits::MAIL_IDLE_MAX {
+            idle.push(Idle { connection, since: Instant::now() });
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SmtpMail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmtpMail").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Mail for SmtpMail {
+    async fn send_email(&self, reference: Reference, email: &Email) -> Delivery {
+        let sent = tokio::time::timeout(self.timeout, self.send(reference, email)).await;
+        let sent = sent.unwrap_or(Delivery::Unknown);
+        self.counter.count(
+            Peer::Mail,
+            match &sent {
+                Delivery::Accepted(_) => Outside::Done,
+                Delivery::Refused { .. } => Outside::Refused,
+                Delivery::NotDone { .. } | Delivery::Unknown => Outside::Failed,
+            },
+        );
+        sent
+    }
+}
+
+/// What an answer of the server's says, or `otherwise` if it did not answer.
+fn of_error(error: &Error, otherwise: Delivery) -> Delivery {
+    if error.is_permanent() {
+        return Delivery::Refused { code: error.status().map(|code| u16::from(code).into()) };
+    }
+    if error.is_transient() { Delivery::NotDone { retry_after: None } } else { otherwise }
+}

@@ -1,0 +1,68 @@
+//! Where a code, a link or a call may go: to a contact on file that is old enough, and nowhere else.
+
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::super::account::{Claim, Line};
+use super::super::machine::{Asks, Machine};
+use crate::phone::PhoneNumber;
+use crate::secret::Secret;
+
+/// Where something may go.
+pub(super) enum Eligible<T> {
+    /// To this contact.
+    To(T),
+    /// Nowhere, and nobody may notice: there is no such account.
+    Decoy,
+    /// Nowhere: nothing on file will do.
+    None,
+}
+
+/// The first number on file that is of the right kind, on file long enough, and in a country allowed.
+/// Never one that the caller gave, or calls from.
+pub(super) fn number(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<PhoneNumber>> {
+    if !matches!(m.call.claim, Claim::Account(_)) {
+        return Ok(Eligible::Decoy);
+    }
+    let Some(account) = m.account()? else { return Ok(Eligible::None) };
+    let home = PhoneNumber::parse(&m.call.line).and_then(|line| line.country());
+    let allowed = |number: &PhoneNumber| {
+        let country = number.country();
+        let may = match m.setting.policy.contact.countries.as_slice() {
+            [] => country.is_some() && country == home,
+            named => country.is_some_and(|country| named.contains(&country)),
+        };
+        may && !number.costs_extra()
+    };
+    let phone = account.phones.iter().find(|phone| {
+        lines.contains(&phone.line) && is_old_enough(m, phone.since) && allowed(&phone.number)
+    });
+    Ok(phone.map_or(Eligible::None, |phone| Eligible::To(phone.number.clone())))
+}
+
+/// The e-mail address on file, if it has been there long enough.
+pub(super) fn email(m: &mut Machine<'_>) -> Asks<Eligible<Secret>> {
+    if !matches!(m.call.claim, Claim::Account(_)) {
+        return Ok(Eligible::Decoy);
+    }
+    let email = m.account()?.and_then(|account| account.email);
+    let email = email.filter(|email| is_old_enough(m, email.since));
+    Ok(email.map_or(Eligible::None, |email| Eligible::To(email.address)))
+}
+
+fn is_old_enough(m: &Machine<'_>, since: Date) -> bool {
+    let min_age = SignedDuration::from_hours(24 * i64::from(m.setting.policy.contact.min_age_days));
+    let begin = since.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
+    begin.is_ok_and(|begin| m.moment.now.duration_since(begin) >= min_age)
+}
+
+/// How a proof names the number it went through.
+pub(super) fn of_number(number: &PhoneNumber) -> Secret {
+    Secret::new(format!("phone:{}", number.as_e164()))
+}
+
+/// How a proof names the address it went through.
+pub(super) fn of_email(address: &Secret) -> Secret {
+    Secret::new(format!("email:{}", address.expose()))
+}

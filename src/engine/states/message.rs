@@ -1,0 +1,56 @@
+//! What messages say, in the language on file.
+
+use super::super::machine::{Asks, Machine};
+use crate::flow::locale::Locale;
+use crate::flow::prompt::{Piece, Prompt};
+use crate::flow::wording::{self, Wording};
+use crate::limits;
+use crate::secret::Secret;
+
+/// A message that carries a code: the flow's words, or else callgate's own. `None`: it could not be
+/// filled in.
+pub(super) fn with_code(
+    m: &mut Machine<'_>,
+    message: Option<&Prompt>,
+    own: fn(&Wording) -> &'static str,
+    code: &Secret,
+) -> Asks<Option<Secret>> {
+    let Some(prompt) = message else {
+        return Ok(Some(Secret::new(of_our_own(m, own)?.replace("{code}", code.expose()))));
+    };
+    let text = text_of(m, prompt, Some(code.expose()))?;
+    // A message that lost its code says nothing.
+    Ok(text.filter(|text| text.contains(code.expose())).map(Secret::new))
+}
+
+/// Words of our own, with the business's name in them.
+pub(super) fn of_our_own(m: &mut Machine<'_>, own: fn(&Wording) -> &'static str) -> Asks<String> {
+    let locale = written_in(m)?;
+    let business = m.start_flow().map_or("", |flow| &flow.business);
+    Ok(own(wording::of(&locale)).replace("{business}", business))
+}
+
+/// The text of a message; `None`: it could not be filled in.
+pub(super) fn text_of(
+    m: &mut Machine<'_>,
+    prompt: &Prompt,
+    code: Option<&str>,
+) -> Asks<Option<String>> {
+    let locale = written_in(m)?;
+    let Some(flow) = m.flow() else { return Ok(None) };
+    let mut text = String::new();
+    for piece in &prompt.pieces {
+        let Piece::Text(texts) = piece else { continue };
+        let Some((_, template)) = texts.pick(&locale, &flow.locale) else { continue };
+        let Some(part) = m.fill(template, &locale, code)? else { return Ok(None) };
+        text.push_str(&part);
+    }
+    let plain = text.chars().filter(|c| *c == '\n' || !c.is_control());
+    Ok(Some(plain.take(limits::MESSAGE_CHARS_MAX).collect()))
+}
+
+/// The language that messages to this customer are in.
+pub(super) fn written_in(m: &mut Machine<'_>) -> Asks<Locale> {
+    let on_file = m.account()?.and_then(|account| account.locale);
+    Ok(on_file.unwrap_or_else(|| m.call.locale.clone()))
+}

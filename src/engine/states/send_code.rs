@@ -1,0 +1,116 @@
+//! Sending a code, by whatever means: the budget, a fresh code, and what the call keeps of it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::call::{Position, SentCode};
+use super::super::effect::Effect;
+use super::super::machine::{Asks, Machine, after};
+use super::super::question::{Answer, Question};
+use super::contact::Eligible;
+use super::{send_email_otp, send_sms_otp};
+use crate::flow::level::Fact;
+use crate::flow::outcome::Outcome;
+use crate::flow::state::Kind;
+use crate::limits;
+use crate::phone::PhoneNumber;
+use crate::secret::Secret;
+
+/// A code that has just been drawn.
+pub(super) struct Fresh {
+    pub(super) code: Secret,
+    pub(super) expires: Timestamp,
+    pub(super) ttl_s: u32,
+}
+
+/// How a code is sent.
+pub(super) struct Way<T> {
+    /// What it proves.
+    pub(super) factor: Fact,
+    /// Where it goes.
+    pub(super) to: Eligible<T>,
+    /// How the proof names where it went.
+    pub(super) contact: fn(&T) -> Secret,
+    /// The number whose prefix is limited; `None`: it costs nobody anything.
+    pub(super) number: fn(&T) -> Option<PhoneNumber>,
+}
+
+/// Sends another code, as the state did that sent the last one.
+pub(super) fn send_again(m: &mut Machine<'_>) -> Asks<Outcome> {
+    let Some(sender) = m.call.code.as_ref().map(|code| code.sender.clone()) else {
+        return Ok(Outcome::Unavailable);
+    };
+    let flows = m.setting.flows;
+    let state = flows.get(sender.flow.as_str()).and_then(|flow| flow.state(&sender.state));
+    match state.map(|state| &state.kind) {
+        Some(Kind::SendSmsOtp(state)) => send_sms_otp::send(m, state, sender),
+        Some(Kind::SendEmailOtp(state)) => send_email_otp::send(m, state, sender),
+        _ => Ok(Outcome::Unavailable),
+    }
+}
+
+/// Sends a code for the state `sender`; `write` makes the effect that carries it, or `None` if its
+/// words cannot be filled in. For a claim that is no account all of this happens but the effect.
+pub(super) fn send<T>(
+    m: &mut Machine<'_>,
+    sender: Position,
+    way: Way<T>,
+    write: impl FnOnce(&mut Machine<'_>, T, &Fresh) -> Asks<Option<Effect>>,
+) -> Asks<Outcome> {
+    let Way { factor, to, contact, number } = way;
+    let to = match to {
+        Eligible::To(to) => Some(to),
+        Eligible::Decoy => None,
+        Eligible::None => return Ok(Outcome::Unavailable),
+    };
+    if m.call.sends >= limits::SENDS_PER_CALL_MAX || too_soon(m) {
+        return Ok(Outcome::Limited);
+    }
+    let whom = m.call.claim.whom(m.call.id);
+    let spend = Question::Spend {
+        key: m.key(),
+        whom: whom.clone(),
+        factor,
+        to: to.as_ref().and_then(number),
+    };
+    if m.ask(spend)? != Answer::Spent(true) {
+        return Ok(Outcome::Limited);
+    }
+    let otp = &m.setting.policy.otp;
+    let (digits, ttl_s) = (otp.digits, otp.ttl_s);
+    let fresh = Question::FreshCode { whom, factor, digits };
+    let Answer::Code { code, hash } = m.ask(fresh)? else { return Ok(Outcome::Unavailable) };
+    let expires = after(m.moment.now, std::time::Duration::from_secs(ttl_s.into()));
+    let contact = to.as_ref().map(contact);
+    let mut effect = None;
+    if let Some(to) = to {
+        // The words are those of the flow that sends, wherever another code is asked for.
+        let here = std::mem::replace(&mut m.call.at, sender.clone());
+        let written = write(m, to, &Fresh { code, expires, ttl_s })?;
+        m.call.at = here;
+        let Some(written) = written else { return Ok(Outcome::Unavailable) };
+        effect = Some(m.effect(written));
+    }
+    m.call.sends = m.call.sends.saturating_add(1);
+    m.call.last_send = Some(m.moment.now);
+    m.call.code = Some(SentCode {
+        hash,
+        factor,
+        digits,
+        contact,
+        expires,
+        checks: 0,
+        effect,
+        sender,
+        undelivered: false,
+    });
+    Ok(Outcome::Sent)
+}
+
+/// Whether the last code of this call is too fresh for another.
+fn too_soon(m: &Machine<'_>) -> bool {
+    let Some(last) = m.call.last_send else { return false };
+    let backoff = &m.setting.policy.otp.resend_backoff_s;
+    let index = usize::from(m.call.sends).saturating_sub(1);
+    let wait_s = backoff.get(index).or(backoff.last()).copied().unwrap_or(0);
+    m.moment.now.duration_since(last) < SignedDuration::from_secs(wait_s.into())
+}

@@ -1,0 +1,24 @@
+//! `send_email_otp`: a fresh code to the e-mail address on file.
+
+use super::super::call::Position;
+use super::super::effect::{Effect, Email};
+use super::super::machine::{Asks, Machine};
+use super::send_code::{self, Way};
+use super::{contact, message};
+use crate::flow::level::Fact;
+use crate::flow::outcome::Outcome;
+use crate::flow::states::send_email_otp::SendEmailOtp;
+
+/// Sends a code for the state `sender`.
+pub(super) fn send(m: &mut Machine<'_>, state: &SendEmailOtp, sender: Position) -> Asks<Outcome> {
+    let to = contact::email(m)?;
+    let way = Way { factor: Fact::EmailOtp, to, contact: contact::of_email, number: |_| None };
+    send_code::send(m, sender, way, |m, to, fresh| {
+        let body = message::with_code(m, state.message.as_ref(), |own| own.email, &fresh.code)?;
+        // A screen that is locked shows the subject: no code stands in it.
+        let subject = message::of_our_own(m, |own| own.email_subject)?;
+        let locale = message::written_in(m)?;
+        let code_until = fresh.expires;
+        Ok(body.map(|body| Effect::SendEmail(Email { to, subject, body, locale, code_until })))
+    })
+}
