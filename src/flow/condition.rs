@@ -84,7 +84,8 @@ pub const ATTESTATIONS: [(&str, Attestation); 6] = [
     ("none", Attestation::None),
 ];
 
-const SUBJECTS: [&str; 12] = [
+/// What a condition can ask.
+pub const SUBJECTS: [&str; 12] = [
     "all",
     "any",
     "not",
@@ -98,7 +99,8 @@ const SUBJECTS: [&str; 12] = [
     "open",
     "time",
 ];
-const TESTS: [&str; 7] = ["equals", "one_of", "at_least", "at_most", "above", "below", "present"];
+/// What a value can be held against.
+pub const TESTS: [&str; 7] = ["equals", "one_of", "at_least", "at_most", "above", "below", "present"];
 
 impl Test {
     /// Whether the value passes.
