@@ -5,6 +5,7 @@
 
 mod graph;
 mod language;
+pub mod odds;
 mod proof;
 mod report;
 mod rules;
@@ -145,6 +146,22 @@ pub fn explain(code: &str) -> Option<String> {
     let page = pages().into_iter().find(|page| page.code == code)?;
     let severity = page.severity.as_str();
     Some(format!("# {code}\n\n{severity}: {}\n\n{}\n", page.title, page.text))
+}
+
+/// Every page, as one document.
+pub fn reference() -> String {
+    let mut text =
+        "# What `callgate check` finds\n\nPrinted by `callgate explain --all`.\n\n".to_owned();
+    for page in pages() {
+        text.push_str(&format!("- [`{0}`](#{0}): {1}\n", page.code, page.title));
+    }
+    for page in pages() {
+        // The headings of a page stand below its own.
+        let body = page.text.replace("\n## ", "\n### ");
+        let severity = page.severity.as_str();
+        text.push_str(&format!("\n## {}\n\n{severity}: {}\n\n{body}\n", page.code, page.title));
+    }
+    text
 }
 
 /// The comment at the head of a source file, without its marks.

@@ -20,6 +20,7 @@ mod golden;
 mod graph;
 mod guards;
 mod mail;
+mod odds;
 mod overload;
 mod proof;
 mod replay;
