@@ -16,8 +16,8 @@ pub mod replay;
 mod schema;
 mod serve;
 pub mod simulate;
-mod unlock;
 mod statement;
+mod unlock;
 
 use std::process::ExitCode;
 

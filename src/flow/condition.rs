@@ -100,7 +100,8 @@ pub const SUBJECTS: [&str; 12] = [
     "time",
 ];
 /// What a value can be held against.
-pub const TESTS: [&str; 7] = ["equals", "one_of", "at_least", "at_most", "above", "below", "present"];
+pub const TESTS: [&str; 7] =
+    ["equals", "one_of", "at_least", "at_most", "above", "below", "present"];
 
 impl Test {
     /// Whether the value passes.

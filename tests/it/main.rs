@@ -23,6 +23,7 @@ mod mail;
 mod odds;
 mod overload;
 mod proof;
+mod recording;
 mod replay;
 mod round_trips;
 mod service_codes;
