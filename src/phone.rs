@@ -36,6 +36,11 @@ impl PhoneNumber {
         PHONE_NUMBER_UTIL.get_region_for_number(&number).map(|region| region.to_string())
     }
 
+    /// The country's calling code, which several countries may share.
+    pub fn calling_code(&self) -> Option<i32> {
+        PHONE_NUMBER_UTIL.parse(&self.0, None).ok().map(|number| number.country_code)
+    }
+
     /// Whether whoever sends or rings pays more than for a person's telephone, or reaches none: premium
     /// rate, shared cost, freephone, company-wide, pager and voicemail numbers, and personal ones but
     /// for those of North America, which cost what others do.

@@ -45,7 +45,7 @@ pub fn run_again<'e>(
     policy: &Policy,
     entries: &'e [Entry],
 ) -> Result<Vec<Ran<'e>>, JournalError> {
-    let setting = Setting { flows, edition, policy, fallback_number: None };
+    let setting = Setting { flows, edition, policy, fallback_number: None, unenforced: None };
     let mut call: Option<Call> = None;
     let mut ran = Vec::new();
     for entry in entries {

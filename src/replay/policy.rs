@@ -8,7 +8,7 @@ use crate::engine::policy::Policy;
 
 /// The section `[policy]`, every number in it.
 pub(super) fn text(policy: &Policy) -> String {
-    let Policy { otp, pin, shared, callback, service_code, contact } = policy;
+    let Policy { otp, pin, shared, callback, service_code, contact, sends } = policy;
     let lines = |lines: &[Line]| -> Vec<&str> {
         lines.iter().map(|line| word_of(&Line::ALL, line)).collect()
     };
@@ -45,7 +45,16 @@ pub(super) fn text(policy: &Policy) -> String {
         ],
         &[],
     );
-    section("shared", &[("all_factor_failures_24h", shared.all_factor_failures_24h)], &[]);
+    section(
+        "shared",
+        &[
+            ("all_factor_failures_24h", shared.all_factor_failures_24h),
+            ("accounts_per_ani_h", shared.accounts_per_ani_h),
+            ("accounts_per_secret_day", shared.accounts_per_secret_day),
+        ],
+        &[],
+    );
+    section("sends", &[("per_prefix_h", sends.per_prefix_h), ("total_h", sends.total_h)], &[]);
     section(
         "callback",
         &[
@@ -71,7 +80,7 @@ pub(super) fn text(policy: &Policy) -> String {
         &[
             ("sms_line_types", format!("{:?}", lines(&contact.sms_line_types))),
             ("voice_line_types", format!("{:?}", lines(&contact.voice_line_types))),
-            ("country_codes", format!("{:?}", contact.country_codes)),
+            ("countries", format!("{:?}", contact.countries)),
         ],
     );
     text

@@ -21,6 +21,7 @@ use crate::engine::event::{AnsweredBy, Event, Heard, LegStatus};
 use crate::engine::id::{EffectId, LegId};
 use crate::engine::policy::Policy;
 use crate::engine::question::Verdict;
+use crate::engine::risk::SIGNALS;
 use crate::engine::spoken;
 use crate::flow::FlowSet;
 use crate::flow::condition::Attestation;
@@ -336,10 +337,18 @@ impl Recording<'_> {
             Attestation::B => "B",
             Attestation::C => "C",
             Attestation::Failed => "failed",
+            Attestation::Relayed => "relayed",
             Attestation::None => "none",
         };
         if ring.attestation != Attestation::None {
             let _ = writeln!(text, "attestation = \"{attestation}\"");
+        }
+        if ring.forwarded {
+            text.push_str("forwarded = true\n");
+        }
+        if !ring.signals.is_empty() {
+            let signals: Vec<_> = ring.signals.iter().map(|it| word_of(&SIGNALS, it)).collect();
+            let _ = writeln!(text, "signals = {signals:?}");
         }
         if journal.last().is_some_and(|ran| ran.turn.call.end.is_none()) {
             text.push_str("open = true\n");
@@ -371,6 +380,11 @@ impl Recording<'_> {
         }
         let any_pin = substitute::digits(6);
         let _ = writeln!(text, "pin = \"{}\"", pin.as_ref().unwrap_or(&any_pin));
+        if let Some(email) = &account.email {
+            let since = email.since;
+            let _ =
+                writeln!(text, "email = {{ address = \"{id}@example.com\", since = \"{since}\" }}");
+        }
         if let Some(passcode) = passcode {
             let _ = writeln!(text, "passcode = \"{passcode}\"");
         }

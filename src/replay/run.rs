@@ -139,7 +139,8 @@ impl Runner<'_> {
         let flows = self.provider.exchange().flows();
         let Some(flow) = flows.get(call.flow.as_str()) else { return Vec::new() };
         let now = self.provider.now();
-        let met = flow.levels.iter().filter(|(_, level)| level.is_met(&call.facts, now));
+        let met =
+            flow.levels.iter().filter(|(_, level)| level.is_met(&call.facts, now, call.risk()));
         met.map(|(name, _)| name.to_string()).collect()
     }
 

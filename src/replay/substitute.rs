@@ -86,7 +86,7 @@ impl Substitutes {
         if let Some(known) = self.phones.get(live) {
             return known.clone();
         }
-        let country = live.country_code().unwrap_or(1).to_string();
+        let country = live.calling_code().unwrap_or(1).to_string();
         let digits = live.as_e164().len().saturating_sub(1 + country.len());
         let taken = |candidate: &String| {
             self.live.contains(candidate) || self.phones.values().any(|it| it == candidate)
@@ -95,7 +95,14 @@ impl Substitutes {
             ("1", 10) => format!("+1500555{number:04}"),
             _ => format!("+{country}{}{number:04}", "5".repeat(digits.saturating_sub(4))),
         });
-        let free = candidates.into_iter().find(|candidate| !taken(candidate)).unwrap_or_default();
+        let free: Vec<_> = candidates.filter(|candidate| !taken(candidate)).collect();
+        // A number of the same country, where one is told by so few digits.
+        let alike = |candidate: &&String| {
+            PhoneNumber::parse(candidate).is_some_and(|number| {
+                number.country() == live.country() && number.costs_extra() == live.costs_extra()
+            })
+        };
+        let free = free.iter().find(alike).or(free.first()).cloned().unwrap_or_default();
         self.phones.insert(live.clone(), free.clone());
         free
     }
