@@ -20,6 +20,7 @@ use crate::flow::name::{FlowName, StateName};
 use crate::flow::state::State;
 use crate::flow::{self, Flow, FlowSet};
 
+pub use proof::Example;
 pub use report::Report;
 pub use rules::RULES;
 pub use subject::Subject;
@@ -75,6 +76,15 @@ pub fn check_sources(sources: &Sources) -> (FlowSet, Vec<Finding>) {
     findings.extend(check(&sound));
     sources.sort(&mut findings);
     (flows, findings)
+}
+
+/// A call for each demand that callers come to without what it asks for, on a shortest way.
+pub fn examples(flows: &FlowSet) -> Vec<Example> {
+    let subject = Subject::new(flows);
+    let of_start = |walks: &proof::Walks<'_>| -> Vec<Example> {
+        walks.gaps.iter().map(|gap| Example::of(walks, gap)).collect()
+    };
+    subject.proofs.iter().flat_map(of_start).collect()
 }
 
 /// What a caller who comes to a state may have proved.

@@ -1,5 +1,7 @@
 //! `callgate check`: every mistake in flow files, at its place.
 
+mod fixtures;
+
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -27,6 +29,14 @@ pub(super) struct Args {
     /// Exit 1 for warnings too.
     #[arg(long)]
     deny_warnings: bool,
+
+    /// Write a transcript for each hole into this folder, for `callgate replay` to show it.
+    #[arg(long, value_name = "DIR")]
+    write_fixtures: Option<PathBuf>,
+
+    /// Write over transcripts that are there.
+    #[arg(long, requires = "write_fixtures")]
+    force: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,7 +59,12 @@ pub(super) fn run(args: &Args) -> Exit {
             return error.exit();
         }
     };
-    let (_, findings) = check_sources(&sources.all);
+    let (flows, findings) = check_sources(&sources.all);
+    if let Some(folder) = &args.write_fixtures
+        && let Err(exit) = fixtures::write(&flows, folder, args.force)
+    {
+        return exit;
+    }
     let named =
         |finding: &Finding| finding.place().is_none_or(|place| sources.named.contains(&place.file));
     let findings: Vec<_> = findings.into_iter().filter(named).collect();

@@ -107,6 +107,7 @@ fn prepare(args: &Args) -> Result<Setup, Failure> {
         policy: Policy::default(),
         clock: default_clock(),
         seed: 1,
+        unenforced: None,
     })
 }
 

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::Setting;
 use super::account::{Account, Claim};
 use super::audit::{Deed, Noted, is_noted};
 use super::call::{Call, Caller, End, Frame, Position, Role, Visit};
@@ -18,6 +17,7 @@ use super::question::{Answer, Question, Verdict, Verify};
 use super::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
 use super::states::{self, callback, transfer};
 use super::turn::{Entry, Hop, Moment, Remark, Turn};
+use super::{Setting, Unenforced};
 use crate::flow::level::{Fact, Facts, Proof};
 use crate::flow::name::{FieldName, LevelName, StateName};
 use crate::flow::outcome::Outcome;
@@ -241,8 +241,13 @@ impl<'a> Machine<'a> {
         self.call.visit = Visit::default();
         self.hops.push(Hop { at: self.call.at.clone(), outcome: None });
         let Some(state) = self.state() else { return Ok(Next::Fault(Remark::NoSuchState)) };
+        let waived = self.waives(state);
+        if waived {
+            self.remarks.push(Remark::Unenforced);
+        }
         if let Some((level, _)) = &state.requires
             && !self.meets(level)
+            && !(waived && self.setting.unenforced.is_some_and(|it| it.field.is_none()))
         {
             return Ok(match &state.step_up {
                 Some(target) => {
@@ -319,8 +324,23 @@ impl<'a> Machine<'a> {
         level.is_some_and(|level| level.is_met(&self.call.facts, self.moment.now))
     }
 
+    /// Whether a demand of this state is not met, and is let pass all the same.
+    fn waives(&self, state: &State) -> bool {
+        let Some(waived) = self.setting.unenforced else { return false };
+        waived.at == self.call.at
+            && match &waived.field {
+                Some(field) => !self.has_level_of(field),
+                None => state.requires.as_ref().is_some_and(|(level, _)| !self.meets(level)),
+            }
+    }
+
     /// Whether the facts allow an account field to be used now.
     pub(super) fn may_use(&self, field: &FieldName) -> bool {
+        let waived = |it: &Unenforced| it.at == self.call.at && it.field.as_ref() == Some(field);
+        self.setting.unenforced.is_some_and(waived) || self.has_level_of(field)
+    }
+
+    fn has_level_of(&self, field: &FieldName) -> bool {
         let level = self.start_flow().and_then(|flow| flow.disclose.get(field));
         level.is_some_and(|level| self.meets(level))
     }

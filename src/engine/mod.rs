@@ -24,7 +24,8 @@ mod states;
 pub mod turn;
 
 use crate::flow::FlowSet;
-use call::Call;
+use crate::flow::name::FieldName;
+use call::{Call, Position};
 use event::Event;
 use machine::Machine;
 use policy::Policy;
@@ -42,6 +43,17 @@ pub struct Setting<'a> {
     pub policy: &'a Policy,
     /// Who takes callers whom the flow cannot serve.
     pub fallback_number: Option<&'a str>,
+    /// The one demand that is let pass unmet. Only a replay asks for it.
+    pub unenforced: Option<&'a Unenforced>,
+}
+
+/// A demand that is let pass unmet, so that a replay shows what it keeps back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unenforced {
+    /// The state that demands.
+    pub at: Position,
+    /// The account field whose level it is; `None`: what the state requires.
+    pub field: Option<FieldName>,
 }
 
 /// Handles one event.

@@ -107,4 +107,6 @@ pub enum Remark {
     Unspeakable,
     /// A leg that the provider names differently than before.
     OtherSid,
+    /// A demand was not met, and a replay let it pass.
+    Unenforced,
 }

@@ -27,7 +27,7 @@ use crate::engine::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
 use crate::engine::policy::Policy;
 use crate::engine::reply::{Reply, Verb};
 use crate::engine::turn::{Entry, Moment, Step, Turn};
-use crate::engine::{Setting, step};
+use crate::engine::{Setting, Unenforced, step};
 use crate::flow::FlowSet;
 use crate::limits;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
@@ -53,6 +53,8 @@ pub struct Exchange {
     recent: Recent,
     /// Woken when an effect may be due.
     outbox: Arc<Notify>,
+    /// The one demand that is let pass unmet, in a replay.
+    unenforced: Option<Unenforced>,
 }
 
 /// What an exchange is made of.
@@ -209,7 +211,14 @@ impl Exchange {
             queues: Queues::default(),
             recent: Recent::default(),
             outbox: Arc::default(),
+            unenforced: None,
         }
+    }
+
+    /// Lets one demand pass unmet: what a replay shows a hole with.
+    pub(crate) fn letting_pass(mut self, demand: Option<Unenforced>) -> Self {
+        self.unenforced = demand;
+        self
     }
 
     /// Woken whenever an effect may be due.
@@ -424,6 +433,7 @@ impl Exchange {
             edition: &edition.hash,
             policy: &self.policy,
             fallback_number,
+            unenforced: self.unenforced.as_ref(),
         };
         let moment = Moment {
             now: self.clock.now(),

@@ -13,12 +13,15 @@ use super::world::{Deed, World};
 use crate::chance::SeededChance;
 use crate::clock::{Clock, VirtualClock};
 use crate::directory::Directory;
+use crate::engine::Unenforced;
+use crate::engine::account::Claim;
 use crate::engine::call::{Call, Role};
 use crate::engine::event::{AnsweredBy, Event, Heard, LegStatus, Ring};
 use crate::engine::id::{CallId, LegId, Nonce, Sid};
 use crate::engine::policy::Policy;
 use crate::engine::reply::{Audible, Reply, Words};
-use crate::engine::turn::Hop;
+use crate::engine::turn::{Entry, Hop, Remark};
+use crate::exchange::service_code::WebLevel;
 use crate::exchange::{Exchange, ExchangeError, Parts, Request, Served, Wants};
 use crate::flow::FlowSet;
 use crate::flow::condition::Attestation;
@@ -57,6 +60,8 @@ pub struct Setup {
     pub clock: Timestamp,
     /// What its randomness is made of.
     pub seed: u64,
+    /// The one demand that is let pass unmet.
+    pub unenforced: Option<Unenforced>,
 }
 
 /// The provider.
@@ -110,6 +115,9 @@ pub enum Lapse {
     /// No code was spoken in this call.
     #[error("no code was spoken in this call")]
     NoCode,
+    /// A code from the web is for a customer.
+    #[error("no customer is claimed, who could get a code on the web")]
+    NoCustomer,
     /// Nothing was asked yet.
     #[error("there is no request to send again")]
     NoRequest,
@@ -130,9 +138,10 @@ pub fn role_name(role: Role) -> &'static str {
 impl Provider {
     /// A provider with nothing to do yet.
     pub fn new(setup: Setup) -> Self {
-        let Setup { flows, flow, to, attestation, directory, policy, clock, seed } = setup;
+        let Setup { flows, flow, to, attestation, directory, policy, clock, seed, unenforced } =
+            setup;
         let clock = Arc::new(VirtualClock::at(clock));
-        let exchange = Arc::new(Exchange::new(Parts {
+        let exchange = Exchange::new(Parts {
             store: Arc::new(MemoryStore::new()),
             vault: Vault::new(&STATE_KEY),
             directory,
@@ -140,7 +149,8 @@ impl Provider {
             chance: Arc::new(SeededChance::new(seed)),
             policy,
             flows,
-        }));
+        });
+        let exchange = Arc::new(exchange.letting_pass(unenforced));
         let world = Arc::new(World::default());
         Self {
             outbox: Outbox::new(exchange.clone(), world.clone()),
@@ -187,9 +197,27 @@ impl Provider {
 
     /// The states that the call has walked through.
     pub async fn hops(&self) -> Vec<Hop> {
+        self.journal().await.into_iter().flat_map(|entry| entry.hops).collect()
+    }
+
+    /// Whether the demand that is let pass was met with, and not met.
+    pub async fn let_pass(&self) -> bool {
+        let entries = self.journal().await;
+        entries.iter().any(|entry| entry.remarks.contains(&Remark::Unenforced))
+    }
+
+    async fn journal(&self) -> Vec<Entry> {
         let Some(call) = self.call else { return Vec::new() };
-        let journal = self.exchange.journal(call).await.unwrap_or_default();
-        journal.into_iter().flat_map(|entry| entry.hops).collect()
+        self.exchange.journal(call).await.unwrap_or_default()
+    }
+
+    /// The customer claimed gets a code on the web, with so many factors.
+    pub async fn issue_service_code(&self, level: WebLevel) -> Result<Option<Secret>, Lapse> {
+        let call = self.call().await?.ok_or(Lapse::NoCall)?;
+        let Claim::Account(id) = &call.claim else { return Ok(None) };
+        let ttl = Duration::from_secs(self.exchange.policy().service_code.ttl_s.into());
+        let issued = self.exchange.issue_service_code(id, level, None, ttl).await?;
+        Ok(issued.map(|issued| issued.code))
     }
 
     /// The call's name.

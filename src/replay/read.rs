@@ -14,7 +14,10 @@ use crate::diagnostic::{Finding, Problems, any_error, did_you_mean};
 use crate::directory::Directory;
 use crate::directory::accounts::{Accounts, Secrets};
 use crate::document::{self, Item, Reader};
+use crate::engine::Unenforced;
+use crate::engine::call::Position;
 use crate::engine::policy::Policy;
+use crate::exchange::service_code::WebLevel;
 use crate::flow::condition::Attestation;
 use crate::flow::level::Fact;
 use crate::limits;
@@ -26,13 +29,14 @@ const CLOCK: &str = "2026-11-23T15:00:00Z";
 const LINE: &str = "+15005550006";
 
 /// The things that can happen in a turn.
-const DEEDS: [&str; 17] = [
+const DEEDS: [&str; 18] = [
     "ring",
     "digits",
     "speech",
     "silence",
     "wait",
     "otp",
+    "service_code",
     "callback_code",
     "callback",
     "poll",
@@ -48,6 +52,7 @@ const DEEDS: [&str; 17] = [
 
 const OTPS: [(&str, Otp); 3] =
     [("last", Otp::Last), ("previous", Otp::Previous), ("wrong", Otp::Wrong)];
+const WEB_LEVELS: [(&str, WebLevel); 2] = [("aal1", WebLevel::Aal1), ("aal2", WebLevel::Aal2)];
 const SPOKEN: [(&str, SpokenCode); 2] = [("said", SpokenCode::Said), ("wrong", SpokenCode::Wrong)];
 const MESSAGES: [(&str, bool); 3] =
     [("delivered", true), ("undelivered", false), ("failed", false)];
@@ -83,6 +88,7 @@ fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
     let policy = root.item("policy").map_or_else(|| Some(Policy::default()), |p| read_policy(&p));
     let accounts = root.item("accounts").map(|item| Accounts::read_list(&item, Secrets::Plain));
     let open = root.item("open").and_then(|open| open.boolean());
+    let unenforced = root.item("unenforced").map(|item| read_unenforced(&item));
     let turns = root.required("turn").and_then(|item| item.tables("a turn"));
     root.finish();
     let turns: Vec<_> = turns?.into_iter().map(read_turn).collect();
@@ -98,8 +104,22 @@ fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
         policy: policy?,
         directory: Arc::new(Directory::new(accounts.unwrap_or_default())),
         open: open.unwrap_or(false),
+        unenforced: match unenforced {
+            Some(demand) => Some(demand?),
+            None => None,
+        },
         turns: turns.into_iter().collect::<Option<_>>()?,
     })
+}
+
+fn read_unenforced(item: &Item<'_>) -> Option<Unenforced> {
+    let table = item.table("`unenforced`")?;
+    let flow = table.required("flow").and_then(|item| item.name());
+    let state = table.required("state").and_then(|item| item.name());
+    let field = table.item("field").and_then(|item| item.name());
+    table.finish();
+    let at = Position { flow: flow?.into(), state: state?.into() };
+    Some(Unenforced { at, field: field.map(Into::into) })
 }
 
 fn read_turn(table: Reader<'_>) -> Option<Turn> {
@@ -161,6 +181,7 @@ fn read_deed(item: &Item<'_>, table: &Reader<'_>) -> Option<Deed> {
             Deed::Wait(item.duration(Duration::from_millis(1), most)?)
         }
         "otp" => Deed::Otp(item.choice(&OTPS)?),
+        "service_code" => Deed::ServiceCode(item.choice(&WEB_LEVELS)?),
         "callback_code" => Deed::CallbackCode(item.choice(&SPOKEN)?),
         "callback" => Deed::Callback(item.choice(&FATES)?),
         "poll" => flag(item).map(|()| Deed::Poll)?,

@@ -38,17 +38,25 @@ pub async fn run(transcript: &Transcript, flows: &FlowSet) -> Report {
             policy: transcript.policy.clone(),
             clock: transcript.clock,
             seed: transcript.seed,
+            unenforced: transcript.unenforced.clone(),
         }),
     };
+    let mut let_pass = false;
     for (index, turn) in transcript.turns.iter().enumerate() {
         if matches!(turn.deed, Deed::Ring(_)) {
             report.hops.extend(runner.provider.hops().await);
+            let_pass |= runner.provider.let_pass().await;
         }
         let (came, differences) = runner.turn(index, turn).await;
         report.turns.push(came);
         report.differences.extend(differences);
     }
     report.hops.extend(runner.provider.hops().await);
+    let_pass |= runner.provider.let_pass().await;
+    if let Some(demand) = transcript.unenforced.as_ref().filter(|_| !let_pass) {
+        let message = format!("no call comes to `{}` without what it demands", demand.at.state);
+        report.differences.push(Difference::of_whole(message));
+    }
     if !transcript.open
         && report.turns.last().is_some_and(|came| came.end.is_none() && came.lapse.is_none())
     {
@@ -232,6 +240,11 @@ impl Runner<'_> {
                 Heard::default()
             }
             Deed::Otp(which) => telephone::keyed(&listening()?, &self.otp(*which)?),
+            Deed::ServiceCode(level) => {
+                let gather = listening()?;
+                let code = self.provider.issue_service_code(*level).await?;
+                telephone::keyed(&gather, code.ok_or(Lapse::NoCustomer)?.expose())
+            }
             Deed::CallbackCode(which) => {
                 let said = self.provider.said()?.expose();
                 let code = match which {

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use super::world::Refusal;
 use crate::diagnostic::Place;
 use crate::directory::Directory;
+use crate::engine::Unenforced;
 use crate::engine::call::{End, Role};
 use crate::engine::event::{AnsweredBy, DialStatus, LegStatus, QueueResult};
 use crate::engine::policy::Policy;
 use crate::exchange::Served;
+use crate::exchange::service_code::WebLevel;
 use crate::flow::condition::Attestation;
 use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
@@ -41,6 +43,8 @@ pub struct Transcript {
     pub directory: Arc<Directory>,
     /// Whether the last call may still go on at the end.
     pub open: bool,
+    /// The demand that is let pass unmet; if the call does not come to it, the replay differs.
+    pub unenforced: Option<Unenforced>,
     /// What happens, in order.
     pub turns: Vec<Turn>,
 }
@@ -77,6 +81,8 @@ pub enum Deed {
     Wait(Duration),
     /// A code of a text message is keyed.
     Otp(Otp),
+    /// The customer claimed gets a code on the web, and keys it.
+    ServiceCode(WebLevel),
     /// The code spoken on one leg is keyed on the other.
     CallbackCode(SpokenCode),
     /// What becomes of the call that was placed.

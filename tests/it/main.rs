@@ -18,6 +18,7 @@ mod flows;
 mod golden;
 mod graph;
 mod overload;
+mod proof;
 mod replay;
 mod round_trips;
 mod service_codes;

@@ -100,6 +100,16 @@ fn the_server_never_reaches_into_a_store() {
     }
 }
 
+/// What a replay shows a hole with, no live call has.
+#[test]
+fn a_replay_alone_lets_a_demand_pass() {
+    for path in files("src", "rs") {
+        let lets = path.ends_with("exchange/mod.rs") || path.to_string_lossy().contains("replay");
+        let calls = code(&path).contains("letting_pass");
+        assert!(!calls || lets, "{} lets demands pass", path.display());
+    }
+}
+
 #[test]
 fn files_are_one_idea_long() {
     let mut lengths = Vec::new();

@@ -53,9 +53,12 @@ pub(super) fn split<'l>(
             }
             any
         }
+        Condition::Attestation(attestation) => {
+            let (holds, fails) = known.attested(*attestation);
+            Split { holds: holds.into_iter().collect(), fails: fails.into_iter().collect() }
+        }
         Condition::Variable(..)
         | Condition::Field(..)
-        | Condition::Attestation(_)
         | Condition::Open(..)
         | Condition::Time(_) => Split { holds: vec![known], fails: vec![known] },
     }

@@ -1,5 +1,6 @@
 //! What a caller may have proved, and whether that meets a level.
 
+use crate::flow::condition::Attestation;
 use crate::flow::level::{Class, Fact, Formula, Level};
 
 /// An age that stands for a fact that is not proved.
@@ -19,7 +20,15 @@ pub(in crate::check) struct Known {
     apart: bool,
     /// The service code came from a web session with two factors, for a guard has shown it.
     strong: bool,
+    /// Seconds of what was said since the caller was last waited for: it is heard with what follows.
+    said_s: u32,
+    /// What the network may say of the caller's number, a bit each: it says one thing in a call.
+    attested: u8,
 }
+
+/// All that the network may say of a number.
+const ATTESTATIONS: [Attestation; 5] =
+    [Attestation::A, Attestation::B, Attestation::C, Attestation::Failed, Attestation::None];
 
 /// A set of facts, a bit each.
 type Set = u8;
@@ -32,11 +41,40 @@ impl Known {
         code: false,
         apart: false,
         strong: false,
+        said_s: 0,
+        attested: (1 << ATTESTATIONS.len()) - 1,
     };
 
     /// Somebody else is claimed: whatever was proved is gone.
-    pub(super) fn claimed(real: bool) -> Self {
-        Self { real, ..Self::NOTHING }
+    pub(super) fn claims(self, real: bool) -> Self {
+        Self { real, said_s: self.said_s, attested: self.attested, ..Self::NOTHING }
+    }
+
+    /// Something is said on the way to where the caller is waited for.
+    pub(super) fn said(self, seconds: u32, oldest_s: u32) -> Self {
+        Self { said_s: self.said_s.saturating_add(seconds).min(oldest_s), ..self }
+    }
+
+    /// The caller was waited for this long, after all that was said.
+    pub(super) fn waited(self, seconds: u32, oldest_s: u32) -> Self {
+        let all_s = self.said_s.saturating_add(seconds);
+        Self { said_s: 0, ..self.aged(all_s, oldest_s) }
+    }
+
+    /// Seconds of what was said since the caller was last waited for.
+    pub(super) fn said_s(&self) -> u32 {
+        self.said_s
+    }
+
+    /// What is known where the network says this of the caller's number, and where it does not.
+    pub(super) fn attested(self, attestation: Attestation) -> (Option<Self>, Option<Self>) {
+        let known = ATTESTATIONS.iter().position(|known| *known == attestation);
+        let bit = known.map_or(0, |position| 1 << position);
+        (self.if_attested(self.attested & bit), self.if_attested(self.attested & !bit))
+    }
+
+    fn if_attested(self, attested: u8) -> Option<Self> {
+        (attested != 0).then_some(Self { attested, ..self })
     }
 
     /// The fact is proved now.
@@ -57,7 +95,7 @@ impl Known {
     }
 
     /// Time passes; beyond `oldest_s` all ages are one.
-    pub(super) fn aged(mut self, by_s: u32, oldest_s: u32) -> Self {
+    fn aged(mut self, by_s: u32, oldest_s: u32) -> Self {
         for age in self.ages_s.iter_mut().filter(|age| **age != NEVER) {
             *age = age.saturating_add(by_s).min(oldest_s);
         }
@@ -78,12 +116,13 @@ impl Known {
     /// bound is lower.
     pub(super) fn covers(&self, other: &Self) -> bool {
         self.kind() == other.kind()
+            && self.said_s >= other.said_s
             && self.ages_s.iter().zip(other.ages_s).all(|(own, other)| *own >= other)
     }
 
     /// What two must share for one to cover the other.
-    pub(super) fn kind(&self) -> (u8, bool, bool, bool, bool) {
-        (self.fresh(None), self.real, self.code, self.apart, self.strong)
+    pub(super) fn kind(&self) -> (u8, bool, bool, bool, bool, u8) {
+        (self.fresh(None), self.real, self.code, self.apart, self.strong, self.attested)
     }
 
     /// The higher of the bounds.
@@ -91,6 +130,7 @@ impl Known {
         for (own, other) in self.ages_s.iter_mut().zip(other.ages_s) {
             *own = (*own).max(other);
         }
+        self.said_s = self.said_s.max(other.said_s);
         self
     }
 
@@ -194,7 +234,7 @@ mod tests {
     fn one_telephone_is_one_proof() {
         let both = Formula::All(vec![Formula::Fact(Fact::SmsOtp), Formula::Fact(Fact::Callback)]);
         let both = level(both, None);
-        let known = Known::claimed(true).proved(Fact::SmsOtp, 0).proved(Fact::Callback, 0);
+        let known = Known::NOTHING.claims(true).proved(Fact::SmsOtp, 0).proved(Fact::Callback, 0);
         assert!(!known.meets(&both));
         let met = known.if_met(&both);
         assert!(met.len() == 1 && met[0].meets(&both), "who got in had two telephones");
@@ -204,7 +244,7 @@ mod tests {
     #[test]
     fn who_was_let_in_was_fresh() {
         let level = level(Formula::Class(Class::Possession), Some(240));
-        let known = Known::claimed(true).proved(Fact::SmsOtp, 0).proved(Fact::Callback, 0);
+        let known = Known::NOTHING.claims(true).proved(Fact::SmsOtp, 0).proved(Fact::Callback, 0);
         let old = known.aged(1_000, 301);
         assert!(!old.meets(&level) && old.meets_but_for_age(&level) && old.covers(&known));
         let met = old.if_met(&level);

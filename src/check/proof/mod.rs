@@ -11,12 +11,16 @@
 //! go either way.
 
 mod conditions;
+mod example;
+mod inputs;
 mod known;
+mod play;
 mod script;
 mod stacks;
 mod steps;
 mod walk;
 
+pub use example::Example;
 pub(super) use known::Known;
 pub(super) use script::{Script, proved};
 pub(super) use walk::{Gap, Walks};

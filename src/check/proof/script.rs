@@ -11,12 +11,25 @@ use crate::flow::state::{Kind, State};
 /// What a caller does, and where the proof was lost.
 #[derive(Clone, Debug)]
 pub(in crate::check) struct Script<'f> {
-    /// Each thing that the caller does, or that happens to them.
-    pub(in crate::check) deeds: Vec<String>,
+    /// What the caller does, or what happens to them, and where that leads.
+    pub(in crate::check) steps: Vec<Step<'f>>,
+    /// Ages from here on are not told apart.
+    oldest_s: u32,
     /// The edge on which the proof was lost, or else the one that leads to the state without it.
     pub(in crate::check) lost: Option<Lost>,
     /// The last failure on the way that is joined with success.
     pub(in crate::check) shared: Option<Shared<'f>>,
+}
+
+/// A step of a script.
+#[derive(Clone, Debug)]
+pub(in crate::check) struct Step<'f> {
+    /// What is done; `None`: nothing, the call goes on by itself.
+    pub(in crate::check) deed: Option<String>,
+    /// The state it leads to.
+    pub(in crate::check) state: &'f State,
+    /// What is proved there.
+    pub(in crate::check) known: Known,
 }
 
 /// A failure that leads where success leads, when success would have met the level.
@@ -45,15 +58,48 @@ impl<'f> Script<'f> {
     /// The script of a gap.
     pub(in crate::check) fn of(walks: &Walks<'f>, gap: &Gap<'f>) -> Self {
         let way = walks.way(gap.arrival);
-        let deeds = way.iter().filter_map(|arrival| deed(walks, arrival)).collect();
+        let step = |arrival: &&Arrival<'f>| {
+            let (_, state) = walks.state(arrival.place)?;
+            Some(Step { deed: deed(walks, arrival), state, known: arrival.known })
+        };
+        let steps = way.iter().filter_map(step).collect();
         let shared = shared(walks, &way, gap.level);
-        Self { deeds, lost: lost(walks, &way, gap.level), shared }
+        Self { steps, oldest_s: walks.oldest_s, lost: lost(walks, &way, gap.level), shared }
     }
 
-    /// In one line.
-    pub(in crate::check) fn line(&self) -> String {
-        self.deeds.join("; ")
+    /// A line for each thing that is done: where that leads, and what is proved there.
+    pub(in crate::check) fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<(String, Vec<String>, String)> = Vec::new();
+        for step in &self.steps {
+            let state = format!("`{}`", step.state.name);
+            let ages = ages(&step.known, self.oldest_s);
+            match (&step.deed, lines.last_mut()) {
+                (None, Some((_, states, known))) => {
+                    states.push(state);
+                    *known = ages;
+                }
+                (deed, _) => {
+                    lines.push((deed.clone().unwrap_or_default(), vec![state], ages));
+                }
+            }
+        }
+        let width = lines.iter().map(|(deed, ..)| deed.chars().count()).max().unwrap_or_default();
+        let line = |(number, (deed, states, known)): (usize, &(String, Vec<String>, String))| {
+            format!("{}. {deed:width$}  -> {}{known}", number + 1, states.join(", "))
+        };
+        lines.iter().enumerate().map(line).collect()
     }
+}
+
+/// What is proved, each with the most seconds ago that it may have been; empty: nothing.
+fn ages(known: &Known, oldest_s: u32) -> String {
+    let age = |(fact, age_s)| match age_s {
+        0 => format!("`{fact}`"),
+        age_s if age_s == oldest_s => format!("`{fact}` of any age"),
+        age_s => format!("`{fact}` up to {age_s} s old"),
+    };
+    let ages: Vec<_> = known.facts().map(age).collect();
+    if ages.is_empty() { String::new() } else { format!(" with {}", ages.join(", ")) }
 }
 
 /// What is proved, in words.
@@ -172,7 +218,7 @@ fn ended(state: &State, outcome: &Outcome) -> Option<String> {
         }
         (Kind::Identify(_), Outcome::Found) => "key any account number".into(),
         (Kind::Identify(identify), _) if identify.listen.is_none() => "show no number".into(),
-        (Kind::Identify(_), _) => silent(),
+        (Kind::Identify(_), _) => "key a number that is no account's".into(),
         (Kind::GatherPin(_), Outcome::Ok) => "key the right PIN".into(),
         (Kind::GatherPasscode(_), Outcome::Ok) => "say the right passcode".into(),
         (Kind::GatherServiceCode(_), Outcome::Ok) => "key the code from the web".into(),

@@ -56,10 +56,17 @@ pub(super) fn ways<'f, 'l>(
         }
         Kind::Call(_) | Kind::Return(_) | Kind::Hangup(_) | Kind::Reject(_) => Vec::new(),
         kind => {
-            let aged = known.aged(dwell_s(kind), oldest_s);
+            let aged = match kind {
+                Kind::Say(say) => known.said(spoken_s(&say.prompt), oldest_s),
+                Kind::Set(_) | Kind::SendSmsOtp(_) | Kind::SendLink(_) => known,
+                kind => known.waited(dwell_s(kind), oldest_s),
+            };
             let edges = state.edges().into_iter();
             let after = |edge: &crate::flow::edge::Edge<'f>| match &edge.label {
                 Label::Key(_) | Label::Phrase(_) => Some(aged),
+                Label::Outcome(outcome) if at_once(kind, outcome, known) => {
+                    after(kind, outcome, known)
+                }
                 Label::Outcome(outcome) => after(kind, outcome, aged),
                 Label::Case(_) | Label::StepUp => None,
             };
@@ -72,13 +79,22 @@ pub(super) fn ways<'f, 'l>(
     }
 }
 
+/// Whether a state that waits ends so without having waited.
+fn at_once(kind: &Kind, outcome: &Outcome, known: Known) -> bool {
+    match kind {
+        Kind::GatherOtp(_) => *outcome == Outcome::Expired && !known.code,
+        Kind::Callback(_) => matches!(outcome, Outcome::Unavailable | Outcome::Limited),
+        _ => false,
+    }
+}
+
 /// What is known when a state ends so; `None`: it cannot.
 fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
     let proved = |fact, age_s| known.real.then(|| known.proved(fact, age_s));
     match (kind, outcome) {
         (_, Outcome::Denied) => None,
-        (Kind::Identify(_), Outcome::Found) => Some(Known::claimed(true)),
-        (Kind::Identify(_), _) => Some(Known::claimed(false)),
+        (Kind::Identify(_), Outcome::Found) => Some(known.claims(true)),
+        (Kind::Identify(_), _) => Some(known.claims(false)),
         (Kind::GatherPin(_), Outcome::Ok) => proved(Fact::Pin, 0),
         (Kind::GatherPasscode(_), Outcome::Ok) => proved(Fact::Passcode, 0),
         (Kind::SendSmsOtp(_), Outcome::Sent) => Some(known.with_code(true)),
@@ -99,10 +115,9 @@ fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
 }
 
 /// The longest that a caller may stay in a state.
-fn dwell_s(kind: &Kind) -> u32 {
+pub(super) fn dwell_s(kind: &Kind) -> u32 {
     let long = seconds(limits::CALL_DURATION_MAX);
     match kind {
-        Kind::Say(say) => spoken_s(&say.prompt),
         Kind::Callback(_) | Kind::Transfer(_) | Kind::Voicemail(_) => long,
         kind => kind.listen().map_or(0, listened_s),
     }

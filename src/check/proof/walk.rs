@@ -1,6 +1,6 @@
 //! The walk: breadth first, so that the first way to a gap is a shortest.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use super::known::{Known, NEVER};
 use super::stacks::{Frame, Stack, Stacks};
@@ -40,13 +40,16 @@ pub(in crate::check) struct Walks<'f> {
     arrivals: Vec<Arrival<'f>>,
     kept: HashMap<(usize, Stack), Vec<Known>>,
     wanted: VecDeque<usize>,
-    told: BTreeSet<(usize, String)>,
-    oldest_s: u32,
+    /// The number of the gap of each demand.
+    told: HashMap<(usize, String), usize>,
+    pub(super) oldest_s: u32,
 }
 
 /// A demand that is not met on some way.
 #[derive(Clone, Debug)]
 pub(in crate::check) struct Gap<'f> {
+    /// The flow of the state that demands.
+    pub(in crate::check) flow: &'f Flow,
     /// The state that demands.
     pub(in crate::check) state: &'f State,
     /// The level that is missing.
@@ -57,6 +60,8 @@ pub(in crate::check) struct Gap<'f> {
     pub(in crate::check) field: Option<(FieldName, Place)>,
     /// What is known there.
     pub(in crate::check) known: Known,
+    /// How many other ways lead there without it.
+    pub(in crate::check) others: usize,
     pub(super) arrival: usize,
 }
 
@@ -88,8 +93,11 @@ impl<'f> Walks<'f> {
     /// Walks from every flow in which calls begin.
     pub(in crate::check) fn of(subject: &Subject<'f>) -> Vec<Self> {
         let begins = subject.walks().filter(|walk| {
-            let returns = |state: &&State| matches!(state.kind, Kind::Return(_));
-            !walk.is_sub_flow() || !walk.flow.states.values().any(|state| returns(&state))
+            let returns = |state: &State| matches!(state.kind, Kind::Return(_));
+            // One with levels of its own may be dialled as well as called.
+            !walk.is_sub_flow()
+                || !walk.flow.levels.is_empty()
+                || !walk.flow.states.values().any(returns)
         });
         begins.map(|walk| Self::from(subject.flows, walk.flow)).collect()
     }
@@ -114,7 +122,7 @@ impl<'f> Walks<'f> {
             arrivals: Vec::new(),
             kept: HashMap::new(),
             wanted: VecDeque::new(),
-            told: BTreeSet::new(),
+            told: HashMap::new(),
             oldest_s: u32::try_from(longest.as_secs()).unwrap_or(NEVER - 2).saturating_add(1),
         };
         if let Some(place) = walks.number(start, &start.start) {
@@ -152,11 +160,16 @@ impl<'f> Walks<'f> {
         self.places.get(place).copied()
     }
 
+    /// Every state of every flow.
+    pub(super) fn states(&self) -> impl Iterator<Item = &(&'f Flow, &'f State)> {
+        self.places.iter()
+    }
+
     fn number(&self, flow: &'f Flow, state: &'f StateName) -> Option<usize> {
         self.numbers.get(&(&flow.name, state)).copied()
     }
 
-    fn level(&self, flow: &'f Flow, name: &LevelName) -> Option<&'f Level> {
+    pub(super) fn level(&self, flow: &'f Flow, name: &LevelName) -> Option<&'f Level> {
         self.start.levels.get(name).or_else(|| flow.levels.get(name))
     }
 
@@ -233,18 +246,30 @@ impl<'f> Walks<'f> {
     /// The caller is let in.
     fn inside(&mut self, from: usize, place: usize, stack: Stack, known: Known) {
         let Some((flow, state)) = self.state(place) else { return };
+        let mut heard = vec![known];
         for (field, at) in fields(state) {
             let name = self.start.disclose.get(&field).cloned();
             let level = name.as_ref().and_then(|name| self.level(flow, name));
-            if let (Some(name), Some(level)) = (name, level)
-                && !known.meets(level)
-            {
+            let (Some(name), Some(level)) = (name, level) else { continue };
+            if !known.meets(level) {
                 self.gap(from, (name, level), Some((field, at)), known);
-                if !matches!(state.kind, Kind::Branch(_)) {
+            }
+            // Who lacks the level is turned away; a branch goes on as if there were no field.
+            if !matches!(state.kind, Kind::Branch(_)) {
+                for known in heard.iter().filter(|known| !known.meets(level)).copied() {
                     self.deny(place, stack, known, from);
                 }
+                heard = heard.iter().flat_map(|known| known.if_met(level)).collect();
             }
         }
+        for known in heard {
+            self.follow_all(from, place, stack, known);
+        }
+    }
+
+    /// What the state itself does.
+    fn follow_all(&mut self, from: usize, place: usize, stack: Stack, known: Known) {
+        let Some((flow, state)) = self.state(place) else { return };
         match &state.kind {
             Kind::Call(call) => {
                 let Some(called) = self.flows.get(call.flow.as_str()) else { return };
@@ -301,11 +326,16 @@ impl<'f> Walks<'f> {
         known: Known,
     ) {
         let Some(place) = self.arrivals.get(arrival).map(|arrival| arrival.place) else { return };
-        let Some((_, state)) = self.state(place) else { return };
+        let Some((flow, state)) = self.state(place) else { return };
         let what = field.as_ref().map_or_else(String::new, |(field, _)| field.to_string());
-        if self.told.insert((place, what)) {
-            self.gaps.push(Gap { state, name, level, field, known, arrival });
+        if let Some(gap) = self.told.get(&(place, what.clone())) {
+            if let Some(gap) = self.gaps.get_mut(*gap) {
+                gap.others += 1;
+            }
+            return;
         }
+        self.told.insert((place, what), self.gaps.len());
+        self.gaps.push(Gap { flow, state, name, level, field, known, others: 0, arrival });
     }
 }
 

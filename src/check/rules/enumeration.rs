@@ -2,7 +2,8 @@
 //!
 //! Looked at are `found` and `unknown` of an `identify` that lead to different states, `failed` and
 //! `locked` of a proof that do, and an `identify` that asks for nothing where it knows the number that
-//! calls.
+//! calls. So is an `unavailable` that does not lead where the sending does: to an account that does not
+//! exist everything is sent, as far as anybody can hear. Who has proved anything may hear all of it.
 //!
 //! ## Why
 //!
@@ -34,8 +35,12 @@
 //! on = { found = "pin", unknown = "pin" }
 //! ```
 
+use std::collections::HashSet;
+
 use super::{Report, Rule, Subject};
+use crate::check::proof::Walks;
 use crate::diagnostic::Severity;
+use crate::flow::name::{FlowName, StateName};
 use crate::flow::outcome::Outcome;
 use crate::flow::state::Kind;
 
@@ -48,11 +53,20 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for (_, state) in subject.states() {
+    let strangers = strangers(subject);
+    for (walk, state) in subject.states() {
         let (one, other, what) = match &state.kind {
             Kind::Identify(_) => (Outcome::Found, Outcome::Unknown, "whether an account exists"),
-            Kind::GatherPin(_) | Kind::GatherPasscode(_) => {
+            _ if !strangers.contains(&(&walk.flow.name, &state.name)) => continue,
+            Kind::GatherPin(_) | Kind::GatherPasscode(_) | Kind::GatherServiceCode(_) => {
                 (Outcome::Failed, Outcome::Locked, "whether an account is locked")
+            }
+            Kind::SendSmsOtp(_) | Kind::SendLink(_) => {
+                (Outcome::Sent, Outcome::Unavailable, "that an account exists, without a telephone")
+            }
+            Kind::Callback(_) => {
+                let what = "that an account exists, without a telephone";
+                (Outcome::NoAnswer, Outcome::Unavailable, what)
             }
             _ => continue,
         };
@@ -63,7 +77,9 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             let finding = report
                 .finding(message, &second.place)
                 .label(format!("`{one}` leads elsewhere"), first.place.clone())
-                .help(format!("lead `{one}` and `{other}` the same way"));
+                .help(format!(
+                    "lead `{one}` and `{other}` the same way, or accept = [\"enumeration\"]"
+                ));
             report.add_at(state, finding);
         }
         if let Kind::Identify(identify) = &state.kind
@@ -75,4 +91,11 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             report.add_at(state, report.finding(message, &state.place).help(help));
         }
     }
+}
+
+/// The states that a caller gets to who has proved nothing.
+fn strangers<'f>(subject: &Subject<'f>) -> HashSet<(&'f FlowName, &'f StateName)> {
+    let arrivals = subject.proofs.iter().flat_map(Walks::arrivals);
+    let stranger = arrivals.filter(|(_, _, known)| known.facts().next().is_none());
+    stranger.map(|(flow, state, _)| (&flow.name, &state.name)).collect()
 }

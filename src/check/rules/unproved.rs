@@ -86,7 +86,15 @@ pub(super) fn complete(finding: Finding, walks: &Walks<'_>, gap: &Gap<'_>, fix: 
     } else {
         format!("`{}` asks for {}", gap.name, gap.level.formula.words())
     };
-    let help = format!("call script: {}\n{why}\n{fix}, or lead the edge elsewhere", script.line());
+    let others = match gap.others {
+        0 => String::new(),
+        1 => "\none other way leads there without it".into(),
+        others => format!("\n{others} other ways lead there without it"),
+    };
+    let script_lines = script.lines().join("\n");
+    let help = format!(
+        "a call that gets there:\n{script_lines}{others}\n{why}\n{fix}, or lead the edge elsewhere"
+    );
     match script.lost {
         Some(lost) => finding.label(lost.what, lost.place),
         None => finding,

@@ -181,6 +181,7 @@ fn setup(flows: &FlowSet, flow: &str, seed: u64) -> Setup {
         policy: Policy::default(),
         clock: default_clock(),
         seed,
+        unenforced: None,
     }
 }
 

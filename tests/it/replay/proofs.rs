@@ -145,6 +145,7 @@ async fn live(flows: &FlowSet, start: &str, seed: u64, wishes: &[Wish]) -> BTree
         policy: Policy::default(),
         clock: default_clock(),
         seed,
+        unenforced: None,
     });
     provider.ring(PhoneNumber::parse("+15005550099")).await.unwrap();
     let mut proved = BTreeSet::new();

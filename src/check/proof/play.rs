@@ -1,0 +1,475 @@
+//! A way as a call that can be played: who calls, what is on file, and what is keyed, turn by turn.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::inputs::{self, Inputs};
+use super::steps::dwell_s;
+use super::walk::{Arrival, By, Gap, Walks};
+use crate::flow::condition::Attestation;
+use crate::flow::edge::Label;
+use crate::flow::outcome::Outcome;
+use crate::flow::state::{Kind, Listen, State};
+use crate::flow::states::gather::{DateFormat, Gather, What};
+use crate::flow::states::identify::Identify;
+use crate::flow::states::menu::Menu;
+use crate::flow::states::transfer::{To, Transfer};
+use crate::flow::value::Value;
+use crate::limits;
+
+/// The mobile on file.
+const MOBILE: &str = "+15005550010";
+/// A telephone on file that gets no code and is not rung.
+const KNOWN_CALLER: &str = "+15005550077";
+/// A telephone of nobody.
+const STRANGER: &str = "+15005550099";
+/// What account numbers, PINs and codes are cut from.
+const ID_DIGITS: &str = "123456789012345678901234567890";
+const PIN_DIGITS: &str = "730915246813";
+const ID_LENGTH: u32 = 8;
+const PIN_LENGTH: u32 = 6;
+const PASSCODE: &str = "blue heron";
+/// Longer than any code is good for.
+const TOO_LONG: &str = "11m";
+/// A Monday, ten o'clock in New York.
+const BEGINS_S: i64 = 1_795_446_000;
+
+/// A call that shows a gap.
+#[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four things that are so or not, each on its own"
+)]
+pub(super) struct Play {
+    inputs: Inputs,
+    /// What happens, each as the lines of a turn.
+    turns: Vec<String>,
+    /// An earlier call, which leaves no message or attempt to this one.
+    earlier: Option<Vec<String>>,
+    caller_is_known: bool,
+    no_sms: bool,
+    no_ring: bool,
+    sends: u32,
+    sends_max: Option<u32>,
+    rings_max: Option<u32>,
+    entries: u32,
+    entries_max: Option<u32>,
+    soft_limit: Option<u32>,
+    pin_length: Option<u32>,
+    passcode_length: Option<u32>,
+    id_lengths: Vec<u32>,
+    undelivered: bool,
+}
+
+impl Play {
+    /// The call of a gap; `None`: no values were found with which its branches go this way.
+    pub(super) fn of(walks: &Walks<'_>, gap: &Gap<'_>) -> Option<Self> {
+        let way = walks.way(gap.arrival);
+        let begins = Timestamp::from_second(BEGINS_S).ok()?;
+        let inputs = inputs::choose(walks, &way, begins, &inputs::fields(walks))?;
+        let mut play = Self { inputs, turns: vec!["ring = true".into()], ..Self::default() };
+        play.look_ahead(walks, &way);
+        let waits = waits(walks, &way, gap);
+        for (step, (before, after)) in way.iter().zip(way.iter().skip(1)).enumerate() {
+            let wait = waits.get(step).copied().unwrap_or_default();
+            if wait > 0 {
+                play.turns.push(format!("wait = \"{wait}s\""));
+            }
+            play.step(walks, step + 1, before, after)?;
+        }
+        Some(play)
+    }
+
+    /// What must be so from the beginning.
+    fn look_ahead(&mut self, walks: &Walks<'_>, way: &[&Arrival<'_>]) {
+        for arrival in way {
+            let Some((_, state)) = walks.state(arrival.place) else { continue };
+            match &state.kind {
+                Kind::Identify(identify) => {
+                    let length = identify.digits.unwrap_or(ID_LENGTH);
+                    if !self.id_lengths.contains(&length) {
+                        self.id_lengths.push(length);
+                    }
+                }
+                Kind::GatherPin(pin) => self.pin_length = self.pin_length.or(pin.digits),
+                Kind::GatherPasscode(pass) => {
+                    self.passcode_length = self.passcode_length.or(pass.digits);
+                }
+                _ => {}
+            }
+            if let By::Edge(from, Label::Outcome(Outcome::Found), _) = &arrival.by
+                && let Some((_, State { kind: Kind::Identify(identify), .. })) = walks.state(*from)
+            {
+                self.caller_is_known |= identify.listen.is_none();
+            }
+        }
+    }
+
+    fn turn(&mut self, lines: impl Into<String>) {
+        self.turns.push(lines.into());
+    }
+
+    fn times(&mut self, times: u8, lines: &str) {
+        self.turns.extend(std::iter::repeat_n(lines.to_owned(), times.into()));
+    }
+
+    fn silent(&mut self, listen: &Listen) {
+        self.times(listen.tries, "silence = true");
+    }
+
+    fn digits(&mut self, digits: &str) {
+        self.turn(format!("digits = \"{digits}\""));
+    }
+
+    /// The same call until here, hung up: it has used up what this one then lacks.
+    fn after_another(&mut self, last: Option<&str>) {
+        let mut turns = self.turns.clone();
+        turns.extend(last.map(str::to_owned));
+        turns.push("hangup = true".into());
+        self.earlier = Some(turns);
+    }
+
+    fn step(
+        &mut self,
+        walks: &Walks<'_>,
+        number: usize,
+        before: &Arrival<'_>,
+        after: &Arrival<'_>,
+    ) -> Option<()> {
+        let By::Edge(from, label, _) = &after.by else { return Some(()) };
+        let (_, state) = walks.state(*from)?;
+        match (&state.kind, label) {
+            (_, Label::Outcome(Outcome::Denied) | Label::StepUp) => {}
+            (Kind::Menu(menu), label) => self.menu(menu, label),
+            (Kind::Gather(gather), Label::Outcome(outcome)) => {
+                self.gather(gather, outcome, number)?;
+            }
+            (Kind::Identify(identify), Label::Outcome(outcome)) => self.identify(identify, outcome),
+            (Kind::GatherPin(_) | Kind::GatherPasscode(_) | Kind::GatherServiceCode(_), _) => {
+                let Label::Outcome(outcome) = label else { return None };
+                self.secret(&state.kind, outcome);
+            }
+            (Kind::GatherOtp(otp), Label::Outcome(outcome)) => match outcome {
+                Outcome::Ok => self.turn("otp = \"last\""),
+                Outcome::Expired if !before.known.code => {}
+                Outcome::Expired => {
+                    self.turn(format!("wait = \"{TOO_LONG}\""));
+                    self.digits("000000");
+                }
+                Outcome::Undelivered if self.undelivered => {}
+                Outcome::Undelivered => {
+                    self.undelivered = true;
+                    self.turn("message_status = \"undelivered\"");
+                }
+                _ => self.silent(&otp.listen),
+            },
+            (Kind::SendSmsOtp(_) | Kind::SendLink(_), Label::Outcome(outcome)) => match outcome {
+                Outcome::Sent => {
+                    self.sends += 1;
+                    self.undelivered = false;
+                }
+                Outcome::Unavailable => self.no_sms = true,
+                _ => {
+                    self.sends_max = Some(self.sends.max(1));
+                    if self.sends == 0 {
+                        self.after_another(None);
+                    }
+                }
+            },
+            (Kind::Callback(callback), Label::Outcome(outcome)) => {
+                let real = before.known.real;
+                match outcome {
+                    Outcome::Ok => self.answered("said", 1),
+                    Outcome::Failed => self.answered("wrong", callback.tries),
+                    Outcome::NoAnswer if real => {
+                        self.turn("callback = \"no_answer\"");
+                        self.turn("poll = true");
+                    }
+                    Outcome::NoAnswer => {
+                        let ring_s = callback.ring.as_secs() + 1;
+                        self.turn(format!("wait = \"{ring_s}s\""));
+                        self.turn("poll = true");
+                    }
+                    Outcome::Unavailable => self.no_ring = true,
+                    _ => {
+                        self.rings_max = Some(1);
+                        self.after_another(None);
+                    }
+                }
+            }
+            (Kind::Transfer(transfer), Label::Outcome(outcome)) => self.transfer(transfer, outcome),
+            (Kind::Voicemail(_), Label::Outcome(outcome)) => {
+                self.turn(format!("recorded = {}", *outcome == Outcome::Ok));
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn menu(&mut self, menu: &Menu, label: &Label) {
+        match label {
+            Label::Key(key) => self.digits(&key.to_string()),
+            Label::Phrase(phrase) => self.turn(format!("speech = {}", quoted(phrase))),
+            Label::Outcome(Outcome::NoInput) => self.silent(&menu.listen),
+            _ if menu.keys.is_empty() => self.times(menu.listen.tries, "speech = \"mumble\""),
+            _ => {
+                let other = "1234567890".chars().find(|key| !menu.keys.contains_key(key));
+                match other {
+                    Some(key) => self.times(menu.listen.tries, &format!("digits = \"{key}\"")),
+                    None => self.stars(menu.listen.tries),
+                }
+            }
+        }
+    }
+
+    /// The star key so often that it counts as no entry.
+    fn stars(&mut self, tries: u8) {
+        self.times(tries.saturating_add(limits::REPEATS_MAX), "digits = \"*\"");
+    }
+
+    fn gather(&mut self, gather: &Gather, outcome: &Outcome, number: usize) -> Option<()> {
+        let tries = gather.listen.tries;
+        match outcome {
+            Outcome::Ok => {
+                let value = self.inputs.given.get(&number).cloned()?;
+                let lines = match (&gather.what, &value) {
+                    (What::Date(format), _) => {
+                        let keys = match format {
+                            DateFormat::Mmddyyyy => "12312026",
+                            DateFormat::Ddmmyyyy => "31122026",
+                            DateFormat::Yyyymmdd => "20261231",
+                        };
+                        format!("digits = \"{keys}\"")
+                    }
+                    (What::Speech, value) => format!("speech = {}", quoted(&value.words())),
+                    (_, value) => format!("digits = \"{}\"", value.words().replace('.', "*")),
+                };
+                self.turn(lines);
+            }
+            Outcome::NoInput => self.silent(&gather.listen),
+            _ => match &gather.what {
+                What::Speech => return None,
+                What::Digits(Some(1)) => self.stars(tries),
+                _ => self.times(tries, "digits = \"**\""),
+            },
+        }
+        Some(())
+    }
+
+    fn identify(&mut self, identify: &Identify, outcome: &Outcome) {
+        let Some(listen) = &identify.listen else { return };
+        let found = *outcome == Outcome::Found;
+        if found && identify.caller_id && self.caller_is_known {
+            return;
+        }
+        let length = identify.digits.unwrap_or(ID_LENGTH);
+        let digits = if found { cut(ID_DIGITS, length) } else { "9".repeat(length as usize) };
+        if identify.keys {
+            self.digits(&digits);
+        } else if identify.speech {
+            self.turn(format!("speech = \"{}\"", said(&digits)));
+        } else {
+            self.silent(listen);
+        }
+    }
+
+    fn secret(&mut self, kind: &Kind, outcome: &Outcome) {
+        let Some(listen) = kind.listen() else { return };
+        let wrong = match kind {
+            Kind::GatherPin(pin) => "1".repeat(pin.digits.unwrap_or(PIN_LENGTH) as usize),
+            Kind::GatherPasscode(pass) => "1".repeat(pass.digits.unwrap_or(PIN_LENGTH) as usize),
+            _ => "000000".into(),
+        };
+        match outcome {
+            Outcome::Ok => {
+                self.entries += 1;
+                match kind {
+                    Kind::GatherPin(_) => {
+                        let pin = cut(PIN_DIGITS, self.pin_length.unwrap_or(PIN_LENGTH));
+                        self.digits(&pin);
+                    }
+                    Kind::GatherPasscode(_) => match self.passcode_length {
+                        Some(length) => self.digits(&cut(PIN_DIGITS, length)),
+                        None => self.turn(format!("speech = \"{PASSCODE}\"")),
+                    },
+                    _ => self.turn("service_code = \"aal2\""),
+                }
+            }
+            Outcome::Locked => {
+                let wrong = format!("digits = \"{wrong}\"");
+                if listen.tries == 1 && self.entries == 0 {
+                    self.soft_limit = Some(1);
+                    self.after_another(Some(&wrong));
+                } else {
+                    self.entries_max = Some(self.entries.max(1));
+                }
+                self.times(listen.tries, &wrong);
+            }
+            _ => self.silent(listen),
+        }
+    }
+
+    fn answered(&mut self, code: &str, tries: u8) {
+        self.turn("callback = \"answered\"");
+        self.times(tries, &format!("callback_code = \"{code}\""));
+        self.turn("poll = true");
+    }
+
+    fn transfer(&mut self, transfer: &Transfer, outcome: &Outcome) {
+        if matches!(transfer.to, To::Queue(_) | To::Workflow(_)) {
+            let left = match outcome {
+                Outcome::Completed => "bridged",
+                Outcome::Busy => "queue-full",
+                Outcome::NoAnswer => "leave",
+                _ => "error",
+            };
+            return self.turn(format!("queue = \"{left}\""));
+        }
+        match outcome {
+            Outcome::Completed if transfer.whisper.is_some() => self.turn("whisper = \"accept\""),
+            Outcome::Declined => self.turn("whisper = \"decline\""),
+            _ => {}
+        }
+        let ended = match outcome {
+            Outcome::Completed | Outcome::Declined => "completed",
+            Outcome::Busy => "busy",
+            Outcome::NoAnswer => "no-answer",
+            _ => "failed",
+        };
+        self.turn(format!("dial = \"{ended}\""));
+    }
+
+    /// What there is before the turns: who calls, what is on file, and the turns themselves.
+    pub(super) fn write(&self, text: &mut String) {
+        // Writing into a text cannot fail.
+        let _ = self.try_write(text);
+    }
+
+    fn try_write(&self, text: &mut String) -> std::fmt::Result {
+        if let Some(begins) = self.inputs.begins {
+            writeln!(text, "clock = \"{begins}\"")?;
+        }
+        if let Some(attestation) = self.inputs.attestation {
+            let word = match attestation {
+                Attestation::A => "A",
+                Attestation::B => "B",
+                Attestation::C => "C",
+                Attestation::Failed => "failed",
+                Attestation::None => "none",
+            };
+            writeln!(text, "attestation = \"{word}\"")?;
+        }
+        let from = if self.caller_is_known { KNOWN_CALLER } else { STRANGER };
+        writeln!(text, "from = \"{from}\"\nopen = true")?;
+        for (section, key, value) in [
+            ("otp", "sends_per_10min", self.sends_max),
+            ("callback", "per_account_h", self.rings_max),
+            ("pin", "per_call", self.entries_max),
+            ("pin", "soft_limit", self.soft_limit),
+        ] {
+            if let Some(value) = value {
+                writeln!(text, "\n[policy.{section}]\n{key} = {value}")?;
+            }
+        }
+        if self.no_ring && !self.no_sms {
+            writeln!(text, "\n[policy.contact]\nvoice_line_types = [\"landline\"]")?;
+        }
+        let lengths = if self.id_lengths.is_empty() { &[ID_LENGTH][..] } else { &self.id_lengths };
+        for (index, length) in lengths.iter().enumerate() {
+            self.write_account(text, *length, index == 0)?;
+        }
+        let calls = self.earlier.iter().chain([&self.turns]);
+        for turn in calls.flatten() {
+            writeln!(text, "\n[[turn]]\n{turn}")?;
+        }
+        Ok(())
+    }
+
+    fn write_account(&self, text: &mut String, id: u32, is_first: bool) -> std::fmt::Result {
+        writeln!(text, "\n[[accounts]]\nid = \"{}\"", cut(ID_DIGITS, id))?;
+        writeln!(text, "pin = \"{}\"", cut(PIN_DIGITS, self.pin_length.unwrap_or(PIN_LENGTH)))?;
+        let passcode = self.passcode_length.map(|length| cut(PIN_DIGITS, length));
+        writeln!(text, "passcode = \"{}\"", passcode.as_deref().unwrap_or(PASSCODE))?;
+        let mut phones = Vec::new();
+        if !self.no_sms || !self.no_ring {
+            let line = if self.no_sms { "landline" } else { "mobile" };
+            phones.push((MOBILE, line));
+        }
+        if is_first {
+            phones.push((KNOWN_CALLER, "voip"));
+        }
+        let phone = |(number, line): &(&str, &str)| {
+            format!("{{ number = \"{number}\", line = \"{line}\", since = \"2024-01-01\" }}")
+        };
+        let phones: Vec<_> = phones.iter().map(phone).collect();
+        writeln!(text, "phones = [{}]", phones.join(", "))?;
+        let field = |(name, value): (&crate::flow::name::FieldName, &Value)| match value {
+            Value::Text(value) => format!("{name} = {}", quoted(value)),
+            Value::Number(number) if number.fract() == 0.0 => format!("{name} = {number:.1}"),
+            value => format!("{name} = {}", value.words()),
+        };
+        let fields: Vec<_> = self.inputs.fields.iter().map(field).collect();
+        if !fields.is_empty() {
+            writeln!(text, "fields = {{ {} }}", fields.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Seconds to wait before each step, so that a proof that may be too old is.
+fn waits(walks: &Walks<'_>, way: &[&Arrival<'_>], gap: &Gap<'_>) -> Vec<u64> {
+    let mut waits = vec![0; way.len()];
+    if gap.known.meets(gap.level) || !gap.known.meets_but_for_age(gap.level) {
+        return waits;
+    }
+    let within_s = gap.level.within.map_or(0, |within| within.as_secs());
+    let mut left = within_s + 1;
+    for (step, before) in way.iter().enumerate().rev().skip(1) {
+        let Some((_, state)) = walks.state(before.place) else { continue };
+        let waits_there = state.kind.listen().is_some()
+            || matches!(state.kind, Kind::Transfer(_) | Kind::Voicemail(_));
+        if waits_there && let Some(wait) = waits.get_mut(step) {
+            let most = u64::from(dwell_s(&state.kind)) + u64::from(before.known.said_s());
+            *wait = left.min(most);
+            left -= *wait;
+        }
+    }
+    waits
+}
+
+fn cut(digits: &str, length: u32) -> String {
+    digits.chars().cycle().take(length as usize).collect()
+}
+
+fn said(digits: &str) -> String {
+    let word = |digit: char| match digit {
+        '1' => "one",
+        '2' => "two",
+        '3' => "three",
+        '4' => "four",
+        '5' => "five",
+        '6' => "six",
+        '7' => "seven",
+        '8' => "eight",
+        '9' => "nine",
+        _ => "zero",
+    };
+    digits.chars().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,124 @@
+//! Every alarm is a call: the script of each hole is played on the engine itself, with that one demand
+//! let pass, and comes to the state that it should not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use callgate::check::{check_sources, examples};
+use callgate::diagnostic::Sources;
+use callgate::replay::{Transcript, run};
+use tokio::runtime::Builder;
+
+fn bad_flows() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows/bad");
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_none_or(|extension| extension != "expected"));
+    paths.sort();
+    paths
+}
+
+fn load(path: &Path) -> Sources {
+    let files = if path.is_dir() {
+        fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect()
+    } else {
+        vec![path.to_owned()]
+    };
+    let mut sources = Sources::default();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "toml")) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        sources.add(name, fs::read_to_string(file).unwrap());
+    }
+    sources
+}
+
+/// What keeps an example from showing its hole.
+fn broken(sources: &Sources) -> (usize, Vec<String>) {
+    let (flows, findings) = check_sources(sources);
+    let unproved = ["unproved", "disclosed-too-early"];
+    let alarms = findings.iter().filter(|f| unproved.contains(&f.code)).count();
+    if alarms == 0 {
+        return (0, Vec::new());
+    }
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut broken = Vec::new();
+    let examples = examples(&flows);
+    assert!(examples.len() >= alarms, "an alarm without a call");
+    for example in &examples {
+        let Some(text) = &example.transcript else {
+            broken.push(format!("{}: no inputs were found", example.name));
+            continue;
+        };
+        let (transcript, findings) = Transcript::read(&example.name, text);
+        let Some(transcript) = transcript else {
+            broken.push(format!("{}: {findings:?}\n{text}", example.name));
+            continue;
+        };
+        let report = runtime.block_on(run(&transcript, &flows));
+        let hop = |hop: &callgate::engine::turn::Hop| {
+            (hop.at.flow.clone(), hop.at.state.clone()) == example.at
+        };
+        let lapses = report.differences.iter().filter(|difference| difference.key.is_none());
+        let lapses: Vec<_> = lapses.map(|difference| difference.message.clone()).collect();
+        if !lapses.is_empty() || !report.hops.iter().any(hop) {
+            broken.push(format!("{}: {lapses:?}\n{text}", example.name));
+        }
+    }
+    (examples.len(), broken)
+}
+
+#[test]
+fn every_alarm_of_a_bad_flow_is_a_call_that_gets_there() {
+    let mut shown = 0;
+    let mut failed = Vec::new();
+    for path in bad_flows() {
+        let (count, broken) = broken(&load(&path));
+        shown += count;
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        failed.extend(broken.into_iter().map(|why| format!("{name}: {why}")));
+    }
+    assert_eq!(failed, [""; 0], "of {shown}: {}", failed.join("\n"));
+    assert_eq!(shown, 14, "holes in the bad flows");
+}
+
+fn callgate(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn holes_are_written_and_replayed_and_nothing_is_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let flows = folder.path().join("flows");
+    fs::create_dir(&flows).unwrap();
+    let bad =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows/bad/unproved-too-old.toml");
+    fs::copy(bad, flows.join("slow.toml")).unwrap();
+    let (flows, holes) = (flows.to_str().unwrap(), folder.path().join("holes"));
+    let holes = holes.to_str().unwrap();
+    let check = ["check", flows, "--write-fixtures", holes];
+    let (code, said) = callgate(&check);
+    assert!(code == Some(1) && said.contains("1 transcript written"), "{said}");
+    let file = Path::new(holes).join("slow.card.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("Your card is on its way."), "the hole is heard:\n{text}");
+    let replay = ["replay", holes, "--flows", flows];
+    assert_eq!(callgate(&replay).0, Some(0));
+
+    fs::write(&file, text.replace("card is", "cat is")).unwrap();
+    assert_eq!(callgate(&replay).0, Some(1), "what comes back is held to what is written");
+    let (code, said) = callgate(&check);
+    assert!(code == Some(2) && said.contains("--force writes over it"), "{said}");
+    assert!(fs::read_to_string(&file).unwrap().contains("cat is"), "it is left as it is");
+    let (code, _) = callgate(&[&check[..], &["--force"]].concat());
+    assert!(code == Some(1) && fs::read_to_string(&file).unwrap() == text);
+
+    // With the hole mended, the same call does not get there.
+    let flow = Path::new(flows).join("slow.toml");
+    let mended = fs::read_to_string(&flow).unwrap().replace("within = \"1m\"", "within = \"9m\"");
+    fs::write(&flow, mended).unwrap();
+    let (code, said) = callgate(&replay);
+    assert!(code == Some(1) && said.contains("no call comes to `card`"), "{said}");
+}
