@@ -1,3 +1,8 @@
 //! That the checker is right: what it alarms of happens, and what it does not alarm of does not.
 
+mod explore;
 mod holes;
+mod mutation;
+mod random;
+mod soundness;
+mod world;

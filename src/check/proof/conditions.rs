@@ -3,7 +3,7 @@
 use super::known::Known;
 use crate::flow::condition::Condition;
 use crate::flow::level::Level;
-use crate::flow::name::LevelName;
+use crate::flow::name::{FieldName, LevelName};
 
 /// What may be known where a condition holds, and where it does not.
 pub(super) struct Split {
@@ -11,16 +11,20 @@ pub(super) struct Split {
     pub(super) fails: Vec<Known>,
 }
 
+/// Where a call finds its levels.
+pub(super) struct Levels<'a, 'l> {
+    /// By name.
+    pub(super) named: &'a dyn Fn(&LevelName) -> Option<&'l Level>,
+    /// Those under which fields are disclosed.
+    pub(super) of_field: &'a dyn Fn(&FieldName) -> Option<&'l Level>,
+}
+
 /// Splits what is known at a condition.
-pub(super) fn split<'l>(
-    condition: &Condition,
-    known: Known,
-    level: &dyn Fn(&LevelName) -> Option<&'l Level>,
-) -> Split {
+pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>) -> Split {
     match condition {
         Condition::Fact(fact) if known.has(*fact) => Split { holds: vec![known], fails: vec![] },
         Condition::Fact(_) => Split { holds: vec![], fails: vec![known] },
-        Condition::Level(name, _) => match level(name) {
+        Condition::Level(name, _) => match (levels.named)(name) {
             Some(level) => Split {
                 holds: known.if_met(level),
                 fails: if known.meets(level) { vec![] } else { vec![known] },
@@ -28,14 +32,14 @@ pub(super) fn split<'l>(
             None => Split { holds: vec![], fails: vec![known] },
         },
         Condition::Not(inner) => {
-            let Split { holds, fails } = split(inner, known, level);
+            let Split { holds, fails } = split(inner, known, levels);
             Split { holds: fails, fails: holds }
         }
         Condition::All(parts) => {
             let mut all = Split { holds: vec![known], fails: vec![] };
             for part in parts {
                 for known in std::mem::take(&mut all.holds) {
-                    let one = split(part, known, level);
+                    let one = split(part, known, levels);
                     all.holds.extend(one.holds);
                     all.fails.extend(one.fails);
                 }
@@ -46,7 +50,7 @@ pub(super) fn split<'l>(
             let mut any = Split { holds: vec![], fails: vec![known] };
             for part in parts {
                 for known in std::mem::take(&mut any.fails) {
-                    let one = split(part, known, level);
+                    let one = split(part, known, levels);
                     any.holds.extend(one.holds);
                     any.fails.extend(one.fails);
                 }
@@ -57,9 +61,19 @@ pub(super) fn split<'l>(
             let (holds, fails) = known.attested(*attestation);
             Split { holds: holds.into_iter().collect(), fails: fails.into_iter().collect() }
         }
-        Condition::Variable(..)
-        | Condition::Field(..)
-        | Condition::Open(..)
-        | Condition::Time(_) => Split { holds: vec![known], fails: vec![known] },
+        // Who lacks its level finds no field.
+        Condition::Field(name, test, _) => {
+            let level = (levels.of_field)(name);
+            let reads = level.map(|level| known.if_met(level)).unwrap_or_default();
+            let mut split = Split { holds: reads.clone(), fails: reads };
+            if !level.is_some_and(|level| known.meets(level)) {
+                let without = if test.passes(None) { &mut split.holds } else { &mut split.fails };
+                without.push(known);
+            }
+            split
+        }
+        Condition::Variable(..) | Condition::Open(..) | Condition::Time(_) => {
+            Split { holds: vec![known], fails: vec![known] }
+        }
     }
 }

@@ -13,7 +13,7 @@ pub(in crate::check) struct Known {
     /// By [`Fact::ALL`].
     ages_s: [u32; Fact::ALL.len()],
     /// An account on file is claimed: without one nothing can be proved.
-    pub(super) real: bool,
+    pub(in crate::check) real: bool,
     /// A code was sent, and has not been used.
     pub(super) code: bool,
     /// The message and the call went to different telephones.

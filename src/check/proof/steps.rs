@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::conditions::{Split, split};
+use super::conditions::{Levels, Split, split};
 use super::known::Known;
 use crate::flow::edge::Label;
-use crate::flow::level::{Fact, Level};
-use crate::flow::name::LevelName;
+use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::{Piece, Prompt};
 use crate::flow::state::{Kind, Listen, State, Target};
@@ -30,11 +29,11 @@ pub(super) struct Way<'f> {
 
 /// The ways out of a state that was entered with this known, those of `requires`, `call` and `return`
 /// left out.
-pub(super) fn ways<'f, 'l>(
+pub(super) fn ways<'f>(
     state: &'f State,
     known: Known,
     oldest_s: u32,
-    level: &dyn Fn(&LevelName) -> Option<&'l Level>,
+    levels: &Levels<'_, '_>,
 ) -> Vec<Way<'f>> {
     match &state.kind {
         Kind::Branch(branch) => {
@@ -42,7 +41,7 @@ pub(super) fn ways<'f, 'l>(
             let mut rest = vec![known];
             for (number, case) in branch.cases.iter().enumerate() {
                 for known in std::mem::take(&mut rest) {
-                    let Split { holds, fails } = split(&case.when, known, level);
+                    let Split { holds, fails } = split(&case.when, known, levels);
                     let way = |known| Way { label: Label::Case(number), to: &case.next, known };
                     ways.extend(holds.into_iter().map(way));
                     rest.extend(fails);

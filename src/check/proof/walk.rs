@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::conditions::Levels;
 use super::known::{Known, NEVER};
 use super::stacks::{Frame, Stack, Stacks};
 use super::steps::ways;
@@ -173,6 +174,11 @@ impl<'f> Walks<'f> {
         self.start.levels.get(name).or_else(|| flow.levels.get(name))
     }
 
+    /// The level under which a field is disclosed.
+    pub(super) fn level_of(&self, flow: &'f Flow, field: &FieldName) -> Option<&'f Level> {
+        self.level(flow, self.start.disclose.get(field)?)
+    }
+
     fn arrive(
         &mut self,
         place: usize,
@@ -284,7 +290,10 @@ impl<'f> Walks<'f> {
                 self.come_back(from, stack, known, outcome);
             }
             _ => {
-                let all = ways(state, known, self.oldest_s, &|name| self.level(flow, name));
+                let named = |name: &LevelName| self.level(flow, name);
+                let of_field = |field: &FieldName| self.level_of(flow, field);
+                let levels = Levels { named: &named, of_field: &of_field };
+                let all = ways(state, known, self.oldest_s, &levels);
                 for way in all {
                     self.follow(place, stack, way.known, from, (way.label, way.to));
                 }

@@ -93,9 +93,9 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// The states that a caller gets to who has proved nothing.
+/// The states that a caller gets to who claims a customer and has proved nothing.
 fn strangers<'f>(subject: &Subject<'f>) -> HashSet<(&'f FlowName, &'f StateName)> {
     let arrivals = subject.proofs.iter().flat_map(Walks::arrivals);
-    let stranger = arrivals.filter(|(_, _, known)| known.facts().next().is_none());
+    let stranger = arrivals.filter(|(_, _, known)| known.real && known.facts().next().is_none());
     stranger.map(|(flow, state, _)| (&flow.name, &state.name)).collect()
 }

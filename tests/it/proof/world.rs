@@ -1,0 +1,457 @@
+//! The engine with a world around it that is a plain value: what may happen next is a list of moves, so
+//! that a call can be walked at random, or every call looked at.
+//!
+//! Entries say by their first digit what becomes of them: 7 is right, 8 is right by one factor, 9 finds
+//! the account locked, anything else is wrong. Account numbers that begin with 1 are customers'.
+
+use std::collections::BTreeSet;
+
+use callgate::engine::account::{Account, Line, Phone};
+use callgate::engine::call::{Call, Phase, Position, Role};
+use callgate::engine::effect::Effect;
+use callgate::engine::event::{AnsweredBy, DialStatus, Event, Heard, LegStatus, QueueResult, Ring};
+use callgate::engine::id::{CallId, LegId, Sid, TurnId};
+use callgate::engine::policy::Policy;
+use callgate::engine::question::{Answer, Question, Verdict};
+use callgate::engine::turn::{Entry, Moment, Remark, Step};
+use callgate::engine::{Setting, step};
+use callgate::flow::FlowSet;
+use callgate::flow::condition::{Attestation, Condition};
+use callgate::flow::state::Kind;
+use callgate::flow::template::Use;
+use callgate::phone::PhoneNumber;
+use callgate::replay::default_clock;
+use callgate::replay::telephone::Doing;
+use callgate::secret::Secret;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+const MOBILE: &str = "+15005550010";
+
+/// What stays the same while calls are made.
+pub(super) struct World {
+    pub(super) flows: FlowSet,
+    pub(super) start: String,
+    policy: Policy,
+    account: Account,
+}
+
+/// A call and the time.
+#[derive(Clone)]
+pub(super) struct Scene {
+    pub(super) call: Call,
+    pub(super) now: Timestamp,
+}
+
+/// What the world is like while a move is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    Well,
+    NoPhone,
+    LandlineAlone,
+    Spent,
+}
+
+pub(super) const MOODS: [Mood; 4] = [Mood::Well, Mood::NoPhone, Mood::LandlineAlone, Mood::Spent];
+
+/// Something that happens.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Move {
+    Keys(String),
+    Says(String),
+    Silence,
+    /// Time passes, so many seconds.
+    Wait(i64),
+    Undelivered,
+    Dial(DialStatus),
+    Whisper(&'static str),
+    Queue(QueueResult),
+    Recorded(bool),
+    /// The waiting leg asks again.
+    Poll,
+    Answered(AnsweredBy),
+    CallbackKeys(&'static str),
+    Status(Role, LegStatus),
+    NotPlaced,
+}
+
+/// What came of a move.
+pub(super) struct Came {
+    pub(super) scene: Scene,
+    pub(super) entry: Entry,
+    /// Where the call stood before.
+    pub(super) before: Option<Position>,
+    /// Whether the world's mood was asked about.
+    pub(super) moody: bool,
+}
+
+impl World {
+    pub(super) fn new(flows: &FlowSet, start: &str) -> Self {
+        let since = "2024-01-01".parse().unwrap();
+        let phone =
+            |number, line| Phone { number: PhoneNumber::parse(number).unwrap(), line, since };
+        let value = |field: &str| {
+            let number = field.contains("balance") || field.contains("sum");
+            let date = field.contains("visit") || field.contains("payment");
+            serde_json::from_value(if number {
+                serde_json::json!(12.5)
+            } else if date {
+                serde_json::json!("2026-12-03")
+            } else {
+                serde_json::json!("Ada")
+            })
+            .unwrap()
+        };
+        let disclosed = flows.iter().flat_map(|flow| flow.disclose.keys());
+        let fields = disclosed.map(|field| (field.to_string(), value(field.as_str()))).collect();
+        let account = Account {
+            id: Secret::new("12345678"),
+            locale: None,
+            phones: vec![phone(MOBILE, Line::Mobile), phone("+15005550011", Line::Landline)],
+            fields,
+        };
+        let mut policy = Policy::default();
+        policy.pin.per_call = u8::MAX;
+        policy.otp.checks = u8::MAX;
+        policy.otp.resend_backoff_s = vec![0];
+        Self { flows: flows.clone(), start: start.to_owned(), policy, account }
+    }
+
+    fn account(&self, mood: Mood) -> Answer {
+        let mut account = self.account.clone();
+        match mood {
+            Mood::NoPhone => account.phones.clear(),
+            Mood::LandlineAlone => account.phones.retain(|phone| phone.line == Line::Landline),
+            Mood::Well | Mood::Spent => {}
+        }
+        Answer::Account(Some(Box::new(account)))
+    }
+
+    fn answer(&self, question: &Question, mood: Mood) -> Answer {
+        match question {
+            Question::FindByPhone(number) if number.as_e164() == MOBILE => self.account(mood),
+            Question::FindByPhone(_) => Answer::Account(None),
+            Question::FindById(id) if id.expose().starts_with('1') => self.account(mood),
+            Question::FindById(_) => Answer::Account(None),
+            Question::Verify(verify) => {
+                Answer::Verdict(match verify.entry.expose().chars().next() {
+                    Some('7') => Verdict::Right,
+                    Some('8') => Verdict::RightByOneFactor,
+                    Some('9') => Verdict::Locked,
+                    _ => Verdict::Wrong,
+                })
+            }
+            Question::FreshCode { digits, .. } => Answer::Code {
+                code: Secret::new("7".repeat(*digits as usize)),
+                hash: "the code".into(),
+            },
+            Question::Spend { .. } => Answer::Spent(mood != Mood::Spent),
+        }
+    }
+
+    fn run(&self, call: Option<&Call>, event: &Event, now: Timestamp, mood: Mood) -> Option<Came> {
+        let turns = call.map_or(0, |call| call.turns);
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&turns.to_be_bytes());
+        let moment = Moment { now, turn: TurnId(Uuid::from_u128(u128::from(turns) + 1)), seed };
+        let setting = Setting {
+            flows: &self.flows,
+            edition: "this",
+            policy: &self.policy,
+            fallback_number: None,
+            unenforced: None,
+        };
+        let (mut answers, mut moody) = (Vec::new(), false);
+        loop {
+            match step(setting, call, event, &moment, &answers)? {
+                Step::Ask(question) => {
+                    moody |= matches!(*question, Question::Spend { .. } | Question::FindById(_));
+                    answers.push(self.answer(&question, mood));
+                }
+                Step::Turn(turn) => {
+                    let mut scene = Scene { call: turn.call, now };
+                    let placed = turn.effects.iter().find_map(|(id, effect)| match effect {
+                        Effect::PlaceCall(place) => Some((*id, place.leg)),
+                        _ => None,
+                    });
+                    if let Some((effect, leg)) = placed {
+                        let event = Event::Placed { effect, leg, sid: sid(leg) };
+                        if let Some(came) = self.run(Some(&scene.call), &event, now, mood) {
+                            scene = came.scene;
+                        }
+                    }
+                    let before = call.map(|call| call.at.clone());
+                    return Some(Came { scene, entry: turn.entry, before, moody });
+                }
+            }
+        }
+    }
+
+    fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let states = self.flows.iter().flat_map(|flow| flow.states.values());
+        states.flat_map(|state| match &state.kind {
+            Kind::Branch(branch) => branch.cases.iter().flat_map(|case| case.when.walk()).collect(),
+            _ => Vec::new(),
+        })
+    }
+
+    /// Whether anything depends on what the network says of a number.
+    pub(super) fn asks_attestation(&self) -> bool {
+        self.conditions().any(|condition| matches!(condition, Condition::Attestation(_)))
+    }
+
+    /// Whether anything depends on the number shown.
+    pub(super) fn asks_caller_id(&self) -> bool {
+        let mut states = self.flows.iter().flat_map(|flow| flow.states.values());
+        states.any(|state| match &state.kind {
+            Kind::Identify(identify) => identify.caller_id,
+            kind => matches!(kind, Kind::Callback(_)),
+        })
+    }
+
+    /// For how many seconds a proof is fresh, the least first.
+    pub(super) fn fresh_s(&self) -> BTreeSet<i64> {
+        let levels = self.flows.iter().flat_map(|flow| flow.levels.values());
+        let within = levels.filter_map(|level| level.within);
+        within.map(|within| i64::try_from(within.as_secs()).unwrap()).collect()
+    }
+
+    /// Somebody rings.
+    pub(super) fn ring(&self, known: bool, attestation: Attestation, mood: Mood) -> Came {
+        let sid = sid(LegId::INBOUND);
+        let ring = Ring {
+            call: CallId::of("AC", &sid),
+            sid,
+            flow: self.start.clone(),
+            line: "+15005550006".into(),
+            from: if known { PhoneNumber::parse(MOBILE) } else { None },
+            attestation,
+            forwarded: false,
+        };
+        self.run(None, &Event::Ring(ring), default_clock(), mood).unwrap()
+    }
+
+    /// Makes a move; `None`: it means nothing to the call.
+    pub(super) fn go(&self, scene: &Scene, made: &Move, mood: Mood) -> Option<Came> {
+        let call = &scene.call;
+        let heard = |leg: LegId, heard: Heard| {
+            let of = call.leg(leg)?;
+            let sid = of.sid.clone().unwrap_or_else(|| sid(leg));
+            Some(Event::Heard { leg, nonce: of.expected, sid, heard: Box::new(heard) })
+        };
+        let keys = |keys: &str| Heard { digits: Secret::new(keys), ..Heard::default() };
+        let speaking = call.speaking;
+        let callback = call.legs.iter().rfind(|leg| leg.role == Role::Callback).map(|leg| leg.id);
+        let event = match made {
+            Move::Wait(seconds) => {
+                let now = scene.now + SignedDuration::from_secs(*seconds);
+                let event = Event::Deadline;
+                let due = call.ringing.as_ref().is_some_and(|ringing| match ringing.phase {
+                    Phase::HangUpFirst | Phase::Ringing => now >= ringing.ring_until,
+                    _ => now >= ringing.expires,
+                });
+                if due {
+                    return self.run(Some(call), &event, now, mood);
+                }
+                return Some(Came {
+                    scene: Scene { call: call.clone(), now },
+                    entry: nothing(now),
+                    before: None,
+                    moody: false,
+                });
+            }
+            Move::Keys(entry) => heard(speaking, keys(entry))?,
+            Move::Says(said) => {
+                heard(speaking, Heard { speech: Secret::new(said.as_str()), ..Heard::default() })?
+            }
+            Move::Silence | Move::Poll => heard(speaking, Heard::default())?,
+            Move::Dial(status) => {
+                heard(speaking, Heard { dial: Some(*status), ..Heard::default() })?
+            }
+            Move::Queue(result) => {
+                heard(speaking, Heard { queue: Some(*result), ..Heard::default() })?
+            }
+            Move::Recorded(recorded) => {
+                heard(speaking, Heard { recorded: *recorded, ..Heard::default() })?
+            }
+            Move::Whisper(key) => {
+                let leg = call.legs.iter().rfind(|leg| leg.role == Role::Whisper)?.id;
+                heard(leg, keys(key))?
+            }
+            Move::Undelivered => Event::Undelivered { effect: call.code.as_ref()?.effect? },
+            Move::Answered(by) => {
+                heard(callback?, Heard { answered_by: Some(*by), ..Heard::default() })?
+            }
+            Move::CallbackKeys(entry) => heard(callback?, keys(entry))?,
+            Move::Status(Role::Callback, status) => {
+                Event::LegStatus { leg: callback?, sid: sid(callback?), status: *status }
+            }
+            Move::Status(_, status) => {
+                let sid = call.leg(speaking)?.sid.clone()?;
+                Event::LegStatus { leg: speaking, sid, status: *status }
+            }
+            Move::NotPlaced => {
+                let leg = call.leg(callback?)?;
+                Event::NotPlaced { effect: leg.effect?, leg: leg.id }
+            }
+        };
+        self.run(Some(call), &event, scene.now, mood)
+    }
+
+    /// What may happen next.
+    pub(super) fn moves(&self, scene: &Scene) -> Vec<Move> {
+        let call = &scene.call;
+        if call.end.is_some() {
+            return Vec::new();
+        }
+        let state =
+            self.flows.get(call.at.flow.as_str()).and_then(|flow| flow.state(&call.at.state));
+        let Some(state) = state else { return Vec::new() };
+        let Some(leg) = call.leg(call.speaking) else { return Vec::new() };
+        let mut moves = Vec::new();
+        match Doing::after(&leg.present, leg.role) {
+            Doing::Listens(gather) => listening(&state.kind, gather.digits, &mut moves),
+            Doing::Records(_) => moves.extend([true, false].map(Move::Recorded)),
+            Doing::Dials(_) => {
+                use DialStatus::{Answered, Busy, Completed, Failed, NoAnswer};
+                moves.extend([Completed, Answered, Busy, NoAnswer, Failed].map(Move::Dial));
+                moves.extend(["", "1", "2"].map(Move::Whisper));
+            }
+            Doing::Queues(_) => {
+                use QueueResult::{Bridged, Error, Full, Left};
+                moves.extend([Bridged, Full, Left, Error].map(Move::Queue));
+            }
+            Doing::Waits(..) => moves.push(Move::Poll),
+            Doing::Over => moves.push(Move::Status(Role::Inbound, LegStatus::Completed)),
+            Doing::Rings(_) | Doing::Talks => {}
+        }
+        if let Some(ringing) = &call.ringing {
+            moves.extend([AnsweredBy::Human, AnsweredBy::Machine].map(Move::Answered));
+            moves.extend(["777777", "000000", "999999"].map(Move::CallbackKeys));
+            moves.extend(
+                [LegStatus::NoAnswer, LegStatus::Completed]
+                    .map(|s| Move::Status(Role::Callback, s)),
+            );
+            moves.push(Move::Wait(61));
+            if ringing.leg.is_some() {
+                moves.extend([Move::Status(Role::Inbound, LegStatus::Completed), Move::NotPlaced]);
+            }
+        }
+        if matches!(state.kind, Kind::GatherOtp(_)) {
+            moves.extend([Move::Undelivered, Move::Wait(601)]);
+        }
+        moves
+    }
+
+    /// The states whose demands the engine had to refuse in a turn, and whatever it could not do.
+    pub(super) fn refusals(&self, came: &Came) -> (Vec<Position>, Vec<Remark>) {
+        let call = &came.scene.call;
+        let level = |at: &Position, name| {
+            let own = self.flows.get(&self.start).and_then(|flow| flow.levels.get(name));
+            own.or_else(|| self.flows.get(at.flow.as_str())?.levels.get(name))
+        };
+        let met = |at: &Position, name| {
+            level(at, name).is_some_and(|level| level.is_met(&call.facts, came.scene.now))
+        };
+        let mut refused = Vec::new();
+        for hop in &came.entry.hops {
+            let flow = self.flows.get(hop.at.flow.as_str()).unwrap();
+            let state = flow.state(&hop.at.state).unwrap();
+            let denied = hop.outcome.as_ref().is_some_and(|outcome| outcome.as_str() == "denied");
+            // Who comes back from a step-up without the level is turned away, as it is written.
+            let stepped = state.step_up.is_some()
+                && state.requires.as_ref().is_some_and(|(name, _)| !met(&hop.at, name));
+            let disclose = &self.flows.get(&self.start).unwrap().disclose;
+            let early = |field| disclose.get(field).is_some_and(|name| !met(&hop.at, name));
+            let asked = match &state.kind {
+                Kind::Branch(branch) => {
+                    branch.cases.iter().flat_map(|case| case.when.walk()).any(|condition| {
+                        match condition {
+                            Condition::Field(field, ..) => early(field),
+                            _ => false,
+                        }
+                    })
+                }
+                _ => false,
+            };
+            let inside = state.requires.as_ref().is_none_or(|(name, _)| met(&hop.at, name));
+            if (denied && !stepped) || (asked && inside) {
+                refused.push(hop.at.clone());
+            }
+        }
+        let mut faults = came.entry.remarks.clone();
+        if faults.contains(&Remark::Withheld) {
+            refused.extend(came.entry.hops.last().map(|hop| hop.at.clone()));
+            faults.retain(|remark| *remark != Remark::Withheld);
+        }
+        faults.retain(|remark| *remark != Remark::TooManyTurns);
+        (refused, faults)
+    }
+}
+
+/// The fields that a state says, sends or keeps.
+pub(super) fn fields(state: &callgate::flow::state::State) -> Vec<String> {
+    let mut uses: Vec<_> =
+        state.prompts().into_iter().flat_map(callgate::flow::prompt::Prompt::uses).collect();
+    if let Kind::Set(set) = &state.kind {
+        for value in &set.values {
+            if let callgate::flow::states::set::Assigned::Text(template) = &value.to {
+                uses.extend(&template.uses);
+            }
+        }
+    }
+    let field = |used: &&Use| match used {
+        Use::Field(field) => Some(field.to_string()),
+        _ => None,
+    };
+    uses.iter().filter_map(field).collect()
+}
+
+fn listening(kind: &Kind, digits: Option<u32>, moves: &mut Vec<Move>) {
+    let entry = |first: &str, length: usize| Move::Keys(first.repeat(length));
+    moves.push(Move::Silence);
+    match kind {
+        Kind::Menu(menu) => {
+            moves.extend(menu.keys.keys().map(|key| Move::Keys(key.to_string())));
+            moves.extend(menu.phrases.keys().map(|phrase| Move::Says(phrase.clone())));
+            let other = "1234567890".chars().find(|key| !menu.keys.contains_key(key));
+            moves.extend(other.map(|key| Move::Keys(key.to_string())));
+        }
+        Kind::Gather(_) => {
+            let length = digits.unwrap_or(3) as usize;
+            moves.extend(["1", "9"].map(|first| entry(first, length)));
+            moves.extend([Move::Keys("**".into()), Move::Says("something".into())]);
+        }
+        Kind::Identify(_) => {
+            let length = digits.unwrap_or(8) as usize;
+            moves.extend(["1", "2"].map(|first| entry(first, length)));
+        }
+        _ => {
+            let length = digits.unwrap_or(6) as usize;
+            let firsts: &[&str] = match kind {
+                Kind::GatherOtp(_) => &["7", "0"],
+                Kind::GatherServiceCode(_) => &["7", "8", "9", "0"],
+                _ => &["7", "9", "0"],
+            };
+            moves.extend(firsts.iter().map(|first| entry(first, length)));
+        }
+    }
+}
+
+fn sid(leg: LegId) -> Sid {
+    Sid(format!("CA{:032x}", leg.0))
+}
+
+fn nothing(now: Timestamp) -> Entry {
+    Entry {
+        number: 0,
+        moment: Moment { now, turn: TurnId(Uuid::nil()), seed: [0; 32] },
+        event: Event::Deadline,
+        answers: Vec::new(),
+        hops: Vec::new(),
+        proved: Vec::new(),
+        effects: Vec::new(),
+        end: None,
+        remarks: Vec::new(),
+    }
+}
