@@ -453,5 +453,6 @@ fn nothing(now: Timestamp) -> Entry {
         effects: Vec::new(),
         end: None,
         remarks: Vec::new(),
+        audit: Vec::new(),
     }
 }
