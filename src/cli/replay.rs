@@ -1,12 +1,16 @@
 //! `callgate replay`: runs transcripts of calls, and says what came back otherwise.
 
+mod live;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
 use crate::flow::{self, FlowSet};
-use crate::replay::folder::{FolderError, Outcome, Wish, read_flows, replace, run_all};
+use crate::replay::folder::{
+    FolderError, Outcome, Wish, create, read_flows, replace, run_all, run_texts,
+};
 use crate::replay::{against, coverage, junit};
 
 const EXAMPLES: &str = "\
@@ -17,6 +21,8 @@ Examples:
   callgate replay --coverage                      which states and ways out no transcript reaches
   callgate replay --against new/                  who would end elsewhere, prove more, hear other words
   callgate replay --against new/ --format markdown    the same, for a pull request
+  callgate replay --against new/ --last 200       the last calls of the store of ./callgate.toml
+  callgate replay --from-journal ID -o call.toml  a live call as a transcript, its secrets replaced
   callgate replay --bless fixtures/calls/bank.balance.toml
                                                   write what came back into the transcript
 
@@ -51,6 +57,18 @@ pub struct Args {
     /// How `--against` says it.
     #[arg(long, value_enum, default_value_t = Format::Text, requires = "against")]
     pub format: Format,
+    /// Take the calls begun last out of the store, this many at most, in place of files.
+    #[arg(long, value_name = "N", requires = "against", conflicts_with = "paths")]
+    pub last: Option<usize>,
+    /// Turn this call of the store into a transcript.
+    #[arg(long, value_name = "CALL", conflicts_with_all = ["paths", "bless", "junit", "coverage", "against"])]
+    pub from_journal: Option<String>,
+    /// Where the transcript goes; a file that is there is left as it is.
+    #[arg(long, short, value_name = "FILE", requires = "from_journal")]
+    pub output: Option<PathBuf>,
+    /// The configuration that names the store: ./callgate.toml.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// How what would be otherwise is said.
@@ -73,6 +91,21 @@ pub fn run(args: &Args) -> u8 {
 
 /// The same, printing elsewhere.
 pub fn run_with(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    if let Some(call) = &args.from_journal {
+        return match from_journal(args, call, out) {
+            Ok(None) => 0,
+            Ok(Some(astray)) => {
+                say(err, 1, &format!("the transcript is not as the call was: {astray}"))
+            }
+            Err((code, message)) => say(err, code, &message),
+        };
+    }
+    if let (Some(folder), Some(count)) = (&args.against, args.last) {
+        return match of_store(args, folder, count, out, err) {
+            Ok(code) => code,
+            Err((code, message)) => say(err, code, &message),
+        };
+    }
     let wish = Wish {
         paths: args.paths.clone(),
         filter: args.filter.clone(),
@@ -106,10 +139,12 @@ pub fn run_with(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
 
 type Failure = (u8, String);
 
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new().map_err(|error| (3, format!("no threads to run on: {error}")))
+}
+
 fn outcomes(wish: &Wish) -> Result<Vec<Outcome>, Failure> {
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| (3, format!("no threads to run on: {error}")))?;
-    match runtime.block_on(run_all(wish)) {
+    match runtime()?.block_on(run_all(wish)) {
         Ok(outcomes) if outcomes.is_empty() => {
             Err((2, "there is no transcript to run there".to_owned()))
         }
@@ -133,8 +168,57 @@ fn against(
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let now = outcomes(&Wish { flows: folder.to_owned(), ..wish.clone() })?;
+    tell(args, folder, before, &now, out)
+}
+
+/// A call of the store as a transcript; `Some`: why it is not as the call was.
+fn from_journal(args: &Args, call: &str, out: &mut dyn Write) -> Result<Option<String>, Failure> {
+    let recorded = runtime()?.block_on(live::one(args.config.as_deref(), call))?;
+    match &args.output {
+        Some(file) => create(file, &recorded.text).map_err(|error| (3, error.to_string()))?,
+        // Whoever reads may stop reading.
+        None => drop(out.write_all(recorded.text.as_bytes())),
+    }
+    Ok(recorded.astray)
+}
+
+/// The same calls of the store against two folders of flows.
+fn of_store(
+    args: &Args,
+    folder: &Path,
+    count: usize,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<u8, Failure> {
+    let runtime = runtime()?;
+    let (recorded, untold) = runtime.block_on(live::last(args.config.as_deref(), count))?;
+    for call in &untold {
+        say(err, 0, &format!("left out: {call}"));
+    }
+    for call in &recorded {
+        if let Some(astray) = &call.astray {
+            say(err, 0, &format!("{}: {astray}", call.call));
+        }
+    }
+    let name = |call: &crate::replay::recorder::Recorded| {
+        (PathBuf::from(format!("{}.{}", call.flow, call.call)), call.text.clone())
+    };
+    let texts: Vec<_> = recorded.iter().map(name).collect();
+    let wrong = |error: FolderError| (2, error.to_string());
+    let before = runtime.block_on(run_texts(&texts, &args.flows)).map_err(wrong)?;
+    let now = runtime.block_on(run_texts(&texts, folder)).map_err(wrong)?;
+    tell(args, folder, &before, &now, out)
+}
+
+fn tell(
+    args: &Args,
+    folder: &Path,
+    before: &[Outcome],
+    now: &[Outcome],
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
     let (old, new) = (flows(&args.flows)?, flows(folder)?);
-    let changes = against::compare((&old, before), (&new, &now));
+    let changes = against::compare((&old, before), (&new, now));
     let shown = match args.format {
         Format::Text => against::text(&changes, before.len()),
         Format::Json => format!("{:#}\n", against::json(&changes, before.len())),

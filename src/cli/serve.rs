@@ -23,6 +23,7 @@ use crate::directory::accounts::{Accounts, Secrets};
 use crate::exchange::{Exchange, Parts};
 use crate::flow::FlowSet;
 use crate::outbox::Outbox;
+use crate::replay::recorder::Recorder;
 use crate::server::{self, Gate, House, Listeners, ServerError};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::telemetry::{self, Metrics};
@@ -34,11 +35,15 @@ use crate::{limits, render};
 #[command(after_help = "Examples:
   callgate serve                          a demo, or ./callgate.toml where there is one
   callgate serve --config /etc/callgate.toml
+  callgate serve --record recorded        write each call that ends as a transcript, secrets replaced
   CALLGATE_LOG=debug callgate serve")]
 pub(super) struct Args {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Write each call that ends into this folder, as a transcript without its secrets.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
 }
 
 /// Why nothing is served.
@@ -156,7 +161,10 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         let (plan, greeting) = demo::plan().await?;
         (plan, Some(greeting))
     };
-    start(plan, greeting).await
+    if let Some(folder) = &args.record {
+        std::fs::create_dir_all(folder)?;
+    }
+    start(plan, greeting, args.record.as_deref()).await
 }
 
 /// Everything that can be wrong is found before the first call is taken.
@@ -219,7 +227,11 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     })
 }
 
-async fn start(plan: Plan, greeting: Option<demo::Greeting>) -> Result<(), Failure> {
+async fn start(
+    plan: Plan,
+    greeting: Option<demo::Greeting>,
+    record: Option<&Path>,
+) -> Result<(), Failure> {
     let (public, admin) = plan.listeners.addresses()?;
     let directory = Arc::new(Directory::new(plan.accounts));
     let exchange = Arc::new(Exchange::new(Parts {
@@ -244,6 +256,9 @@ async fn start(plan: Plan, greeting: Option<demo::Greeting>) -> Result<(), Failu
     });
     let watch = watch::start(plan.watched, exchange.clone(), metrics);
     let stop = CancellationToken::new();
+    let recorded = CancellationToken::new();
+    let recorder = record.map(|folder| Recorder::new(exchange.clone(), folder));
+    let recorder = recorder.map(|recorder| tokio::spawn(recorder.run(recorded.clone())));
     let outbox = Outbox::new(exchange, plan.carrier);
     let outbox = tokio::spawn(outbox.run(stop.clone()));
     tokio::spawn(stop_on_signal(stop.clone()));
@@ -254,6 +269,10 @@ async fn start(plan: Plan, greeting: Option<demo::Greeting>) -> Result<(), Failu
     server::run(house, plan.listeners, stop.clone()).await?;
     stop.cancel();
     let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, outbox).await;
+    recorded.cancel();
+    if let Some(recorder) = recorder {
+        let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, recorder).await;
+    }
     drop(watch);
     tracing::info!("callgate has finished the turns in progress and stops");
     Ok(())

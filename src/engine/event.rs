@@ -185,7 +185,7 @@ impl Event {
     pub fn redacted(&self, secret: bool) -> Self {
         let mut event = self.clone();
         if secret && let Self::Heard { heard, .. } = &mut event {
-            heard.digits = zeros(&heard.digits);
+            heard.digits = shape(&heard.digits);
             heard.speech = zeros(&heard.speech);
         }
         event
@@ -204,4 +204,10 @@ impl Event {
             Self::Deadline => "deadline",
         }
     }
+}
+
+/// As many zeros, and `*` and `#` where they were: a key that asks for something is no secret.
+fn shape(keys: &Secret) -> Secret {
+    let zero = |key: char| if matches!(key, '*' | '#') { key } else { '0' };
+    Secret::new(keys.expose().chars().map(zero).collect::<String>())
 }

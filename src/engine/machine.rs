@@ -467,7 +467,13 @@ impl<'a> Machine<'a> {
 
     fn waits_for_secret(&self) -> bool {
         let secret = |kind: &Kind| {
-            matches!(kind, Kind::GatherPin(_) | Kind::GatherPasscode(_) | Kind::GatherOtp(_))
+            matches!(
+                kind,
+                Kind::GatherPin(_)
+                    | Kind::GatherPasscode(_)
+                    | Kind::GatherOtp(_)
+                    | Kind::GatherServiceCode(_)
+            )
         };
         self.state().is_some_and(|state| secret(&state.kind))
     }

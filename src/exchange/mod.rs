@@ -11,11 +11,12 @@ mod recent;
 mod record;
 pub mod service_code;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::chance::{self, Chance};
 use crate::clock::Clock;
@@ -55,6 +56,8 @@ pub struct Exchange {
     outbox: Arc<Notify>,
     /// The one demand that is let pass unmet, in a replay.
     unenforced: Option<Unenforced>,
+    /// Told of calls that end.
+    ends: OnceLock<UnboundedSender<CallId>>,
 }
 
 /// What an exchange is made of.
@@ -212,6 +215,7 @@ impl Exchange {
             recent: Recent::default(),
             outbox: Arc::default(),
             unenforced: None,
+            ends: OnceLock::new(),
         }
     }
 
@@ -329,6 +333,17 @@ impl Exchange {
         sealed.iter().map(open).collect()
     }
 
+    /// The flows that a call began with.
+    pub async fn flows_of(&self, call: &Call) -> Result<FlowSet, ExchangeError> {
+        let edition = self.editions.of(&call.edition, &call.flow, self.store.as_ref()).await?;
+        Ok(edition.flows.clone())
+    }
+
+    /// Tells of every call that ends from now on; whoever asks first is told.
+    pub fn tell_ends(&self, to: UnboundedSender<CallId>) {
+        let _ = self.ends.set(to);
+    }
+
     async fn turn(
         &self,
         id: CallId,
@@ -397,6 +412,10 @@ impl Exchange {
                 note(&turn, event);
                 self.recent.keep(Loaded { call: turn.call.clone(), version: commit.version });
                 self.outbox.notify_one();
+                if let (Some(ends), Some(_)) = (self.ends.get(), turn.call.end) {
+                    // Whoever listened may have stopped.
+                    let _ = ends.send(turn.call.id);
+                }
                 Ok(Taken::Committed(Box::new(turn)))
             }
             Committed::Conflict => Ok(Taken::Lost),

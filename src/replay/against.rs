@@ -1,6 +1,6 @@
 //! The same calls against other flows: who would end elsewhere, prove more or less, hear other words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -28,6 +28,13 @@ pub enum Effect {
     GetsIn(Vec<String>),
     /// The caller no longer gets into states that require a level.
     KeptOut(Vec<String>),
+    /// Levels that the caller reaches only now, and only before.
+    Levels {
+        /// Only now.
+        gained: Vec<String>,
+        /// Only before.
+        lost: Vec<String>,
+    },
     /// Facts that are proved only now, and only before.
     Facts {
         /// Only now.
@@ -75,7 +82,8 @@ pub fn compare(
 fn effects((old, before): (&FlowSet, &Report), (new, now): (&FlowSet, &Report)) -> Vec<Effect> {
     let mut effects = Vec::new();
     // A state that required a level in either is one that not everybody gets into.
-    let guarded: BTreeSet<_> = guarded(old).chain(guarded(new)).collect();
+    // Where both require one, the old one is named: it is what was asked of the caller.
+    let guarded: BTreeMap<_, _> = guarded(new).chain(guarded(old)).collect();
     let inside = entered(old, before, &guarded);
     let inside_now = entered(new, now, &guarded);
     if let Some(states) = listed(inside_now.difference(&inside)) {
@@ -84,10 +92,10 @@ fn effects((old, before): (&FlowSet, &Report), (new, now): (&FlowSet, &Report)) 
     if let Some(states) = listed(inside.difference(&inside_now)) {
         effects.push(Effect::KeptOut(states));
     }
-    let (facts, facts_now) = (facts(before), facts(now));
-    let gained: Vec<_> = facts_now.difference(&facts).cloned().collect();
-    let lost: Vec<_> = facts.difference(&facts_now).cloned().collect();
-    if !gained.is_empty() || !lost.is_empty() {
+    if let Some((gained, lost)) = apart(&levels(before), &levels(now)) {
+        effects.push(Effect::Levels { gained, lost });
+    }
+    if let Some((gained, lost)) = apart(&facts(before), &facts(now)) {
         effects.push(Effect::Facts { gained, lost });
     }
     let (end, end_now) = (end(before), end(now));
@@ -112,17 +120,27 @@ fn effects((old, before): (&FlowSet, &Report), (new, now): (&FlowSet, &Report)) 
     effects
 }
 
-fn guarded(flows: &FlowSet) -> impl Iterator<Item = (FlowName, StateName)> {
+/// The states that require a level, and which.
+fn guarded(flows: &FlowSet) -> impl Iterator<Item = ((FlowName, StateName), String)> {
     let states = flows.iter().flat_map(|flow| flow.states.values().map(move |state| (flow, state)));
-    let guarded = states.filter(|(_, state)| state.requires.is_some());
-    guarded.map(|(flow, state)| (flow.name.clone(), state.name.clone()))
+    states.filter_map(|(flow, state)| {
+        let (level, _) = state.requires.as_ref()?;
+        Some(((flow.name.clone(), state.name.clone()), level.to_string()))
+    })
+}
+
+/// What only the second has, and what only the first has; `None`: they are the same.
+fn apart(before: &BTreeSet<String>, now: &BTreeSet<String>) -> Option<(Vec<String>, Vec<String>)> {
+    let gained = now.difference(before).cloned().collect();
+    let lost = before.difference(now).cloned().collect();
+    (before != now).then_some((gained, lost))
 }
 
 /// The guarded states that a call got into: it was neither turned away there nor sent to prove more.
 fn entered(
     flows: &FlowSet,
     report: &Report,
-    guarded: &BTreeSet<(FlowName, StateName)>,
+    guarded: &BTreeMap<(FlowName, StateName), String>,
 ) -> BTreeSet<String> {
     let mut entered = BTreeSet::new();
     for (index, hop) in report.hops.iter().enumerate() {
@@ -131,12 +149,16 @@ fn entered(
         let step_up = state.and_then(|state| state.step_up.as_ref()).map(|to| &to.state);
         let sent_off = hop.outcome.is_none() && step_up.is_some() && step_up == next;
         let turned_away = hop.outcome == Some(FlowOutcome::Denied);
-        let is_guarded = guarded.contains(&(hop.at.flow.clone(), hop.at.state.clone()));
-        if is_guarded && !turned_away && !sent_off {
-            entered.insert(format!("{}.{}", hop.at.flow, hop.at.state));
+        let level = guarded.get(&(hop.at.flow.clone(), hop.at.state.clone()));
+        if let Some(level) = level.filter(|_| !turned_away && !sent_off) {
+            entered.insert(format!("{}.{} ({level})", hop.at.flow, hop.at.state));
         }
     }
     entered
+}
+
+fn levels(report: &Report) -> BTreeSet<String> {
+    report.turns.iter().flat_map(|came| came.levels.iter().cloned()).collect()
 }
 
 fn facts(report: &Report) -> BTreeSet<String> {
@@ -171,6 +193,13 @@ impl Effect {
         match self {
             Self::GetsIn(states) => format!("gets in: {}", states.join(", ")),
             Self::KeptOut(states) => format!("no longer gets in: {}", states.join(", ")),
+            Self::Levels { gained, lost } => {
+                let parts = [("reaches the level", gained), ("no longer reaches the level", lost)];
+                let parts = parts.into_iter().filter(|(_, levels)| !levels.is_empty());
+                let parts: Vec<_> =
+                    parts.map(|(what, levels)| format!("{what}: {}", levels.join(", "))).collect();
+                parts.join("; ")
+            }
             Self::Facts { gained, lost } => {
                 format!("proves {} more, {} less", or_none(gained), or_none(lost))
             }
@@ -192,6 +221,15 @@ impl Effect {
     }
 }
 
+/// The callers who get in now and did not before.
+fn let_in(changes: &[Change]) -> Vec<&str> {
+    let lets_in =
+        |change: &&Change| change.effects.iter().any(|it| matches!(it, Effect::GetsIn(_)));
+    changes.iter().filter(lets_in).map(|change| change.file.as_str()).collect()
+}
+
+const LET_IN: &str = "would get in without what is asked of them today";
+
 /// For people: a call a paragraph.
 pub fn text(changes: &[Change], calls: usize) -> String {
     let mut text = String::new();
@@ -205,12 +243,21 @@ pub fn text(changes: &[Change], calls: usize) -> String {
         }
     }
     let _ = writeln!(text, "{} of {calls} calls would go otherwise", changes.len());
+    let let_in = let_in(changes);
+    if !let_in.is_empty() {
+        let _ = writeln!(text, "{} {LET_IN}: {}", let_in.len(), let_in.join(", "));
+    }
     text
 }
 
 /// For a comment on a pull request.
 pub fn markdown(changes: &[Change], calls: usize) -> String {
     let mut text = format!("**{} of {calls} calls would go otherwise.**\n", changes.len());
+    let let_in = let_in(changes);
+    if !let_in.is_empty() {
+        let names: Vec<_> = let_in.iter().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(text, "\n**{} {LET_IN}:** {}", let_in.len(), names.join(", "));
+    }
     for change in changes {
         let _ = write!(text, "\n<details><summary><code>{}</code>", change.file);
         if let Some(first) = change.effects.first() {
@@ -238,6 +285,9 @@ pub fn json(changes: &[Change], calls: usize) -> Value {
     let effect = |effect: &Effect| match effect {
         Effect::GetsIn(states) => json!({ "kind": "gets_in", "states": states }),
         Effect::KeptOut(states) => json!({ "kind": "kept_out", "states": states }),
+        Effect::Levels { gained, lost } => {
+            json!({ "kind": "levels", "gained": gained, "lost": lost })
+        }
         Effect::Facts { gained, lost } => {
             json!({ "kind": "facts", "gained": gained, "lost": lost })
         }

@@ -110,10 +110,34 @@ pub async fn run_all(wish: &Wish) -> Result<Vec<Outcome>, FolderError> {
         files.retain(|file| file.to_string_lossy().contains(filter.as_str()));
     }
     let shelf = Arc::new(Shelf::default());
-    let mut running = JoinSet::new();
-    for (index, file) in files.into_iter().enumerate() {
+    let runs = files.into_iter().map(|file| {
         let (shelf, flows, blesses) = (shelf.clone(), wish.flows.clone(), wish.bless);
-        running.spawn(async move { (index, run_file(file, &flows, &shelf, blesses).await) });
+        async move { run_file(file, &flows, &shelf, blesses).await }
+    });
+    side_by_side(runs).await
+}
+
+/// Runs transcripts that lie in no folder: by name and text, against the flows of a folder.
+pub async fn run_texts(
+    texts: &[(PathBuf, String)],
+    flows: &Path,
+) -> Result<Vec<Outcome>, FolderError> {
+    let shelf = Arc::new(Shelf::default());
+    let runs = texts.iter().cloned().map(|(name, text)| {
+        let (shelf, flows) = (shelf.clone(), flows.to_owned());
+        async move { run_text(name, &text, &flows, &shelf).await }
+    });
+    side_by_side(runs).await
+}
+
+/// Runs them all at once, and gives what came of them in their order.
+async fn side_by_side<R>(runs: impl Iterator<Item = R>) -> Result<Vec<Outcome>, FolderError>
+where
+    R: Future<Output = Result<Outcome, FolderError>> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    for (index, run) in runs.enumerate() {
+        running.spawn(async move { (index, run.await) });
     }
     let mut outcomes = BTreeMap::new();
     while let Some(done) = running.join_next().await {
@@ -155,10 +179,30 @@ async fn run_file(
     blesses: bool,
 ) -> Result<Outcome, FolderError> {
     let text = read_text(&file)?;
+    let mut outcome = run_text(file, &text, flows, shelf).await?;
+    let ran = !any_error(&outcome.findings);
+    if blesses
+        && ran
+        && let Some(blessed) = bless(&text, &outcome.report)
+    {
+        if blessed != text {
+            replace(&outcome.file, &blessed)?;
+        }
+        outcome.blessed = true;
+    }
+    Ok(outcome)
+}
+
+async fn run_text(
+    file: PathBuf,
+    text: &str,
+    flows: &Path,
+    shelf: &Shelf,
+) -> Result<Outcome, FolderError> {
     let mut sources = Sources::default();
     let name = file.display().to_string();
-    sources.add(&name, text.as_str());
-    let (transcript, findings) = Transcript::read(&name, &text);
+    sources.add(&name, text);
+    let (transcript, findings) = Transcript::read(&name, text);
     let mut outcome =
         Outcome { file, findings, report: Report::default(), blessed: false, sources };
     let Some(transcript) = transcript else { return Ok(outcome) };
@@ -168,12 +212,6 @@ async fn run_file(
     };
     let flows = shelf.flows(&folder)?;
     outcome.report = run(&transcript, &flows).await;
-    if blesses && let Some(blessed) = bless(&text, &outcome.report) {
-        if blessed != text {
-            replace(&outcome.file, &blessed)?;
-        }
-        outcome.blessed = true;
-    }
     Ok(outcome)
 }
 
@@ -220,12 +258,27 @@ fn read_text(file: &Path) -> Result<String, FolderError> {
         .map_err(|source| FolderError::Read { path: file.to_owned(), source })
 }
 
+/// Writes a new file, whole or not at all; a file that is there stays as it is, and is an error.
+pub fn create(file: &Path, text: &str) -> Result<(), FolderError> {
+    let failed = |source| FolderError::Write { path: file.to_owned(), source };
+    let beside = beside(file);
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::hard_link(&beside, file));
+    // It has its name now, or is of no use to anybody.
+    let _ = std::fs::remove_file(&beside);
+    written.map_err(failed)
+}
+
+/// Where a file is written before it gets its name.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    file.with_file_name(name)
+}
+
 /// Puts a text in the place of a file, whole or not at all.
 pub fn replace(file: &Path, text: &str) -> Result<(), FolderError> {
     let failed = |source| FolderError::Write { path: file.to_owned(), source };
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = file.with_file_name(name);
+    let beside = beside(file);
     let written = std::fs::write(&beside, text).and_then(|()| {
         if let Ok(old) = std::fs::metadata(file) {
             std::fs::set_permissions(&beside, old.permissions())?;

@@ -33,6 +33,8 @@ pub struct Came {
     pub effects: Vec<String>,
     /// What is proved.
     pub facts: Vec<Fact>,
+    /// The levels that are met.
+    pub levels: Vec<String>,
     /// The language spoken.
     pub locale: String,
     /// How the call ended.

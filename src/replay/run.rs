@@ -126,10 +126,20 @@ impl Runner<'_> {
         if let Some(call) = &call {
             came.state = show::state(call);
             came.facts = call.facts.0.keys().copied().collect();
+            came.levels = self.levels(call);
             came.locale = call.locale.to_string();
             came.end = call.end;
         }
         Ok(call)
+    }
+
+    /// The levels of the call's flow that its facts meet now.
+    fn levels(&self, call: &Call) -> Vec<String> {
+        let flows = self.provider.exchange().flows();
+        let Some(flow) = flows.get(call.flow.as_str()) else { return Vec::new() };
+        let now = self.provider.now();
+        let met = flow.levels.iter().filter(|(_, level)| level.is_met(&call.facts, now));
+        met.map(|(name, _)| name.to_string()).collect()
     }
 
     fn note(

@@ -19,6 +19,7 @@ mod golden;
 mod graph;
 mod overload;
 mod proof;
+mod recording;
 mod replay;
 mod round_trips;
 mod service_codes;

@@ -25,6 +25,10 @@ fn args(paths: &[PathBuf], flows: PathBuf) -> Args {
         coverage: false,
         against: None,
         format: Format::Text,
+        last: None,
+        from_journal: None,
+        output: None,
+        config: None,
     }
 }
 
@@ -349,6 +353,11 @@ fn other_flows_tell_who_would_get_in() {
     assert!(of("bank.balance").contains("less"), "{out}");
     assert!(of("bank.balance").contains("+ It is high."), "{out}");
     assert!(!out.contains("bank.agent.toml"), "{out}");
+    assert!(of("bank.balance").contains("no longer reaches the level: basic, strong"), "{out}");
+    let who = out.lines().last().unwrap();
+    assert!(who.contains("would get in without what is asked of them today"), "{out}");
+    assert!(who.contains("bank.code_wrong.toml"), "{out}");
+    assert!(!who.contains("bank.balance.toml"), "who had proved it got in before: {out}");
 
     args.format = Format::Json;
     let json: serde_json::Value = serde_json::from_str(&replay(&args).1).unwrap();

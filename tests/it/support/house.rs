@@ -39,6 +39,8 @@ const STATE_KEY: [u8; 32] = [42; 32];
 pub(crate) struct House {
     pub(crate) folder: tempfile::TempDir,
     running: Option<Running>,
+    /// Arguments of `serve` beside the usual ones.
+    pub(crate) more: Vec<&'static str>,
     log: Arc<Mutex<String>>,
     /// What stands before it, where something does.
     front: Option<String>,
@@ -87,7 +89,14 @@ impl House {
                  [[admin.tokens]]\nname = \"tests\"\nrole = \"operator\"\ntoken_env = \"TEST_OPERATOR\"\n"
             ),
         );
-        Self { folder, running: None, log: Arc::default(), front: None, environment: Vec::new() }
+        Self {
+            folder,
+            running: None,
+            log: Arc::default(),
+            front: None,
+            environment: Vec::new(),
+            more: Vec::new(),
+        }
     }
 
     /// The program with its environment, to be run in the folder.
@@ -107,6 +116,7 @@ impl House {
         let mut child = self
             .command()
             .args(["serve", "--config", "callgate.toml", "--log", "trace"])
+            .args(&self.more)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,0 +1,147 @@
+//! A live call becomes a transcript: real program, real HTTP, real Redis; no secret of it survives,
+//! and it runs as the call went.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::eventually::eventually_async;
+use crate::support::house::{ACCOUNT, House, MOBILE, PIN};
+use crate::support::provider::Provider;
+use crate::support::redis::RedisServer;
+use crate::support::telephone::{Telephone, digits};
+
+const CALLER: &str = "+12025550143";
+const WRONG: &str = "518206";
+
+fn callgate(house: &House, arguments: &[&str]) -> Output {
+    house.command().args(arguments).output().unwrap()
+}
+
+/// Keys the whole way to the balance and to the card team, with every kind of secret on it, and gives
+/// the codes.
+async fn ring(house: &House, provider: &Provider, sid: &str) -> Vec<String> {
+    let mut phone = Telephone::new(sid, CALLER);
+    phone.ring(house).await;
+    phone.key(house, ACCOUNT).await;
+    phone.key(house, WRONG).await;
+    phone.key(house, PIN).await;
+    phone.key(house, "1").await;
+    let sent = eventually_async("a text message", async || {
+        let requests = provider.requests();
+        let message = requests.iter().rfind(|it| it.path.ends_with("/Messages.json"))?;
+        Some(digits(message.field("Body").unwrap()))
+    })
+    .await;
+    phone.key(house, &sent).await;
+    assert!(phone.spoken().starts_with("Your balance is"), "{}", phone.spoken());
+    phone.key(house, "2").await;
+    let told: String = digits(&phone.spoken()).chars().take(6).collect();
+    let (answer, status, leg) = eventually_async("a call is placed", async || {
+        let requests = provider.requests();
+        let request =
+            requests.iter().rfind(|it| it.method == "POST" && it.path.ends_with("/Calls.json"))?;
+        let path = |name: &str| {
+            request.field(name).unwrap().strip_prefix("https://ivr.example.com").unwrap().to_owned()
+        };
+        Some((path("Url"), path("StatusCallback"), provider.calls().last()?.sid.clone()))
+    })
+    .await;
+    let mut mobile = Telephone::rung(&leg, MOBILE);
+    mobile.post(house, &answer, &[("CallStatus", "in-progress"), ("AnsweredBy", "human")]).await;
+    mobile.key(house, &told).await;
+    mobile.status(house, &status, &[("CallStatus", "completed")]).await;
+    phone.wait(house).await;
+    assert!(phone.hears("Enqueue"), "{:?}", phone.heard);
+    let action = phone.action();
+    phone.post(house, &action, &[("QueueResult", "bridged"), ("CallStatus", "in-progress")]).await;
+    assert_eq!(phone.spoken(), "Thank you. Goodbye.");
+    vec![sent, told]
+}
+
+fn assert_clean(text: &str, codes: &[String]) {
+    let secrets = [PIN, WRONG, ACCOUNT, &MOBILE[1..], &CALLER[1..], "Ada", "1234.56"];
+    for secret in secrets.iter().copied().chain(codes.iter().map(String::as_str)) {
+        assert!(!text.contains(secret), "`{secret}` is in the transcript:\n{text}");
+    }
+}
+
+async fn recorded(folder: &Path) -> String {
+    eventually_async("the transcript is written", async || {
+        let file = std::fs::read_dir(folder).ok()?.next()?.ok()?.path();
+        let whole = file.extension().is_some_and(|extension| extension == "toml");
+        whole.then(|| std::fs::read_to_string(file).unwrap())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_call_becomes_a_transcript_without_its_secrets() {
+    let provider = Provider::start();
+    let redis = RedisServer::start();
+    let mut house = House::set_up(&redis.url(), &provider.api_base());
+    house.more = vec!["--record", "recorded"];
+    house.restart();
+    let codes = ring(&house, &provider, "CA00000000000000000000000000000077").await;
+
+    let text = recorded(&house.folder.path().join("recorded")).await;
+    assert_clean(&text, &codes);
+    assert!(!text.contains("Not as the call was"), "{text}");
+    for said in ["That did not work. Please key in your PIN.", "Thank you. Goodbye."] {
+        assert!(text.contains(said), "{text}");
+    }
+    assert!(text.contains("facts = [\"pin\", \"sms_otp\", \"callback\"]"), "{text}");
+
+    let green = callgate(&house, &["replay", "recorded"]);
+    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+
+    // The same out of the store, while the server goes on; a file that is there stays.
+    let calls = house.ask("/api/calls").await;
+    let call = calls["calls"][0].as_str().unwrap();
+    let taken = ["replay", "--from-journal", call, "-o", "taken.toml"];
+    assert_eq!(callgate(&house, &taken).status.code(), Some(0));
+    let file = house.folder.path().join("taken.toml");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    assert_eq!(callgate(&house, &taken).status.code(), Some(3));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+
+    // Where another outcome leads elsewhere, the transcript says so.
+    let flow = house.folder.path().join("flows/desk.toml");
+    let good = std::fs::read_to_string(&flow).unwrap();
+    let elsewhere = good.replace("on = { ok = \"menu\"", "on = { ok = \"sorry\"");
+    std::fs::write(&flow, &elsewhere).unwrap();
+    let red = callgate(&house, &["replay", "recorded"]);
+    assert_eq!(red.status.code(), Some(1), "{}", String::from_utf8_lossy(&red.stdout));
+    std::fs::write(&flow, &good).unwrap();
+
+    // What other flows would have done to the calls of the store.
+    let new = house.folder.path().join("new");
+    std::fs::create_dir(&new).unwrap();
+    let open = good
+        .replace("requires = \"strict\"\nstep_up = \"ring_back\"\n", "")
+        .replace("share = [\"first_name\"]\non = { denied = \"sorry\", ", "on = { ");
+    std::fs::write(new.join("desk.toml"), open).unwrap();
+    let mut hasty = Telephone::new("CA00000000000000000000000000000078", CALLER);
+    hasty.ring(&house).await;
+    hasty.key(&house, ACCOUNT).await;
+    hasty.key(&house, PIN).await;
+    hasty.key(&house, "2").await;
+    hasty.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
+    let calls = house.ask("/api/calls").await;
+    let hasty = calls["calls"][0].as_str().unwrap();
+    let against = callgate(&house, &["replay", "--against", "new", "--last", "5"]);
+    let told = String::from_utf8(against.stdout).unwrap();
+    assert_eq!(
+        against.status.code(),
+        Some(1),
+        "{told}{}",
+        String::from_utf8_lossy(&against.stderr)
+    );
+    let gets_in = format!("would get in without what is asked of them today: desk.{hasty}");
+    assert!(told.contains(&gets_in), "{told}");
+    assert!(told.contains("gets in: desk.card (strict)"), "{told}");
+    assert!(
+        told.contains("no longer reaches the level: strict, strong")
+            || told.contains("no longer reaches the level: strict"),
+        "{told}"
+    );
+}
