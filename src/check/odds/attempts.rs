@@ -165,8 +165,8 @@ fn seconds_until(fact: Fact, policy: &Policy, entries: u32, tries: u32) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::odds::chance::Pins;
     use crate::engine::policy::{Attempts, Shared};
+    use crate::flow::budget::Pins;
 
     /// A policy with these limits in a row, and no other.
     fn limited(soft_limit: u32, soft_lock_s: u32, hard_cap: u32) -> Policy {
@@ -178,7 +178,7 @@ mod tests {
             hard_cap,
             year_budget: u32::MAX,
         };
-        let shared = Shared { all_factor_failures_24h: u32::MAX };
+        let shared = Shared { all_factor_failures_24h: u32::MAX, ..Shared::default() };
         Policy { pin, shared, ..Policy::default() }
     }
 
