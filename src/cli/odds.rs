@@ -103,7 +103,9 @@ impl Asked {
         }
         let named = flows.iter().find(|flow| files.named.contains(&flow.file));
         let name = named.map(|flow| flow.name.to_string()).unwrap_or_default();
-        let found = odds(&flows, &name, &terms).ok_or_else(|| {
+        let calls = |state: &State| matches!(&state.kind, Kind::Call(call) if call.flow.as_str() == name);
+        let called = flows.iter().any(|flow| flow.states.values().any(calls));
+        let found = odds(&flows, &name, &terms).filter(|_| !called).ok_or_else(|| {
             let message =
                 format!("no call begins in `{name}`: other flows call it; name one of them");
             (Exit::Usage, message)

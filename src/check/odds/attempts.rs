@@ -65,7 +65,7 @@ pub(super) fn guesses(fact: Fact, policy: &Policy, siege: &Siege, tries: u32) ->
     Guesses { call, day, year }
 }
 
-fn count(granted: Vec<i64>) -> u32 {
+fn count(granted: &[i64]) -> u32 {
     u32::try_from(granted.len()).unwrap_or(u32::MAX)
 }
 

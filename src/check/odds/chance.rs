@@ -147,7 +147,7 @@ mod tests {
                 last = now;
             }
             close(last, 1.0);
-            let straight = (pins.chance(3, 4) + pins.chance(1, 4)) / 2.0;
+            let straight = f64::midpoint(pins.chance(3, 4), pins.chance(1, 4));
             assert!(pins.chance(2, 4) >= straight - 1e-12);
         }
     }

@@ -51,7 +51,7 @@ fn demand<'f>(start: &'f Flow, flow: &'f Flow, state: &'f State) -> Option<Deman
         asks.push((field, name.to_string()));
     }
     let place = state.place.clone();
-    (!asks.is_empty()).then(|| Demand { flow, state, asks, formula: Formula::All(parts), place })
+    (!asks.is_empty()).then_some(Demand { flow, state, asks, formula: Formula::All(parts), place })
 }
 
 /// For each state, the proofs that some way brings to it.

@@ -59,7 +59,7 @@ impl Known {
     /// Somebody else is claimed: whatever was proved is gone.
     pub(super) fn claims(self, real: bool) -> Self {
         let Self { said_s, attested, risk, .. } = self;
-        Self { real, said_s, attested, risk, ..Self::NOTHING }
+        Self { risk, real, said_s, attested, ..Self::NOTHING }
     }
 
     /// Something is said on the way to where the caller is waited for.
