@@ -16,6 +16,7 @@ pub mod engine;
 pub mod exchange;
 pub mod flow;
 pub mod limits;
+pub mod lsp;
 pub mod outbox;
 pub mod phone;
 pub mod render;

@@ -107,7 +107,7 @@ fn add_called(all: &mut Sources, path: &Path) -> Result<(), FilesError> {
 }
 
 /// The flow files of a folder, in the order of their names.
-pub(super) fn flow_files(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
+pub(crate) fn flow_files(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
     let unreadable = |source| FilesError::Unreadable { path: folder.to_owned(), source };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
@@ -128,7 +128,7 @@ fn add(all: &mut Sources, path: &Path) -> Result<Arc<str>, FilesError> {
 }
 
 /// Reads a file; one that is far too large is cut, and then refused by the reader.
-pub(super) fn read_text(path: &Path) -> Result<String, FilesError> {
+pub(crate) fn read_text(path: &Path) -> Result<String, FilesError> {
     let unreadable = |source| FilesError::Unreadable { path: path.to_owned(), source };
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
     if usize::try_from(length).map_or(true, |length| length > limits::FLOW_BYTES_MAX * 4) {

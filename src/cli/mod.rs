@@ -6,10 +6,11 @@ mod audit;
 mod check;
 mod completions;
 mod explain;
-mod files;
+pub(crate) mod files;
 mod fmt;
 mod graph;
 mod hash_pin;
+mod lsp;
 pub mod replay;
 mod schema;
 mod serve;
@@ -51,6 +52,8 @@ enum Command {
     Fmt(fmt::Args),
     /// Draw a flow, what changed in it, or the way of a call.
     Graph(graph::Args),
+    /// Serve an editor: findings, completion and more, on standard input and output.
+    Lsp,
     /// Print the JSON Schema of flow files, for editors.
     Schema,
     /// Verify the audit of calls.
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => Exit::of(simulate::run(&args)),
         Command::Fmt(args) => fmt::run(&args),
         Command::Graph(args) => graph::run(&args),
+        Command::Lsp => lsp::run(),
         Command::Schema => schema::run(),
         Command::Audit(args) => audit::run(&args),
         Command::HashPin => hash_pin::run(),

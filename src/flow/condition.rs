@@ -75,9 +75,12 @@ const ATTESTATIONS: [(&str, Attestation); 5] = [
     ("none", Attestation::None),
 ];
 
-const SUBJECTS: [&str; 10] =
+/// What a condition can ask.
+pub const SUBJECTS: [&str; 10] =
     ["all", "any", "not", "var", "field", "fact", "level", "attestation", "open", "time"];
-const TESTS: [&str; 7] = ["equals", "one_of", "at_least", "at_most", "above", "below", "present"];
+/// What a value can be held against.
+pub const TESTS: [&str; 7] =
+    ["equals", "one_of", "at_least", "at_most", "above", "below", "present"];
 
 impl Test {
     /// Whether the value passes.

@@ -13,6 +13,7 @@ mod carrier;
 mod cli;
 mod docs;
 mod e2e;
+mod editor;
 mod fleet;
 mod flows;
 mod golden;

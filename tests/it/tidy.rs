@@ -58,6 +58,7 @@ fn the_core_names_nothing_of_the_shell() {
         "config",
         "directory",
         "exchange",
+        "lsp",
         "outbox",
         "replay",
         "server",

@@ -1,6 +1,7 @@
 //! What several tests stand on: real servers, started and stopped, and waiting for what must happen.
 
 pub(crate) mod cluster;
+pub(crate) mod editor;
 pub(crate) mod eventually;
 pub(crate) mod house;
 pub(crate) mod listener;

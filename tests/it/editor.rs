@@ -1,0 +1,274 @@
+//! The language server, as an editor meets it.
+
+use callgate::lsp::complete::complete;
+use callgate::lsp::definition::definition;
+use callgate::lsp::folder::{Folder, Paper};
+use callgate::lsp::hover::hover;
+use callgate::lsp::outline::outline;
+use serde_json::{Value, json};
+
+use crate::support::editor::{Editor, place};
+
+/// A flow with words of other scripts before what is looked for.
+const DESK: &str = r#"name  = "desk"
+start = "who"
+
+[levels]
+basic = { any = ["pin"], within = "5m" }
+
+[disclose]
+balance = "basic"
+
+[states.who]
+type   = "identify"
+by     = ["digits"]
+digits = 8
+prompt = "😀 Números, por favor."
+on     = { found = "pin", unknown = "pin" }
+
+[states.pin]
+type   = "gather_pin"
+digits = 6
+prompt = "Your PIN."
+on     = { ok = "balance", failed = "bye", locked = "bye" }
+
+[states.balance]
+type     = "say"
+requires = "basic"
+on       = { denied = "bye" }
+prompt   = "It is {{ account.balance | money }}."
+next     = "sub"
+
+[states.sub]
+type = "call"
+flow = "ask"
+on   = { yes = "bye", no = "bye" }
+
+[states.bye]
+type = "hangup"
+"#;
+
+const ASK: &str = r#"name  = "ask"
+start = "q"
+
+[states.q]
+type   = "menu"
+prompt = "Press 1 for yes."
+keys   = { 1 = "yes" }
+on     = { no_input = "no", no_match = "no" }
+
+[states.yes]
+type    = "return"
+outcome = "yes"
+
+[states.no]
+type    = "return"
+outcome = "no"
+"#;
+
+fn at_desk() -> Editor {
+    let mut editor = Editor::start();
+    editor.write("ask.toml", ASK);
+    let found = editor.open("desk.toml", DESK);
+    assert_eq!(found, json!([]), "all is well");
+    editor
+}
+
+fn labels(found: &Value) -> Vec<&str> {
+    found.as_array().unwrap().iter().map(|item| item["label"].as_str().unwrap()).collect()
+}
+
+fn position(text: &str, mark: &str, on: usize) -> Value {
+    let (line, character) = place(text, mark, on);
+    json!({"line": line, "character": character})
+}
+
+#[test]
+fn what_is_wrong_is_told_while_it_is_typed_and_taken_back() {
+    let mut editor = at_desk();
+    let wrong = DESK.replace("found = \"pin\"", "found = \"pim\"");
+    let wrong = wrong.replace("prompt = \"😀 Números, por favor.\"\n", "prompt = \"😀\" # é\n");
+    let found = editor.change("desk.toml", 2, &wrong);
+    let [finding] = found.as_array().unwrap().as_slice() else { panic!("{found}") };
+    assert_eq!(finding["code"], "unknown-state");
+    assert_eq!(finding["severity"], 1);
+    assert!(finding["message"].as_str().unwrap().ends_with("did you mean `pin`?"));
+    assert_eq!(finding["range"]["start"], position(&wrong, "\"pim\"", 0));
+    let page = editor.ask_at("hover", "desk.toml", &wrong, "pim", 1);
+    assert!(page["contents"]["value"].as_str().unwrap().contains("# unknown-state"), "{page}");
+    assert_eq!(editor.change("desk.toml", 3, DESK), json!([]));
+    editor.end();
+}
+
+#[test]
+fn what_is_open_counts_and_not_what_is_on_disc() {
+    let mut editor = at_desk();
+    let renamed = ASK.replace("outcome = \"no\"", "outcome = \"never\"");
+    editor.write("ask.toml", "name = ");
+    editor.open("ask.toml", &renamed);
+    let found = editor.findings("desk.toml");
+    let codes: Vec<_> = found.as_array().unwrap().iter().map(|f| f["code"].clone()).collect();
+    assert_eq!(codes, ["unrouted-outcome", "unknown-outcome"], "{found}");
+    editor.end();
+}
+
+#[test]
+fn findings_point_at_what_they_are_about_elsewhere() {
+    let mut editor = Editor::start();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows/bad");
+    let text = std::fs::read_to_string(root.join("unproved.toml")).unwrap();
+    let found = editor.open("unproved.toml", &text);
+    let unproved = found.as_array().unwrap().iter().find(|f| f["code"] == "unproved").unwrap();
+    let related = unproved["relatedInformation"].as_array().unwrap();
+    assert!(
+        !related.is_empty()
+            && related[0]["location"]["uri"] == editor.uri("unproved.toml").as_str()
+    );
+    editor.end();
+}
+
+#[test]
+fn a_file_that_is_no_flow_is_left_alone() {
+    let mut editor = at_desk();
+    editor.open("desk.toml", &DESK.replace("digits = 8", "digits = 8 # same"));
+    let document = json!({"uri": editor.uri("Cargo.toml"), "languageId": "toml", "version": 1, "text": "[package]\nname = \"x\"\n"});
+    editor.tell("textDocument/didOpen", &json!({"textDocument": document}));
+    assert_eq!(editor.findings("desk.toml"), json!([]));
+    assert_eq!(editor.ask_file("documentSymbol", "Cargo.toml"), json!([]));
+    editor.end();
+}
+
+#[test]
+fn the_page_of_what_is_under_the_cursor_is_shown() {
+    let mut editor = at_desk();
+    for (mark, on, wanted) in [
+        ("\"identify\"", 3, "claim of an account"),
+        ("ok = \"balance\"", 7, "requires = \"basic\""),
+        ("requires = \"basic\"", 13, "level **basic**: pin, proved within 5m"),
+        ("account.balance", 10, "for callers who meet `basic`"),
+        ("requires", 2, "The level a caller must meet to enter."),
+    ] {
+        let page = editor.ask_at("hover", "desk.toml", DESK, mark, on);
+        assert!(page["contents"]["value"].as_str().unwrap().contains(wanted), "{mark}: {page}");
+    }
+    editor.end();
+}
+
+#[test]
+fn names_lead_to_where_they_are_defined() {
+    let mut editor = at_desk();
+    for (mark, on, file, text, wanted) in [
+        ("found = \"pin\"", 10, "desk.toml", DESK, "pin]"),
+        ("start = \"who\"", 10, "desk.toml", DESK, "who]"),
+        ("requires = \"basic\"", 13, "desk.toml", DESK, "basic = {"),
+        ("account.balance", 10, "desk.toml", DESK, "balance = \"basic\""),
+        ("\"ask\"", 2, "ask.toml", ASK, "ask\""),
+    ] {
+        let found = editor.ask_at("definition", "desk.toml", DESK, mark, on);
+        assert_eq!(found["uri"], editor.uri(file).as_str(), "{mark}");
+        assert_eq!(found["range"]["start"], position(text, wanted, 0), "{mark}");
+    }
+    editor.end();
+}
+
+#[test]
+fn what_could_be_written_is_offered_while_the_line_is_broken() {
+    let mut editor = at_desk();
+    let mut version = 1;
+    let mut offered = |from: &str, to: &str| {
+        version += 1;
+        let typed = to.replace('|', "");
+        assert!(DESK.contains(from), "{from}");
+        let text = DESK.replace(from, &typed);
+        editor.change("desk.toml", version, &text);
+        let on = to.find('|').unwrap();
+        let found = editor.ask_at("completion", "desk.toml", &text, &typed, on);
+        labels(&found).join(" ")
+    };
+    assert_eq!(offered("next     = \"sub\"", "next     = \"|"), "who pin balance sub bye");
+    assert_eq!(offered("next     = \"sub\"", "next     = |"), "who pin balance sub bye");
+    assert_eq!(
+        offered(
+            "on     = { ok = \"balance\", failed = \"bye\", locked = \"bye\" }",
+            "on     = { ok = \"balance\", | "
+        ),
+        "failed locked"
+    );
+    assert_eq!(
+        offered("on   = { yes = \"bye\", no = \"bye\" }", "on   = { yes = \"bye\", | }"),
+        "no"
+    );
+    assert_eq!(offered("requires = \"basic\"", "requires = \"|\""), "basic");
+    assert_eq!(
+        offered("any = [\"pin\"]", "any = [\"|"),
+        "pin passcode sms_otp email_otp callback service_code knowledge possession"
+    );
+    editor.end();
+}
+
+#[test]
+fn keys_types_fields_and_flows_are_offered() {
+    let mut editor = at_desk();
+    let (key, rest) = ("type   = \"gather_pin\"\n", "type   = \"gather_pin\"\nti\n");
+    let text = DESK.replace(key, rest);
+    editor.change("desk.toml", 2, &text);
+    let found = editor.ask_at("completion", "desk.toml", &text, "\nti\n", 3);
+    let found = labels(&found);
+    assert!(found.contains(&"timeout") && found.contains(&"tries") && found.contains(&"speech"));
+    assert!(!found.contains(&"digits") && !found.contains(&"keys"), "{found:?}");
+    let text = DESK.replace("account.balance", "account.");
+    editor.change("desk.toml", 3, &text);
+    let fields = editor.ask_at("completion", "desk.toml", &text, "account.", 8);
+    assert_eq!(labels(&fields), ["balance"]);
+    let flows = editor.ask_at("completion", "desk.toml", &text, "\"ask\"", 1);
+    assert_eq!(labels(&flows), ["ask"]);
+    let types = editor.ask_at("completion", "desk.toml", &text, "\"identify\"", 1);
+    assert_eq!(labels(&types).len(), callgate::flow::states::TYPES.len());
+    editor.end();
+}
+
+#[test]
+fn the_outline_and_the_layout_are_given() {
+    let mut editor = at_desk();
+    let symbols = editor.ask_file("documentSymbol", "desk.toml");
+    let names: Vec<_> =
+        symbols.as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["basic", "who", "pin", "balance", "sub", "bye"]);
+    assert_eq!(symbols[1]["detail"], "identify");
+    assert_eq!(editor.ask_file("formatting", "desk.toml"), Value::Null, "it is laid out");
+    let untidy = DESK.replace("start = ", "start=");
+    editor.change("desk.toml", 2, &untidy);
+    let edits = editor.ask_file("formatting", "desk.toml");
+    assert_eq!(edits[0]["newText"], DESK);
+    assert_eq!(edits[0]["range"]["start"], json!({"line": 0, "character": 0}));
+    editor.change("desk.toml", 3, "name = \"desk");
+    assert_eq!(editor.ask_file("formatting", "desk.toml"), Value::Null);
+    editor.end();
+}
+
+/// Each beginning of each shipped flow, asked at its end and in its middle: nothing falls over.
+#[test]
+fn every_half_written_flow_is_answered() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("flows");
+    let text = std::fs::read_to_string(root.join("bank.toml")).unwrap();
+    let mut offered = 0;
+    for (at, _) in text.char_indices().step_by(7) {
+        let mut folder = Folder::default();
+        folder.papers.insert("bank.toml".into(), Paper::new(&text[..at]));
+        let paper = &folder.papers["bank.toml"];
+        for place in [at, at / 2].into_iter().filter(|place| text.is_char_boundary(*place)) {
+            for candidate in complete(&folder, "bank.toml", place) {
+                assert!(paper.text.get(candidate.span).is_some());
+                offered += 1;
+            }
+            let _ = definition(&folder, "bank.toml", place);
+        }
+        for entry in outline(paper) {
+            assert!(entry.whole.end <= at && paper.text.get(entry.span).is_some());
+        }
+        if at % 5 == 0 {
+            let _ = hover(&folder, "bank.toml", at);
+        }
+    }
+    assert!(offered > 1000, "{offered}");
+}

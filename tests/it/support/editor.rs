@@ -1,0 +1,171 @@
+//! An editor: the program's language server on its standard input and output.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use serde_json::{Value, json};
+
+use super::house::command_in;
+
+/// A running server with a folder of flows.
+pub(crate) struct Editor {
+    pub(crate) folder: tempfile::TempDir,
+    server: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    last_id: u64,
+}
+
+impl Editor {
+    /// Starts a server, and shakes hands.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = command_in(folder.path())
+            .arg("lsp")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (input, output) = (server.stdin.take().unwrap(), server.stdout.take().unwrap());
+        let mut editor = Self { folder, server, input, output: BufReader::new(output), last_id: 0 };
+        let able = editor
+            .ask("initialize", &json!({"processId": null, "rootUri": null, "capabilities": {}}));
+        assert_eq!(able["capabilities"]["hoverProvider"], true);
+        editor.tell("initialized", &json!({}));
+        editor
+    }
+
+    /// The path of a file in the folder.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join(file)
+    }
+
+    /// Writes a file beside those that are opened.
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.path(file), text).unwrap();
+    }
+
+    /// Opens a file; the findings of each file of the folder.
+    pub(crate) fn open(&mut self, file: &str, text: &str) -> Value {
+        let uri = self.uri(file);
+        let document = json!({"uri": uri, "languageId": "toml", "version": 1, "text": text});
+        self.tell("textDocument/didOpen", &json!({"textDocument": document}));
+        self.findings(file)
+    }
+
+    /// Types something else into it.
+    pub(crate) fn change(&mut self, file: &str, version: i32, text: &str) -> Value {
+        let document = json!({"uri": self.uri(file), "version": version});
+        let changed = json!({"textDocument": document, "contentChanges": [{"text": text}]});
+        self.tell("textDocument/didChange", &changed);
+        self.findings(file)
+    }
+
+    /// The findings of a file, when they come.
+    pub(crate) fn findings(&mut self, file: &str) -> Value {
+        let uri = self.uri(file);
+        loop {
+            let message = self.read();
+            if message["method"] == "textDocument/publishDiagnostics"
+                && message["params"]["uri"] == uri.as_str()
+            {
+                return message["params"]["diagnostics"].clone();
+            }
+        }
+    }
+
+    /// Asks about the place where `mark` begins in a text, and some characters on.
+    pub(crate) fn ask_at(
+        &mut self,
+        what: &str,
+        file: &str,
+        text: &str,
+        mark: &str,
+        on: usize,
+    ) -> Value {
+        let (line, character) = place(text, mark, on);
+        let uri = self.uri(file);
+        let params = json!({"textDocument": {"uri": uri}, "position": {"line": line, "character": character}});
+        self.ask(&format!("textDocument/{what}"), &params)
+    }
+
+    /// Asks about a file.
+    pub(crate) fn ask_file(&mut self, what: &str, file: &str) -> Value {
+        let options = json!({"tabSize": 4, "insertSpaces": true});
+        let params = json!({"textDocument": {"uri": self.uri(file)}, "options": options});
+        self.ask(&format!("textDocument/{what}"), &params)
+    }
+
+    /// Says that all is done; the server must end well.
+    pub(crate) fn end(mut self) {
+        assert_eq!(self.ask("shutdown", &Value::Null), Value::Null);
+        self.tell("exit", &Value::Null);
+        assert!(self.server.wait().unwrap().success());
+    }
+
+    pub(crate) fn uri(&self, file: &str) -> String {
+        let path = self.path(file);
+        if Path::new(file).is_absolute() {
+            file.to_owned()
+        } else {
+            format!("file://{}", path.display())
+        }
+    }
+
+    pub(crate) fn ask(&mut self, method: &str, params: &Value) -> Value {
+        self.last_id += 1;
+        let id = self.last_id;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        loop {
+            let message = self.read();
+            if message["id"] == id {
+                assert_eq!(message["error"], Value::Null, "{method}");
+                return message["result"].clone();
+            }
+        }
+    }
+
+    pub(crate) fn tell(&mut self, method: &str, params: &Value) {
+        self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
+    }
+
+    fn send(&mut self, message: &Value) {
+        let text = message.to_string();
+        write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len()).unwrap();
+        self.input.flush().unwrap();
+    }
+
+    fn read(&mut self) -> Value {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the server has gone");
+            let line = line.trim();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(said) = line.strip_prefix("Content-Length: ") {
+                length = said.parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        self.output.read_exact(&mut body).unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+}
+
+impl Drop for Editor {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// Where a mark is, as editors count.
+pub(crate) fn place(text: &str, mark: &str, on: usize) -> (usize, usize) {
+    let at = text.find(mark).unwrap() + on;
+    let before = &text[..at];
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count(), before[start..].encode_utf16().count())
+}
