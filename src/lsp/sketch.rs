@@ -117,10 +117,15 @@ impl Pen<'_> {
                 Some('[') => section = self.header(),
                 Some(_) => self.entry(&section, 0),
             }
+            if self.at_header() {
+                // What was left open has come to the next section.
+                continue;
+            }
             self.skip(|c| c != '\n');
             // The end of a line is of what is written in it.
-            self.took('\n');
-            self.gap(&section, Role::Key);
+            if self.took('\n') {
+                self.gap(&section, Role::Key);
+            }
         }
     }
 

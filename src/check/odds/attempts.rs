@@ -55,10 +55,10 @@ const STEP_S: i64 = 60;
 pub(super) fn guesses(fact: Fact, policy: &Policy, siege: &Siege, tries: u32) -> Guesses {
     let longest = SignedDuration::try_from(limits::CALL_DURATION_MAX).unwrap_or(DAY);
     let spoken = matches!(fact, Fact::Pin | Fact::Passcode | Fact::ServiceCode);
-    let in_call = count(grants(fact, policy, longest, tries, usize::MAX));
+    let in_call = count(&grants(fact, policy, longest, tries, usize::MAX));
     let call = if spoken { in_call.min(policy.pin.per_call.into()) } else { in_call };
     let calls = siege.calls();
-    let day = count(grants(fact, policy, DAY, tries, usize::MAX)).min(calls.saturating_mul(call));
+    let day = count(&grants(fact, policy, DAY, tries, usize::MAX)).min(calls.saturating_mul(call));
     // What is counted in a row begins anew whenever the customer succeeds; the year's budget does not.
     let in_a_row = policy.pin.hard_cap.saturating_mul(siege.owner_calls.saturating_add(1));
     let year = day.saturating_mul(YEAR_DAYS).min(in_a_row).min(policy.pin.year_budget);
