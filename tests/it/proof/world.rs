@@ -448,7 +448,7 @@ fn sid(leg: LegId) -> Sid {
 
 fn nothing(now: Timestamp) -> Entry {
     Entry {
-        audit: Default::default(),
+        audit: Vec::default(),
         number: 0,
         moment: Moment { now, turn: TurnId(Uuid::nil()), seed: [0; 32] },
         event: Event::Deadline,
