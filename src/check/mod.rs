@@ -5,6 +5,7 @@
 
 mod graph;
 mod language;
+pub mod odds;
 mod proof;
 mod report;
 mod rules;
@@ -12,6 +13,7 @@ mod subject;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::diagnostic::{Finding, Severity, Sources};
@@ -145,6 +147,22 @@ pub fn explain(code: &str) -> Option<String> {
     let page = pages().into_iter().find(|page| page.code == code)?;
     let severity = page.severity.as_str();
     Some(format!("# {code}\n\n{severity}: {}\n\n{}\n", page.title, page.text))
+}
+
+/// Every page, as one document.
+pub fn reference() -> String {
+    let mut text =
+        "# What `callgate check` finds\n\nPrinted by `callgate explain --all`.\n\n".to_owned();
+    for page in pages() {
+        let _ = writeln!(text, "- [`{0}`](#{0}): {1}", page.code, page.title);
+    }
+    for page in pages() {
+        // The headings of a page stand below its own.
+        let body = page.text.replace("\n## ", "\n### ");
+        let severity = page.severity.as_str();
+        let _ = write!(text, "\n## {}\n\n{severity}: {}\n\n{body}\n", page.code, page.title);
+    }
+    text
 }
 
 /// The comment at the head of a source file, without its marks.

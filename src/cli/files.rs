@@ -73,6 +73,12 @@ pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
     Ok(files)
 }
 
+/// The file that is meant: a name alone is one of ./flows.
+pub(super) fn found(path: &Path) -> PathBuf {
+    let named = Path::new("flows").join(path).with_extension("toml");
+    if !path.exists() && named.exists() { named } else { path.to_owned() }
+}
+
 /// Adds the flows beside `path` that the flows read so far call, and those that these call.
 fn add_called(all: &mut Sources, path: &Path) -> Result<(), FilesError> {
     let folder = match path.parent() {

@@ -71,7 +71,7 @@ fn picture(args: &Args) -> Result<Picture, Failure> {
     if let Some([old, new]) = args.diff.as_deref() {
         return Ok(draw::between(read(old)?.as_ref(), read(new)?.as_ref()));
     }
-    let path = found(args.flow.as_deref().unwrap_or(Path::new("flows")));
+    let path = files::found(args.flow.as_deref().unwrap_or(Path::new("flows")));
     let flow = read(&path)?;
     let Some(trace) = &args.trace else { return Ok(draw::of(&flow)) };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -94,12 +94,6 @@ fn picture(args: &Args) -> Result<Picture, Failure> {
         return Err((Exit::Usage, message));
     }
     Ok(draw::walked(&flow, &calls))
-}
-
-/// The file that is meant: a name alone is one of ./flows.
-fn found(path: &Path) -> PathBuf {
-    let named = Path::new("flows").join(path).with_extension("toml");
-    if !path.exists() && named.exists() { named } else { path.to_owned() }
 }
 
 fn read(path: &Path) -> Result<Arc<Flow>, Failure> {

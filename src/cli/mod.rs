@@ -11,10 +11,12 @@ mod fmt;
 mod graph;
 mod hash_pin;
 mod lsp;
+mod odds;
 pub mod replay;
 mod schema;
 mod serve;
 pub mod simulate;
+mod statement;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,10 @@ enum Command {
     Check(check::Args),
     /// Explain a code that `check` reports.
     Explain(explain::Args),
+    /// Say what guessing is worth against a flow, and what it takes to lock a customer out.
+    Odds(odds::Args),
+    /// Print a page about a flow that a security officer can file: what is proved before what.
+    Statement(statement::Args),
     /// Run transcripts of calls, and compare what comes back.
     Replay(replay::Args),
     /// Ring a flow in the terminal.
@@ -107,6 +113,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, cli.log.as_deref()),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Odds(args) => odds::run(&args),
+        Command::Statement(args) => statement::run(&args),
         Command::Replay(args) => Exit::of(replay::run(&args)),
         Command::Simulate(args) => Exit::of(simulate::run(&args)),
         Command::Fmt(args) => fmt::run(&args),

@@ -3,6 +3,7 @@
 //! Reading never stops at the first mistake: [`read`] gives every flow that could be read and every
 //! finding of every file. A [`FlowSet`] without errors is closed: each name in it leads somewhere.
 
+pub mod budget;
 pub mod canonical;
 pub mod condition;
 pub mod edge;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::diagnostic::Place;
+use budget::Budget;
 use hours::Hours;
 use level::Level;
 use locale::Locale;
@@ -58,6 +60,8 @@ pub struct Flow {
     pub levels: IndexMap<LevelName, Level>,
     /// Who may hear which account field.
     pub disclose: IndexMap<FieldName, LevelName>,
+    /// What chance is left to somebody who guesses.
+    pub budget: Option<Budget>,
     /// Opening hours by name.
     pub hours: IndexMap<String, Hours>,
     /// The states, in the author's order.

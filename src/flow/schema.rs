@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::budget::Pins;
 use super::level::Fact;
 use super::outcome::Outcome;
 use super::states::{COMMON, Key, Shape, StateType, TYPES};
@@ -28,6 +29,7 @@ pub fn schema() -> Value {
             "currency": described(&json!({"type": "string", "pattern": "^[A-Z]{3}$"}), "ISO 4217 code for the money filter: \"USD\"."),
             "levels": {"type": "object", "description": "What \"authenticated\" means.", "additionalProperties": {"$ref": "#/$defs/level"}},
             "disclose": {"type": "object", "description": "Who may hear which account field: a level for each.", "additionalProperties": {"type": "string"}},
+            "budget": budget(),
             "hours": {"type": "object", "description": "Opening hours by name.", "additionalProperties": {"$ref": "#/$defs/hours"}},
             "states": {"type": "object", "description": "The states.", "minProperties": 1, "additionalProperties": {"oneOf": states}},
         },
@@ -58,6 +60,21 @@ pub fn schema() -> Value {
                 "properties": {"play": localized(), "pause": {"type": "string"}},
             }]}}]},
             "condition": {"type": "object", "minProperties": 1},
+        },
+    })
+}
+
+fn budget() -> Value {
+    let chance = json!({"type": "number", "minimum": 0, "maximum": 1});
+    json!({
+        "type": "object",
+        "description": "The highest chances left to somebody who guesses.",
+        "additionalProperties": false,
+        "properties": {
+            "per_call": described(&chance, "In one call to one account."),
+            "per_day": described(&chance, "In a day at one account."),
+            "per_year": described(&chance, "In a year at one account."),
+            "pins": {"enum": Pins::ALL.map(Pins::as_str), "description": "Where PINs come from."},
         },
     })
 }

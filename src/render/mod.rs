@@ -5,7 +5,9 @@
 pub mod github;
 pub mod human;
 pub mod json;
+pub mod odds;
 pub mod sarif;
+pub mod statement;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ mod fleet;
 mod flows;
 mod golden;
 mod graph;
+mod odds;
 mod overload;
 mod proof;
 mod recording;

@@ -103,7 +103,7 @@ impl Known {
     }
 
     /// Whether the fact is proved.
-    pub(super) fn has(&self, fact: Fact) -> bool {
+    pub(in crate::check) fn has(&self, fact: Fact) -> bool {
         self.facts().any(|(proved, _)| proved == fact)
     }
 

@@ -22,5 +22,5 @@ mod walk;
 
 pub use example::Example;
 pub(super) use known::Known;
-pub(super) use script::{Script, proved};
-pub(super) use walk::{Gap, Walks};
+pub(super) use script::{Script, deeds, proved};
+pub(super) use walk::{Gap, Walks, fields};

@@ -102,6 +102,11 @@ fn ages(known: &Known, oldest_s: u32) -> String {
     if ages.is_empty() { String::new() } else { format!(" with {}", ages.join(", ")) }
 }
 
+/// What a caller does on the way to an arrival.
+pub(in crate::check) fn deeds(walks: &Walks<'_>, arrival: usize) -> Vec<String> {
+    walks.way(arrival).iter().filter_map(|arrival| deed(walks, arrival)).collect()
+}
+
 /// What is proved, in words.
 pub(in crate::check) fn proved(known: &Known) -> String {
     let names: Vec<_> = known.facts().map(|(fact, _)| format!("`{fact}`")).collect();

@@ -46,6 +46,17 @@ pub(in crate::check) struct Walks<'f> {
     pub(super) oldest_s: u32,
 }
 
+/// An arrival, as others see it.
+pub(in crate::check) struct Trail<'f> {
+    pub(in crate::check) number: usize,
+    pub(in crate::check) flow: &'f Flow,
+    pub(in crate::check) state: &'f State,
+    pub(in crate::check) known: Known,
+}
+
+/// A state that was left, the edge, and what is known after it.
+pub(in crate::check) type Step<'f, 'w> = (Option<&'f State>, Option<&'w Label>, Known);
+
 /// A demand that is not met on some way.
 #[derive(Clone, Debug)]
 pub(in crate::check) struct Gap<'f> {
@@ -145,6 +156,36 @@ impl<'f> Walks<'f> {
             let (flow, state) = self.state(arrival.place)?;
             Some((flow, state, arrival.known))
         })
+    }
+
+    /// Every arrival, with its number.
+    pub(in crate::check) fn trails(&self) -> impl Iterator<Item = Trail<'f>> {
+        self.arrivals.iter().enumerate().filter_map(|(number, arrival)| {
+            let (flow, state) = self.state(arrival.place)?;
+            Some(Trail { number, flow, state, known: arrival.known })
+        })
+    }
+
+    /// The way from the ring to an arrival: the state that was left, by which edge, and what was known
+    /// then. Step-ups, and what a denied caller does, take nobody any time.
+    pub(in crate::check) fn steps(&self, to: usize) -> Vec<Step<'f, '_>> {
+        let way = self.way(to).into_iter();
+        let step = |arrival: &'_ Arrival<'f>| match &arrival.by {
+            By::Edge(from, label, _)
+                if !matches!(label, Label::StepUp | Label::Outcome(Outcome::Denied)) =>
+            {
+                self.state(*from).map(|(_, state)| state)
+            }
+            _ => None,
+        };
+        way.map(|arrival| {
+            let label = match &arrival.by {
+                By::Edge(_, label, _) => Some(label),
+                _ => None,
+            };
+            (step(arrival), label, arrival.known)
+        })
+        .collect()
     }
 
     /// The arrivals from the ring to this one.
@@ -349,7 +390,7 @@ impl<'f> Walks<'f> {
 }
 
 /// The account fields that a state uses, each with the place of its first use.
-fn fields(state: &State) -> Vec<(FieldName, Place)> {
+pub(in crate::check) fn fields(state: &State) -> Vec<(FieldName, Place)> {
     let mut templates: Vec<_> = state.prompts().into_iter().flat_map(Prompt::templates).collect();
     if let Kind::Set(set) = &state.kind {
         templates.extend(set.values.iter().filter_map(|value| match &value.to {

@@ -7,6 +7,7 @@ mod loop_without_input;
 mod menu_prompt_key;
 mod missing_locale;
 mod no_way_out;
+mod over_budget;
 mod prompt_too_long;
 mod recursive_call;
 mod return_without_caller;
@@ -35,6 +36,7 @@ pub const RULES: &[&Rule] = &[
     &recursive_call::RULE,
     &secret_in_gather::RULE,
     &weak_level::RULE,
+    &over_budget::RULE,
     &missing_locale::RULE,
     &uneven_disclosure::RULE,
     &menu_prompt_key::RULE,

@@ -18,16 +18,16 @@ use crate::flow::states::{
     COMMON, StateReader, StateType, TYPES, Vocabulary, read_localized, read_target,
 };
 use crate::flow::template::Templates;
-use crate::flow::{Flow, Places, hours, level, wording};
+use crate::flow::{Flow, Places, budget, hours, level, wording};
 use crate::limits;
 
 /// State types that are named by the language and not built yet.
 const COMING: [&str; 2] = ["send_email_otp", "lookup"];
 
 /// The keys of a flow.
-const ROOT: [&str; 10] = [
-    "name", "start", "locale", "voice", "business", "currency", "levels", "disclose", "hours",
-    "states",
+const ROOT: [&str; 11] = [
+    "name", "start", "locale", "voice", "business", "currency", "levels", "disclose", "budget",
+    "hours", "states",
 ];
 
 /// Reads a file. A flow whose name could not be read goes by the name of its file, and says so.
@@ -81,6 +81,7 @@ fn read_flow(
     let hours = read_table(&root, "hours", |item| {
         (item.key.to_owned(), hours::read(item).unwrap_or_else(Hours::never), item.key_place())
     });
+    let budget = root.item("budget").and_then(|item| budget::read(&item));
     let templates = RefCell::new(Templates::default());
     let words = Vocabulary { locale: locale.clone(), templates: &templates, problems };
     let states = root.required("states").and_then(|states| read_states(&states, &words));
@@ -115,6 +116,7 @@ fn read_flow(
             .into_iter()
             .map(|(field, level, _)| (field, level.unwrap_or_else(|| "".into())))
             .collect(),
+        budget,
         hours: hours.into_iter().map(|(name, hours, _)| (name, hours)).collect(),
         states,
         variables,

@@ -1,0 +1,421 @@
+//! Odds: what guessing is worth against a flow, what it takes to lock a customer out, and what a
+//! customer has to do to get in.
+//!
+//! Every chance is a bound from above: a guesser has each limit to the full, gets the most out of
+//! every factor, and ways that exclude each other are added up. What is taken for granted is listed in
+//! [`Odds::assumptions`].
+
+mod attempts;
+mod chance;
+mod demand;
+mod effort;
+pub mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Subject;
+use super::proof::{Walks, deeds};
+use super::subject::Walk;
+use crate::diagnostic::Place;
+use crate::engine::policy::Policy;
+use crate::flow::level::Fact;
+use crate::flow::name::{FlowName, StateName};
+use crate::flow::state::{Kind, State};
+use crate::flow::{Flow, FlowSet};
+
+pub use crate::flow::budget::Pins;
+pub use attempts::{Guesses, Lockout, Siege};
+pub use demand::Proofs;
+pub use effort::{Effort, Way};
+
+/// What the odds are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The limits.
+    pub policy: Policy,
+    /// How hard somebody tries.
+    pub siege: Siege,
+    /// How many digits a PIN has; `None`: as the flow says, or six.
+    pub pin_digits: Option<u32>,
+}
+
+/// What guessing is worth.
+#[derive(Clone, Debug)]
+pub struct Odds {
+    /// The flow in which calls begin.
+    pub flow: FlowName,
+    /// How hard somebody tries.
+    pub siege: Siege,
+    /// How many digits a PIN has.
+    pub pin_digits: u32,
+    /// The guesses that the limits leave, by factor.
+    pub guesses: BTreeMap<Fact, Guesses>,
+    /// Every state that asks for something.
+    pub states: Vec<StateOdds>,
+    /// What keeps a customer out, by factor.
+    pub lockouts: Vec<FactorLockout>,
+    /// What is taken for granted.
+    pub assumptions: Vec<String>,
+}
+
+/// What guessing is worth at one state.
+#[derive(Clone, Debug)]
+pub struct StateOdds {
+    /// Where.
+    pub at: (FlowName, StateName),
+    /// Where its name stands.
+    pub place: Place,
+    /// Its type.
+    pub type_name: &'static str,
+    /// The levels it asks for: for itself, or for a field it uses.
+    pub asks: Vec<(Option<String>, String)>,
+    /// What these levels ask for, in words.
+    pub demand: String,
+    /// The proofs that are enough, each set by a way that the flow has.
+    pub ways: Vec<WayIn>,
+    /// The chances, by where PINs come from; one alone where no PIN helps.
+    pub chances: Vec<(Option<Pins>, Chances)>,
+    /// What a customer has to do; `None`: none gets there with the proof.
+    pub effort: Option<Efforts>,
+}
+
+/// Proofs that are enough, and a shortest way to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WayIn {
+    /// In the order in which that way makes them.
+    pub proofs: Vec<Fact>,
+    /// What a customer does on it, step by step.
+    pub script: Vec<String>,
+}
+
+/// The best chances of somebody who guesses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Chances {
+    /// In one call to one account.
+    pub call: f64,
+    /// In a day at one account.
+    pub day: f64,
+    /// In a year at one account.
+    pub year: f64,
+    /// Accounts opened in a year, if all that are known are tried.
+    pub opened: f64,
+    /// The chance that at least one is.
+    pub any: f64,
+}
+
+/// What a customer has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Efforts {
+    /// On the middle one of the ways, right at once.
+    pub median: Effort,
+    /// On the longest, right at the last try each time.
+    pub worst: Effort,
+}
+
+/// What keeps a customer out of a factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactorLockout {
+    /// Of this factor.
+    pub factor: Fact,
+    /// What must be proved before one can try it at all: nothing, if an account number is enough.
+    pub before: Vec<Proofs>,
+    /// What it takes.
+    pub lockout: Lockout,
+}
+
+/// The odds of calls that begin in this flow; `None`: there is no such flow, or none begins there.
+pub fn odds(flows: &FlowSet, start: &str, terms: &Terms) -> Option<Odds> {
+    let flows = flows.closure(start)?;
+    let subject = Subject::new(&flows);
+    // A flow that is there to be called has no odds of its own: its callers have.
+    let walks = subject.proofs.iter().find(|walks| walks.start.name.as_str() == start)?;
+    if subject.walks.get(&walks.start.name).is_none_or(Walk::is_sub_flow) {
+        return None;
+    }
+    Some(of(&flows, walks, terms))
+}
+
+/// The odds of the calls of these walks.
+pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
+    let tries = ring_tries(flows);
+    let verified = verified(flows);
+    let limits =
+        |fact: &Fact| (*fact, attempts::guesses(*fact, &terms.policy, &terms.siege, tries));
+    let scale = Scale {
+        terms,
+        tries,
+        pin_digits: terms.pin_digits.unwrap_or_else(|| pin_digits(flows)),
+        guesses: verified.keys().map(limits).collect(),
+    };
+    let brought = demand::brought(walks);
+    let none = BTreeSet::new();
+    let states = demand::demands(flows, walks.start).into_iter().map(|demand| {
+        let at = (demand.flow.name.clone(), demand.state.name.clone());
+        let enough = demand::enough(&demand.formula, brought.get(&at).unwrap_or(&none));
+        let asks = demand.asks.iter();
+        StateOdds {
+            place: demand.place.clone(),
+            type_name: demand.state.type_name(),
+            asks: asks.map(|(f, l)| (f.as_ref().map(ToString::to_string), l.clone())).collect(),
+            demand: words(&demand),
+            chances: scale.chances(&enough),
+            effort: efforts(walks, &demand, &enough, &terms.policy),
+            ways: enough.iter().map(|proofs| way_in(walks, &demand, proofs)).collect(),
+            at,
+        }
+    });
+    let states = states.collect();
+    let lockouts = verified.iter().map(|(factor, states)| FactorLockout {
+        factor: *factor,
+        before: before(states, &brought),
+        lockout: attempts::lockout(
+            *factor,
+            &terms.policy,
+            scale.guesses.get(factor).map_or(1, |guesses| guesses.call),
+            tries,
+        ),
+    });
+    Odds {
+        flow: walks.start.name.clone(),
+        siege: terms.siege.clone(),
+        pin_digits: scale.pin_digits,
+        states,
+        lockouts: lockouts.collect(),
+        assumptions: scale.assumptions(),
+        guesses: scale.guesses,
+    }
+}
+
+/// What turns guesses into chances.
+struct Scale<'t> {
+    terms: &'t Terms,
+    tries: u32,
+    pin_digits: u32,
+    guesses: BTreeMap<Fact, Guesses>,
+}
+
+impl Scale<'_> {
+    fn chances(&self, ways: &[Proofs]) -> Vec<(Option<Pins>, Chances)> {
+        if ways.iter().flatten().any(|fact| *fact == Fact::Pin) {
+            Pins::ALL.map(|pins| (Some(pins), self.of(ways, pins))).to_vec()
+        } else {
+            vec![(None, self.of(ways, Pins::Random))]
+        }
+    }
+
+    fn of(&self, ways: &[Proofs], pins: Pins) -> Chances {
+        let sum = |chance: &dyn Fn(Fact) -> f64| {
+            let way = |proofs: &Proofs| proofs.iter().map(|fact| chance(*fact)).product::<f64>();
+            ways.iter().map(way).sum::<f64>().min(1.0)
+        };
+        let within = |period: fn(&Guesses) -> u32| {
+            sum(&|fact| {
+                let guesses = self.guesses.get(&fact).map_or(0, period);
+                self.one(fact, guesses, pins)
+            })
+        };
+        let siege = &self.terms.siege;
+        let accounts = f64::from(siege.accounts);
+        // Calls in a year that each account gets, if all get the same; a part of one is none.
+        let calls = u64::from(siege.calls()) * 365;
+        let each = u32::try_from(calls / u64::from(siege.accounts.max(1))).unwrap_or(u32::MAX);
+        let (each, reached) = match each {
+            0 => (1, f64::from(u32::try_from(calls).unwrap_or(u32::MAX)).min(accounts)),
+            each => (each, accounts),
+        };
+        let spread = sum(&|fact| {
+            let guesses = self.guesses.get(&fact).copied();
+            let most = guesses.map_or(0, |g| g.year.min(each.saturating_mul(g.call)));
+            self.one(fact, most, pins)
+        });
+        Chances {
+            call: within(|guesses| guesses.call),
+            day: within(|guesses| guesses.day),
+            year: within(|guesses| guesses.year),
+            opened: spread * reached,
+            any: chance::any(spread, reached),
+        }
+    }
+
+    /// The chance that one of the guesses at one factor is right.
+    fn one(&self, fact: Fact, guesses: u32, pins: Pins) -> f64 {
+        let policy = &self.terms.policy;
+        let checks = attempts::per_code(fact, policy, self.tries);
+        match fact {
+            Fact::Pin => pins.chance(guesses, self.pin_digits),
+            Fact::Passcode => Pins::Chosen.chance(guesses, 4),
+            Fact::SmsOtp | Fact::EmailOtp => chance::code(guesses, checks, policy.otp.digits),
+            Fact::Callback => chance::code(guesses, checks, policy.callback.code_digits),
+            Fact::ServiceCode => chance::code(guesses, checks, policy.service_code.digits),
+        }
+    }
+
+    fn assumptions(&self) -> Vec<String> {
+        let siege = &self.terms.siege;
+        let facts = |fact: Fact| self.guesses.contains_key(&fact);
+        let owner = match siege.owner_calls {
+            0 => "the customer never calls in between".to_owned(),
+            n => format!(
+                "the customer proves themself {n} times a year in between, which clears what counts \
+                 in a row, and not the year's budget"
+            ),
+        };
+        let mut all = vec![
+            "account numbers are known, and nothing else is: no telephone, mailbox or session is in \
+             wrong hands (NIST SP 800-63B calls the telephone network a restricted authenticator)"
+                .to_owned(),
+            "every chance is a bound from above: a guesser has each limit to the full, and ways in are \
+             added up"
+                .into(),
+            owner,
+        ];
+        if facts(Fact::Pin) {
+            all.push(
+                "who guesses PINs knows how often each is chosen (RockYou, runs of four digits; \
+                 blocklists after Markert et al. 2020), and chosen PINs of six digits are no better \
+                 than those of four"
+                    .into(),
+            );
+        }
+        if facts(Fact::Passcode) {
+            all.push("spoken passcodes are chosen as badly as PINs without a blocklist".into());
+        }
+        if facts(Fact::SmsOtp) || facts(Fact::EmailOtp) || facts(Fact::ServiceCode) {
+            let digits = self.terms.policy.otp.digits;
+            all.push(format!("codes are random: {digits} digits by message, drawn anew each time"));
+        }
+        if facts(Fact::Callback) {
+            all.push(
+                "whoever answers a call to the number on file and was not told the code keys digits at \
+                 random; a customer who is talked into keying what they are told is not counted"
+                    .into(),
+            );
+        }
+        all.push(format!(
+            "a voice speaks {} characters a second, a key takes half a second, a message or a ring {} \
+             seconds",
+            effort::CHARS_PER_S,
+            effort::ARRIVES_S
+        ));
+        all
+    }
+}
+
+fn words(demand: &demand::Demand<'_>) -> String {
+    use crate::flow::level::Formula;
+    let Formula::All(parts) = &demand.formula else { return demand.formula.words() };
+    let mut different: Vec<&Formula> = Vec::new();
+    for part in parts {
+        if !different.contains(&part) {
+            different.push(part);
+        }
+    }
+    match different.as_slice() {
+        [one] => one.words(),
+        several => Formula::All(several.iter().copied().cloned().collect()).words(),
+    }
+}
+
+/// The states that verify each factor.
+fn verified(flows: &FlowSet) -> BTreeMap<Fact, Vec<(FlowName, StateName)>> {
+    let mut verified: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for flow in flows.iter() {
+        for state in flow.states.values() {
+            if let Some(fact) = proves(state) {
+                let at = (flow.name.clone(), state.name.clone());
+                verified.entry(fact).or_default().push(at);
+            }
+        }
+    }
+    verified
+}
+
+fn proves(state: &State) -> Option<Fact> {
+    match &state.kind {
+        Kind::GatherPin(_) => Some(Fact::Pin),
+        Kind::GatherPasscode(_) => Some(Fact::Passcode),
+        Kind::GatherOtp(_) => Some(Fact::SmsOtp),
+        Kind::GatherServiceCode(_) => Some(Fact::ServiceCode),
+        Kind::Callback(_) => Some(Fact::Callback),
+        _ => None,
+    }
+}
+
+/// What must be proved before one comes to one of these states.
+fn before(
+    states: &[(FlowName, StateName)],
+    brought: &BTreeMap<(FlowName, StateName), BTreeSet<Proofs>>,
+) -> Vec<Proofs> {
+    let all: BTreeSet<_> = states.iter().filter_map(|at| brought.get(at)).flatten().collect();
+    let least =
+        |proofs: &&&Proofs| !all.iter().any(|fewer| fewer != *proofs && fewer.is_subset(proofs));
+    all.iter().filter(least).map(|proofs| (**proofs).clone()).collect()
+}
+
+/// The tries of a ring: the most of any in these flows.
+fn ring_tries(flows: &FlowSet) -> u32 {
+    let states = flows.iter().flat_map(|flow| flow.states.values());
+    let tries = states.filter_map(|state| match &state.kind {
+        Kind::Callback(callback) => Some(u32::from(callback.tries)),
+        _ => None,
+    });
+    tries.max().unwrap_or(3)
+}
+
+/// The digits of a PIN: the fewest that a state asks for.
+fn pin_digits(flows: &FlowSet) -> u32 {
+    let states = flows.iter().flat_map(|flow| flow.states.values());
+    let digits = states.filter_map(|state| match &state.kind {
+        Kind::GatherPin(pin) => pin.digits,
+        _ => None,
+    });
+    digits.min().unwrap_or(6)
+}
+
+/// A shortest way to a state on which these are proved.
+fn way_in(walks: &Walks<'_>, demand: &demand::Demand<'_>, proofs: &Proofs) -> WayIn {
+    let here = |flow: &Flow, state: &State| {
+        flow.name == demand.flow.name && state.name == demand.state.name
+    };
+    let trail = walks.trails().find(|trail| {
+        here(trail.flow, trail.state) && proofs.iter().all(|fact| trail.known.has(*fact))
+    });
+    let mut made = Vec::new();
+    let steps = trail.as_ref().map(|trail| walks.steps(trail.number)).unwrap_or_default();
+    for (fact, _) in steps.iter().flat_map(|(_, _, known)| known.facts()) {
+        if proofs.contains(&fact) && !made.contains(&fact) {
+            made.push(fact);
+        }
+    }
+    WayIn { proofs: made, script: trail.map(|t| deeds(walks, t.number)).unwrap_or_default() }
+}
+
+fn efforts(
+    walks: &Walks<'_>,
+    demand: &demand::Demand<'_>,
+    enough: &[Proofs],
+    policy: &Policy,
+) -> Option<Efforts> {
+    let locale = &walks.start.locale;
+    let here = walks.trails().filter(|trail| {
+        trail.flow.name == demand.flow.name
+            && trail.state.name == demand.state.name
+            && enough.iter().any(|proofs| proofs.iter().all(|fact| trail.known.has(*fact)))
+    });
+    let mut ways: Vec<Way> = here
+        .map(|trail| {
+            let mut way = Way::default();
+            for (state, label, _) in walks.steps(trail.number) {
+                if let Some((state, label)) = state.zip(label) {
+                    way.leave(state, label, policy, locale);
+                }
+            }
+            way
+        })
+        .collect();
+    ways.sort_by_key(|way| way.quick);
+    Some(Efforts {
+        median: ways.get(ways.len() / 2)?.quick,
+        worst: ways.iter().map(|way| way.slow).max()?,
+    })
+}

@@ -1,0 +1,84 @@
+//! A state into which somebody who guesses gets more easily than `[budget]` allows.
+//!
+//! The chance is the one that `callgate odds` prints, for the default limits: the best that guessing
+//! can do against one account, over all ways to the proof that the state asks for. `pins` says where
+//! PINs come from: `random`, `chosen`, `chosen_274_blocked` or `chosen_1000_blocked`; `chosen` where
+//! nothing is said.
+//!
+//! ## Why
+//!
+//! A flow is as strong as its weakest way in. A PIN that customers choose is found in one of six
+//! accounts with ten guesses; a way that was added for convenience may be worth more to a guesser than
+//! all the others.
+//!
+//! ## How to fix it
+//!
+//! Ask for something that is harder to guess, or for two kinds of proof. If the chance is one that the
+//! business accepts, write that into the budget.
+//!
+//! ## Before
+//!
+//! ```toml
+//! [levels]
+//! owner = { any = ["pin", "sms_otp"] }
+//!
+//! [budget]
+//! per_year = 0.001
+//! ```
+//!
+//! ## After
+//!
+//! ```toml
+//! [levels]
+//! owner = { any = ["sms_otp", "callback"] }
+//!
+//! [budget]
+//! per_year = 0.001
+//! ```
+
+use super::{Report, Rule, Subject};
+use crate::check::odds::{self, Odds, Terms, words};
+use crate::diagnostic::Severity;
+use crate::flow::budget::Budget;
+
+pub(super) const RULE: Rule = Rule {
+    code: "over-budget",
+    title: "a state that guessing opens more easily than the budget allows",
+    severity: Severity::Error,
+    source: include_str!("over_budget.rs"),
+    check,
+};
+
+fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for walks in &subject.proofs {
+        let Some(budget) = &walks.start.budget else { continue };
+        let Some(flows) = subject.flows.closure(walks.start.name.as_str()) else { continue };
+        hold(&odds::of(&flows, walks, &Terms::default()), budget, report);
+    }
+}
+
+fn hold(odds: &Odds, budget: &Budget, report: &mut Report<'_>) {
+    for state in &odds.states {
+        let own = |(pins, _): &&(Option<_>, _)| pins.is_none_or(|pins| pins == budget.pins);
+        let Some((_, chances)) = state.chances.iter().find(own) else { continue };
+        let spans = [
+            (chances.call, &budget.per_call, "in a call"),
+            (chances.day, &budget.per_day, "in a day"),
+            (chances.year, &budget.per_year, "in a year"),
+        ];
+        for (chance, allowed, when) in spans {
+            let Some((allowed, place)) = allowed else { continue };
+            if chance > *allowed {
+                let message = format!(
+                    "guessing opens `{}` {when} with a chance of {}, and the budget is {}",
+                    state.at.1,
+                    words::chance(chance),
+                    words::chance(*allowed)
+                );
+                let help = "ask for proof that is harder to guess; `callgate odds` shows what each is worth";
+                let finding = report.finding(message, &state.place).help(help);
+                report.add(finding.label("the budget", place.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The assurance statement of a flow: one page of Markdown that can be filed.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+use super::odds::{asked, many, place, span, takes, who};
+use crate::check::odds::words::{chance, grouped};
+use crate::check::odds::{Chances, Odds, Pins, StateOdds, WayIn};
+use crate::diagnostic::Finding;
+use crate::flow::level::{Class, Fact};
+use crate::flow::{Flow, FlowSet};
+
+/// What a statement is made of.
+#[derive(Debug)]
+pub struct Statement<'s> {
+    /// The flow in which calls begin, and all that it calls.
+    pub flows: &'s FlowSet,
+    /// What guessing is worth.
+    pub odds: &'s Odds,
+    /// The warnings that the checker still has.
+    pub warnings: &'s [Finding],
+    /// The day it was made, if it is to be said.
+    pub date: Option<&'s str>,
+}
+
+/// The page.
+pub fn render(statement: &Statement<'_>) -> String {
+    let odds = statement.odds;
+    let start = statement.flows.get(odds.flow.as_str());
+    let business = start.map_or("", |flow| &flow.business);
+    let mut text = format!("# Assurance statement: {business}, flow `{}`\n\n", odds.flow);
+    let date = statement.date.map(|date| format!(" on {date}")).unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION");
+    let _ = write!(
+        text,
+        "Made by callgate {version}{date} from these files, and true of no others:\n\n{}",
+        files(statement.flows)
+    );
+    text.push_str(
+        "\n`callgate check` followed every way through them: keys, silence, time-outs, errors of the \
+         provider, locks, sub-flows and loops. On none is a state that requires proof entered, or a \
+         field of an account said or shared, without the proof that is listed with it. The server asks \
+         for the same proof again whenever a state is entered and whenever a field is used.\n",
+    );
+    text.push_str("\n## What is protected\n");
+    for state in &odds.states {
+        text.push_str(&protected(odds, state));
+    }
+    if odds.states.is_empty() {
+        text.push_str("\nNothing: no state asks for proof, and none uses a field of an account.\n");
+    }
+    text.push_str(&clauses(odds));
+    text.push_str(&denial(odds));
+    text.push_str(&residual(statement));
+    text
+}
+
+fn files(flows: &FlowSet) -> String {
+    let mut flows: Vec<&Flow> = flows.iter().map(|flow| &**flow).collect();
+    flows.sort_by_key(|flow| flow.name.as_str());
+    let mut text = "| flow | SHA-256 of its file |\n|---|---|\n".to_owned();
+    for flow in flows {
+        let digest = Sha256::digest(flow.text.as_bytes());
+        let hex = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let _ = writeln!(text, "| `{}` | `{hex}` |", flow.name);
+    }
+    text
+}
+
+fn protected(odds: &Odds, state: &StateOdds) -> String {
+    let mut text =
+        format!("\n### `{}` ({})\n\nIt {}.\n\n", place(odds, state), state.type_name, asked(state));
+    text.push_str("| proof | kind | a shortest way |\n|---|---|---|\n");
+    for way in &state.ways {
+        let names: Vec<_> = way.proofs.iter().map(|fact| format!("`{fact}`")).collect();
+        let kind = kind(way);
+        let _ = writeln!(text, "| {} | {kind} | {} |", names.join(" and "), way.script.join("; "));
+    }
+    if state.ways.is_empty() {
+        text.push_str("| none | | no caller gets in |\n");
+    }
+    let accounts = many(odds.siege.accounts, "account");
+    let _ = write!(
+        text,
+        "\n| chance of a guesser, at most | a call | a day | a year | {accounts} tried for a year \
+         |\n|---|---|---|---|---|\n"
+    );
+    for (pins, chances) in &state.chances {
+        let of = pins.map_or("one account", Pins::words);
+        let Chances { call, day, year, opened, .. } = *chances;
+        let [call, day, year] = [call, day, year].map(chance);
+        let _ = writeln!(text, "| {of} | {call} | {day} | {year} | {} |", expected(opened));
+    }
+    if let Some(effort) = &state.effort {
+        let (median, worst) = (takes(effort.median), takes(effort.worst));
+        let _ = write!(text, "\nA customer needs {median}; at worst {worst}.\n");
+    }
+    text
+}
+
+fn expected(opened: f64) -> String {
+    match opened {
+        none if none <= 0.0 => "none opened".to_owned(),
+        few if few < 0.95 => format!("{few:.2} opened").replace("0.00", "under 0.01"),
+        some => format!("{} opened", grouped(some)),
+    }
+}
+
+fn classes(way: &WayIn) -> (bool, bool) {
+    let has = |class| way.proofs.iter().any(|fact| fact.class() == Some(class));
+    (has(Class::Knowledge), has(Class::Possession))
+}
+
+fn kind(way: &WayIn) -> &'static str {
+    match classes(way) {
+        (true, true) => "knowledge and possession",
+        (true, false) => "knowledge",
+        (false, true) => "possession",
+        (false, false) => "neither",
+    }
+}
+
+/// The clauses that this answers, and how far.
+fn clauses(odds: &Odds) -> String {
+    let ways = || odds.states.iter().flat_map(|state| &state.ways);
+    let proves = |fact| ways().any(|way| way.proofs.contains(&fact));
+    let telephone = proves(Fact::SmsOtp) || proves(Fact::Callback);
+    let two = ways().any(|way| classes(way) == (true, true));
+    let rows = [
+        (
+            proves(Fact::Pin),
+            "NIST SP 800-63B (revision 3), 5.1.1 (memorized secrets)",
+            "`pin`: limited tries; kept as Argon2id over a keyed hash. Shorter than eight characters, and keyed over a line that is no protected channel",
+        ),
+        (
+            telephone,
+            "NIST SP 800-63B (revision 3), 5.1.3 (out-of-band devices)",
+            "codes of at least six digits, good for ten minutes at most, accepted once; the telephone network is a restricted authenticator (5.1.3.3, 5.2.10)",
+        ),
+        (
+            two,
+            "NIST SP 800-63B (revision 3), 4.2 (AAL2)",
+            "aligned where knowledge and possession are both proved; conformance is not claimed",
+        ),
+        (
+            true,
+            "NIST SP 800-63B (revision 3), 5.2.2 (rate limiting)",
+            "failures count by account and factor; a fresh code does not refill them",
+        ),
+        (
+            two,
+            "PSD2 RTS (EU) 2018/389, Art. 4(1) and 9",
+            "two independent elements; a message to and a call to one number are one",
+        ),
+        (
+            true,
+            "PSD2 RTS (EU) 2018/389, Art. 4(3)(a) and (b)",
+            "a wrong element, a locked one and an unknown account sound the same; a lock after at most five failures with the default limits",
+        ),
+        (
+            telephone,
+            "47 CFR 64.2010(b)",
+            "codes go, and calls are placed, only to numbers of record",
+        ),
+        (
+            telephone,
+            "47 CFR 64.2003 (address of record)",
+            "a number counts after 30 days on file with the default limits",
+        ),
+        (
+            true,
+            "OWASP ASVS 5.0, 6.3.1",
+            "the limits, and what it takes to lock a customer out, are below",
+        ),
+        (
+            telephone,
+            "OWASP ASVS 5.0, 6.6.2",
+            "codes are bound to the call, the account and the purpose",
+        ),
+    ];
+    let mut text = "\n## Clauses it answers\n\n| clause | how far |\n|---|---|\n".to_owned();
+    for (_, clause, how) in rows.iter().filter(|(applies, ..)| *applies) {
+        let _ = writeln!(text, "| {clause} | {how} |");
+    }
+    text
+}
+
+fn denial(odds: &Odds) -> String {
+    let mut text =
+        "\n## Locking a customer out\n\n| factor | for a while | until lifted | who can \
+                    try |\n|---|---|---|---|\n"
+            .to_owned();
+    for of in &odds.lockouts {
+        let lockout = &of.lockout;
+        let hard = match lockout.hard_s {
+            Some(seconds) => {
+                format!("{} wrong entries, {} at least", lockout.hard_entries, span(seconds))
+            }
+            None => "not within a year".to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "| `{}` | {} wrong entries: {} | {hard} | {} |",
+            of.factor,
+            lockout.soft_entries,
+            span(lockout.soft_lock_s),
+            who(of)
+        );
+    }
+    if odds.lockouts.is_empty() {
+        return String::new();
+    }
+    text
+}
+
+fn residual(statement: &Statement<'_>) -> String {
+    let mut text = "\n## Residual risks\n\n".to_owned();
+    let proves = |fact| statement.odds.guesses.contains_key(&fact);
+    if proves(Fact::SmsOtp) || proves(Fact::Callback) {
+        text.push_str(
+            "- A telephone number can be taken over (SIM swap, call forwarding): whoever holds it \
+             passes for its owner. Offer a way that needs no telephone network.\n",
+        );
+    }
+    if proves(Fact::SmsOtp) || proves(Fact::ServiceCode) || proves(Fact::Callback) {
+        text.push_str(
+            "- A customer can be talked into passing on a code. Nothing here resists phishing.\n",
+        );
+    }
+    text.push_str(
+        "- Specialists to whom calls are transferred are outside of this statement, and so are the \
+         directory of accounts and the provider of the telephone line.\n",
+    );
+    for flow in statement.flows.iter() {
+        for state in flow.states.values() {
+            for (code, _) in &state.accept {
+                let _ = writeln!(
+                    text,
+                    "- Accepted by the designer at `{}` of `{}`: `{code}` (`callgate explain {code}`).",
+                    state.name, flow.name
+                );
+            }
+        }
+    }
+    for warning in statement.warnings {
+        let _ = writeln!(text, "- Open: {} (`{}`).", warning.message, warning.code);
+    }
+    text.push_str("\nThe chances take for granted:\n\n");
+    for assumption in &statement.odds.assumptions {
+        let _ = writeln!(text, "- {assumption}");
+    }
+    text
+}
