@@ -10,7 +10,6 @@ use crate::config::read_policy;
 use crate::diagnostic::{Problems, Sources, any_error};
 use crate::document;
 use crate::engine::policy::Policy;
-use crate::flow::state::{Kind, State};
 use crate::flow::{self, FlowSet};
 use crate::render;
 
@@ -104,10 +103,7 @@ impl Asked {
         }
         let named = flows.iter().find(|flow| files.named.contains(&flow.file));
         let name = named.map(|flow| flow.name.to_string()).unwrap_or_default();
-        let calls =
-            |state: &State| matches!(&state.kind, Kind::Call(call) if call.flow.as_str() == name);
-        let called = flows.iter().any(|flow| flow.states.values().any(calls));
-        let found = odds(&flows, &name, &terms).filter(|_| !called).ok_or_else(|| {
+        let found = odds(&flows, &name, &terms).ok_or_else(|| {
             let message =
                 format!("no call begins in `{name}`: other flows call it; name one of them");
             (Exit::Usage, message)

@@ -1,5 +1,7 @@
 //! Odds: a table for people, and JSON for programs.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::check::odds::words::{chance, grouped};
@@ -24,20 +26,21 @@ pub fn human(odds: &Odds) -> String {
     text.push_str(&lockouts(odds));
     text.push_str("\nTaken for granted\n");
     for assumption in &odds.assumptions {
-        text.push_str(&format!("  - {assumption}\n"));
+        let _ = writeln!(text, "  - {assumption}");
     }
     text
 }
 
 fn of_state(odds: &Odds, state: &StateOdds) -> String {
     let mut text = format!("\n{}  {}\n", place(odds, state), asked(state));
-    text.push_str(&format!("  enough      {}\n", ways(&state.ways)));
+    let _ = writeln!(text, "  enough      {}", ways(&state.ways));
     if let Some(effort) = &state.effort {
-        text.push_str(&format!(
-            "  a customer  {}; at worst {}\n",
+        let _ = writeln!(
+            text,
+            "  a customer  {}; at worst {}",
             takes(effort.median),
             takes(effort.worst)
-        ));
+        );
     }
     let spread = format!("{} tried, a year", many(odds.siege.accounts, "account"));
     let mut rows = vec![["", "a call", "a day", "a year", &spread].map(str::to_owned)];

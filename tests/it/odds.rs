@@ -46,7 +46,7 @@ fn a_statement_names_the_very_text_it_is_about() {
     use sha2::{Digest as _, Sha256};
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows/verify.toml");
     let digest = Sha256::digest(std::fs::read(path).unwrap());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let page = printed(&["statement", "bank", "--date", "2026-11-30"]);
     assert!(page.contains(&hex) && page.contains(" on 2026-11-30 "));
 }

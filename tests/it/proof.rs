@@ -1,5 +1,6 @@
 //! That the checker is right: what it alarms of happens, and what it does not alarm of does not.
 
+mod bad_input;
 mod explore;
 mod holes;
 mod mutation;

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Subject;
 use super::proof::{Walks, deeds};
+use super::subject::Walk;
 use crate::diagnostic::Place;
 use crate::engine::policy::Policy;
 use crate::flow::level::Fact;
@@ -126,7 +127,11 @@ pub struct FactorLockout {
 pub fn odds(flows: &FlowSet, start: &str, terms: &Terms) -> Option<Odds> {
     let flows = flows.closure(start)?;
     let subject = Subject::new(&flows);
+    // A flow that is there to be called has no odds of its own: its callers have.
     let walks = subject.proofs.iter().find(|walks| walks.start.name.as_str() == start)?;
+    if subject.walks.get(&walks.start.name).is_none_or(Walk::is_sub_flow) {
+        return None;
+    }
     Some(of(&flows, walks, terms))
 }
 

@@ -50,8 +50,8 @@ pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>
             for part in parts {
                 for known in std::mem::take(&mut all.holds) {
                     let one = split(part, known, levels);
-                    all.holds.extend(one.holds);
-                    all.fails.extend(one.fails);
+                    add(&mut all.holds, one.holds);
+                    add(&mut all.fails, one.fails);
                 }
             }
             all
@@ -61,8 +61,8 @@ pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>
             for part in parts {
                 for known in std::mem::take(&mut any.fails) {
                     let one = split(part, known, levels);
-                    any.holds.extend(one.holds);
-                    any.fails.extend(one.fails);
+                    add(&mut any.holds, one.holds);
+                    add(&mut any.fails, one.fails);
                 }
             }
             any
@@ -84,6 +84,16 @@ pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>
         }
         Condition::Variable(..) | Condition::Open(..) | Condition::Time(_) => {
             Split { holds: vec![known], fails: vec![known] }
+        }
+    }
+}
+
+/// Adds what is not there yet: what is known in one way is looked at once, however many ways of the
+/// condition lead to it.
+pub(super) fn add(to: &mut Vec<Known>, more: Vec<Known>) {
+    for known in more {
+        if !to.contains(&known) {
+            to.push(known);
         }
     }
 }

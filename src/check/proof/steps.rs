@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::conditions::{Levels, Split, split};
+use super::conditions::{Levels, Split, add, split};
 use super::known::Known;
 use crate::flow::edge::Label;
 use crate::flow::level::Fact;
@@ -44,7 +44,7 @@ pub(super) fn ways<'f>(
                     let Split { holds, fails } = split(&case.when, known, levels);
                     let way = |known| Way { label: Label::Case(number), to: &case.next, known };
                     ways.extend(holds.into_iter().map(way));
-                    rest.extend(fails);
+                    add(&mut rest, fails);
                 }
             }
             if let Some(to) = state.routes.get(&Outcome::Otherwise) {

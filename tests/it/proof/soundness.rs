@@ -36,6 +36,8 @@ fn walk(dice: &mut Dice, sources: &Sources, flows: &FlowSet, turns: usize) -> BT
     while done < turns {
         let attestation = *dice.one(&[Attestation::A, Attestation::B, Attestation::None]);
         let mut came = world.ring(dice.once_in(2), attestation, *dice.one(&MOODS));
+        // The ring is a turn, and in some flows the only one.
+        done += 1;
         for _ in 0..TURNS_PER_CALL {
             let (refused, faults) = world.refusals(&came);
             assert!(

@@ -64,7 +64,7 @@ fn a_patient_is_rung_back() {
     check(
         &["clinic", "--from", "+15005550011"],
         &typed,
-        &expect![[r#"
+        &expect![[r"
             ▸ Riverside Clinic, good day. In an emergency, hang up and dial 9 1 1.
             ▸ Please say or key in the eight digits of your patient number.
             ▸ For your next appointment, press 1. For test results, press 2. For a repeat prescription, press 3. To pay a bill, press 4. To speak with a nurse, press 5. For anything else, stay on the line.
@@ -88,7 +88,7 @@ fn a_patient_is_rung_back() {
               [the line records a message; :record yes]
             ▸ callback: Thank you. We will ring you back when we are open. Goodbye.
               [the call is over]
-        "#]],
+        "]],
     );
 }
 
