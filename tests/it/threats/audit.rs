@@ -128,7 +128,7 @@ fn harms([over, goes_on]: [CallId; 2]) -> Vec<Harm> {
             all.remove(2);
         }),
         journal("the last removed", goes_on, fault(place.clone(), Some(4), What::Removed), |all| {
-            drop(all.pop())
+            drop(all.pop());
         }),
         journal("an entry altered", goes_on, fault(place.clone(), Some(2), What::Altered), |all| {
             altered(&mut all[1]);
