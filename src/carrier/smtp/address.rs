@@ -4,6 +4,8 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, TlsParameters};
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Submission over TLS (RFC 8314).
@@ -57,6 +59,10 @@ impl Address {
         let tls = || {
             let mut tls = TlsParameters::builder(host.trim_matches(['[', ']']).to_owned());
             if let Some(pem) = ca_pem {
+                let mut authorities = CertificateDer::pem_slice_iter(pem).peekable();
+                if authorities.peek().is_none() || authorities.any(|it| it.is_err()) {
+                    return Err(AddressError::Authority);
+                }
                 tls = tls.add_root_certificate(
                     Certificate::from_pem(pem).map_err(|_| AddressError::Authority)?,
                 );

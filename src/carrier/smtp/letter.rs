@@ -22,7 +22,7 @@ pub(super) fn write(from: &Mailbox, effect: EffectId, email: &Email) -> Option<L
     let html = html(&one_line(&email.subject), &text, email.locale.as_str());
     let message = Message::builder()
         .message_id(Some(id.clone()))
-        .from(from.clone())
+        .from(Mailbox::new(from.name.as_deref().map(one_line), from.email.clone()))
         .to(to)
         .subject(one_line(&email.subject))
         .header(Automatic)
