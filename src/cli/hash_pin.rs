@@ -1,17 +1,62 @@
-//! `callgate hash-pin`: the hash of a PIN, for the accounts file.
+//! `callgate hash-pin`: the hash of a PIN or a passcode, for the accounts file. One that guessers try
+//! first is refused.
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
 
+use super::serve::read_accounts;
 use super::{Exit, print, say};
 use crate::chance::SystemChance;
 use crate::config::environment;
-use crate::directory::pin;
+use crate::directory::pin::choice::{self, Refused};
+use crate::directory::pin::{self, own::Own};
+use crate::engine::spoken;
+use crate::flow::locale::Locale;
 use crate::secret::Secret;
 use crate::store::envelope::Vault;
 
 const STATE_KEY: &str = "CALLGATE_STATE_KEY";
 
-pub(super) fn run() -> Exit {
+/// What `hash-pin` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The PIN is read from standard input, and the key from CALLGATE_STATE_KEY.
+
+Examples:
+  callgate hash-pin                                       a PIN of six digits or more
+  callgate hash-pin --account 12345678 --accounts accounts.toml
+  printf '869317\\n1975-03-08\\n' | callgate hash-pin --avoid -
+  callgate hash-pin --passcode                            words, as they will be said")]
+pub(super) struct Args {
+    /// A passcode of words, rather than a PIN.
+    #[arg(long)]
+    passcode: bool,
+
+    /// The language the passcode is said in.
+    #[arg(long, requires = "passcode", default_value = "en-US", value_parser = read_locale)]
+    locale: Locale,
+
+    /// Allow PINs of 4 and 5 digits: only with `hard_cap = 10` or less in `[policy.pin]`.
+    #[arg(long, conflicts_with = "passcode")]
+    short: bool,
+
+    /// Whose it is: nothing that is on file of the account is taken.
+    #[arg(long, requires = "accounts", value_name = "ID")]
+    account: Option<String>,
+
+    /// The accounts file.
+    #[arg(long, requires = "account", value_name = "FILE")]
+    accounts: Option<PathBuf>,
+
+    /// A number, date or word of the customer's own; `-`: one a line on standard input, after the PIN.
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    avoid: Vec<String>,
+}
+
+fn read_locale(text: &str) -> Result<Locale, String> {
+    Locale::parse(text).ok_or_else(|| "it must be a language such as en-US".into())
+}
+
+pub(super) fn run(args: &Args) -> Exit {
     let Some(key) = environment(STATE_KEY) else {
         say(&format!("error: {STATE_KEY} is not set; it must be the key that the server uses"));
         say("help: make a new one with `openssl rand -base64 32`");
@@ -24,24 +69,83 @@ pub(super) fn run() -> Exit {
             return Exit::Usage;
         }
     };
+    let mut own = match own_of(args) {
+        Ok(own) => own,
+        Err(exit) => return exit,
+    };
     if std::io::stdin().is_terminal() {
-        say("Key in the PIN and press Enter (it is shown):");
+        let what = if args.passcode { "Type the passcode" } else { "Key in the PIN" };
+        say(&format!("{what} and press Enter (it is shown):"));
     }
-    let mut line = String::new();
-    if std::io::stdin().lock().read_line(&mut line).is_err() {
-        say("error: standard input is not text");
+    let mut lines = std::io::stdin().lock().lines();
+    let Some(Ok(line)) = lines.next() else {
+        say("error: there is no text on standard input");
         return Exit::Findings;
+    };
+    for value in &args.avoid {
+        if value != "-" {
+            own.add(value);
+            continue;
+        }
+        for line in lines.by_ref() {
+            let Ok(line) = line else {
+                say("error: standard input is not text");
+                return Exit::Findings;
+            };
+            own.add(&line);
+        }
     }
-    let entry = line.trim_end_matches(['\r', '\n']);
-    if !(4..=12).contains(&entry.len()) || !entry.bytes().all(|b| b.is_ascii_digit()) {
-        say("error: a PIN is 4 to 12 digits, and nothing else");
-        return Exit::Findings;
+    let entry = line.trim_end_matches('\r');
+    let (secret, chosen) = if args.passcode {
+        let passcode = spoken::passcode(entry, None, &args.locale);
+        let chosen = choice::passcode(&passcode, &own);
+        (Secret::new(passcode), chosen)
+    } else {
+        let shortest =
+            if args.short { choice::SHORT_PIN_DIGITS_MIN } else { choice::PIN_DIGITS_MIN };
+        (Secret::new(entry), choice::pin(entry, &own, shortest))
+    };
+    if let Err(refused) = chosen {
+        return refuse(refused, args);
     }
-    if let Some(hash) = pin::hash(&Secret::new(entry), &vault, &SystemChance) {
+    if let Some(hash) = pin::hash(&secret, &vault, &SystemChance) {
         print(&format!("{hash}\n"));
         Exit::Well
     } else {
         say("error: the PIN could not be hashed: there is not enough memory");
         Exit::Environment
     }
+}
+
+/// What is on file of the account that is named.
+fn own_of(args: &Args) -> Result<Own, Exit> {
+    let (Some(id), Some(path)) = (&args.account, &args.accounts) else {
+        return Ok(Own::default());
+    };
+    let accounts = read_accounts(path).map_err(|failure| {
+        failure.tell();
+        failure.exit()
+    })?;
+    accounts.by_id(id).map(|customer| Own::of(&customer)).ok_or_else(|| {
+        say(&format!("error: the account is not in `{}`", path.display()));
+        Exit::Usage
+    })
+}
+
+/// Says why a secret is not taken, and not what it was.
+fn refuse(refused: Refused, args: &Args) -> Exit {
+    say(&format!("error: {refused}"));
+    say(match refused {
+        Refused::NoPin(choice::PIN_DIGITS_MIN) if !args.passcode => {
+            "help: `--short` allows four digits, where `hard_cap` in `[policy.pin]` is 10 or less"
+        }
+        Refused::NoPin(_) => "help: keys are all that a caller has",
+        Refused::Popular(_) | Refused::OwnNumber | Refused::OwnDate => {
+            "help: the best PIN is one that was drawn at random"
+        }
+        Refused::NoPasscode | Refused::Guessed | Refused::OwnWord => {
+            "help: take two or three words that have nothing to do with the customer or each other"
+        }
+    });
+    Exit::Findings
 }

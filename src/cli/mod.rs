@@ -65,8 +65,8 @@ enum Command {
     Schema,
     /// Verify the audit of calls.
     Audit(audit::Args),
-    /// Print the hash of a PIN, for the accounts file.
-    HashPin,
+    /// Print the hash of a PIN or passcode, for the accounts file; what guessers try first is refused.
+    HashPin(hash_pin::Args),
     /// Lift what wrong entries have locked.
     Unlock(unlock::Args),
     /// Print completions for a shell.
@@ -125,7 +125,7 @@ pub fn main() -> ExitCode {
         Command::Lsp => lsp::run(),
         Command::Schema => schema::run(),
         Command::Audit(args) => audit::run(&args),
-        Command::HashPin => hash_pin::run(),
+        Command::HashPin(args) => hash_pin::run(&args),
         Command::Unlock(args) => unlock::run(&args, cli.log.as_deref()),
         Command::Completions(args) => completions::run::<Cli>(&args),
     };

@@ -2,6 +2,10 @@
 //!
 //! The key is what makes it strong: a PIN has a million values, and without the key none can be tried.
 
+pub mod choice;
+pub mod own;
+pub mod popular;
+
 use std::sync::LazyLock;
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
