@@ -2,6 +2,7 @@
 //!
 //! This is the one place that reads the environment.
 
+mod outbound;
 mod read;
 mod redis;
 mod smtp;
@@ -42,8 +43,8 @@ pub struct Config {
     pub twilio: Twilio,
     /// Which number leads to which flow.
     pub lines: Lines,
-    /// The accounts file.
-    pub accounts: PathBuf,
+    /// Where accounts come from.
+    pub directory: Directory,
     /// Where mail is handed in; `None`: nothing is sent by e-mail.
     pub smtp: Option<crate::carrier::smtp::Settings>,
     /// Attempts, codes, lockouts, sends.
@@ -67,6 +68,15 @@ pub struct Twilio {
     pub api_base: String,
     /// Whom text messages come from; there always is one once the configuration is read.
     pub sender: Option<Sender>,
+}
+
+/// Where accounts come from.
+#[derive(Debug)]
+pub enum Directory {
+    /// A file.
+    File(PathBuf),
+    /// The business's own directory.
+    Http(crate::outbound::Settings),
 }
 
 /// Which number leads to which flow.

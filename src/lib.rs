@@ -17,6 +17,7 @@ pub mod exchange;
 pub mod flow;
 pub mod limits;
 pub mod lsp;
+pub mod outbound;
 pub mod outbox;
 pub mod phone;
 pub mod render;

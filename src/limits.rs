@@ -97,6 +97,17 @@ pub const TURN_DEADLINE: Duration = Duration::from_secs(4);
 pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A slow body is no provider's.
 pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Everything that one turn asks of others takes no longer: what is left of [`TURN_DEADLINE`] is for the
+/// store. Whoever has not answered by then has not answered.
+pub const ASKED_PER_TURN: Duration = Duration::from_secs(3);
+/// How long the directory may take, unless the configuration says otherwise: a turn may ask it twice.
+pub const DIRECTORY_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// The least time that somebody asked over HTTP can be given: a connection of its own takes as long.
+pub const ASKED_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+/// The most: it leaves room in [`ASKED_PER_TURN`] for another question.
+pub const ASKED_TIMEOUT_MAX: Duration = Duration::from_millis(2_500);
+/// One account, with every field that flows may disclose.
+pub const ACCOUNT_BYTES_MAX: usize = 64 * 1024;
 /// How long turns in progress may take to finish when the server is told to stop.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 

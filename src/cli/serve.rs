@@ -18,12 +18,14 @@ use crate::carrier::{Carrier, Mail};
 use crate::chance::SystemChance;
 use crate::check::check_sources;
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigError, DEFAULT_FILE, Lines};
+use crate::config::{self, Config, ConfigError, DEFAULT_FILE, Lines};
 use crate::diagnostic::{Finding, Problems, Sources, any_error};
 use crate::directory::Directory;
 use crate::directory::accounts::{Accounts, Secrets};
+use crate::directory::http::HttpDirectory;
 use crate::exchange::{Exchange, Parts};
 use crate::flow::FlowSet;
+use crate::outbound::Peer;
 use crate::outbox::Outbox;
 use crate::replay::recorder::Recorder;
 use crate::server::{self, Gate, House, Listeners, ServerError};
@@ -138,7 +140,7 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
 /// What a server needs, from a configuration or for the demo.
 struct Plan {
     flows: FlowSet,
-    accounts: Accounts,
+    directory: Directory,
     store: Arc<dyn Store>,
     vault: store::envelope::Vault,
     policy: crate::engine::policy::Policy,
@@ -184,7 +186,8 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     if let Some(lack) = offer.lacks(&flows) {
         return Err(Failure::Lacks(lack));
     }
-    let accounts = read_accounts(&config.accounts)?;
+    let metrics = Metrics::default();
+    let (directory, accounts) = open_directory(config.directory, &metrics)?;
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
     store.ping().await.map_err(|error| Failure::Ping { error })?;
@@ -211,7 +214,6 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         timeout: limits::CARRIER_TIMEOUT,
     });
     let carrier = carrier.map_err(|error| Failure::Carrier(error.to_string()))?;
-    let metrics = Metrics::default();
     let mail: Option<Arc<dyn Mail>> = match &config.smtp {
         Some(settings) => {
             let mail = SmtpMail::new(settings, metrics.outside.clone());
@@ -224,7 +226,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let keys = Keys::new(keys);
     Ok(Plan {
         flows,
-        accounts,
+        directory,
         store,
         vault: config.vault,
         policy: config.policy,
@@ -239,12 +241,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         mail,
         metrics,
         listeners,
-        watched: watch::Watched {
-            flows: Some(config.flows),
-            accounts: Some(config.accounts),
-            lines,
-            offer,
-        },
+        watched: watch::Watched { flows: Some(config.flows), accounts, lines, offer },
     })
 }
 
@@ -254,7 +251,7 @@ async fn start(
     record: Option<&Path>,
 ) -> Result<(), Failure> {
     let (public, admin) = plan.listeners.addresses()?;
-    let directory = Arc::new(Directory::new(plan.accounts));
+    let directory = Arc::new(plan.directory);
     let exchange = Arc::new(Exchange::new(Parts {
         store: plan.store,
         vault: plan.vault,
@@ -330,6 +327,25 @@ fn read_flows(folder: &Path) -> Result<FlowSet, Failure> {
         tracing::warn!(code = finding.code, "{}", finding.message);
     }
     Ok(flows)
+}
+
+/// Where accounts come from, and the file to watch if they come from one.
+pub(super) fn open_directory(
+    directory: config::Directory,
+    metrics: &Metrics,
+) -> Result<(Directory, Option<PathBuf>), Failure> {
+    match directory {
+        config::Directory::File(path) => {
+            let accounts = read_accounts(&path)?;
+            Ok((Directory::new(accounts), Some(path)))
+        }
+        config::Directory::Http(settings) => {
+            let peer = Peer::new(&settings);
+            let peer = peer.map_err(|error| Failure::Carrier(error.to_string()))?;
+            let directory = HttpDirectory::new(peer, metrics.outside.clone());
+            Ok((Directory::over_http(directory), None))
+        }
+    }
 }
 
 /// Reads the accounts file.

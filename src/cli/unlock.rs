@@ -4,17 +4,17 @@ use std::io::BufRead as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::serve::{Failure, read_accounts};
+use super::serve::{Failure, open_directory};
 use super::{Exit, print, say};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
 use crate::config::{Config, DEFAULT_FILE};
-use crate::directory::Directory;
 use crate::exchange::unlock::By;
 use crate::exchange::{Exchange, Parts};
 use crate::flow::FlowSet;
 use crate::flow::level::Fact;
 use crate::secret::Secret;
+use crate::telemetry::Metrics;
 use crate::{store, telemetry};
 
 /// What `unlock` takes.
@@ -73,12 +73,12 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
 
 async fn unlock(args: &Args, account: &Secret) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
-    let accounts = read_accounts(&config.accounts)?;
+    let (directory, _) = open_directory(config.directory, &Metrics::default())?;
     let store = store::open_with(&config.store, &config.store_options).await?;
     let exchange = Exchange::new(Parts {
         store,
         vault: config.vault,
-        directory: Arc::new(Directory::new(accounts)),
+        directory: Arc::new(directory),
         clock: Arc::new(SystemClock),
         chance: Arc::new(SystemChance),
         policy: config.policy,

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
-use super::{AdminToken, Config, Line, Lines, Role, Twilio, environment};
+use super::{AdminToken, Config, Directory, Line, Lines, Role, Twilio, environment};
 use crate::carrier::twilio::Sender;
 use crate::diagnostic::{Finding, Place, Problems, Sources};
 use crate::document::{self, Item, Reader};
 use crate::engine::account::Line as LineType;
 use crate::engine::policy::Policy;
+use crate::limits;
 use crate::phone::{self, PhoneNumber};
 use crate::store::envelope::Vault;
 
@@ -49,7 +50,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let vault = read_state_key(&root, folder);
     let twilio = root.required("twilio").and_then(|item| read_twilio(&item, folder));
     let lines = root.required("lines").and_then(|item| read_lines(&item));
-    let accounts = root.required("directory").and_then(|item| read_directory(&item, folder));
+    let directory = root.required("directory").and_then(|item| read_directory(&item, folder));
     let policy = root.item("policy").map_or_else(|| Some(Policy::default()), |p| read_policy(&p));
     let admin_tokens = root.item("admin").map_or_else(Vec::new, |item| read_admin(&item, folder));
     let smtp = root.item("smtp").and_then(|item| super::smtp::read(&item, folder));
@@ -76,7 +77,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         vault: vault?,
         twilio: Twilio { sender, ..twilio? },
         lines: lines?,
-        accounts: accounts?,
+        directory: directory?,
         smtp,
         policy: policy?,
         admin_tokens,
@@ -288,19 +289,21 @@ fn read_number(table: &Reader<'_>, key: &str) -> Option<String> {
     number.map(|number| number.as_e164().to_owned())
 }
 
-fn read_directory(item: &Item<'_>, folder: &Path) -> Option<std::path::PathBuf> {
+fn read_directory(item: &Item<'_>, folder: &Path) -> Option<Directory> {
     let table = item.table("`directory`")?;
-    let kind = table.required("kind").and_then(|kind| {
-        if kind.as_text() == Some("http") {
-            kind.refuse("not-built-yet", "a directory over HTTP is not built yet");
-            return None;
+    let kind = table.required("kind")?.choice(&[("file", false), ("http", true)]);
+    let directory = match kind {
+        Some(true) => super::outbound::read(&table, folder, true, limits::DIRECTORY_TIMEOUT)
+            .map(Directory::Http),
+        Some(false) => {
+            let path = table.required("path").and_then(|path| path.name());
+            path.map(|path| Directory::File(folder.join(path)))
         }
-        kind.choice(&[("file", ())])
-    });
-    let path = table.required("path").and_then(|path| path.name());
+        // What else stands here belongs to one of them.
+        None => return None,
+    };
     table.finish();
-    kind?;
-    Some(folder.join(path?))
+    directory
 }
 
 fn read_admin(item: &Item<'_>, folder: &Path) -> Vec<AdminToken> {

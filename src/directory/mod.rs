@@ -1,52 +1,73 @@
 //! Who the customers are.
 //!
-//! Accounts come from a file, read strictly and again when it changes; a file that has become wrong
-//! leaves the last good one in use.
+//! Accounts come from a file, read strictly and again when it changes, where a file that has become
+//! wrong leaves the last good one in use; or from the business's own directory over HTTP, asked each
+//! time.
 
 pub mod accounts;
+pub mod http;
 pub mod pin;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::outbound::Failure;
 use crate::phone::PhoneNumber;
 use accounts::{Accounts, Customer};
+use http::HttpDirectory;
 
 /// The customers, as they are now.
 #[derive(Debug)]
 pub struct Directory {
-    accounts: ArcSwap<Accounts>,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    File(ArcSwap<Accounts>),
+    Http(HttpDirectory),
 }
 
 /// Why a directory could not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the directory did not answer: {0}")]
-pub struct DirectoryError(pub String);
+pub struct DirectoryError(pub Failure);
 
 impl Directory {
     /// A directory of these accounts.
     pub fn new(accounts: Accounts) -> Self {
-        Self { accounts: ArcSwap::from_pointee(accounts) }
+        Self { source: Source::File(ArcSwap::from_pointee(accounts)) }
     }
 
-    /// Puts other accounts in place of the present ones.
+    /// A directory that is asked over HTTP.
+    pub fn over_http(directory: HttpDirectory) -> Self {
+        Self { source: Source::Http(directory) }
+    }
+
+    /// Puts other accounts in place of those of a file.
     pub fn replace(&self, accounts: Accounts) {
-        self.accounts.store(Arc::new(accounts));
+        if let Source::File(present) = &self.source {
+            present.store(Arc::new(accounts));
+        }
     }
 
     /// The customer with this id.
-    #[expect(clippy::unused_async, reason = "directories over HTTP answer later")]
     pub async fn by_id(&self, id: &str) -> Result<Option<Arc<Customer>>, DirectoryError> {
-        Ok(self.accounts.load().by_id(id))
+        match &self.source {
+            Source::File(accounts) => Ok(accounts.load().by_id(id)),
+            Source::Http(directory) => directory.by_id(id).await,
+        }
     }
 
     /// The one customer with this number; where several share it, none.
-    #[expect(clippy::unused_async, reason = "directories over HTTP answer later")]
     pub async fn by_phone(
         &self,
         number: &PhoneNumber,
     ) -> Result<Option<Arc<Customer>>, DirectoryError> {
-        Ok(self.accounts.load().by_phone(number))
+        match &self.source {
+            Source::File(accounts) => Ok(accounts.load().by_phone(number)),
+            Source::Http(directory) => directory.by_phone(number).await,
+        }
     }
 }

@@ -376,12 +376,17 @@ impl<'a> Machine<'a> {
         if let Known::Asked(account) = &self.account {
             return Ok(account.clone());
         }
-        let account = match &self.call.claim {
-            Claim::Account(id) => match self.ask(Question::FindById(id.clone()))? {
+        let account = match self.call.claim.clone() {
+            Claim::Account(id) => match self.ask(Question::FindById(id))? {
                 Answer::Account(account) => account.map(|account| *account),
                 _ => None,
             },
-            Claim::None | Claim::Decoy(_) => None,
+            // Asked all the same, so that both take as long and fail together.
+            Claim::Decoy(id) => {
+                self.ask(Question::FindById(id))?;
+                None
+            }
+            Claim::None => None,
         };
         self.account = Known::Asked(account.clone());
         Ok(account)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::{Exchange, ExchangeError};
 use crate::chance;
@@ -43,17 +44,21 @@ impl Exchange {
         call: CallId,
         question: &Question,
         now: Timestamp,
+        until: Instant,
     ) -> Result<Answer, ExchangeError> {
         match question {
             Question::FindById(id) => {
-                let customer = self.directory.by_id(id.expose()).await?;
+                let customer = in_time(until, self.directory.by_id(id.expose())).await?;
                 Ok(Answer::Account(customer.map(|c| Box::new(c.account.clone()))))
             }
             Question::FindByPhone(number) => {
-                let customer = self.directory.by_phone(number).await?;
+                let customer = in_time(until, self.directory.by_phone(number)).await?;
                 Ok(Answer::Account(customer.map(|c| Box::new(c.account.clone()))))
             }
-            Question::Verify(verify) => Ok(Answer::Verdict(self.verify(call, verify, now).await?)),
+            Question::Verify(verify) => {
+                let verdict = self.verify(call, verify, now, until).await?;
+                Ok(Answer::Verdict(verdict))
+            }
             Question::FreshCode { whom, factor, digits } => {
                 let code = chance::code(self.chance.as_ref(), *digits);
                 let hash = self.code_hash(call, whom, *factor, &code);
@@ -75,8 +80,15 @@ impl Exchange {
         call: CallId,
         verify: &Verify,
         now: Timestamp,
+        until: Instant,
     ) -> Result<Verdict, ExchangeError> {
         let Verify { key, whom, factor, entry, against } = verify;
+        // The directory first: what it does not answer costs the customer no attempt.
+        let customer = match against {
+            Against::Pin | Against::Passcode => self.customer(whom, until).await?,
+            Against::Code(_) | Against::ServiceCode { .. } => None,
+        };
+        let customer = customer.as_deref();
         let digest = self.vault.keyed_hex("entry", &[key.as_bytes(), entry.expose().as_bytes()]);
         let reserve =
             |ledger: &mut Ledger| ledger.reserve(*factor, key, &digest, &self.policy, now);
@@ -90,11 +102,17 @@ impl Exchange {
             Reserved::Granted | Reserved::Again => match against {
                 Against::Pin => {
                     let tried = (whom, *factor, entry);
-                    Ok(verdict(self.is_known_secret(tried, |c| c.pin.clone(), now).await?))
+                    Ok(verdict(
+                        self.is_known_secret(tried, customer.and_then(|c| c.pin.clone()), now)
+                            .await?,
+                    ))
                 }
                 Against::Passcode => {
                     let tried = (whom, *factor, entry);
-                    Ok(verdict(self.is_known_secret(tried, |c| c.passcode.clone(), now).await?))
+                    Ok(verdict(
+                        self.is_known_secret(tried, customer.and_then(|c| c.passcode.clone()), now)
+                            .await?,
+                    ))
                 }
                 Against::Code(hash) => {
                     let given = self.code_hash(call, whom, *factor, entry);
@@ -112,30 +130,41 @@ impl Exchange {
     async fn is_known_secret(
         &self,
         (whom, factor, entry): (&Whom, Fact, &Secret),
-        secret: impl Fn(&Customer) -> Option<StoredPin>,
+        on_file: Option<StoredPin>,
         now: Timestamp,
     ) -> Result<bool, ExchangeError> {
         let tried = (whom, factor, entry);
         let room = self.try_secret(tried, now).await?;
-        let right = self.is_on_file(whom, entry, secret).await? && room;
+        let right = self.is_on_file(entry, on_file).await? && room;
         if right {
             self.forgive_secret(tried, now).await?;
         }
         Ok(right)
     }
 
+    /// Who is claimed. The directory is asked of a claim that is no account as well, so that both take
+    /// the same work and fail together; what it says of one counts for nothing.
+    async fn customer(
+        &self,
+        whom: &Whom,
+        until: Instant,
+    ) -> Result<Option<Arc<Customer>>, ExchangeError> {
+        match whom {
+            Whom::Account(id) => in_time(until, self.directory.by_id(id.expose())).await,
+            Whom::Decoy(id) => {
+                in_time(until, self.directory.by_id(id.expose())).await?;
+                Ok(None)
+            }
+            Whom::Call(_) => Ok(None),
+        }
+    }
+
     /// Whether the entry is the secret on file; where there is none the work is the same.
     async fn is_on_file(
         &self,
-        whom: &Whom,
         entry: &Secret,
-        secret: impl Fn(&Customer) -> Option<StoredPin>,
+        on_file: Option<StoredPin>,
     ) -> Result<bool, ExchangeError> {
-        let customer = match whom {
-            Whom::Account(id) => self.directory.by_id(id.expose()).await?,
-            Whom::Decoy(_) | Whom::Call(_) => None,
-        };
-        let on_file = customer.and_then(|customer| secret(&customer));
         let exists = on_file.is_some();
         let stored = on_file.unwrap_or_else(StoredPin::of_nobody);
         let slot = self.verifier.slots.acquire().await.map_err(|_| ExchangeError::Unverified)?;
@@ -189,6 +218,17 @@ impl Exchange {
     ) -> Result<T, ExchangeError> {
         let key = RecordKey { kind: RECORD, id: self.subject(whom) };
         self.change_record(&key, LEDGER_KEPT_FOR, now, change).await
+    }
+}
+
+/// Waits for somebody else, as long as a turn may.
+pub(super) async fn in_time<T, E: Into<ExchangeError>>(
+    until: Instant,
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, ExchangeError> {
+    match tokio::time::timeout_at(until, asked).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(_) => Err(ExchangeError::Late),
     }
 }
 

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 
 use crate::chance::{self, Chance};
 use crate::clock::Clock;
@@ -108,6 +109,9 @@ pub enum ExchangeError {
     /// The race was lost again and again.
     #[error("the call changed under every try")]
     Contended,
+    /// Others took longer than a caller can wait.
+    #[error("others took longer to answer than a turn may take")]
+    Late,
     /// A verification did not finish.
     #[error("a verification did not finish")]
     Unverified,
@@ -166,6 +170,17 @@ struct Posted<E> {
     /// The trace that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
+}
+
+/// What a turn is taken with, beside the event.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    /// The effects that it settles.
+    settled: &'a [EffectId],
+    /// Who takes callers whom the flow cannot serve.
+    fallback_number: Option<&'a str>,
+    /// When others must have answered.
+    until: Instant,
 }
 
 /// What is to be done about an event, given the call as it stands.
@@ -356,7 +371,9 @@ impl Exchange {
         fallback_number: Option<&str>,
         deed: impl Fn(Option<&Call>) -> Deed,
     ) -> Result<Done, ExchangeError> {
-        if let Some(turn) = self.guess(id, settled, fallback_number, &deed).await? {
+        let until = Instant::now() + limits::ASKED_PER_TURN;
+        let terms = Terms { settled, fallback_number, until };
+        if let Some(turn) = self.guess(id, terms, &deed).await? {
             return Ok(Done::Turn(turn));
         }
         for _ in 0..limits::COMMIT_TRIES_MAX {
@@ -367,7 +384,7 @@ impl Exchange {
                 Deed::Unknown => return Ok(Done::Unknown),
                 Deed::Nothing => return Ok(Done::Nothing),
             };
-            match self.take(loaded.as_ref(), &event, settled, fallback_number).await? {
+            match self.take(loaded.as_ref(), &event, terms).await? {
                 Taken::Committed(turn) => return Ok(Done::Turn(turn)),
                 Taken::Nothing => return Ok(Done::Nothing),
                 Taken::Lost => tracing::debug!(call.id = %id, "a race for the call was lost"),
@@ -381,15 +398,14 @@ impl Exchange {
     async fn guess(
         &self,
         id: CallId,
-        settled: &[EffectId],
-        fallback_number: Option<&str>,
+        terms: Terms<'_>,
         deed: &impl Fn(Option<&Call>) -> Deed,
     ) -> Result<Option<Box<Turn>>, ExchangeError> {
         let copy = self.recent.of(id);
         let Deed::Step(event) = deed(copy.as_ref().map(|copy| &copy.call)) else {
             return Ok(None);
         };
-        match self.take(copy.as_deref(), &event, settled, fallback_number).await? {
+        match self.take(copy.as_deref(), &event, terms).await? {
             Taken::Committed(turn) => Ok(Some(turn)),
             Taken::Nothing | Taken::Lost => Ok(None),
         }
@@ -400,16 +416,15 @@ impl Exchange {
         &self,
         loaded: Option<&Loaded>,
         event: &Event,
-        settled: &[EffectId],
-        fallback_number: Option<&str>,
+        terms: Terms<'_>,
     ) -> Result<Taken, ExchangeError> {
         let call = loaded.map(|loaded| &loaded.call);
         let edition = self.edition(call, event).await?;
-        let Some(mut turn) = self.step(&edition, call, event, fallback_number).await? else {
+        let Some(mut turn) = self.step(&edition, call, event, terms).await? else {
             return Ok(Taken::Nothing);
         };
         self.chain(&mut turn);
-        let commit = self.commit_of(&turn, loaded, settled);
+        let commit = self.commit_of(&turn, loaded, terms.settled);
         // Whatever becomes of it, what we had is no longer how the call stands.
         self.recent.forget(turn.call.id);
         match self.commit(&commit).await? {
@@ -450,13 +465,13 @@ impl Exchange {
         edition: &Edition,
         call: Option<&Call>,
         event: &Event,
-        fallback_number: Option<&str>,
+        terms: Terms<'_>,
     ) -> Result<Option<Turn>, ExchangeError> {
         let setting = Setting {
             flows: &edition.flows,
             edition: &edition.hash,
             policy: &self.policy,
-            fallback_number,
+            fallback_number: terms.fallback_number,
             unenforced: self.unenforced.as_ref(),
         };
         let moment = Moment {
@@ -476,7 +491,7 @@ impl Exchange {
                         _ => None,
                     });
                     let call = call.ok_or(ExchangeError::NoEdition)?;
-                    answers.push(self.answer(call, &question, moment.now).await?);
+                    answers.push(self.answer(call, &question, moment.now, terms.until).await?);
                 }
             }
         }

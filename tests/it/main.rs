@@ -11,6 +11,7 @@
 mod attempts;
 mod carrier;
 mod cli;
+mod directory;
 mod docs;
 mod e2e;
 mod editor;
@@ -21,6 +22,7 @@ mod graph;
 mod guards;
 mod mail;
 mod odds;
+mod outbound;
 mod overload;
 mod proof;
 mod recording;

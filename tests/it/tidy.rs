@@ -59,6 +59,7 @@ fn the_core_names_nothing_of_the_shell() {
         "directory",
         "exchange",
         "lsp",
+        "outbound",
         "outbox",
         "replay",
         "server",

@@ -22,6 +22,7 @@ use crate::cli::print;
 use crate::config::{AdminToken, Line, Lines, Role, environment};
 use crate::demo;
 use crate::diagnostic::{Place, any_error};
+use crate::directory::Directory;
 use crate::engine::policy::Policy;
 use crate::server::Listeners;
 use crate::store::{self, envelope::Vault};
@@ -94,7 +95,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         Arc::new(ConsoleCarrier::new(Links::new(&public_url), Box::new(std::io::stdout())));
     let plan = Plan {
         flows,
-        accounts: demo::accounts(),
+        directory: Directory::new(demo::accounts()),
         store,
         vault: keyring.vault,
         policy: Policy::default(),

@@ -22,10 +22,11 @@ pub(super) enum Eligible<T> {
 /// The first number on file that is of the right kind, on file long enough, and in a country allowed.
 /// Never one that the caller gave, or calls from.
 pub(super) fn number(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<PhoneNumber>> {
+    let account = m.account()?;
     if !matches!(m.call.claim, Claim::Account(_)) {
         return Ok(Eligible::Decoy);
     }
-    let Some(account) = m.account()? else { return Ok(Eligible::None) };
+    let Some(account) = account else { return Ok(Eligible::None) };
     let home = PhoneNumber::parse(&m.call.line).and_then(|line| line.country());
     let allowed = |number: &PhoneNumber| {
         let country = number.country();
@@ -43,10 +44,11 @@ pub(super) fn number(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<Phone
 
 /// The e-mail address on file, if it has been there long enough.
 pub(super) fn email(m: &mut Machine<'_>) -> Asks<Eligible<Secret>> {
+    let account = m.account()?;
     if !matches!(m.call.claim, Claim::Account(_)) {
         return Ok(Eligible::Decoy);
     }
-    let email = m.account()?.and_then(|account| account.email);
+    let email = account.and_then(|account| account.email);
     let email = email.filter(|email| is_old_enough(m, email.since));
     Ok(email.map_or(Eligible::None, |email| Eligible::To(email.address)))
 }

@@ -33,7 +33,8 @@ pub(crate) const LINE: &str = "+15005550006";
 /// Who takes callers whom nobody can serve.
 pub(crate) const FALLBACK: &str = "+15005550009";
 
-const STATE_KEY: [u8; 32] = [42; 32];
+/// What its state is sealed with.
+pub(crate) const STATE_KEY: [u8; 32] = [42; 32];
 
 /// A server set up in a folder; killed when dropped.
 pub(crate) struct House {

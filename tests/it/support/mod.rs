@@ -1,5 +1,6 @@
 //! What several tests stand on: real servers, started and stopped, and waiting for what must happen.
 
+pub(crate) mod backend;
 pub(crate) mod cluster;
 pub(crate) mod editor;
 pub(crate) mod eventually;

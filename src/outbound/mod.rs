@@ -1,0 +1,261 @@
+//! Requests to addresses that the configuration names: the directory, and the back ends of `lookup`.
+//!
+//! One guarded client serves them all. The address is looked at once it is resolved, each time it is
+//! resolved; redirects are not followed; no proxy of the environment's comes in between; the answer has
+//! a size and a deadline. No address, token or body appears in any error or `Debug` of this module.
+
+pub mod networks;
+
+use std::error::Error as _;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, Response, Url, redirect};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use url::Host;
+
+use crate::limits;
+use crate::telemetry::trace;
+use networks::Networks;
+
+/// How we name ourselves.
+const USER_AGENT: &str = concat!("callgate/", env!("CARGO_PKG_VERSION"));
+
+/// Who is asked, and how.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where: `https://…`; in clear text to networks that `allow` names alone.
+    pub url: String,
+    /// The bearer token.
+    pub token: Option<SecretString>,
+    /// How long a request may take, its answer included.
+    pub timeout: Duration,
+    /// Networks beside the public ones that the address may lie in.
+    pub allow: Vec<ipnet::IpNet>,
+}
+
+/// Why an address cannot be asked at all.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Not an address of a web server, or one with more to it.
+    #[error("it is not an address such as https://customers.example.com/callgate")]
+    Address,
+    /// Clear text over a public network.
+    #[error("an http:// address is asked only within networks that `allow` names")]
+    ClearText,
+    /// A private address that is not named.
+    #[error("it is a private address that `allow` does not name")]
+    Private,
+    /// The machine's TLS set-up is unusable.
+    #[error("the HTTP client cannot be set up")]
+    Client,
+}
+
+/// Why a question was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The time was over.
+    #[error("it was late")]
+    Late,
+    /// The name led to an address that may not be asked.
+    #[error("its name leads to a private address that `allow` does not name")]
+    Private,
+    /// Nothing could be sent.
+    #[error("no connection could be made")]
+    Unreachable,
+    /// The connection ended before the answer did.
+    #[error("the connection ended before the answer did")]
+    Broken,
+    /// More than any sensible answer.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// Another place was named.
+    #[error("it answered with a redirect")]
+    Redirected,
+    /// Another status than 200.
+    #[error("it answered with status {0}")]
+    Status(u16),
+    /// The answer is no JSON.
+    #[error("the answer is not JSON")]
+    NotJson,
+}
+
+/// Somebody who may be asked.
+pub struct Peer {
+    client: Client,
+    url: Url,
+    token: Option<SecretString>,
+    timeout: Duration,
+}
+
+impl Peer {
+    /// Sets the client up; nothing is sent yet.
+    pub fn new(settings: &Settings) -> Result<Self, AddressError> {
+        Self::resolving_with(settings, Arc::new(System))
+    }
+
+    /// The same, with names resolved by something else than the system.
+    pub fn resolving_with(
+        settings: &Settings,
+        names: Arc<dyn Resolve>,
+    ) -> Result<Self, AddressError> {
+        let url = Url::parse(&settings.url).map_err(|_| AddressError::Address)?;
+        let is_plain = matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        let named_only = url.scheme() == "http";
+        let networks = Networks { named: settings.allow.clone(), named_only };
+        // A name that is an address is never resolved: it is looked at here.
+        let literal = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            Some(Host::Domain(_)) => None,
+            None => return Err(AddressError::Address),
+        };
+        if !is_plain {
+            return Err(AddressError::Address);
+        }
+        if named_only && settings.allow.is_empty() {
+            return Err(AddressError::ClearText);
+        }
+        if literal.is_some_and(|address| !networks.may_ask(address)) {
+            return Err(AddressError::Private);
+        }
+        // Only the first one installed counts, and they are all this one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .dns_resolver(Guard { names, networks: Arc::new(networks) })
+            .connect_timeout(limits::CARRIER_CONNECT_TIMEOUT.min(settings.timeout))
+            .timeout(settings.timeout)
+            .pool_idle_timeout(limits::CARRIER_IDLE_TIMEOUT)
+            .build()
+            .map_err(|_| AddressError::Client)?;
+        Ok(Self { client, url, token: settings.token.clone(), timeout: settings.timeout })
+    }
+
+    /// Posts JSON to a path below the address, and reads the JSON that comes back. A `key` names a
+    /// question that must count once, however often it is sent.
+    pub async fn ask(
+        &self,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+        bytes_max: usize,
+    ) -> Result<Value, Failure> {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path.split('/').filter(|part| !part.is_empty()));
+        }
+        let mut request = self.client.post(url).json(body);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        if let Some(parent) = trace::parent() {
+            request = request.header("traceparent", parent);
+        }
+        let asked = async {
+            let response = request.send().await.map_err(|error| failure(&error))?;
+            read(response, bytes_max).await
+        };
+        // The client's own clock begins anew with a second connection.
+        tokio::time::timeout(self.timeout, asked).await.unwrap_or(Err(Failure::Late))
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}
+
+async fn read(mut response: Response, bytes_max: usize) -> Result<Value, Failure> {
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(Failure::Redirected);
+    }
+    if status.as_u16() != 200 {
+        return Err(Failure::Status(status.as_u16()));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+        if body.len() + chunk.len() > bytes_max {
+            return Err(Failure::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&body).map_err(|_| Failure::NotJson)
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<Forbidden>() {
+            return Failure::Private;
+        }
+        cause = error.source();
+    }
+    if error.is_timeout() {
+        Failure::Late
+    } else if error.is_connect() {
+        Failure::Unreachable
+    } else {
+        Failure::Broken
+    }
+}
+
+/// A name led to nothing that may be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the name leads to no address that may be asked")]
+struct Forbidden;
+
+/// Resolves names, and lets through only what may be asked. It sees every resolution, so that a name
+/// which leads elsewhere later is looked at again.
+struct Guard {
+    names: Arc<dyn Resolve>,
+    networks: Arc<Networks>,
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (resolving, networks) = (self.names.resolve(name), self.networks.clone());
+        Box::pin(async move {
+            let allowed: Vec<_> =
+                resolving.await?.filter(|address| networks.may_ask(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err(Forbidden.into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The system's own way from names to addresses.
+struct System;
+
+impl Resolve for System {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let addresses: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}

@@ -1,0 +1,244 @@
+//! A directory over HTTP: the same calls as with a file, and what callers hear when it fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use callgate::chance::SystemChance;
+use callgate::directory::pin;
+use callgate::secret::Secret;
+use callgate::store::envelope::Vault;
+use serde_json::{Value, json};
+
+use crate::support::backend::{Asked, Backend, Manner};
+use crate::support::house::{ACCOUNT, House, MOBILE, PIN, STATE_KEY};
+use crate::support::provider::Provider;
+use crate::support::telephone::{Telephone, digits};
+
+const TOKEN: &str = "directory-token-of-the-tests";
+const CALLER: &str = "+15005550077";
+
+fn ada() -> Value {
+    let hash = pin::hash(&Secret::new(PIN), &Vault::new(&STATE_KEY), &SystemChance).unwrap();
+    json!({
+        "id": ACCOUNT,
+        "locale": null,
+        "pin_hash": hash,
+        "phones": [{ "number": MOBILE, "line": "mobile", "since": "2024-01-01" }],
+        "fields": { "first_name": "Ada", "balance": 1234.56, "blocked": false, "note": null },
+    })
+}
+
+/// A directory of one customer.
+fn honest(account: Value) -> impl Fn(&Asked) -> Manner {
+    move |asked| {
+        let known = match asked.body["by"].as_str().unwrap() {
+            "id" => asked.body["value"] == account["id"],
+            _ => asked.body["value"] == account["phones"][0]["number"],
+        };
+        if known { Manner::Json(account.clone()) } else { Manner::Raw(404, String::new()) }
+    }
+}
+
+fn house(provider: &Provider, directory: &Backend) -> House {
+    let mut house = House::set_up("memory:", &provider.api_base());
+    house.change_configuration(
+        "kind = \"file\"\npath = \"accounts.toml\"\n",
+        &format!(
+            "kind = \"http\"\nurl = \"{}\"\ntoken_env = \"TEST_DIRECTORY\"\ntimeout = \"500ms\"\n\
+             allow = [\"127.0.0.1\"]\n",
+            directory.url()
+        ),
+    );
+    house.set_environment("TEST_DIRECTORY", TOKEN);
+    house.restart();
+    house
+}
+
+/// What the caller hears who rings and keys in an account number.
+async fn claim(house: &House, sid: u32, account: &str) -> Telephone {
+    let mut telephone = Telephone::new(&format!("CA{sid:032x}"), CALLER);
+    telephone.ring(house).await;
+    telephone.key(house, account).await;
+    telephone
+}
+
+/// Whether the caller hears the apology, and is put through to the line's fallback number.
+fn apologised(telephone: &Telephone) -> bool {
+    telephone.spoken().contains("something is not working") && telephone.hears("Dial")
+}
+
+async fn counted(house: &House, outcome: &str) -> Option<u64> {
+    let metrics = house.metrics().await;
+    let name =
+        format!("callgate_asked_of_others_total{{peer=\"Directory\",outcome=\"{outcome}\"}} ");
+    metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok())
+}
+
+fn hides_everything(house: &House) {
+    let log = house.log();
+    for secret in [TOKEN, ACCOUNT, MOBILE, PIN, "pin_hash", "argon2id", "1234.56"] {
+        assert!(!log.contains(secret), "{secret} is in the log: {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_goes_as_with_a_file() {
+    let provider = Provider::start();
+    let directory = Backend::start(honest(ada()));
+    let house = house(&provider, &directory);
+    let mut telephone = claim(&house, 1, ACCOUNT).await;
+    assert!(telephone.spoken().contains("PIN"), "{}", telephone.spoken());
+    telephone.key(&house, PIN).await;
+    telephone.key(&house, "1").await;
+    let sent = provider.wait_for(1).remove(0);
+    assert_eq!(sent.field("To"), Some(MOBILE));
+    telephone.key(&house, &digits(sent.field("Body").unwrap())).await;
+    let spoken = telephone.spoken();
+    assert!(spoken.contains("1,234 dollars and 56 cents"), "{spoken}");
+    for asked in directory.asked() {
+        assert_eq!(asked.path, "/callgate/find");
+        assert_eq!(asked.header("authorization"), Some(&*format!("Bearer {TOKEN}")));
+        assert_eq!(asked.body, json!({ "by": "id", "value": ACCOUNT }));
+    }
+    assert_eq!(counted(&house, "Failed").await, None);
+    hides_everything(&house);
+}
+
+/// Whoever is asked for, and whether they exist or not: the same words.
+#[tokio::test]
+async fn a_directory_that_does_not_answer_is_apologised_for() {
+    let provider = Provider::start();
+    let directory = Backend::start(honest(ada()));
+    let house = house(&provider, &directory);
+    let manners = [
+        Manner::Stall,
+        Manner::StallInside,
+        Manner::Drop,
+        Manner::Huge(1_000_000),
+        Manner::Raw(200, "<html>It works!</html>".into()),
+        Manner::Raw(500, json!({ "error": MOBILE }).to_string()),
+        Manner::Raw(401, String::new()),
+        Manner::Redirect("http://169.254.169.254/".into()),
+    ];
+    let mut sid = 1;
+    for manner in manners {
+        let answer = manner.clone();
+        directory.answer(move |_| answer.clone());
+        for account in [ACCOUNT, "99999999"] {
+            sid += 1;
+            let telephone = claim(&house, sid, account).await;
+            assert!(apologised(&telephone), "{manner:?}: {}", telephone.spoken());
+        }
+    }
+    assert_eq!(counted(&house, "Failed").await, Some(14));
+    assert_eq!(counted(&house, "Refused").await, Some(2));
+    assert!(house.log().contains("the directory did not answer"), "{}", house.log());
+    hides_everything(&house);
+}
+
+/// What is no answer to the question is no account: words and work are those for nobody.
+#[tokio::test]
+async fn an_answer_that_makes_no_sense_is_nobody() {
+    let provider = Provider::start();
+    let directory = Backend::start(honest(ada()));
+    let house = house(&provider, &directory);
+    let with = |key: &str, value: Value| {
+        let mut account = ada();
+        account[key] = value;
+        account
+    };
+    let phone =
+        |number: &str| json!([{ "number": number, "line": "mobile", "since": "2024-01-01" }]);
+    let wrong = [
+        json!([]),
+        json!("an account"),
+        json!({}),
+        json!({ "account": ada() }),
+        with("id", json!("73195529")),
+        with("id", json!(73_195_528)),
+        with("phones", phone("555-0010")),
+        with("phones", phone("+1500555001000000000")),
+        with("phones", json!(MOBILE)),
+        with("pin_hash", json!(PIN)),
+        with("pin", json!(PIN)),
+        with("fields", json!({ "balance": { "amount": 1 } })),
+        with("facts", json!(["pin"])),
+    ];
+    let mut sid = 100;
+    let unknown = claim(&house, 99, "99999999").await.spoken();
+    for account in &wrong {
+        let answer = account.clone();
+        directory.answer(move |_| Manner::Json(answer.clone()));
+        sid += 1;
+        let mut telephone = claim(&house, sid, ACCOUNT).await;
+        assert_eq!(telephone.spoken(), unknown, "{account}");
+        telephone.key(&house, PIN).await;
+        assert!(telephone.spoken().contains("did not work"), "{account}");
+    }
+    assert!(house.log().contains("no account that was asked for"));
+    hides_everything(&house);
+}
+
+/// A number is who it claims only if it is on file there.
+#[tokio::test]
+async fn a_caller_id_that_is_not_on_file_is_nobodys() {
+    let provider = Provider::start();
+    let directory = Backend::start(honest(ada()));
+    let mut house = house(&provider, &directory);
+    let flow = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&flow).unwrap();
+    let by_number = text.replace("[\"digits\"]", "[\"caller_id\", \"digits\"]");
+    assert_ne!(text, by_number);
+    std::fs::write(&flow, by_number).unwrap();
+    house.kill();
+    house.restart();
+    let mut known = Telephone::new("CA00000000000000000000000000000001", MOBILE);
+    known.ring(&house).await;
+    assert!(known.spoken().contains("PIN"), "{}", known.spoken());
+    // The directory says that every number is Ada's.
+    directory.answer(|_| Manner::Json(ada()));
+    let mut stranger = Telephone::new("CA00000000000000000000000000000002", CALLER);
+    stranger.ring(&house).await;
+    assert!(stranger.spoken().contains("account number"), "{}", stranger.spoken());
+}
+
+/// An outage costs the customer nothing, and is over when it is over.
+#[tokio::test]
+async fn an_outage_costs_no_attempt() {
+    let provider = Provider::start();
+    let directory = Backend::start(honest(ada()));
+    let house = house(&provider, &directory);
+    for sid in 0..8 {
+        directory.answer(honest(ada()));
+        let mut telephone = claim(&house, 200 + sid, ACCOUNT).await;
+        directory.answer(|_| Manner::Raw(503, String::new()));
+        telephone.key(&house, PIN).await;
+        assert!(apologised(&telephone), "{}", telephone.spoken());
+    }
+    directory.answer(honest(ada()));
+    let mut telephone = claim(&house, 299, ACCOUNT).await;
+    telephone.key(&house, PIN).await;
+    assert!(telephone.spoken().contains("For your balance"), "{}", telephone.spoken());
+}
+
+/// The directory is asked as often for a claim that is nobody's.
+#[tokio::test]
+async fn nobody_is_as_much_work_as_somebody() {
+    let provider = Provider::start();
+    let count = Arc::new(AtomicUsize::new(0));
+    let (counter, answer) = (count.clone(), honest(ada()));
+    let directory = Backend::start(move |asked| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        answer(asked)
+    });
+    let house = house(&provider, &directory);
+    let mut asked = Vec::new();
+    for (sid, account) in [(300, ACCOUNT), (301, "99999999")] {
+        count.store(0, Ordering::SeqCst);
+        let mut telephone = claim(&house, sid, account).await;
+        telephone.key(&house, "000000").await;
+        telephone.key(&house, "000001").await;
+        asked.push((count.load(Ordering::SeqCst), telephone.spoken()));
+    }
+    assert_eq!(asked[0], asked[1]);
+}
