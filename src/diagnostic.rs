@@ -7,6 +7,10 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+pub mod fix;
+
+use fix::{Fix, Spelling};
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -57,6 +61,8 @@ pub struct Finding {
     pub labels: Vec<Label>,
     /// The way out.
     pub help: Option<String>,
+    /// The change that mends it, where there is no doubt what was meant.
+    pub fix: Option<Fix>,
 }
 
 impl Finding {
@@ -68,6 +74,7 @@ impl Finding {
             message: message.into(),
             labels: vec![Label { place, text: String::new() }],
             help: None,
+            fix: None,
         }
     }
 
@@ -96,6 +103,24 @@ impl Finding {
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         self.help = help;
         self
+    }
+
+    /// Says what mends it.
+    pub fn fix(mut self, fix: Option<Fix>) -> Self {
+        self.fix = fix;
+        self
+    }
+
+    /// Lets the name at the finding's place be written anew, if it is a slip of one that is known.
+    pub fn respelt<'k>(
+        self,
+        written: &str,
+        known: impl IntoIterator<Item = &'k str>,
+        spelling: Spelling,
+    ) -> Self {
+        let meant = fix::slip(written, known).zip(self.place().cloned());
+        let fix = meant.map(|(name, place)| Fix::respell(name, place, spelling));
+        self.fix(fix)
     }
 
     /// Points at another place.

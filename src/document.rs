@@ -14,6 +14,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::diagnostic::fix::{Fix, Spelling};
 use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
 
 /// Parses `text` and reports its syntax errors; `read` gets the root of what could be read.
@@ -82,10 +83,9 @@ impl<'a> Reader<'a> {
             return item;
         }
         if let Some(misspelt) = self.misspelt(key).and_then(|name| self.item(name)) {
-            self.report(
-                self.unknown(misspelt.key, misspelt.key_place())
-                    .help(format!("did you mean `{key}`?")),
-            );
+            let place = misspelt.key_place();
+            let finding = self.unknown(misspelt.key, place).help(format!("did you mean `{key}`?"));
+            self.report(finding.respelt(misspelt.key, [key], Spelling::Key));
         } else {
             let message = format!("{} lacks `{key}`", self.what);
             let finding = Finding::error("missing-key", message, self.place());
@@ -134,7 +134,10 @@ impl<'a> Reader<'a> {
             let help = did_you_mean(name.get_ref(), known.iter().copied())
                 .or_else(|| Some(format!("it may have: {}", list(&known))));
             let place = self.source.place(name.span());
-            self.report(self.unknown(name.get_ref(), place).maybe_help(help));
+            // What is there already is not meant a second time.
+            let free = known.iter().copied().filter(|key| !self.table.contains_key(*key));
+            let finding = self.unknown(name.get_ref(), place).maybe_help(help);
+            self.report(finding.respelt(name.get_ref(), free, Spelling::Key));
         }
     }
 
@@ -229,6 +232,11 @@ impl<'a> Item<'a> {
     }
 
     fn expected<T>(&self, what: &str) -> Option<T> {
+        self.expected_instead(what, None)
+    }
+
+    /// The same; what is wanted stands there in quotes.
+    fn expected_instead<T>(&self, what: &str, quoted: Option<&str>) -> Option<T> {
         let found = match self.value {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) => "a whole number",
@@ -248,7 +256,10 @@ impl<'a> Item<'a> {
         };
         let message = format!("`{}` must be {what}, not {found}", self.key);
         let finding = Finding::error("wrong-type", message, self.place());
-        self.report(finding.maybe_help(help.map(Into::into)));
+        let fix = quoted.map(|value| {
+            Fix::replace(format!("write {value} without quotes"), self.place(), value)
+        });
+        self.report(finding.maybe_help(help.map(Into::into)).fix(fix));
         None
     }
 
@@ -289,7 +300,8 @@ impl<'a> Item<'a> {
 
     /// `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
-        self.value.as_bool().or_else(|| self.expected("true or false"))
+        let quoted = self.as_text().filter(|text| matches!(*text, "true" | "false"));
+        self.value.as_bool().or_else(|| self.expected_instead("true or false", quoted))
     }
 
     /// `true` or `false`, if it is one; nothing is reported otherwise.
@@ -300,7 +312,11 @@ impl<'a> Item<'a> {
     /// A whole number from `min` to `max`.
     pub fn integer(&self, min: u64, max: u64) -> Option<u64> {
         let bounds = format!("a whole number from {min} to {max}");
-        let Some(integer) = self.value.as_integer() else { return self.expected(&bounds) };
+        let Some(integer) = self.value.as_integer() else {
+            let within = |text: &&str| text.parse().is_ok_and(|n: u64| (min..=max).contains(&n));
+            let quoted = self.as_text().filter(within);
+            return self.expected_instead(&bounds, quoted);
+        };
         let text = integer.as_str().replace('_', "");
         match u64::from_str_radix(&text, integer.radix()) {
             Ok(number) if (min..=max).contains(&number) => Some(number),
@@ -434,7 +450,8 @@ impl<'a> Item<'a> {
                     format!("`{}` cannot be `{text}`", self.key),
                     self.place(),
                 )
-                .maybe_help(help),
+                .maybe_help(help)
+                .respelt(text, names, Spelling::Value),
             );
         }
         found

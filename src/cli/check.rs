@@ -1,5 +1,6 @@
 //! `callgate check`: every mistake in flow files, at its place.
 
+mod fix;
 mod fixtures;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::render;
 #[command(after_help = "Examples:
   callgate check                       every flow in ./flows
   callgate check flows/bank.toml       one flow, with the sub-flows it calls
+  callgate check --fix                 write what is surely a slip as it was meant
   callgate check --format sarif > callgate.sarif")]
 pub(super) struct Args {
     /// Flow files, or folders of them.
@@ -29,6 +31,10 @@ pub(super) struct Args {
     /// Exit 1 for warnings too.
     #[arg(long)]
     deny_warnings: bool,
+
+    /// Mend what can be nothing but a slip, in place; comments and layout stay.
+    #[arg(long)]
+    fix: bool,
 
     /// Write a transcript for each hole into this folder, for `callgate replay` to show it.
     #[arg(long, value_name = "DIR")]
@@ -52,13 +58,18 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    let sources = match files::flows(&args.paths) {
+    let mut sources = match files::flows(&args.paths) {
         Ok(files) => files,
         Err(error) => {
             say(&format!("error: {error}"));
             return error.exit();
         }
     };
+    if args.fix
+        && let Err(exit) = fix::mend(&mut sources)
+    {
+        return exit;
+    }
     let (flows, findings) = check_sources(&sources.all);
     if let Some(folder) = &args.write_fixtures
         && let Err(exit) = fixtures::write(&flows, folder, args.force)
@@ -73,6 +84,9 @@ pub(super) fn run(args: &Args) -> Exit {
         Format::Human => {
             print(&render::human::render(&findings, all, true));
             say(&render::human::summary(&findings));
+            if let Some(offer) = fix::offer(&findings) {
+                say(&offer);
+            }
         }
         Format::Json => print(&render::json::render(&findings, all)),
         Format::Sarif => print(&render::sarif::render(&findings, all)),

@@ -5,6 +5,7 @@ use super::level::Fact;
 use super::name::{FieldName, LevelName, VariableName};
 use super::risk::{BANDS, Risk};
 use super::value::Value;
+use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Place, did_you_mean};
 use crate::document::{Item, Reader};
 
@@ -185,10 +186,11 @@ fn read_subject(subject: &str, table: &Reader<'_>) -> Option<Condition> {
             let name = item.text()?;
             let fact = Fact::parse(name);
             if fact.is_none() {
-                let help = did_you_mean(name, Fact::ALL.map(Fact::as_str));
+                let known = Fact::ALL.map(Fact::as_str);
                 item.report(
                     Finding::error("unknown-fact", format!("`{name}` is no fact"), item.place())
-                        .maybe_help(help),
+                        .maybe_help(did_you_mean(name, known))
+                        .respelt(name, known, Spelling::Value),
                 );
             }
             Some(Condition::Fact(fact?))

@@ -4,6 +4,7 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, did_you_mean};
 use crate::document::{Item, Reader};
 
@@ -101,7 +102,8 @@ fn read_zone(table: &Reader<'_>) -> Option<TimeZone> {
         let message = format!("`{name}` is not a time zone such as Europe/Berlin");
         let zones: Vec<_> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
         let help = did_you_mean(name, zones.iter().map(String::as_str));
-        item.report(Finding::error("unknown-zone", message, item.place()).maybe_help(help));
+        let finding = Finding::error("unknown-zone", message, item.place()).maybe_help(help);
+        item.report(finding.respelt(name, zones.iter().map(String::as_str), Spelling::Value));
     }
     zone
 }

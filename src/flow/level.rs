@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::risk::Risk;
+use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Place, did_you_mean};
 use crate::document::{Item, Reader};
 use crate::secret::Secret;
@@ -324,7 +325,7 @@ fn read_part(item: &Item<'_>) -> Option<Formula> {
     if formula.is_none() {
         let known = Fact::ALL.map(Fact::as_str).into_iter().chain(classes.map(Class::as_str));
         let help = did_you_mean(name, known.clone()).unwrap_or_else(|| {
-            format!("facts and classes are: {}", known.collect::<Vec<_>>().join(", "))
+            format!("facts and classes are: {}", known.clone().collect::<Vec<_>>().join(", "))
         });
         item.report(
             Finding::error(
@@ -332,7 +333,8 @@ fn read_part(item: &Item<'_>) -> Option<Formula> {
                 format!("`{name}` is neither a fact nor a class"),
                 item.place(),
             )
-            .help(help),
+            .help(help)
+            .respelt(name, known, Spelling::Value),
         );
     }
     formula

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::fix::{Fix, Spelling};
+use crate::diagnostic::{Finding, Place};
+
 /// What a language looks like, for messages.
-pub(super) const LOCALES: &str =
-    "a language is its code, with a country where that matters: `en`, `es-MX`";
+const LOCALES: &str = "a language is its code, with a country where that matters: `en`, `es-MX`";
 
 /// A language tag such as `en`, `es-MX` or `cmn-Hans-CN`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,6 +44,16 @@ impl Locale {
     pub fn chain(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(Some(&*self.0), |tag| tag.rsplit_once('-').map(|(rest, _)| rest))
     }
+}
+
+/// What is said of a text that names no language.
+pub(super) fn no_language(text: &str, place: Place, spelling: Spelling) -> Finding {
+    let message = format!("`{text}` is not a language such as en-US");
+    let finding = Finding::error("bad-locale", message, place.clone()).help(LOCALES);
+    // Elsewhere it is written with an underscore.
+    let meant = text.replace('_', "-");
+    let fix = Locale::parse(&meant).map(|_| Fix::respell(&meant, place, spelling));
+    finding.fix(fix)
 }
 
 impl fmt::Display for Locale {

@@ -114,7 +114,7 @@ impl FlowSet {
     }
 
     /// All flows, in the order in which their files were read.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Flow>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Flow>> + Clone {
         self.flows.values()
     }
 

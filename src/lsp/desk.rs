@@ -5,12 +5,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use lsp_types::{
-    CompletionItem, CompletionItemKind, CompletionParams, CompletionTextEdit, Diagnostic,
-    DiagnosticRelatedInformation, DiagnosticSeverity, DidChangeTextDocumentParams,
-    DidCloseTextDocumentParams, DidOpenTextDocumentParams, DocumentFormattingParams,
-    DocumentSymbol, DocumentSymbolParams, Documentation, GotoDefinitionParams, Hover,
-    HoverContents, HoverParams, Location, MarkupContent, MarkupKind, NumberOrString,
-    PublishDiagnosticsParams, SymbolKind, TextDocumentPositionParams, TextEdit, Uri,
+    CodeAction, CodeActionKind, CodeActionParams, CompletionItem, CompletionItemKind,
+    CompletionParams, CompletionTextEdit, Diagnostic, DiagnosticRelatedInformation,
+    DiagnosticSeverity, DidChangeTextDocumentParams, DidCloseTextDocumentParams,
+    DidOpenTextDocumentParams, DocumentChanges, DocumentFormattingParams, DocumentSymbol,
+    DocumentSymbolParams, Documentation, GotoDefinitionParams, Hover, HoverContents, HoverParams,
+    Location, MarkupContent, MarkupKind, NumberOrString, OneOf,
+    OptionalVersionedTextDocumentIdentifier, PublishDiagnosticsParams, SymbolKind,
+    TextDocumentEdit, TextDocumentPositionParams, TextEdit, Uri, WorkspaceEdit,
 };
 use url::Url;
 
@@ -21,6 +23,7 @@ use super::hover::hover;
 use super::lines::{byte, range};
 use super::outline::{Sort, outline};
 use crate::cli::files::{flow_files, read_text};
+use crate::diagnostic::fix::Edit;
 use crate::diagnostic::{Finding, Severity};
 use crate::flow::canonical::canonical;
 
@@ -178,6 +181,45 @@ impl Desk {
             return None;
         }
         Some(vec![TextEdit { range: range(text, &(0..text.len())), new_text }])
+    }
+
+    /// What mends the findings of a range, where there is no doubt what was meant.
+    pub(super) fn mend(&self, asked: &CodeActionParams) -> Vec<CodeAction> {
+        let name = name_of(&asked.text_document.uri);
+        let Some(open) = self.open.get(&name) else { return Vec::new() };
+        let (start, end) = (byte(&open.text, asked.range.start), byte(&open.text, asked.range.end));
+        let folder = self.folder(&name);
+        let (_, findings) = folder.check();
+        let meant = findings.iter().filter(|finding| {
+            let place = finding.place().filter(|place| *place.file == *name);
+            place.is_some_and(|place| place.span.start <= end && start <= place.span.end)
+        });
+        let action = |finding: &Finding| {
+            let fix = finding.fix.as_ref()?;
+            let edit = |edit: &Edit| {
+                let new_text = edit.text.clone();
+                OneOf::Left(TextEdit { range: range(&open.text, &edit.place.span), new_text })
+            };
+            let edits = TextDocumentEdit {
+                text_document: OptionalVersionedTextDocumentIdentifier {
+                    uri: open.uri.clone(),
+                    version: Some(open.version),
+                },
+                edits: fix.edits.iter().map(edit).collect(),
+            };
+            Some(CodeAction {
+                title: fix.title.clone(),
+                kind: Some(CodeActionKind::QUICKFIX),
+                diagnostics: self.diagnostic(&folder, finding).map(|diagnostic| vec![diagnostic]),
+                edit: Some(WorkspaceEdit {
+                    document_changes: Some(DocumentChanges::Edits(vec![edits])),
+                    ..WorkspaceEdit::default()
+                }),
+                is_preferred: Some(true),
+                ..CodeAction::default()
+            })
+        };
+        meant.filter_map(action).collect()
     }
 
     fn at(&self, asked: &TextDocumentPositionParams) -> Option<(Folder, String, usize)> {

@@ -20,11 +20,13 @@ use lsp_types::notification::{
     DidSaveTextDocument, Notification as _, PublishDiagnostics,
 };
 use lsp_types::request::{
-    Completion, DocumentSymbolRequest, Formatting, GotoDefinition, HoverRequest, Request as _,
+    CodeActionRequest, Completion, DocumentSymbolRequest, Formatting, GotoDefinition, HoverRequest,
+    Request as _,
 };
 use lsp_types::{
-    CompletionOptions, HoverProviderCapability, OneOf, ServerCapabilities,
-    TextDocumentSyncCapability, TextDocumentSyncKind,
+    CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CompletionOptions,
+    HoverProviderCapability, OneOf, ServerCapabilities, TextDocumentSyncCapability,
+    TextDocumentSyncKind,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -62,6 +64,10 @@ fn capabilities() -> ServerCapabilities {
         definition_provider: Some(OneOf::Left(true)),
         document_symbol_provider: Some(OneOf::Left(true)),
         document_formatting_provider: Some(OneOf::Left(true)),
+        code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
+            code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
+            ..CodeActionOptions::default()
+        })),
         completion_provider: Some(CompletionOptions {
             trigger_characters: Some(signs),
             ..CompletionOptions::default()
@@ -123,6 +129,7 @@ fn answer(desk: &Desk, request: Request) -> Response {
         GotoDefinition::METHOD => with(params, |asked| desk.definition(&asked)),
         Completion::METHOD => with(params, |asked| desk.complete(&asked)),
         DocumentSymbolRequest::METHOD => with(params, |asked| desk.outline(&asked)),
+        CodeActionRequest::METHOD => with(params, |asked| desk.mend(&asked)),
         Formatting::METHOD => with(params, |asked| desk.lay_out(&asked)),
         _ => Err((ErrorCode::MethodNotFound, format!("`{method}` is not known here"))),
     };

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::diagnostic::fix::{Edit, Fix};
 use crate::diagnostic::{Finding, Place, Sources};
 
 /// The version of the document's shape.
@@ -31,7 +32,20 @@ fn one(finding: &Finding, sources: &Sources) -> Value {
     }
     insert(&mut value, "help", json!(finding.help));
     insert(&mut value, "labels", json!(labels));
+    let fix = finding.fix.as_ref().map(|mends| fix(mends, sources));
+    insert(&mut value, "fix", json!(fix));
     value
+}
+
+/// What `check --fix` would do: a text for each place.
+fn fix(fix: &Fix, sources: &Sources) -> Value {
+    let edit = |edit: &Edit| {
+        let mut value = place(Some(&edit.place), sources);
+        insert(&mut value, "text", json!(edit.text));
+        value
+    };
+    let edits: Vec<_> = fix.edits.iter().map(edit).collect();
+    json!({ "title": fix.title, "edits": edits })
 }
 
 fn place(place: Option<&Place>, sources: &Sources) -> Value {

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::check::{self, Page};
+use crate::diagnostic::fix::{Edit, Fix};
 use crate::diagnostic::{Finding, Place, Sources};
 
 const SCHEMA: &str =
@@ -61,23 +62,49 @@ fn result(finding: &Finding, sources: &Sources, pages: &[Page]) -> Value {
     if !others.is_empty() {
         insert(&mut result, "relatedLocations", json!(others));
     }
+    if let Some(mends) = &finding.fix {
+        insert(&mut result, "fixes", json!([fix(mends, sources)]));
+    }
     if let Some(index) = pages.iter().position(|page| page.code == finding.code) {
         insert(&mut result, "ruleIndex", json!(index));
     }
     result
 }
 
+/// The change that mends a finding: all edits of one fix are in one file.
+fn fix(fix: &Fix, sources: &Sources) -> Value {
+    let replacement = |edit: &Edit| {
+        json!({
+            "deletedRegion": region(&edit.place, sources),
+            "insertedContent": { "text": edit.text },
+        })
+    };
+    let replacements: Vec<_> = fix.edits.iter().map(replacement).collect();
+    let file = fix.edits.first().map_or("", |edit| &*edit.place.file);
+    json!({
+        "description": { "text": fix.title },
+        "artifactChanges": [{
+            "artifactLocation": { "uri": uri(file) },
+            "replacements": replacements,
+        }],
+    })
+}
+
 fn location(place: &Place, sources: &Sources) -> Value {
-    let (start, end) = (sources.start(place), sources.end(place));
     json!({ "physicalLocation": {
         "artifactLocation": { "uri": uri(&place.file) },
-        "region": {
-            "startLine": start.line,
-            "startColumn": start.column,
-            "endLine": end.line,
-            "endColumn": end.column,
-        },
+        "region": region(place, sources),
     }})
+}
+
+fn region(place: &Place, sources: &Sources) -> Value {
+    let (start, end) = (sources.start(place), sources.end(place));
+    json!({
+        "startLine": start.line,
+        "startColumn": start.column,
+        "endLine": end.line,
+        "endColumn": end.column,
+    })
 }
 
 fn insert(value: &mut Value, key: &str, part: Value) {

@@ -228,6 +228,33 @@ fn keys_types_fields_and_flows_are_offered() {
 }
 
 #[test]
+fn what_is_surely_a_slip_can_be_mended_with_a_key() {
+    let mut editor = at_desk();
+    let wrong = DESK.replace("failed = \"bye\"", "faild = \"bye\"").replace("\"sub\"", "\"s\"");
+    let found = editor.change("desk.toml", 7, &wrong);
+    let codes: Vec<_> = found.as_array().unwrap().iter().map(|f| f["code"].clone()).collect();
+    assert_eq!(codes, ["unknown-outcome", "unknown-state"]);
+    let uri = editor.uri("desk.toml");
+    let mut actions = |mark: &str| {
+        let range = json!({"start": position(&wrong, mark, 1), "end": position(&wrong, mark, 2)});
+        let of = json!({"uri": uri.as_str()});
+        let asked = json!({"textDocument": of, "range": range, "context": {"diagnostics": []}});
+        editor.ask("textDocument/codeAction", &asked)
+    };
+    let found = actions("faild");
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    let action = &found[0];
+    assert_eq!((&action["title"], &action["kind"]), (&json!("write `failed`"), &json!("quickfix")));
+    assert_eq!(action["diagnostics"][0]["code"], "unknown-outcome");
+    let change = &action["edit"]["documentChanges"][0];
+    assert_eq!(change["textDocument"], json!({"uri": uri.as_str(), "version": 7}));
+    assert_eq!(change["edits"][0]["newText"], "failed");
+    assert_eq!(change["edits"][0]["range"]["start"], position(&wrong, "faild", 0));
+    assert_eq!(actions("next     = \"s\""), json!([]), "that may be anything");
+    editor.end();
+}
+
+#[test]
 fn the_outline_and_the_layout_are_given() {
     let mut editor = at_desk();
     let symbols = editor.ask_file("documentSymbol", "desk.toml");

@@ -23,7 +23,8 @@
 
 use super::{RULES, Report, Rule, Subject};
 use crate::check::language;
-use crate::diagnostic::{Severity, did_you_mean};
+use crate::diagnostic::fix::{Fix, Spelling, element};
+use crate::diagnostic::{Place, Severity, did_you_mean};
 
 pub(super) const RULE: Rule = Rule {
     code: "unknown-accept",
@@ -39,18 +40,27 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         let rules = RULES.iter().filter(|rule| rule.severity == Severity::Error);
         rules.map(|rule| rule.code).chain(language::codes())
     };
-    for (_, state) in subject.states() {
+    for (walk, state) in subject.states() {
         for (code, place) in &state.accept {
             if warnings().any(|rule| rule.code == code) {
                 continue;
             }
             let finding = if errors().any(|error| error == code) {
                 let message = format!("`{code}` is an error, which cannot be accepted");
-                report.finding(message, place).help("fix what it reports")
+                let cut = element(&walk.flow.text, &place.span);
+                let fix = cut.map(|span| {
+                    Fix::replace("take it out", Place { file: place.file.clone(), span }, "")
+                });
+                report
+                    .finding(message, place)
+                    .help("take it out, and mend what it reports")
+                    .fix(fix)
             } else {
                 let message = format!("there is no warning `{code}`");
-                let help = did_you_mean(code, warnings().map(|rule| rule.code));
-                report.finding(message, place).maybe_help(help)
+                let known = || warnings().map(|rule| rule.code);
+                let finding = report.finding(message, place);
+                let finding = finding.maybe_help(did_you_mean(code, known()));
+                finding.respelt(code, known(), Spelling::Value)
             };
             report.add_at(state, finding);
         }

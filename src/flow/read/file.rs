@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::fix::{Fix, Spelling};
 use crate::diagnostic::{Finding, Place, Problems, did_you_mean, listed, nearest};
 use crate::document::{self, Item, Reader};
 use crate::flow::hours::Hours;
 use crate::flow::level::Level;
-use crate::flow::locale::{LOCALES, Locale};
+use crate::flow::locale::{Locale, no_language};
 use crate::flow::name::{FieldName, LevelName, NAMES, StateName, VariableName, is_name};
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Localized;
@@ -129,9 +130,10 @@ fn read_flow(
 fn check_start(start: &Target, states: &States, problems: &Problems) {
     if !states.contains_key(&start.state) {
         let message = format!("there is no state `{}` to start in", start.state);
-        let help = did_you_mean(start.state.as_str(), states.keys().map(StateName::as_str));
+        let (written, known) = (start.state.as_str(), states.keys().map(StateName::as_str));
         let finding = Finding::error("unknown-state", message, start.place.clone());
-        problems.add(finding.maybe_help(help));
+        let finding = finding.maybe_help(did_you_mean(written, known.clone()));
+        problems.add(finding.respelt(written, known, Spelling::Value));
     }
 }
 
@@ -149,8 +151,7 @@ fn read_locale(item: &Item<'_>) -> Option<Locale> {
     let text = item.text()?;
     let locale = Locale::parse(text);
     if locale.is_none() {
-        let message = format!("`{text}` is not a language such as en-US");
-        item.report(Finding::error("bad-locale", message, item.place()).help(LOCALES));
+        item.report(no_language(text, item.place(), Spelling::Value));
     }
     locale
 }
@@ -159,7 +160,11 @@ fn read_currency<'a>(item: &Item<'a>) -> Option<&'a str> {
     let text = item.text()?;
     let code = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
     if !code {
-        item.refuse("bad-currency", format!("`{text}` is not a currency code such as USD"));
+        let message = format!("`{text}` is not a currency code such as USD");
+        let upper = text.trim().to_ascii_uppercase();
+        let meant = upper.len() == 3 && upper.bytes().all(|b| b.is_ascii_uppercase());
+        let fix = meant.then(|| Fix::respell(&upper, item.place(), Spelling::Value));
+        item.report(Finding::error("bad-currency", message, item.place()).fix(fix));
     }
     code.then_some(text)
 }
@@ -270,7 +275,8 @@ fn read_type(item: &Item<'_>) -> Option<&'static StateType> {
             did_you_mean(name, names.iter().copied())
                 .or_else(|| Some(format!("it may be: {}", names.join(", "))))
         };
-        item.report(Finding::error("unknown-type", message, item.place()).maybe_help(help));
+        let finding = Finding::error("unknown-type", message, item.place()).maybe_help(help);
+        item.report(finding.respelt(name, TYPES.iter().map(|of| of.name), Spelling::Value));
     }
     found.copied()
 }
@@ -362,7 +368,8 @@ fn report_unknown_outcome(
         _ => format!("its outcomes are: {}", known.join(", ")),
     };
     let message = format!("a `{}` state never ends with `{}`", of.name, entry.key);
-    entry.report(Finding::error("unknown-outcome", message, entry.key_place()).help(help));
+    let finding = Finding::error("unknown-outcome", message, entry.key_place()).help(help);
+    entry.report(finding.respelt(entry.key, known, Spelling::Key));
     meant
 }
 

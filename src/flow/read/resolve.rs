@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Place, Problems, did_you_mean, listed, nearest};
 use crate::flow::condition::Condition;
 use crate::flow::level::Fact;
@@ -35,6 +36,27 @@ pub(super) fn resolve(flow: &Flow, set: &FlowSet, known: &Known<'_>, problems: &
     }
     for state in flow.states.values() {
         resolver.state(state);
+    }
+}
+
+/// Whether a name has its place for itself, or stands somewhere within a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Alone,
+    Within,
+}
+
+impl Stands {
+    fn respelt<'k>(
+        self,
+        finding: Finding,
+        written: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) -> Finding {
+        match self {
+            Self::Alone => finding.respelt(written, known, Spelling::Value),
+            Self::Within => finding,
+        }
     }
 }
 
@@ -71,7 +93,8 @@ impl Resolver<'_> {
                 }
             }
             Kind::Transfer(transfer) => {
-                transfer.share.iter().for_each(|(field, place)| self.field(field, place));
+                let fields = transfer.share.iter();
+                fields.for_each(|(field, place)| self.field(field, place, Stands::Alone));
             }
             Kind::Call(call) => self.call(state, call),
             _ => {}
@@ -83,18 +106,22 @@ impl Resolver<'_> {
             return;
         }
         let names = self.flow.states.keys().map(StateName::as_str);
-        let message = format!("there is no state `{}`", target.state);
+        let (written, message) =
+            (target.state.as_str(), format!("there is no state `{}`", target.state));
         self.problems.add(
             Finding::error("unknown-state", message, target.place.clone())
-                .maybe_help(did_you_mean(target.state.as_str(), names)),
+                .maybe_help(did_you_mean(written, names.clone()))
+                .respelt(written, names, Spelling::Value),
         );
     }
 
     fn template(&self, template: &Template) {
         for used in &template.uses {
             match used {
-                Use::Field(field) => self.field(field, &template.place),
-                Use::Variable(variable) => self.variable(variable, &template.place),
+                Use::Field(field) => self.field(field, &template.place, Stands::Within),
+                Use::Variable(variable) => {
+                    self.variable(variable, &template.place, Stands::Within);
+                }
                 Use::Code => {}
             }
         }
@@ -102,8 +129,10 @@ impl Resolver<'_> {
 
     fn condition(&self, condition: &Condition) {
         match condition {
-            Condition::Variable(variable, _, place) => self.variable(variable, place),
-            Condition::Field(field, _, place) => self.field(field, place),
+            Condition::Variable(variable, _, place) => {
+                self.variable(variable, place, Stands::Alone);
+            }
+            Condition::Field(field, _, place) => self.field(field, place, Stands::Alone),
             Condition::Level(level, place) if !self.level_known(level) => {
                 self.unknown_level(level, place);
             }
@@ -112,7 +141,8 @@ impl Resolver<'_> {
                 let message = format!("there are no hours `{hours}`");
                 self.problems.add(
                     Finding::error("unknown-hours", message, place.clone())
-                        .maybe_help(did_you_mean(hours, known)),
+                        .maybe_help(did_you_mean(hours, known.clone()))
+                        .respelt(hours, known, Spelling::Value),
                 );
             }
             _ => {}
@@ -121,7 +151,7 @@ impl Resolver<'_> {
 
     /// A field is known if this flow discloses it, or a flow that calls this one does: disclosure
     /// belongs to the flow a call starts in.
-    fn field(&self, field: &FieldName, place: &Place) {
+    fn field(&self, field: &FieldName, place: &Place, stands: Stands) {
         let callers = self.callers();
         let known = || {
             let own = std::iter::once(self.flow).chain(callers.iter().copied());
@@ -136,11 +166,12 @@ impl Resolver<'_> {
         let message = format!("nobody may hear `{field}`: it is not named in `disclose`");
         let help = did_you_mean(field.as_str(), known().map(FieldName::as_str))
             .unwrap_or_else(|| format!("say who may: [disclose] {field} = \"<level>\""));
-        self.problems.add(Finding::error("undisclosed-field", message, place.clone()).help(help));
+        let finding = Finding::error("undisclosed-field", message, place.clone()).help(help);
+        self.problems.add(stands.respelt(finding, field.as_str(), known().map(FieldName::as_str)));
     }
 
     /// A variable is known if a state of the flow assigns it, or a caller passes it in.
-    fn variable(&self, variable: &VariableName, place: &Place) {
+    fn variable(&self, variable: &VariableName, place: &Place, stands: Stands) {
         let passed = self.set.iter().flat_map(|flow| flow.states.values()).any(|state| {
             matches!(&state.kind, Kind::Call(call) if call.flow == self.flow.name
                 && call.with.iter().any(|passed| passed.to == *variable))
@@ -153,10 +184,10 @@ impl Resolver<'_> {
         let help = if self.flow.disclose.contains_key(variable.as_str()) {
             Some(format!("a field of the account is written `account.{variable}`"))
         } else {
-            did_you_mean(variable.as_str(), known)
+            did_you_mean(variable.as_str(), known.clone())
         };
-        let finding = Finding::error("unknown-variable", message, place.clone());
-        self.problems.add(finding.maybe_help(help));
+        let finding = Finding::error("unknown-variable", message, place.clone()).maybe_help(help);
+        self.problems.add(stands.respelt(finding, variable.as_str(), known));
     }
 
     fn call(&self, state: &State, call: &CallFlow) {
@@ -167,14 +198,15 @@ impl Resolver<'_> {
             }
             let known = self.set.iter().map(|flow| flow.name.as_str());
             let message = format!("there is no flow `{}`", call.flow);
-            let help = did_you_mean(call.flow.as_str(), known)
+            let written = call.flow.as_str();
+            let help = did_you_mean(written, known.clone())
                 .unwrap_or_else(|| "check it together with the file it is in".into());
-            self.problems
-                .add(Finding::error("unknown-flow", message, call.flow_place.clone()).help(help));
+            let finding = Finding::error("unknown-flow", message, call.flow_place.clone());
+            self.problems.add(finding.help(help).respelt(written, known, Spelling::Value));
             return;
         };
         for passed in &call.with {
-            self.variable(&passed.from, &passed.place);
+            self.variable(&passed.from, &passed.place, Stands::Within);
         }
         if self.known.broken.contains(&called.file) {
             // What it returns may have been lost.
@@ -211,7 +243,9 @@ impl Resolver<'_> {
                 (None, words) => format!("it returns {}", listed(words)),
             };
             let place = self.route_place(outcome, target);
-            self.problems.add(Finding::error("unknown-outcome", message, place).help(help));
+            let finding = Finding::error("unknown-outcome", message, place).help(help);
+            let known = outcomes.iter().map(Outcome::as_str);
+            self.problems.add(finding.respelt(outcome.as_str(), known, Spelling::Key));
         }
     }
 
@@ -255,12 +289,14 @@ impl Resolver<'_> {
             return;
         }
         let message = format!("there is no level `{level}`");
-        let help = did_you_mean(level.as_str(), self.flow.levels.keys().map(LevelName::as_str));
+        let known = self.flow.levels.keys().map(LevelName::as_str);
+        let help = did_you_mean(level.as_str(), known.clone());
         let help = help.unwrap_or_else(|| {
             let facts = Fact::ALL.map(Fact::as_str).join(", ");
             format!("define it under [levels], over the facts {facts}")
         });
-        self.problems.add(Finding::error("unknown-level", message, place.clone()).help(help));
+        let finding = Finding::error("unknown-level", message, place.clone()).help(help);
+        self.problems.add(finding.respelt(level.as_str(), known, Spelling::Value));
     }
 }
 

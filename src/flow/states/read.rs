@@ -6,9 +6,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{COMMON, StateType};
+use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Problems};
 use crate::document::{Item, Reader};
-use crate::flow::locale::{LOCALES, Locale};
+use crate::flow::locale::{Locale, no_language};
 use crate::flow::prompt::{Localized, Piece, Prompt};
 use crate::flow::state::{Listen, Target};
 use crate::flow::template::{Template, Templates, Use};
@@ -198,9 +199,7 @@ pub(in crate::flow) fn read_localized<'a, T>(
     for entry in table.entries() {
         let locale = Locale::parse(entry.key);
         if locale.is_none() {
-            let message = format!("`{}` is not a language such as en-US", entry.key);
-            let finding = Finding::error("bad-locale", message, entry.key_place());
-            entry.report(finding.help(LOCALES));
+            entry.report(no_language(entry.key, entry.key_place(), Spelling::Key));
         }
         if let Some((locale, value)) = locale.zip(read(&entry)) {
             values.insert(locale, value);

@@ -4,9 +4,10 @@
 //! `{ greeting = "Hello {{ account.first_name }}" }`. `locale` changes the language.
 
 use super::{Key, NEXT, Outcome, Shape, StateReader, StateType};
+use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Place};
 use crate::flow::condition;
-use crate::flow::locale::{LOCALES, Locale};
+use crate::flow::locale::{Locale, no_language};
 use crate::flow::name::{VariableName, is_name};
 use crate::flow::state::Kind;
 use crate::flow::template::{NAMING, RESERVED, Template};
@@ -80,8 +81,7 @@ fn read(state: &StateReader<'_, '_>) -> Set {
         let text = item.text()?;
         let locale = Locale::parse(text);
         if locale.is_none() {
-            let message = format!("`{text}` is not a language such as en-US");
-            item.report(Finding::error("bad-locale", message, item.place()).help(LOCALES));
+            item.report(no_language(text, item.place(), Spelling::Value));
         }
         locale
     });

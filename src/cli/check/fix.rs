@@ -1,0 +1,107 @@
+//! `check --fix`: what can be nothing but a slip is written as it was meant.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::check::check_sources;
+use crate::cli::files::{Files, read_text};
+use crate::cli::{Exit, say};
+use crate::diagnostic::fix::apply;
+use crate::diagnostic::{Finding, SYNTAX, Sources};
+use crate::replay::folder::replace;
+
+/// Rounds: what is mended may show another slip, or lie beside one.
+const ROUNDS_MAX: usize = 8;
+
+/// Mends what was named, file by file, and says what was done. A file is written once, beside its
+/// place and then moved there; what else is in it stays as it is.
+pub(super) fn mend(files: &mut Files) -> Result<(), Exit> {
+    let mut mended: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
+    let mut told = Vec::new();
+    for _ in 0..ROUNDS_MAX {
+        let texts = round(&files.all, |file| files.named.contains(file), &mut told);
+        if texts.is_empty() {
+            break;
+        }
+        for (file, text) in texts {
+            let before = files.all.text(&file).cloned().unwrap_or_default();
+            files.all.add(&file, text);
+            mended.entry(file).or_insert(before);
+        }
+    }
+    for (file, before) in &mended {
+        let after = files.all.text(file).cloned().unwrap_or_default();
+        write(file, before, &after)?;
+    }
+    for line in &told {
+        say(line);
+    }
+    if !told.is_empty() {
+        say(&format!(
+            "{} in {}",
+            counted(told.len(), "fix", "fixes"),
+            counted(mended.len(), "file", "files")
+        ));
+    }
+    Ok(())
+}
+
+/// The files that one round of fixes changes, as they are then.
+fn round(
+    sources: &Sources,
+    named: impl Fn(&str) -> bool,
+    told: &mut Vec<String>,
+) -> Vec<(Arc<str>, String)> {
+    let (_, findings) = check_sources(sources);
+    let mut texts = Vec::new();
+    for (file, text) in sources.iter().filter(|(file, _)| named(file)) {
+        let here = |finding: &&Finding| finding.place().is_some_and(|place| place.file == *file);
+        let own: Vec<_> = findings.iter().filter(here).collect();
+        if own.iter().any(|finding| finding.code == SYNTAX) {
+            // Where things stand is not certain in a file that cannot be read to its end.
+            continue;
+        }
+        let with: Vec<_> = own.into_iter().filter(|finding| finding.fix.is_some()).collect();
+        let fixes: Vec<_> = with.iter().filter_map(|finding| finding.fix.as_ref()).collect();
+        let fixed = apply(text, &fixes);
+        if fixed.done.is_empty() || fixed.text.parse::<toml::Table>().is_err() {
+            continue;
+        }
+        for finding in fixed.done.iter().filter_map(|number| with.get(*number)) {
+            let line = finding.place().map_or(1, |place| sources.start(place).line);
+            let title = finding.fix.as_ref().map_or("", |fix| &*fix.title);
+            told.push(format!("fixed {file}:{line}: {}: {title}", finding.message));
+        }
+        texts.push((file.clone(), fixed.text));
+    }
+    texts
+}
+
+/// Writes a file, unless somebody has changed it meanwhile.
+fn write(file: &str, before: &str, after: &str) -> Result<(), Exit> {
+    let failed = |error: &dyn std::fmt::Display| {
+        say(&format!("error: {error}"));
+        Exit::Environment
+    };
+    let path = Path::new(file);
+    // What a link leads to is changed, and not the link.
+    let path =
+        path.canonicalize().map_err(|error| failed(&format!("cannot find {file}: {error}")))?;
+    if read_text(&path).map_err(|error| failed(&error))? != before {
+        return Err(failed(&format!("{file} was changed meanwhile; it is as it was left")));
+    }
+    replace(&path, after).map_err(|error| failed(&error))
+}
+
+/// How many findings carry a fix, for people; `None`: none does.
+pub(super) fn offer(findings: &[Finding]) -> Option<String> {
+    match findings.iter().filter(|finding| finding.fix.is_some()).count() {
+        0 => None,
+        count => Some(format!("`--fix` mends {count} of them")),
+    }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
