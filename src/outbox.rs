@@ -79,15 +79,17 @@ impl Outbox {
         let tasks = TaskTracker::new();
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         loop {
+            // In this order, so that the same run is the same again.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
-                () = woken.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
                 _ = sweep.tick() => {
                     if let Err(error) = self.exchange.store().sweep(self.exchange.now()).await {
                         tracing::warn!(%error, "what has expired could not be swept");
                     }
                 }
+                () = woken.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             match self.claim().await {
                 Ok(due) => {

@@ -86,6 +86,11 @@ impl Listeners {
     }
 }
 
+/// The provider's routes, over the [`House`] that the application has: what the public listener serves.
+pub fn webhooks(config: &mut web::ServiceConfig) {
+    webhook::routes(config);
+}
+
 /// Serves until `stop`, then finishes the turns in progress.
 pub async fn run(
     house: Arc<House>,
@@ -93,15 +98,14 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), ServerError> {
     let shared = web::Data::from(house.clone());
-    let public =
-        HttpServer::new(move || App::new().app_data(shared.clone()).configure(webhook::routes))
-            .max_connections(limits::CONNECTIONS_MAX)
-            .client_request_timeout(limits::REQUEST_HEAD_TIMEOUT)
-            .client_disconnect_timeout(limits::REQUEST_HEAD_TIMEOUT)
-            .shutdown_timeout(limits::SHUTDOWN_GRACE.as_secs())
-            .disable_signals()
-            .listen(listeners.public)?
-            .run();
+    let public = HttpServer::new(move || App::new().app_data(shared.clone()).configure(webhooks))
+        .max_connections(limits::CONNECTIONS_MAX)
+        .client_request_timeout(limits::REQUEST_HEAD_TIMEOUT)
+        .client_disconnect_timeout(limits::REQUEST_HEAD_TIMEOUT)
+        .shutdown_timeout(limits::SHUTDOWN_GRACE.as_secs())
+        .disable_signals()
+        .listen(listeners.public)?
+        .run();
     let shared = web::Data::from(house);
     let admin =
         HttpServer::new(move || App::new().app_data(shared.clone()).configure(admin::routes))

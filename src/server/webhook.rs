@@ -4,10 +4,9 @@
 //! the caller can hear; so the work runs apart from the answer, and is finished even when the answer
 //! could not wait for it.
 
-use std::time::Instant;
-
 use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use tokio::time::Instant;
 use tracing::field::{Empty, debug, display};
 use tracing::{Instrument as _, Span};
 
