@@ -51,6 +51,8 @@ pub struct Config {
     pub policy: Policy,
     /// Who may use the admin API.
     pub admin_tokens: Vec<AdminToken>,
+    /// The number of the key that signs vouchers.
+    pub voucher_key: u32,
     /// What it was read from.
     pub sources: Sources,
     /// What is worth saying about it, and no error.

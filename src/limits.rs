@@ -141,6 +141,9 @@ pub const VARIABLE_CHARS_MAX: usize = 2_000;
 
 /// How long a call is remembered after its last turn.
 pub const CALL_RETENTION: Duration = Duration::from_hours(24);
+/// How long a voucher holds: as long as callers wait for a specialist and little longer, for what it
+/// says grows old with it.
+pub const VOUCHER_TTL: Duration = Duration::from_mins(15);
 /// How long the audit of a call is kept once it is over: thirteen months, so that a year can be
 /// looked back on.
 pub const AUDIT_RETENTION: Duration = Duration::from_hours(400 * 24);

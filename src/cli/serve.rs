@@ -149,6 +149,7 @@ struct Plan {
     public_url: String,
     account_sid: Option<String>,
     admin_tokens: Vec<crate::config::AdminToken>,
+    voucher_key: u32,
     turns_max: u64,
     carrier: Arc<dyn Carrier>,
     mail: Option<Arc<dyn Mail>>,
@@ -236,6 +237,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         public_url: config.public_url,
         account_sid: Some(config.twilio.account_sid),
         admin_tokens: config.admin_tokens,
+        voucher_key: config.voucher_key,
         turns_max: config.turns_max,
         carrier: Arc::new(carrier),
         mail,
@@ -251,8 +253,13 @@ async fn start(
     record: Option<&Path>,
 ) -> Result<(), Failure> {
     let (public, admin) = plan.listeners.addresses()?;
+<<<<<<< HEAD
     let directory = Arc::new(plan.directory);
     let exchange = Arc::new(Exchange::new(Parts {
+=======
+    let directory = Arc::new(Directory::new(plan.accounts));
+    let exchange = Exchange::new(Parts {
+>>>>>>> ba77865 (Hand callers over with what was proved and how long ago, vouched for by a signature that others can check)
         store: plan.store,
         vault: plan.vault,
         directory: directory.clone(),
@@ -260,7 +267,8 @@ async fn start(
         chance: Arc::new(SystemChance),
         policy: plan.policy,
         flows: plan.flows,
-    }));
+    });
+    let exchange = Arc::new(exchange.vouching_as(&plan.public_url, plan.voucher_key));
     let metrics = Arc::new(plan.metrics.with(exchange.guards()));
     let house = Arc::new(House {
         exchange: exchange.clone(),

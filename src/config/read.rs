@@ -53,6 +53,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let directory = root.required("directory").and_then(|item| read_directory(&item, folder));
     let policy = root.item("policy").map_or_else(|| Some(Policy::default()), |p| read_policy(&p));
     let admin_tokens = root.item("admin").map_or_else(Vec::new, |item| read_admin(&item, folder));
+    let voucher_key = root.item("vouchers").map_or(Some(1), |item| read_vouchers(&item));
     let smtp = root.item("smtp").and_then(|item| super::smtp::read(&item, folder));
     let sender = twilio.as_ref().and_then(|twilio| twilio.sender.clone()).or_else(|| {
         // Without a sender of its own a message comes from the line that people know.
@@ -81,6 +82,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         smtp,
         policy: policy?,
         admin_tokens,
+        voucher_key: voucher_key?,
         sources: Sources::default(),
         warnings: Vec::new(),
     })
@@ -304,6 +306,14 @@ fn read_directory(item: &Item<'_>, folder: &Path) -> Option<Directory> {
     };
     table.finish();
     directory
+}
+
+/// The number of the key that signs vouchers: the next number is another key.
+fn read_vouchers(item: &Item<'_>) -> Option<u32> {
+    let table = item.table("`vouchers`")?;
+    let key = table.item("key").map_or(Some(1), |key| key.integer(1, 1_000_000));
+    table.finish();
+    u32::try_from(key?).ok()
 }
 
 fn read_admin(item: &Item<'_>, folder: &Path) -> Vec<AdminToken> {

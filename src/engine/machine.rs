@@ -324,6 +324,19 @@ impl<'a> Machine<'a> {
         level.is_some_and(|level| level.is_met(&self.call.facts, self.moment.now, self.call.risk()))
     }
 
+    /// What is proved, and how many seconds ago.
+    pub(super) fn proved(&self) -> Vec<(Fact, u64)> {
+        let age_s = |proof: &Proof| self.moment.now.duration_since(proof.at).as_secs();
+        let facts = self.call.facts.0.iter();
+        facts.map(|(fact, proof)| (*fact, u64::try_from(age_s(proof)).unwrap_or(0))).collect()
+    }
+
+    /// The levels that are met now.
+    pub(super) fn levels_met(&self) -> Vec<LevelName> {
+        let names = self.start_flow().into_iter().flat_map(|flow| flow.levels.keys());
+        names.filter(|name| self.meets(name)).cloned().collect()
+    }
+
     /// Whether a demand of this state is not met, and is let pass all the same.
     fn waives(&self, state: &State) -> bool {
         let Some(waived) = self.setting.unenforced else { return false };

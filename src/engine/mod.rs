@@ -25,6 +25,7 @@ pub mod spoken;
 pub mod spread;
 mod states;
 pub mod turn;
+pub mod voucher;
 
 use crate::flow::FlowSet;
 use crate::flow::name::FieldName;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::{Account, Whom};
+use super::voucher::Voucher;
 use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
@@ -46,6 +47,8 @@ pub enum Question {
         /// What was claimed, whether it exists or not.
         account: Secret,
     },
+    /// Sign what is proved, for whoever the caller is handed over to.
+    Vouch(Box<Voucher>),
 }
 
 /// An entry to be verified.
@@ -96,6 +99,8 @@ pub enum Answer {
     },
     /// Of a budget, or of a caller's reach.
     Spent(bool),
+    /// What vouches, signed; in a journal nothing, for whoever holds it could show it.
+    Voucher(Secret),
 }
 
 /// What became of an entry.
@@ -117,6 +122,7 @@ impl Answer {
     pub fn redacted(&self) -> Self {
         match self {
             Self::Code { code, hash } => Self::Code { code: zeros(code), hash: hash.clone() },
+            Self::Voucher(_) => Self::Voucher(Secret::new("")),
             other => other.clone(),
         }
     }

@@ -136,6 +136,9 @@ pub enum DialTarget {
         uri: String,
         /// Header fields to send, names beginning with `X-`.
         headers: Vec<(String, String)>,
+        /// What vouches for the caller, sent along if there is room for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        voucher: Option<Secret>,
         /// Where the answering party's whisper is fetched.
         whisper: Option<Nonce>,
     },
@@ -167,6 +170,9 @@ pub enum QueueTarget {
         sid: String,
         /// The task's attributes: a JSON object as text.
         attributes: String,
+        /// What vouches for the caller; it becomes the attribute `voucher`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        voucher: Option<Secret>,
     },
 }
 

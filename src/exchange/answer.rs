@@ -97,6 +97,7 @@ impl Exchange {
             Question::Reach { caller, account } => {
                 Ok(Answer::Spent(self.reach(caller, account, now).await?))
             }
+            Question::Vouch(voucher) => Ok(Answer::Voucher(self.vouch(voucher))),
         }
     }
 

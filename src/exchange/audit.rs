@@ -99,7 +99,7 @@ impl Exchange {
     }
 
     /// What stands for an account in the audit: a keyed hash that is no key of the store.
-    fn reference(&self, whom: &Whom) -> String {
+    pub(super) fn reference(&self, whom: &Whom) -> String {
         let subject = self.subject(whom);
         self.vault.keyed_hex("audit reference", &[subject.as_bytes()])
     }

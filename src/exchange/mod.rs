@@ -12,6 +12,7 @@ mod recent;
 mod record;
 pub mod service_code;
 pub mod unlock;
+mod voucher;
 
 use std::sync::{Arc, OnceLock};
 
@@ -42,6 +43,7 @@ use edition::{Edition, Editions};
 use guard::Guards;
 use recent::Recent;
 use record::Queues;
+use voucher::Signer;
 
 /// The exchange.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub struct Exchange {
     queues: Queues,
     recent: Recent,
     guards: Guards,
+    signer: Signer,
     /// Woken when an effect may be due.
     outbox: Arc<Notify>,
     /// The one demand that is let pass unmet, in a replay.
@@ -221,6 +224,7 @@ impl Exchange {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, vault, directory, clock, chance, policy, flows } = parts;
         let verifier = Verifier::new();
+        let signer = Signer::new(&vault);
         Self {
             store,
             vault,
@@ -233,6 +237,7 @@ impl Exchange {
             queues: Queues::default(),
             recent: Recent::default(),
             guards: Guards::default(),
+            signer,
             outbox: Arc::default(),
             unenforced: None,
             ends: OnceLock::new(),

@@ -5,6 +5,7 @@
 
 use jiff::civil::Date;
 
+use super::level::Fact;
 use super::locale::Locale;
 
 /// Words in one language.
@@ -28,6 +29,11 @@ pub struct Wording {
     pub callback_bye: &'static str,
     /// Asks a specialist to take a call.
     pub whisper_accept: &'static str,
+    /// Tells a specialist that nothing is proved.
+    pub not_verified: &'static str,
+    verified: &'static str,
+    facts: [(Fact, &'static str); 6],
+    ago: Ago,
     /// A text message with a code; `{business}` and `{code}` are filled in.
     pub sms: &'static str,
     /// The subject of a mail with a code; `{business}` is filled in.
@@ -36,6 +42,16 @@ pub struct Wording {
     pub email: &'static str,
     months: [&'static str; 12],
     and: &'static str,
+}
+
+/// How long ago something was.
+#[derive(Debug)]
+struct Ago {
+    now: &'static str,
+    minute: &'static str,
+    /// `{n}` is filled in.
+    minutes: &'static str,
+    hours: &'static str,
 }
 
 const ENGLISH: Wording = Wording {
@@ -51,6 +67,22 @@ const ENGLISH: Wording = Wording {
     callback_thanks: "Thank you.",
     callback_bye: "Thank you. Goodbye.",
     whisper_accept: "To take this call press 1.",
+    not_verified: "Not verified.",
+    verified: "Verified by",
+    facts: [
+        (Fact::Pin, "PIN"),
+        (Fact::Passcode, "passcode"),
+        (Fact::SmsOtp, "text message"),
+        (Fact::EmailOtp, "e-mail"),
+        (Fact::Callback, "callback"),
+        (Fact::ServiceCode, "a code from the web"),
+    ],
+    ago: Ago {
+        now: "just now",
+        minute: "a minute ago",
+        minutes: "{n} minutes ago",
+        hours: "more than an hour ago",
+    },
     sms: "You called {business}. Key in {code} on your phone. Nobody will ask you to say it. Didn't \
         call? Ignore this.",
     email_subject: "Your code for your call to {business}",
@@ -87,6 +119,22 @@ const SPANISH: Wording = Wording {
     callback_thanks: "Gracias.",
     callback_bye: "Gracias. Adiós.",
     whisper_accept: "Para tomar esta llamada, oprima 1.",
+    not_verified: "Sin verificar.",
+    verified: "Verificado por",
+    facts: [
+        (Fact::Pin, "PIN"),
+        (Fact::Passcode, "contraseña verbal"),
+        (Fact::SmsOtp, "mensaje de texto"),
+        (Fact::EmailOtp, "correo electrónico"),
+        (Fact::Callback, "devolución de llamada"),
+        (Fact::ServiceCode, "un código de la web"),
+    ],
+    ago: Ago {
+        now: "hace un momento",
+        minute: "hace un minuto",
+        minutes: "hace {n} minutos",
+        hours: "hace más de una hora",
+    },
     sms: "Usted llamó a {business}. Marque {code} en su teléfono. Nadie le pedirá que lo diga. ¿No \
         llamó? Ignore este mensaje.",
     email_subject: "Su código para la llamada a {business}",
@@ -128,6 +176,27 @@ pub fn english() -> Locale {
 /// What is said for a field that an account does not have.
 pub fn not_available(locale: &Locale) -> &'static str {
     of(locale).not_available
+}
+
+/// What a specialist is told of the caller: `Verified by PIN, 2 minutes ago; text message, just now.`
+/// `proved` are the facts, and how many seconds ago each was proved.
+pub fn proof(proved: &[(Fact, u64)], locale: &Locale) -> String {
+    let words = of(locale);
+    let ago = |age_s: u64| match age_s / 60 {
+        0 => words.ago.now.to_owned(),
+        1 => words.ago.minute.to_owned(),
+        n @ 2..60 => words.ago.minutes.replace("{n}", &n.to_string()),
+        _ => words.ago.hours.to_owned(),
+    };
+    let each = proved.iter().filter_map(|(fact, age_s)| {
+        let (_, name) = words.facts.iter().find(|(known, _)| known == fact)?;
+        Some(format!("{name}, {}", ago(*age_s)))
+    });
+    let each: Vec<_> = each.collect();
+    if each.is_empty() {
+        return words.not_verified.to_owned();
+    }
+    format!("{} {}.", words.verified, each.join("; "))
 }
 
 /// `November 22, 2026` or `22 de noviembre de 2026`.
@@ -199,6 +268,22 @@ mod tests {
         assert_eq!(money(1_000_000.0, "EUR", &es), "1,000,000 euros");
         assert_eq!(money(2.005, "USD", &es), "2 dólares con 1 centavo");
         assert_eq!(money(7.5, "CHF", &en), "7.50 CHF");
+    }
+
+    #[test]
+    fn a_proof_is_said_with_its_age() {
+        let (en, es) = (english(), Locale::parse("es-MX").unwrap());
+        assert_eq!(proof(&[], &en), "Not verified.");
+        assert_eq!(proof(&[(Fact::SmsOtp, 125)], &en), "Verified by text message, 2 minutes ago.");
+        let two = [(Fact::Pin, 59), (Fact::Callback, 60)];
+        assert_eq!(proof(&two, &en), "Verified by PIN, just now; callback, a minute ago.");
+        assert_eq!(proof(&two[..1], &es), "Verificado por PIN, hace un momento.");
+        for fact in Fact::ALL {
+            for locale in [&en, &es] {
+                let said = proof(&[(fact, 3_600)], locale);
+                assert!(said.ends_with("hour ago.") || said.ends_with("una hora."), "{said}");
+            }
+        }
     }
 
     #[test]

@@ -384,7 +384,7 @@ fn hint(doing: &Doing) -> String {
         }
         Doing::Queues(enqueue) => match &enqueue.queue {
             QueueTarget::Named(name) => format!(" `{name}`; :queue bridged"),
-            QueueTarget::Workflow { sid, attributes } => {
+            QueueTarget::Workflow { sid, attributes, .. } => {
                 format!(" {sid} with {attributes}; :queue bridged")
             }
         },

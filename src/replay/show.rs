@@ -7,7 +7,10 @@ use super::world::Deed;
 use crate::engine::call::Call;
 use crate::engine::event::LegStatus;
 use crate::engine::id::{CallId, Nonce};
-use crate::engine::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
+use crate::engine::reply::{
+    Audible, Dial, DialTarget, Enqueue, QueueTarget, Reply, Speech, Verb, Words,
+};
+use crate::secret::Secret;
 use crate::twiml;
 use crate::twiml::grammar::{self, Node};
 use crate::twiml::links::Links;
@@ -98,11 +101,37 @@ pub(super) fn document(answered: &Answered, provider: &Provider) -> Result<Strin
     Ok(redacted(&answered.reply, provider.links(), call))
 }
 
+/// Stands where a voucher does, and where the version of a flow does: they change with every word of
+/// the flow.
+fn mask_versions(verb: &mut Verb) {
+    let mask = |voucher: &mut Option<Secret>| {
+        if voucher.is_some() {
+            *voucher = Some(Secret::new("<voucher>"));
+        }
+    };
+    match verb {
+        Verb::Enqueue(Enqueue {
+            queue: QueueTarget::Workflow { attributes, voucher, .. }, ..
+        }) => {
+            mask(voucher);
+            if let Ok(serde_json::Value::Object(mut told)) = serde_json::from_str(attributes) {
+                if let Some(edition) = told.get_mut("edition") {
+                    *edition = "<edition>".into();
+                }
+                *attributes = serde_json::Value::Object(told).to_string();
+            }
+        }
+        Verb::Dial(Dial { to: DialTarget::Sip { voucher, .. }, .. }) => mask(voucher),
+        _ => {}
+    }
+}
+
 fn redacted(reply: &Reply, links: &Links, call: CallId) -> String {
     let mut nonces = Vec::new();
     let mut plain = reply.clone();
     for verb in &mut plain.verbs {
         nonces.extend(nonces_of(verb));
+        mask_versions(verb);
         let heard = match verb {
             Verb::Hear(audible) => std::slice::from_mut(audible),
             Verb::Gather(gather) => gather.prompt.as_mut_slice(),

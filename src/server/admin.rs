@@ -30,6 +30,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/health/live", web::get().to(live))
         .route("/health/ready", web::get().to(ready))
         .route("/metrics", web::get().to(metrics))
+        .route("/.well-known/jwks.json", web::get().to(voucher_keys))
         .route("/api/calls", web::get().to(calls))
         .route("/api/calls/{call}", web::get().to(call))
         .route("/api/calls/{call}/journal", web::get().to(journal))
@@ -53,6 +54,13 @@ async fn metrics(house: Data<House>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(house.metrics.text())
+}
+
+/// What vouchers are checked with. A key is published long before it signs, so copies may be kept.
+async fn voucher_keys(house: Data<House>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(("Cache-Control", "public, max-age=3600"))
+        .json(house.exchange.voucher_keys())
 }
 
 async fn calls(house: Data<House>, request: HttpRequest) -> HttpResponse {

@@ -11,6 +11,7 @@ use crate::engine::reply::{
     Audible, Dial, DialTarget, Enqueue, Gather, Input, QueueTarget, Record, Reply, Verb,
 };
 use crate::limits::{self, WAIT_S_MAX};
+use crate::secret::Secret;
 
 /// The elements of a reply, up to the verb after which the provider runs no other; never none.
 pub(super) fn compose(reply: &Reply, links: &Links, call: CallId) -> Vec<Element> {
@@ -137,8 +138,10 @@ impl Composer<'_> {
         match to {
             DialTarget::Number { number, whisper } => shape::is_number(number)
                 .then(|| self.whispering("Number", *whisper).text(number.as_str())),
-            DialTarget::Sip { uri, headers, whisper } => shape::is_sip(uri)
-                .then(|| self.whispering("Sip", *whisper).text(sip_address(uri, headers))),
+            DialTarget::Sip { uri, headers, voucher, whisper } => shape::is_sip(uri).then(|| {
+                let voucher = voucher.as_ref().map(Secret::expose);
+                self.whispering("Sip", *whisper).text(sip_address(uri, headers, voucher))
+            }),
             DialTarget::Conference { name } => shape::is_name(name, limits::CONFERENCE_CHARS_MAX)
                 .then(|| Element::new("Conference").text(name.as_str())),
         }
@@ -156,9 +159,12 @@ impl Composer<'_> {
             QueueTarget::Named(name) if shape::is_name(name, limits::QUEUE_CHARS_MAX) => {
                 element.text(name.as_str())
             }
-            QueueTarget::Workflow { sid, attributes } if shape::is_workflow(sid) => element
-                .with("workflowSid", sid.as_str())
-                .children(vec![Element::new("Task").text(task(attributes))]),
+            QueueTarget::Workflow { sid, attributes, voucher } if shape::is_workflow(sid) => {
+                let voucher = voucher.as_ref().map(Secret::expose);
+                element
+                    .with("workflowSid", sid.as_str())
+                    .children(vec![Element::new("Task").text(task(attributes, voucher))])
+            }
             QueueTarget::Named(_) | QueueTarget::Workflow { .. } => {
                 return self.skip(Some(enqueue.action));
             }
@@ -222,19 +228,29 @@ fn hints(hints: &[String]) -> Option<String> {
     (!list.is_empty()).then_some(list)
 }
 
-/// A task's attributes; the empty object for what is none or is too large, for the specialist had
-/// better answer uninformed than not at all.
-fn task(attributes: &str) -> String {
+/// A task's attributes with what vouches for them; the empty object for what is none or is too large,
+/// for the specialist had better answer uninformed than not at all.
+fn task(attributes: &str, voucher: Option<&str>) -> String {
     let text = clean(attributes);
-    let fits = quick_xml::escape::escape(text.as_ref()).len() <= limits::TASK_BYTES_MAX;
-    if fits && shape::is_object(&text) { text.into_owned() } else { "{}".to_owned() }
+    let with = |voucher: &str| {
+        let mut object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&text).ok()?;
+        object.insert("voucher".into(), voucher.into());
+        serde_json::to_string(&object).ok()
+    };
+    let text = voucher.and_then(with).unwrap_or_else(|| text.to_string());
+    let fits = quick_xml::escape::escape(text.as_str()).len() <= limits::TASK_BYTES_MAX;
+    if fits && shape::is_object(&text) { text } else { "{}".to_owned() }
 }
 
 /// The address with its header fields as a query, percent-encoded: the form that the provider
-/// documents. A field that the provider would refuse, or that does not fit, is left out whole.
-fn sip_address(uri: &str, headers: &[(String, String)]) -> String {
+/// documents. A field that the provider would refuse, or that does not fit, is left out whole; what
+/// vouches for them comes last, for what the designer shares is asked for by name.
+fn sip_address(uri: &str, headers: &[(String, String)], voucher: Option<&str>) -> String {
     let mut query = String::new();
-    for (name, value) in headers.iter().filter(|(name, _)| is_sip_header(name)) {
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers = headers.chain(voucher.map(|voucher| ("X-Callgate-Voucher", voucher)));
+    for (name, value) in headers.filter(|(name, _)| is_sip_header(name)) {
         let separator = if query.is_empty() { '?' } else { '&' };
         let field = format!("{separator}{name}={}", percent_encoded(&clean(value)));
         if query.len() + field.len() <= limits::SIP_HEADERS_BYTES_MAX {

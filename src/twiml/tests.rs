@@ -11,7 +11,7 @@ use crate::engine::reply::{
     Audible, Dial, DialTarget, Enqueue, Gather, Input, QueueTarget, Record, Reply, Speech, Verb,
     Words,
 };
-use crate::limits::TWIML_BYTES_MAX;
+use crate::limits::{self, TWIML_BYTES_MAX};
 use crate::secret::Secret;
 use crate::twiml::links::Links;
 
@@ -152,7 +152,12 @@ fn dials() {
     );
     let headers = [("X-Name", "Ada & Co"), ("X-Twilio-Own", "1"), ("From", "me"), ("X-B", "é")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let sip = DialTarget::Sip { uri: "sip:desk@example.com".into(), headers, whisper: None };
+    let sip = DialTarget::Sip {
+        uri: "sip:desk@example.com".into(),
+        headers,
+        voucher: None,
+        whisper: None,
+    };
     assert_eq!(
         body(vec![Verb::Hear(Audible::Pause(1)), Verb::Dial(dial(sip))]),
         concat!(
@@ -172,8 +177,39 @@ fn dials() {
 #[test]
 fn sip_headers_that_do_not_fit_are_left_out_whole() {
     let headers = (0..9).map(|i| (format!("X-{i}"), "v".repeat(200))).collect();
-    let sip = DialTarget::Sip { uri: "sip:desk@example.com".into(), headers, whisper: None };
+    let sip = DialTarget::Sip {
+        uri: "sip:desk@example.com".into(),
+        headers,
+        voucher: None,
+        whisper: None,
+    };
     assert_eq!(body(vec![Verb::Dial(dial(sip))]).matches("X-").count(), 4);
+}
+
+#[test]
+fn a_voucher_goes_last_and_whole_or_not_at_all() {
+    let headers = vec![("X-A".to_owned(), "a".to_owned())];
+    let sip = |bytes: usize| DialTarget::Sip {
+        uri: "sip:desk@example.com".into(),
+        headers: headers.clone(),
+        voucher: Some(Secret::new("v".repeat(bytes))),
+        whisper: None,
+    };
+    let fits = limits::SIP_HEADERS_BYTES_MAX - "?X-A=a&X-Callgate-Voucher=".len();
+    let written = body(vec![Verb::Dial(dial(sip(fits)))]);
+    assert!(written.contains("?X-A=a&amp;X-Callgate-Voucher=vvv"), "{written}");
+    let written = body(vec![Verb::Dial(dial(sip(fits + 1)))]);
+    assert!(written.contains("?X-A=a<"), "{written}");
+    let queue = QueueTarget::Workflow {
+        sid: "WW0123456789abcdef0123456789abcdef".into(),
+        attributes: r#"{"a":1}"#.into(),
+        voucher: Some(Secret::new("e.y.J")),
+    };
+    let written = body(vec![Verb::Enqueue(Enqueue { queue, action: NONCE })]);
+    assert!(
+        written.contains("{&quot;a&quot;:1,&quot;voucher&quot;:&quot;e.y.J&quot;}"),
+        "{written}"
+    );
 }
 
 #[test]
@@ -185,7 +221,8 @@ fn queues() {
     );
     let sid = "WW0123456789abcdef0123456789abcdef";
     let task = |attributes: &str, written: &str| {
-        let target = QueueTarget::Workflow { sid: sid.into(), attributes: attributes.into() };
+        let (sid, attributes) = (sid.to_owned(), attributes.to_owned());
+        let target = QueueTarget::Workflow { sid: sid.clone(), attributes, voucher: None };
         let expected = format!(
             r#"<Enqueue action="TURN" method="POST" workflowSid="{sid}"><Task>{written}</Task></Enqueue>"#
         );
@@ -217,7 +254,12 @@ fn endings() {
 #[test]
 fn what_the_provider_could_not_use_leads_straight_on() {
     let queue = |name: &str| QueueTarget::Named(name.into());
-    let sip = |uri: &str| DialTarget::Sip { uri: uri.into(), headers: vec![], whisper: None };
+    let sip = |uri: &str| DialTarget::Sip {
+        uri: uri.into(),
+        headers: vec![],
+        voucher: None,
+        whisper: None,
+    };
     for verb in [
         Verb::Dial(dial(number("anonymous"))),
         Verb::Dial(dial(number(""))),
@@ -227,7 +269,11 @@ fn what_the_provider_could_not_use_leads_straight_on() {
         Verb::Enqueue(Enqueue { queue: queue(""), action: NONCE }),
         Verb::Enqueue(Enqueue { queue: queue(&"q".repeat(65)), action: NONCE }),
         Verb::Enqueue(Enqueue {
-            queue: QueueTarget::Workflow { sid: "WW12".into(), attributes: "{}".into() },
+            queue: QueueTarget::Workflow {
+                sid: "WW12".into(),
+                attributes: "{}".into(),
+                voucher: None,
+            },
             action: NONCE,
         }),
     ] {
@@ -398,10 +444,15 @@ fn target() -> impl Strategy<Value = DialTarget> {
     let header = prop_oneof![text(), "X-[A-Za-z<&-]{0,8}"];
     prop_oneof![
         (number, whisper()).prop_map(|(number, whisper)| DialTarget::Number { number, whisper }),
-        (uri, vec((header, text()), 0..5), whisper())
-            .prop_map(|(uri, headers, whisper)| DialTarget::Sip { uri, headers, whisper }),
+        (uri, vec((header, text()), 0..5), voucher(), whisper()).prop_map(
+            |(uri, headers, voucher, whisper)| DialTarget::Sip { uri, headers, voucher, whisper }
+        ),
         text().prop_map(|name| DialTarget::Conference { name }),
     ]
+}
+
+fn voucher() -> impl Strategy<Value = Option<Secret>> {
+    proptest::option::of(text().prop_map(Secret::new))
 }
 
 fn queue() -> impl Strategy<Value = QueueTarget> {
@@ -412,7 +463,9 @@ fn queue() -> impl Strategy<Value = QueueTarget> {
     ];
     prop_oneof![
         text().prop_map(QueueTarget::Named),
-        (sid, attributes).prop_map(|(sid, attributes)| QueueTarget::Workflow { sid, attributes }),
+        (sid, attributes, voucher()).prop_map(|(sid, attributes, voucher)| {
+            QueueTarget::Workflow { sid, attributes, voucher }
+        }),
     ]
 }
 
@@ -474,6 +527,7 @@ fn holding(text: &str) -> Vec<Reply> {
     let sip = DialTarget::Sip {
         uri: "sip:desk@example.com".into(),
         headers: vec![("X-A".into(), text.into()), (text.into(), text.into())],
+        voucher: Some(Secret::new(padded.clone())),
         whisper: Some(NONCE),
     };
     let attributes = serde_json::json!({ "name": text }).to_string();
@@ -485,7 +539,8 @@ fn holding(text: &str) -> Vec<Reply> {
         hints: vec![text.into(), padded.clone()],
         ..gather()
     };
-    let queue = QueueTarget::Workflow { sid, attributes };
+    let voucher = Some(Secret::new(padded.clone()));
+    let queue = QueueTarget::Workflow { sid, attributes, voucher };
     let showing = Dial { caller_id: Some(text.into()), ..dial(sip) };
     [
         vec![Verb::Hear(speech()), Verb::Gather(listening)],

@@ -8,6 +8,7 @@
     reason = "a test that meets what it did not expect is to fail, and so are the stand-ins that serve it"
 )]
 
+mod agents;
 mod attempts;
 mod carrier;
 mod cli;

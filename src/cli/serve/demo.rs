@@ -103,6 +103,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         keys: Keys::new(vec![keyring.auth_token]).ok_or(DemoError::KeyFile)?,
         public_url,
         account_sid: None,
+        voucher_key: 1,
         turns_max: crate::limits::TURNS_IN_PROGRESS,
         admin_tokens: vec![AdminToken {
             name: "demo".into(),

@@ -2,18 +2,23 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::super::account::Claim;
 use super::super::audit::Deed;
 use super::super::call::{End, Role};
 use super::super::event::{DialStatus, Heard, QueueResult};
 use super::super::id::LegId;
 use super::super::listen::{Expect, Given};
 use super::super::machine::{Asks, Machine, Next};
+use super::super::question::{Answer, Question};
 use super::super::reply::{Audible, Dial, DialTarget, Enqueue, Gather, QueueTarget, Verb};
 use super::super::turn::Remark;
+use super::super::voucher::Voucher;
 use crate::flow::outcome::Outcome;
 use crate::flow::state::Kind;
 use crate::flow::states::transfer::{To, Transfer};
 use crate::flow::value::Value;
+use crate::flow::wording;
+use crate::secret::Secret;
 
 /// The key that takes the call.
 const ACCEPT: &str = "1";
@@ -41,17 +46,15 @@ pub(super) fn enter(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Next> {
     let to = match &transfer.to {
         To::Number(number) => DialTarget::Number { number: number.as_e164().to_owned(), whisper },
         To::Sip(uri) => {
-            let header = |(name, value): &(String, Value)| {
-                (format!("X-{}", name.replace('_', "-")), value.words())
-            };
-            let headers = shared.iter().map(header).collect();
-            DialTarget::Sip { uri: uri.clone(), headers, whisper }
+            let voucher = vouch(m, uri.clone(), &shared)?;
+            DialTarget::Sip { uri: uri.clone(), headers: headers(m, &shared), voucher, whisper }
         }
         To::Conference(name) => DialTarget::Conference { name: name.clone() },
         To::Queue(name) => return Ok(enqueue(m, QueueTarget::Named(name.clone()))),
         To::Workflow(sid) => {
-            let attributes = attributes(m, &shared);
-            return Ok(enqueue(m, QueueTarget::Workflow { sid: sid.clone(), attributes }));
+            let voucher = vouch(m, sid.clone(), &shared)?;
+            let (sid, attributes) = (sid.clone(), attributes(m, &shared));
+            return Ok(enqueue(m, QueueTarget::Workflow { sid, attributes, voucher }));
         }
     };
     let action = Some(m.nonce);
@@ -105,6 +108,9 @@ pub(in crate::engine) fn whisper(m: &mut Machine<'_>, leg: LegId, heard: &Heard)
                 m.reply.verbs.push(Verb::Hangup);
                 return Ok(());
             };
+            let locale = wording::spoken_in(&m.call.locale);
+            let proof = wording::proof(&m.proved(), &locale);
+            heard.insert(0, m.own(|_| proof.clone()));
             heard.push(m.own(|words| words.whisper_accept.into()));
             let expect = Expect::keys(Some(1), false);
             m.reply.verbs.push(Verb::Gather(Gather {
@@ -128,7 +134,10 @@ pub(in crate::engine) fn whisper(m: &mut Machine<'_>, leg: LegId, heard: &Heard)
 }
 
 /// The fields that the transfer names and the facts allow, as they are now.
-fn shared(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Vec<(String, Value)>> {
+pub(in crate::engine) fn shared(
+    m: &mut Machine<'_>,
+    transfer: &Transfer,
+) -> Asks<Vec<(String, Value)>> {
     let allowed: Vec<_> =
         transfer.share.iter().map(|(field, _)| field).filter(|field| m.may_use(field)).collect();
     if allowed.is_empty() {
@@ -142,16 +151,70 @@ fn shared(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Vec<(String, Value)>
     Ok(allowed.iter().filter_map(value).collect())
 }
 
-/// What TaskRouter is told: the call, what was proved, and the fields shared.
+/// What is proved now, signed for whoever takes the call. Of somebody who has proved nothing it says
+/// just that, and names no account.
+fn vouch(
+    m: &mut Machine<'_>,
+    audience: String,
+    shared: &[(String, Value)],
+) -> Asks<Option<Secret>> {
+    let proved = m.proved();
+    let real = matches!(m.call.claim, Claim::Account(_)) && !proved.is_empty();
+    let voucher = Voucher {
+        id: m.fresh_nonce().0,
+        call: m.call.id,
+        whom: real.then(|| m.call.claim.whom(m.call.id)),
+        proved,
+        levels: m.levels_met(),
+        flow: m.call.flow.clone(),
+        edition: m.call.edition.clone(),
+        audience,
+        shared: shared.iter().map(|(name, _)| name.clone()).collect(),
+        at: m.moment.now,
+    };
+    Ok(match m.ask(Question::Vouch(Box::new(voucher)))? {
+        Answer::Voucher(voucher) => Some(voucher),
+        _ => None,
+    })
+}
+
+/// What a SIP endpoint is told: the call, what was proved and how many seconds ago, and the fields
+/// shared.
+fn headers(m: &Machine<'_>, shared: &[(String, Value)]) -> Vec<(String, String)> {
+    let proved: Vec<_> =
+        m.proved().iter().map(|(fact, age_s)| format!("{fact};age={age_s}")).collect();
+    let levels: Vec<_> = m.levels_met().iter().map(ToString::to_string).collect();
+    let or_none = |list: Vec<String>| {
+        if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+    };
+    let own = [
+        ("X-Callgate-Call".to_owned(), m.call.id.to_string()),
+        ("X-Callgate-Proved".to_owned(), or_none(proved)),
+        ("X-Callgate-Levels".to_owned(), or_none(levels)),
+    ];
+    let field =
+        |(name, value): &(String, Value)| (format!("X-{}", name.replace('_', "-")), value.words());
+    // No account field can pass for what callgate says.
+    let fields = shared.iter().map(field);
+    let fields = fields.filter(|(name, _)| !name.to_ascii_lowercase().starts_with("x-callgate-"));
+    own.into_iter().chain(fields).collect()
+}
+
+/// What TaskRouter is told: the call, what was proved and how many seconds ago, and the fields shared.
 fn attributes(m: &Machine<'_>, shared: &[(String, Value)]) -> String {
     let fields: Map<String, Json> =
         shared.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let proved: Vec<_> = m.call.facts.0.keys().map(|fact| fact.as_str()).collect();
+    let proved = m.proved();
+    let ages: Map<String, Json> =
+        proved.iter().map(|(fact, age_s)| (fact.to_string(), json!(age_s))).collect();
     json!({
         "callgate_call": m.call.id.to_string(),
         "flow": m.call.flow.as_str(),
+        "edition": m.call.edition,
         "language": m.call.locale.as_str(),
-        "proved": proved,
+        "proved": proved.iter().map(|(fact, _)| fact.as_str()).collect::<Vec<_>>(),
+        "age_s": ages,
+        "levels": m.levels_met(),
         "shared": fields,
     })
     .to_string()

@@ -1,9 +1,13 @@
 //! Hands the caller over to a specialist: a number, a SIP address, a queue, a TaskRouter workflow or a
 //! conference.
 //!
-//! `to` names one of them. With a `whisper` (numbers and SIP alone) the specialist hears those words
-//! first and takes the call by pressing 1; otherwise it is `declined`. `share` names the account
-//! fields handed over with the call, each only if the facts allow it at that moment.
+//! `to` names one of them. With a `whisper` (numbers and SIP alone) the specialist hears what was proved
+//! and how long ago ("Verified by PIN, 2 minutes ago." or "Not verified."), then those words, and takes
+//! the call by pressing 1; otherwise it is `declined`. `share` names the account fields handed over with
+//! the call, each only if the facts allow it at that moment.
+//!
+//! A workflow's task and a SIP address's header fields also say which facts are proved, how old each is
+//! and which levels are met, and carry a signed voucher of it that other systems can check.
 
 use std::time::Duration;
 

@@ -1,0 +1,5 @@
+//! What the people who take over learn of a caller: what was proved, and no more.
+
+mod hand_over;
+mod office;
+mod verifier;

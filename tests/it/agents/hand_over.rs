@@ -1,0 +1,173 @@
+//! A caller is handed over with what was proved, and the fields that it allows.
+
+use callgate::clock::{Clock as _, SystemClock};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use super::office::{caller, house};
+use super::verifier::verify;
+use crate::support::house::{ACCOUNT, House, PIN, client};
+use crate::support::provider::Provider;
+use crate::support::telephone::Telephone;
+
+const WORKFLOW: &str = "WW0123456789abcdef0123456789abcdef";
+const SIP: &str = "sip:desk@example.com";
+
+/// The published keys: no token is asked for.
+async fn keys(house: &House) -> Value {
+    let url = format!("{}/.well-known/jwks.json", house.admin());
+    client().get(url).send().await.unwrap().json().await.unwrap()
+}
+
+/// The attributes of the task in the last answer.
+fn task(phone: &Telephone) -> Value {
+    let enqueue = phone.heard.children.iter().find(|verb| verb.name == "Enqueue").unwrap();
+    serde_json::from_str(&enqueue.children[0].text).unwrap()
+}
+
+/// The header fields of the SIP address in the last answer.
+fn headers(phone: &Telephone) -> Vec<(String, String)> {
+    let dial = phone.heard.children.iter().find(|verb| verb.name == "Dial").unwrap();
+    let address = &dial.children[0].text;
+    let (uri, query) = address.split_once('?').unwrap();
+    assert_eq!(uri, SIP);
+    assert!(query.len() < callgate::limits::SIP_HEADERS_BYTES_MAX, "{}", query.len());
+    let field = |field: &str| {
+        let (name, value) = field.split_once('=').unwrap();
+        (name.to_owned(), percent_decode_str(value).decode_utf8().unwrap().into_owned())
+    };
+    query.split('&').map(field).collect()
+}
+
+fn now_s() -> u64 {
+    u64::try_from(SystemClock.now().as_second()).unwrap()
+}
+
+#[tokio::test]
+async fn a_task_has_what_the_facts_allow_and_a_voucher_that_others_can_check() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    let mut phone = caller(&house, "CA01", true).await;
+    phone.copies = 2;
+    phone.key(&house, "1").await;
+    let task = task(&phone);
+    assert_eq!(task["shared"], json!({ "first_name": "Ada" }), "no balance for a PIN");
+    assert_eq!(task["proved"], json!(["pin"]));
+    assert_eq!(task["levels"], json!(["basic"]));
+    assert!(task["age_s"]["pin"].as_u64().unwrap() < 60);
+    assert_eq!(task["edition"].as_str().unwrap().len(), 64);
+
+    let voucher = task["voucher"].as_str().unwrap();
+    let keys = keys(&house).await;
+    let said = verify(voucher, &keys, WORKFLOW, now_s()).unwrap();
+    assert_eq!(said["call"], task["callgate_call"]);
+    assert_eq!(said["facts"], task["age_s"]);
+    assert_eq!((&said["levels"], &said["flow"]), (&json!(["basic"]), &json!("desk")));
+    assert_eq!((&said["edition"], &said["share"]), (&task["edition"], &json!(["first_name"])));
+    let (issued, until) = (said["iat"].as_u64().unwrap(), said["exp"].as_u64().unwrap());
+    assert_eq!(until - issued, callgate::limits::VOUCHER_TTL.as_secs());
+    let subject = said["sub"].as_str().unwrap();
+    assert_eq!(subject.len(), 64, "a reference, and no account");
+    for secret in [ACCOUNT, PIN, "Ada", "1234.56"] {
+        assert!(!said.to_string().contains(secret), "{secret}");
+    }
+
+    assert!(verify(voucher, &keys, WORKFLOW, until - 1).is_ok());
+    assert!(verify(voucher, &keys, WORKFLOW, until).is_err(), "it runs out");
+    assert!(verify(voucher, &keys, SIP, now_s()).is_err(), "it is for one audience");
+    let bytes = voucher.as_bytes();
+    for at in 0..bytes.len() {
+        let mut altered = bytes.to_vec();
+        altered[at] = match altered[at] {
+            b'.' => b'A',
+            b'A' => b'B',
+            _ => b'A',
+        };
+        let altered = String::from_utf8(altered).unwrap();
+        assert!(verify(&altered, &keys, WORKFLOW, now_s()).is_err(), "byte {at}");
+    }
+
+    let log = house.log();
+    assert!(!log.contains(voucher), "no voucher is logged");
+}
+
+#[tokio::test]
+async fn of_a_caller_who_proved_nothing_nothing_is_said() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    let mut phone = caller(&house, "CA02", false).await;
+    phone.key(&house, "1").await;
+    let told = task(&phone);
+    assert_eq!((&told["shared"], &told["proved"]), (&json!({}), &json!([])));
+    assert_eq!((&told["age_s"], &told["levels"]), (&json!({}), &json!([])));
+    let said = verify(told["voucher"].as_str().unwrap(), &keys(&house).await, WORKFLOW, now_s());
+    let said = said.unwrap();
+    assert_eq!((said["facts"].clone(), said.get("sub")), (json!({}), None));
+
+    let mut phone = caller(&house, "CA03", false).await;
+    phone.key(&house, "2").await;
+    let names: Vec<_> = headers(&phone).into_iter().map(|(name, _)| name).collect();
+    let own = ["X-Callgate-Call", "X-Callgate-Proved", "X-Callgate-Levels", "X-Callgate-Voucher"];
+    assert_eq!(names, own);
+}
+
+#[tokio::test]
+async fn a_sip_endpoint_has_it_in_its_headers() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    let mut phone = caller(&house, "CA04", true).await;
+    phone.key(&house, "2").await;
+    let headers = headers(&phone);
+    let field = |name: &str| {
+        headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap()
+    };
+    assert!(field("X-Callgate-Proved").starts_with("pin;age="), "{headers:?}");
+    assert_eq!((field("X-Callgate-Levels"), field("X-first-name")), ("basic".into(), "Ada".into()));
+    let said = verify(&field("X-Callgate-Voucher"), &keys(&house).await, SIP, now_s()).unwrap();
+    assert_eq!(said["call"], field("X-Callgate-Call"));
+    assert!(headers.iter().all(|(name, _)| name != "X-balance"));
+}
+
+#[tokio::test]
+async fn a_specialist_is_told_first_what_was_proved() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    for (sid, pin, told) in [
+        ("CA05", true, "Verified by PIN, just now. A caller for the desk."),
+        ("CA06", false, "Not verified. A caller for the desk."),
+    ] {
+        let mut phone = caller(&house, sid, pin).await;
+        phone.key(&house, "3").await;
+        let dial = phone.heard.children.iter().find(|verb| verb.name == "Dial").unwrap();
+        let whisper = dial.children[0].attribute("url").unwrap();
+        let whisper = whisper.strip_prefix(crate::support::house::PUBLIC_URL).unwrap().to_owned();
+        let mut specialist = Telephone::rung(&format!("{sid}W"), "+15005550042");
+        specialist.post(&house, &whisper, &[("CallStatus", "in-progress")]).await;
+        assert_eq!(specialist.spoken(), format!("{told} To take this call press 1."));
+    }
+}
+
+#[tokio::test]
+async fn keys_are_changed_without_a_gap() {
+    let provider = Provider::start();
+    let mut house = house("memory:", &provider);
+    let mut phone = caller(&house, "CA07", true).await;
+    phone.key(&house, "1").await;
+    let old = task(&phone)["voucher"].as_str().unwrap().to_owned();
+    let before = keys(&house).await;
+
+    house.kill();
+    house.change_configuration("[[admin.tokens]]", "[vouchers]\nkey = 2\n[[admin.tokens]]");
+    house.restart();
+    let after = keys(&house).await;
+    let mut phone = caller(&house, "CA08", true).await;
+    phone.key(&house, "1").await;
+    let new = task(&phone)["voucher"].as_str().unwrap().to_owned();
+    let kid = |voucher: &str| jsonwebtoken::decode_header(voucher).unwrap().kid;
+    assert_ne!(kid(&old), kid(&new));
+    for (keys, when) in [(&before, "before"), (&after, "after")] {
+        assert!(verify(&old, keys, WORKFLOW, now_s()).is_ok(), "the old one, {when}");
+        assert!(verify(&new, keys, WORKFLOW, now_s()).is_ok(), "the new one, {when}");
+        assert!(!keys.to_string().contains("\"d\""), "no private key is published");
+    }
+}
