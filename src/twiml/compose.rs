@@ -235,7 +235,7 @@ fn task(attributes: &str, voucher: Option<&str>) -> String {
     let with = |voucher: &str| {
         let mut object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(&text).ok()?;
-        object.insert("voucher".into(), voucher.into());
+        object.insert("voucher".into(), clean(voucher).into());
         serde_json::to_string(&object).ok()
     };
     let text = voucher.and_then(with).unwrap_or_else(|| text.to_string());
