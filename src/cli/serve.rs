@@ -253,13 +253,8 @@ async fn start(
     record: Option<&Path>,
 ) -> Result<(), Failure> {
     let (public, admin) = plan.listeners.addresses()?;
-<<<<<<< HEAD
     let directory = Arc::new(plan.directory);
-    let exchange = Arc::new(Exchange::new(Parts {
-=======
-    let directory = Arc::new(Directory::new(plan.accounts));
     let exchange = Exchange::new(Parts {
->>>>>>> ba77865 (Hand callers over with what was proved and how long ago, vouched for by a signature that others can check)
         store: plan.store,
         vault: plan.vault,
         directory: directory.clone(),
