@@ -12,7 +12,8 @@ const FLOWS: [(&str, &str); 3] = [
 
 /// The invented customers.
 pub const ACCOUNTS_FILE: &str = "fixtures/demo/accounts.toml";
-const ACCOUNTS: &str = include_str!("../fixtures/demo/accounts.toml");
+/// The same as they are written.
+pub const ACCOUNTS: &str = include_str!("../fixtures/demo/accounts.toml");
 
 /// A customer to try it with, and their PIN.
 pub const ACCOUNT: &str = "12345678";

@@ -27,3 +27,4 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod twiml;
+pub mod writing;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::files::{flow_files, read_text};
 use super::{Exit, print, say};
 use crate::flow::canonical::canonical;
-use crate::replay::folder::replace;
+use crate::writing::replace;
 
 /// What `fmt` takes.
 #[derive(Debug, clap::Args)]

@@ -10,7 +10,8 @@ use crate::diagnostic::any_error;
 use crate::draw::{self, Picture};
 use crate::flow::{self, Flow};
 use crate::render;
-use crate::replay::folder::{Wish, replace, run_all};
+use crate::replay::folder::{Wish, run_all};
+use crate::writing::renew;
 
 /// What `graph` takes.
 #[derive(Debug, clap::Args)]
@@ -119,7 +120,12 @@ fn write(args: &Args, picture: &Picture) -> Result<(), Failure> {
         Format::Mermaid => draw::mermaid::write(picture),
     };
     if let Some(file) = &args.out {
-        return replace(file, &text).map_err(|error| (Exit::Environment, error.to_string()));
+        let what = match args.format {
+            Format::Svg => "SVG",
+            Format::Dot => "DOT",
+            Format::Mermaid => "Mermaid",
+        };
+        return renew(file, &text, what).map_err(|error| (Exit::Environment, error.to_string()));
     }
     print(&text);
     Ok(())

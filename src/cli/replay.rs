@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use crate::flow::{self, FlowSet};
-use crate::replay::folder::{
-    FolderError, Outcome, Wish, create, read_flows, replace, run_all, run_texts,
-};
+use crate::replay::folder::{FolderError, Outcome, Wish, read_flows, run_all, run_texts};
 use crate::replay::{against, coverage, junit};
+use crate::writing::{create, renew};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -123,7 +122,7 @@ pub fn run_with(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
         };
     }
     if let Some(file) = &args.junit
-        && let Err(error) = replace(file, &junit::document(&outcomes))
+        && let Err(error) = renew(file, &junit::document(&outcomes), "XML")
     {
         return say(err, 3, &error.to_string());
     }
@@ -149,7 +148,7 @@ fn outcomes(wish: &Wish) -> Result<Vec<Outcome>, Failure> {
             Err((2, "there is no transcript to run there".to_owned()))
         }
         Ok(outcomes) => Ok(outcomes),
-        Err(error @ FolderError::Write { .. }) => Err((3, error.to_string())),
+        Err(error @ FolderError::Write(_)) => Err((3, error.to_string())),
         Err(error) => Err((2, error.to_string())),
     }
 }

@@ -1,7 +1,10 @@
 //! `callgate simulate`: rings a flow in the terminal.
 
-use std::io::{self, BufRead, Write};
-use std::path::PathBuf;
+mod keypad;
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::check::check_sources;
@@ -16,20 +19,23 @@ use crate::phone::PhoneNumber;
 use crate::render;
 use crate::replay::default_clock;
 use crate::replay::folder::read_flows;
-use crate::replay::phone::Phone;
-use crate::replay::provider::{Provider, Setup};
+use crate::replay::phone::{Caller, Keypad, Lines, Phone};
+use crate::replay::provider::Setup;
 
 const EXAMPLES: &str = "\
 Examples:
-  callgate simulate                      ring the shipped bank, with the demo's customers
-  callgate simulate clinic               ring the shipped clinic
-  callgate simulate order --flows flows --accounts accounts.toml --from +15005550010
-  printf '\\n12345678\\n1\\n' | callgate simulate
+  callgate simulate                      ring the bank, with the demo's customers
+  callgate simulate clinic               ring the flow `clinic`
+  callgate simulate flows/order.toml --accounts accounts.toml --from +15005550010
+                                         ring a flow of your own, with customers of your own
+  printf '\\n12345678\\n1\\n:sms\\n' | callgate simulate
                                          keys from a pipe: an empty line is silence
 
-Type keys as on a telephone, an empty line for silence, and :help for everything else. The demo's
-customers have the numbers 12345678 (PIN 730915), 23456789 (PIN 408162), 34567890 (PIN 951724) and
-45678901 (PIN 628403).
+On a terminal, keys are heard as you press them; Enter alone is silence, `:help` tells the rest:
+`:back` goes back, `:save FILE` writes the call as a transcript for `callgate replay`.
+
+The demo's customers have the numbers 12345678 (PIN 730915), 23456789 (PIN 408162),
+34567890 (PIN 951724) and 45678901 (PIN 628403).
 
 Exit codes: 0 the call is over; 1 the flows or the accounts are not well; 2 there is no such flow or
 file.";
@@ -38,10 +44,10 @@ file.";
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The flow to ring.
+    /// The flow to ring, by its name or its file.
     #[arg(value_name = "FLOW", default_value = demo::FLOW)]
     pub flow: String,
-    /// The folder of its flows; without it, the shipped ones.
+    /// The folder of its flows: ./flows; where there is none, the shipped ones.
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
     /// The accounts, with PINs as they are; without it, the demo's.
@@ -61,18 +67,21 @@ fn number(text: &str) -> Result<PhoneNumber, String> {
 
 /// Runs the command and gives its exit code.
 pub fn run(args: &Args) -> u8 {
-    let (mut input, mut out, mut err) = (io::stdin().lock(), io::stdout(), io::stderr());
-    run_with(args, &mut input, &mut out, &mut err)
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    if io::stdin().is_terminal() && out.is_terminal() {
+        return run_with(args, &mut keypad::Terminal::default(), &mut out, &mut err);
+    }
+    run_with(args, &mut Lines(io::stdin().lock()), &mut out, &mut err)
 }
 
 /// The same, reading and printing elsewhere.
 pub fn run_with(
     args: &Args,
-    input: &mut impl BufRead,
+    keypad: &mut impl Keypad,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> u8 {
-    match prepare(args).and_then(|setup| ring(args, setup, input, out)) {
+    match prepare(args).and_then(|caller| ring(caller, keypad, out)) {
         Ok(()) => 0,
         Err((code, message)) => {
             let _ = writeln!(err, "callgate simulate: {message}");
@@ -83,31 +92,65 @@ pub fn run_with(
 
 type Failure = (u8, String);
 
-fn prepare(args: &Args) -> Result<Setup, Failure> {
-    let sources = match &args.flows {
+/// The folder of the flows (`None`: the shipped ones), and the name of the one that is rung.
+fn meant(args: &Args) -> Result<(Option<PathBuf>, String), Failure> {
+    let file = Path::new(&args.flow);
+    if file.extension().is_some_and(|extension| extension == "toml") {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| (2, format!("cannot read {}: {error}", file.display())))?;
+        // What else may be wrong with it is said when all of the folder is read.
+        let table: toml::Table = text.parse().unwrap_or_default();
+        let name = table.get("name").and_then(toml::Value::as_str);
+        let name = name.map_or_else(|| args.flow.clone(), str::to_owned);
+        let beside = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = args.flows.clone().or(Some(beside.unwrap_or(Path::new(".")).to_owned()));
+        return Ok((folder, name));
+    }
+    let here = PathBuf::from(FLOWS);
+    let folder = args.flows.clone().or_else(|| here.is_dir().then_some(here));
+    Ok((folder, args.flow.clone()))
+}
+
+/// Where flows are looked for.
+const FLOWS: &str = "flows";
+
+fn prepare(args: &Args) -> Result<Caller, Failure> {
+    let (folder, name) = meant(args)?;
+    let sources = match &folder {
         Some(folder) => read_flows(folder).map_err(|error| (2, error.to_string()))?,
         None => demo::flows(),
     };
     let flows = well_read(&sources)?;
-    if flows.get(&args.flow).is_none() {
+    let Some(flows) = flows.closure(&name) else {
         let names: Vec<_> = flows.iter().map(|flow| flow.name.as_str()).collect();
-        let message = format!("there is no flow `{}`; there are: {}", args.flow, names.join(", "));
+        let message = format!("there is no flow `{name}`; there are: {}", names.join(", "));
         return Err((2, message));
-    }
-    let accounts = match &args.accounts {
-        Some(file) => read_accounts(file)?,
-        None => demo::accounts(),
     };
-    Ok(Setup {
+    let (accounts, text) = match &args.accounts {
+        Some(file) => read_accounts(file)?,
+        None => (demo::accounts(), demo::ACCOUNTS.to_owned()),
+    };
+    let elsewhere = folder.filter(|folder| folder != Path::new(FLOWS));
+    let setup = Setup {
         flows,
-        flow: args.flow.clone(),
+        flow: name,
         to: args.to.as_e164().to_owned(),
         attestation: Attestation::None,
+        forwarded: false,
+        signals: BTreeSet::new(),
         directory: Arc::new(Directory::new(accounts)),
         policy: Policy::default(),
         clock: default_clock(),
         seed: 1,
         unenforced: None,
+    };
+    Ok(Caller {
+        setup,
+        from: Some(args.from.clone()),
+        accounts: text,
+        replay_with: elsewhere
+            .map(|folder| format!(" --flows {}", folder.display()))
+            .unwrap_or_default(),
     })
 }
 
@@ -120,7 +163,7 @@ fn well_read(sources: &Sources) -> Result<FlowSet, Failure> {
     Ok(flows)
 }
 
-fn read_accounts(file: &PathBuf) -> Result<Accounts, Failure> {
+fn read_accounts(file: &Path) -> Result<(Accounts, String), Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| (2, format!("cannot read {}: {error}", file.display())))?;
     let name: Arc<str> = file.display().to_string().into();
@@ -128,26 +171,20 @@ fn read_accounts(file: &PathBuf) -> Result<Accounts, Failure> {
     let accounts = Accounts::read(&name, &text, Secrets::Plain, &problems);
     let findings = problems.into_findings();
     let mut sources = Sources::default();
-    sources.add(&name, text);
+    sources.add(&name, text.as_str());
     if any_error(&findings) {
         let shown = render::human::render(&findings, &sources, false);
         return Err((1, format!("the accounts have errors\n{shown}")));
     }
-    Ok(accounts)
+    Ok((accounts, text))
 }
 
-fn ring(
-    args: &Args,
-    setup: Setup,
-    input: &mut impl BufRead,
-    out: &mut impl Write,
-) -> Result<(), Failure> {
+fn ring(caller: Caller, keypad: &mut impl Keypad, out: &mut impl Write) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| (3, format!("no thread to run on: {error}")))?;
-    let phone = Phone::new(Provider::new(setup), out);
-    let talked = runtime.block_on(phone.talk(Some(args.from.clone()), input));
+    let talked = runtime.block_on(Phone::new(caller, out).talk(keypad));
     // Whoever reads may stop reading.
     talked.or_else(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(()),

@@ -11,6 +11,7 @@ use super::bless::bless;
 use super::{Difference, Report, Transcript, run};
 use crate::diagnostic::{Finding, Sources, any_error};
 use crate::flow::{self, FlowSet};
+use crate::writing::{WriteError, replace};
 
 /// The folder of flows beside transcripts: nothing in it is a transcript.
 const FLOWS: &str = "flows";
@@ -42,13 +43,8 @@ pub enum FolderError {
         source: io::Error,
     },
     /// Something cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// What.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The flows are wrong.
     #[error("the flows in {} are not well: run `callgate check {}`", .0.display(), .0.display())]
     Flows(PathBuf),
@@ -256,38 +252,4 @@ pub fn read_flows(folder: &Path) -> Result<Sources, FolderError> {
 fn read_text(file: &Path) -> Result<String, FolderError> {
     std::fs::read_to_string(file)
         .map_err(|source| FolderError::Read { path: file.to_owned(), source })
-}
-
-/// Writes a new file, whole or not at all; a file that is there stays as it is, and is an error.
-pub fn create(file: &Path, text: &str) -> Result<(), FolderError> {
-    let failed = |source| FolderError::Write { path: file.to_owned(), source };
-    let beside = beside(file);
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::hard_link(&beside, file));
-    // It has its name now, or is of no use to anybody.
-    let _ = std::fs::remove_file(&beside);
-    written.map_err(failed)
-}
-
-/// Where a file is written before it gets its name.
-fn beside(file: &Path) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    file.with_file_name(name)
-}
-
-/// Puts a text in the place of a file, whole or not at all.
-pub fn replace(file: &Path, text: &str) -> Result<(), FolderError> {
-    let failed = |source| FolderError::Write { path: file.to_owned(), source };
-    let beside = beside(file);
-    let written = std::fs::write(&beside, text).and_then(|()| {
-        if let Ok(old) = std::fs::metadata(file) {
-            std::fs::set_permissions(&beside, old.permissions())?;
-        }
-        std::fs::rename(&beside, file)
-    });
-    if written.is_err() {
-        // What is left of a failed write is of no use to anybody.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written.map_err(failed)
 }

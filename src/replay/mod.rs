@@ -13,6 +13,7 @@ pub mod folder;
 pub mod journal;
 pub mod junit;
 pub mod phone;
+pub mod play;
 mod policy;
 pub mod provider;
 mod read;
@@ -25,6 +26,7 @@ mod substitute;
 pub mod telephone;
 pub mod transcript;
 pub mod world;
+pub mod written;
 
 pub use read::default_clock;
 pub use report::{Came, Difference, Report};

@@ -1,26 +1,41 @@
 //! A telephone in the terminal: what is heard is printed, keys are typed.
 //!
-//! The same provider as a replay's, with a person in the transcript's place. Whatever passes time on a
-//! real line (silence, waiting for an answer) passes it here on the virtual clock.
+//! What is typed becomes acts, the same that a transcript is made of. So a call can be stepped back (it
+//! is rung again, and all but the last acts with it) and saved as a transcript that replays. Whatever
+//! passes time on a real line (silence, waiting for an answer) passes it here on the virtual clock.
 
+mod heard;
+mod save;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, BufRead, Write};
+use std::path::Path;
 use std::time::Duration;
 
-use super::provider::{Answered, Lapse, Provider, role_name};
+use super::play::{Act, Played, Player};
+use super::provider::{Answered, Lapse, Setup};
+use super::show;
 use super::telephone::{self, Doing};
-use super::transcript::{DIALS, FATES, Fate, QUEUES, ROLES, SPECIALISTS, Specialist};
-use super::{show, world};
+use super::transcript::{
+    DIALS, Deed, FATES, Fate, Otp, QUEUES, ROLES, SPECIALISTS, SpokenCode, WEB_LEVELS,
+};
 use crate::document;
-use crate::engine::call::{End, Role};
-use crate::engine::event::{Heard, LegStatus};
-use crate::engine::reply::{Audible, DialTarget, Gather, QueueTarget};
+use crate::engine::account::Claim;
+use crate::engine::call::{Call, End, Role};
+use crate::engine::reply::{Gather, Input};
 use crate::phone::PhoneNumber;
 
 const HELP: &str = "\
   1 2 3 * #        keys; an empty line is silence
   :speech WORDS    says something
   :wait 5m         time passes
-  :messages        the text messages and mails that were sent
+  :back [TURNS]    goes back, one turn or as many as you say, and rings on from there
+  :save FILE       writes the call so far as a transcript, which `callgate replay` runs
+  :sms :mail       the last text message or mail that was sent; :messages shows all
+  :undelivered     the last text message does not arrive
+  :facts           what is proved, and which levels that meets
+  :state :twiml    where the call stands; the last answer as the provider gets it
+  :service_code L  keys a code that the customer got on the web, logged in at aal1 or aal2
   :callback WHAT   what becomes of the call that was placed: answered, machine, busy, no_answer,
                    failed, hung_up
   :on LEG          whose keys are typed from now on: inbound, callback, whisper
@@ -28,17 +43,67 @@ const HELP: &str = "\
   :whisper WHAT    what the dialled party does: accept, decline, silence
   :queue WHAT      how the queue is left: bridged, queue-full, leave, error, hangup
   :record yes|no   whether something was said after the tone
-  :undelivered     the last message does not arrive
-  :state :facts    where the call stands, and what is proved
   :hangup :quit    puts the receiver down; leaves
 ";
+
+/// Where lines come from.
+pub trait Keypad {
+    /// The next line, without its end; `listens` is what the line of the call listens for, if it does.
+    /// `None`: there is no more.
+    fn next(&mut self, listens: Option<&Gather>) -> io::Result<Option<String>>;
+
+    /// Whether a person sits there.
+    fn is_live(&self) -> bool;
+}
+
+/// Lines from a pipe or a file.
+#[derive(Debug)]
+pub struct Lines<R>(pub R);
+
+impl<R: BufRead> Keypad for Lines<R> {
+    fn next(&mut self, _listens: Option<&Gather>) -> io::Result<Option<String>> {
+        let mut line = String::new();
+        Ok((self.0.read_line(&mut line)? > 0).then(|| line.trim().to_owned()))
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+}
+
+/// Who calls, and what they call.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// What is rung, and who its customers are.
+    pub setup: Setup,
+    /// The number that calls.
+    pub from: Option<PhoneNumber>,
+    /// The customers as text, for transcripts.
+    pub accounts: String,
+    /// What `callgate replay` must be told to find the flows; empty: nothing.
+    pub replay_with: String,
+}
 
 /// A call by hand.
 #[derive(Debug)]
 pub struct Phone<'o, W> {
-    provider: Provider,
+    caller: Caller,
+    player: Player,
     out: &'o mut W,
     /// The leg whose keys are typed; `None`: the one that the flow speaks to.
+    on: Option<Role>,
+    steps: Vec<Step>,
+    /// What was heard last.
+    heard: Vec<Answered>,
+    /// The accounts that were claimed.
+    claimed: BTreeSet<String>,
+}
+
+/// What one line brought about.
+#[derive(Clone, Debug)]
+struct Step {
+    acts: Vec<Act>,
+    /// Whose keys were typed before it.
     on: Option<Role>,
 }
 
@@ -53,38 +118,52 @@ enum Trouble {
     Word(String),
 }
 
+fn word<T>(text: impl Into<String>) -> Result<T, Trouble> {
+    Err(Trouble::Word(text.into()))
+}
+
 impl<'o, W: Write> Phone<'o, W> {
-    /// A telephone with this provider behind it, heard on `out`.
-    pub fn new(provider: Provider, out: &'o mut W) -> Self {
-        Self { provider, out, on: None }
+    /// A telephone, heard on `out`.
+    pub fn new(caller: Caller, out: &'o mut W) -> Self {
+        Self {
+            player: Player::new(caller.setup.clone(), caller.from.clone()),
+            caller,
+            out,
+            on: None,
+            steps: Vec::new(),
+            heard: Vec::new(),
+            claimed: BTreeSet::new(),
+        }
     }
 
-    /// Rings, and does what is typed, until the call has ended or there is no more to read.
-    pub async fn talk(
-        mut self,
-        from: Option<PhoneNumber>,
-        input: &mut impl BufRead,
-    ) -> io::Result<()> {
-        let rung = match self.provider.ring(from).await {
-            Ok(answered) => self.hear(answered).await,
-            Err(lapse) => Err(lapse.into()),
-        };
+    /// Rings, and does what is typed, until there is no more to read or nothing more to do.
+    pub async fn talk(mut self, keypad: &mut impl Keypad) -> io::Result<()> {
+        self.begin_step();
+        let rung = self.play(Deed::Ring(None).into()).await;
         self.mind(rung)?;
-        let mut line = String::new();
-        while self.is_on().await {
-            line.clear();
-            if input.read_line(&mut line)? == 0 {
-                let hung_up = self.hang_up(Role::Inbound).await;
-                self.mind(hung_up)?;
-                break;
+        let mut said_end = false;
+        loop {
+            let over = self.call().await.is_none_or(|call| call.end.is_some());
+            if over && !said_end {
+                self.say_end(keypad.is_live()).await?;
             }
-            if line.trim() == ":quit" {
+            said_end = over;
+            let listens = self.listening().await.ok().filter(|_| !over);
+            let Some(line) = keypad.next(listens.as_ref())? else { break };
+            let line = line.trim();
+            if line == ":quit" || (over && line.is_empty() && keypad.is_live()) {
                 return Ok(());
             }
-            let done = self.obey(line.trim()).await;
+            let done = if over { self.look_back(line).await } else { self.obey(line).await };
             self.mind(done)?;
         }
-        self.say_end().await
+        if !said_end {
+            self.begin_step();
+            let hung_up = self.play(Deed::Hangup.into()).await;
+            self.mind(hung_up)?;
+            self.say_end(false).await?;
+        }
+        Ok(())
     }
 
     /// Says what came in the way; only what cannot be printed ends the call.
@@ -96,301 +175,292 @@ impl<'o, W: Write> Phone<'o, W> {
         }
     }
 
-    async fn is_on(&self) -> bool {
-        self.provider.call().await.is_ok_and(|call| call.is_some_and(|call| call.end.is_none()))
+    async fn call(&self) -> Option<Call> {
+        self.player.provider.call().await.ok().flatten()
     }
 
-    async fn say_end(&mut self) -> io::Result<()> {
-        let call = self.provider.call().await.ok().flatten();
-        let words = match call.and_then(|call| call.end) {
+    async fn say_end(&mut self, live: bool) -> io::Result<()> {
+        let words = match self.call().await.and_then(|call| call.end) {
             Some(End::Hangup) => "the call is over",
             Some(End::Rejected) => "the call was refused",
             Some(End::CallerLeft) => "you have hung up",
             Some(End::Failed) => "the call has failed",
             None => return Ok(()),
         };
-        writeln!(self.out, "  [{words}]")
+        writeln!(self.out, "  [{words}]")?;
+        if live {
+            writeln!(self.out, "  [:back goes back, :save FILE keeps it, an empty line leaves]")?;
+        }
+        Ok(())
     }
 
+    /// What can be done in a call that goes on.
     async fn obey(&mut self, line: &str) -> Result<(), Trouble> {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
         let rest = rest.trim();
-        match word {
+        self.begin_step();
+        match command {
             "" => self.be_silent().await,
-            ":help" => Ok(self.out.write_all(HELP.as_bytes())?),
             ":speech" => self.speak(rest).await,
             ":wait" => self.wait(rest).await,
-            ":messages" => self.messages(),
             ":callback" => self.callback(rest).await,
+            ":service_code" => {
+                let level = choose(&WEB_LEVELS, rest)?;
+                self.listening().await?;
+                self.give(Deed::ServiceCode(level)).await
+            }
             ":on" => {
-                self.on = Some(choose(&ROLES, rest)?);
+                let role = choose(&ROLES, rest)?;
+                self.player.provider.telephone(role)?;
+                self.on = Some(role);
                 Ok(())
             }
             ":dial" => {
-                let dial = Some(choose(&DIALS, rest)?);
-                self.give_if(|it| matches!(it, Doing::Dials(_)), Heard { dial, ..Heard::default() })
-                    .await
+                let status = choose(&DIALS, rest)?;
+                self.give_if(|it| matches!(it, Doing::Dials(_)), Deed::Dial(status)).await
             }
             ":queue" => {
-                let queue = Some(choose(&QUEUES, rest)?);
-                let heard = Heard { queue, ..Heard::default() };
-                self.give_if(|it| matches!(it, Doing::Queues(_)), heard).await
+                let result = choose(&QUEUES, rest)?;
+                self.give_if(|it| matches!(it, Doing::Queues(_)), Deed::Queue(result)).await
             }
             ":record" => {
                 let recorded = choose(&[("yes", true), ("no", false)], rest)?;
-                let heard = Heard { recorded, ..Heard::default() };
-                self.give_if(|it| matches!(it, Doing::Records(_)), heard).await
+                self.give_if(|it| matches!(it, Doing::Records(_)), Deed::Recorded(recorded)).await
             }
-            ":whisper" => self.whisper(choose(&SPECIALISTS, rest)?).await,
-            ":undelivered" => {
-                self.provider.message_status(false).await?;
-                self.settle().await
+            ":whisper" => {
+                let specialist = choose(&SPECIALISTS, rest)?;
+                self.play(Deed::Whisper(specialist).into()).await
             }
-            ":state" => self.state().await,
-            ":facts" => self.facts().await,
-            ":hangup" => self.hang_up(self.role().await?).await,
+            ":undelivered" => self.play(Deed::MessageStatus(false).into()).await,
+            ":hangup" => {
+                let role = self.role().await?;
+                self.hang_up(role).await
+            }
             keys if keys.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#')) => {
                 self.key(keys).await
             }
-            other => Err(Trouble::Word(format!(
-                "`{other}` is no keys; say it with `:speech {line}`, or see `:help`"
-            ))),
+            other if !other.starts_with(':') => {
+                word(format!("`{other}` is no keys; say it with `:speech {line}`, or see `:help`"))
+            }
+            _ => self.look(command, rest).await,
         }
     }
 
+    /// What can be done when it is over.
+    async fn look_back(&mut self, line: &str) -> Result<(), Trouble> {
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if command.starts_with(':') {
+            return self.look(command, rest.trim()).await;
+        }
+        word("the call is over; `:back` goes back, `:save FILE` keeps it, `:quit` leaves")
+    }
+
+    /// What changes nothing in a call, and time travel.
+    async fn look(&mut self, command: &str, rest: &str) -> Result<(), Trouble> {
+        match command {
+            ":help" => Ok(self.out.write_all(HELP.as_bytes())?),
+            ":back" => self.back(rest).await,
+            ":save" => self.save(Path::new(rest)).await,
+            ":sms" => self.message(|contact| matches!(contact, super::world::Contact::Mobile(_))),
+            ":mail" => self.message(|contact| matches!(contact, super::world::Contact::Address(_))),
+            ":messages" => self.messages(),
+            ":state" => self.state().await,
+            ":facts" => self.facts().await,
+            ":twiml" => self.twiml(),
+            other => word(format!("`{other}` does nothing here; see `:help`")),
+        }
+    }
+
+    /// The leg whose keys are typed.
     async fn role(&self) -> Result<Role, Trouble> {
         match self.on {
             Some(role) => Ok(role),
-            None => Ok(self.provider.speaking().await?),
+            None => Ok(self.player.provider.speaking().await?),
         }
     }
 
-    async fn key(&mut self, keys: &str) -> Result<(), Trouble> {
-        let heard = telephone::keyed(&self.listening().await?, keys);
-        self.give(heard).await
-    }
-
-    async fn speak(&mut self, words: &str) -> Result<(), Trouble> {
-        let heard = telephone::said(&self.listening().await?, words);
-        self.give(heard).await
+    async fn doing(&self) -> Result<Doing, Trouble> {
+        Ok(self.player.provider.telephone(self.role().await?)?.doing.clone())
     }
 
     /// What the line listens for.
     async fn listening(&self) -> Result<Gather, Trouble> {
-        match &self.provider.telephone(self.role().await?)?.doing {
-            Doing::Listens(gather) => Ok(gather.clone()),
-            doing => Err(Trouble::Word(format!("the line {}{}", doing.words(), hint(doing)))),
+        match self.doing().await? {
+            Doing::Listens(gather) => Ok(gather),
+            doing => word(format!("the line {}{}", doing.words(), heard::hint(&doing))),
         }
+    }
+
+    async fn key(&mut self, keys: &str) -> Result<(), Trouble> {
+        let gather = self.listening().await?;
+        if gather.input == Input::Speech {
+            writeln!(self.out, "  [the line listens for speech alone: keys are not heard]")?;
+        }
+        let deed = self.meant(keys).await?;
+        self.give(deed).await
+    }
+
+    /// Codes are keyed for what they are, so that a transcript does not hang on the chance behind them.
+    async fn meant(&self, keys: &str) -> Result<Deed, Trouble> {
+        let provider = &self.player.provider;
+        let speaking = provider.speaking().await?;
+        let role = self.role().await?;
+        if role == Role::Callback && role != speaking && provider.said()?.expose() == keys {
+            return Ok(Deed::CallbackCode(SpokenCode::Said));
+        }
+        let messages = provider.world().messages(provider.call_id()?);
+        let sent = messages.last().map(|message| message.body.expose());
+        let code = sent.and_then(|body| show::code_in(body, self.player.code_digits()));
+        if code == Some(keys) {
+            return Ok(Deed::Otp(Otp::Last));
+        }
+        Ok(Deed::Digits(keys.to_owned()))
+    }
+
+    async fn speak(&mut self, words: &str) -> Result<(), Trouble> {
+        let gather = self.listening().await?;
+        if telephone::said(&gather, words).speech.expose().is_empty() {
+            writeln!(self.out, "  [the line listens for keys alone: nothing is heard]")?;
+        }
+        self.give(Deed::Speech(words.to_owned())).await
     }
 
     /// Nothing is typed: the time that the provider gives a caller passes.
     async fn be_silent(&mut self) -> Result<(), Trouble> {
-        let seconds = match &self.provider.telephone(self.role().await?)?.doing {
-            Doing::Listens(gather) => gather.timeout_s,
-            Doing::Waits(_, seconds) => *seconds,
-            doing => {
-                let hint = hint(doing);
-                return Err(Trouble::Word(format!("the line {}{hint}", doing.words())));
-            }
+        let before = self.doing().await?;
+        let (seconds, deed) = match &before {
+            Doing::Listens(gather) => (gather.timeout_s, Deed::Silence),
+            Doing::Waits(_, seconds) => (*seconds, Deed::Poll),
+            doing => return word(format!("the line {}{}", doing.words(), heard::hint(doing))),
         };
-        self.pass(Duration::from_secs(seconds.into())).await?;
-        self.give(Heard::default()).await
-    }
-
-    async fn give(&mut self, heard: Heard) -> Result<(), Trouble> {
-        let role = self.role().await?;
-        let answered = self.provider.hear(role, heard).await?;
-        self.hear(answered).await
-    }
-
-    /// The same, if the line does what this ends.
-    async fn give_if(&mut self, fits: fn(&Doing) -> bool, heard: Heard) -> Result<(), Trouble> {
-        let doing = &self.provider.telephone(self.role().await?)?.doing;
-        if !fits(doing) {
-            return Err(Trouble::Word(format!("the line {}{}", doing.words(), hint(doing))));
+        if seconds > 0 {
+            self.play(Deed::Wait(Duration::from_secs(seconds.into())).into()).await?;
         }
-        self.give(heard).await
+        // Something may have come meanwhile, and the caller hears that.
+        let after = self.doing().await;
+        if after.is_ok_and(|after| after.nonce() == before.nonce()) {
+            return self.give(deed).await;
+        }
+        Ok(())
     }
 
     async fn wait(&mut self, duration: &str) -> Result<(), Trouble> {
-        let duration = document::parse_duration(duration)
-            .ok_or_else(|| Trouble::Word("write how long: `:wait 90s`, `:wait 5m`".to_owned()))?;
-        self.pass(duration).await?;
-        self.settle().await
+        let Some(duration) = document::parse_duration(duration).filter(|it| !it.is_zero()) else {
+            return word("write how long: `:wait 90s`, `:wait 5m`");
+        };
+        self.play(Deed::Wait(duration).into()).await
     }
 
-    async fn pass(&mut self, duration: Duration) -> Result<(), Trouble> {
-        let deeds = self.provider.wait(duration).await?;
-        self.follow(&deeds).await
+    /// Plays it on the line whose keys are typed.
+    async fn give(&mut self, deed: Deed) -> Result<(), Trouble> {
+        let speaking = self.player.provider.speaking().await?;
+        let by_itself = matches!(deed, Deed::CallbackCode(_));
+        let on = self.on.filter(|role| *role != speaking && !by_itself);
+        self.play(Act { on, ..deed.into() }).await
+    }
+
+    /// The same, if the line does what this ends.
+    async fn give_if(&mut self, fits: fn(&Doing) -> bool, deed: Deed) -> Result<(), Trouble> {
+        let doing = self.doing().await?;
+        if !fits(&doing) {
+            return word(format!("the line {}{}", doing.words(), heard::hint(&doing)));
+        }
+        self.give(deed).await
     }
 
     async fn callback(&mut self, fate: &str) -> Result<(), Trouble> {
-        match choose(&FATES, fate)? {
-            Fate::Answered(by) => {
-                let answered = self.provider.answer(by).await?;
-                self.on = Some(Role::Callback);
-                self.hear(answered).await
+        let fate = choose(&FATES, fate)?;
+        self.play(Deed::Callback(fate).into()).await?;
+        match fate {
+            Fate::Answered(_) => {
+                self.on = Some(Role::Callback).filter(|_| self.is_up(Role::Callback))
             }
-            Fate::Status(status) => {
-                self.provider.status(Role::Callback, status).await?;
-                if status.is_final() {
-                    self.on = None;
-                }
-                self.settle().await
-            }
+            Fate::Status(status) if status.is_final() => self.on = None,
+            Fate::Status(_) => {}
         }
+        Ok(())
     }
 
-    async fn whisper(&mut self, specialist: Specialist) -> Result<(), Trouble> {
-        let asked = self
-            .provider
-            .telephone(Role::Whisper)
-            .is_ok_and(|it| matches!(it.doing, Doing::Listens(_)));
-        if !asked {
-            let answered = self.provider.whisper().await?;
-            self.hear(answered).await?;
-        }
-        let gather = match &self.provider.telephone(Role::Whisper)?.doing {
-            Doing::Listens(gather) => gather.clone(),
-            _ => return Ok(()),
-        };
-        let heard = match specialist {
-            Specialist::Accept => telephone::keyed(&gather, "1"),
-            Specialist::Decline => telephone::keyed(&gather, "2"),
-            Specialist::Silence => Heard::default(),
-        };
-        let answered = self.provider.hear(Role::Whisper, heard).await?;
-        self.hear(answered).await
+    fn is_up(&self, role: Role) -> bool {
+        let telephone = self.player.provider.telephone(role);
+        telephone.is_ok_and(|telephone| !matches!(telephone.doing, Doing::Over))
     }
 
     async fn hang_up(&mut self, role: Role) -> Result<(), Trouble> {
-        self.provider.status(role, LegStatus::Completed).await?;
-        if self.on == Some(role) {
-            self.on = None;
-        }
-        self.settle().await
+        let on = (role != Role::Inbound).then_some(role);
+        self.play(Act { on, ..Deed::Hangup.into() }).await?;
+        self.on = self.on.filter(|on| *on != role);
+        Ok(())
     }
 
-    /// Prints what a telephone hears, and does what comes of it.
-    async fn hear(&mut self, answered: Answered) -> Result<(), Trouble> {
-        let role = answered.role;
-        self.print(&answered)?;
-        self.settle().await?;
-        let over = self.provider.telephone(role).is_ok_and(|it| matches!(it.doing, Doing::Over));
-        if over && role != Role::Whisper && self.is_on().await {
-            writeln!(self.out, "  [the {} line is hung up]", role_name(role))?;
-            if self.on == Some(role) {
-                self.on = None;
+    fn begin_step(&mut self) {
+        self.steps.retain(|step| !step.acts.is_empty());
+        self.steps.push(Step { acts: Vec::new(), on: self.on });
+    }
+
+    /// Lets it happen, prints what is heard, and hangs up what is to be hung up.
+    async fn play(&mut self, act: Act) -> Result<(), Trouble> {
+        let mut acts = VecDeque::from([act]);
+        while let Some(act) = acts.pop_front() {
+            let played = self.player.play(&act).await?;
+            if let Some(step) = self.steps.last_mut() {
+                step.acts.push(act);
             }
-            // The provider says so, as it does of every line.
-            self.provider.status(role, LegStatus::Completed).await?;
-            self.settle().await?;
+            self.tell(&played)?;
+            acts.extend(self.lines_to_hang_up(&played)?);
+            self.note(played);
         }
         Ok(())
     }
 
-    async fn settle(&mut self) -> Result<(), Trouble> {
-        let deeds = self.provider.settle().await?;
-        self.follow(&deeds).await
-    }
-
-    async fn follow(&mut self, deeds: &[world::Deed]) -> Result<(), Trouble> {
-        for deed in deeds {
-            match deed {
-                world::Deed::SendSms { to, .. } => {
-                    let to = to.as_e164();
-                    writeln!(self.out, "  [a text message to {to}; :messages shows it]")?;
-                }
-                world::Deed::SendEmail { email, .. } => {
-                    let to = email.to.expose();
-                    writeln!(self.out, "  [a mail to {to}; :messages shows it]")?;
-                }
-                world::Deed::PlaceCall { to, .. } => {
-                    writeln!(self.out, "  [{} rings; :callback answered]", to.as_e164())?;
-                }
-                world::Deed::RedirectLeg(..) => {}
-                world::Deed::EndLeg(sid) => {
-                    let role = self.provider.role_of(sid).unwrap_or(Role::Callback);
-                    writeln!(self.out, "  [the {} line is hung up]", role_name(role))?;
-                }
+    /// The provider reports each line that an answer ended, while the call goes on.
+    fn lines_to_hang_up(&mut self, played: &Played) -> Result<Vec<Act>, Trouble> {
+        let mut acts = Vec::new();
+        if played.call.as_ref().is_none_or(|call| call.end.is_some()) {
+            return Ok(acts);
+        }
+        for Answered { role, .. } in &played.answers {
+            if *role != Role::Whisper && !self.is_up(*role) {
+                self.on = self.on.filter(|on| on != role);
+                self.tell_hung_up(*role)?;
+                let on = (*role != Role::Inbound).then_some(*role);
+                acts.push(Act { on, ..Deed::Hangup.into() });
             }
         }
-        for answered in self.provider.follow(deeds).await? {
-            self.print(&answered)?;
-        }
-        Ok(())
+        Ok(acts)
     }
 
-    fn print(&mut self, answered: &Answered) -> Result<(), Trouble> {
-        let mark = match answered.role {
-            Role::Inbound => String::new(),
-            role => format!("{}: ", role_name(role)),
+    fn note(&mut self, played: Played) {
+        if !played.answers.is_empty() {
+            self.heard = played.answers;
+        }
+        let claim = played.call.map(|call| call.claim);
+        if let Some(Claim::Account(id) | Claim::Decoy(id)) = claim {
+            self.claimed.insert(id.expose().to_owned());
+        }
+    }
+
+    /// Rings again and goes as far as this line before the last, or so many.
+    async fn back(&mut self, turns: &str) -> Result<(), Trouble> {
+        let Ok(turns) = (if turns.is_empty() { Ok(1) } else { turns.parse::<usize>() }) else {
+            return word("write how many turns: `:back`, `:back 3`");
         };
-        for audible in answered.reply.heard() {
-            match audible {
-                Audible::Say(speech) => writeln!(self.out, "▸ {mark}{}", speech.text())?,
-                Audible::Play(address) => writeln!(self.out, "▸ {mark}[plays {address}]")?,
-                Audible::Pause(_) => {}
-            }
+        self.steps.retain(|step| !step.acts.is_empty());
+        // The call is rung in any case.
+        let turns = turns.min(self.steps.len().saturating_sub(1));
+        if turns == 0 {
+            return word("the call has just begun: there is nothing to go back to");
         }
-        let doing = &self.provider.telephone(answered.role)?.doing;
-        let hint = hint(doing);
-        if !hint.is_empty() {
-            writeln!(self.out, "  [the line {}{hint}]", doing.words())?;
+        let gone = self.steps.split_off(self.steps.len() - turns);
+        self.on = gone.first().and_then(|step| step.on);
+        self.player = Player::new(self.caller.setup.clone(), self.caller.from.clone());
+        self.claimed.clear();
+        for act in self.steps.iter().flat_map(|step| step.acts.clone()).collect::<Vec<_>>() {
+            let played = self.player.play(&act).await?;
+            self.note(played);
         }
-        Ok(())
-    }
-
-    fn messages(&mut self) -> Result<(), Trouble> {
-        let messages = self.provider.world().messages(self.provider.call_id()?);
-        if messages.is_empty() {
-            writeln!(self.out, "  no message was sent")?;
-        }
-        for message in messages {
-            writeln!(self.out, "  to {}: {}", message.to.expose(), message.body.expose())?;
-        }
-        Ok(())
-    }
-
-    async fn state(&mut self) -> Result<(), Trouble> {
-        let call = self.provider.call().await?.ok_or(Lapse::NoCall)?;
-        Ok(writeln!(self.out, "  {} ({})", show::state(&call), call.locale)?)
-    }
-
-    async fn facts(&mut self) -> Result<(), Trouble> {
-        let call = self.provider.call().await?.ok_or(Lapse::NoCall)?;
-        if call.facts.0.is_empty() {
-            writeln!(self.out, "  nothing is proved")?;
-        }
-        for (fact, proof) in &call.facts.0 {
-            let age_s = self.provider.now().duration_since(proof.at).as_secs();
-            writeln!(self.out, "  {fact}, {age_s} s ago")?;
-        }
-        Ok(())
-    }
-}
-
-/// What may be typed at a line that does not listen.
-fn hint(doing: &Doing) -> String {
-    match doing {
-        Doing::Dials(dial) => {
-            let (to, whispers) = match &dial.to {
-                DialTarget::Number { number, whisper } => (number, whisper.is_some()),
-                DialTarget::Sip { uri, whisper, .. } => (uri, whisper.is_some()),
-                DialTarget::Conference { name } => (name, false),
-            };
-            let next = if whispers { ":whisper accept" } else { ":dial completed" };
-            format!(" to {to}; {next}")
-        }
-        Doing::Queues(enqueue) => match &enqueue.queue {
-            QueueTarget::Named(name) => format!(" `{name}`; :queue bridged"),
-            QueueTarget::Workflow { sid, attributes, .. } => {
-                format!(" {sid} with {attributes}; :queue bridged")
-            }
-        },
-        Doing::Records(_) => "; :record yes".to_owned(),
-        Doing::Waits(..) => "; an empty line waits".to_owned(),
-        _ => String::new(),
+        self.state().await?;
+        self.tell_again()
     }
 }
 

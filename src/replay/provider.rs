@@ -44,7 +44,7 @@ const STATE_KEY: [u8; 32] = [7; 32];
 const STEP: Duration = Duration::from_secs(1);
 
 /// What a replay is set up with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Setup {
     /// The flows.
     pub flows: FlowSet,
@@ -54,6 +54,10 @@ pub struct Setup {
     pub to: String,
     /// What the network says of the caller's number.
     pub attestation: Attestation,
+    /// Whether calls are forwarded.
+    pub forwarded: bool,
+    /// What was counted or looked up about them.
+    pub signals: BTreeSet<Signal>,
     /// The customers.
     pub directory: Arc<Directory>,
     /// Attempts, codes, lockouts.
@@ -142,8 +146,7 @@ pub fn role_name(role: Role) -> &'static str {
 impl Provider {
     /// A provider with nothing to do yet.
     pub fn new(setup: Setup) -> Self {
-        let Setup { flows, flow, to, attestation, directory, policy, clock, seed, unenforced } =
-            setup;
+        let Setup { flows, directory, policy, clock, seed, unenforced, .. } = setup;
         let clock = Arc::new(VirtualClock::at(clock));
         let exchange = Exchange::new(Parts {
             store: Arc::new(MemoryStore::new()),
@@ -162,22 +165,17 @@ impl Provider {
             world,
             clock,
             links: Links::new(PUBLIC_URL),
-            flow,
-            to,
-            attestation,
-            forwarded: false,
-            signals: BTreeSet::new(),
+            flow: setup.flow,
+            to: setup.to,
+            attestation: setup.attestation,
+            forwarded: setup.forwarded,
+            signals: setup.signals,
             rings: 0,
             call: None,
             telephones: Vec::new(),
             said: None,
             last: None,
         }
-    }
-
-    /// The same, with calls that are forwarded or of which something is known.
-    pub fn with_signs(self, forwarded: bool, signals: BTreeSet<Signal>) -> Self {
-        Self { forwarded, signals, ..self }
     }
 
     /// What is asked of the carrier.

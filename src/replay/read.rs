@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::play::Act;
 use super::transcript::{
-    DIALS, Deed, ENDS, Expected, FATES, Otp, QUEUES, REFUSALS, ROLES, SERVED, SPECIALISTS,
-    SpokenCode, Transcript, Turn,
+    DIALS, Deed, ENDS, Expected, FATES, MESSAGES, OTPS, QUEUES, REFUSALS, ROLES, SERVED,
+    SPECIALISTS, SPOKEN, Transcript, Turn, WEB_LEVELS,
 };
 use crate::config::read_policy;
 use crate::diagnostic::{Finding, Problems, any_error, did_you_mean};
@@ -18,7 +19,6 @@ use crate::engine::Unenforced;
 use crate::engine::call::Position;
 use crate::engine::policy::Policy;
 use crate::engine::risk::SIGNALS;
-use crate::exchange::service_code::WebLevel;
 use crate::flow::condition::{ATTESTATIONS, Attestation};
 use crate::flow::level::Fact;
 use crate::limits;
@@ -27,7 +27,7 @@ use crate::phone::PhoneNumber;
 /// A Monday, ten o'clock in New York.
 const CLOCK: &str = "2026-11-23T15:00:00Z";
 /// The number called where a transcript does not say.
-const LINE: &str = "+15005550006";
+pub(super) const LINE: &str = "+15005550006";
 
 /// The things that can happen in a turn.
 const DEEDS: [&str; 18] = [
@@ -50,13 +50,6 @@ const DEEDS: [&str; 18] = [
     "queue",
     "recorded",
 ];
-
-const OTPS: [(&str, Otp); 3] =
-    [("last", Otp::Last), ("previous", Otp::Previous), ("wrong", Otp::Wrong)];
-const WEB_LEVELS: [(&str, WebLevel); 2] = [("aal1", WebLevel::Aal1), ("aal2", WebLevel::Aal2)];
-const SPOKEN: [(&str, SpokenCode); 2] = [("said", SpokenCode::Said), ("wrong", SpokenCode::Wrong)];
-const MESSAGES: [(&str, bool); 3] =
-    [("delivered", true), ("undelivered", false), ("failed", false)];
 
 impl Transcript {
     /// Reads a transcript and says everything that is wrong with it; `None`: it cannot be run.
@@ -151,7 +144,7 @@ fn read_turn(table: Reader<'_>) -> Option<Turn> {
         Some(text) => format!("{} = \"{text}\"", item.key),
         None => format!("{} = {}", item.key, item.as_boolean().unwrap_or(true)),
     };
-    Some(Turn { place, deed, words, on, refused, expected })
+    Some(Turn { place, act: Act { deed, on, refused }, words, expected })
 }
 
 /// The keys of a turn beside what happens in it.

@@ -14,6 +14,7 @@ use toml_edit::Value as Toml;
 use super::journal::Ran;
 use super::substitute::{self, Substitutes, accounts_of};
 use super::transcript::{DIALS, FATES, Fate, QUEUES, ROLES, word_of};
+use super::written::{of, quoted};
 use crate::engine::account::{Account, Claim, Line};
 use crate::engine::call::{Call, Role};
 use crate::engine::effect::Effect;
@@ -453,12 +454,4 @@ fn a_date(format: crate::flow::states::gather::DateFormat) -> &'static str {
 /// Keys of which only the shape matters: as many, `*` and `#` where they were.
 fn shape(keys: &str) -> String {
     keys.chars().map(|key| if key.is_ascii_digit() { '0' } else { key }).collect()
-}
-
-fn of(key: &str, text: &str) -> String {
-    format!("{key} = {}", quoted(text))
-}
-
-fn quoted(text: &str) -> String {
-    Toml::from(text).to_string().trim().to_owned()
 }

@@ -8,11 +8,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::bless::bless;
-use super::folder::{FolderError, create};
 use super::journal::{JournalError, run_again};
 use super::{Transcript, record, run};
 use crate::engine::id::CallId;
 use crate::exchange::{Exchange, ExchangeError};
+use crate::writing::{WriteError, create};
 
 /// A call as a transcript.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ impl Recorder {
 }
 
 /// Writes a transcript into a folder under the call's name: a new file, whole.
-fn keep(folder: &Path, recorded: &Recorded) -> Result<PathBuf, FolderError> {
+fn keep(folder: &Path, recorded: &Recorded) -> Result<PathBuf, WriteError> {
     let file = folder.join(format!("{}.{}.toml", recorded.flow, recorded.call));
     create(&file, &recorded.text)?;
     Ok(file)

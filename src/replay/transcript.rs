@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::play::Act;
 use super::world::Refusal;
 use crate::diagnostic::Place;
 use crate::directory::Directory;
@@ -61,13 +62,9 @@ pub struct Turn {
     /// Where it is written.
     pub place: Place,
     /// What happens.
-    pub deed: Deed,
+    pub act: Act,
     /// What happens, as it is written.
     pub words: String,
-    /// The leg it happens on; `None`: as `deed` suggests.
-    pub on: Option<Role>,
-    /// What the carrier refuses when this turn asks for it.
-    pub refused: Option<Refusal>,
     /// What must come back.
     pub expected: Expected,
 }
@@ -251,6 +248,21 @@ pub const SPECIALISTS: [(&str, Specialist); 3] = [
     ("decline", Specialist::Decline),
     ("silence", Specialist::Silence),
 ];
+
+/// Codes of messages by their words in a transcript.
+pub const OTPS: [(&str, Otp); 3] =
+    [("last", Otp::Last), ("previous", Otp::Previous), ("wrong", Otp::Wrong)];
+
+/// What a session on the web was worth, by its words in a transcript.
+pub const WEB_LEVELS: [(&str, WebLevel); 2] = [("aal1", WebLevel::Aal1), ("aal2", WebLevel::Aal2)];
+
+/// Spoken codes by their words in a transcript.
+pub const SPOKEN: [(&str, SpokenCode); 2] =
+    [("said", SpokenCode::Said), ("wrong", SpokenCode::Wrong)];
+
+/// Whether a message arrived, by its words in a transcript.
+pub const MESSAGES: [(&str, bool); 3] =
+    [("delivered", true), ("undelivered", false), ("failed", false)];
 
 /// The word for a value of one of these tables.
 pub fn word_of<T: PartialEq>(table: &[(&'static str, T)], value: &T) -> &'static str {

@@ -6,8 +6,8 @@ use crate::check::{Example, examples};
 use crate::cli::{Exit, say};
 use crate::flow::FlowSet;
 use crate::replay::bless::bless;
-use crate::replay::folder::replace;
 use crate::replay::{Transcript, run};
+use crate::writing::replace;
 
 /// Writes what was asked for; a file that is there stays as it is, unless `force` says otherwise.
 pub(super) fn write(flows: &FlowSet, folder: &Path, force: bool) -> Result<(), Exit> {

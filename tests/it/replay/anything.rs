@@ -1,5 +1,6 @@
 //! Callers who do anything at all.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,6 +178,8 @@ fn setup(flows: &FlowSet, flow: &str, seed: u64) -> Setup {
         flow: flow.to_owned(),
         to: "+15005550006".to_owned(),
         attestation: Attestation::None,
+        forwarded: false,
+        signals: BTreeSet::new(),
         directory: Arc::new(Directory::new(demo::accounts())),
         policy: Policy::default(),
         clock: default_clock(),

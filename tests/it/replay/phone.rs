@@ -2,8 +2,11 @@
 
 use callgate::cli::simulate::{Args, run_with};
 use callgate::phone::PhoneNumber;
+use callgate::replay::phone::Lines;
 use clap::Parser;
 use expect_test::{Expect, expect};
+
+use crate::support::house::command_in;
 
 #[derive(Parser)]
 struct Line {
@@ -16,7 +19,7 @@ fn ring(arguments: &[&str], typed: &str) -> (u8, String, String) {
     let line = ["simulate"].iter().chain(arguments);
     let args = Line::try_parse_from(line).unwrap().args;
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = run_with(&args, &mut typed.as_bytes(), &mut out, &mut err);
+    let code = run_with(&args, &mut Lines(typed.as_bytes()), &mut out, &mut err);
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 
@@ -29,7 +32,7 @@ fn check(arguments: &[&str], typed: &str, expected: &Expect) {
 #[test]
 fn a_balance_in_a_pipe() {
     // The code is in the message that the demo's chance makes.
-    let (_, out, _) = ring(&[], "\n12345678\n1\n:messages\n:quit\n");
+    let (_, out, _) = ring(&[], "\n12345678\n1\n:sms\n:quit\n");
     let message = out.lines().find(|line| line.contains("is your code")).unwrap();
     let code: String = message.split("Acme Bank: ").nth(1).unwrap().chars().take(6).collect();
     let typed = format!("\n12345678\n1\n{code}\n:facts\n:state\n\n");
@@ -37,19 +40,20 @@ fn a_balance_in_a_pipe() {
         &[],
         &typed,
         &expect![[r"
-        ▸ Thank you for calling Acme Bank.
-        ▸ Para español, oprima dos.
-        ▸ Please key in your eight digit account number.
-        ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
-        ▸ I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.
-          [a text message to +15005550010; :messages shows it]
-        ▸ Your balance is 1,234 dollars and 56 cents.
-        ▸ To hear the menu again, press 1. If that was all, you may hang up.
-          sms_otp, 0 s ago
-          more (en-US)
-        ▸ Thank you for calling Acme Bank. Goodbye.
-          [the call is over]
-    "]],
+            ▸ Thank you for calling Acme Bank.
+            ▸ Para español, oprima dos.
+            ▸ Please key in your eight digit account number.
+            ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
+            ▸ I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.
+              [a text message to +15005550010; :sms shows it]
+            ▸ Your balance is 1,234 dollars and 56 cents.
+            ▸ To hear the menu again, press 1. If that was all, you may hang up.
+              sms_otp, 0 s ago
+              enough for basic, strong
+              more (en-US)
+            ▸ Thank you for calling Acme Bank. Goodbye.
+              [the call is over]
+        "]],
     );
 }
 
@@ -105,6 +109,7 @@ fn what_cannot_be_is_said_and_the_call_goes_on() {
               ! there is no callback leg
               ! write how long: `:wait 90s`, `:wait 5m`
               ! one of: completed, answered, busy, no-answer, failed, canceled
+              [the line listens for keys alone: nothing is heard]
             ▸ Please key in your eight digit account number.
               [you have hung up]
         "]],
@@ -128,4 +133,223 @@ fn a_flow_that_is_not_there_is_a_matter_of_usage() {
     );
     assert!(Line::try_parse_from(["simulate", "--from", "555"]).is_err());
     assert!(PhoneNumber::parse("+15005550099").is_some());
+}
+
+/// The code that the demo's chance sends in the bank's balance.
+const TO_THE_CODE: &str = "\n12345678\n1\n";
+
+#[test]
+fn a_call_goes_back_and_takes_another_way() {
+    let code = code_in(&ring(&[], &format!("{TO_THE_CODE}:sms\n:quit\n")).1);
+    let typed = format!(
+        "{TO_THE_CODE}{code}\n:facts\n:back\n:facts\n000000\n:back 2\n3\n:back 99\n:back\n:back x\n:quit\n"
+    );
+    check(
+        &[],
+        &typed,
+        &expect![[r"
+        ▸ Thank you for calling Acme Bank.
+        ▸ Para español, oprima dos.
+        ▸ Please key in your eight digit account number.
+        ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
+        ▸ I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.
+          [a text message to +15005550010; :sms shows it]
+        ▸ Your balance is 1,234 dollars and 56 cents.
+        ▸ To hear the menu again, press 1. If that was all, you may hang up.
+          sms_otp, 0 s ago
+          enough for basic, strong
+          code (en-US)
+        ▸ I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.
+          nothing is proved
+        ▸ That did not work. Please key in the six digits of the newest message. For a new code, press star.
+          menu (en-US)
+        ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
+        ▸ For this I need two things from you. First, the six digit code that I have just sent to the mobile number we have on file. Please key it in. For a new code, press star.
+          [a text message to +15005550010; :sms shows it]
+          welcome (en-US)
+        ▸ Thank you for calling Acme Bank.
+        ▸ Para español, oprima dos.
+          ! the call has just begun: there is nothing to go back to
+          ! write how many turns: `:back`, `:back 3`
+    "]],
+    );
+}
+
+/// The one code of the messages that were shown.
+fn code_in(out: &str) -> String {
+    let message = out.lines().find(|line| line.contains("is your code")).unwrap();
+    message.split("Acme Bank: ").nth(1).unwrap().chars().take(6).collect()
+}
+
+#[test]
+fn a_call_is_saved_and_replays() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bank.by_hand.toml");
+    let shown = file.display().to_string();
+    let code = code_in(&ring(&[], &format!("{TO_THE_CODE}:sms\n:quit\n")).1);
+    let typed =
+        format!("{TO_THE_CODE}:wait 90s\n{code}\n\n:back\n2\n\n:save {shown}\n:save {shown}\n1\n");
+    let (code, out, err) = ring(&["--from", "+15005550010"], &typed);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let out = out.replace(&shown, "FILE");
+    let (_, end) = out.split_once("Goodbye.\n").unwrap();
+    expect![[r"
+          [the call is over]
+          more (en-US)
+        ▸ Your balance is 1,234 dollars and 56 cents.
+        ▸ To hear the menu again, press 1. If that was all, you may hang up.
+        ▸ Thank you for calling Acme Bank. Goodbye.
+          [the call is over]
+          ! the call is over; `:back` goes back, `:save FILE` keeps it, `:quit` leaves
+          [saved; `callgate replay FILE` runs it]
+          ! `FILE` is there already; it stays as it is: choose another name
+          ! the call is over; `:back` goes back, `:save FILE` keeps it, `:quit` leaves
+    "]]
+    .assert_eq(end);
+    let text = std::fs::read_to_string(&file).unwrap();
+    expect![[r##"
+        # Made with `callgate simulate`.
+
+        flow = "bank"
+        from = "+15005550010"
+
+        [[accounts]]                                       # a mobile
+        id     = "12345678"
+        pin    = "730915"
+        phones = [{ number = "+15005550010", line = "mobile", since = "2024-01-01" }]
+        email  = { address = "ada@example.com", since = "2024-01-01" }
+        [accounts.fields]
+        first_name   = "Ada"
+        balance      = 1234.56
+        last_payment = "2026-11-02"
+        next_visit   = "2026-12-03"
+        results      = "all values are as they should be"
+        medicine     = "blood pressure tablets"
+
+        [[turn]]
+        ring = true
+        state = "welcome"
+        says = ["Thank you for calling Acme Bank.", "Para español, oprima dos."]
+
+        [[turn]]
+        wait = "3s"
+        state = "welcome"
+
+        [[turn]]
+        silence = true
+        state = "who"
+        says = ["Please key in your eight digit account number."]
+
+        [[turn]]
+        digits = "12345678"
+        state = "menu"
+        says = [
+            "For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.",
+        ]
+
+        [[turn]]
+        digits = "1"
+        state = "code"
+        says = [
+            "I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.",
+        ]
+        effects = [
+            "send_sms +15005550010: Acme Bank: <code> is your code. Key it in on your phone. We will never ask you to say it. Didn't call us? Ignore this.",
+        ]
+
+        [[turn]]
+        wait = "1m30s"
+        state = "code"
+
+        [[turn]]
+        otp = "last"
+        state = "more"
+        says = [
+            "Your balance is 1,234 dollars and 56 cents.",
+            "To hear the menu again, press 1. If that was all, you may hang up.",
+        ]
+        facts = ["sms_otp"]
+
+        [[turn]]
+        digits = "2"
+        state = "bye"
+        says = ["Thank you for calling Acme Bank. Goodbye."]
+        end = "hangup"
+    "##]].assert_eq(&text);
+
+    let replayed = command_in(folder.path())
+        .args(["replay", "bank.by_hand.toml", "--flows"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/flows"))
+        .output()
+        .unwrap();
+    assert!(replayed.status.success(), "{replayed:?}");
+}
+
+#[test]
+fn a_call_that_is_rung_back_is_saved_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("saved.toml");
+    let clinic = ["clinic", "--from", "+15005550011"];
+    let (_, out, _) = ring(&clinic, "23456789\n1\n:quit\n");
+    let spoken = out.lines().find(|line| line.starts_with("▸ ") && line.len() < 20).unwrap();
+    let code: String = spoken.chars().filter(char::is_ascii_digit).collect();
+    let typed = format!(
+        "23456789\n1\n:callback answered\n{code}\n2\n5\n:whisper decline\n:dial completed\n:queue queue-full\n:record yes\n:save {}\n",
+        file.display()
+    );
+    let (_, out, _) = ring(&clinic, &typed);
+    assert!(out.contains("[saved; "), "{out}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for part in ["callback_code = \"said\"", "hangup = true", "end = \"hangup\"", "recorded = true"]
+    {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
+fn the_last_answer_is_shown_as_the_provider_gets_it() {
+    let (_, out, _) = ring(&[], ":twiml\n:quit\n");
+    assert!(out.contains("  <Response>\n    <Gather action=\"https://ivr.example.com/twilio/turn/<call>/<nonce>\""), "{out}");
+}
+
+#[test]
+fn help_names_every_command() {
+    let (_, out, _) = ring(&[], ":help\n:mail\n:sms\n:messages\n:nonsense\n:quit\n");
+    for command in [
+        "speech",
+        "wait",
+        "back",
+        "save",
+        "sms",
+        "mail",
+        "messages",
+        "undelivered",
+        "facts",
+        "state",
+        "twiml",
+        "service_code",
+        "callback",
+        "on",
+        "dial",
+        "whisper",
+        "queue",
+        "record",
+        "hangup",
+        "quit",
+    ] {
+        assert!(out.contains(&format!(":{command}")), "{command}\n{out}");
+    }
+    assert!(out.contains("  none was sent\n  none was sent\n  no message was sent\n"), "{out}");
+    assert!(out.contains("  ! `:nonsense` does nothing here; see `:help`"), "{out}");
+}
+
+#[test]
+fn a_flow_file_is_rung_by_its_name_on_disc() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hello.toml");
+    let text = "name = \"greeting\"\nstart = \"hello\"\n[states.hello]\ntype = \"hangup\"\nprompt = \"Hello.\"\n";
+    std::fs::write(&file, text).unwrap();
+    let (code, out, err) = ring(&[file.to_str().unwrap()], "");
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out, "▸ Hello.\n  [the call is over]\n");
 }

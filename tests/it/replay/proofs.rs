@@ -141,6 +141,8 @@ async fn live(flows: &FlowSet, start: &str, seed: u64, wishes: &[Wish]) -> BTree
         flow: start.to_owned(),
         to: "+15005550006".to_owned(),
         attestation: Attestation::None,
+        forwarded: false,
+        signals: BTreeSet::new(),
         directory: Arc::new(Directory::new(demo::accounts())),
         policy: Policy::default(),
         clock: default_clock(),

@@ -1,0 +1,140 @@
+//! A terminal as a keypad: keys are heard as they are pressed, as on a telephone.
+
+use std::io::{self, Write as _};
+
+use console::{Key, Term};
+
+use crate::engine::reply::Gather;
+use crate::replay::phone::Keypad;
+
+/// What ends the input, as everywhere.
+const CTRL_D: char = '\u{4}';
+
+/// The terminal.
+#[derive(Debug)]
+pub(super) struct Terminal(Term);
+
+impl Default for Terminal {
+    fn default() -> Self {
+        Self(Term::stdout())
+    }
+}
+
+impl Keypad for Terminal {
+    fn next(&mut self, listens: Option<&Gather>) -> io::Result<Option<String>> {
+        let mut entry = Entry::new(listens);
+        loop {
+            match entry.press(&self.0.read_key()?) {
+                Pressed::Shown(key) => write!(self.0, "{key}")?,
+                Pressed::Erased => self.0.clear_chars(1)?,
+                Pressed::Ignored => {}
+                Pressed::Done(last) => {
+                    writeln!(self.0, "{}", last.map(String::from).unwrap_or_default())?;
+                    return Ok(Some(entry.text));
+                }
+                Pressed::Over => {
+                    writeln!(self.0)?;
+                    return Ok(None);
+                }
+            }
+            self.0.flush()?;
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+/// What was pressed so far, and when that is enough.
+#[derive(Debug)]
+struct Entry {
+    text: String,
+    /// How many keys the line takes; `None`: as many as come before `#` or Enter.
+    digits: Option<usize>,
+    /// Whether `#` ends an entry.
+    hash_ends: bool,
+}
+
+/// What a key does.
+#[derive(Debug, PartialEq, Eq)]
+enum Pressed {
+    /// It is shown.
+    Shown(char),
+    /// The one before it is gone.
+    Erased,
+    /// Nothing.
+    Ignored,
+    /// The line is complete, with this key as its last.
+    Done(Option<char>),
+    /// No more will come.
+    Over,
+}
+
+impl Entry {
+    fn new(listens: Option<&Gather>) -> Self {
+        let digits = listens.and_then(|gather| usize::try_from(gather.digits?).ok());
+        let hash_ends = listens.is_some_and(|gather| gather.hash_ends);
+        Self { text: String::new(), digits, hash_ends }
+    }
+
+    fn press(&mut self, key: &Key) -> Pressed {
+        match key {
+            Key::Enter => Pressed::Done(None),
+            Key::Backspace if self.text.pop().is_some() => Pressed::Erased,
+            Key::Char(CTRL_D) if self.text.is_empty() => Pressed::Over,
+            Key::Char(key) if !key.is_control() => {
+                self.text.push(*key);
+                if self.is_complete() { Pressed::Done(Some(*key)) } else { Pressed::Shown(*key) }
+            }
+            _ => Pressed::Ignored,
+        }
+    }
+
+    /// Whether the line would not wait for more.
+    fn is_complete(&self) -> bool {
+        let keys = self.text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
+        keys && (self.digits == Some(self.text.len())
+            || (self.hash_ends && self.text.ends_with('#')))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pressed(digits: Option<usize>, hash_ends: bool, keys: &str) -> (Vec<Pressed>, String) {
+        let mut entry = Entry { text: String::new(), digits, hash_ends };
+        let key = |key| match key {
+            '\n' => Key::Enter,
+            '<' => Key::Backspace,
+            key => Key::Char(key),
+        };
+        let pressed = keys.chars().map(|pressed| entry.press(&key(pressed))).collect();
+        (pressed, entry.text)
+    }
+
+    #[test]
+    fn as_many_keys_as_the_line_takes_need_no_enter() {
+        assert_eq!(pressed(Some(1), false, "3").0, [Pressed::Done(Some('3'))]);
+        let (keys, text) = pressed(Some(4), true, "12<*4#");
+        assert_eq!(keys.last(), Some(&Pressed::Done(Some('#'))));
+        assert_eq!((keys[2] == Pressed::Erased, text.as_str()), (true, "1*4#"));
+        assert_eq!(pressed(None, false, "12#").0.last(), Some(&Pressed::Shown('#')));
+    }
+
+    #[test]
+    fn silence_is_enter_alone_and_words_wait_for_it() {
+        assert_eq!(pressed(Some(1), true, "\n"), (vec![Pressed::Done(None)], String::new()));
+        let (keys, text) = pressed(Some(1), true, ":wait 5m\n");
+        assert_eq!(keys.iter().filter(|key| matches!(key, Pressed::Done(_))).count(), 1);
+        assert_eq!(text, ":wait 5m");
+    }
+
+    #[test]
+    fn what_ends_the_input_does_so_at_the_beginning_of_a_line() {
+        assert_eq!(pressed(None, false, "\u{4}").0, [Pressed::Over]);
+        assert_eq!(pressed(None, false, "1\u{4}").0.last(), Some(&Pressed::Ignored));
+        assert_eq!(pressed(None, false, "<").0, [Pressed::Ignored]);
+    }
+}

@@ -1,0 +1,120 @@
+//! Files are written whole or not at all, and none is written over without being asked.
+//!
+//! A text goes into a file beside, which gets the name when it is complete: whoever looks, and whoever
+//! is interrupted, finds the old file or the new one.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Why a file was not written. Nothing is changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// It is there, and nobody said that it may go.
+    #[error("`{}` is there already; it stays as it is: choose another name", .0.display())]
+    Exists(PathBuf),
+    /// It is there, and is something else than what would be written over it.
+    #[error("`{}` is there already and is no {what}; it stays as it is: choose another name", path.display())]
+    SomethingElse {
+        /// The file.
+        path: PathBuf,
+        /// What it would have become.
+        what: &'static str,
+    },
+    /// It cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Writes a new file.
+pub fn create(file: &Path, text: &str) -> Result<(), WriteError> {
+    let beside = beside(file);
+    // A link fails where a file is; a rename would not.
+    let written = write(&beside, text).and_then(|()| std::fs::hard_link(&beside, file));
+    // It has its name now, or is of no use to anybody.
+    let _ = std::fs::remove_file(&beside);
+    written.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => WriteError::Exists(file.to_owned()),
+        _ => WriteError::Failed { path: file.to_owned(), source },
+    })
+}
+
+/// Puts a text in the place of a file, or makes a new one.
+pub fn replace(file: &Path, text: &str) -> Result<(), WriteError> {
+    let beside = beside(file);
+    let written = write(&beside, text).and_then(|()| {
+        if let Ok(old) = std::fs::metadata(file) {
+            std::fs::set_permissions(&beside, old.permissions())?;
+        }
+        std::fs::rename(&beside, file)
+    });
+    if written.is_err() {
+        // What is left of a failed write is of no use to anybody.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.map_err(|source| WriteError::Failed { path: file.to_owned(), source })
+}
+
+/// Writes what is made anew on every run: over an earlier one, which begins alike, and over nothing
+/// else.
+pub fn renew(file: &Path, text: &str, what: &'static str) -> Result<(), WriteError> {
+    let begin =
+        |text: &[u8]| text.iter().take_while(|byte| **byte != b' ').copied().collect::<Vec<_>>();
+    let failed = |source| WriteError::Failed { path: file.to_owned(), source };
+    match std::fs::read(file) {
+        Ok(old) if old.is_empty() || begin(&old) == begin(text.as_bytes()) => replace(file, text),
+        Ok(_) => Err(WriteError::SomethingElse { path: file.to_owned(), what }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(file, text),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    let mut new = File::create(file)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()
+}
+
+/// Where a file is written before it gets its name.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    file.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(folder: &Path) -> usize {
+        std::fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn a_file_that_is_there_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.toml");
+        create(&file, "one").unwrap();
+        assert!(matches!(create(&file, "two"), Err(WriteError::Exists(_))));
+        assert!(matches!(renew(&file, "<svg two", "SVG"), Err(WriteError::SomethingElse { .. })));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "one");
+        replace(&file, "<svg three").unwrap();
+        renew(&file, "<svg four", "SVG").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "<svg four");
+        assert_eq!(files(folder.path()), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("calls");
+        std::fs::create_dir(&file).unwrap();
+        assert!(matches!(replace(&file, "text"), Err(WriteError::Failed { .. })));
+        assert_eq!(files(folder.path()), 1);
+    }
+}
