@@ -373,7 +373,7 @@ impl<'o, W: Write> Phone<'o, W> {
         self.play(Deed::Callback(fate).into()).await?;
         match fate {
             Fate::Answered(_) => {
-                self.on = Some(Role::Callback).filter(|_| self.is_up(Role::Callback))
+                self.on = Some(Role::Callback).filter(|_| self.is_up(Role::Callback));
             }
             Fate::Status(status) if status.is_final() => self.on = None,
             Fate::Status(_) => {}

@@ -9,7 +9,7 @@ use crate::cli::files::{Files, read_text};
 use crate::cli::{Exit, say};
 use crate::diagnostic::fix::apply;
 use crate::diagnostic::{Finding, SYNTAX, Sources};
-use crate::replay::folder::replace;
+use crate::writing::replace;
 
 /// Rounds: what is mended may show another slip, or lie beside one.
 const ROUNDS_MAX: usize = 8;
