@@ -207,7 +207,7 @@ fn a_call_is_saved_and_replays() {
     "]]
     .assert_eq(end);
     let text = std::fs::read_to_string(&file).unwrap();
-    expect![[r##"
+    expect![[r#"
         # Made with `callgate simulate`.
 
         flow = "bank"
@@ -275,7 +275,7 @@ fn a_call_is_saved_and_replays() {
         state = "bye"
         says = ["Thank you for calling Acme Bank. Goodbye."]
         end = "hangup"
-    "##]].assert_eq(&text);
+    "#]].assert_eq(&text);
 
     let replayed = command_in(folder.path())
         .args(["replay", "bank.by_hand.toml", "--flows"])
