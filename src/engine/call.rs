@@ -13,7 +13,7 @@ use super::risk::{self, Signal};
 use crate::flow::condition::Attestation;
 use crate::flow::level::{Fact, Facts};
 use crate::flow::locale::Locale;
-use crate::flow::name::{FlowName, StateName, VariableName};
+use crate::flow::name::{FlowName, LevelName, StateName, VariableName};
 use crate::flow::outcome::Outcome;
 use crate::flow::risk::Risk;
 use crate::flow::value::Value;
@@ -59,6 +59,9 @@ pub struct Call {
     pub facts: Facts,
     /// The present flow's variables.
     pub variables: BTreeMap<VariableName, Variable>,
+    /// The levels of what branches have asked about since the account was claimed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub asked: BTreeSet<LevelName>,
     /// The code last sent.
     pub code: Option<SentCode>,
     /// The callback under way.
@@ -135,6 +138,16 @@ pub struct Variable {
     pub value: Value,
     /// Whether it was made from account data, and goes when the account goes.
     pub derived: bool,
+    /// The levels that a caller must meet to hear it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub label: BTreeSet<LevelName>,
+}
+
+impl Variable {
+    /// A value that anybody may hear.
+    pub fn plain(value: Value) -> Self {
+        Self { value, derived: false, label: BTreeSet::new() }
+    }
 }
 
 /// A code that was sent.

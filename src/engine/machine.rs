@@ -1,6 +1,6 @@
 //! One run of the machine: from an event to a turn, or to a question.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ use super::question::{Answer, Question, Verdict, Verify};
 use super::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
 use super::states::{self, callback, transfer};
 use super::turn::{Entry, Hop, Moment, Remark, Turn};
-use super::{Setting, Unenforced};
+use super::{Setting, Unenforced, Waived};
 use crate::flow::level::{Fact, Facts, Proof};
 use crate::flow::name::{FieldName, LevelName, StateName};
 use crate::flow::outcome::Outcome;
@@ -247,7 +247,7 @@ impl<'a> Machine<'a> {
         }
         if let Some((level, _)) = &state.requires
             && !self.meets(level)
-            && !(waived && self.setting.unenforced.is_some_and(|it| it.field.is_none()))
+            && !(waived && self.setting.unenforced.is_some_and(|it| it.demand == Waived::Requires))
         {
             return Ok(match &state.step_up {
                 Some(target) => {
@@ -341,15 +341,20 @@ impl<'a> Machine<'a> {
     fn waives(&self, state: &State) -> bool {
         let Some(waived) = self.setting.unenforced else { return false };
         waived.at == self.call.at
-            && match &waived.field {
-                Some(field) => !self.has_level_of(field),
-                None => state.requires.as_ref().is_some_and(|(level, _)| !self.meets(level)),
+            && match &waived.demand {
+                Waived::Field(field) => !self.has_level_of(field),
+                Waived::Variable(variable) => !self.meets_label_of(variable),
+                Waived::Requires => {
+                    state.requires.as_ref().is_some_and(|(level, _)| !self.meets(level))
+                }
             }
     }
 
     /// Whether the facts allow an account field to be used now.
     pub(super) fn may_use(&self, field: &FieldName) -> bool {
-        let waived = |it: &Unenforced| it.at == self.call.at && it.field.as_ref() == Some(field);
+        let waived = |it: &Unenforced| {
+            it.at == self.call.at && matches!(&it.demand, Waived::Field(name) if name == field)
+        };
         self.setting.unenforced.is_some_and(waived) || self.has_level_of(field)
     }
 
@@ -360,15 +365,20 @@ impl<'a> Machine<'a> {
 
     /// Whether everything that a state says may be said now.
     fn may_speak(&self, state: &State) -> bool {
-        let mut templates: Vec<_> =
-            state.prompts().into_iter().flat_map(Prompt::templates).collect();
-        if let Kind::Set(set) = &state.kind {
-            templates.extend(states::set::templates(set));
-        }
-        templates.into_iter().flat_map(|template| &template.uses).all(|used| match used {
+        let heard = state.prompts().into_iter().flat_map(Prompt::uses).all(|used| match used {
             Use::Field(field) => self.may_use(field),
+            Use::Variable(variable) => self.may_hear(variable),
+            Use::Code => true,
+        });
+        // What is set from a variable is not heard yet: it carries the label on.
+        let set = match &state.kind {
+            Kind::Set(set) => states::set::templates(set).flat_map(|text| &text.uses).all(|used| {
+                matches!(used, Use::Variable(_) | Use::Code)
+                    || matches!(used, Use::Field(field) if self.may_use(field))
+            }),
             _ => true,
-        })
+        };
+        heard && set
     }
 
     /// Asks, or takes the answer that came.
@@ -411,6 +421,7 @@ impl<'a> Machine<'a> {
         self.call.facts = Facts::default();
         self.call.code = None;
         self.call.ringing = None;
+        self.call.asked.clear();
         self.call.variables.retain(|_, variable| !variable.derived);
         for frame in &mut self.call.frames {
             if let Frame::Call(_, variables) = frame {
@@ -595,6 +606,7 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         claim: Claim::None,
         facts: Facts::default(),
         variables: BTreeMap::new(),
+        asked: BTreeSet::new(),
         code: None,
         ringing: None,
         legs: vec![inbound],

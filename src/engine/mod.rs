@@ -12,6 +12,7 @@ pub mod call;
 pub mod effect;
 pub mod event;
 pub mod id;
+mod label;
 pub mod ledger;
 mod legs;
 mod listen;
@@ -28,7 +29,7 @@ pub mod turn;
 pub mod voucher;
 
 use crate::flow::FlowSet;
-use crate::flow::name::FieldName;
+use crate::flow::name::{FieldName, VariableName};
 use call::{Call, Position};
 use event::Event;
 use machine::Machine;
@@ -56,8 +57,19 @@ pub struct Setting<'a> {
 pub struct Unenforced {
     /// The state that demands.
     pub at: Position,
-    /// The account field whose level it is; `None`: what the state requires.
-    pub field: Option<FieldName>,
+    /// What asks for it there.
+    pub demand: Waived,
+}
+
+/// What asks for the level that is let pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waived {
+    /// The state's own `requires`.
+    Requires,
+    /// An account field that it uses.
+    Field(FieldName),
+    /// A variable that it uses, made of what is guarded.
+    Variable(VariableName),
 }
 
 /// Handles one event.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::machine::{Asks, Machine};
 use super::reply::{Audible, Speech, Verb, Words};
 use crate::flow::locale::Locale;
+use crate::flow::name::VariableName;
 use crate::flow::prompt::{Piece, Prompt};
 use crate::flow::template::{Filling, Template, Use};
 use crate::flow::value::Value;
@@ -45,33 +46,54 @@ impl Machine<'_> {
         Ok(Some(heard))
     }
 
-    /// A text filled in. Fields that may not be heard now are left out, whatever the checker said.
+    /// A text filled in to be heard. What may not be heard now is left out, whatever the checker said.
     pub(super) fn fill(
         &mut self,
         template: &Template,
         locale: &Locale,
         code: Option<&str>,
     ) -> Asks<Option<String>> {
+        self.filled(template, locale, code, Self::may_hear)
+    }
+
+    /// A text filled in to become a variable: variables go into it with their labels.
+    pub(super) fn fill_unheard(
+        &mut self,
+        template: &Template,
+        locale: &Locale,
+    ) -> Asks<Option<String>> {
+        self.filled(template, locale, None, |_, _| true)
+    }
+
+    fn filled(
+        &mut self,
+        template: &Template,
+        locale: &Locale,
+        code: Option<&str>,
+        may_hear: fn(&Self, &VariableName) -> bool,
+    ) -> Asks<Option<String>> {
         let wants_account = template.uses.iter().any(|used| matches!(used, Use::Field(_)));
         let account = if wants_account { self.account()? } else { None };
         let Some(flow) = self.flow() else { return Ok(None) };
+        let withheld = Value::Text(wording::not_available(locale).to_owned());
         let mut fields: BTreeMap<&str, &Value> = BTreeMap::new();
+        let mut variables: BTreeMap<&str, &Value> = BTreeMap::new();
         for used in &template.uses {
-            if let Use::Field(name) = used
-                && self.may_use(name)
-                && let Some(value) = account.as_ref().and_then(|a| a.fields.get(name.as_str()))
-            {
-                fields.insert(name.as_str(), value);
+            match used {
+                Use::Field(name) if self.may_use(name) => {
+                    let value = account.as_ref().and_then(|a| a.fields.get(name.as_str()));
+                    fields.extend(value.map(|value| (name.as_str(), value)));
+                }
+                Use::Variable(name) => {
+                    let variable = self.call.variables.get(name);
+                    let heard = may_hear(self, name);
+                    let value = variable.map(|it| if heard { &it.value } else { &withheld });
+                    variables.extend(value.map(|value| (name.as_str(), value)));
+                }
+                Use::Field(_) | Use::Code => {}
             }
         }
-        let known = self.call.variables.iter();
-        let filling = Filling {
-            fields,
-            variables: known.map(|(name, variable)| (name.as_str(), &variable.value)).collect(),
-            code,
-            locale,
-            currency: &flow.currency,
-        };
+        let filling = Filling { fields, variables, code, locale, currency: &flow.currency };
         Ok(flow.templates.fill(template, &filling))
     }
 

@@ -116,6 +116,8 @@ pub enum Remark {
     Unspeakable,
     /// A leg that the provider names differently than before.
     OtherSid,
+    /// A branch asked about a variable that the caller may not hear, and went on as without it.
+    Unread,
     /// A demand was not met, and a replay let it pass.
     Unenforced,
 }

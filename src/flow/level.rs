@@ -159,7 +159,7 @@ pub enum Formula {
 
 impl Level {
     /// Never met: stands for a level that could not be read.
-    pub(super) fn never(place: Place) -> Self {
+    pub(crate) fn never(place: Place) -> Self {
         Self { formula: Formula::Any(Vec::new()), within: None, at_risk: BTreeMap::new(), place }
     }
 

@@ -15,10 +15,10 @@ use crate::diagnostic::{Finding, Problems, any_error, did_you_mean};
 use crate::directory::Directory;
 use crate::directory::accounts::{Accounts, Secrets};
 use crate::document::{self, Item, Reader};
-use crate::engine::Unenforced;
 use crate::engine::call::Position;
 use crate::engine::policy::Policy;
 use crate::engine::risk::SIGNALS;
+use crate::engine::{Unenforced, Waived};
 use crate::flow::condition::{ATTESTATIONS, Attestation};
 use crate::flow::level::Fact;
 use crate::limits;
@@ -109,9 +109,15 @@ fn read_unenforced(item: &Item<'_>) -> Option<Unenforced> {
     let flow = table.required("flow").and_then(|item| item.name());
     let state = table.required("state").and_then(|item| item.name());
     let field = table.item("field").and_then(|item| item.name());
+    let variable = table.item("var").and_then(|item| item.name());
     table.finish();
     let at = Position { flow: flow?.into(), state: state?.into() };
-    Some(Unenforced { at, field: field.map(Into::into) })
+    let demand = match (field, variable) {
+        (Some(field), _) => Waived::Field(field.into()),
+        (None, Some(variable)) => Waived::Variable(variable.into()),
+        (None, None) => Waived::Requires,
+    };
+    Some(Unenforced { at, demand })
 }
 
 fn read_turn(table: Reader<'_>) -> Option<Turn> {

@@ -1,9 +1,9 @@
 //! Conditions: what is known where one holds, and where it does not.
 
 use super::known::Known;
-use crate::flow::condition::Condition;
+use crate::flow::condition::{Condition, Test};
 use crate::flow::level::Level;
-use crate::flow::name::{FieldName, LevelName};
+use crate::flow::name::{FieldName, LevelName, VariableName};
 
 /// What may be known where a condition holds, and where it does not.
 pub(super) struct Split {
@@ -15,8 +15,10 @@ pub(super) struct Split {
 pub(super) struct Levels<'a, 'l> {
     /// By name.
     pub(super) named: &'a dyn Fn(&LevelName) -> Option<&'l Level>,
-    /// Those under which fields are disclosed.
-    pub(super) of_field: &'a dyn Fn(&FieldName) -> Option<&'l Level>,
+    /// Those under which a field is disclosed; `None`: there is one that nobody meets.
+    pub(super) of_field: &'a dyn Fn(&FieldName) -> Option<Vec<&'l Level>>,
+    /// Those under which a variable may be heard.
+    pub(super) of_variable: &'a dyn Fn(&VariableName) -> Option<Vec<&'l Level>>,
 }
 
 /// A condition of which it is known whether it holds.
@@ -71,21 +73,30 @@ pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>
             let (holds, fails) = known.attested(*attestation);
             Split { holds: holds.into_iter().collect(), fails: fails.into_iter().collect() }
         }
-        // Who lacks its level finds no field.
-        Condition::Field(name, test, _) => {
-            let level = (levels.of_field)(name);
-            let reads = level.map(|level| known.if_met(level)).unwrap_or_default();
-            let mut split = Split { holds: reads.clone(), fails: reads };
-            if !level.is_some_and(|level| known.meets(level)) {
-                let without = if test.passes(None) { &mut split.holds } else { &mut split.fails };
-                without.push(known);
-            }
-            split
-        }
-        Condition::Variable(..) | Condition::Open(..) | Condition::Time(_) => {
+        // Who lacks the level finds nothing there.
+        Condition::Field(name, test, _) => read((levels.of_field)(name), test, known),
+        Condition::Variable(name, test, _) => read((levels.of_variable)(name), test, known),
+        Condition::Open(..) | Condition::Time(_) => {
             Split { holds: vec![known], fails: vec![known] }
         }
     }
+}
+
+/// Splits at a test of a value that is read only under these levels.
+fn read(levels: Option<Vec<&Level>>, test: &Test, known: Known) -> Split {
+    let may = |levels: &Vec<&Level>| {
+        let met = |ways: Vec<Known>, level: &&Level| {
+            ways.iter().flat_map(|known| known.if_met(level)).collect()
+        };
+        levels.iter().fold(vec![known], met)
+    };
+    let reads = levels.as_ref().map(may).unwrap_or_default();
+    let mut split = Split { holds: reads.clone(), fails: reads };
+    if !levels.is_some_and(|levels| levels.iter().all(|level| known.meets(level))) {
+        let without = if test.passes(None) { &mut split.holds } else { &mut split.fails };
+        without.push(known);
+    }
+    split
 }
 
 /// Adds what is not there yet: what is known in one way is looked at once, however many ways of the

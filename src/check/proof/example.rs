@@ -2,8 +2,9 @@
 
 use super::play::Play;
 use super::script::{Script, proved};
+use super::uses::Told;
 use super::walk::{Gap, Walks};
-use crate::flow::name::{FieldName, FlowName, StateName};
+use crate::flow::name::{FlowName, StateName};
 
 /// A call that comes to a state without what the state demands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +15,8 @@ pub struct Example {
     pub flow: FlowName,
     /// The flow and the state that demand.
     pub at: (FlowName, StateName),
-    /// The account field whose level it is; `None`: what the state requires.
-    pub field: Option<FieldName>,
+    /// The account field or variable whose level it is; `None`: what the state requires.
+    pub told: Option<String>,
     /// The transcript; `None`: no values were found with which the branches on the way go this way.
     pub transcript: Option<String>,
 }
@@ -24,36 +25,46 @@ impl Example {
     /// The example of a gap.
     pub(in crate::check) fn of(walks: &Walks<'_>, gap: &Gap<'_>) -> Self {
         let (start, flow, state) = (&walks.start.name, &gap.flow.name, &gap.state.name);
-        let field = gap.field.as_ref().map(|(field, _)| field.clone());
+        let told = gap.told.as_ref().map(|(told, _)| told.to_string());
         let of_flow = if flow == start { String::new() } else { format!("{flow}-") };
-        let of_field = field.as_ref().map(|field| format!("-{field}")).unwrap_or_default();
+        let of_told = match &gap.told {
+            None => String::new(),
+            Some((Told::Field(field), _)) => format!("-{field}"),
+            Some((Told::Variable(variable), _)) => format!("-{variable}-{}", gap.name),
+        };
         Self {
-            name: format!("{start}.{of_flow}{state}{of_field}"),
+            name: format!("{start}.{of_flow}{state}{of_told}"),
             flow: start.clone(),
             at: (flow.clone(), state.clone()),
             transcript: Play::of(walks, gap).map(|play| transcript(walks, gap, &play)),
-            field,
+            told,
         }
     }
 }
 
 fn transcript(walks: &Walks<'_>, gap: &Gap<'_>, play: &Play) -> String {
-    let demands = match &gap.field {
+    let demands = match &gap.told {
         None => format!("requires `{}`", gap.name),
-        Some((field, _)) => format!("uses `{field}`, disclosed at `{}`", gap.name),
+        Some((Told::Field(field), _)) => format!("uses `{field}`, disclosed at `{}`", gap.name),
+        Some((Told::Variable(variable), _)) => {
+            format!("uses the variable `{variable}`, guarded by `{}`", gap.name)
+        }
     };
     let script = Script::of(walks, gap).lines().join("\n#   ");
-    let field = gap.field.as_ref().map(|(field, _)| format!(", field = \"{field}\""));
+    let told = gap.told.as_ref().map(|(told, _)| match told {
+        Told::Field(field) => format!(", field = \"{field}\""),
+        Told::Variable(variable) => format!(", var = \"{variable}\""),
+    });
     let mut text = format!(
         "# `{state}` {demands}, and a caller gets here with {proved} proved:\n#   {script}\n\
          # The engine lets nobody through: in this replay alone it lets this one demand pass.\n\n\
          flow = \"{start}\"\n\
-         unenforced = {{ flow = \"{flow}\", state = \"{state}\"{field} }}\n",
+         unenforced = {{ flow = \"{flow}\", state = \"{state}\"{told} }}\n",
         state = gap.state.name,
         proved = proved(&gap.known),
         start = walks.start.name,
         flow = gap.flow.name,
-        field = field.unwrap_or_default(),
+        told = told.unwrap_or_default(),
     );
     play.write(&mut text);
     text

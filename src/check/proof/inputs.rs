@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::uses::Told;
 use super::walk::{Arrival, By, Walks};
 use crate::flow::condition::{Attestation, Condition, Test};
 use crate::flow::edge::Label;
@@ -14,10 +15,10 @@ use crate::flow::level::Level;
 use crate::flow::name::{FieldName, VariableName};
 use crate::flow::outcome::Outcome;
 use crate::flow::risk::Risk;
-use crate::flow::state::Kind;
+use crate::flow::state::{Kind, State};
 use crate::flow::states::gather::{Gather, What};
 use crate::flow::states::set::Assigned;
-use crate::flow::template::Use;
+use crate::flow::template::{Filling, Template, Use};
 use crate::flow::value::Value;
 
 /// Combinations that are tried: a way has few branches on what is chosen here.
@@ -126,6 +127,7 @@ fn choices(walks: &Walks<'_>, way: &[&Arrival<'_>], begins: Timestamp) -> Vec<Ch
             choices.push(Choice::Given(step, givable(gather, &named)));
         }
     }
+    choices.extend(of_made(walks, way, &named));
     for condition in &conditions {
         if let Condition::Field(name, test, _) = condition {
             let known = choices.iter_mut().find_map(|choice| match choice {
@@ -149,6 +151,27 @@ fn choices(walks: &Walks<'_>, way: &[&Arrival<'_>], begins: Timestamp) -> Vec<Ch
         choices.push(Choice::Begins((0..HOURS).filter_map(hour).collect()));
     }
     choices
+}
+
+/// Fields of which a variable is made that may be asked about later.
+fn of_made(walks: &Walks<'_>, way: &[&Arrival<'_>], named: &[Value]) -> Vec<Choice> {
+    let mut fields: BTreeMap<FieldName, Vec<Value>> = BTreeMap::new();
+    for arrival in way {
+        let Some((_, State { kind: Kind::Set(set), .. })) = walks.state(arrival.place) else {
+            continue;
+        };
+        for assignment in &set.values {
+            let Assigned::Text(template) = &assignment.to else { continue };
+            for used in &template.uses {
+                if let Use::Field(field) = used {
+                    let usual = like(&template.source, field.as_str());
+                    let values = std::iter::once(usual).chain(named.iter().cloned());
+                    fields.entry(field.clone()).or_insert_with(|| values.collect());
+                }
+            }
+        }
+    }
+    fields.into_iter().map(|(field, values)| Choice::Field(field, values)).collect()
 }
 
 /// Values on both sides of a test.
@@ -235,10 +258,10 @@ impl Scene<'_, '_, '_> {
             (Kind::Set(set), By::Edge(_, Label::Outcome(Outcome::Next), _)) => {
                 for assignment in &set.values {
                     let value = match &assignment.to {
-                        Assigned::Value(value) => value.clone(),
-                        Assigned::Text(template) => Value::Text(template.source.to_string()),
+                        Assigned::Value(value) => Some(value.clone()),
+                        Assigned::Text(template) => self.fill(before.place, template),
                     };
-                    self.variables.insert(assignment.name.clone(), value);
+                    self.variables.extend(value.map(|value| (assignment.name.clone(), value)));
                 }
             }
             (Kind::Call(call), By::Call) => {
@@ -251,7 +274,7 @@ impl Scene<'_, '_, '_> {
             (Kind::Return(_), By::Edge(from, ..)) => self.come_back(*from),
             (Kind::Branch(branch), By::Edge(_, label, _)) => {
                 let holds: Vec<_> =
-                    branch.cases.iter().map(|case| self.holds(&case.when, after)).collect();
+                    branch.cases.iter().map(|case| self.holds(&case.when, before, after)).collect();
                 let first = holds.iter().position(|holds| *holds);
                 return match label {
                     Label::Case(number) => first == Some(*number),
@@ -261,6 +284,19 @@ impl Scene<'_, '_, '_> {
             _ => {}
         }
         true
+    }
+
+    /// A text as the machine fills it in.
+    fn fill(&self, place: usize, template: &Template) -> Option<Value> {
+        let (flow, _) = self.walks.state(place)?;
+        let filling = Filling {
+            fields: self.inputs.fields.iter().map(|(name, value)| (name.as_str(), value)).collect(),
+            variables: self.variables.iter().map(|(name, it)| (name.as_str(), it)).collect(),
+            code: None,
+            locale: &self.walks.start.locale,
+            currency: &flow.currency,
+        };
+        flow.templates.fill(template, &filling).map(Value::Text)
     }
 
     fn come_back(&mut self, to: usize) {
@@ -278,20 +314,25 @@ impl Scene<'_, '_, '_> {
 
     /// Whether a condition holds for who goes on to `after`: what is known there is what the
     /// condition has shown.
-    fn holds(&self, condition: &Condition, after: &Arrival<'_>) -> bool {
-        let flow = self.walks.state(after.place).map(|(flow, _)| flow);
+    fn holds(&self, condition: &Condition, before: &Arrival<'_>, after: &Arrival<'_>) -> bool {
+        let flow = self.walks.state(before.place).map(|(flow, _)| flow);
         let met = |level: Option<&Level>| level.is_some_and(|level| after.known.meets(level));
+        let may = |told: &Told| {
+            let levels =
+                flow.and_then(|flow| self.walks.levels_of(flow, before.known.labels, told));
+            levels.is_some_and(|levels| levels.iter().all(|(_, level)| met(Some(level))))
+        };
         match condition {
-            Condition::All(parts) => parts.iter().all(|part| self.holds(part, after)),
-            Condition::Any(parts) => parts.iter().any(|part| self.holds(part, after)),
-            Condition::Not(inner) => !self.holds(inner, after),
-            Condition::Variable(name, test, _) => test.passes(self.variables.get(name)),
+            Condition::All(parts) => parts.iter().all(|part| self.holds(part, before, after)),
+            Condition::Any(parts) => parts.iter().any(|part| self.holds(part, before, after)),
+            Condition::Not(inner) => !self.holds(inner, before, after),
+            Condition::Variable(name, test, _) => {
+                let may = may(&Told::Variable(name.clone()));
+                test.passes(self.variables.get(name).filter(|_| may))
+            }
             Condition::Field(name, test, _) => {
-                let level = self.walks.start.disclose.get(name);
-                let level =
-                    level.and_then(|level| flow.and_then(|flow| self.walks.level(flow, level)));
-                let may = met(level) && after.known.real;
-                test.passes(if may { self.inputs.fields.get(name) } else { None })
+                let may = may(&Told::Field(name.clone())) && after.known.real;
+                test.passes(self.inputs.fields.get(name).filter(|_| may))
             }
             Condition::Fact(fact) => after.known.has(*fact),
             Condition::Level(name, _) => met(flow.and_then(|flow| self.walks.level(flow, name))),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::labels::Labels;
 use crate::flow::condition::Attestation;
 use crate::flow::level::{Class, Fact, Formula, Level};
 use crate::flow::risk::Risk;
@@ -28,6 +29,8 @@ pub(in crate::check) struct Known {
     said_s: u32,
     /// What the network may say of the caller's number, a bit each: it says one thing in a call.
     attested: u8,
+    /// Under which levels variables may be heard.
+    pub(super) labels: Labels,
 }
 
 /// All that the network may say of a number.
@@ -43,6 +46,9 @@ const ATTESTATIONS: [Attestation; 6] = [
 /// A set of facts, a bit each.
 type Set = u8;
 
+/// What two must share for one to cover the other, but for labels.
+pub(super) type Unlabelled = (Set, Risk, bool, Option<Fact>, bool, bool, u8);
+
 impl Known {
     /// Nothing is proved, and nobody is claimed.
     pub(super) const NOTHING: Self = Self {
@@ -54,6 +60,7 @@ impl Known {
         strong: false,
         said_s: 0,
         attested: (1 << ATTESTATIONS.len()) - 1,
+        labels: 0,
     };
 
     /// Somebody else is claimed: whatever was proved is gone.
@@ -138,9 +145,19 @@ impl Known {
     }
 
     /// What two must share for one to cover the other.
-    pub(super) fn kind(&self) -> (u8, Risk, bool, Option<Fact>, bool, bool, u8) {
+    pub(super) fn kind(&self) -> (Unlabelled, Labels) {
+        (self.unlabelled(), self.labels)
+    }
+
+    /// The same but for labels.
+    pub(super) fn unlabelled(&self) -> Unlabelled {
         let Self { risk, real, code, apart, strong, attested, .. } = *self;
         (self.fresh(None), risk, real, code, apart, strong, attested)
+    }
+
+    /// With other labels.
+    pub(super) fn labelled(self, labels: Labels) -> Self {
+        Self { labels, ..self }
     }
 
     /// The higher of the bounds.

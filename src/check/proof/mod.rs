@@ -7,6 +7,9 @@
 //! holds where it holds for each of them; the first for which it does not is the end of a shortest
 //! way, and that is a call script.
 //!
+//! Variables carry the levels of what they are made of, and of what was asked about before they were
+//! set ([`labels`]): who hears one must meet them.
+//!
 //! What is not followed: the values of variables, the time of day, attestation. A branch on them may
 //! go either way. The band of the call's risk holds for the whole call: each is walked by itself.
 
@@ -14,13 +17,16 @@ mod conditions;
 mod example;
 mod inputs;
 mod known;
+mod labels;
 mod play;
 mod script;
 mod stacks;
 mod steps;
+mod uses;
 mod walk;
 
 pub use example::Example;
 pub(super) use known::Known;
 pub(super) use script::{Script, deeds, proved};
-pub(super) use walk::{Gap, Walks, fields};
+pub(super) use uses::{Told, fields};
+pub(super) use walk::{Gap, Walks};

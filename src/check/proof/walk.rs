@@ -1,29 +1,37 @@
 //! The walk: breadth first, so that the first way to a gap is a shortest.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::LazyLock;
 
 use super::conditions::Levels;
 use super::known::{Known, NEVER};
+use super::labels::{self, Labels};
 use super::stacks::{Frame, Stack, Stacks};
-use super::steps::ways;
+use super::steps::{Way, ways};
+use super::uses::{Told, uses};
 use crate::check::Subject;
 use crate::diagnostic::Place;
 use crate::flow::condition::Condition;
 use crate::flow::edge::Label;
 use crate::flow::level::Level;
-use crate::flow::name::{FieldName, FlowName, LevelName, StateName};
+use crate::flow::name::{FlowName, LevelName, StateName};
 use crate::flow::outcome::Outcome;
-use crate::flow::prompt::Prompt;
 use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, State, Target};
-use crate::flow::states::set::Assigned;
-use crate::flow::template::Use;
 use crate::flow::{Flow, FlowSet};
 
 /// Arrivals that are looked at from one start: more ways than any flow that people understand has.
 const ARRIVALS_MAX: usize = 200_000;
+/// Sets of labels kept apart at one place: beyond that all of theirs together stand for them.
+const LABELS_MAX: usize = 16;
 /// Sets of ages kept apart at one place: beyond that their higher bounds stand for them.
 const BOUNDS_MAX: usize = 16;
+
+/// A level that is not there: nobody meets it.
+static NOBODY: LazyLock<(LevelName, Level)> = LazyLock::new(|| {
+    let place = Place { file: "".into(), span: 0..0 };
+    ("".into(), Level::never(place))
+});
 
 /// All ways through the flows from one start.
 #[derive(Debug)]
@@ -39,6 +47,7 @@ pub(in crate::check) struct Walks<'f> {
     places: Vec<(&'f Flow, &'f State)>,
     numbers: HashMap<(&'f FlowName, &'f StateName), usize>,
     stacks: Stacks,
+    labels: labels::Known<'f>,
     arrivals: Vec<Arrival<'f>>,
     kept: HashMap<(usize, Stack), Vec<Known>>,
     wanted: VecDeque<usize>,
@@ -70,7 +79,7 @@ pub(in crate::check) struct Gap<'f> {
     /// What it asks for.
     pub(in crate::check) level: &'f Level,
     /// What asks for it; `None`: the state's own `requires`.
-    pub(in crate::check) field: Option<(FieldName, Place)>,
+    pub(in crate::check) told: Option<(Told, Place)>,
     /// What is known there.
     pub(in crate::check) known: Known,
     /// How many other ways lead there without it.
@@ -134,6 +143,7 @@ impl<'f> Walks<'f> {
             places,
             numbers,
             stacks: Stacks::default(),
+            labels: labels::Known::new(start),
             arrivals: Vec::new(),
             kept: HashMap::new(),
             wanted: VecDeque::new(),
@@ -220,9 +230,19 @@ impl<'f> Walks<'f> {
         self.start.levels.get(name).or_else(|| flow.levels.get(name))
     }
 
-    /// The level under which a field is disclosed.
-    pub(super) fn level_of(&self, flow: &'f Flow, field: &FieldName) -> Option<&'f Level> {
-        self.level(flow, self.start.disclose.get(field)?)
+    /// The levels under which something may be told on a way with these labels; `None`: nobody may be
+    /// told, for one of them is not there.
+    pub(super) fn levels_of(
+        &self,
+        flow: &'f Flow,
+        labels: Labels,
+        told: &Told,
+    ) -> Option<Vec<(&'f LevelName, &'f Level)>> {
+        let names = match told {
+            Told::Field(field) => self.labels.of_field(field).into_iter().collect(),
+            Told::Variable(variable) => self.labels.of(labels, variable),
+        };
+        names.into_iter().map(|name| Some((name, self.level(flow, name)?))).collect()
     }
 
     fn arrive(
@@ -234,6 +254,15 @@ impl<'f> Walks<'f> {
         by: By<'f>,
     ) {
         let kept = self.kept.entry((place, stack)).or_default();
+        let labels: BTreeSet<Labels> = kept
+            .iter()
+            .filter(|other| other.unlabelled() == known.unlabelled())
+            .map(|other| other.labels)
+            .collect();
+        if labels.len() >= LABELS_MAX && !labels.contains(&known.labels) {
+            let all = labels.iter().fold(known.labels, |all, one| self.labels.joined(all, *one));
+            known = known.labelled(all);
+        }
         if kept.iter().any(|other| other.covers(&known)) {
             return;
         }
@@ -299,19 +328,21 @@ impl<'f> Walks<'f> {
     fn inside(&mut self, from: usize, place: usize, stack: Stack, known: Known) {
         let Some((flow, state)) = self.state(place) else { return };
         let mut heard = vec![known];
-        for (field, at) in fields(state) {
-            let name = self.start.disclose.get(&field).cloned();
-            let level = name.as_ref().and_then(|name| self.level(flow, name));
-            let (Some(name), Some(level)) = (name, level) else { continue };
-            if !known.meets(level) {
-                self.gap(from, (name, level), Some((field, at)), known);
-            }
-            // Who lacks the level is turned away; a branch goes on as if there were no field.
-            if !matches!(state.kind, Kind::Branch(_)) {
-                for known in heard.iter().filter(|known| !known.meets(level)).copied() {
-                    self.deny(place, stack, known, from);
+        for (told, at) in uses(state) {
+            let levels = self.levels_of(flow, known.labels, &told);
+            let levels = levels.unwrap_or_else(|| vec![(&NOBODY.0, &NOBODY.1)]);
+            for (name, level) in levels {
+                if !known.meets(level) {
+                    let told = Some((told.clone(), at.clone()));
+                    self.gap(from, (name.clone(), level), told, known);
                 }
-                heard = heard.iter().flat_map(|known| known.if_met(level)).collect();
+                // Who lacks the level is turned away; a branch goes on as if there were nothing.
+                if !matches!(state.kind, Kind::Branch(_)) {
+                    for known in heard.iter().filter(|known| !known.meets(level)).copied() {
+                        self.deny(place, stack, known, from);
+                    }
+                    heard = heard.iter().flat_map(|known| known.if_met(level)).collect();
+                }
             }
         }
         for known in heard {
@@ -326,9 +357,10 @@ impl<'f> Walks<'f> {
             Kind::Call(call) => {
                 let Some(called) = self.flows.get(call.flow.as_str()) else { return };
                 let start = self.number(called, &called.start);
-                let stack = self.stacks.push(stack, Frame::Call(place));
+                let (inside, own) = self.labels.call(known.labels, call);
+                let stack = self.stacks.push(stack, Frame::Call(place, own));
                 if let (Some(start), Some(stack)) = (start, stack) {
-                    self.arrive(start, stack, known, Some(from), By::Call);
+                    self.arrive(start, stack, known.labelled(inside), Some(from), By::Call);
                 }
             }
             Kind::Return(back) => {
@@ -336,15 +368,53 @@ impl<'f> Walks<'f> {
                 self.come_back(from, stack, known, outcome);
             }
             _ => {
-                let named = |name: &LevelName| self.level(flow, name);
-                let of_field = |field: &FieldName| self.level_of(flow, field);
-                let levels = Levels { named: &named, of_field: &of_field };
+                let levels = |told: &Told| {
+                    let levels = self.levels_of(flow, known.labels, told)?;
+                    Some(levels.into_iter().map(|(_, level)| level).collect())
+                };
+                let levels = Levels {
+                    named: &|name| self.level(flow, name),
+                    of_field: &|field| levels(&Told::Field(field.clone())),
+                    of_variable: &|variable| levels(&Told::Variable(variable.clone())),
+                };
                 let all = ways(state, known, self.oldest_s, &levels);
                 for way in all {
-                    self.follow(place, stack, way.known, from, (way.label, way.to));
+                    let (stack, known) = self.relabelled(flow, state, stack, &way);
+                    self.follow(place, stack, known, from, (way.label, way.to));
                 }
             }
         }
+    }
+
+    /// What becomes of labels when a state is left this way.
+    fn relabelled(
+        &mut self,
+        flow: &'f Flow,
+        state: &'f State,
+        stack: Stack,
+        way: &Way<'f>,
+    ) -> (Stack, Known) {
+        let known = way.known;
+        let labels = match &state.kind {
+            Kind::Identify(_) => return (self.stacks.forget(stack), known),
+            Kind::Set(set) => self.labels.set(known.labels, set),
+            Kind::Gather(gather) if way.label == Label::Outcome(Outcome::Ok) => {
+                self.labels.gathered(known.labels, &gather.variable)
+            }
+            Kind::Branch(branch) => {
+                let asks = self.labels.asks(known.labels, branch);
+                let learnt = |levels: &BTreeSet<&'f LevelName>| {
+                    let may = |name: &&LevelName| {
+                        self.level(flow, name).is_some_and(|level| !known.if_met(level).is_empty())
+                    };
+                    levels.iter().all(may)
+                };
+                let learnt = asks.into_iter().filter(learnt).flatten().collect();
+                self.labels.asked(known.labels, learnt)
+            }
+            _ => known.labels,
+        };
+        (stack, known.labelled(labels))
     }
 
     fn come_back(&mut self, from: usize, stack: Stack, known: Known, outcome: Option<&'f Outcome>) {
@@ -360,8 +430,10 @@ impl<'f> Walks<'f> {
                     self.deny(place, stack, known, from);
                 }
             }
-            Some((Frame::Call(place), stack)) => {
+            Some((Frame::Call(place, own), stack)) => {
                 let Some((_, state)) = self.state(place) else { return };
+                let Kind::Call(call) = &state.kind else { return };
+                let known = known.labelled(self.labels.come_back(known.labels, own, call));
                 if let Some(outcome) = outcome
                     && let Some(to) = state.routes.get(outcome)
                 {
@@ -377,12 +449,16 @@ impl<'f> Walks<'f> {
         &mut self,
         arrival: usize,
         (name, level): (LevelName, &'f Level),
-        field: Option<(FieldName, Place)>,
+        told: Option<(Told, Place)>,
         known: Known,
     ) {
         let Some(place) = self.arrivals.get(arrival).map(|arrival| arrival.place) else { return };
         let Some((flow, state)) = self.state(place) else { return };
-        let what = field.as_ref().map_or_else(String::new, |(field, _)| field.to_string());
+        let what = match &told {
+            None => String::new(),
+            Some((Told::Field(field), _)) => format!("account.{field}"),
+            Some((Told::Variable(variable), _)) => format!("{variable} {name}"),
+        };
         if let Some(gap) = self.told.get(&(place, what.clone())) {
             if let Some(gap) = self.gaps.get_mut(*gap) {
                 gap.others += 1;
@@ -390,7 +466,7 @@ impl<'f> Walks<'f> {
             return;
         }
         self.told.insert((place, what), self.gaps.len());
-        self.gaps.push(Gap { flow, state, name, level, field, known, others: 0, arrival });
+        self.gaps.push(Gap { flow, state, name, level, told, known, others: 0, arrival });
     }
 }
 
@@ -408,30 +484,4 @@ fn told_apart(flows: &FlowSet) -> &'static [Risk] {
             || flow.states.values().any(branches)
     });
     if told { &Risk::ALL } else { &[Risk::Low] }
-}
-
-/// The account fields that a state uses, each with the place of its first use.
-pub(in crate::check) fn fields(state: &State) -> Vec<(FieldName, Place)> {
-    let mut templates: Vec<_> = state.prompts().into_iter().flat_map(Prompt::templates).collect();
-    if let Kind::Set(set) = &state.kind {
-        templates.extend(set.values.iter().filter_map(|value| match &value.to {
-            Assigned::Text(template) => Some(template),
-            Assigned::Value(_) => None,
-        }));
-    }
-    let used = templates.into_iter().flat_map(|template| {
-        template.uses.iter().filter_map(|used| match used {
-            Use::Field(field) => Some((field.clone(), template.place.clone())),
-            _ => None,
-        })
-    });
-    let mut fields: Vec<_> = used.collect();
-    if let Kind::Branch(branch) = &state.kind {
-        let asked = branch.cases.iter().flat_map(|case| case.when.walk());
-        fields.extend(asked.filter_map(|condition| match condition {
-            Condition::Field(field, _, place) => Some((field.clone(), place.clone())),
-            _ => None,
-        }));
-    }
-    fields
 }

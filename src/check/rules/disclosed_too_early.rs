@@ -1,18 +1,23 @@
 //! An account field that is used where a caller may lack the level under which it is disclosed.
 //!
 //! Prompts, messages, whispers, `set` and the conditions of a `branch` are looked at. What `share` names
-//! is shown to a specialist only if the facts allow it, and is no finding. A variable made from a field
-//! is dropped with the account it came from.
+//! is shown to a specialist only if the facts allow it, and is no finding.
+//!
+//! Variables are held to the same levels. One that is made of a field carries the field's level along:
+//! through `set`, into a sub-flow by `with` and out of it by `give`. So does whatever is set after a
+//! `branch` has asked about such a value, for which way was taken tells of it. All of them are dropped
+//! when another account is claimed.
 //!
 //! ## Why
 //!
-//! callgate does not say the field to such a caller: they are denied the state instead, and where no
-//! `denied` is routed the call ends with an apology. A branch goes on as if the account lacked the
-//! field. Neither was meant.
+//! callgate does not say it to such a caller: they are denied the state instead, and where no `denied`
+//! is routed the call ends with an apology. A branch goes on as if there were no such value. Neither was
+//! meant.
 //!
 //! ## How to fix it
 //!
-//! Let the state require the level of the field, with a `step_up` where it can be proved.
+//! Let the state require the level, with a `step_up` where it can be proved. Where a variable tells
+//! of less than it is made of, set it before the branch, or say it where the proof still holds.
 //!
 //! ## Before
 //!
@@ -37,7 +42,7 @@
 
 use super::unproved::complete;
 use super::{Report, Rule, Subject};
-use crate::check::proof::proved;
+use crate::check::proof::{Told, proved};
 use crate::diagnostic::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -51,9 +56,15 @@ pub(super) const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for walks in &subject.proofs {
         for gap in &walks.gaps {
-            let Some((field, place)) = &gap.field else { continue };
+            let Some((told, place)) = &gap.told else { continue };
+            let what = match told {
+                Told::Field(field) => format!("`{field}`, disclosed at"),
+                Told::Variable(variable) => {
+                    format!("the variable `{variable}`, which tells of what is disclosed at")
+                }
+            };
             let message = format!(
-                "`{}` uses `{field}`, disclosed at `{}`, and a caller gets here with {} proved",
+                "`{}` uses {what} `{}`, and a caller gets here with {} proved",
                 gap.state.name,
                 gap.name,
                 proved(&gap.known)

@@ -53,7 +53,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             );
             let success = format!("where `{}` leads", shared.success);
             let needs = format!("needs `{}`", gap.name);
-            let place = gap.field.as_ref().map(|(_, place)| place);
+            let place = gap.told.as_ref().map(|(_, place)| place);
             let place = place.or(gap.state.requires.as_ref().map(|(_, place)| place));
             let finding = report
                 .finding(message, &shared.places.0)

@@ -41,7 +41,8 @@ use super::{Report, Rule, Subject};
 use crate::check::graph::Graph;
 use crate::check::subject::{Reached, Walk, denied, step_up};
 use crate::diagnostic::{Finding, Severity};
-use crate::flow::name::FlowName;
+use crate::flow::Flow;
+use crate::flow::name::{FlowName, VariableName};
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State, Target};
@@ -147,7 +148,7 @@ fn instantly(walk: &Walk<'_>, code: Code, called: &Instant<'_>) -> Graph {
             let refused = step_up(state).or_else(|| denied(state));
             lead(entered(index), refused);
         }
-        if uses_fields(state) {
+        if may_withhold(walk.flow, state) {
             lead(doing(index), denied(state));
         }
         for target in at_once(state, code, called) {
@@ -216,10 +217,21 @@ fn at_once<'f>(state: &'f State, code: Code, called: &Instant<'_>) -> Vec<&'f Ta
     }
 }
 
-/// Whether the state says something that the caller may not be allowed to hear.
-fn uses_fields(state: &State) -> bool {
+/// Whether a state may turn somebody away for what it says: it uses fields of the account, or variables
+/// that may be made of them.
+fn may_withhold(flow: &Flow, state: &State) -> bool {
     let field = |used: &Use| matches!(used, Use::Field(_));
-    let prompts = state.prompts().into_iter().flat_map(Prompt::uses).any(field);
+    // What the caller gives is the caller's to hear.
+    let gathered = |name: &VariableName| {
+        let mut setters = flow.states.values().filter(|s| s.assigns().iter().any(|(n, _)| *n == name));
+        setters.clone().next().is_some() && setters.all(|s| matches!(s.kind, Kind::Gather(_)))
+    };
+    let told = |used: &Use| match used {
+        Use::Field(_) => true,
+        Use::Variable(name) => !gathered(name),
+        Use::Code => false,
+    };
+    let prompts = state.prompts().into_iter().flat_map(Prompt::uses).any(told);
     let set = matches!(&state.kind, Kind::Set(set) if set.values.iter().any(|value| {
         matches!(&value.to, crate::flow::states::set::Assigned::Text(text)
             if text.uses.iter().any(field))

@@ -59,7 +59,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             let help = "let step-ups end with `return`, and move parts into sub-flows";
             report.add(report.finding(message, &walks.start.places.name).help(help));
         }
-        for gap in walks.gaps.iter().filter(|gap| gap.field.is_none()) {
+        for gap in walks.gaps.iter().filter(|gap| gap.told.is_none()) {
             let Some((_, place)) = &gap.state.requires else { continue };
             let message = format!(
                 "`{}` requires `{}`, and a caller gets here with {} proved",

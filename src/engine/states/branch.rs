@@ -1,11 +1,13 @@
 //! `branch`: the first case that holds.
 
 use super::super::machine::{Asks, Machine, Next};
+use super::super::turn::Remark;
 use crate::flow::condition::Condition;
 use crate::flow::outcome::Outcome;
 use crate::flow::states::branch::Branch;
 
 pub(super) fn enter(m: &mut Machine<'_>, branch: &Branch) -> Asks<Next> {
+    m.ask_about(branch.cases.iter().flat_map(|case| case.when.walk()));
     for case in &branch.cases {
         if holds(m, &case.when)? {
             return Ok(Next::Goto(case.next.state.clone()));
@@ -34,9 +36,14 @@ fn holds(m: &mut Machine<'_>, condition: &Condition) -> Asks<bool> {
         }
         Condition::Not(inner) => !holds(m, inner)?,
         Condition::Variable(name, test, _) => {
-            test.passes(m.call.variables.get(name).map(|variable| &variable.value))
+            let may_hear = m.may_hear(name);
+            if !may_hear {
+                m.remarks.push(Remark::Unread);
+            }
+            let variable = m.call.variables.get(name).filter(|_| may_hear);
+            test.passes(variable.map(|variable| &variable.value))
         }
-        // A field that may not be read has no value here.
+        // What may not be heard has no value here, as a field that may not be read.
         Condition::Field(name, test, _) => {
             let account = if m.may_use(name) { m.account()? } else { None };
             test.passes(account.as_ref().and_then(|account| account.fields.get(name.as_str())))

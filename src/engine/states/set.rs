@@ -5,8 +5,7 @@ use super::super::machine::{Asks, Machine, Next};
 use super::super::turn::Remark;
 use crate::flow::outcome::Outcome;
 use crate::flow::states::set::{Assigned, Set};
-use crate::flow::template::{Template, Use};
-use crate::flow::value::Value;
+use crate::flow::template::Template;
 use crate::limits;
 
 pub(super) fn enter(m: &mut Machine<'_>, set: &Set) -> Asks<Next> {
@@ -15,22 +14,17 @@ pub(super) fn enter(m: &mut Machine<'_>, set: &Set) -> Asks<Next> {
     }
     for assignment in &set.values {
         let variable = match &assignment.to {
-            Assigned::Value(value) => Variable { value: value.clone(), derived: false },
+            Assigned::Value(value) => Variable::plain(value.clone()),
             Assigned::Text(template) => {
                 let locale = m.call.locale.clone();
-                let Some(text) = m.fill(template, &locale, None)? else {
+                let Some(text) = m.fill_unheard(template, &locale)? else {
                     return Ok(Next::Fault(Remark::Unspeakable));
                 };
                 let text = text.chars().take(limits::VARIABLE_CHARS_MAX).collect();
-                let derived = template.uses.iter().any(|used| match used {
-                    Use::Field(_) => true,
-                    Use::Variable(name) => m.call.variables.get(name).is_some_and(|v| v.derived),
-                    Use::Code => false,
-                });
-                Variable { value: Value::Text(text), derived }
+                m.made_of(template, text)
             }
         };
-        m.call.variables.insert(assignment.name.clone(), variable);
+        m.assign(assignment.name.clone(), variable);
     }
     Ok(Next::Take(Outcome::Next))
 }

@@ -40,10 +40,11 @@ struct Draft {
     sub: Option<String>,
 }
 
-const HEAD: &str = "start = \"s0\"\n[levels]\nlo = { any = [\"pin\"] }\n\
+const HEAD: &str = "start = \"begin\"\n[levels]\nlo = { any = [\"pin\"] }\n\
     hi = { any = [\"sms_otp\", \"callback\"] }\nboth = { all = [\"knowledge\", \"possession\"] }\n\
     fresh = { any = [\"pin\", \"service_code\"], within = \"30s\" }\n\
-    [disclose]\nfirst_name = \"lo\"\nbalance = \"hi\"\n[states.bye]\ntype = \"hangup\"\n";
+    [disclose]\nfirst_name = \"lo\"\nbalance = \"hi\"\n[states.bye]\ntype = \"hangup\"\n\
+    [states.begin]\ntype = \"set\"\nvalues = { v = \"x\", w = \"x\" }\nnext = \"s0\"\n";
 const LEVELS: [&str; 4] = ["lo", "hi", "both", "fresh"];
 /// Where a level is proved: one factor after the other, and back.
 const PROVE: &str = "[states.prove]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\ndigits = 6\ntries = 1\n\
@@ -96,8 +97,20 @@ fn made(dice: &mut Dice, number: usize, count: usize, calls: bool) -> Made {
     let (a, b, c, denied) = (to(), to(), to(), to());
     let requires = if dice.once_in(3) { Some(*dice.one(&LEVELS)) } else { None };
     let listens = |kind: &str| format!("type = \"{kind}\"\nprompt = \"What?\"\ntries = 1\n");
-    let says = ["So.", "Hello {{ account.first_name }}.", "{{ account.balance | money }}."];
-    let (lines, on): (String, Vec<(&str, String)>) = match dice.below(if calls { 13 } else { 12 }) {
+    let says = [
+        "So.",
+        "Hello {{ account.first_name }}.",
+        "{{ account.balance | money }}.",
+        "It is {{ v }}.",
+    ];
+    let sets = [
+        "v = \"{{ account.first_name }}\"",
+        "v = \"{{ account.balance }}\"",
+        "w = \"{{ v }}\", v = 1",
+        "v = \"{{ w }} {{ account.first_name }}\"",
+        "v = \"x\"",
+    ];
+    let (lines, on): (String, Vec<(&str, String)>) = match dice.below(if calls { 14 } else { 13 }) {
         0 => {
             (format!("type = \"say\"\nprompt = \"{}\"\nnext = \"{a}\"\n", dice.one(&says)), vec![])
         }
@@ -138,6 +151,8 @@ fn made(dice: &mut Dice, number: usize, count: usize, calls: bool) -> Made {
                 "{ not = { level = \"both\" } }",
                 "{ attestation = \"A\" }",
                 "{ field = \"balance\", at_least = 5 }",
+                "{ var = \"v\", equals = \"x\" }",
+                "{ var = \"w\", at_least = 5 }",
                 "{ any = [{ fact = \"callback\" }, { level = \"fresh\" }] }",
             ]);
             (
@@ -159,7 +174,14 @@ fn made(dice: &mut Dice, number: usize, count: usize, calls: bool) -> Made {
             format!("{}digits = 6\n", listens("gather_service_code")),
             vec![("ok", a), ("failed", b), ("locked", c)],
         ),
-        _ => ("type = \"call\"\nflow = \"sub\"\n".into(), vec![("ok", a), ("failed", b)]),
+        12 => (
+            format!("type = \"set\"\nvalues = {{ {} }}\nnext = \"{a}\"\n", dice.one(&sets)),
+            vec![],
+        ),
+        _ => (
+            "type = \"call\"\nflow = \"sub\"\nwith = { v = \"v\", w = \"w\" }\ngive = { v = \"w\" }\n".into(),
+            vec![("ok", a), ("failed", b)],
+        ),
     };
     let step_up = requires.is_some() && dice.once_in(2);
     Made { name: format!("s{number}"), lines, requires, step_up, denied, on }

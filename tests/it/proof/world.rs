@@ -358,6 +358,7 @@ impl World {
             level(at, name)
                 .is_some_and(|level| level.is_met(&call.facts, came.scene.now, call.risk()))
         };
+        let unread = came.entry.remarks.contains(&Remark::Unread);
         let mut refused = Vec::new();
         for hop in &came.entry.hops {
             let flow = self.flows.get(hop.at.flow.as_str()).unwrap();
@@ -373,6 +374,7 @@ impl World {
                     branch.cases.iter().flat_map(|case| case.when.walk()).any(|condition| {
                         match condition {
                             Condition::Field(field, ..) => early(field),
+                            Condition::Variable(..) => unread,
                             _ => false,
                         }
                     })
@@ -389,7 +391,7 @@ impl World {
             refused.extend(came.entry.hops.last().map(|hop| hop.at.clone()));
             faults.retain(|remark| *remark != Remark::Withheld);
         }
-        faults.retain(|remark| *remark != Remark::TooManyTurns);
+        faults.retain(|remark| !matches!(remark, Remark::TooManyTurns | Remark::Unread));
         (refused, faults)
     }
 }

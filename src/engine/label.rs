@@ -1,0 +1,81 @@
+//! Labels: under which levels variables may be heard.
+//!
+//! What is made of guarded data carries the levels of that data along, through `set`, into sub-flows and
+//! out of them. What is set once a branch has asked about guarded data carries its levels too, whatever
+//! it is: which way the call took tells of the data. All of it goes when another account is claimed.
+
+use std::collections::BTreeSet;
+
+use super::call::Variable;
+use super::machine::Machine;
+use super::{Unenforced, Waived};
+use crate::flow::condition::Condition;
+use crate::flow::name::{LevelName, VariableName};
+use crate::flow::template::{Template, Use};
+use crate::flow::value::Value;
+
+impl Machine<'_> {
+    /// Whether a caller may hear a variable now, or a branch go by it.
+    pub(super) fn may_hear(&self, variable: &VariableName) -> bool {
+        let waived = |it: &Unenforced| {
+            it.at == self.call.at
+                && matches!(&it.demand, Waived::Variable(name) if name == variable)
+        };
+        self.setting.unenforced.is_some_and(waived) || self.meets_label_of(variable)
+    }
+
+    /// Whether the facts meet every level of a variable now.
+    pub(super) fn meets_label_of(&self, variable: &VariableName) -> bool {
+        let variable = self.call.variables.get(variable);
+        variable.is_none_or(|variable| variable.label.iter().all(|level| self.meets(level)))
+    }
+
+    /// A text as a variable's value, with the levels of what it is made of.
+    pub(super) fn made_of(&self, template: &Template, text: String) -> Variable {
+        let (mut label, mut derived) = (BTreeSet::new(), false);
+        for used in &template.uses {
+            match used {
+                Use::Field(field) => {
+                    derived = true;
+                    let level = self.start_flow().and_then(|flow| flow.disclose.get(field));
+                    label.extend(level.cloned());
+                }
+                Use::Variable(name) => {
+                    if let Some(variable) = self.call.variables.get(name) {
+                        derived |= variable.derived;
+                        label.extend(variable.label.iter().cloned());
+                    }
+                }
+                Use::Code => {}
+            }
+        }
+        Variable { value: Value::Text(text), derived, label }
+    }
+
+    /// Gives a variable its value: beside its own levels it gets those of what was asked about on the
+    /// way here.
+    pub(super) fn assign(&mut self, name: VariableName, mut variable: Variable) {
+        variable.label.extend(self.call.asked.iter().cloned());
+        variable.derived |= !variable.label.is_empty();
+        self.call.variables.insert(name, variable);
+    }
+
+    /// Remembers what a branch asks about, as far as it gets to know it.
+    pub(super) fn ask_about<'c>(&mut self, conditions: impl Iterator<Item = &'c Condition>) {
+        let mut asked: BTreeSet<LevelName> = BTreeSet::new();
+        for condition in conditions {
+            match condition {
+                Condition::Field(field, ..) if self.may_use(field) => {
+                    let level = self.start_flow().and_then(|flow| flow.disclose.get(field));
+                    asked.extend(level.cloned());
+                }
+                Condition::Variable(name, ..) if self.may_hear(name) => {
+                    let variable = self.call.variables.get(name);
+                    asked.extend(variable.iter().flat_map(|v| v.label.iter().cloned()));
+                }
+                _ => {}
+            }
+        }
+        self.call.asked.extend(asked);
+    }
+}
