@@ -8,6 +8,7 @@ mod language;
 pub mod odds;
 mod proof;
 mod report;
+mod rings;
 mod rules;
 mod subject;
 mod words;

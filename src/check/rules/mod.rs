@@ -13,6 +13,8 @@ mod recursive_call;
 mod return_without_caller;
 mod return_without_outcome;
 mod secret_in_gather;
+mod silent_loop;
+mod slow_reply;
 mod uneven_disclosure;
 mod unknown_accept;
 mod unproved;
@@ -31,6 +33,7 @@ pub const RULES: &[&Rule] = &[
     &unreachable_state::RULE,
     &no_way_out::RULE,
     &loop_without_input::RULE,
+    &silent_loop::RULE,
     &return_without_caller::RULE,
     &return_without_outcome::RULE,
     &recursive_call::RULE,
@@ -41,6 +44,7 @@ pub const RULES: &[&Rule] = &[
     &uneven_disclosure::RULE,
     &menu_prompt_key::RULE,
     &prompt_too_long::RULE,
+    &slow_reply::RULE,
     &unused::RULE,
     &unknown_accept::RULE,
 ];

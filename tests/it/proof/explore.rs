@@ -119,7 +119,9 @@ fn alike(scene: &Scene, grain: Grain, fresh_s: &BTreeSet<i64>) -> String {
     let caller =
         (call.caller.attestation, call.caller.number.is_some(), call.speaking == call.legs[0].id);
     let fine = match grain {
-        Grain::Fine => format!("{:?}{:?}{:?}{}", call.visit, call.variables, call.asked, call.sends.min(5)),
+        Grain::Fine => {
+            format!("{:?}{:?}{:?}{}", call.visit, call.variables, call.asked, call.sends.min(5))
+        }
         Grain::Coarse => String::new(),
     };
     format!("{:?}{facts:?}{code:?}{ringing:?}{frames:?}{claim}{caller:?}{live:?}{fine}", call.at)

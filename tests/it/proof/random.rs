@@ -46,6 +46,22 @@ const HEAD: &str = "start = \"begin\"\n[levels]\nlo = { any = [\"pin\"] }\n\
     [disclose]\nfirst_name = \"lo\"\nbalance = \"hi\"\n[states.bye]\ntype = \"hangup\"\n\
     [states.begin]\ntype = \"set\"\nvalues = { v = \"x\", w = \"x\" }\nnext = \"s0\"\n";
 const LEVELS: [&str; 4] = ["lo", "hi", "both", "fresh"];
+/// Branches on what the checker knows for certain.
+const BRANCHES: [&str; 6] = [
+    "{ fact = \"pin\" }",
+    "{ level = \"hi\" }",
+    "{ not = { level = \"both\" } }",
+    "{ attestation = \"A\" }",
+    "{ field = \"balance\", at_least = 5 }",
+    "{ any = [{ fact = \"callback\" }, { level = \"fresh\" }] }",
+];
+/// And on what variables hold, which it does not follow: either way may be taken.
+const GUESSES: [&str; 4] = [
+    "{ field = \"balance\", at_least = 5 }",
+    "{ var = \"v\", equals = \"x\" }",
+    "{ var = \"w\", at_least = 5 }",
+    "{ not = { any = [{ var = \"v\", present = true }, { level = \"fresh\" }] } }",
+];
 /// Where a level is proved: one factor after the other, and back.
 const PROVE: &str = "[states.prove]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\ndigits = 6\ntries = 1\n\
     on = { ok = \"prove2\", failed = \"back\", locked = \"back\" }\n\
@@ -56,14 +72,14 @@ const PROVE: &str = "[states.prove]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\nd
     [states.back]\ntype = \"return\"\n";
 
 impl Draft {
-    fn random(dice: &mut Dice, most: usize) -> Self {
+    fn random(dice: &mut Dice, most: usize, branches: &[&str]) -> Self {
         let count = 3 + dice.below(most - 2);
         let calls = dice.once_in(3);
-        let states = (0..count).map(|number| made(dice, number, count, calls)).collect();
+        let states = (0..count).map(|number| made(dice, number, count, calls, branches)).collect();
         let called = |made: &Made| made.lines.contains("\"call\"");
         let mut draft = Self { states, sub: None };
         if draft.states.iter().any(called) {
-            let inner: String = (0..2).map(|n| text(&made(dice, n, 2, false))).collect();
+            let inner: String = (0..2).map(|n| text(&made(dice, n, 2, false, branches))).collect();
             let inner = inner.replace("\"bye\"", "\"no\"").replace("requires = \"fresh\"\n", "");
             let inner = inner.replacen("\"no\"", "\"yes\"", 1);
             draft.sub = Some(format!(
@@ -87,7 +103,7 @@ impl Draft {
     }
 }
 
-fn made(dice: &mut Dice, number: usize, count: usize, calls: bool) -> Made {
+fn made(dice: &mut Dice, number: usize, count: usize, calls: bool, branches: &[&str]) -> Made {
     // Mostly onwards, so that there is an end.
     let mut to = || {
         let onwards = number + 1 + dice.below(count - number);
@@ -145,16 +161,7 @@ fn made(dice: &mut Dice, number: usize, count: usize, calls: bool) -> Made {
             ],
         ),
         9 => {
-            let when = *dice.one(&[
-                "{ fact = \"pin\" }",
-                "{ level = \"hi\" }",
-                "{ not = { level = \"both\" } }",
-                "{ attestation = \"A\" }",
-                "{ field = \"balance\", at_least = 5 }",
-                "{ var = \"v\", equals = \"x\" }",
-                "{ var = \"w\", at_least = 5 }",
-                "{ any = [{ fact = \"callback\" }, { level = \"fresh\" }] }",
-            ]);
+            let when = *dice.one(branches);
             (
                 format!(
                     "type = \"branch\"\ncases = [{{ when = {when}, next = \"{a}\" }}]\notherwise = \"{b}\"\n"
@@ -216,7 +223,8 @@ pub(super) fn clean(dice: &mut Dice, most: usize) -> (Sources, FlowSet) {
 
 fn draw(dice: &mut Dice, most: usize, mended: bool) -> (Sources, FlowSet) {
     loop {
-        let mut draft = Draft::random(dice, most);
+        let branches = if mended { [&BRANCHES[..], &GUESSES].concat() } else { BRANCHES.to_vec() };
+        let mut draft = Draft::random(dice, most, &branches);
         for _ in 0..24 {
             let sources = draft.sources();
             let (flows, findings) = check_sources(&sources);

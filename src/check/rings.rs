@@ -1,0 +1,223 @@
+//! Rings: states that lead to each other again and again while a caller does nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::graph::Graph;
+use super::subject::{Reached, Subject, Walk, denied, step_up};
+use crate::flow::Flow;
+use crate::flow::name::{FlowName, VariableName};
+use crate::flow::outcome::Outcome;
+use crate::flow::prompt::Prompt;
+use crate::flow::state::{Kind, State, Target};
+use crate::flow::states::set::Assigned;
+use crate::flow::template::Use;
+
+/// What is supposed of a call. A code that was sent is waited for, and a missing one is not: no ring
+/// can have both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// No time passes, and a code has been sent.
+    InstantlyWithCode,
+    /// No time passes, and no code has been sent.
+    InstantlyWithout,
+    /// The caller is silent for ever.
+    Silently,
+}
+
+/// The outcomes with which each flow can end so.
+type Ends<'f> = BTreeMap<&'f FlowName, BTreeSet<Outcome>>;
+
+/// The rings of every flow, each with its states in order, the first first.
+pub(super) fn rings<'s, 'f>(
+    subject: &'s Subject<'f>,
+    course: Course,
+) -> Vec<(&'s Walk<'f>, Vec<usize>)> {
+    let ends = ends(subject, course);
+    let mut rings = Vec::new();
+    for walk in subject.walks() {
+        let graph = followed(walk, course, &ends);
+        for ring in graph.cycles() {
+            let Some(first) = ring.first() else { continue };
+            let round = states_of(&graph.round(*first));
+            if round.iter().all(|state| walk.reached(*state)) {
+                rings.push((walk, round));
+            }
+        }
+    }
+    rings
+}
+
+/// The way from a state of a ring to the next, where it is written.
+pub(super) fn link<'f>(walk: &Walk<'f>, state: &'f State, next: &State) -> Option<&'f Target> {
+    let edges = state.edges().into_iter().map(|edge| edge.to);
+    // A `return` has no edge of its own: where nothing was proved, `denied` leads on.
+    let of_others = walk.flow.states.values().filter_map(denied);
+    edges.chain(of_others).find(|target| target.state == next.name)
+}
+
+/// Every state has two nodes: entered, its level not yet looked at, and done, its level met.
+fn entered(index: usize) -> usize {
+    2 * index
+}
+
+fn doing(index: usize) -> usize {
+    2 * index + 1
+}
+
+/// The states of nodes in order, each once.
+fn states_of(nodes: &[usize]) -> Vec<usize> {
+    let mut states: Vec<_> = nodes.iter().map(|node| node / 2).collect();
+    states.dedup();
+    if states.len() > 1 && states.first() == states.last() {
+        states.pop();
+    }
+    states
+}
+
+/// What a call can do on such a course.
+fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>) -> Graph {
+    let gathered = gathered(walk.flow);
+    let mut graph = Graph::new(2 * walk.flow.states.len());
+    let mut lead = |from: usize, to: Option<&Target>| {
+        if let Some(to) = to.and_then(|to| walk.index(&to.state)) {
+            graph.add(from, entered(to));
+        }
+    };
+    let mut inside = Vec::new();
+    for (index, (state, back)) in walk.flow.states.values().zip(walk.comes_back_to()).enumerate() {
+        inside.push((entered(index), doing(index)));
+        if state.requires.is_some() {
+            let refused = step_up(state).or_else(|| denied(state));
+            lead(entered(index), refused);
+        }
+        if may_withhold(state, &gathered) {
+            lead(doing(index), denied(state));
+        }
+        for target in onwards(state, course, ends) {
+            lead(doing(index), Some(target));
+        }
+        if matches!(state.kind, Kind::Return(_)) {
+            // Who does nothing proves nothing: the state that asked for proof denies.
+            let asked = back.iter().filter_map(|asked| walk.state(*asked));
+            asked.for_each(|asked| lead(doing(index), denied(asked)));
+        }
+    }
+    for (from, to) in inside {
+        graph.add(from, to);
+    }
+    graph
+}
+
+/// Where a state can lead while the caller does nothing.
+fn onwards<'f>(state: &'f State, course: Course, ends: &Ends<'_>) -> Vec<&'f Target> {
+    let silent = course == Course::Silently;
+    let routes = |outcomes: &[Outcome]| {
+        outcomes.iter().filter_map(|outcome| state.routes.get(outcome)).collect::<Vec<_>>()
+    };
+    match &state.kind {
+        Kind::Say(_) | Kind::Set(_) => routes(&[Outcome::Next]),
+        Kind::Branch(branch) => {
+            let cases = branch.cases.iter().map(|case| &case.next);
+            cases.chain(routes(&[Outcome::Otherwise])).collect()
+        }
+        Kind::SendSmsOtp(_) | Kind::SendEmailOtp(_) => {
+            // In silence a call sends a few times, and then no more.
+            let mut ways = routes(&[Outcome::Unavailable, Outcome::Limited]);
+            if course == Course::InstantlyWithCode {
+                ways.extend(routes(&[Outcome::Sent]));
+            }
+            ways
+        }
+        Kind::SendLink(_) if silent => routes(&[Outcome::Unavailable, Outcome::Limited]),
+        Kind::SendLink(_) => routes(&[Outcome::Sent, Outcome::Unavailable, Outcome::Limited]),
+        Kind::GatherOtp(_) => match course {
+            Course::InstantlyWithCode => Vec::new(),
+            Course::InstantlyWithout => routes(&[Outcome::Expired, Outcome::Undelivered]),
+            Course::Silently => routes(&[Outcome::Failed]),
+        },
+        Kind::Identify(identify) => {
+            let mut ways = Vec::new();
+            if identify.caller_id {
+                ways.extend(routes(&[Outcome::Found]));
+            }
+            if identify.listen.is_none() || silent {
+                ways.extend(routes(&[Outcome::Unknown]));
+            }
+            ways
+        }
+        Kind::Callback(_) => routes(&[Outcome::Unavailable, Outcome::Limited]),
+        Kind::Menu(_) | Kind::Gather(_) | Kind::Voicemail(_) if silent => {
+            routes(&[Outcome::NoInput])
+        }
+        Kind::GatherPin(_) | Kind::GatherPasscode(_) | Kind::GatherServiceCode(_) if silent => {
+            routes(&[Outcome::Failed])
+        }
+        Kind::Call(call) => {
+            let outcomes = ends.get(&call.flow).into_iter().flatten().cloned();
+            routes(&outcomes.collect::<Vec<_>>())
+        }
+        Kind::Menu(_)
+        | Kind::GatherPasscode(_)
+        | Kind::GatherServiceCode(_)
+        | Kind::Gather(_)
+        | Kind::GatherPin(_)
+        | Kind::Transfer(_)
+        | Kind::Voicemail(_)
+        | Kind::Return(_)
+        | Kind::Hangup(_)
+        | Kind::Reject(_) => Vec::new(),
+    }
+}
+
+/// The variables that hold what the caller gave, and nothing else: they are the caller's to hear.
+fn gathered(flow: &Flow) -> BTreeSet<&VariableName> {
+    let (mut given, mut made) = (BTreeSet::new(), BTreeSet::new());
+    for state in flow.states.values() {
+        let of = if matches!(state.kind, Kind::Gather(_)) { &mut given } else { &mut made };
+        of.extend(state.assigns().into_iter().map(|(name, _)| name));
+    }
+    given.difference(&made).copied().collect()
+}
+
+/// Whether a state may turn somebody away for what it says: it uses fields of the account, or variables
+/// that may be made of them.
+fn may_withhold(state: &State, gathered: &BTreeSet<&VariableName>) -> bool {
+    let field = |used: &Use| matches!(used, Use::Field(_));
+    let told = |used: &Use| match used {
+        Use::Field(_) => true,
+        Use::Variable(name) => !gathered.contains(name),
+        Use::Code => false,
+    };
+    let set = |set: &crate::flow::states::set::Set| {
+        set.values
+            .iter()
+            .any(|value| matches!(&value.to, Assigned::Text(text) if text.uses.iter().any(field)))
+    };
+    state.prompts().into_iter().flat_map(Prompt::uses).any(told)
+        || matches!(&state.kind, Kind::Set(values) if set(values))
+}
+
+/// How each flow can end on such a course, from what is known of those it calls until nothing is added.
+fn ends<'f>(subject: &Subject<'f>, course: Course) -> Ends<'f> {
+    let mut ends = Ends::new();
+    loop {
+        let of = |walk: &Walk<'f>| {
+            let start = walk.index(&walk.flow.start).map(entered);
+            let reached = followed(walk, course, &ends).reach(start);
+            let states = walk.flow.states.values().enumerate().filter(|(index, _)| {
+                reached.get(doing(*index)).is_some_and(|reached| *reached)
+                    && walk.plainly(*index) != Reached::Never
+            });
+            let outcomes = states.filter_map(|(_, state)| match &state.kind {
+                Kind::Return(back) => back.outcome.as_ref().map(|(outcome, _)| outcome.clone()),
+                _ => None,
+            });
+            (&walk.flow.name, outcomes.collect())
+        };
+        let next: Ends<'f> = subject.walks().map(of).collect();
+        if next == ends {
+            return ends;
+        }
+        ends = next;
+    }
+}

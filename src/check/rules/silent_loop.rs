@@ -1,0 +1,104 @@
+//! States that a caller who says and keys nothing goes round for ever.
+//!
+//! Every state that listens gives up after its `tries`; where that leads back to it, round after round,
+//! nothing ever ends. A ring that waits for somebody else, as a `transfer` does, is no such ring, nor is
+//! one that sends or rings: a call does so a few times at most.
+//!
+//! ## Why
+//!
+//! A telephone that was forgotten, or a machine that calls, holds the line until the longest call there is
+//! is over: four hours, which somebody pays for. And who sits in silence has not understood the question:
+//! asking it for the fourth time helps less than a person would.
+//!
+//! ## How to fix it
+//!
+//! Let `no_input` (or `failed`, or `unknown`) lead to a person or to a goodbye. `tries` says how often a
+//! state asks before that.
+//!
+//! ## Before
+//!
+//! ```toml
+//! [states.menu]
+//! type = "menu"
+//! prompt = "For our hours press 1. To end the call press 2."
+//! keys = { 1 = "hours", 2 = "bye" }
+//! on = { no_input = "menu", no_match = "menu" }
+//! ```
+//!
+//! ## After
+//!
+//! ```toml
+//! on = { no_input = "bye", no_match = "menu" }
+//! ```
+
+use super::loop_without_input::linked;
+use super::no_way_out::traps;
+use super::{Report, Rule, Subject};
+use crate::check::rings::{Course, rings};
+use crate::diagnostic::Severity;
+
+pub(super) const RULE: Rule = Rule {
+    code: "silent-loop",
+    title: "a ring that a silent caller never leaves",
+    severity: Severity::Warning,
+    source: include_str!("silent_loop.rs"),
+    check,
+};
+
+fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let traps = traps(subject);
+    for (walk, round) in rings(subject, Course::Silently) {
+        if round.iter().any(|index| traps.contains(&(&walk.flow.name, *index))) {
+            // Nobody leaves it, and that is told.
+            continue;
+        }
+        let states: Vec<_> = round.iter().filter_map(|index| walk.state(*index)).collect();
+        // One on which nothing waits is an error of its own.
+        let Some(waits) = states.iter().position(|state| state.kind.listen().is_some()) else {
+            continue;
+        };
+        let states: Vec<_> =
+            states.iter().cycle().skip(waits).take(states.len()).copied().collect();
+        let Some(first) = states.first() else { continue };
+        let message =
+            format!("a caller who stays silent comes to `{}` again and again", first.name);
+        let finding = linked(report.finding(message, &first.place), walk, &states);
+        let help =
+            "lead silence to a person or to an end; `tries` says how often a state asks before";
+        report.add_at(first, finding.help(help));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::{ENDS, check, findings};
+
+    #[test]
+    fn silence_must_lead_out() {
+        let round = ENDS.replace("no_input = \"bye\"", "no_input = \"ask\"");
+        assert_eq!(
+            check("ask", &round),
+            ["4: silent-loop: a caller who stays silent comes to `ask` again and again"]
+        );
+        let noise = ENDS.replace("no_match = \"bye\"", "no_match = \"ask\"");
+        assert_eq!(check("ask", &noise), [""; 0], "somebody is there");
+        let accepted =
+            round.replacen("type = \"menu\"", "type = \"menu\"\naccept = [\"silent-loop\"]", 1);
+        assert_eq!(check("ask", &accepted), [""; 0]);
+    }
+
+    #[test]
+    fn a_sub_flow_that_only_proof_leaves_well_is_no_way_round() {
+        let main = |failed: &str| {
+            format!(
+                "name = \"m\"\nstart = \"in\"\n[states.in]\ntype = \"call\"\nflow = \"s\"\n\
+                 on = {{ ok = \"in\", failed = \"{failed}\" }}\n[states.bye]\ntype = \"hangup\"\n"
+            )
+        };
+        let sub = "name = \"s\"\nstart = \"pin\"\n[states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\n\
+                   digits = 6\non = { ok = \"yes\", failed = \"no\", locked = \"no\" }\n\
+                   [states.yes]\ntype = \"return\"\noutcome = \"ok\"\n\
+                   [states.no]\ntype = \"return\"\noutcome = \"failed\"\n";
+        assert_eq!(findings(&[&main("bye"), sub]), [""; 0]);
+    }
+}

@@ -1,0 +1,347 @@
+//! An answer to the provider that may take longer than callgate gives itself: four seconds.
+//!
+//! Between two things that a caller does, everything happens in one answer: states that do not wait for
+//! anybody follow each other, and each may have to ask. Added up is what each may take at worst: the
+//! store half a second, the account one and a half, a proof or a code two tenths.
+//!
+//! ## Why
+//!
+//! A provider gives up on an answer that does not come, and some do so after five seconds. So callgate
+//! answers after four, whatever happens: the caller hears an apology, and the call is handed over or
+//! ends.
+//!
+//! ## How to fix it
+//!
+//! Let the caller do something in between: a `menu` or a `gather` ends the answer, and what follows is
+//! asked for in the next. Claiming an account again, only because the first way found none, can be one
+//! `identify` with two ways in `by`.
+//!
+//! ## Before
+//!
+//! ```toml
+//! [states.known]
+//! type = "identify"
+//! by = ["caller_id"]
+//! on = { found = "menu", unknown = "again" }
+//!
+//! [states.again]
+//! type = "identify"
+//! by = ["caller_id", "digits"]
+//! prompt = "Please key in your account number."
+//! on = { found = "menu", unknown = "menu" }
+//! ```
+//!
+//! ## After
+//!
+//! ```toml
+//! [states.known]
+//! type = "identify"
+//! by = ["caller_id", "digits"]
+//! prompt = "Please key in your account number."
+//! on = { found = "menu", unknown = "menu" }
+//! ```
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::{Report, Rule, Subject};
+use crate::check::graph::Graph;
+use crate::check::subject::Walk;
+use crate::diagnostic::Severity;
+use crate::flow::edge::Label;
+use crate::flow::name::{FlowName, StateName};
+use crate::flow::outcome::Outcome;
+use crate::flow::state::{Kind, State};
+use crate::limits;
+
+pub(super) const RULE: Rule = Rule {
+    code: "slow-reply",
+    title: "an answer that may come too late for the provider",
+    severity: Severity::Warning,
+    source: include_str!("slow_reply.rs"),
+    check,
+};
+
+/// Loading a call and committing its turn, with a store that is slow and well.
+const STORE: Duration = Duration::from_millis(500);
+/// Finding an account, in a directory that is slow and well.
+const ACCOUNT: Duration = Duration::from_millis(1_500);
+/// Verifying a secret, or counting and making what is sent.
+const PROOF: Duration = Duration::from_millis(200);
+
+fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let answers = Answers::of(subject);
+    let mut told = BTreeSet::new();
+    for (start, base) in answers.starts() {
+        let way = answers.worst_from(start);
+        let Some((late, total)) = answers.too_late(&way, base) else { continue };
+        let (Some((walk, first)), Some((_, last))) = (answers.state(start), answers.state(late))
+        else {
+            continue;
+        };
+        if !told.insert((walk.flow.name.as_str(), last.name.as_str())) {
+            continue;
+        }
+        let seconds = |duration: Duration| format!("{:.1} s", duration.as_secs_f64());
+        let message = format!(
+            "an answer in which `{}` is come to may take {}, and is given up after {}",
+            last.name,
+            seconds(total),
+            seconds(limits::TURN_DEADLINE)
+        );
+        let asks = way.iter().filter(|node| !answers.cost(**node).is_zero());
+        let asks = asks.filter_map(|node| {
+            let (_, state) = answers.state(*node)?;
+            Some(format!("`{}` {}", state.name, seconds(answers.cost(*node))))
+        });
+        let asks: Vec<_> = asks.collect();
+        let help = format!(
+            "it asks for much before the caller does anything: {}\nlet the caller do something in between",
+            asks.join(", ")
+        );
+        let finding = report.finding(message, &last.place).help(help);
+        let finding = if first.place == last.place {
+            finding
+        } else {
+            finding.label("the answer begins here", first.place.clone())
+        };
+        report.add_at(last, finding);
+    }
+}
+
+/// What may follow what within one answer. Every state has two nodes: it is entered, and a caller who
+/// was waited for leads on from it.
+struct Answers<'s, 'f> {
+    states: Vec<(&'s Walk<'f>, &'f State)>,
+    /// For each node the worst that may follow from it, itself included.
+    worst: Vec<Duration>,
+    /// And the nodes that go with it, in order, up to the next one.
+    next: Vec<(Vec<usize>, Option<usize>)>,
+}
+
+fn entered(state: usize) -> usize {
+    2 * state
+}
+
+fn resumed(state: usize) -> usize {
+    2 * state + 1
+}
+
+impl<'s, 'f> Answers<'s, 'f> {
+    fn of(subject: &'s Subject<'f>) -> Self {
+        let mut answers =
+            Self { states: subject.states().collect(), worst: Vec::new(), next: Vec::new() };
+        let graph = answers.graph(subject);
+        answers.worst = vec![Duration::ZERO; 2 * answers.states.len()];
+        answers.next = vec![(Vec::new(), None); 2 * answers.states.len()];
+        // From the ends backwards; a ring is gone round once.
+        for ring in graph.components().into_iter().rev() {
+            let own: Duration = ring.iter().map(|node| answers.cost(*node)).sum();
+            let outside = ring.iter().flat_map(|node| graph.next(*node)).copied();
+            let outside = outside.filter(|next| ring.binary_search(next).is_err());
+            let worst = |node: &usize| answers.worst.get(*node).copied().unwrap_or_default();
+            let next = outside.max_by_key(|next| worst(next));
+            let total = own + next.map(|next| worst(&next)).unwrap_or_default();
+            for node in &ring {
+                let first = std::iter::once(*node);
+                let way = first.chain(ring.iter().copied().filter(|other| other != node)).collect();
+                if let (Some(worst), Some(after)) =
+                    (answers.worst.get_mut(*node), answers.next.get_mut(*node))
+                {
+                    *worst = total;
+                    *after = (way, next);
+                }
+            }
+        }
+        answers
+    }
+
+    /// The edges within one answer.
+    fn graph(&self, subject: &Subject<'f>) -> Graph {
+        let named = |(at, (walk, state)): (usize, &(&'s Walk<'f>, &'f State))| {
+            ((walk.flow.name.as_str(), state.name.as_str()), at)
+        };
+        let numbers: HashMap<_, _> = self.states.iter().enumerate().map(named).collect();
+        let number = |flow: &FlowName, state: &StateName| {
+            numbers.get(&(flow.as_str(), state.as_str())).copied()
+        };
+        let mut graph = Graph::new(2 * self.states.len());
+        for (at, (walk, state)) in self.states.iter().enumerate() {
+            let flow = &walk.flow.name;
+            for edge in state.edges() {
+                let Some(to) = number(flow, &edge.to.state) else { continue };
+                let aside = matches!(edge.label, Label::StepUp | Label::Outcome(Outcome::Denied));
+                if aside || !waits(&state.kind) || at_once(&state.kind, &edge.label) {
+                    // A sub-flow comes first, and then what it leads to.
+                    let calls = matches!(state.kind, Kind::Call(_)) && !aside;
+                    graph.add(if calls { resumed(at) } else { entered(at) }, entered(to));
+                }
+                if !aside && waits(&state.kind) {
+                    graph.add(resumed(at), entered(to));
+                }
+            }
+            let Kind::Call(call) = &state.kind else { continue };
+            let Some(called) = subject.flows.get(call.flow.as_str()) else { continue };
+            if let Some(start) = number(&called.name, &called.start) {
+                graph.add(entered(at), entered(start));
+            }
+            let returns = called.states.values().filter(|s| matches!(s.kind, Kind::Return(_)));
+            for back in returns.filter_map(|back| number(&called.name, &back.name)) {
+                graph.add(entered(back), resumed(at));
+            }
+        }
+        for walk in subject.walks() {
+            for (state, back) in walk.flow.states.values().zip(walk.comes_back_to()) {
+                let returns = matches!(state.kind, Kind::Return(_));
+                let asked = back.iter().filter(|_| returns).filter_map(|at| walk.state(*at));
+                for asked in asked {
+                    let edge = number(&walk.flow.name, &state.name)
+                        .zip(number(&walk.flow.name, &asked.name));
+                    if let Some((from, to)) = edge {
+                        graph.add(entered(from), entered(to));
+                    }
+                }
+            }
+        }
+        graph
+    }
+
+    /// Nodes at which an answer begins, with what it takes anyway.
+    fn starts(&self) -> Vec<(usize, Duration)> {
+        let begins = self.states.iter().enumerate().map(|(at, (walk, state))| {
+            let rings = walk.flow.start == state.name && !walk.is_sub_flow();
+            let ring = rings.then_some((entered(at), STORE));
+            // Who claims an account anew needs the one claimed before no more.
+            let base =
+                if matches!(state.kind, Kind::Identify(_)) { STORE } else { STORE + ACCOUNT };
+            let heard = waits(&state.kind).then_some((resumed(at), base));
+            [ring, heard]
+        });
+        begins.flatten().flatten().collect()
+    }
+
+    fn state(&self, node: usize) -> Option<(&'s Walk<'f>, &'f State)> {
+        self.states.get(node / 2).copied()
+    }
+
+    /// What the state of a node asks for there, at worst.
+    fn cost(&self, node: usize) -> Duration {
+        let Some((_, state)) = self.state(node) else { return Duration::ZERO };
+        let enters = node.is_multiple_of(2);
+        match &state.kind {
+            Kind::Identify(identify) if !enters || identify.caller_id => ACCOUNT,
+            Kind::SendSmsOtp(_) | Kind::SendEmailOtp(_) | Kind::SendLink(_) | Kind::Callback(_)
+                if enters =>
+            {
+                PROOF
+            }
+            Kind::GatherPin(_)
+            | Kind::GatherPasscode(_)
+            | Kind::GatherServiceCode(_)
+            | Kind::GatherOtp(_)
+            | Kind::Callback(_)
+                if !enters =>
+            {
+                PROOF
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The nodes of the slowest answer that begins so, in order.
+    fn worst_from(&self, start: usize) -> Vec<usize> {
+        let mut way = Vec::new();
+        let mut wanted = Some(start);
+        while let Some((nodes, next)) = wanted.and_then(|node| self.next.get(node)) {
+            way.extend(nodes);
+            wanted = *next;
+        }
+        way
+    }
+
+    /// The node at which the time is up, and what the whole answer may take.
+    fn too_late(&self, way: &[usize], base: Duration) -> Option<(usize, Duration)> {
+        let mut total = base;
+        let mut late = None;
+        for node in way {
+            total += self.cost(*node);
+            if total > limits::TURN_DEADLINE && late.is_none() {
+                late = Some(*node);
+            }
+        }
+        late.map(|node| (node, total))
+    }
+}
+
+/// Whether a state waits for somebody before it leads on.
+fn waits(kind: &Kind) -> bool {
+    match kind {
+        Kind::Menu(_)
+        | Kind::Gather(_)
+        | Kind::GatherPin(_)
+        | Kind::GatherPasscode(_)
+        | Kind::GatherOtp(_)
+        | Kind::GatherServiceCode(_)
+        | Kind::Callback(_)
+        | Kind::Transfer(_)
+        | Kind::Voicemail(_) => true,
+        Kind::Identify(identify) => identify.listen.is_some(),
+        Kind::Say(_)
+        | Kind::SendSmsOtp(_)
+        | Kind::SendEmailOtp(_)
+        | Kind::SendLink(_)
+        | Kind::Branch(_)
+        | Kind::Set(_)
+        | Kind::Call(_)
+        | Kind::Return(_)
+        | Kind::Hangup(_)
+        | Kind::Reject(_) => false,
+    }
+}
+
+/// Whether one that waits may lead on so without having waited.
+fn at_once(kind: &Kind, label: &Label) -> bool {
+    let Label::Outcome(outcome) = label else { return false };
+    match kind {
+        Kind::Identify(identify) => identify.caller_id && *outcome == Outcome::Found,
+        Kind::GatherOtp(_) => matches!(outcome, Outcome::Expired | Outcome::Undelivered),
+        Kind::Callback(_) => matches!(outcome, Outcome::Unavailable | Outcome::Limited),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::{ENDS, check};
+
+    fn identify(name: &str, by: &str, found: &str, unknown: &str) -> String {
+        format!(
+            "[states.{name}]\ntype = \"identify\"\nby = [{by}]\naccept = [\"enumeration\"]\n\
+             on = {{ found = \"{found}\", unknown = \"{unknown}\" }}\n{}",
+            if by.contains("digits") { "prompt = \"Who?\"\n" } else { "" }
+        )
+    }
+
+    fn slow(states: &str) -> Vec<String> {
+        let mut found = check("a", &format!("{states}{ENDS}"));
+        found.retain(|finding| finding.contains("slow-reply"));
+        found
+    }
+
+    #[test]
+    fn what_is_asked_before_the_caller_does_anything_adds_up() {
+        let one = identify("a", "\"caller_id\", \"digits\"", "ask", "ask");
+        assert_eq!(slow(&one), [""; 0]);
+        let two = identify("a", "\"caller_id\"", "ask", "b");
+        let three = identify("b", "\"caller_id\"", "ask", "c");
+        let last = identify("c", "\"caller_id\", \"digits\"", "ask", "ask");
+        assert_eq!(
+            slow(&format!("{two}{three}{last}")),
+            [
+                "13: slow-reply: an answer in which `c` is come to may take 5.0 s, and is given up after 4.0 s"
+            ]
+        );
+        let apart = three.replace("\"c\"", "\"ask\"");
+        assert_eq!(slow(&format!("{two}{apart}")), [""; 0], "a key lies between");
+    }
+}
