@@ -131,7 +131,8 @@ prompt = "Welcome.""#,
         code: "bad-name",
         title: "a text that cannot be a name",
         what: "Names of flows, states and variables are a letter, then letters, digits, `_` and `-`; `account` and
-`code` have a meaning of their own.",
+`code` have a meaning of their own. The name of the business stands in messages and in the heads of mails: it is
+one line.",
         fix: "Choose another name.",
         before: r#"[states."main menu"]"#,
         after: "[states.main_menu]",

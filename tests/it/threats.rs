@@ -1,4 +1,12 @@
 //! Each threat of `SECURITY.md` that callgate closes, and the test that shows it closed.
 
 mod audit;
+mod callbacks;
+mod callers;
+mod codes;
+mod flows;
+mod guesses;
 mod office;
+mod secrets;
+mod webhooks;
+mod words;

@@ -68,7 +68,7 @@ fn read_flow(
     let voices = root
         .item("voice")
         .and_then(|item| read_localized(&item, &locale, |voice| Some(voice.name()?.to_owned())));
-    let business = root.item("business").and_then(|item| item.name());
+    let business = root.item("business").and_then(|item| read_business(&item));
     let currency = root.item("currency").and_then(|item| read_currency(&item));
     // What cannot be read keeps its place, here and among the states, so that what uses it is not
     // reported too.
@@ -142,6 +142,17 @@ fn read_name<'a>(item: &Item<'a>, of: &str) -> Option<&'a str> {
     if !is_name(name) {
         let message = format!("`{name}` cannot be the name of {of}");
         item.report(Finding::error("bad-name", message, item.place()).help(NAMES));
+        return None;
+    }
+    Some(name)
+}
+
+/// It stands in messages, and in the heads of mails.
+fn read_business<'a>(item: &Item<'a>) -> Option<&'a str> {
+    let name = item.name()?;
+    if name.chars().any(char::is_control) {
+        let message = "the name of the business must be one line of text";
+        item.report(Finding::error("bad-name", message, item.place()));
         return None;
     }
     Some(name)

@@ -7,18 +7,21 @@ use callgate::clock::{Clock, VirtualClock};
 use callgate::diagnostic::{Problems, Sources};
 use callgate::directory::Directory;
 use callgate::directory::accounts::{Accounts, Secrets};
-use callgate::engine::event::{Heard, Ring};
+use callgate::engine::event::{AnsweredBy, Heard, Ring};
 use callgate::engine::id::{CallId, Sid};
 use callgate::engine::policy::Policy;
-use callgate::engine::reply::{Audible, Reply, Verb};
+use callgate::engine::question::{Answer, Verdict};
+use callgate::engine::reply::{Audible, Reply, Verb, Words};
 use callgate::exchange::{Exchange, Parts, Request, Served, Wants};
 use callgate::flow::condition::Attestation;
+use callgate::flow::level::Fact;
 use callgate::outbox::Outbox;
 use callgate::phone::PhoneNumber;
 use callgate::replay::world::World;
 use callgate::secret::Secret;
 use callgate::store::Store;
 use callgate::store::envelope::Vault;
+use callgate::store::memory::MemoryStore;
 
 /// The flow of the end-to-end tests.
 pub(super) const DESK: &str = include_str!("../e2e/desk.toml");
@@ -36,6 +39,8 @@ pub(super) struct Office {
     pub(super) exchange: Arc<Exchange>,
     pub(super) clock: Arc<VirtualClock>,
     pub(super) outbox: Arc<Outbox>,
+    /// Everything that was sent and rung.
+    pub(super) world: Arc<World>,
 }
 
 /// One account, with a mobile on file since then.
@@ -71,16 +76,26 @@ impl Office {
             flows,
         }));
         let world = Arc::new(World::default());
-        let outbox = Outbox::new(exchange.clone(), world.clone(), Some(world));
-        Self { exchange, clock, outbox }
+        let outbox = Outbox::new(exchange.clone(), world.clone(), Some(world.clone()));
+        Self { exchange, clock, outbox, world }
     }
 
     pub(super) fn now(&self) -> jiff::Timestamp {
         self.clock.now()
     }
 
+    /// An office of its own, over a store that forgets.
+    pub(super) fn fresh(flow: &str, accounts: &str) -> Self {
+        Self::with(Arc::new(MemoryStore::default()), flow, accounts)
+    }
+
     /// A call that has rung.
     pub(super) async fn ring(&self, sid: &str) -> Line {
+        self.ring_from(sid, Some("+15005550777")).await
+    }
+
+    /// A call that has rung, and shows this number.
+    pub(super) async fn ring_from(&self, sid: &str, from: Option<&str>) -> Line {
         let sid = Sid(sid.into());
         let call = CallId::of("AC1", &sid);
         let ring = Ring {
@@ -89,7 +104,7 @@ impl Office {
             sid: sid.clone(),
             flow: "desk".into(),
             line: "+15005550006".into(),
-            from: PhoneNumber::parse("+15005550777"),
+            from: from.and_then(PhoneNumber::parse),
             attestation: Attestation::None,
             forwarded: false,
         };
@@ -105,9 +120,67 @@ impl Office {
         line.key(ACCOUNT).await;
         line
     }
+
+    /// A call that has claimed the account and keyed its PIN in.
+    pub(super) async fn ring_to_menu(&self, sid: &str) -> Line {
+        let mut line = self.ring_to_pin(sid).await;
+        line.key(PIN).await;
+        line
+    }
+
+    /// The leg placed last for a call, which has answered as `answered_by` says.
+    pub(super) async fn answer(&self, call: CallId, answered_by: AnsweredBy) -> Line {
+        self.outbox.drain().await.unwrap();
+        let placed = self.world.last_placed(call).unwrap();
+        let (exchange, reply) = (self.exchange.clone(), Reply::default());
+        let mut leg = Line { exchange, call, sid: placed.sid, reply };
+        let heard = Heard { answered_by: Some(answered_by), ..Heard::default() };
+        leg.tell(Wants::Turn(placed.place.nonce), heard).await;
+        leg
+    }
+
+    /// The code in the message sent last for a call.
+    pub(super) async fn code(&self, call: CallId) -> String {
+        self.outbox.drain().await.unwrap();
+        let messages = self.world.messages(call);
+        longest_number(messages.last().unwrap().body.expose())
+    }
+
+    /// What was proved in a call, and is so still.
+    pub(super) async fn facts(&self, call: CallId) -> Vec<Fact> {
+        let loaded = self.exchange.load(call).await.unwrap().unwrap();
+        loaded.call.facts.0.keys().copied().collect()
+    }
+
+    /// How often an entry of a call was looked at (right or wrong), and how often it was not.
+    pub(super) async fn looked_at(&self, call: CallId) -> (usize, usize) {
+        let journal = self.exchange.journal(call).await.unwrap();
+        let verdicts: Vec<_> = journal
+            .iter()
+            .flat_map(|entry| &entry.answers)
+            .filter_map(|answer| match answer {
+                Answer::Verdict(verdict) => Some(*verdict),
+                _ => None,
+            })
+            .collect();
+        let refused = verdicts.iter().filter(|verdict| **verdict == Verdict::Locked).count();
+        (verdicts.len() - refused, refused)
+    }
 }
 
-/// The inbound leg of a call.
+/// The longest run of digits in a text: the code of a message.
+pub(super) fn longest_number(text: &str) -> String {
+    let runs = text.split(|c: char| !c.is_ascii_digit());
+    runs.max_by_key(|run| run.len()).unwrap().to_owned()
+}
+
+/// Another code than this one, as long.
+pub(super) fn other_than(code: &str) -> String {
+    let shift = |digit: char| char::from_digit((digit.to_digit(10).unwrap() + 1) % 10, 10).unwrap();
+    code.chars().map(shift).collect()
+}
+
+/// One leg of a call: the inbound one, or one that was placed.
 pub(super) struct Line {
     exchange: Arc<Exchange>,
     pub(super) call: CallId,
@@ -141,6 +214,18 @@ impl Line {
 
     pub(super) async fn key(&mut self, digits: &str) -> Served {
         self.ask(self.next(), digits).await
+    }
+
+    /// The code spoken in the last answer.
+    pub(super) fn spoken_code(&self) -> String {
+        let words = self.reply.heard().find_map(|audible| match audible {
+            Audible::Say(speech) => speech.words.iter().find_map(|words| match words {
+                Words::Digits(code) => Some(code.expose().to_owned()),
+                Words::Text(_) => None,
+            }),
+            _ => None,
+        });
+        words.unwrap()
     }
 
     /// Everything spoken in the last answer.

@@ -1,0 +1,153 @@
+//! The leg that callgate places: whoever answers it has proved nothing by answering.
+
+use callgate::engine::event::{AnsweredBy, Heard};
+use callgate::engine::id::Sid;
+use callgate::engine::reply::Verb;
+use callgate::exchange::{Request, Served, Wants};
+use callgate::flow::level::Fact;
+use callgate::replay::world::Deed;
+
+use super::office::{ACCOUNT, DESK, Line, MOBILE, Office, account, other_than};
+
+fn office() -> Office {
+    Office::fresh(DESK, &account(ACCOUNT, "2024-01-01"))
+}
+
+/// A caller who waits for the ring, and the code that they were told.
+async fn ring_back(office: &Office, sid: &str) -> (Line, String) {
+    let mut line = office.ring_to_menu(sid).await;
+    line.key("2").await;
+    let code = line.spoken_code();
+    (line, code)
+}
+
+async fn is_proved(office: &Office, line: &Line) -> bool {
+    office.facts(line.call).await.contains(&Fact::Callback)
+}
+
+#[tokio::test]
+async fn t21_a_telephone_that_was_forwarded_knows_no_code() {
+    let office = office();
+    let (line, code) = ring_back(&office, "CA1").await;
+    let mut leg = office.answer(line.call, AnsweredBy::Human).await;
+    assert!(!leg.spoken().contains(&code));
+    for guess in ["", "1", &other_than(&code), ""] {
+        if leg.reply.verbs.iter().any(|verb| matches!(verb, Verb::Gather(_))) {
+            leg.key(guess).await;
+        }
+    }
+    assert!(!is_proved(&office, &line).await);
+}
+
+#[tokio::test]
+async fn t22_tones_of_a_mailbox_are_no_code() {
+    let keys = "1234567890*#";
+    let mut greetings: Vec<String> = keys.chars().map(String::from).collect();
+    greetings
+        .extend(["1#", "0123456789", "1111111111111111", "123456", "0000000"].map(String::from));
+    for (n, greeting) in greetings.iter().enumerate() {
+        // An office each: a number on file is rung three times an hour.
+        let office = office();
+        let (line, code) = ring_back(&office, &format!("CA{n}")).await;
+        assert_ne!(*greeting, code, "one in a million");
+        let mut leg = office.answer(line.call, AnsweredBy::Unknown).await;
+        while leg.reply.verbs.iter().any(|verb| matches!(verb, Verb::Gather(_))) {
+            leg.key(greeting).await;
+        }
+        assert!(!is_proved(&office, &line).await, "{greeting}");
+        let (looked_at, _) = office.looked_at(line.call).await;
+        assert!(looked_at <= 1 + 3, "the PIN, and at most three tries");
+    }
+}
+
+#[tokio::test]
+async fn t23_whoever_answers_the_code_is_the_proof() {
+    for (who, is_asked) in [
+        (AnsweredBy::Human, true),
+        (AnsweredBy::Unknown, true),
+        (AnsweredBy::Machine, false),
+        (AnsweredBy::Fax, false),
+    ] {
+        let office = office();
+        let (line, _) = ring_back(&office, "CA1").await;
+        let leg = office.answer(line.call, who).await;
+        let asks = leg.reply.verbs.iter().any(|verb| matches!(verb, Verb::Gather(_)));
+        assert_eq!(asks, is_asked, "{who:?}");
+        assert!(!is_proved(&office, &line).await, "{who:?}");
+        if !is_asked {
+            assert_eq!(leg.spoken(), "", "a mailbox records nothing");
+        }
+    }
+}
+
+#[tokio::test]
+async fn t24_another_leg_than_the_one_placed_is_nobody() {
+    let office = office();
+    let (line, code) = ring_back(&office, "CA1").await;
+    office.outbox.drain().await.unwrap();
+    let placed = office.world.last_placed(line.call).unwrap();
+    // The nonce of the leg, on a leg of another name: the inbound one's, and a stranger's.
+    for sid in [line.sid.clone(), Sid("CA99".into())] {
+        for digits in ["", &code] {
+            let request = Request {
+                call: line.call,
+                sid: sid.clone(),
+                wants: Wants::Turn(placed.place.nonce),
+                heard: Heard { digits: callgate::secret::Secret::new(digits), ..Heard::default() },
+                fallback_number: None,
+            };
+            let (_, served) = office.exchange.serve(&request).await.unwrap();
+            assert!(!matches!(served, Served::Turn), "{sid:?}");
+        }
+    }
+    // The code on the leg on which it was spoken is worth nothing either.
+    let mut own = line;
+    own.key(&code).await;
+    assert!(!is_proved(&office, &own).await);
+    let mut leg = office.answer(own.call, AnsweredBy::Human).await;
+    leg.key(&code).await;
+    assert!(is_proved(&office, &own).await, "on the leg that was placed it is right");
+}
+
+#[tokio::test]
+async fn t60_premium_and_foreign_numbers_are_neither_rung_nor_written_to() {
+    for number in [
+        "+19005550123",
+        "+18885550123",
+        "+442079460000",
+        "+449098790000",
+        "+882165550000",
+        "+8835100000001",
+        "+23276123456",
+        "+17675550123",
+    ] {
+        let accounts = account(ACCOUNT, "2024-01-01").replace(MOBILE, number);
+        let office = Office::fresh(DESK, &accounts);
+        for key in ["1", "2"] {
+            let mut line = office.ring_to_menu(&format!("CA{key}")).await;
+            line.key(key).await;
+            office.outbox.drain().await.unwrap();
+            assert_eq!(office.world.take_deeds().len(), 0, "{number}, {key}");
+        }
+    }
+    // However long it lasts, the ring itself is bounded.
+    let office = office();
+    let (line, _) = ring_back(&office, "CA1").await;
+    office.outbox.drain().await.unwrap();
+    assert!(office.world.last_placed(line.call).unwrap().place.ring_s <= 60);
+    assert!(matches!(office.world.take_deeds().as_slice(), [Deed::PlaceCall { .. }]));
+}
+
+/// Somebody who rings the customer and says to be the business learns nothing from callgate, and the
+/// customer hears no code from it: the code is spoken to the caller alone.
+#[tokio::test]
+async fn t72_the_leg_placed_says_the_name_and_asks() {
+    let office = office();
+    let (line, code) = ring_back(&office, "CA1").await;
+    let leg = office.answer(line.call, AnsweredBy::Human).await;
+    assert!(leg.spoken().starts_with("Acme Bank."), "{}", leg.spoken());
+    for told in ["Ada", ACCOUNT, &code, &MOBILE[8..], "balance", "card"] {
+        assert!(!leg.spoken().contains(told), "{told}: {}", leg.spoken());
+    }
+    assert!(!leg.reply.speaks_code());
+}

@@ -1,0 +1,258 @@
+//! One-time codes: where they go, how long they are good, and for what.
+
+use std::time::Duration;
+
+use callgate::chance::{self, SystemChance};
+use callgate::engine::event::AnsweredBy;
+use callgate::exchange::service_code::WebLevel;
+use callgate::flow::level::Fact;
+use callgate::replay::world::Deed;
+use callgate::secret::Secret;
+
+use super::office::{ACCOUNT, DESK, MOBILE, Office, account, other_than};
+
+const LATER: Duration = Duration::from_hours(1);
+
+fn office() -> Office {
+    Office::fresh(DESK, &account(ACCOUNT, "2024-01-01"))
+}
+
+/// A desk that has everything: a web code, a code by message and a ring, each proving `strong`.
+fn every_way() -> String {
+    DESK.replace("[\"sms_otp\", \"callback\"]", "[\"possession\"]")
+        .replace(
+            "keys = { 1 = \"balance\", 2 = \"card\", 9 = \"bye\" }",
+            "keys = { 1 = \"balance\", 2 = \"card\", 3 = \"web\", 9 = \"bye\" }",
+        )
+        .replace(
+            "For a new card press 2.",
+            "For a new card press 2. For a code from the web press 3.",
+        )
+        + "\n[states.web]\ntype = \"gather_service_code\"\npurpose = \"balance\"\n\
+           prompt = \"Key in the code from our website.\"\non = { ok = \"menu\", failed = \"menu\", locked = \"menu\" }\n"
+}
+
+/// A call that waits for the code it was sent.
+async fn wait_for_code(office: &Office, sid: &str) -> (super::office::Line, String) {
+    let mut line = office.ring_to_menu(sid).await;
+    line.key("1").await;
+    let code = office.code(line.call).await;
+    assert_eq!(code.len(), 6);
+    (line, code)
+}
+
+#[tokio::test]
+async fn t17_a_code_goes_to_the_number_on_file_whoever_calls() {
+    let office = office();
+    for (n, from) in [Some("+15005550777"), Some("+15005559999"), None].into_iter().enumerate() {
+        let mut line = office.ring_from(&format!("CA{n}"), from).await;
+        line.key(ACCOUNT).await;
+        line.key(super::office::PIN).await;
+        line.key("1").await;
+        office.outbox.drain().await.unwrap();
+        let deeds = office.world.take_deeds();
+        let [Deed::SendSms { to, .. }] = deeds.as_slice() else { panic!("{deeds:?}") };
+        assert_eq!(to.as_e164(), MOBILE);
+        office.clock.advance(LATER);
+    }
+}
+
+#[tokio::test]
+async fn t18_a_contact_counts_after_thirty_days() {
+    // The office opens at noon on the first of March: 30 days after the 30th of January, 29 days and 23
+    // hours after the 31st by eleven in the evening.
+    for (since, sent) in [("2026-01-30", true), ("2026-01-31", false), ("2026-02-28", false)] {
+        let office = Office::fresh(DESK, &account(ACCOUNT, since));
+        office.clock.advance(Duration::from_hours(11));
+        let mut line = office.ring_to_menu("CA1").await;
+        line.key("1").await;
+        office.outbox.drain().await.unwrap();
+        assert_eq!(office.world.take_deeds().len(), usize::from(sent), "{since}");
+        assert_eq!(line.spoken().starts_with("Key in the six digits"), sent, "{since}");
+    }
+}
+
+#[tokio::test]
+async fn t20_each_kind_of_line_is_reached_as_it_may_be() {
+    for (kind, message, ring) in [
+        ("mobile", true, true),
+        ("landline", false, true),
+        ("fixed_voip", false, true),
+        ("voip", false, false),
+    ] {
+        let accounts = account(ACCOUNT, "2024-01-01")
+            .replace("line = \"mobile\"", &format!("line = \"{kind}\""));
+        let office = Office::fresh(DESK, &accounts);
+        for (key, reached) in [("1", message), ("2", ring)] {
+            let mut line = office.ring_to_menu(&format!("CA{key}")).await;
+            line.key(key).await;
+            office.outbox.drain().await.unwrap();
+            assert_eq!(office.world.take_deeds().len(), usize::from(reached), "{kind}, {key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn t25_a_code_is_good_for_ten_minutes_and_one_call() {
+    for (after_s, good) in [(599, true), (601, false)] {
+        let office = office();
+        let (mut line, code) = wait_for_code(&office, "CA1").await;
+        office.clock.advance(Duration::from_secs(after_s));
+        line.key(&code).await;
+        assert_eq!(line.spoken().starts_with("Your balance"), good, "after {after_s} s");
+        assert_eq!(office.facts(line.call).await.contains(&Fact::SmsOtp), good);
+    }
+    // Spoken for a ring, keyed in on the leg that was placed.
+    for (after_s, good) in [(599, true), (601, false)] {
+        let office = office();
+        let mut line = office.ring_to_menu("CA1").await;
+        line.key("2").await;
+        let code = line.spoken_code();
+        let mut leg = office.answer(line.call, AnsweredBy::Human).await;
+        office.clock.advance(Duration::from_secs(after_s));
+        leg.key(&code).await;
+        assert_eq!(office.facts(line.call).await.contains(&Fact::Callback), good, "{after_s} s");
+    }
+    // The code of another call.
+    let office = office();
+    let (_, elsewhere) = wait_for_code(&office, "CA1").await;
+    office.clock.advance(Duration::from_mins(2));
+    let (mut line, own) = wait_for_code(&office, "CA2").await;
+    assert_ne!(own, elsewhere, "one in a million");
+    line.key(&elsewhere).await;
+    assert!(!office.facts(line.call).await.contains(&Fact::SmsOtp));
+}
+
+/// Codes of every kind and call, keyed in wherever a code is asked for.
+#[tokio::test]
+async fn t27_a_code_is_good_for_its_purpose_alone() {
+    let office = Office::fresh(&every_way(), &account(ACCOUNT, "2024-01-01"));
+    let issue = async |purpose: Option<&str>| {
+        let (account, ttl) = (Secret::new(ACCOUNT), Duration::from_mins(15));
+        let purpose = purpose.map(str::to_owned);
+        let issued = office.exchange.issue_service_code(&account, WebLevel::Aal2, purpose, ttl);
+        issued.await.unwrap().unwrap().code.expose().to_owned()
+    };
+    let mut ringing = office.ring_to_menu("CA1").await;
+    ringing.key("2").await;
+    let spoken = ringing.spoken_code();
+    let (mut messaged, sent) = wait_for_code(&office, "CA2").await;
+    let other = issue(Some("new_card")).await;
+    let mut web = office.ring_to_menu("CA3").await;
+    web.key("3").await;
+    let mut leg = office.answer(ringing.call, AnsweredBy::Human).await;
+    // Nothing but its own code is right anywhere; two tries each stay below every limit.
+    for (line, call, wrong) in [
+        (&mut messaged, "CA2", [&spoken, &other]),
+        (&mut web, "CA3", [&spoken, &sent]),
+        (&mut leg, "CA1", [&sent, &other]),
+    ] {
+        for code in wrong {
+            line.key(code).await;
+            let proved = office.facts(line.call).await;
+            assert!(!proved.iter().any(|fact| *fact != Fact::Pin), "{call}: {proved:?}");
+        }
+    }
+    web.key(&other).await;
+    assert_eq!(
+        office.facts(web.call).await,
+        [Fact::Pin],
+        "issued for a new card, not for a balance"
+    );
+    // And each is right where it belongs.
+    messaged.key(&sent).await;
+    assert!(office.facts(messaged.call).await.contains(&Fact::SmsOtp));
+    leg.key(&spoken).await;
+    assert!(office.facts(ringing.call).await.contains(&Fact::Callback));
+}
+
+#[tokio::test]
+async fn t28_another_code_refills_no_attempts() {
+    let office = office();
+    let limit = usize::try_from(office.exchange.policy().pin.soft_limit).unwrap();
+    let (mut seen, mut refused) = (0, 0);
+    for n in 0..6 {
+        // Each call is sent a code, fails twice, asks for another and fails again.
+        let mut line = office.ring_to_menu(&format!("CA{n}")).await;
+        line.key("1").await;
+        for _ in 0..2 {
+            if !line.spoken().starts_with("Key in the six digits") {
+                break;
+            }
+            let wrong = other_than(&office.code(line.call).await);
+            line.key(&wrong).await;
+            office.clock.advance(Duration::from_secs(31));
+            line.key("*").await;
+        }
+        let (looked_at, not) = office.looked_at(line.call).await;
+        // One of them was the PIN, and right.
+        seen += looked_at - 1;
+        refused += not;
+        assert!(!office.facts(line.call).await.contains(&Fact::SmsOtp));
+        // Beyond the limit on messages in ten minutes, and well before the lock is over.
+        office.clock.advance(Duration::from_secs(200));
+    }
+    assert_eq!(seen, limit, "however many codes were sent");
+    assert!(refused > 0, "the others were not looked at");
+}
+
+#[tokio::test]
+async fn t59_nobody_is_flooded_with_messages() {
+    let office = office();
+    let otp = office.exchange.policy().otp.clone();
+    for n in 0..100 {
+        let mut line = office.ring_to_menu(&format!("CA{n}")).await;
+        line.key("1").await;
+        office.outbox.drain().await.unwrap();
+    }
+    assert_eq!(office.world.take_deeds().len(), usize::try_from(otp.sends_per_10min).unwrap());
+    // Nor in a day.
+    for n in 0..30 {
+        office.clock.advance(Duration::from_secs(700));
+        let mut line = office.ring_to_menu(&format!("CB{n}")).await;
+        line.key("1").await;
+        office.outbox.drain().await.unwrap();
+    }
+    let left = usize::try_from(otp.sends_per_day - otp.sends_per_10min).unwrap();
+    assert_eq!(office.world.take_deeds().len(), left);
+}
+
+#[test]
+fn t74_codes_are_uniform_and_keep_leading_zeros() {
+    const DRAWN: usize = 200_000;
+    let mut counts = [[0_u32; 10]; 6];
+    let mut leading = 0;
+    for _ in 0..DRAWN {
+        let code = chance::code(&SystemChance, 6);
+        assert_eq!(code.expose().len(), 6);
+        leading += u32::from(code.expose().starts_with('0'));
+        for (place, digit) in code.expose().bytes().enumerate() {
+            counts[place][usize::from(digit - b'0')] += 1;
+        }
+    }
+    let expected = 20_000.0;
+    for place in counts {
+        // Chi-square with 9 degrees of freedom: 39.3 is exceeded once in 100,000 times.
+        let chi: f64 = place.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
+        assert!(chi < 39.3, "{place:?}");
+    }
+    // Six standard deviations of a tenth of so many.
+    assert!((19_195..20_805).contains(&leading), "{leading}");
+}
+
+#[tokio::test]
+async fn t75_no_code_opens_everything() {
+    let office = office();
+    for (n, famous) in ["000000", "123456", "111111", "654321", "999999"].into_iter().enumerate() {
+        let mut line = office.ring_to_pin(&format!("CA{n}")).await;
+        line.key(famous).await;
+        assert_eq!(office.facts(line.call).await, [], "{famous} as a PIN");
+        office.clock.advance(Duration::from_hours(48));
+        let (mut line, code) = wait_for_code(&office, &format!("CB{n}")).await;
+        if code != famous {
+            line.key(famous).await;
+            assert_eq!(office.facts(line.call).await, [Fact::Pin], "{famous} as a code");
+        }
+        office.clock.advance(Duration::from_hours(48));
+    }
+}

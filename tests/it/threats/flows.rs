@@ -1,0 +1,208 @@
+//! Flows: what the checker refuses before it is live, and what the machine refuses all the same.
+
+use std::path::Path;
+use std::time::Duration;
+
+use callgate::check::check_sources;
+use callgate::diagnostic::{Severity, Sources};
+use callgate::engine::event::{AnsweredBy, DialStatus, Heard};
+use callgate::engine::reply::Verb;
+use callgate::flow::level::Fact;
+
+use super::office::{ACCOUNT, DESK, Office, PIN, account};
+use crate::support::eventually::eventually;
+use crate::support::house::House;
+use crate::support::provider::Provider;
+use crate::support::telephone::Telephone;
+
+/// The codes of the errors in a flow.
+fn errors(text: &str) -> Vec<String> {
+    let mut sources = Sources::default();
+    sources.add("flow.toml", text);
+    let findings = check_sources(&sources).1;
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    errors.map(|finding| finding.code.to_string()).collect()
+}
+
+fn bad(name: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows/bad");
+    errors(&std::fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap())
+}
+
+fn has(errors: &[String], code: &str) -> bool {
+    errors.iter().any(|error| error == code)
+}
+
+/// A desk at which a caller may say that they are somebody else.
+fn who_again() -> String {
+    DESK.replace("9 = \"bye\" }", "8 = \"who\", 9 = \"bye\" }")
+        .replace(
+            "To end the call press 9.",
+            "For another account press 8. To end the call press 9.",
+        )
+        .replace(
+            "{ found = \"pin\", unknown = \"pin\" }",
+            "{ found = \"menu\", unknown = \"menu\" }",
+        )
+        .replace("step_up = \"prove\"", "step_up = \"pin\"")
+        .replace("any = [\"sms_otp\", \"callback\"]", "any = [\"pin\"]")
+        .replace(
+            "on = { ok = \"menu\", failed = \"sorry\", locked = \"sorry\" }",
+            "on = { ok = \"done\", failed = \"done\", locked = \"done\" }",
+        )
+}
+
+#[tokio::test]
+async fn t33_what_was_proved_of_one_account_is_not_of_another() {
+    let other = "20000002";
+    let accounts = account(ACCOUNT, "2024-01-01")
+        + &account(other, "2024-01-01")
+            .replace("1234.56", "98765.43")
+            .replace("5550010", "5550011");
+    let office = Office::fresh(&who_again(), &accounts);
+    let mut line = office.ring("CA1").await;
+    line.key(ACCOUNT).await;
+    line.key("1").await;
+    line.key(PIN).await;
+    assert!(
+        line.spoken().starts_with("Your balance is 1,234 dollars and 56 cents."),
+        "{}",
+        line.spoken()
+    );
+    assert_eq!(office.facts(line.call).await, [Fact::Pin]);
+    line.key("8").await;
+    line.key(other).await;
+    assert_eq!(office.facts(line.call).await, [], "another claim, nothing proved");
+    line.key("1").await;
+    assert_eq!(line.spoken(), "Please key in your PIN.");
+    assert!(has(&bad("unproved-who-again"), "unproved"), "and the checker tells of it");
+}
+
+#[tokio::test]
+async fn t42_what_is_not_proved_is_not_said_whatever_the_flow_says() {
+    let told = DESK.replace(
+        "prompt = \"For your balance press 1.",
+        "prompt = \"You have {{ account.balance | money }}. For your balance press 1.",
+    );
+    assert!(has(&errors(&told), "disclosed-too-early"));
+    let masked = DESK.replace(
+        "prompt = \"Key in the six digits we have just sent you.\"",
+        "prompt = \"Key in what we sent to {{ account.phone }}.\"",
+    );
+    assert!(!errors(&masked).is_empty(), "a field that is not disclosed is used nowhere");
+    // Served all the same, it is not said.
+    let office = Office::fresh(&told, &account(ACCOUNT, "2024-01-01"));
+    let line = office.ring_to_menu("CA1").await;
+    assert!(!line.spoken().contains("1,234 dollars"), "{}", line.spoken());
+}
+
+#[test]
+fn t49_a_choice_that_tells_the_secret_is_an_error() {
+    let flow = DESK.replace("on = { ok = \"menu\", failed", "on = { ok = \"rich\", failed")
+        + "\n[states.rich]\ntype = \"branch\"\nacases = []\n"
+            .replace(
+                "acases = []",
+                "cases = [{ when = { field = \"balance\", at_least = 1000 }, next = \"gold\" }]",
+            )
+            .as_str()
+        + "otherwise = \"menu\"\n[states.gold]\ntype = \"say\"\nprompt = \"Welcome to the gold desk.\"\nnext = \"menu\"\n";
+    assert!(has(&errors(&flow), "disclosed-too-early"), "{:?}", errors(&flow));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t54_a_flow_that_lost_a_check_is_not_taken_and_calls_keep_theirs() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut before = Telephone::new("CA00000000000000000000000000000054", "+15005550777");
+    before.ring(&house).await;
+    before.key(&house, ACCOUNT).await;
+    let path = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let without = text
+        .replace("requires = \"strong\"\nstep_up = \"prove\"\n", "")
+        .replace("next = \"menu\"\non = { denied = \"sorry\" }\n", "next = \"menu\"\n");
+    assert!(without.len() + 60 < text.len());
+    std::fs::write(&path, without).unwrap();
+    eventually("the changed flow is refused", || {
+        house.log().contains("disclosed-too-early").then_some(())
+    });
+    let mut after = Telephone::new("CA00000000000000000000000000000055", "+15005550777");
+    after.ring(&house).await;
+    after.key(&house, ACCOUNT).await;
+    for phone in [&mut before, &mut after] {
+        phone.key(&house, PIN).await;
+        phone.key(&house, "1").await;
+        assert_eq!(phone.spoken(), "Key in the six digits we have just sent you.");
+    }
+}
+
+#[test]
+fn t55_a_flow_declares_no_facts() {
+    for (what, code) in [
+        ("[levels]\nstrong = { any = [\"caller_id\"] }\n", "unknown-fact"),
+        ("[levels]\nstrong = { any = [\"attestation\"] }\n", "unknown-fact"),
+        ("[levels]\nstrong = { any = [\"risk\"] }\n", "unknown-fact"),
+        ("[facts]\ntrusted = true\n[levels]\nstrong = { any = [\"pin\"] }\n", "unknown-key"),
+    ] {
+        let head = "name = \"x\"\nstart = \"bye\"\n";
+        let state = "[states.bye]\ntype = \"hangup\"\nprompt = \"Bye.\"\n";
+        let found = errors(&format!("{head}{what}{state}"));
+        assert!(has(&found, code), "{what}: {found:?}");
+    }
+    let set = DESK.replace(
+        "[states.bye]",
+        "[states.cheat]\ntype = \"set\"\nfacts = { pin = true }\nnext = \"menu\"\n[states.bye]",
+    );
+    assert!(has(&errors(&set), "unknown-key"), "{:?}", errors(&set));
+    assert!(!bad("risk-is-no-fact").is_empty());
+}
+
+/// A call that has proved its PIN and was rung back.
+async fn proved_twice(office: &Office, sid: &str) -> super::office::Line {
+    let mut line = office.ring_to_menu(sid).await;
+    line.key("2").await;
+    let code = line.spoken_code();
+    let mut leg = office.answer(line.call, AnsweredBy::Human).await;
+    leg.key(&code).await;
+    line
+}
+
+fn is_connected(line: &super::office::Line) -> bool {
+    line.reply.verbs.iter().any(|verb| matches!(verb, Verb::Enqueue(_)))
+}
+
+#[tokio::test]
+async fn t56_waiting_keeps_no_proof_fresh() {
+    for (waits_s, connected) in [(200, true), (301, false)] {
+        let office = Office::fresh(DESK, &account(ACCOUNT, "2024-01-01"));
+        let mut line = proved_twice(&office, "CA1").await;
+        // The caller's own leg asks after the proof: so long later.
+        office.clock.advance(Duration::from_secs(waits_s));
+        line.key("").await;
+        assert_eq!(is_connected(&line), connected, "after {waits_s} s: {}", line.spoken());
+    }
+}
+
+#[tokio::test]
+async fn t57_a_proof_ages_while_somebody_else_is_spoken_to() {
+    let back = DESK.replace("completed = \"bye\"", "completed = \"menu\"");
+    let office = Office::fresh(&back, &account(ACCOUNT, "2024-01-01"));
+    let mut line = proved_twice(&office, "CA1").await;
+    line.key("").await;
+    assert!(is_connected(&line));
+    // Six minutes with the specialist, and the caller comes back.
+    office.clock.advance(Duration::from_mins(6));
+    let action = line.reply.verbs.iter().find_map(|verb| match verb {
+        Verb::Enqueue(enqueue) => Some(enqueue.action),
+        _ => None,
+    });
+    let heard = Heard {
+        dial: Some(DialStatus::Completed),
+        queue: Some(callgate::engine::event::QueueResult::Bridged),
+        ..Heard::default()
+    };
+    line.tell(callgate::exchange::Wants::Turn(action.unwrap()), heard).await;
+    line.key("2").await;
+    assert!(!is_connected(&line), "it must be proved again");
+    assert!(line.reply.speaks_code(), "{}", line.spoken());
+}

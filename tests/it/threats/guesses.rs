@@ -1,0 +1,329 @@
+//! Guessing: in one call, over many, with many factors, on many accounts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callgate::engine::event::Heard;
+use callgate::engine::question::{Answer, Verdict};
+use callgate::engine::reply::Verb;
+use callgate::exchange::service_code::WebLevel;
+use callgate::flow::level::Fact;
+use callgate::replay::world::Refusal;
+use callgate::secret::Secret;
+
+use super::office::{ACCOUNT, DESK, Line, Office, PIN, account, other_than};
+
+/// A desk that lets a caller choose how to prove it, again and again.
+const SHOP: &str = "name = \"desk\"\nstart = \"who\"\n\
+    [levels]\nowner = { any = [\"pin\", \"sms_otp\", \"service_code\", \"callback\"] }\n\
+    [disclose]\nbalance = \"owner\"\n\
+    [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Account?\"\non = { found = \"how\", unknown = \"how\" }\n\
+    [states.how]\ntype = \"menu\"\nprompt = \"For a PIN press 1. For a message press 2. For a web code press 3. For the balance press 4.\"\n\
+    keys = { 1 = \"pin\", 2 = \"send\", 3 = \"web\", 4 = \"balance\" }\non = { no_input = \"bye\", no_match = \"how\" }\n\
+    [states.pin]\ntype = \"gather_pin\"\ntries = 1\ndigits = 6\nprompt = \"PIN?\"\non = { ok = \"how\", failed = \"how\", locked = \"how\" }\n\
+    [states.send]\ntype = \"send_sms_otp\"\naccept = [\"enumeration\"]\non = { sent = \"code\", unavailable = \"how\", limited = \"how\" }\n\
+    [states.code]\ntype = \"gather_otp\"\ntries = 1\nprompt = \"Code?\"\non = { ok = \"how\", failed = \"how\", expired = \"how\", undelivered = \"how\" }\n\
+    [states.web]\ntype = \"gather_service_code\"\ntries = 1\nprompt = \"Web code?\"\non = { ok = \"how\", failed = \"how\", locked = \"how\" }\n\
+    [states.balance]\ntype = \"say\"\nrequires = \"owner\"\nprompt = \"Your balance is {{ account.balance | money }}.\"\nnext = \"bye\"\non = { denied = \"bye\" }\n\
+    [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+
+fn shop() -> Office {
+    Office::fresh(SHOP, &account(ACCOUNT, "2024-01-01"))
+}
+
+async fn claims(office: &Office, sid: &str) -> Line {
+    let mut line = office.ring(sid).await;
+    line.key(ACCOUNT).await;
+    line
+}
+
+#[tokio::test]
+async fn t29_a_call_has_three_entries_and_the_next_is_not_looked_at() {
+    let office = shop();
+    let mut line = claims(&office, "CA1").await;
+    let per_call = usize::from(office.exchange.policy().pin.per_call);
+    for n in 0..per_call {
+        line.key("1").await;
+        line.key(&format!("11122{n}")).await;
+        assert_eq!(office.looked_at(line.call).await.0, n + 1);
+    }
+    line.key("1").await;
+    line.key(PIN).await;
+    assert_eq!(office.looked_at(line.call).await, (per_call, 0), "nothing was asked, or reserved");
+    assert_eq!(office.facts(line.call).await, []);
+}
+
+#[tokio::test]
+async fn t32_one_pin_over_many_accounts_is_wrong_on_all_of_them() {
+    const ACCOUNTS: usize = 24;
+    let sprayed = "482913";
+    let office_of = |pin_of: &dyn Fn(usize) -> &'static str| {
+        // A number each, so that no caller ID belongs to all of them.
+        let accounts = (0..ACCOUNTS).map(|n| {
+            account(&format!("{:08}", 20_000_000 + n), "2024-01-01")
+                .replace(PIN, pin_of(n))
+                .replace("+15005550010", &format!("+150055501{n:02}"))
+        });
+        Office::fresh(DESK, &accounts.collect::<String>())
+    };
+    let limit = {
+        let shared = Office::fresh(DESK, "").exchange.policy().shared.clone();
+        usize::try_from(shared.accounts_per_secret_day).unwrap()
+    };
+    assert!(limit <= 20);
+    // It is right on one account alone: before the limit it opens that one, and beyond it none.
+    for (right_on, opens) in [(limit - 1, true), (limit, false), (ACCOUNTS - 1, false)] {
+        let office = office_of(&|n| if n == right_on { "482913" } else { PIN });
+        let mut opened = Vec::new();
+        for n in 0..ACCOUNTS {
+            // Withheld numbers: they share no limit on accounts a caller.
+            let mut line = office.ring_from(&format!("CA{n}"), None).await;
+            line.key(&format!("{:08}", 20_000_000 + n)).await;
+            line.key(sprayed).await;
+            if office.facts(line.call).await == [Fact::Pin] {
+                opened.push(n);
+            }
+        }
+        assert_eq!(opened, if opens { vec![right_on] } else { vec![] });
+        // Another PIN is as good as ever.
+        let mut line = office.ring_from("CB1", None).await;
+        line.key("20000000").await;
+        line.key(PIN).await;
+        assert_eq!(office.facts(line.call).await, [Fact::Pin]);
+    }
+}
+
+#[tokio::test]
+async fn t34_failures_of_all_factors_are_counted_together() {
+    let office = shop();
+    let limit = usize::try_from(office.exchange.policy().shared.all_factor_failures_24h).unwrap();
+    let (mut looked_at, mut refused) = (0, 0);
+    for n in 0..20 {
+        let mut line = claims(&office, &format!("CA{n}")).await;
+        match n % 3 {
+            0 => {
+                line.key("1").await;
+                line.key("111222").await;
+            }
+            1 => {
+                line.key("2").await;
+                if line.spoken().starts_with("Code?") {
+                    let wrong = other_than(&office.code(line.call).await);
+                    line.key(&wrong).await;
+                }
+            }
+            _ => {
+                line.key("3").await;
+                line.key("111222").await;
+            }
+        }
+        let (seen, not) = office.looked_at(line.call).await;
+        looked_at += seen;
+        refused += not;
+        office.clock.advance(Duration::from_secs(130));
+    }
+    assert_eq!(looked_at, limit);
+    assert!(refused >= 20 - limit - 7, "{refused}");
+    // Whatever is right now is not looked at: a day must pass.
+    let account = Secret::new(ACCOUNT);
+    let ttl = Duration::from_mins(15);
+    let issued = office.exchange.issue_service_code(&account, WebLevel::Aal2, None, ttl);
+    let web = issued.await.unwrap().unwrap().code;
+    let mut line = claims(&office, "CB1").await;
+    line.key("1").await;
+    line.key(PIN).await;
+    line.key("3").await;
+    line.key(web.expose()).await;
+    assert_eq!(office.facts(line.call).await, []);
+    office.clock.advance(Duration::from_hours(24));
+    let mut line = claims(&office, "CB2").await;
+    line.key("1").await;
+    line.key(PIN).await;
+    assert_eq!(office.facts(line.call).await, [Fact::Pin]);
+}
+
+/// Whatever the provider refuses, the way on is no shorter.
+#[tokio::test]
+async fn t35_no_failure_of_the_provider_leads_to_what_is_protected() {
+    for refused in [None, Some(Refusal::SendSms), Some(Refusal::PlaceCall)] {
+        for asks_for in ["1", "2"] {
+            let office = Office::fresh(DESK, &account(ACCOUNT, "2024-01-01"));
+            office.world.refuse(refused);
+            let mut line = office.ring_to_menu("CA1").await;
+            line.key(asks_for).await;
+            for _ in 0..12 {
+                office.outbox.drain().await.unwrap();
+                office.clock.advance(Duration::from_secs(20));
+                let goes_on = line
+                    .reply
+                    .verbs
+                    .iter()
+                    .any(|verb| matches!(verb, Verb::Gather(_) | Verb::Redirect(_)));
+                if !goes_on {
+                    break;
+                }
+                line.key("").await;
+                assert!(!line.spoken().contains("1,234 dollars"), "{refused:?}");
+                let connects = |verb: &Verb| matches!(verb, Verb::Dial(_) | Verb::Enqueue(_));
+                assert!(!line.reply.verbs.iter().any(connects), "{refused:?}, {asks_for}");
+            }
+            assert_eq!(office.facts(line.call).await, [Fact::Pin], "{refused:?}, {asks_for}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn t37_a_long_entry_with_the_secret_in_it_is_no_entry() {
+    for entry in [
+        format!("{PIN}{PIN}"),
+        format!("1{PIN}"),
+        format!("{PIN}1"),
+        format!("0000000000000{PIN}0000000000000"),
+        format!("{PIN}#"),
+        format!("*{PIN}"),
+        PIN[..5].to_owned(),
+        format!("{}A", &PIN[..5]),
+        format!(" {PIN}"),
+        PIN.chars().map(|c| char::from_u32(u32::from(c) + 0xFF10 - 0x30).unwrap()).collect(),
+    ] {
+        let office = Office::fresh(DESK, &account(ACCOUNT, "2024-01-01"));
+        let mut line = office.ring_to_pin("CA1").await;
+        line.key(&entry).await;
+        assert_eq!(office.facts(line.call).await, [], "{entry}");
+        assert_eq!(office.looked_at(line.call).await, (0, 0), "{entry}: no guess at all");
+        assert!(line.spoken().starts_with("That did not work."), "{entry}: {}", line.spoken());
+    }
+}
+
+#[tokio::test]
+async fn t38_an_utterance_is_one_guess() {
+    let spoken = DESK.replace(
+        "digits = 6\non = { ok = \"menu\"",
+        "digits = 6\nspeech = true\non = { ok = \"menu\"",
+    );
+    assert_ne!(spoken, DESK);
+    let say = async |office: &Office, sid: &str, said: &str| {
+        let mut line = office.ring_to_pin(sid).await;
+        let heard = Heard { speech: Secret::new(said), ..Heard::default() };
+        line.tell(line.next(), heard).await;
+        line
+    };
+    for alternatives in [
+        "one one one two two two or eight six zero three one seven",
+        "111222, 860317",
+        "111222 860317",
+        "8 6 0 3 1 7 8 6 0 3 1 8",
+        "eight six zero three one seven, no, one",
+        "eighty six zero three seventeen",
+    ] {
+        let office = Office::fresh(&spoken, &account(ACCOUNT, "2024-01-01"));
+        let line = say(&office, "CA1", alternatives).await;
+        assert_eq!(office.facts(line.call).await, [], "{alternatives}");
+        assert!(office.looked_at(line.call).await.0 <= 1, "{alternatives}");
+    }
+    let office = Office::fresh(&spoken, &account(ACCOUNT, "2024-01-01"));
+    let line = say(&office, "CA1", "Eight six oh three one seven.").await;
+    assert_eq!(office.facts(line.call).await, [Fact::Pin]);
+}
+
+#[tokio::test]
+async fn t58_numbers_of_one_block_cannot_be_pumped() {
+    const ACCOUNTS: usize = 40;
+    let accounts: String = (0..ACCOUNTS)
+        .map(|n| {
+            account(&format!("{:08}", 30_000_000 + n), "2024-01-01")
+                .replace("+15005550010", &format!("+150055501{n:02}"))
+        })
+        .map(|text| text.replace(&format!("pin = \"{PIN}\"\n"), ""))
+        .collect();
+    let flow = DESK.replace(
+        "{ found = \"pin\", unknown = \"pin\" }",
+        "{ found = \"menu\", unknown = \"menu\" }",
+    );
+    let office = Office::fresh(&flow, &accounts);
+    for n in 0..ACCOUNTS {
+        let mut line = office.ring_from(&format!("CA{n}"), None).await;
+        line.key(&format!("{:08}", 30_000_000 + n)).await;
+        line.key("1").await;
+    }
+    office.outbox.drain().await.unwrap();
+    let sent = office.world.take_deeds().len();
+    assert_eq!(sent, usize::try_from(office.exchange.policy().sends.per_prefix_h).unwrap());
+    assert!(sent <= 20);
+}
+
+#[tokio::test]
+async fn t61_who_locks_a_pin_locks_nothing_else() {
+    let office = shop();
+    let limit = office.exchange.policy().pin.soft_limit;
+    for n in 0..limit {
+        let mut attacker = claims(&office, &format!("CA{n}")).await;
+        attacker.key("1").await;
+        attacker.key("111222").await;
+    }
+    let mut owner = claims(&office, "CB1").await;
+    owner.key("1").await;
+    owner.key(PIN).await;
+    assert_eq!(office.facts(owner.call).await, [], "the PIN is locked on the telephone");
+    let ttl = Duration::from_mins(15);
+    let account = Secret::new(ACCOUNT);
+    let issued = office.exchange.issue_service_code(&account, WebLevel::Aal2, None, ttl);
+    let web = issued.await.unwrap().unwrap().code;
+    owner.key("3").await;
+    owner.key(web.expose()).await;
+    assert_eq!(office.facts(owner.call).await, [Fact::ServiceCode], "a code from the web is not");
+    owner.key("4").await;
+    assert!(owner.spoken().starts_with("Your balance is"), "{}", owner.spoken());
+}
+
+/// Slow hashes are worked off two at a time: who fills that queue does not make others wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t62_a_flood_of_pins_keeps_nobody_else_waiting() {
+    const FLOOD: usize = 60;
+    let office = Arc::new(Office::fresh(DESK, &account(ACCOUNT, "2024-01-01")));
+    let mut ready = Vec::new();
+    for n in 0..FLOOD {
+        // Claims of nobody: each is as much work as one of somebody, and none meets a limit.
+        let mut line = office.ring_from(&format!("CA{n}"), None).await;
+        line.key(&format!("{:08}", 90_000_000 + n)).await;
+        ready.push(line);
+    }
+    let mut flood = tokio::task::JoinSet::new();
+    for (n, mut line) in ready.into_iter().enumerate() {
+        // Another PIN each: one PIN over many accounts would be refused without work.
+        flood.spawn(async move { line.key(&format!("{:06}", 100_000 + n)).await });
+    }
+    let line = office.ring_from("CB1", None).await;
+    assert!(line.spoken().contains("account number"));
+    let mut done = 0;
+    while flood.try_join_next().is_some() {
+        done += 1;
+    }
+    assert!(done < FLOOD, "a caller was answered while the flood was still being worked off");
+    while flood.join_next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn t69_a_code_of_a_weak_session_is_no_possession() {
+    let strict = SHOP.replace(
+        "{ any = [\"pin\", \"sms_otp\", \"service_code\", \"callback\"] }",
+        "{ all = [\"pin\", \"possession\"] }",
+    );
+    for (level, opens) in [(WebLevel::Aal1, false), (WebLevel::Aal2, true)] {
+        let office = Office::fresh(&strict, &account(ACCOUNT, "2024-01-01"));
+        let (account, ttl) = (Secret::new(ACCOUNT), Duration::from_mins(15));
+        let issued = office.exchange.issue_service_code(&account, level, None, ttl);
+        let web = issued.await.unwrap().unwrap().code;
+        let mut line = claims(&office, "CA1").await;
+        for entry in ["1", PIN, "3", web.expose(), "4"] {
+            line.key(entry).await;
+        }
+        assert_eq!(line.spoken().starts_with("Your balance is"), opens, "{level:?}");
+        let journal = office.exchange.journal(line.call).await.unwrap();
+        let weak = journal
+            .iter()
+            .flat_map(|entry| &entry.answers)
+            .any(|answer| *answer == Answer::Verdict(Verdict::RightByOneFactor));
+        assert_eq!(weak, !opens);
+    }
+}

@@ -1,0 +1,176 @@
+//! Secrets: what is logged, counted, answered, sent and stored shows none of them.
+
+use std::collections::HashSet;
+
+use callgate::twiml::grammar::Node;
+use sha2::{Digest as _, Sha256};
+
+use crate::support::house::{ACCOUNT, House, MOBILE, PIN};
+use crate::support::provider::Provider;
+use crate::support::redis::RedisServer;
+use crate::support::telephone::{Telephone, digits};
+
+const CALLER: &str = "+15005557913";
+const CALLS: usize = 40;
+
+/// Everything that Redis holds.
+fn dump(redis: &RedisServer) -> Vec<Vec<u8>> {
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
+    let mut values = keys.clone();
+    for key in &keys {
+        let kind: String = redis::cmd("TYPE").arg(key).query(&mut connection).unwrap();
+        let mut ask = |command: &str, more: &[&str]| {
+            let mut asked = redis::cmd(command);
+            asked.arg(key).arg(more);
+            let parts: Vec<Vec<u8>> = asked.query(&mut connection).unwrap();
+            values.extend(parts);
+        };
+        match kind.as_str() {
+            "hash" => ask("HGETALL", &[]),
+            "list" => ask("LRANGE", &["0", "-1"]),
+            "zset" => ask("ZRANGE", &["0", "-1"]),
+            "set" => ask("SMEMBERS", &[]),
+            "string" => {
+                let value: Vec<u8> = redis::cmd("GET").arg(key).query(&mut connection).unwrap();
+                values.push(value);
+            }
+            other => panic!("a {other}"),
+        }
+    }
+    values
+}
+
+/// Calls with a wrong PIN, the right one, and the code of a message; what they heard is added up.
+async fn calls(house: &House, provider: &Provider) -> (Vec<String>, String) {
+    let (mut secrets, mut heard) = (vec![PIN.to_owned()], String::new());
+    for n in 0..CALLS {
+        let mut phone = Telephone::new(&format!("CA{n:032}"), CALLER);
+        phone.ring(house).await;
+        phone.key(house, ACCOUNT).await;
+        let wrong = format!("5{n:02}731");
+        secrets.push(wrong.clone());
+        phone.key(house, &wrong).await;
+        heard.push_str(&format!("{:?}", phone.heard));
+        let sent = provider.requests().len();
+        phone.key(house, PIN).await;
+        if phone.spoken().starts_with("For your balance") {
+            phone.key(house, "1").await;
+            heard.push_str(&format!("{:?}", phone.heard));
+            if phone.spoken().starts_with("Key in the six digits") {
+                let body =
+                    provider.wait_for(sent + 1).last().unwrap().field("Body").unwrap().to_owned();
+                let code = digits(&body);
+                phone.key(house, &code).await;
+                secrets.push(code);
+            }
+        }
+        heard.push_str(&format!("{:?}", phone.heard));
+    }
+    (secrets, heard)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t46_no_secret_is_in_what_is_logged_counted_answered_or_stored() {
+    let (redis, provider) = (RedisServer::start(), Provider::start());
+    let house = House::start(&redis.url(), &provider.api_base());
+    let (mut secrets, heard) = calls(&house, &provider).await;
+    assert!(secrets.len() > CALLS + 3, "messages were sent: {}", secrets.len());
+    let metrics = house.metrics().await;
+    let asked = provider.requests();
+    let urls: Vec<_> =
+        asked.iter().map(|asked| format!("{} {:?}", asked.path, asked.query)).collect();
+    let urls = urls.join(
+        "
+",
+    );
+    for secret in &secrets {
+        for (what, text) in [("answers", &heard), ("metrics", &metrics), ("addresses", &urls)] {
+            assert!(!text.contains(secret.as_str()), "{what} hold {secret}");
+        }
+    }
+    secrets.extend([ACCOUNT, MOBILE, &MOBILE[1..], CALLER, &CALLER[1..]].map(String::from));
+    let log = house.log();
+    let stored = dump(&redis);
+    for secret in &secrets {
+        if let Some(line) = log.lines().find(|line| line.contains(secret.as_str())) {
+            // A time or a random name may have the same digits in it by chance: not in a row of six
+            // between marks of its own.
+            let whole = line.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == secret);
+            assert!(!whole, "{secret} was logged: {line}");
+        }
+        for value in &stored {
+            let found = value.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(
+                !found || secret.len() == 6 && is_by_chance(value, secret),
+                "{secret} is stored"
+            );
+        }
+    }
+}
+
+/// Six digits in a row may stand in a time or in what is sealed.
+fn is_by_chance(value: &[u8], secret: &str) -> bool {
+    let text = String::from_utf8_lossy(value);
+    !text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == secret)
+}
+
+/// Whoever has the store and not the key tries every code and PIN there is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t47_what_is_stored_cannot_be_guessed_without_the_key() {
+    let (redis, provider) = (RedisServer::start(), Provider::start());
+    let house = House::start(&redis.url(), &provider.api_base());
+    let mut phone = Telephone::new("CA00000000000000000000000000000047", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    phone.key(&house, "1").await;
+    let code = digits(provider.wait_for(1)[0].field("Body").unwrap());
+    assert!(phone.spoken().starts_with("Key in the six digits"), "its code waits in the store");
+    // Every run of 32 bytes in it, as it is and from hexadecimal.
+    let mut held = HashSet::new();
+    for value in dump(&redis) {
+        held.extend(value.windows(32).map(<[u8]>::to_vec));
+        let text = String::from_utf8_lossy(&value).into_owned();
+        for word in text.split(|c: char| !c.is_ascii_hexdigit()).filter(|word| word.len() == 64) {
+            let bytes =
+                (0..32).map(|at| u8::from_str_radix(&word[2 * at..2 * at + 2], 16).unwrap());
+            held.insert(bytes.collect());
+        }
+    }
+    assert!(held.len() > 1_000);
+    for guess in 0..1_000_000 {
+        let guess = format!("{guess:06}");
+        let plain = Sha256::digest(guess.as_bytes());
+        assert!(!held.contains(plain.as_slice()), "{guess}");
+    }
+    for with in
+        [format!("{ACCOUNT}{code}"), format!("{ACCOUNT}:{code}"), format!("{code}{ACCOUNT}")]
+    {
+        assert!(!held.contains(Sha256::digest(with.as_bytes()).as_slice()), "{with}");
+    }
+}
+
+fn records(node: &Node) -> bool {
+    let asked = node.attribute("record").is_some_and(|how| how != "do-not-record");
+    node.name == "Record" || asked || node.children.iter().any(records)
+}
+
+/// callgate records nothing while a secret is keyed in, and never begins to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t48_nothing_is_recorded_around_a_secret() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut phone = Telephone::new("CA00000000000000000000000000000048", CALLER);
+    phone.ring(&house).await;
+    for entry in [ACCOUNT, PIN, "1", "000000", "000001", "000002"] {
+        assert!(!records(&phone.heard));
+        if phone.hears("Gather") {
+            phone.key(&house, entry).await;
+        }
+    }
+    for request in provider.requests() {
+        assert!(request.field("Record").is_none(), "{}", request.path);
+    }
+}
