@@ -22,7 +22,7 @@ use crate::flow::name::{FlowName, StateName};
 use crate::flow::state::State;
 use crate::flow::{self, Flow, FlowSet};
 
-pub use proof::Example;
+pub use proof::{Cell, Example};
 pub use report::Report;
 pub use rules::RULES;
 pub use subject::Subject;
@@ -87,6 +87,13 @@ pub fn examples(flows: &FlowSet) -> Vec<Example> {
         walks.gaps.iter().map(|gap| Example::of(walks, gap)).collect()
     };
     subject.proofs.iter().flat_map(of_start).collect()
+}
+
+/// Every way out of every state, at each set of levels that callers who take it may have reached, with a
+/// shortest call for each.
+pub fn cells(flows: &FlowSet) -> Vec<Cell> {
+    let subject = Subject::new(flows);
+    subject.proofs.iter().flat_map(|walks| walks.with_cells().cells()).collect()
 }
 
 /// What a caller who comes to a state may have proved.

@@ -7,10 +7,13 @@ use clap::ValueEnum;
 
 use super::{Exit, files, print, say};
 use crate::diagnostic::any_error;
-use crate::draw::{self, Picture};
+use crate::draw::{self, Mark, Picture};
+use crate::flow::edge::Label;
+use crate::flow::state::State;
 use crate::flow::{self, Flow};
 use crate::render;
-use crate::replay::folder::{Wish, run_all};
+use crate::replay::coverage;
+use crate::replay::folder::{Outcome, Wish, read_flows, run_all};
 use crate::writing::renew;
 
 /// What `graph` takes.
@@ -23,7 +26,9 @@ use crate::writing::renew;
   callgate graph bank --trace fixtures/calls/bank.balance.toml --out call.svg
                                                            the way of a call
   callgate graph bank --trace fixtures/calls --out all.svg
-                                                           what all of them reach, and what none does")]
+                                                           the ways of all of them
+  callgate graph bank --coverage fixtures/calls --out coverage.svg
+                                                           what they reach, at which levels, and what none does")]
 pub(super) struct Args {
     /// A flow file, or the name of one in ./flows.
     #[arg(value_name = "FLOW", required_unless_present = "diff", conflicts_with = "diff")]
@@ -36,6 +41,10 @@ pub(super) struct Args {
     /// Draw the ways that the calls of a transcript, or of a folder of them, take.
     #[arg(long, value_name = "TRANSCRIPT", conflicts_with = "diff")]
     trace: Option<PathBuf>,
+
+    /// Draw what the calls of a transcript, or of a folder of them, reach, and what none does.
+    #[arg(long, value_name = "TRANSCRIPTS", conflicts_with_all = ["diff", "trace"])]
+    coverage: Option<PathBuf>,
 
     /// What is written.
     #[arg(long, value_enum, default_value_t = Format::Svg)]
@@ -74,10 +83,12 @@ fn picture(args: &Args) -> Result<Picture, Failure> {
     }
     let path = files::found(args.flow.as_deref().unwrap_or(Path::new("flows")));
     let flow = read(&path)?;
-    let Some(trace) = &args.trace else { return Ok(draw::of(&flow)) };
+    let Some(calls) = args.trace.as_ref().or(args.coverage.as_ref()) else {
+        return Ok(draw::of(&flow));
+    };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let wish = Wish {
-        paths: vec![trace.clone()],
+        paths: vec![calls.clone()],
         flows: folder.unwrap_or(Path::new(".")).to_owned(),
         ..Wish::default()
     };
@@ -85,16 +96,32 @@ fn picture(args: &Args) -> Result<Picture, Failure> {
         .map_err(|error| (Exit::Environment, format!("no threads to run on: {error}")))?;
     let outcomes =
         runtime.block_on(run_all(&wish)).map_err(|error| (Exit::Usage, error.to_string()))?;
-    let calls: Vec<_> = outcomes
-        .into_iter()
-        .map(|outcome| outcome.report.hops)
-        .filter(|hops| hops.iter().any(|hop| hop.at.flow == flow.name))
-        .collect();
-    if calls.is_empty() {
-        let message = format!("no call of `{}` comes to the flow `{}`", trace.display(), flow.name);
+    let comes_here =
+        |outcome: &Outcome| outcome.report.hops.iter().any(|hop| hop.at.flow == flow.name);
+    let outcomes: Vec<_> = outcomes.into_iter().filter(comes_here).collect();
+    if outcomes.is_empty() {
+        let message = format!("no call of `{}` comes to the flow `{}`", calls.display(), flow.name);
         return Err((Exit::Usage, message));
     }
+    if args.coverage.is_some() {
+        return covered(&flow, folder.unwrap_or(Path::new(".")), &outcomes);
+    }
+    let calls: Vec<_> = outcomes.into_iter().map(|outcome| outcome.report.hops).collect();
     Ok(draw::walked(&flow, &calls))
+}
+
+/// A flow with what the calls reach of it; the flows beside it may call it.
+fn covered(flow: &Flow, folder: &Path, outcomes: &[Outcome]) -> Result<Picture, Failure> {
+    let sources = read_flows(folder).map_err(|error| (Exit::Usage, error.to_string()))?;
+    let all = coverage::measure(&flow::read(&sources).0, outcomes);
+    let own = all.iter().find(|coverage| coverage.flow == flow.name.as_str());
+    let own = own.ok_or_else(|| (Exit::Usage, format!("no flow `{}`", flow.name)))?;
+    let way = |state: &State, label: &Label| match own.way(state.name.as_str(), label) {
+        Some(way) if way.taken > 0 && way.missing.is_empty() => Mark::Covered,
+        Some(way) if way.taken > 0 => Mark::Partly,
+        _ => Mark::Uncovered,
+    };
+    Ok(draw::covered(flow, |state| own.entered(state.name.as_str()), way))
 }
 
 fn read(path: &Path) -> Result<Arc<Flow>, Failure> {

@@ -1,6 +1,7 @@
 //! `callgate replay`: runs transcripts of calls, and says what came back otherwise.
 
 mod live;
+mod skeletons;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,8 +9,9 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use crate::flow::{self, FlowSet};
+use crate::replay::coverage::{self, Coverage};
 use crate::replay::folder::{FolderError, Outcome, Wish, read_flows, run_all, run_texts};
-use crate::replay::{against, coverage, junit};
+use crate::replay::{against, junit};
 use crate::writing::{create, renew};
 
 const EXAMPLES: &str = "\
@@ -18,6 +20,7 @@ Examples:
   callgate replay --filter balance                those with `balance` in their path
   callgate replay --flows new/ --junit out.xml    against other flows, for a build server
   callgate replay --coverage                      which states and ways out no transcript reaches
+  callgate replay --coverage --skeletons new/     and a transcript for each of them
   callgate replay --against new/                  who would end elsewhere, prove more, hear other words
   callgate replay --against new/ --format markdown    the same, for a pull request
   callgate replay --against new/ --last 200       the last calls of the store of ./callgate.toml
@@ -50,6 +53,10 @@ pub struct Args {
     /// Say what of each flow the transcripts reach, and what none does.
     #[arg(long, conflicts_with = "against")]
     pub coverage: bool,
+    /// Write a transcript into this folder for each way out, and each set of levels that can be met
+    /// there, that no transcript comes to.
+    #[arg(long, value_name = "DIR", requires = "coverage")]
+    pub skeletons: Option<PathBuf>,
     /// Say what would come of the same calls with the flows of this folder instead.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["bless", "junit"])]
     pub against: Option<PathBuf>,
@@ -127,7 +134,7 @@ pub fn run_with(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
         return say(err, 3, &error.to_string());
     }
     match print(&outcomes, args.bless, out) {
-        Ok(()) if args.coverage => match cover(args, &outcomes, out) {
+        Ok(()) if args.coverage => match cover(args, &outcomes, out, err) {
             Ok(()) => u8::from(outcomes.iter().any(|outcome| !outcome.passed())),
             Err((code, message)) => say(err, code, &message),
         },
@@ -228,12 +235,25 @@ fn tell(
     Ok(u8::from(!changes.is_empty()))
 }
 
-fn cover(args: &Args, outcomes: &[Outcome], out: &mut dyn Write) -> Result<(), Failure> {
-    let measured = coverage::measure(&flows(&args.flows)?, outcomes);
+fn cover(
+    args: &Args,
+    outcomes: &[Outcome],
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<(), Failure> {
+    let flows = flows(&args.flows)?;
+    let measured = coverage::measure(&flows, outcomes);
     for coverage in coverage::touched(&measured) {
         for line in coverage.lines() {
             // Whoever reads may stop reading.
             let _ = writeln!(out, "{line}");
+        }
+    }
+    if let Some(folder) = &args.skeletons {
+        let missing = coverage::touched(&measured).flat_map(Coverage::missing);
+        let told = runtime()?.block_on(skeletons::write(&flows, missing, folder))?;
+        for line in told {
+            say(err, 0, &line);
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! in it where calls went. A picture is plain data; [`svg`], [`dot`] and [`mermaid`] only write it.
 
 mod condition;
+mod cover;
 mod diff;
 pub mod dot;
 mod layout;
@@ -18,6 +19,7 @@ use crate::flow::edge::Label;
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State};
 
+pub use cover::covered;
 pub use diff::between;
 pub use trace::walked;
 
@@ -113,7 +115,7 @@ pub enum Sort {
 }
 
 /// How something stands out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mark {
     /// It does not.
     Plain,
@@ -127,6 +129,12 @@ pub enum Mark {
     Walked,
     /// No call went there.
     Missed,
+    /// Calls went there at every level that is possible.
+    Covered,
+    /// Calls went there, and not at every level or by every way.
+    Partly,
+    /// Calls were to go there, and none did.
+    Uncovered,
 }
 
 impl Mark {
@@ -139,22 +147,31 @@ impl Mark {
             Self::Changed => "changed",
             Self::Walked => "walked through",
             Self::Missed => "not reached",
+            Self::Covered => "reached",
+            Self::Partly => "reached in part",
+            Self::Uncovered => "never reached",
         }
     }
 }
 
 /// The picture of a flow.
 pub fn of(flow: &Flow) -> Picture {
+    marked(flow, |_, _| Mark::Plain)
+}
+
+/// The same with its ways marked; those that lead alike and are marked alike are one way.
+fn marked(flow: &Flow, mark: impl Fn(&State, &Label) -> Mark) -> Picture {
     let cards: Vec<_> = flow.states.values().map(|state| card(flow, state)).collect();
-    let mut ways: IndexMap<(usize, usize, Sort), Way> = IndexMap::new();
+    let mut ways: IndexMap<(usize, usize, Sort, Mark), Way> = IndexMap::new();
     for (from, state) in flow.states.values().enumerate() {
         for edge in state.edges() {
             let Some(to) = flow.states.get_index_of(&edge.to.state) else { continue };
             let sort = sort_of(&edge.label);
             let labels = Vec::new();
-            let way = Way { from, to, labels, sort, mark: Mark::Plain };
+            let mark = mark(state, &edge.label);
+            let way = Way { from, to, labels, sort, mark };
             let label = words(state, &edge.label);
-            let way = ways.entry((from, to, sort)).or_insert(way);
+            let way = ways.entry((from, to, sort, mark)).or_insert(way);
             if !way.labels.contains(&label) {
                 way.labels.push(label);
             }
@@ -290,9 +307,9 @@ impl Mark {
     fn colour(self) -> Option<&'static str> {
         match self {
             Self::Plain | Self::Missed => None,
-            Self::Added => Some("#1a7f37"),
-            Self::Removed => Some("#cf222e"),
-            Self::Changed => Some("#bf8700"),
+            Self::Added | Self::Covered => Some("#1a7f37"),
+            Self::Removed | Self::Uncovered => Some("#cf222e"),
+            Self::Changed | Self::Partly => Some("#bf8700"),
             Self::Walked => Some("#0b6bcb"),
         }
     }

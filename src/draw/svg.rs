@@ -87,8 +87,9 @@ fn rows(picture: &Picture) -> Vec<Vec<&Way>> {
 fn bundle_of(mark: Mark) -> u8 {
     match mark {
         Mark::Plain | Mark::Changed | Mark::Missed => 0,
-        Mark::Added => 2,
-        Mark::Removed => 4,
+        Mark::Added | Mark::Covered => 2,
+        Mark::Removed | Mark::Uncovered => 4,
+        Mark::Partly => 8,
         Mark::Walked => 6,
     }
 }

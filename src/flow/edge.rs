@@ -27,6 +27,18 @@ pub enum Label {
     StepUp,
 }
 
+impl std::fmt::Display for Label {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "{key}"),
+            Self::Phrase(phrase) => write!(f, "\"{phrase}\""),
+            Self::Outcome(outcome) => write!(f, "{outcome}"),
+            Self::Case(number) => write!(f, "case {}", number + 1),
+            Self::StepUp => f.write_str("step_up"),
+        }
+    }
+}
+
 impl State {
     /// Every way out, in the author's order.
     pub fn edges(&self) -> Vec<Edge<'_>> {

@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod folder;
 pub mod journal;
 pub mod junit;
+mod met;
 pub mod phone;
 pub mod play;
 mod policy;

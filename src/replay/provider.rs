@@ -22,7 +22,7 @@ use crate::engine::id::{CallId, LegId, Nonce, Sid};
 use crate::engine::policy::Policy;
 use crate::engine::reply::{Audible, Reply, Words};
 use crate::engine::risk::Signal;
-use crate::engine::turn::{Entry, Hop, Remark};
+use crate::engine::turn::{Entry, Hop};
 use crate::exchange::service_code::WebLevel;
 use crate::exchange::{Exchange, ExchangeError, Parts, Request, Served, Wants};
 use crate::flow::FlowSet;
@@ -209,13 +209,8 @@ impl Provider {
         self.journal().await.into_iter().flat_map(|entry| entry.hops).collect()
     }
 
-    /// Whether the demand that is let pass was met with, and not met.
-    pub async fn let_pass(&self) -> bool {
-        let entries = self.journal().await;
-        entries.iter().any(|entry| entry.remarks.contains(&Remark::Unenforced))
-    }
-
-    async fn journal(&self) -> Vec<Entry> {
+    /// The turns of the call.
+    pub async fn journal(&self) -> Vec<Entry> {
         let Some(call) = self.call else { return Vec::new() };
         self.exchange.journal(call).await.unwrap_or_default()
     }

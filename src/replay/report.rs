@@ -18,6 +18,8 @@ pub struct Report {
     pub differences: Vec<Difference>,
     /// The states that were walked through, and how each ended, in all calls of the transcript.
     pub hops: Vec<Hop>,
+    /// For each of them, the levels that were met when the state was left, were nothing to grow old.
+    pub met: Vec<Vec<String>>,
 }
 
 /// What came back in a turn.

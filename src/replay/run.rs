@@ -1,12 +1,17 @@
 //! Runs a transcript: turn by turn, what came back, and how it differs from what was to come.
 
+use std::collections::BTreeMap;
+
+use super::met;
 use super::play::{Played, Player};
 use super::provider::Setup;
 use super::report::{Came, Difference, Report};
 use super::show;
 use super::transcript::{self, Deed, Transcript, Turn};
 use crate::engine::call::Call;
+use crate::engine::turn::Remark;
 use crate::flow::FlowSet;
+use crate::flow::level::{Fact, Proof};
 
 /// Runs a transcript against these flows.
 pub async fn run(transcript: &Transcript, flows: &FlowSet) -> Report {
@@ -29,19 +34,18 @@ pub async fn run(transcript: &Transcript, flows: &FlowSet) -> Report {
         seed: transcript.seed,
         unenforced: transcript.unenforced.clone(),
     };
-    let mut runner = Runner { player: Player::new(setup, transcript.from.clone()) };
+    let player = Player::new(setup, transcript.from.clone());
+    let mut runner = Runner { player, proofs: BTreeMap::new() };
     let mut let_pass = false;
     for (index, turn) in transcript.turns.iter().enumerate() {
         if matches!(turn.act.deed, Deed::Ring(_)) {
-            report.hops.extend(runner.player.provider.hops().await);
-            let_pass |= runner.player.provider.let_pass().await;
+            let_pass |= runner.walk(&mut report).await;
         }
         let (came, differences) = runner.turn(index, turn).await;
         report.turns.push(came);
         report.differences.extend(differences);
     }
-    report.hops.extend(runner.player.provider.hops().await);
-    let_pass |= runner.player.provider.let_pass().await;
+    let_pass |= runner.walk(&mut report).await;
     if let Some(demand) = transcript.unenforced.as_ref().filter(|_| !let_pass) {
         let message = format!("no call comes to `{}` without what it demands", demand.at.state);
         report.differences.push(Difference::of_whole(message));
@@ -57,6 +61,8 @@ pub async fn run(transcript: &Transcript, flows: &FlowSet) -> Report {
 
 struct Runner {
     player: Player,
+    /// How each fact was proved last.
+    proofs: BTreeMap<Fact, Proof>,
 }
 
 impl Runner {
@@ -64,6 +70,9 @@ impl Runner {
         match self.player.play(&turn.act).await {
             Ok(played) => {
                 let mut broken = played.broken.clone();
+                if let Some(call) = &played.call {
+                    self.proofs.extend(call.facts.0.clone());
+                }
                 let call = played.call.clone();
                 let came = self.came(played, &mut broken);
                 let differences = compare(index, turn, &came, call.as_ref());
@@ -77,6 +86,20 @@ impl Runner {
                 (came, vec![Difference::of(index, turn, message)])
             }
         }
+    }
+
+    /// Notes the way of the call; whether the demand that is let pass was met with, and not met.
+    async fn walk(&self, report: &mut Report) -> bool {
+        let provider = &self.player.provider;
+        let entries = provider.journal().await;
+        let flows = provider.exchange().flows();
+        let call = provider.call().await.ok().flatten();
+        if let Some(call) = call {
+            report.met.extend(met::met(&flows, &call, &entries, &self.proofs));
+        }
+        let let_pass = entries.iter().any(|entry| entry.remarks.contains(&Remark::Unenforced));
+        report.hops.extend(entries.into_iter().flat_map(|entry| entry.hops));
+        let_pass
     }
 
     /// What came back, as a transcript tells it; `broken` gets what no transcript may expect.

@@ -13,6 +13,7 @@
 //! What is not followed: the values of variables, the time of day, attestation. A branch on them may
 //! go either way. The band of the call's risk holds for the whole call: each is walked by itself.
 
+mod cells;
 mod conditions;
 mod example;
 mod inputs;
@@ -25,6 +26,7 @@ mod steps;
 mod uses;
 mod walk;
 
+pub use cells::Cell;
 pub use example::Example;
 pub(super) use known::Known;
 pub(super) use script::{Script, deeds, proved};

@@ -67,11 +67,16 @@ impl Play {
     /// The call of a gap; `None`: no values were found with which its branches go this way.
     pub(super) fn of(walks: &Walks<'_>, gap: &Gap<'_>) -> Option<Self> {
         let way = walks.way(gap.arrival);
-        let begins = Timestamp::from_second(BEGINS_S).ok()?;
-        let inputs = inputs::choose(walks, &way, begins, &inputs::fields(walks))?;
-        let mut play = Self { inputs, turns: vec!["ring = true".into()], ..Self::default() };
-        play.look_ahead(walks, &way);
         let waits = waits(walks, &way, gap);
+        Self::along(walks, &way, &waits)
+    }
+
+    /// The call that goes this way, with so many seconds of silence before each step.
+    pub(super) fn along(walks: &Walks<'_>, way: &[&Arrival<'_>], waits: &[u64]) -> Option<Self> {
+        let begins = Timestamp::from_second(BEGINS_S).ok()?;
+        let inputs = inputs::choose(walks, way, begins, &inputs::fields(walks))?;
+        let mut play = Self { inputs, turns: vec!["ring = true".into()], ..Self::default() };
+        play.look_ahead(walks, way);
         for (step, (before, after)) in way.iter().zip(way.iter().skip(1)).enumerate() {
             let wait = waits.get(step).copied().unwrap_or_default();
             if wait > 0 {

@@ -105,7 +105,12 @@ fn ages(known: &Known, oldest_s: u32) -> String {
 
 /// What a caller does on the way to an arrival.
 pub(in crate::check) fn deeds(walks: &Walks<'_>, arrival: usize) -> Vec<String> {
-    walks.way(arrival).iter().filter_map(|arrival| deed(walks, arrival)).collect()
+    deeds_of(walks, &walks.way(arrival))
+}
+
+/// What a caller does on these arrivals, one after the other.
+pub(super) fn deeds_of(walks: &Walks<'_>, way: &[&Arrival<'_>]) -> Vec<String> {
+    way.iter().filter_map(|arrival| deed(walks, arrival)).collect()
 }
 
 /// What is proved, in words.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::LazyLock;
 
+use indexmap::IndexMap;
+
 use super::conditions::Levels;
 use super::known::{Known, NEVER};
 use super::labels::{self, Labels};
@@ -54,7 +56,13 @@ pub(in crate::check) struct Walks<'f> {
     /// The number of the gap of each demand.
     told: HashMap<(usize, String), usize>,
     pub(super) oldest_s: u32,
+    /// Each way out of each state (by its number and its words), at each set of levels, and the first
+    /// to take it; only where they are asked for.
+    pub(super) cells: Cells<'f>,
+    tells_cells: bool,
 }
+
+type Cells<'f> = IndexMap<(usize, String, Vec<LevelName>), Arrival<'f>>;
 
 /// An arrival, as others see it.
 pub(in crate::check) struct Trail<'f> {
@@ -121,10 +129,15 @@ impl<'f> Walks<'f> {
                 || !walk.flow.levels.is_empty()
                 || !walk.flow.states.values().any(returns)
         });
-        begins.map(|walk| Self::from(subject.flows, walk.flow)).collect()
+        begins.map(|walk| Self::from(subject.flows, walk.flow, false)).collect()
     }
 
-    fn from(flows: &'f FlowSet, start: &'f Flow) -> Self {
+    /// The same walk, with every way out of every state kept.
+    pub(in crate::check) fn with_cells(&self) -> Self {
+        Self::from(self.flows, self.start, true)
+    }
+
+    fn from(flows: &'f FlowSet, start: &'f Flow, tells_cells: bool) -> Self {
         let states = |flow: &'f std::sync::Arc<Flow>| {
             flow.states.values().map(move |state| (&**flow, state))
         };
@@ -149,6 +162,8 @@ impl<'f> Walks<'f> {
             wanted: VecDeque::new(),
             told: HashMap::new(),
             oldest_s: u32::try_from(longest.as_secs()).unwrap_or(NEVER - 2).saturating_add(1),
+            cells: IndexMap::new(),
+            tells_cells,
         };
         if let Some(place) = walks.number(start, &start.start) {
             for risk in told_apart(flows) {
@@ -287,8 +302,21 @@ impl<'f> Walks<'f> {
     ) {
         let Some((flow, _)) = self.state(place) else { return };
         if let Some(next) = self.number(flow, &to.state) {
+            if self.tells_cells {
+                let by = By::Edge(place, label.clone(), to);
+                self.tell(Arrival { place: next, stack, known, from: Some(from), by });
+            }
             self.arrive(next, stack, known, Some(from), By::Edge(place, label, to));
         }
+    }
+
+    /// Keeps the first that takes a way with these levels.
+    fn tell(&mut self, arrival: Arrival<'f>) {
+        let By::Edge(place, label, _) = &arrival.by else { return };
+        let met =
+            self.start.levels.iter().filter(|(_, level)| arrival.known.meets_but_for_age(level));
+        let key = (*place, format!("{label:?}"), met.map(|(name, _)| name.clone()).collect());
+        self.cells.entry(key).or_insert(arrival);
     }
 
     fn deny(&mut self, place: usize, stack: Stack, known: Known, from: usize) {

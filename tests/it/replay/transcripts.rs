@@ -23,6 +23,7 @@ fn args(paths: &[PathBuf], flows: PathBuf) -> Args {
         junit: None,
         flows,
         coverage: false,
+        skeletons: None,
         against: None,
         format: Format::Text,
         last: None,
@@ -375,12 +376,59 @@ fn coverage_names_what_no_transcript_reaches() {
     args.coverage = true;
     let (code, out, _) = replay(&args);
     assert_eq!(code, 0, "{out}");
-    let row = out.lines().find(|line| line.trim_start().starts_with("balance ")).unwrap();
-    assert_eq!(
-        row.split_whitespace().collect::<Vec<_>>().join(" "),
-        "balance 2 next: 1 denied: 0 step_up: 1"
-    );
+    let from = out.find("\n  balance ").unwrap();
+    let rows: Vec<_> = out[from..]
+        .lines()
+        .skip(1)
+        .take(3)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(rows, ["balance 2 next 1 basic+strong 1", "denied 0", "step_up 1 no level 1"]);
     for missing in ["spanish is never entered", "welcome: no_match", "more: 1", "code: failed"] {
         assert!(out.contains(&format!("    {missing}\n")), "{missing}\n{out}");
     }
+}
+
+/// What no transcript reaches comes as transcripts, which run and reach it.
+#[test]
+fn what_is_missing_comes_as_transcripts_that_reach_it() {
+    let folder = TempDir::new().unwrap();
+    let calls = folder.path().join("calls");
+    fs::create_dir(&calls).unwrap();
+    let one = "bank.balance.toml";
+    fs::copy(root().join("fixtures/calls").join(one), calls.join(one)).unwrap();
+    let mut args = args(std::slice::from_ref(&calls), root().join("flows"));
+    args.coverage = true;
+    args.skeletons = Some(calls.join("new"));
+    let (code, before, err) = replay(&args);
+    assert_eq!(code, 0, "{before}{err}");
+    let written = texts(&calls.join("new"));
+    assert!(
+        err.contains(&format!(
+            "{} transcripts written to {}\n",
+            written.len(),
+            calls.join("new").display()
+        )),
+        "{err}"
+    );
+    assert!(written.len() > 20, "{err}");
+    for (file, text) in &written {
+        assert!(text.starts_with("# No transcript came to the way out "), "{}", file.display());
+    }
+    args.paths = vec![calls.join(one)];
+    let (code, _, err) = replay(&args);
+    assert_eq!(code, 2, "a file that is there stays: {err}");
+    assert!(err.contains("is there already"), "{err}");
+    assert_eq!(texts(&calls.join("new")), written);
+
+    args.skeletons = None;
+    args.paths = vec![calls];
+    let (code, after, err) = replay(&args);
+    assert_eq!(code, 0, "they pass: {after}{err}");
+    expect_test::expect![[r"
+        76 calls as expected, 0 not; 583 turns
+        bank: 18 of 18 states entered, 49 of 51 ways out taken, 110 of 119 cells of a way out and the levels met
+        verify: 7 of 8 states entered, 8 of 19 ways out taken, 11 of 105 cells of a way out and the levels met"]].assert_eq(
+        &after.lines().filter(|line| !line.starts_with("  ")).collect::<Vec<_>>().join("\n"),
+    );
 }

@@ -1,0 +1,85 @@
+//! Transcripts for what no transcript reaches: each is run before it is written.
+
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::check::Cell;
+use crate::flow::FlowSet;
+use crate::replay::bless::bless;
+use crate::replay::coverage::{at_words, takes};
+use crate::replay::{Report, Transcript, run};
+use crate::writing::create;
+
+/// Writes one for each cell that no other of them comes to already, and says what was done. Nothing is
+/// written if one of the files is there.
+pub(super) async fn write<'c>(
+    flows: &FlowSet,
+    missing: impl Iterator<Item = &'c Cell>,
+    folder: &Path,
+) -> Result<Vec<String>, Failure> {
+    let mut written: Vec<(PathBuf, String, Report)> = Vec::new();
+    let mut unshown = 0_usize;
+    for cell in missing {
+        if written.iter().any(|(_, _, report)| takes(flows, report, cell)) {
+            continue;
+        }
+        match played(flows, cell).await {
+            Some((text, report)) => written.push((folder.join(name(cell)), text, report)),
+            None => unshown += 1,
+        }
+    }
+    if let Some((file, ..)) = written.iter().find(|(file, ..)| file.exists()) {
+        return Err((2, format!("`{}` is there already: choose another folder", file.display())));
+    }
+    let failed = |error: &dyn std::fmt::Display| (3, error.to_string());
+    std::fs::create_dir_all(folder)
+        .map_err(|error| failed(&format!("cannot make {}: {error}", folder.display())))?;
+    for (file, text, _) in &written {
+        create(file, text).map_err(|error| failed(&error))?;
+    }
+    let mut told = vec![format!("{} transcripts written to {}", written.len(), folder.display())];
+    if unshown > 0 {
+        told.push(format!(
+            "for {unshown} other cells no call was found: it may be that none is possible"
+        ));
+    }
+    Ok(told)
+}
+
+/// The transcript of a cell with what came back in it; `None`: it does not come there.
+async fn played(flows: &FlowSet, cell: &Cell) -> Option<(String, Report)> {
+    let draft = format!("{}{}", head(cell), cell.transcript.as_ref()?);
+    let (transcript, _) = Transcript::read("skeleton.toml", &draft);
+    let report = run(&transcript?, flows).await;
+    let stands = report.differences.iter().all(|difference| difference.key.is_some());
+    if !stands || !takes(flows, &report, cell) {
+        return None;
+    }
+    Some((bless(&draft, &report)?, report))
+}
+
+fn head(cell: &Cell) -> String {
+    let mut text = format!("# No transcript came to {}:\n", words(cell));
+    for (number, deed) in cell.script.iter().enumerate() {
+        text.push_str(&format!("#   {}. {deed}\n", number + 1));
+    }
+    text + "# What must come back is what came back: read it before you keep it.\n\n"
+}
+
+fn words(cell: &Cell) -> String {
+    let (flow, state) = &cell.at;
+    let at: Vec<_> = cell.levels.iter().map(ToString::to_string).collect();
+    format!("the way out {} of `{flow}.{state}` at {}", cell.way, at_words(&at))
+}
+
+/// The name of its file: where it begins, the state, the way, the levels.
+fn name(cell: &Cell) -> String {
+    let (flow, state) = &cell.at;
+    let of_flow = if *flow == cell.start { String::new() } else { format!("{flow}-") };
+    let way = cell.way.to_string();
+    let parts =
+        [state.to_string(), way].into_iter().chain(cell.levels.iter().map(ToString::to_string));
+    let name = format!("{of_flow}{}", parts.collect::<Vec<_>>().join("-"));
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    format!("{}.{}.toml", cell.start, name.chars().map(plain).collect::<String>())
+}
