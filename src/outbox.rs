@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -17,7 +17,7 @@ use crate::engine::call::Phase;
 use crate::engine::effect::{Effect, Email, PlaceCall, Sms};
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, LegId, Sid};
-use crate::exchange::{Exchange, ExchangeError, later};
+use crate::exchange::{Exchange, ExchangeError, Posted, Settles, later};
 use crate::store::{Claim, Due, DueWhat, Lease, NewEffect};
 use crate::telemetry::trace;
 
@@ -27,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LEASE: Duration = Duration::from_secs(30);
 /// One delivery, all its requests together.
 const DELIVERY_MAX: Duration = Duration::from_secs(22);
+/// A call of which the store gave an older copy is looked at again after this.
+const STALE_WAIT: Duration = Duration::from_secs(1);
 /// What cannot be read here is looked at again after this.
 const UNREADABLE_WAIT: Duration = Duration::from_mins(5);
 /// Things claimed at once.
@@ -61,6 +63,16 @@ struct Task<'a> {
     lease: Lease,
     attempt: u32,
     body: &'a [u8],
+    /// The number of the turn that posted it.
+    turn: u64,
+    /// When the lease ends, and another may take it up.
+    until: Timestamp,
+}
+
+impl Task<'_> {
+    fn settles(&self) -> Settles {
+        Settles { effect: self.id, turn: self.turn }
+    }
 }
 
 impl Outbox {
@@ -92,13 +104,13 @@ impl Outbox {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             match self.claim().await {
-                Ok(due) => {
+                Ok((due, until)) => {
                     if due.len() == CLAIM_MAX {
                         woken.notify_one();
                     }
                     for due in due {
                         let outbox = self.clone();
-                        tasks.spawn(async move { outbox.deliver(due).await });
+                        tasks.spawn(async move { outbox.deliver(due, until).await });
                     }
                 }
                 Err(error) => tracing::warn!(%error, "the outbox could not look for work"),
@@ -112,32 +124,34 @@ impl Outbox {
     pub async fn drain(&self) -> Result<usize, ExchangeError> {
         let mut count = 0;
         loop {
-            let due = self.claim().await?;
+            let (due, until) = self.claim().await?;
             if due.is_empty() {
                 return Ok(count);
             }
             for due in due {
-                self.deliver(due).await;
+                self.deliver(due, until).await;
                 count += 1;
             }
         }
     }
 
-    async fn claim(&self) -> Result<Vec<Due>, ExchangeError> {
+    /// What is due, and when its lease ends.
+    async fn claim(&self) -> Result<(Vec<Due>, Timestamp), ExchangeError> {
         let now = self.exchange.now();
         let lease = Lease(chance::id(self.exchange.chance()));
         let claim = Claim { now, lease, until: later(now, LEASE), count_max: CLAIM_MAX };
-        Ok(self.exchange.store().claim(claim).await?)
+        Ok((self.exchange.store().claim(claim).await?, claim.until))
     }
 
-    async fn deliver(&self, due: Due) {
+    async fn deliver(&self, due: Due, until: Timestamp) {
         let call = due.call;
         let result = match &due.what {
             DueWhat::Deadline => {
-                self.exchange.tell(call, &[], |_| Some(Event::Deadline)).await.map(drop)
+                self.exchange.tell(call, None, |_| Some(Event::Deadline)).await.map(drop)
             }
             DueWhat::Effect { id, body, attempt } => {
-                let task = Task { call, id: *id, lease: due.lease, attempt: *attempt, body };
+                let (id, lease, attempt) = (*id, due.lease, *attempt);
+                let task = Task { call, id, lease, attempt, body, turn: 0, until };
                 // What takes longer than its lease would be done by two at once.
                 let performed = tokio::time::timeout(DELIVERY_MAX, self.perform(task)).await;
                 performed.unwrap_or_else(|_| {
@@ -153,11 +167,13 @@ impl Outbox {
     }
 
     async fn perform(&self, task: Task<'_>) -> Result<(), ExchangeError> {
-        let Some((effect, traceparent)) = self.exchange.open_effect(task.id, task.body) else {
+        let Some(posted) = self.exchange.open_effect(task.id, task.body) else {
             // Another server may be able to: it has the key, or is newer. It goes with its call.
             tracing::error!(call.id = %task.call, effect.id = %task.id, "an effect cannot be read here and is left to others");
             return self.put_off_for(task, UNREADABLE_WAIT, task.body.to_vec()).await;
         };
+        let Posted { effect, turn, traceparent } = posted;
+        let task = Task { turn, ..task };
         let span = tracing::debug_span!(
             "deliver",
             otel.kind = "client",
@@ -167,7 +183,13 @@ impl Outbox {
             attempt = task.attempt
         );
         trace::follow(&span, traceparent.as_deref());
-        self.carry_out(task, effect).instrument(span).await
+        match self.carry_out(task, effect).instrument(span).await {
+            // Whether it is wanted is not to be seen from here now.
+            Err(ExchangeError::Stale) => {
+                self.put_off_for(task, STALE_WAIT, task.body.to_vec()).await
+            }
+            done => done,
+        }
     }
 
     async fn carry_out(&self, task: Task<'_>, effect: Effect) -> Result<(), ExchangeError> {
@@ -187,7 +209,7 @@ impl Outbox {
                 self.settle(task).await
             }
             Effect::CloseAudit => {
-                self.exchange.close_audit(task.call).await?;
+                self.exchange.close_audit(task.call, task.turn).await?;
                 self.settle(task).await
             }
         }
@@ -205,13 +227,16 @@ impl Outbox {
         if task.attempt > 1 && !undone {
             return self.settle(task).await;
         }
+        if self.is_overtaken(task) {
+            return Ok(());
+        }
         let done = self.carrier.redirect_leg(task.call, leg, &sid).await;
         log(task, "redirect", &done);
         match done {
             Delivery::NotDone { retry_after } if task.attempt < TRIES_MAX => {
                 let wait = retry_after.unwrap_or(Duration::from_secs(1));
                 let again = Effect::RedirectLeg { leg, sid, undone: true };
-                let body = self.exchange.seal_effect(task.id, &again);
+                let body = self.exchange.seal_effect(task.id, &again, task.turn);
                 self.put_off_for(task, wait, body).await
             }
             _ => self.settle(task).await,
@@ -249,13 +274,11 @@ impl Outbox {
     }
 
     /// For how many seconds the code of a message can still be keyed in; `None`: nobody can any more.
-    async fn left_s(
-        &self,
-        task: Task<'_>,
-        until: jiff::Timestamp,
-    ) -> Result<Option<u32>, ExchangeError> {
-        let call = self.exchange.load(task.call).await?.map(|loaded| loaded.call);
-        let Some(call) = call.filter(|call| call.end.is_none()) else { return Ok(None) };
+    async fn left_s(&self, task: Task<'_>, until: Timestamp) -> Result<Option<u32>, ExchangeError> {
+        let call = self.exchange.load_since(task.call, task.turn).await?.call;
+        if call.end.is_some() {
+            return Ok(None);
+        }
         let wanted = call.code.as_ref().is_some_and(|code| code.effect == Some(task.id));
         let now = self.exchange.now();
         let left = until.duration_since(call.seen.map_or(now, |seen| seen.max(now)));
@@ -277,10 +300,7 @@ impl Outbox {
     }
 
     async fn place_call(&self, task: Task<'_>, place: &PlaceCall) -> Result<(), ExchangeError> {
-        let Some(loaded) = self.exchange.load(task.call).await? else {
-            return self.settle(task).await;
-        };
-        let call = &loaded.call;
+        let call = self.exchange.load_since(task.call, task.turn).await?.call;
         let wanted = call.end.is_none()
             && call.ringing.as_ref().is_some_and(|ringing| {
                 ringing.leg == Some(place.leg) && ringing.phase == Phase::Ringing
@@ -301,6 +321,9 @@ impl Outbox {
                 Found::Unknown => return self.put_off(task, &Delivery::Unknown).await,
             }
         }
+        if self.is_overtaken(task) {
+            return Ok(());
+        }
         let reference = Reference { call: task.call, effect: task.id };
         let done = self.carrier.place_call(reference, place).await;
         log(task, "call", &done);
@@ -313,13 +336,14 @@ impl Outbox {
 
     async fn placed(&self, task: Task<'_>, leg: LegId, sid: Sid) -> Result<(), ExchangeError> {
         let event = Event::Placed { effect: task.id, leg, sid: sid.clone() };
-        let told = self.exchange.tell(task.call, &[task.id], |_| Some(event.clone())).await?;
+        let told =
+            self.exchange.tell(task.call, Some(task.settles()), |_| Some(event.clone())).await?;
         if told.is_some() {
             return Ok(());
         }
         // The call is over: nobody is to pick up for nothing.
-        let over = self.exchange.load(task.call).await?.is_none_or(|l| l.call.end.is_some());
-        if over {
+        let call = self.exchange.load_since(task.call, task.turn).await?.call;
+        if call.end.is_some() {
             log(task, "late leg", &self.carrier.end_leg(&sid).await);
         }
         self.settle(task).await
@@ -332,8 +356,19 @@ impl Outbox {
     /// Tells the call, and settles the effect in the same commit; if the call has nothing to change,
     /// settles it alone.
     async fn tell_and_settle(&self, task: Task<'_>, event: Event) -> Result<(), ExchangeError> {
-        let told = self.exchange.tell(task.call, &[task.id], |_| Some(event.clone())).await?;
+        let told =
+            self.exchange.tell(task.call, Some(task.settles()), |_| Some(event.clone())).await?;
         if told.is_none() { self.settle(task).await } else { Ok(()) }
+    }
+
+    /// Whether the worker has stood still for so long that another may be at it: a machine that sleeps
+    /// does not know.
+    fn is_overtaken(&self, task: Task<'_>) -> bool {
+        let overtaken = self.exchange.now() >= task.until;
+        if overtaken {
+            tracing::warn!(call.id = %task.call, effect.id = %task.id, "an effect was left to others, for its lease has ended");
+        }
+        overtaken
     }
 
     async fn settle_unless_undone(

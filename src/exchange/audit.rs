@@ -34,9 +34,10 @@ impl Exchange {
     }
 
     /// Puts the audit of a call that is over down for as long as audits are kept, and appends its end
-    /// to its partition's chain. Done twice it is bound twice, to the same end.
-    pub async fn close_audit(&self, call: CallId) -> Result<(), ExchangeError> {
-        let Some(loaded) = self.load(call).await? else { return Ok(()) };
+    /// to its partition's chain. `last` is the number of the turn that ended it. Done twice it is bound
+    /// twice, to the same end.
+    pub async fn close_audit(&self, call: CallId, last: u64) -> Result<(), ExchangeError> {
+        let loaded = self.load_since(call, last).await?;
         let Some(head) = loaded.call.audit else { return Ok(()) };
         let journal = self.journal(call).await?;
         let entries: Vec<_> = journal.into_iter().flat_map(|entry| entry.audit).collect();

@@ -112,6 +112,9 @@ pub enum ExchangeError {
     /// The race was lost again and again.
     #[error("the call changed under every try")]
     Contended,
+    /// The store gave a copy of the call that is older than what is to be done of it.
+    #[error("the store gave an older copy of the call")]
+    Stale,
     /// Others took longer than a caller can wait.
     #[error("others took longer to answer than a turn may take")]
     Late,
@@ -166,13 +169,26 @@ pub enum Served {
 }
 
 /// An effect as it is sealed.
-#[derive(Serialize, Deserialize)]
-struct Posted<E> {
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Posted<E = Effect> {
+    /// What is to be done.
     #[serde(flatten)]
-    effect: E,
+    pub effect: E,
+    /// The number of the turn that posted it: a copy of the call with fewer turns is older.
+    #[serde(default)]
+    pub turn: u64,
     /// The trace that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    traceparent: Option<String>,
+    pub traceparent: Option<String>,
+}
+
+/// The effect that something was learnt of, and which is settled by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Settles {
+    /// The effect.
+    pub effect: EffectId,
+    /// The number of the turn that posted it.
+    pub turn: u64,
 }
 
 /// What a turn is taken with, beside the event.
@@ -192,6 +208,8 @@ enum Deed {
     Answer(Reply, Served),
     Unknown,
     Nothing,
+    /// The copy is older than what is to be done: it does not tell.
+    Older,
 }
 
 /// What was done.
@@ -312,16 +330,24 @@ impl Exchange {
         })
     }
 
-    /// Tells a call of something that asks for no answer; `settled` are the effects that this settles,
-    /// in the same commit. `Ok(None)`: it meant nothing to the call, and nothing was committed.
+    /// Tells a call of something that asks for no answer; where it was learnt of an effect, that is
+    /// settled in the same commit. `Ok(None)`: it meant nothing to the call, and nothing was committed.
     pub async fn tell(
         &self,
         call: CallId,
-        settled: &[EffectId],
+        settles: Option<Settles>,
         event: impl Fn(&Call) -> Option<Event>,
     ) -> Result<Option<Turn>, ExchangeError> {
-        let deed = |call: Option<&Call>| call.and_then(&event).map_or(Deed::Nothing, Deed::Step);
-        Ok(match self.turn(call, settled, None, deed).await? {
+        let since = settles.map(|settles| settles.turn);
+        let deed = |call: Option<&Call>| {
+            // An effect goes with its call: where there is one, there is the other.
+            if call.map(|call| call.turns) < since {
+                return Deed::Older;
+            }
+            call.and_then(&event).map_or(Deed::Nothing, Deed::Step)
+        };
+        let settled = settles.as_ref().map(|settles| settles.effect);
+        Ok(match self.turn(call, settled.as_slice(), None, deed).await? {
             Done::Turn(turn) => Some(*turn),
             _ => None,
         })
@@ -342,6 +368,12 @@ impl Exchange {
         let read = serde_json::from_slice(&opened.plain);
         let call: Call = read.map_err(|_| ExchangeError::Unreadable("call"))?;
         Ok(Some(Loaded { call, version: stored.version }))
+    }
+
+    /// A call as it stands, and at least as it stood after its turn of this number.
+    pub async fn load_since(&self, call: CallId, turn: u64) -> Result<Loaded, ExchangeError> {
+        let loaded = self.load(call).await?;
+        loaded.filter(|loaded| loaded.call.turns >= turn).ok_or(ExchangeError::Stale)
     }
 
     /// The journal of a call, oldest turn first.
@@ -381,6 +413,7 @@ impl Exchange {
         if let Some(turn) = self.guess(id, terms, &deed).await? {
             return Ok(Done::Turn(turn));
         }
+        let mut older = false;
         for _ in 0..limits::COMMIT_TRIES_MAX {
             let loaded = self.load(id).await?;
             let event = match deed(loaded.as_ref().map(|loaded| &loaded.call)) {
@@ -388,6 +421,10 @@ impl Exchange {
                 Deed::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
                 Deed::Unknown => return Ok(Done::Unknown),
                 Deed::Nothing => return Ok(Done::Nothing),
+                Deed::Older => {
+                    older = true;
+                    continue;
+                }
             };
             match self.take(loaded.as_ref(), &event, terms).await? {
                 Taken::Committed(turn) => return Ok(Done::Turn(turn)),
@@ -395,7 +432,7 @@ impl Exchange {
                 Taken::Lost => tracing::debug!(call.id = %id, "a race for the call was lost"),
             }
         }
-        Err(ExchangeError::Contended)
+        Err(if older { ExchangeError::Stale } else { ExchangeError::Contended })
     }
 
     /// Takes a turn from the copy at hand (or as a new call) without loading anything; `None`: the
@@ -514,7 +551,7 @@ impl Exchange {
         let effect = |(effect, body): &(EffectId, Effect)| NewEffect {
             id: *effect,
             due,
-            body: self.seal_effect(*effect, body),
+            body: self.seal_effect(*effect, body, turn.call.turns),
         };
         Commit {
             call: turn.call.id,
@@ -539,18 +576,17 @@ impl Exchange {
         }
     }
 
-    /// An effect as it lies in the outbox.
-    pub fn seal_effect(&self, id: EffectId, effect: &Effect) -> Vec<u8> {
+    /// An effect as it lies in the outbox, posted by the turn of this number.
+    pub fn seal_effect(&self, id: EffectId, effect: &Effect, turn: u64) -> Vec<u8> {
         let nonce = self.seal_nonce();
-        let posted = Posted { effect, traceparent: trace::parent() };
+        let posted = Posted { effect, turn, traceparent: trace::parent() };
         self.vault.seal(Kind::Effect, &id.to_string(), "", &json(&posted), nonce)
     }
 
-    /// An effect of the outbox, and the trace that caused it; `None`: it cannot be read here.
-    pub fn open_effect(&self, id: EffectId, sealed: &[u8]) -> Option<(Effect, Option<String>)> {
+    /// An effect of the outbox; `None`: it cannot be read here.
+    pub fn open_effect(&self, id: EffectId, sealed: &[u8]) -> Option<Posted> {
         let opened = self.vault.open(Kind::Effect, &id.to_string(), sealed).ok()?;
-        let posted: Posted<Effect> = serde_json::from_slice(&opened.plain).ok()?;
-        Some((posted.effect, posted.traceparent))
+        serde_json::from_slice(&opened.plain).ok()
     }
 
     /// A nonce for the vault, never used twice.

@@ -332,7 +332,7 @@ impl Provider {
         let (leg, sid) = (telephone.leg, telephone.sid.clone());
         let leg = leg.ok_or(Lapse::NoLeg(role_name(role)))?;
         let event = |_: &Call| Some(Event::LegStatus { leg, sid: sid.clone(), status });
-        self.exchange.tell(call, &[], event).await?;
+        self.exchange.tell(call, None, event).await?;
         if status.is_final()
             && let Some(telephone) = self.telephone_mut(role)
         {
@@ -351,7 +351,7 @@ impl Provider {
         let effect = message.reference.effect;
         let event =
             if arrived { Event::Delivered { effect } } else { Event::Undelivered { effect } };
-        self.exchange.tell(call, &[], |_| Some(event.clone())).await?;
+        self.exchange.tell(call, None, |_| Some(event.clone())).await?;
         Ok(())
     }
 

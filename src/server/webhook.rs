@@ -261,7 +261,7 @@ impl<'h> Desk<'h> {
     ) -> HttpResponse {
         self.span.record("call.id", display(call));
         let exchange = self.house.exchange.clone();
-        let work = async move { exchange.tell(call, &[], event).await };
+        let work = async move { exchange.tell(call, None, event).await };
         match self.in_time(work).await {
             Ok(Some(_)) => self.no_content(Outcome::Turn),
             Ok(None) => self.no_content(Outcome::OutOfStep),

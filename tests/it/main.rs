@@ -32,6 +32,8 @@ mod render;
 mod replay;
 mod round_trips;
 mod service_codes;
+#[path = "../sim/mod.rs"]
+mod sim;
 mod store;
 mod support;
 mod threats;

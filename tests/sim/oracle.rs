@@ -1,0 +1,633 @@
+//! Who knows the truth: what was really keyed, sent and rung, and by whom. It looks at every turn,
+//! every answer and every effect, and says what must not be.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use callgate::engine::account::Claim;
+use callgate::engine::call::{Call, Phase, Role};
+use callgate::engine::effect::Effect;
+use callgate::engine::event::Event;
+use callgate::engine::id::{CallId, EffectId, Nonce, Sid, TurnId};
+use callgate::engine::policy::Policy;
+use callgate::engine::question::{Answer, Verdict};
+use callgate::engine::turn::Entry;
+use callgate::flow::level::Fact;
+use callgate::store::{Due, DueWhat};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::world::World;
+
+/// Whose telephone it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Who {
+    Customer(usize),
+    Attacker,
+}
+
+/// A turn that was taken.
+pub(crate) struct Committed {
+    pub(crate) call: Call,
+    pub(crate) entry: Entry,
+    pub(crate) effects: Vec<(EffectId, Effect)>,
+    pub(crate) settled: Vec<EffectId>,
+    pub(crate) expected: Option<TurnId>,
+}
+
+/// What happened in a run, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) turns: u64,
+    pub(crate) answers: u64,
+    pub(crate) apologies: u64,
+    pub(crate) facts: u64,
+    pub(crate) attempts: u64,
+    pub(crate) effects: u64,
+    pub(crate) sent_again: u64,
+    pub(crate) rung_again: u64,
+    pub(crate) fail_overs: u64,
+    pub(crate) writes_lost: u64,
+    pub(crate) crashes: u64,
+}
+
+impl Tally {
+    /// All parts by name.
+    pub(crate) fn parts(&self) -> [(&'static str, u64); 10] {
+        [
+            ("turns", self.turns),
+            ("answers", self.answers),
+            ("apologies", self.apologies),
+            ("facts", self.facts),
+            ("attempts", self.attempts),
+            ("effects", self.effects),
+            ("messages sent again", self.sent_again),
+            ("fail-overs", self.fail_overs),
+            ("writes lost", self.writes_lost),
+            ("crashes", self.crashes),
+        ]
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.turns += other.turns;
+        self.answers += other.answers;
+        self.apologies += other.apologies;
+        self.facts += other.facts;
+        self.attempts += other.attempts;
+        self.effects += other.effects;
+        self.sent_again += other.sent_again;
+        self.rung_again += other.rung_again;
+        self.fail_overs += other.fail_overs;
+        self.writes_lost += other.writes_lost;
+        self.crashes += other.crashes;
+    }
+}
+
+/// What a turn left behind.
+#[derive(Clone, Default)]
+struct Left {
+    facts: Vec<Fact>,
+    state: String,
+}
+
+/// An answer that a nonce bought.
+struct Bought {
+    document: String,
+    /// How often what is true was disturbed until then.
+    disturbed: u64,
+}
+
+#[derive(Default)]
+struct Books {
+    violations: Vec<String>,
+    trace: VecDeque<String>,
+    hasher: DefaultHasher,
+    tally: Tally,
+    owners: HashMap<Sid, Who>,
+    keyed: HashMap<Nonce, Vec<String>>,
+    told: HashMap<CallId, HashSet<String>>,
+    heads: HashMap<CallId, TurnId>,
+    left: HashMap<(CallId, TurnId), Left>,
+    used: HashMap<(CallId, String), Nonce>,
+    /// By account and factor: when, and whether it was right.
+    attempts: BTreeMap<(String, Fact), Vec<(Timestamp, bool)>>,
+    effects: BTreeMap<EffectId, (CallId, Effect, Timestamp)>,
+    settled: HashSet<EffectId>,
+    claims: HashMap<EffectId, u32>,
+    /// Until when whoever claimed an effect last has it.
+    leased: HashMap<EffectId, Timestamp>,
+    bought: HashMap<Nonce, Bought>,
+    disturbed: HashMap<CallId, u64>,
+    storms: u64,
+}
+
+/// The oracle.
+#[derive(Default)]
+pub(crate) struct Oracle(Mutex<Books>);
+
+impl std::fmt::Debug for Oracle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Oracle")
+    }
+}
+
+/// Lines of a run that are shown when it fails.
+const SHOWN: usize = 40;
+
+impl Books {
+    fn violated(&mut self, what: String) {
+        self.note(format!("VIOLATED: {what}"));
+        self.violations.push(what);
+    }
+
+    fn note(&mut self, line: String) {
+        line.hash(&mut self.hasher);
+        if self.trace.len() == SHOWN {
+            self.trace.pop_front();
+        }
+        self.trace.push_back(line);
+    }
+
+    fn disturbances(&self, call: CallId) -> u64 {
+        self.storms + self.disturbed.get(&call).copied().unwrap_or_default()
+    }
+
+    fn owner(&self, call: &Call) -> Who {
+        let sid = call.legs[0].sid.clone().unwrap();
+        self.owners.get(&sid).copied().unwrap_or(Who::Attacker)
+    }
+}
+
+impl Oracle {
+    pub(crate) fn violated(&self, what: String) {
+        self.0.lock().unwrap().violated(what);
+    }
+
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.0.lock().unwrap().violations.clone()
+    }
+
+    /// A line of the run's story.
+    pub(crate) fn note(&self, line: String) {
+        self.0.lock().unwrap().note(line);
+    }
+
+    /// The story's end, and a hash of all of it.
+    pub(crate) fn trace(&self) -> (Vec<String>, u64) {
+        let books = self.0.lock().unwrap();
+        (books.trace.iter().cloned().collect(), books.hasher.finish())
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.0.lock().unwrap().tally.clone()
+    }
+
+    pub(crate) fn crashed(&self) {
+        self.0.lock().unwrap().tally.crashes += 1;
+    }
+
+    /// A telephone is somebody's.
+    pub(crate) fn owned(&self, sid: &Sid, who: Who) {
+        self.0.lock().unwrap().owners.insert(sid.clone(), who);
+    }
+
+    /// Something is about to be sent with a nonce.
+    pub(crate) fn keyed(&self, nonce: Nonce, digits: &str) {
+        self.0.lock().unwrap().keyed.entry(nonce).or_default().push(digits.to_owned());
+    }
+
+    /// A code was spoken to a caller.
+    pub(crate) fn told(&self, call: CallId, code: &str) {
+        self.0.lock().unwrap().told.entry(call).or_default().insert(code.to_owned());
+    }
+
+    /// Somebody saw an older copy of a call.
+    pub(crate) fn disturb(&self, call: CallId) {
+        *self.0.lock().unwrap().disturbed.entry(call).or_default() += 1;
+    }
+
+    pub(crate) fn calls(&self) -> Vec<CallId> {
+        let mut calls: Vec<_> = self.0.lock().unwrap().heads.keys().copied().collect();
+        calls.sort_unstable();
+        calls
+    }
+
+    pub(crate) fn failed_over(&self, lost: usize, heads: Vec<(CallId, Option<TurnId>)>) {
+        let mut books = self.0.lock().unwrap();
+        books.note(format!("a fail-over forgets {lost} writes"));
+        books.storms += 1;
+        books.leased.clear();
+        books.tally.fail_overs += 1;
+        books.tally.writes_lost += lost as u64;
+        for (call, head) in heads {
+            match head {
+                Some(head) => books.heads.insert(call, head),
+                None => books.heads.remove(&call),
+            };
+        }
+    }
+
+    /// Somebody has claimed these until then.
+    pub(crate) fn claimed(&self, due: &[Due], now: Timestamp, until: Timestamp) {
+        let mut books = self.0.lock().unwrap();
+        for due in due {
+            if let DueWhat::Effect { id, .. } = due.what {
+                *books.claims.entry(id).or_default() += 1;
+                let before = books.leased.insert(id, until);
+                if before.is_some_and(|before| now < before) {
+                    books.violated(format!("{}: two have an effect in hand at once", due.call));
+                }
+            }
+        }
+    }
+
+    /// Whoever had claimed an effect has given it back.
+    pub(crate) fn given_back(&self, effect: EffectId) {
+        self.0.lock().unwrap().leased.remove(&effect);
+    }
+
+    /// Looks at a turn.
+    pub(crate) fn committed(&self, world: &World, turn: Committed) {
+        let mut books = self.0.lock().unwrap();
+        let Committed { call, entry, effects, settled, expected } = turn;
+        let (id, at) = (call.id, world.now());
+        books.note(format!(
+            "{at} {id} turn {} {} -> {}.{} proved {:?} end {:?}",
+            call.turns,
+            entry.event.name(),
+            call.at.flow,
+            call.at.state,
+            entry.proved,
+            call.end
+        ));
+        books.tally.turns += 1;
+        if books.heads.get(&id).copied() != expected {
+            books.violated(format!("{id}: a turn was taken over another history"));
+        }
+        books.heads.insert(id, call.turn);
+        let before = expected.and_then(|turn| books.left.get(&(id, turn)));
+        let Left { facts: known, state } = before.cloned().unwrap_or_default();
+        let facts: Vec<Fact> = call.facts.0.keys().copied().collect();
+        for fact in facts.iter().filter(|fact| !known.contains(fact)) {
+            if !entry.proved.contains(fact) {
+                books.violated(format!("{id}: {fact} came from nowhere"));
+            }
+        }
+        let owner = books.owner(&call);
+        if owner == Who::Attacker && !facts.is_empty() {
+            books.violated(format!("{id}: no proof of an attacker's is one: {facts:?}"));
+        }
+        for fact in &entry.proved {
+            books.tally.facts += 1;
+            if let Err(why) = books.is_proved(world, &call, &entry, *fact, owner) {
+                books.violated(format!("{id}: there is no proof of {fact}: {why}"));
+            }
+        }
+        books.count_attempts(&call, &entry, &state, at);
+        for id in &settled {
+            let by = matches!(
+                entry.event,
+                Event::Undelivered { .. } | Event::Placed { .. } | Event::NotPlaced { .. }
+            );
+            if !by {
+                books.violated(format!("{id}: an effect was settled by something else"));
+            }
+            books.settled.insert(*id);
+        }
+        for (effect, what) in effects {
+            books.tally.effects += 1;
+            books.effects.insert(effect, (id, what, at));
+        }
+        let state = call.at.state.to_string();
+        books.left.insert((id, call.turn), Left { facts, state });
+    }
+
+    /// Looks at an effect that was let go of.
+    pub(crate) fn settled(&self, world: &World, call: Option<&Call>, effect: EffectId) {
+        let mut books = self.0.lock().unwrap();
+        books.settled.insert(effect);
+        let Some((id, what, _)) = books.effects.get(&effect) else { return };
+        let over = call.is_none_or(|call| call.end.is_some());
+        let (id, telco) = (*id, &world.telco);
+        let claims = books.claims.get(&effect).copied().unwrap_or_default();
+        let well = match what {
+            Effect::SendSms(sms) => {
+                let wanted = call.and_then(|call| call.code.as_ref()).is_some_and(|code| {
+                    code.effect == Some(effect)
+                        && sms.code_until.is_none_or(|until| world.now() < until)
+                });
+                over || !wanted || telco.knows_message(effect)
+            }
+            Effect::PlaceCall(place) => {
+                let leg = call.and_then(|call| call.leg(place.leg));
+                let known = leg.is_some_and(|leg| leg.sid.is_some());
+                let rings = call.and_then(|call| call.ringing.as_ref()).is_some_and(|ringing| {
+                    ringing.leg == Some(place.leg) && ringing.phase == Phase::Ringing
+                });
+                over || known || !rings
+            }
+            Effect::RedirectLeg { sid, .. } => telco.was_redirected(sid) || claims > 1,
+            Effect::EndLeg { sid, .. } => telco.was_ended(sid),
+            Effect::SendEmail(_) | Effect::ClearAttempts { .. } | Effect::CloseAudit => true,
+        };
+        if !well {
+            let name = what.name();
+            books.violated(format!("{id}: {name} was let go of and never done: it was lost"));
+        }
+    }
+}
+
+impl Books {
+    /// Whether a fact is proved by what was really keyed.
+    fn is_proved(
+        &mut self,
+        world: &World,
+        call: &Call,
+        entry: &Entry,
+        fact: Fact,
+        owner: Who,
+    ) -> Result<(), String> {
+        let Event::Heard { leg, nonce, .. } = &entry.event else {
+            return Err(format!("nothing was keyed: {}", entry.event.name()));
+        };
+        let Claim::Account(account) = &call.claim else { return Err("nobody is claimed".into()) };
+        let customer = world.customers.iter().position(|it| it.id == account.expose());
+        let customer = customer.ok_or("there is no such customer")?;
+        if owner != Who::Customer(customer) {
+            return Err(format!("it is {owner:?} who calls, for customer {customer}"));
+        }
+        let of = &world.customers[customer];
+        let keyed = self.keyed.get(nonce).cloned().unwrap_or_default();
+        match fact {
+            Fact::Pin => {
+                let right = keyed.contains(&of.pin);
+                right.then_some(()).ok_or_else(|| "the PIN was not keyed".into())
+            }
+            Fact::SmsOtp => {
+                let sent = world.telco.messages();
+                let sent = sent.values().find(|message| {
+                    message.call == call.id
+                        && message.to == of.phone
+                        && keyed.contains(&message.code)
+                        && message.taken.elapsed() <= Duration::from_secs(615)
+                });
+                let code = sent.ok_or("no code was sent that was keyed")?.code.clone();
+                self.is_first_use(call.id, code, *nonce)
+            }
+            Fact::Callback => {
+                let told = self.told.get(&call.id).cloned().unwrap_or_default();
+                let code = keyed.iter().find(|keyed| told.contains(*keyed));
+                let code = code.ok_or("no code was told that was keyed")?.clone();
+                let placed = world.telco.placed(call.id, *leg);
+                let to_them = placed.iter().any(|placed| placed.to == of.phone);
+                if call.leg(*leg).is_none_or(|leg| leg.role != Role::Callback) || !to_them {
+                    return Err("it was not keyed at the number on file".into());
+                }
+                self.is_first_use(call.id, code, *nonce)
+            }
+            other => Err(format!("nobody can prove {other} here")),
+        }
+    }
+
+    /// A code is accepted once; a store that forgot it may accept the same entry again.
+    fn is_first_use(&mut self, call: CallId, code: String, nonce: Nonce) -> Result<(), String> {
+        let first = *self.used.entry((call, code)).or_insert(nonce);
+        if first == nonce || self.tally.fail_overs > 0 {
+            return Ok(());
+        }
+        Err("the code was accepted before".into())
+    }
+
+    fn count_attempts(&mut self, call: &Call, entry: &Entry, state: &str, at: Timestamp) {
+        let Claim::Account(account) = &call.claim else { return };
+        let callback = matches!(&entry.event, Event::Heard { leg, .. }
+            if call.leg(*leg).is_some_and(|leg| leg.role == Role::Callback && leg.id != call.speaking));
+        let factor = match state {
+            _ if callback => Fact::Callback,
+            "pin" => Fact::Pin,
+            _ => Fact::SmsOtp,
+        };
+        for answer in &entry.answers {
+            let right = match answer {
+                Answer::Verdict(Verdict::Right | Verdict::RightByOneFactor) => true,
+                Answer::Verdict(Verdict::Wrong) => false,
+                _ => continue,
+            };
+            self.tally.attempts += 1;
+            let of = self.attempts.entry((account.expose().to_owned(), factor)).or_default();
+            of.push((at, right));
+        }
+    }
+}
+
+/// An answer that a telephone got.
+#[derive(Debug)]
+pub(crate) struct Answered<'a> {
+    pub(crate) who: Who,
+    pub(crate) sid: &'a Sid,
+    pub(crate) call: CallId,
+    pub(crate) nonce: Option<Nonce>,
+    /// Whether it is the call's own telephone that asked.
+    pub(crate) own: bool,
+    pub(crate) asked: Instant,
+    pub(crate) disturbed: u64,
+    pub(crate) document: &'a str,
+}
+
+/// Words of the apology.
+const APOLOGY: &str = "something is not working on our side";
+
+impl Oracle {
+    /// How often a call was disturbed until now.
+    pub(crate) fn disturbances(&self, call: CallId) -> u64 {
+        self.0.lock().unwrap().disturbances(call)
+    }
+
+    /// Looks at an answer.
+    pub(crate) async fn answered(&self, world: &World, answer: Answered<'_>) {
+        let Answered { who, sid, call: id, nonce, own, asked, disturbed, document } = answer;
+        let call = world.watcher.load(id).await.unwrap().map(|loaded| loaded.call);
+        let mut books = self.0.lock().unwrap();
+        books.tally.answers += 1;
+        books.note(format!("{} {who:?} hears {}", world.now(), words(document)));
+        if let Err(problems) = callgate::twiml::grammar::validate(document) {
+            books.violated(format!("{id}: an answer is not valid TwiML: {problems:?}"));
+        }
+        let apology = document.contains(APOLOGY);
+        if apology {
+            books.tally.apologies += 1;
+            if world.was_calm(asked) && call.is_some() {
+                books.violated(format!("{id}: an apology, though nothing is wrong"));
+            }
+        }
+        let leg = call.as_ref().and_then(|call| call.leg_of(sid));
+        if own && !document.contains("<Say") && !has_sound(document) {
+            let entitled = call.as_ref().zip(leg).is_some_and(|(call, leg)| {
+                let waits = call.ringing.as_ref().is_none_or(|it| it.phase != Phase::HangUpFirst);
+                call.end.is_none() && leg.is_live() && leg.id == call.speaking && waits
+            });
+            if entitled {
+                books.violated(format!("{id}: a caller hears nothing"));
+            }
+        }
+        if own {
+            books.listen(world, who, id, document);
+        }
+        let silent = document == callgate::twiml::hangup();
+        if let (Some(nonce), Some(leg)) = (nonce, leg)
+            && !apology
+            && !silent
+            && leg.spent == Some(nonce)
+            && disturbed == books.disturbances(id)
+        {
+            match books.bought.get(&nonce) {
+                Some(bought) if bought.disturbed == disturbed && bought.document != document => {
+                    let was = words(&bought.document);
+                    let is = words(document);
+                    books.violated(format!(
+                        "{id}: answered otherwise the second time: {was} / {is}"
+                    ));
+                }
+                Some(bought) if bought.disturbed == disturbed => {}
+                _ => {
+                    let document = document.to_owned();
+                    books.bought.insert(nonce, Bought { document, disturbed });
+                }
+            }
+        }
+    }
+
+    /// Looks at what is left when everything is over.
+    pub(crate) async fn is_over(&self, world: &World) {
+        let calls = callgate::store::Store::calls(world.ground.as_ref(), 1_000).await.unwrap();
+        let mut stands = HashSet::new();
+        for id in calls {
+            let call = world.watcher.load(id).await.unwrap().unwrap().call;
+            if call.end.is_none() {
+                let at = &call.at;
+                self.violated(format!("{id}: has not ended, in {}.{}", at.flow, at.state));
+            }
+            for entry in world.watcher.journal(id).await.unwrap() {
+                stands.extend(entry.effects);
+            }
+        }
+        let mut books = self.0.lock().unwrap();
+        let lost: Vec<_> = books
+            .effects
+            .iter()
+            .filter(|(id, _)| stands.contains(id) && !books.settled.contains(id))
+            .map(|(_, (call, effect, _))| format!("{call}: {} was lost", effect.name()))
+            .collect();
+        for lost in lost {
+            books.violated(lost);
+        }
+        books.bounds(world);
+    }
+}
+
+/// Whether a document has something to hear without words.
+fn has_sound(document: &str) -> bool {
+    ["<Play", "<Dial", "<Enqueue", "<Reject", "<Pause"].iter().any(|verb| document.contains(verb))
+}
+
+/// The words of a document, for the story.
+fn words(document: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for c in document.chars() {
+        match c {
+            '<' => inside = true,
+            '>' => inside = false,
+            _ if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text.replace("https://ivr.example.com/twilio", "").chars().take(160).collect()
+}
+
+impl Books {
+    /// Nobody hears what is not theirs.
+    fn listen(&mut self, world: &World, who: Who, id: CallId, document: &str) {
+        let sensitive = ["dollars", "last payment was", "workflowSid", "Ada"]
+            .iter()
+            .any(|it| document.contains(it));
+        match who {
+            Who::Attacker if sensitive => {
+                self.violated(format!("{id}: an attacker hears what is a customer's"));
+            }
+            Who::Customer(n)
+                if document.contains("dollars")
+                    && !document.contains(&format!("is {}", world.customers[n].balance)) =>
+            {
+                self.violated(format!("{id}: a customer hears another's balance"));
+            }
+            _ => {}
+        }
+    }
+
+    /// What is bounded is within its bounds; a fail-over adds what it has lost.
+    fn bounds(&mut self, world: &World) {
+        let policy = Policy::default();
+        let lost = usize::try_from(self.tally.writes_lost).unwrap();
+        let mut found = Vec::new();
+        for ((account, factor), attempts) in &self.attempts {
+            let wrong: Vec<_> =
+                attempts.iter().filter(|(_, right)| !right).map(|(at, _)| *at).collect();
+            let right = attempts.len() - wrong.len();
+            let limit = usize::try_from(policy.pin.soft_limit).unwrap() * (1 + right) + lost;
+            let span = i64::from(policy.pin.soft_lock_s);
+            if most_within(&wrong, span) > limit {
+                let count = wrong.len();
+                found.push(format!("{account}: {count} attempts at {factor}, over {limit}"));
+            }
+        }
+        let mut sends: BTreeMap<(String, bool), Vec<Timestamp>> = BTreeMap::new();
+        for (_, effect, at) in self.effects.values() {
+            match effect {
+                Effect::SendSms(sms) => {
+                    sends.entry((sms.to.as_e164().to_owned(), false)).or_default().push(*at);
+                }
+                Effect::PlaceCall(place) => {
+                    sends.entry((place.to.as_e164().to_owned(), true)).or_default().push(*at);
+                }
+                _ => {}
+            }
+        }
+        for ((to, rings), mut at) in sends {
+            at.sort_unstable();
+            let (limit, span) = if rings {
+                (policy.callback.per_account_h, 3_600)
+            } else {
+                (policy.otp.sends_per_10min, 600)
+            };
+            if most_within(&at, span) > usize::try_from(limit).unwrap() + lost {
+                found.push(format!("{to}: more messages or rings than {limit} in {span} s"));
+            }
+        }
+        let mut rung: BTreeMap<(CallId, u16), u64> = BTreeMap::new();
+        for placed in world.telco.all_placed() {
+            *rung.entry((placed.call, placed.leg.0)).or_default() += 1;
+        }
+        for ((call, leg), times) in rung.into_iter().filter(|(_, times)| *times > 1) {
+            self.tally.rung_again += times - 1;
+            if times - 1 > self.tally.fail_overs {
+                found.push(format!("{call}: leg {leg} was rung twice or more: {times} times"));
+            }
+        }
+        let messages = world.telco.messages();
+        self.tally.sent_again = messages.values().map(|it| u64::from(it.times - 1)).sum();
+        for it in found {
+            self.violated(it);
+        }
+    }
+}
+
+/// The most moments, in order, within so many seconds.
+fn most_within(at: &[Timestamp], span_s: i64) -> usize {
+    let within = |(n, from): (usize, &Timestamp)| {
+        at[n..].iter().take_while(|to| to.as_second() - from.as_second() < span_s - 5).count()
+    };
+    at.iter().enumerate().map(within).max().unwrap_or_default()
+}
