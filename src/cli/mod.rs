@@ -52,7 +52,7 @@ enum Command {
     /// Print a page about a flow that a security officer can file: what is proved before what.
     Statement(statement::Args),
     /// Run transcripts of calls, and compare what comes back.
-    Replay(replay::Args),
+    Replay(Box<replay::Args>),
     /// Ring a flow in the terminal.
     Simulate(simulate::Args),
     /// Lay flow files out in their one layout, comments kept.

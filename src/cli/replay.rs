@@ -1,16 +1,19 @@
 //! `callgate replay`: runs transcripts of calls, and says what came back otherwise.
 
+mod captures;
+mod colour;
 mod live;
 mod skeletons;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::flow::{self, FlowSet};
 use crate::replay::coverage::{self, Coverage};
-use crate::replay::folder::{FolderError, Outcome, Wish, read_flows, run_all, run_texts};
+use crate::replay::folder::{FolderError, Outcome, Wish, read_flows, run_telling, run_texts};
 use crate::replay::{against, junit};
 use crate::writing::{create, renew};
 
@@ -18,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   callgate replay                                 run every transcript of fixtures/calls
   callgate replay --filter balance                those with `balance` in their path
+  callgate replay --twiml bank.balance.toml       with the documents of what differs
   callgate replay --flows new/ --junit out.xml    against other flows, for a build server
   callgate replay --coverage                      which states and ways out no transcript reaches
   callgate replay --coverage --skeletons new/     and a transcript for each of them
@@ -25,6 +29,8 @@ Examples:
   callgate replay --against new/ --format markdown    the same, for a pull request
   callgate replay --against new/ --last 200       the last calls of the store of ./callgate.toml
   callgate replay --from-journal ID -o call.toml  a live call as a transcript, its secrets replaced
+  callgate replay capture.http --public-url https://ivr.example.com
+                                                  raw requests of the provider, once more
   callgate replay --bless fixtures/calls/bank.balance.toml
                                                   write what came back into the transcript
 
@@ -35,7 +41,7 @@ Exit codes: 0 all came as it was to come; 1 something differs, or a transcript c
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Transcripts, or folders of them.
+    /// Transcripts, or folders of them; or captures of a provider's requests (*.http).
     #[arg(value_name = "PATH", default_value = "fixtures/calls")]
     pub paths: Vec<PathBuf>,
     /// Write what came back into the transcripts.
@@ -44,6 +50,9 @@ pub struct Args {
     /// Run those alone whose path has this text in it.
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
+    /// Show the document too, of each turn that differs.
+    #[arg(long)]
+    pub twiml: bool,
     /// Write the outcomes as JUnit XML into this file.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -72,6 +81,21 @@ pub struct Args {
     /// Where the transcript goes; a file that is there is left as it is.
     #[arg(long, short, value_name = "FILE", requires = "from_journal")]
     pub output: Option<PathBuf>,
+    /// The flow that the calls of a capture ring.
+    #[arg(long, value_name = "FLOW", default_value = crate::demo::FLOW)]
+    pub flow: String,
+    /// The accounts of the calls of a capture, with PINs as they are; without it, the demo's.
+    #[arg(long, value_name = "FILE")]
+    pub accounts: Option<PathBuf>,
+    /// The address that the provider called, under which a capture is signed.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// The variable of the environment that holds what a capture is signed with.
+    #[arg(long, value_name = "NAME", default_value = "TWILIO_AUTH_TOKEN")]
+    pub auth_token_env: String,
+    /// The file that holds it instead.
+    #[arg(long, value_name = "FILE")]
+    pub auth_token_file: Option<PathBuf>,
     /// The configuration that names the store: ./callgate.toml.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -91,12 +115,26 @@ pub enum Format {
 
 /// Runs the command and gives its exit code.
 pub fn run(args: &Args) -> u8 {
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    run_with(args, &mut out, &mut err)
+    // It draws on a terminal alone.
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let mut err = io::stderr();
+    if io::stdout().is_terminal() {
+        let mut out = colour::Coloured::new(anstream::stdout());
+        return run_showing(args, &mut out, &mut err, &bar);
+    }
+    run_showing(args, &mut io::stdout(), &mut err, &bar)
 }
 
-/// The same, printing elsewhere.
+const BAR: &str = "{bar:32} {pos}/{len} calls";
+
+/// The same, printing elsewhere and drawing nothing.
 pub fn run_with(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    run_showing(args, out, err, &ProgressBar::hidden())
+}
+
+fn run_showing(args: &Args, out: &mut dyn Write, err: &mut dyn Write, bar: &ProgressBar) -> u8 {
     if let Some(call) = &args.from_journal {
         return match from_journal(args, call, out) {
             Ok(None) => 0,
@@ -112,18 +150,21 @@ pub fn run_with(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
             Err((code, message)) => say(err, code, &message),
         };
     }
+    if args.paths.iter().any(|path| captures::is_capture(path)) {
+        return captures::run(args, out).unwrap_or_else(|(code, message)| say(err, code, &message));
+    }
     let wish = Wish {
         paths: args.paths.clone(),
         filter: args.filter.clone(),
         flows: args.flows.clone(),
         bless: args.bless,
     };
-    let outcomes = match outcomes(&wish) {
+    let outcomes = match outcomes(&wish, bar) {
         Ok(outcomes) => outcomes,
         Err((code, message)) => return say(err, code, &message),
     };
     if let Some(folder) = &args.against {
-        return match against(args, &wish, folder, &outcomes, out) {
+        return match against(args, &wish, folder, (&outcomes, bar), out) {
             Ok(code) => code,
             Err((code, message)) => say(err, code, &message),
         };
@@ -133,7 +174,7 @@ pub fn run_with(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     {
         return say(err, 3, &error.to_string());
     }
-    match print(&outcomes, args.bless, out) {
+    match print(&outcomes, args, out) {
         Ok(()) if args.coverage => match cover(args, &outcomes, out, err) {
             Ok(()) => u8::from(outcomes.iter().any(|outcome| !outcome.passed())),
             Err((code, message)) => say(err, code, &message),
@@ -149,8 +190,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Runtime::new().map_err(|error| (3, format!("no threads to run on: {error}")))
 }
 
-fn outcomes(wish: &Wish) -> Result<Vec<Outcome>, Failure> {
-    match runtime()?.block_on(run_all(wish)) {
+fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
+    let mut tell = |done: usize, all: usize| {
+        bar.set_length(u64::try_from(all).unwrap_or(u64::MAX));
+        bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+    };
+    let ran = runtime()?.block_on(run_telling(wish, &mut tell));
+    bar.finish_and_clear();
+    match ran {
         Ok(outcomes) if outcomes.is_empty() => {
             Err((2, "there is no transcript to run there".to_owned()))
         }
@@ -170,10 +217,10 @@ fn against(
     args: &Args,
     wish: &Wish,
     folder: &Path,
-    before: &[Outcome],
+    (before, bar): (&[Outcome], &ProgressBar),
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let now = outcomes(&Wish { flows: folder.to_owned(), ..wish.clone() })?;
+    let now = outcomes(&Wish { flows: folder.to_owned(), ..wish.clone() }, bar)?;
     tell(args, folder, before, &now, out)
 }
 
@@ -264,16 +311,19 @@ fn say(err: &mut dyn Write, code: u8, message: &str) -> u8 {
     code
 }
 
-fn print(outcomes: &[Outcome], blesses: bool, out: &mut dyn Write) -> io::Result<()> {
+fn print(outcomes: &[Outcome], args: &Args, out: &mut dyn Write) -> io::Result<()> {
     for outcome in outcomes {
         for line in outcome.lines() {
+            writeln!(out, "{line}")?;
+        }
+        for line in outcome.documents().iter().filter(|_| args.twiml) {
             writeln!(out, "{line}")?;
         }
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
     let passed = outcomes.len() - failed;
     let turns: usize = outcomes.iter().map(|outcome| outcome.report.turns.len()).sum();
-    let done = if blesses { "blessed or as expected" } else { "as expected" };
+    let done = if args.bless { "blessed or as expected" } else { "as expected" };
     writeln!(out, "{passed} calls {done}, {failed} not; {turns} turns")?;
     out.flush()
 }

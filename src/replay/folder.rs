@@ -87,6 +87,20 @@ impl Outcome {
         findings.chain(differences).collect()
     }
 
+    /// The documents of the turns that differ, a line each, below what was asked.
+    pub fn documents(&self) -> Vec<String> {
+        let mut turns: Vec<_> = self.open_differences().filter_map(|it| it.turn).collect();
+        turns.dedup();
+        let file = self.file.display();
+        let document = |turn: &usize| {
+            let came = self.report.turns.get(*turn)?;
+            let lines = came.twiml.lines().map(|line| format!("    {line}"));
+            let head = format!("{file}: what came in turn {}", turn + 1);
+            Some(std::iter::once(head).chain(lines).collect::<Vec<_>>())
+        };
+        turns.iter().filter_map(document).flatten().collect()
+    }
+
     /// The differences that blessing did not mend.
     pub fn open_differences(&self) -> impl Iterator<Item = &Difference> {
         let mended = self.blessed;
@@ -96,6 +110,16 @@ impl Outcome {
 
 /// Runs the transcripts that are wished for, in the order of their names.
 pub async fn run_all(wish: &Wish) -> Result<Vec<Outcome>, FolderError> {
+    run_telling(wish, &mut |_, _| {}).await
+}
+
+/// The same, telling how many are done, and of how many.
+///
+/// What is blessed is written when all have run: whoever interrupts them has the old files.
+pub async fn run_telling(
+    wish: &Wish,
+    tell: &mut (dyn FnMut(usize, usize) + Send),
+) -> Result<Vec<Outcome>, FolderError> {
     let mut files = Vec::new();
     for path in &wish.paths {
         find(path, &mut files)?;
@@ -107,10 +131,19 @@ pub async fn run_all(wish: &Wish) -> Result<Vec<Outcome>, FolderError> {
     }
     let shelf = Arc::new(Shelf::default());
     let runs = files.into_iter().map(|file| {
-        let (shelf, flows, blesses) = (shelf.clone(), wish.flows.clone(), wish.bless);
-        async move { run_file(file, &flows, &shelf, blesses).await }
+        let (shelf, flows) = (shelf.clone(), wish.flows.clone());
+        async move {
+            let text = read_text(&file)?;
+            run_text(file, &text, &flows, &shelf).await
+        }
     });
-    side_by_side(runs).await
+    let mut outcomes = side_by_side(runs, tell).await?;
+    if wish.bless {
+        for outcome in &mut outcomes {
+            write_blessed(outcome)?;
+        }
+    }
+    Ok(outcomes)
 }
 
 /// Runs transcripts that lie in no folder: by name and text, against the flows of a folder.
@@ -123,11 +156,14 @@ pub async fn run_texts(
         let (shelf, flows) = (shelf.clone(), flows.to_owned());
         async move { run_text(name, &text, &flows, &shelf).await }
     });
-    side_by_side(runs).await
+    side_by_side(runs, &mut |_, _| {}).await
 }
 
 /// Runs them all at once, and gives what came of them in their order.
-async fn side_by_side<R>(runs: impl Iterator<Item = R>) -> Result<Vec<Outcome>, FolderError>
+async fn side_by_side<R>(
+    runs: impl Iterator<Item = R>,
+    tell: &mut (dyn FnMut(usize, usize) + Send),
+) -> Result<Vec<Outcome>, FolderError>
 where
     R: Future<Output = Result<Outcome, FolderError>> + Send + 'static,
 {
@@ -135,6 +171,8 @@ where
     for (index, run) in runs.enumerate() {
         running.spawn(async move { (index, run.await) });
     }
+    let all = running.len();
+    tell(0, all);
     let mut outcomes = BTreeMap::new();
     while let Some(done) = running.join_next().await {
         // A run that panicked is a bug, which must not pass as a transcript that did.
@@ -144,6 +182,7 @@ where
             Err(_) => continue,
         };
         outcomes.insert(index, outcome?);
+        tell(outcomes.len(), all);
     }
     Ok(outcomes.into_values().collect())
 }
@@ -168,25 +207,17 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), FolderError> {
     Ok(())
 }
 
-async fn run_file(
-    file: PathBuf,
-    flows: &Path,
-    shelf: &Shelf,
-    blesses: bool,
-) -> Result<Outcome, FolderError> {
-    let text = read_text(&file)?;
-    let mut outcome = run_text(file, &text, flows, shelf).await?;
+/// Writes what came back into the file that was run.
+fn write_blessed(outcome: &mut Outcome) -> Result<(), FolderError> {
     let ran = !any_error(&outcome.findings);
-    if blesses
-        && ran
-        && let Some(blessed) = bless(&text, &outcome.report)
-    {
+    let text = read_text(&outcome.file)?;
+    if ran && let Some(blessed) = bless(&text, &outcome.report) {
         if blessed != text {
             replace(&outcome.file, &blessed)?;
         }
         outcome.blessed = true;
     }
-    Ok(outcome)
+    Ok(())
 }
 
 async fn run_text(

@@ -8,6 +8,7 @@
 
 pub mod against;
 pub mod bless;
+pub mod capture;
 pub mod coverage;
 pub mod folder;
 pub mod journal;

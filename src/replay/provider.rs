@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::telephone::Doing;
 use super::telephone::Telephone;
+use super::transcript::Transcript;
 use super::world::{Contact, Deed, Message, World};
 use crate::chance::SeededChance;
 use crate::clock::{Clock, VirtualClock};
@@ -68,6 +69,25 @@ pub struct Setup {
     pub seed: u64,
     /// The one demand that is let pass unmet.
     pub unenforced: Option<Unenforced>,
+}
+
+impl Setup {
+    /// That of a transcript, with these flows.
+    pub fn of(transcript: &Transcript, flows: FlowSet) -> Self {
+        Self {
+            flows,
+            flow: transcript.flow.clone(),
+            to: transcript.to.clone(),
+            attestation: transcript.attestation,
+            forwarded: transcript.forwarded,
+            signals: transcript.signals.clone(),
+            directory: transcript.directory.clone(),
+            policy: transcript.policy.clone(),
+            clock: transcript.clock,
+            seed: transcript.seed,
+            unenforced: transcript.unenforced.clone(),
+        }
+    }
 }
 
 /// The provider.

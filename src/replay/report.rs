@@ -115,21 +115,19 @@ impl Difference {
 
 /// Lines that both have, that only the first has, and that only the second has, in order.
 fn unified<'a>(wanted: &'a [String], came: &'a [String]) -> Vec<(char, &'a str)> {
+    let text = |lines: &'a [String], range: std::ops::Range<usize>| {
+        lines.get(range).unwrap_or_default().iter().map(String::as_str)
+    };
     let mut marked = Vec::new();
-    let (mut left, mut right) = (wanted, came);
-    while let [first, rest @ ..] = left {
-        match right.iter().position(|line| line == first) {
-            Some(index) => {
-                let (new, same) = right.split_at(index);
-                marked.extend(new.iter().map(|line| ('+', line.as_str())));
-                marked.push((' ', first.as_str()));
-                right = same.get(1..).unwrap_or_default();
-            }
-            None => marked.push(('-', first.as_str())),
+    for op in similar::capture_diff_slices(similar::Algorithm::Myers, wanted, came) {
+        let (tag, old, new) = op.as_tag_tuple();
+        if tag == similar::DiffTag::Equal {
+            marked.extend(text(wanted, old).map(|line| (' ', line)));
+            continue;
         }
-        left = rest;
+        marked.extend(text(wanted, old).map(|line| ('-', line)));
+        marked.extend(text(came, new).map(|line| ('+', line)));
     }
-    marked.extend(right.iter().map(|line| ('+', line.as_str())));
     marked
 }
 

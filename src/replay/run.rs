@@ -21,19 +21,7 @@ pub async fn run(transcript: &Transcript, flows: &FlowSet) -> Report {
         report.differences.push(Difference::of_whole(message));
         return report;
     };
-    let setup = Setup {
-        flows,
-        flow: transcript.flow.clone(),
-        to: transcript.to.clone(),
-        attestation: transcript.attestation,
-        forwarded: transcript.forwarded,
-        signals: transcript.signals.clone(),
-        directory: transcript.directory.clone(),
-        policy: transcript.policy.clone(),
-        clock: transcript.clock,
-        seed: transcript.seed,
-        unenforced: transcript.unenforced.clone(),
-    };
+    let setup = Setup::of(transcript, flows);
     let player = Player::new(setup, transcript.from.clone());
     let mut runner = Runner { player, proofs: BTreeMap::new() };
     let mut let_pass = false;

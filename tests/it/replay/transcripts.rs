@@ -19,6 +19,7 @@ fn args(paths: &[PathBuf], flows: PathBuf) -> Args {
     Args {
         paths: paths.to_vec(),
         bless: false,
+        twiml: false,
         filter: None,
         junit: None,
         flows,
@@ -28,6 +29,11 @@ fn args(paths: &[PathBuf], flows: PathBuf) -> Args {
         format: Format::Text,
         last: None,
         from_journal: None,
+        flow: "bank".to_owned(),
+        accounts: None,
+        public_url: None,
+        auth_token_env: "CALLGATE_TEST_TOKEN".to_owned(),
+        auth_token_file: None,
         output: None,
         config: None,
     }

@@ -1,0 +1,206 @@
+//! A house of its own for a capture: the real server on a port of this machine, a store in memory, and a
+//! carrier that does everything at once.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, web};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::Captured;
+use crate::carrier::signature::{Keys, sign};
+use crate::chance::SeededChance;
+use crate::clock::VirtualClock;
+use crate::config::{Line, Lines};
+use crate::diagnostic::Place;
+use crate::directory::Directory;
+use crate::engine::call::Call;
+use crate::engine::id::CallId;
+use crate::engine::policy::Policy;
+use crate::exchange::{Exchange, ExchangeError, Parts};
+use crate::flow::FlowSet;
+use crate::limits;
+use crate::outbox::Outbox;
+use crate::replay::world::{Message, World};
+use crate::server::{self, Gate};
+use crate::store::envelope::Vault;
+use crate::store::memory::MemoryStore;
+use crate::telemetry::Metrics;
+
+/// Its state lives as long as it does.
+const STATE_KEY: [u8; 32] = [7; 32];
+/// The server answers within its own deadline; this is for one that does not answer at all.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a house is set up with.
+#[derive(Debug)]
+pub struct Plan {
+    /// The flows.
+    pub flows: FlowSet,
+    /// The flow that every line leads to.
+    pub flow: String,
+    /// The customers.
+    pub directory: Arc<Directory>,
+    /// What the provider signs with.
+    pub token: SecretString,
+    /// What the provider knew us by.
+    pub public_url: String,
+    /// When it begins.
+    pub clock: Timestamp,
+}
+
+/// The house.
+#[derive(Debug)]
+pub struct House {
+    exchange: Arc<Exchange>,
+    outbox: Arc<Outbox>,
+    world: Arc<World>,
+    keys: Keys,
+    token: SecretString,
+    public_url: String,
+    address: SocketAddr,
+    server: ServerHandle,
+}
+
+/// Why a house cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum HouseError {
+    /// The request is not to be posted.
+    #[error("{0}")]
+    Request(String),
+    /// The token is empty.
+    #[error("the token is empty: nothing can be checked with it")]
+    NoToken,
+    /// It cannot be set up or reached.
+    #[error("the server cannot be reached: {0}")]
+    Server(#[from] std::io::Error),
+    /// The call cannot be read.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+}
+
+impl House {
+    /// Sets it up within a runtime, and serves until it is closed.
+    pub fn open(plan: Plan) -> Result<Self, HouseError> {
+        let keys = Keys::new(vec![plan.token.clone()]).ok_or(HouseError::NoToken)?;
+        let exchange = Arc::new(Exchange::new(Parts {
+            store: Arc::new(MemoryStore::new()),
+            vault: Vault::new(&STATE_KEY),
+            directory: plan.directory,
+            clock: Arc::new(VirtualClock::at(plan.clock)),
+            chance: Arc::new(SeededChance::new(1)),
+            policy: Policy::default(),
+            flows: plan.flows,
+        }));
+        let metrics = Arc::new(Metrics::default().with(exchange.guards()));
+        let line = Line {
+            flow: plan.flow,
+            flow_place: Place { file: "the command line".into(), span: 0..0 },
+            fallback_number: None,
+            overflow_number: None,
+        };
+        let by_number = [("*".to_owned(), line)].into_iter().collect();
+        let shared = web::Data::new(server::House {
+            exchange: exchange.clone(),
+            metrics: metrics.clone(),
+            lines: Lines { by_number },
+            keys: keys.clone(),
+            public_url: plan.public_url.clone(),
+            account_sid: None,
+            admin_tokens: Vec::new(),
+            gate: Gate::new(metrics.turns_in_progress.clone(), limits::TURNS_IN_PROGRESS),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let app = move || App::new().app_data(shared.clone()).configure(server::webhooks);
+        let server = HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        let world = Arc::new(World::default());
+        Ok(Self {
+            outbox: Outbox::new(exchange.clone(), world.clone(), Some(world.clone())),
+            exchange,
+            world,
+            keys,
+            token: plan.token,
+            public_url: plan.public_url,
+            address,
+            server: handle,
+        })
+    }
+
+    /// Stops serving.
+    pub async fn close(self) {
+        self.server.stop(true).await;
+    }
+
+    /// Whether a request is the provider's.
+    pub fn signed(&self, target: &str, fields: &[(String, String)], signature: &str) -> bool {
+        self.keys.verify(&self.public_url, target, fields, signature)
+    }
+
+    /// The signature of a request that is not quite as it was captured.
+    pub(super) fn sign(&self, target: &str, fields: &[(String, String)]) -> String {
+        let base = self.public_url.trim_end_matches('/');
+        sign(&self.token, &format!("{base}{target}"), fields)
+    }
+
+    /// A call as it stands.
+    pub async fn call(&self, call: Option<CallId>) -> Result<Option<Call>, HouseError> {
+        let Some(call) = call else { return Ok(None) };
+        Ok(self.exchange.load(call).await?.map(|loaded| loaded.call))
+    }
+
+    /// Does what is due in the world.
+    pub(super) async fn settle(&self) -> Result<(), HouseError> {
+        self.outbox.drain().await?;
+        Ok(())
+    }
+
+    /// The messages sent for a call, oldest first.
+    pub(super) fn messages(&self, call: CallId) -> Vec<Message> {
+        self.world.messages(call)
+    }
+
+    /// Posts a request, and gives the status and the body of the answer.
+    pub(super) async fn post(&self, request: &Captured) -> Result<(u16, String), HouseError> {
+        let (address, bytes) = (self.address, bytes_of(request));
+        let answered = tokio::task::spawn_blocking(move || exchange(address, &bytes)).await;
+        Ok(answered.map_err(std::io::Error::other)??)
+    }
+}
+
+/// The request on the wire.
+fn bytes_of(request: &Captured) -> Vec<u8> {
+    let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
+    for (name, value) in &request.headers {
+        let ours = ["connection", "content-length", "expect"];
+        if !ours.contains(&name.to_ascii_lowercase().as_str()) {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    head.push_str(&format!("Content-Length: {}\r\nConnection: close\r\n\r\n", request.body.len()));
+    [head.as_bytes(), &request.body].concat()
+}
+
+fn exchange(address: SocketAddr, request: &[u8]) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(request)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut headers);
+    let other = |what: &str| std::io::Error::other(what.to_owned());
+    match response.parse(&answer).map_err(std::io::Error::other)? {
+        httparse::Status::Complete(head) => {
+            let body = String::from_utf8_lossy(answer.get(head..).unwrap_or_default());
+            Ok((response.code.unwrap_or_default(), body.into_owned()))
+        }
+        httparse::Status::Partial => Err(other("the answer is cut off")),
+    }
+}

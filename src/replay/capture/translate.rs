@@ -1,0 +1,129 @@
+//! What the provider had been told then, in the words of now: each nonce and effect that a captured
+//! request names for the first time stands for the one that the house waits for.
+
+use std::collections::HashMap;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::Captured;
+use super::house::{House, HouseError};
+use crate::engine::call::{Call, Role};
+use crate::engine::id::CallId;
+
+const SIGNATURE: &str = "X-Twilio-Signature";
+
+/// What was told then, and what is told now.
+#[derive(Debug, Default)]
+pub(super) struct Translator {
+    /// Nonces and effects.
+    told: HashMap<String, String>,
+    /// Names of legs that we placed.
+    sids: HashMap<String, String>,
+    /// How many messages' effects were named.
+    messages: usize,
+}
+
+impl Translator {
+    /// The request for the house as it stands, and the call that it is about.
+    pub(super) async fn translate(
+        &mut self,
+        house: &House,
+        request: &Captured,
+        fields: &[(String, String)],
+    ) -> Result<(Captured, Option<CallId>), HouseError> {
+        let path = request.target.split('?').next().unwrap_or_default();
+        let parts: Vec<_> = path.split('/').collect();
+        let sid = field(fields, "CallSid");
+        let ["", "twilio", route, call, last] = parts.as_slice() else {
+            let call = CallId::of(field(fields, "AccountSid"), &crate::engine::id::Sid(sid.into()));
+            return Ok((request.clone(), Some(call)));
+        };
+        let Some(call) = CallId::parse(call) else { return Ok((request.clone(), None)) };
+        let Some(state) = house.call(Some(call)).await? else {
+            let why = "the capture does not have the call's first request, `/twilio/voice`";
+            return Err(HouseError::Request(why.to_owned()));
+        };
+        self.meet(&state, route, sid);
+        if *route != "resume" && !self.told.contains_key(*last) {
+            let now = self.waited_for(house, &state, route, sid);
+            let now = now.ok_or_else(|| HouseError::Request(nothing(route).to_owned()))?;
+            self.told.insert((*last).to_owned(), now);
+        }
+        let mut changed = request.clone();
+        if let Some(now) = self.told.get(*last) {
+            changed.target = request.target.replacen(last, now, 1);
+        }
+        let mut fields = fields.to_vec();
+        for (name, value) in &mut fields {
+            if name == "CallSid"
+                && let Some(now) = self.sids.get(value)
+            {
+                value.clone_from(now);
+            }
+        }
+        changed.body = encoded(&fields);
+        let signature = house.sign(&changed.target, &fields);
+        for (name, value) in &mut changed.headers {
+            if name.eq_ignore_ascii_case(SIGNATURE) {
+                value.clone_from(&signature);
+            }
+        }
+        Ok((changed, Some(call)))
+    }
+
+    /// A leg that we placed had another name then.
+    fn meet(&mut self, call: &Call, route: &str, sid: &str) {
+        let placed = matches!(route, "leg" | "status");
+        let known = call.legs.iter().any(|leg| leg.sid.as_ref().is_some_and(|own| own.0 == sid));
+        if !placed || known || self.sids.contains_key(sid) {
+            return;
+        }
+        let taken = |name: &String| self.sids.values().any(|other| other == name);
+        let rung = call.legs.iter().filter(|leg| leg.role == Role::Callback);
+        let name =
+            rung.filter_map(|leg| Some(leg.sid.as_ref()?.0.clone())).find(|name| !taken(name));
+        if let Some(name) = name {
+            self.sids.insert(sid.to_owned(), name);
+        }
+    }
+
+    /// What the house waits for on this route.
+    fn waited_for(&mut self, house: &House, call: &Call, route: &str, sid: &str) -> Option<String> {
+        let sid = self.sids.get(sid).map_or(sid, String::as_str);
+        let own = call.legs.iter().find(|leg| leg.sid.as_ref().is_some_and(|own| own.0 == sid));
+        match route {
+            "turn" => own.map(|leg| leg.expected.to_string()),
+            "leg" => {
+                let unheard = || call.legs.iter().rfind(|leg| leg.sid.is_none());
+                own.or_else(unheard).map(|leg| leg.expected.to_string())
+            }
+            "status" => own.and_then(|leg| leg.effect).map(|effect| effect.to_string()),
+            _ => {
+                let message = house.messages(call.id).into_iter().nth(self.messages)?;
+                self.messages += 1;
+                Some(message.reference.effect.to_string())
+            }
+        }
+    }
+}
+
+/// Why a request is about nothing.
+fn nothing(route: &str) -> &'static str {
+    match route {
+        "message" => "no message was sent in this call that it could be about",
+        "leg" | "status" => "no call was placed in this call that it could be about",
+        _ => "no leg of the call has this `CallSid`",
+    }
+}
+
+fn field<'f>(fields: &'f [(String, String)], name: &str) -> &'f str {
+    fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+}
+
+fn encoded(fields: &[(String, String)]) -> Vec<u8> {
+    let field = |(name, value): &(String, String)| {
+        let of = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        format!("{}={}", of(name), of(value))
+    };
+    fields.iter().map(field).collect::<Vec<_>>().join("&").into_bytes()
+}
