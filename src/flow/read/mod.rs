@@ -52,8 +52,10 @@ pub fn read(sources: &Sources) -> (FlowSet, Vec<Finding>) {
     }
     let set: FlowSet = flows.into_values().collect();
     let broken = problems.files_with_errors();
+    let passed = resolve::passed(&set);
+    let known = resolve::Known { all_read, broken: &broken, passed: &passed };
     for flow in set.iter() {
-        resolve::resolve(flow, &set, &resolve::Known { all_read, broken: &broken }, &problems);
+        resolve::resolve(flow, &set, &known, &problems);
     }
     let lost: HashMap<_, _> = sources
         .iter()

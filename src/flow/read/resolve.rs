@@ -1,13 +1,13 @@
 //! Names: each that a flow uses must lead somewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Place, Problems, did_you_mean, listed, nearest};
 use crate::flow::condition::Condition;
 use crate::flow::level::Fact;
-use crate::flow::name::{FieldName, LevelName, StateName, VariableName};
+use crate::flow::name::{FieldName, FlowName, LevelName, StateName, VariableName};
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State, Target};
 use crate::flow::states::call::CallFlow;
@@ -21,6 +21,18 @@ pub(super) struct Known<'a> {
     pub all_read: bool,
     /// The files with errors of their own.
     pub broken: &'a BTreeSet<Arc<str>>,
+    /// The variables that some flow passes into another, by the one that gets them.
+    pub passed: &'a HashSet<(&'a FlowName, &'a VariableName)>,
+}
+
+/// The variables that some flow passes into another.
+pub(super) fn passed(set: &FlowSet) -> HashSet<(&FlowName, &VariableName)> {
+    let states = set.iter().flat_map(|flow| flow.states.values());
+    let calls = states.filter_map(|state| match &state.kind {
+        Kind::Call(call) => Some(call),
+        _ => None,
+    });
+    calls.flat_map(|call| call.with.iter().map(|passed| (&call.flow, &passed.to))).collect()
 }
 
 pub(super) fn resolve(flow: &Flow, set: &FlowSet, known: &Known<'_>, problems: &Problems) {
@@ -172,10 +184,7 @@ impl Resolver<'_> {
 
     /// A variable is known if a state of the flow assigns it, or a caller passes it in.
     fn variable(&self, variable: &VariableName, place: &Place, stands: Stands) {
-        let passed = self.set.iter().flat_map(|flow| flow.states.values()).any(|state| {
-            matches!(&state.kind, Kind::Call(call) if call.flow == self.flow.name
-                && call.with.iter().any(|passed| passed.to == *variable))
-        });
+        let passed = self.known.passed.contains(&(&self.flow.name, variable));
         if passed || self.flow.variables.contains_key(variable) || self.caller_lost() {
             return;
         }
