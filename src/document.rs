@@ -27,7 +27,8 @@ pub fn read<T>(
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(file, text, &errors, problems);
     let source = Source { file, problems };
-    read(Reader::new(root.get_ref(), 0..text.len().min(1), "the file".into(), source))
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    read(Reader::new(root.get_ref(), 0..first, "the file".into(), source))
 }
 
 #[derive(Clone, Copy, Debug)]

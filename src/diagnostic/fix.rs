@@ -52,14 +52,20 @@ impl Fix {
 /// not `level3`.
 pub fn slip<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONG: usize = 4;
-    let plain = |name: &str| name.to_lowercase().replace(['-', '_'], "");
+    let plain = |name: &'_ str| {
+        let kept = name.chars().filter(|c| !matches!(c, '-' | '_'));
+        kept.flat_map(char::to_lowercase).collect::<String>()
+    };
     let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
+    let (wanted, count) = (plain(written), written.chars().count());
     let slipped = |name: &&str| {
-        let long = name.chars().count().min(written.chars().count()) >= LONG;
-        plain(name) == plain(written)
-            || (long
-                && digits(name) == digits(written)
-                && strsim::damerau_levenshtein(written, name) == 1)
+        // Most names are far from it, and a file may have very many.
+        let apart = name.chars().count().abs_diff(count);
+        let one = apart <= 1
+            && name.chars().count().min(count) >= LONG
+            && strsim::damerau_levenshtein(written, name) == 1
+            && digits(name) == digits(written);
+        one || (apart < count && plain(name) == wanted)
     };
     let mut near = known.into_iter().filter(slipped);
     let first = near.next()?;

@@ -8,7 +8,9 @@ use super::odds::{asked, many, place, span, takes, who};
 use crate::check::odds::words::{chance, grouped};
 use crate::check::odds::{Chances, Odds, Pins, StateOdds, WayIn};
 use crate::diagnostic::Finding;
+use crate::document::show_duration;
 use crate::flow::level::{Class, Fact};
+use crate::flow::risk::Risk;
 use crate::flow::{Flow, FlowSet};
 
 /// What a statement is made of.
@@ -45,7 +47,7 @@ pub fn render(statement: &Statement<'_>) -> String {
     );
     text.push_str("\n## What is protected\n");
     for state in &odds.states {
-        text.push_str(&protected(odds, state));
+        text.push_str(&protected(statement.flows, odds, state));
     }
     if odds.states.is_empty() {
         text.push_str("\nNothing: no state asks for proof, and none uses a field of an account.\n");
@@ -68,9 +70,12 @@ fn files(flows: &FlowSet) -> String {
     text
 }
 
-fn protected(odds: &Odds, state: &StateOdds) -> String {
+fn protected(flows: &FlowSet, odds: &Odds, state: &StateOdds) -> String {
     let mut text =
         format!("\n### `{}` ({})\n\nIt {}.\n\n", place(odds, state), state.type_name, asked(state));
+    if let Some(fresh) = fresh(flows, odds, state) {
+        let _ = writeln!(text, "{fresh}\n");
+    }
     text.push_str("| proof | kind | a shortest way |\n|---|---|---|\n");
     for way in &state.ways {
         let names: Vec<_> = way.proofs.iter().map(|fact| format!("`{fact}`")).collect();
@@ -97,6 +102,28 @@ fn protected(odds: &Odds, state: &StateOdds) -> String {
         let _ = write!(text, "\nA customer needs {median}; at worst {worst}.\n");
     }
     text
+}
+
+/// What is said of a state whose proof must be fresh: no way through the flow can tell how long a caller
+/// takes.
+fn fresh(flows: &FlowSet, odds: &Odds, state: &StateOdds) -> Option<String> {
+    let start = flows.get(odds.flow.as_str())?;
+    let own = flows.get(state.at.0.as_str())?;
+    let ages = state.asks.iter().filter_map(|(_, name)| {
+        let level = start.levels.get(name.as_str()).or_else(|| own.levels.get(name.as_str()))?;
+        let within = level.demands(Risk::High).filter_map(|(_, within)| within).min()?;
+        Some(format!("`{name}` no older than {}", show_duration(within)))
+    });
+    let mut ages: Vec<_> = ages.collect();
+    ages.dedup();
+    (!ages.is_empty()).then(|| {
+        format!(
+            "The proof must be fresh, of {}. How old it is when a caller gets here only the running call \
+             can tell: the server asks for its age whenever the state is entered, and for the proof \
+             again where it is too old.",
+            crate::diagnostic::listed(&ages)
+        )
+    })
 }
 
 fn expected(opened: f64) -> String {

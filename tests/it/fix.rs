@@ -98,7 +98,7 @@ fn slips_are_mended_in_place_and_the_rest_stays() {
         fixed desk.toml:7: `passcod` is neither a fact nor a class: write `passcode`
         fixed desk.toml:10: there is no level `basik`: write `basic`
         fixed desk.toml:16: state `number` has no key `promt`: write `prompt`
-        fixed desk.toml:17: a `identify` state never ends with `unkown`: write `unknown`
+        fixed desk.toml:17: an `identify` state never ends with `unkown`: write `unknown`
         fixed desk.toml:20: there is no state type `gather-pin`: write `gather_pin`
         fixed desk.toml:31: there is no state `gooodbye`: write `goodbye`
         fixed desk.toml:15: `digits` must be a whole number from 1 to 64, not a text: write 8 without quotes

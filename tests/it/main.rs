@@ -19,6 +19,7 @@ mod editor;
 mod fix;
 mod fleet;
 mod flows;
+mod fuzz;
 mod golden;
 mod graph;
 mod guards;

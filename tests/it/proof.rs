@@ -4,6 +4,6 @@ mod bad_input;
 mod explore;
 mod holes;
 mod mutation;
-mod random;
+pub(crate) mod random;
 mod soundness;
 mod world;

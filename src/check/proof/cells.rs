@@ -37,8 +37,7 @@ impl Walks<'_> {
     fn cell(&self, place: usize, levels: &[LevelName], last: &Arrival<'_>) -> Option<Cell> {
         let By::Edge(_, way, _) = &last.by else { return None };
         let (flow, state) = self.state(place)?;
-        let mut arrivals = last.from.map(|from| self.way(from)).unwrap_or_default();
-        arrivals.push(last);
+        let arrivals = self.way_of(last);
         let transcript = Play::along(self, &arrivals, &[]).map(|play| {
             let mut text = format!("flow = \"{}\"\n", self.start.name);
             play.write(&mut text);

@@ -31,6 +31,20 @@ pub(in crate::check) struct Known {
     attested: u8,
     /// Under which levels variables may be heard.
     pub(super) labels: Labels,
+    /// Whether the variables of who called this flow still have theirs.
+    pub(super) claimed: Claimed,
+}
+
+/// Whether an account was claimed since a sub-flow was entered: with the one before it goes whatever
+/// was made of it, in the calling flows too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Claimed {
+    /// There is no calling flow.
+    NoMatter,
+    /// None was.
+    NotSince,
+    /// One was.
+    Since,
 }
 
 /// All that the network may say of a number.
@@ -47,7 +61,7 @@ const ATTESTATIONS: [Attestation; 6] = [
 type Set = u8;
 
 /// What two must share for one to cover the other, but for labels.
-pub(super) type Unlabelled = (Set, Risk, bool, Option<Fact>, bool, bool, u8);
+pub(super) type Unlabelled = (Set, Risk, bool, Option<Fact>, bool, bool, u8, Claimed);
 
 impl Known {
     /// Nothing is proved, and nobody is claimed.
@@ -61,12 +75,17 @@ impl Known {
         said_s: 0,
         attested: (1 << ATTESTATIONS.len()) - 1,
         labels: 0,
+        claimed: Claimed::NoMatter,
     };
 
     /// Somebody else is claimed: whatever was proved is gone.
     pub(super) fn claims(self, real: bool) -> Self {
         let Self { said_s, attested, risk, .. } = self;
-        Self { risk, real, said_s, attested, ..Self::NOTHING }
+        let claimed = match self.claimed {
+            Claimed::NoMatter => Claimed::NoMatter,
+            Claimed::NotSince | Claimed::Since => Claimed::Since,
+        };
+        Self { risk, real, said_s, attested, claimed, ..Self::NOTHING }
     }
 
     /// Something is said on the way to where the caller is waited for.
@@ -151,8 +170,13 @@ impl Known {
 
     /// The same but for labels.
     pub(super) fn unlabelled(&self) -> Unlabelled {
-        let Self { risk, real, code, apart, strong, attested, .. } = *self;
-        (self.fresh(None), risk, real, code, apart, strong, attested)
+        let Self { risk, real, code, apart, strong, attested, claimed, .. } = *self;
+        (self.fresh(None), risk, real, code, apart, strong, attested, claimed)
+    }
+
+    /// Going on in another flow.
+    pub(super) fn across(self, labels: Labels, claimed: Claimed) -> Self {
+        Self { labels, claimed, ..self }
     }
 
     /// With other labels.

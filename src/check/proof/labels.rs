@@ -122,19 +122,18 @@ impl<'f> Known<'f> {
         conditions.map(label).filter(|label| !label.is_empty()).collect()
     }
 
-    /// The labels inside a sub-flow, and those to come back to.
-    pub(super) fn call(&mut self, labels: Labels, call: &'f CallFlow) -> (Labels, Labels) {
+    /// The labels inside a sub-flow.
+    pub(super) fn call(&mut self, labels: Labels, call: &'f CallFlow) -> Labels {
         if labels == 0 {
-            return (0, 0);
+            return 0;
         }
         let Labelled { asked, variables } = self.get(labels);
         let passed = |passed: &'f Passed| Some((&passed.to, variables.get(&passed.from)?.clone()));
-        let inside = Labelled { asked, variables: call.with.iter().filter_map(passed).collect() };
-        let (inside, own) = (inside, Labelled { asked: Label::new(), variables });
-        (self.number(inside), self.number(own))
+        let variables = call.with.iter().filter_map(passed).collect();
+        self.number(Labelled { asked, variables })
     }
 
-    /// The labels after a sub-flow has come back.
+    /// The labels after a sub-flow has come back; `own` are those with which it was called.
     pub(super) fn come_back(&mut self, inside: Labels, own: Labels, call: &'f CallFlow) -> Labels {
         if inside == 0 && own == 0 {
             return 0;

@@ -10,11 +10,14 @@
 //! Variables carry the levels of what they are made of, and of what was asked about before they were
 //! set ([`labels`]): who hears one must meet them.
 //!
+//! A sub-flow is walked once for each thing that may be known when it is entered ([`entries`]).
+//!
 //! What is not followed: the values of variables, the time of day, attestation. A branch on them may
 //! go either way. The band of the call's risk holds for the whole call: each is walked by itself.
 
 mod cells;
 mod conditions;
+mod entries;
 mod example;
 mod inputs;
 mod known;

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::labels::Labels;
+use super::entries::Entry;
 use crate::limits;
 
-/// Something to come back to, by the number of its state.
+/// Something to come back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Frame {
-    /// A state whose level was missing.
+    /// The state of this number, whose level was missing.
     StepUp(usize),
-    /// A state that called a sub-flow, and the labels of its flow's variables.
-    Call(usize, Labels),
+    /// Whoever called the sub-flow.
+    Caller(Entry),
 }
 
 /// A stack, by its number; 0 is empty.
@@ -48,7 +48,6 @@ impl Stacks {
     }
 
     /// Remembers a state whose level is missing. A step-up that was left without coming back is
-    /// forgotten, and with it what came after, when its state is asked for again.
     pub(super) fn step_up(&mut self, stack: Stack, state: usize) -> Option<Stack> {
         let mut below = stack;
         let mut base = stack;
@@ -62,22 +61,6 @@ impl Stacks {
     }
 }
 
-impl Stacks {
-    /// Without labels: another account is claimed.
-    pub(super) fn forget(&mut self, stack: Stack) -> Stack {
-        let Some((frame, below)) = self.pop(stack) else { return stack };
-        let forgotten = match frame {
-            Frame::Call(state, _) => Frame::Call(state, 0),
-            frame @ Frame::StepUp(_) => frame,
-        };
-        let base = self.forget(below);
-        if base == below && forgotten == frame {
-            return stack;
-        }
-        self.push(base, forgotten).unwrap_or(stack)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,18 +68,14 @@ mod tests {
     #[test]
     fn a_step_up_asked_for_again_forgets_what_came_after() {
         let mut stacks = Stacks::default();
-        let call = stacks.push(0, Frame::Call(9, 0)).unwrap();
+        let call = stacks.push(0, Frame::Caller(9)).unwrap();
         let one = stacks.step_up(call, 1).unwrap();
         let two = stacks.step_up(one, 2).unwrap();
         assert_eq!(stacks.step_up(two, 1), Some(one));
         assert_eq!(stacks.pop(two), Some((Frame::StepUp(2), one)));
-        let inner = stacks.push(two, Frame::Call(8, 3)).unwrap();
+        let inner = stacks.push(two, Frame::Caller(8)).unwrap();
         let again = stacks.step_up(inner, 1).unwrap();
         assert_eq!(stacks.pop(again), Some((Frame::StepUp(1), inner)), "a flow forgets its own");
         assert_eq!(stacks.pop(0), None);
-        let (forgotten, below) = (stacks.forget(again), stacks.forget(inner));
-        assert_eq!(stacks.pop(forgotten), Some((Frame::StepUp(1), below)));
-        assert_eq!(stacks.pop(below), Some((Frame::Call(8, 0), two)));
-        assert_eq!(stacks.forget(two), two, "there is nothing to forget");
     }
 }

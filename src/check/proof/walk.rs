@@ -1,12 +1,14 @@
-//! The walk: breadth first, so that the first way to a gap is a shortest.
+//! The walk: the shortest way first, so that the first to a gap is a shortest.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 
 use super::conditions::Levels;
-use super::known::{Known, NEVER};
+use super::entries::{Entries, Entry, Exit};
+use super::known::{Claimed, Known, NEVER};
 use super::labels::{self, Labels};
 use super::stacks::{Frame, Stack, Stacks};
 use super::steps::{Way, ways};
@@ -50,9 +52,11 @@ pub(in crate::check) struct Walks<'f> {
     numbers: HashMap<(&'f FlowName, &'f StateName), usize>,
     stacks: Stacks,
     labels: labels::Known<'f>,
+    entries: Entries<'f>,
     arrivals: Vec<Arrival<'f>>,
     kept: HashMap<(usize, Stack), Vec<Known>>,
-    wanted: VecDeque<usize>,
+    /// The shortest way first.
+    wanted: BinaryHeap<Reverse<(usize, usize)>>,
     /// The number of the gap of each demand.
     told: HashMap<(usize, String), usize>,
     pub(super) oldest_s: u32,
@@ -104,6 +108,10 @@ pub(super) struct Arrival<'f> {
     /// From where, and how.
     pub(super) from: Option<usize>,
     pub(super) by: By<'f>,
+    /// The arrival at the state whose sub-flow has come back: what was before it is the caller's.
+    caller: Option<usize>,
+    /// The arrivals before it on its way.
+    length: usize,
 }
 
 /// How a state was come to.
@@ -157,9 +165,10 @@ impl<'f> Walks<'f> {
             numbers,
             stacks: Stacks::default(),
             labels: labels::Known::new(start),
+            entries: Entries::default(),
             arrivals: Vec::new(),
             kept: HashMap::new(),
-            wanted: VecDeque::new(),
+            wanted: BinaryHeap::new(),
             told: HashMap::new(),
             oldest_s: u32::try_from(longest.as_secs()).unwrap_or(NEVER - 2).saturating_add(1),
             cells: IndexMap::new(),
@@ -167,10 +176,10 @@ impl<'f> Walks<'f> {
         };
         if let Some(place) = walks.number(start, &start.start) {
             for risk in told_apart(flows) {
-                walks.arrive(place, 0, Known::NOTHING.at(*risk), None, By::Dial);
+                walks.arrive(place, 0, Known::NOTHING.at(*risk), None, By::Dial, None);
             }
         }
-        while let Some(arrival) = walks.wanted.pop_front() {
+        while let Some(Reverse((_, arrival))) = walks.wanted.pop() {
             if walks.arrivals.len() > ARRIVALS_MAX {
                 walks.unfinished = true;
                 break;
@@ -220,9 +229,21 @@ impl<'f> Walks<'f> {
 
     /// The arrivals from the ring to this one.
     pub(super) fn way(&self, to: usize) -> Vec<&Arrival<'f>> {
-        let last = self.arrivals.get(to);
-        let before = |arrival: &&Arrival<'f>| self.arrivals.get(arrival.from?);
-        let mut way: Vec<_> = std::iter::successors(last, before).collect();
+        self.arrivals.get(to).map(|last| self.way_of(last)).unwrap_or_default()
+    }
+
+    /// The arrivals from the ring to this one, and it.
+    pub(super) fn way_of<'w>(&'w self, last: &'w Arrival<'f>) -> Vec<&'w Arrival<'f>> {
+        let mut way = Vec::new();
+        // Where a sub-flow that is gone back through was called from, on this way.
+        let mut callers = Vec::new();
+        let mut wanted = Some(last);
+        while let Some(arrival) = wanted {
+            way.push(arrival);
+            callers.extend(arrival.caller);
+            let called = matches!(arrival.by, By::Call).then(|| callers.pop()).flatten();
+            wanted = called.or(arrival.from).and_then(|before| self.arrivals.get(before));
+        }
         way.reverse();
         way
     }
@@ -267,6 +288,7 @@ impl<'f> Walks<'f> {
         mut known: Known,
         from: Option<usize>,
         by: By<'f>,
+        caller: Option<usize>,
     ) {
         let kept = self.kept.entry((place, stack)).or_default();
         let labels: BTreeSet<Labels> = kept
@@ -287,8 +309,33 @@ impl<'f> Walks<'f> {
         }
         kept.retain(|other| !known.covers(other));
         kept.push(known);
-        self.wanted.push_back(self.arrivals.len());
-        self.arrivals.push(Arrival { place, stack, known, from, by });
+        let length = self.length(from, caller);
+        self.wanted.push(Reverse((length, self.arrivals.len())));
+        self.arrivals.push(Arrival { place, stack, known, from, by, caller, length });
+    }
+
+    /// The arrivals before one that comes from there.
+    fn length(&self, from: Option<usize>, caller: Option<usize>) -> usize {
+        let length = |arrival: usize| self.arrivals.get(arrival).map_or(0, |it| it.length);
+        let Some(from) = from.and_then(|from| self.arrivals.get(from)) else { return 0 };
+        let inside = match (caller, self.entry(from.stack)) {
+            // What lies between the call and the coming back is as long for every caller.
+            (Some(caller), Some(entry)) => {
+                from.length.saturating_sub(self.entries.begins(entry)) + length(caller) + 1
+            }
+            _ => from.length,
+        };
+        inside + 1
+    }
+
+    /// The sub-flow that a stack belongs to.
+    fn entry(&self, mut stack: Stack) -> Option<Entry> {
+        loop {
+            match self.stacks.pop(stack)? {
+                (Frame::Caller(entry), _) => return Some(entry),
+                (Frame::StepUp(_), below) => stack = below,
+            }
+        }
     }
 
     /// Follows an edge of the state of `place` within its flow.
@@ -298,15 +345,29 @@ impl<'f> Walks<'f> {
         stack: Stack,
         known: Known,
         from: usize,
+        edge: (Label, &'f Target),
+    ) {
+        self.lead(place, stack, known, (from, None), edge);
+    }
+
+    /// The same; where a sub-flow has come back, with the arrival that called it.
+    fn lead(
+        &mut self,
+        place: usize,
+        stack: Stack,
+        known: Known,
+        (from, caller): (usize, Option<usize>),
         (label, to): (Label, &'f Target),
     ) {
         let Some((flow, _)) = self.state(place) else { return };
         if let Some(next) = self.number(flow, &to.state) {
+            let by = By::Edge(place, label, to);
             if self.tells_cells {
-                let by = By::Edge(place, label.clone(), to);
-                self.tell(Arrival { place: next, stack, known, from: Some(from), by });
+                let (from, by) = (Some(from), by.clone());
+                let length = self.length(from, caller);
+                self.tell(Arrival { place: next, stack, known, from, by, caller, length });
             }
-            self.arrive(next, stack, known, Some(from), By::Edge(place, label, to));
+            self.arrive(next, stack, known, Some(from), by, caller);
         }
     }
 
@@ -384,11 +445,16 @@ impl<'f> Walks<'f> {
         match &state.kind {
             Kind::Call(call) => {
                 let Some(called) = self.flows.get(call.flow.as_str()) else { return };
-                let start = self.number(called, &called.start);
-                let (inside, own) = self.labels.call(known.labels, call);
-                let stack = self.stacks.push(stack, Frame::Call(place, own));
-                if let (Some(start), Some(stack)) = (start, stack) {
-                    self.arrive(start, stack, known.labelled(inside), Some(from), By::Call);
+                let Some(start) = self.number(called, &called.start) else { return };
+                let inside = self.labels.call(known.labels, call);
+                let inside = known.across(inside, Claimed::NotSince);
+                let (entry, new) =
+                    self.entries.enter(start, inside, (from, self.length(Some(from), None)));
+                if new && let Some(stack) = self.stacks.push(0, Frame::Caller(entry)) {
+                    self.arrive(start, stack, inside, Some(from), By::Call, None);
+                }
+                for exit in self.entries.exits(entry) {
+                    self.resume(from, exit);
                 }
             }
             Kind::Return(back) => {
@@ -407,7 +473,7 @@ impl<'f> Walks<'f> {
                 };
                 let all = ways(state, known, self.oldest_s, &levels);
                 for way in all {
-                    let (stack, known) = self.relabelled(flow, state, stack, &way);
+                    let known = self.relabelled(flow, state, &way);
                     self.follow(place, stack, known, from, (way.label, way.to));
                 }
             }
@@ -415,16 +481,9 @@ impl<'f> Walks<'f> {
     }
 
     /// What becomes of labels when a state is left this way.
-    fn relabelled(
-        &mut self,
-        flow: &'f Flow,
-        state: &'f State,
-        stack: Stack,
-        way: &Way<'f>,
-    ) -> (Stack, Known) {
+    fn relabelled(&mut self, flow: &'f Flow, state: &'f State, way: &Way<'f>) -> Known {
         let known = way.known;
         let labels = match &state.kind {
-            Kind::Identify(_) => return (self.stacks.forget(stack), known),
             Kind::Set(set) => self.labels.set(known.labels, set),
             Kind::Gather(gather) if way.label == Label::Outcome(Outcome::Ok) => {
                 self.labels.gathered(known.labels, &gather.variable)
@@ -442,7 +501,7 @@ impl<'f> Walks<'f> {
             }
             _ => known.labels,
         };
-        (stack, known.labelled(labels))
+        known.labelled(labels)
     }
 
     fn come_back(&mut self, from: usize, stack: Stack, known: Known, outcome: Option<&'f Outcome>) {
@@ -452,25 +511,40 @@ impl<'f> Walks<'f> {
                 let name = state.requires.as_ref().map(|(name, _)| name);
                 let Some(level) = name.and_then(|name| self.level(flow, name)) else { return };
                 for known in known.if_met(level) {
-                    self.arrive(place, stack, known, Some(from), By::Back);
+                    self.arrive(place, stack, known, Some(from), By::Back, None);
                 }
                 if !known.meets(level) {
                     self.deny(place, stack, known, from);
                 }
             }
-            Some((Frame::Call(place, own), stack)) => {
-                let Some((_, state)) = self.state(place) else { return };
-                let Kind::Call(call) = &state.kind else { return };
-                let known = known.labelled(self.labels.come_back(known.labels, own, call));
-                if let Some(outcome) = outcome
-                    && let Some(to) = state.routes.get(outcome)
-                {
-                    let edge = (Label::Outcome(outcome.clone()), to);
-                    self.follow(place, stack, known, from, edge);
+            Some((Frame::Caller(entry), _)) => {
+                let exit = Exit { arrival: from, outcome, known };
+                for caller in self.entries.leave(entry, exit) {
+                    self.resume(caller, exit);
                 }
             }
             None => {}
         }
+    }
+
+    /// A sub-flow comes back to the arrival that called it.
+    fn resume(&mut self, caller: usize, exit: Exit<'f>) {
+        let Some(Arrival { place, stack, known, .. }) = self.arrivals.get(caller).cloned() else {
+            return;
+        };
+        let Some((_, state)) = self.state(place) else { return };
+        let (Kind::Call(call), Some(outcome)) = (&state.kind, exit.outcome) else { return };
+        let Some(to) = state.routes.get(outcome) else { return };
+        let anew = exit.known.claimed == Claimed::Since;
+        let own = if anew { 0 } else { known.labels };
+        let labels = self.labels.come_back(exit.known.labels, own, call);
+        let claimed = match known.claimed {
+            Claimed::NotSince if anew => Claimed::Since,
+            claimed => claimed,
+        };
+        let known = exit.known.across(labels, claimed);
+        let edge = (Label::Outcome(outcome.clone()), to);
+        self.lead(place, stack, known, (exit.arrival, Some(caller)), edge);
     }
 
     fn gap(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::check::check_sources;
 use crate::cli::files::{Files, read_text};
 use crate::cli::{Exit, say};
-use crate::diagnostic::fix::apply;
+use crate::diagnostic::fix::{Fix, Fixed, apply};
 use crate::diagnostic::{Finding, SYNTAX, Sources};
 use crate::writing::replace;
 
@@ -64,10 +64,7 @@ fn round(
         }
         let with: Vec<_> = own.into_iter().filter(|finding| finding.fix.is_some()).collect();
         let fixes: Vec<_> = with.iter().filter_map(|finding| finding.fix.as_ref()).collect();
-        let fixed = apply(text, &fixes);
-        if fixed.done.is_empty() || fixed.text.parse::<toml::Table>().is_err() {
-            continue;
-        }
+        let Some(fixed) = sound(text, &fixes) else { continue };
         for finding in fixed.done.iter().filter_map(|number| with.get(*number)) {
             let line = finding.place().map_or(1, |place| sources.start(place).line);
             let title = finding.fix.as_ref().map_or("", |fix| &*fix.title);
@@ -76,6 +73,20 @@ fn round(
         texts.push((file.clone(), fixed.text));
     }
     texts
+}
+
+/// The text with what can be mended of it; `None`: nothing can.
+fn sound(text: &str, fixes: &[&Fix]) -> Option<Fixed> {
+    let is_sound =
+        |fixed: &Fixed| !fixed.done.is_empty() && fixed.text.parse::<toml::Table>().is_ok();
+    let all = Some(apply(text, fixes)).filter(is_sound);
+    // Two keys that are meant to be one cannot both become it.
+    all.or_else(|| {
+        fixes.iter().enumerate().find_map(|(number, fix)| {
+            let one = Some(apply(text, &[*fix])).filter(is_sound)?;
+            Some(Fixed { done: vec![number], ..one })
+        })
+    })
 }
 
 /// Writes a file, unless somebody has changed it meanwhile.

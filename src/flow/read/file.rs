@@ -320,7 +320,7 @@ fn read_routes(
             _ => of.outcomes.contains(&outcome) || of.name == "call",
         };
         if !known {
-            meant.extend(report_unknown_outcome(entry, of, requires));
+            meant.extend(report_unknown_outcome(entry, &entries, of, requires));
         }
         routes.extend(read_target(entry).map(|target| (outcome, target)));
     }
@@ -360,6 +360,7 @@ fn report_unrouted(table: &Reader<'_>, on: Option<&Reader<'_>>, missing: &[&Outc
 /// Reports an outcome that the type does not have, and says which was probably meant.
 fn report_unknown_outcome(
     entry: &Item<'_>,
+    routed: &[Item<'_>],
     of: &'static StateType,
     requires: bool,
 ) -> Option<&'static str> {
@@ -378,9 +379,12 @@ fn report_unknown_outcome(
         (_, _, Some(meant)) => format!("did you mean `{meant}`?"),
         _ => format!("its outcomes are: {}", known.join(", ")),
     };
-    let message = format!("a `{}` state never ends with `{}`", of.name, entry.key);
+    let article = if of.name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    let message = format!("{article} `{}` state never ends with `{}`", of.name, entry.key);
     let finding = Finding::error("unknown-outcome", message, entry.key_place()).help(help);
-    entry.report(finding.respelt(entry.key, known, Spelling::Key));
+    // What is routed already is not meant a second time.
+    let free = known.iter().copied().filter(|name| !routed.iter().any(|other| other.key == *name));
+    entry.report(finding.respelt(entry.key, free, Spelling::Key));
     meant
 }
 

@@ -253,8 +253,9 @@ impl Resolver<'_> {
             };
             let place = self.route_place(outcome, target);
             let finding = Finding::error("unknown-outcome", message, place).help(help);
-            let known = outcomes.iter().map(Outcome::as_str);
-            self.problems.add(finding.respelt(outcome.as_str(), known, Spelling::Key));
+            let free = outcomes.iter().filter(|outcome| !state.routes.contains_key(*outcome));
+            let free = free.map(Outcome::as_str);
+            self.problems.add(finding.respelt(outcome.as_str(), free, Spelling::Key));
         }
     }
 

@@ -199,7 +199,9 @@ pub(in crate::flow) fn read_localized<'a, T>(
     for entry in table.entries() {
         let locale = Locale::parse(entry.key);
         if locale.is_none() {
-            entry.report(no_language(entry.key, entry.key_place(), Spelling::Key));
+            let finding = no_language(entry.key, entry.key_place(), Spelling::Key);
+            let there = table.has(&entry.key.replace('_', "-"));
+            entry.report(if there { finding.fix(None) } else { finding });
         }
         if let Some((locale, value)) = locale.zip(read(&entry)) {
             values.insert(locale, value);

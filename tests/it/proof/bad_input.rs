@@ -1,25 +1,29 @@
 //! Files that nobody should write: each gets a finding or a plain refusal, and none brings the checker
-//! down or keeps it busy. The fuzzer is seeded, so that what it finds is found again.
+//! down or keeps it busy.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use callgate::check::check_sources;
+use callgate::check::{arrivals, check_sources};
 use callgate::diagnostic::Sources;
-use callgate::render::{github, human, json};
 
-use super::random::Dice;
-
-/// Files that the fuzzer makes.
-const FUZZED: usize = 4_000;
+/// Memory that a check may ask for.
+const MEMORY_KIB: usize = 1 << 20;
+/// A second is enough; this is unoptimised, and beside other tests.
+const TIME_MAX: Duration = Duration::from_secs(10);
 
 fn check(bytes: &[u8]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("flow.toml");
     fs::write(&file, bytes).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
-    let output = command.arg("check").arg(&file).output().unwrap();
+    // With more memory than that it would be killed.
+    let limited = format!("ulimit -v {MEMORY_KIB} && exec \"$0\" check \"$1\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &limited, env!("CARGO_BIN_EXE_callgate")]).arg(&file);
+    let began = Instant::now();
+    let output = command.output().unwrap();
+    assert!(began.elapsed() < TIME_MAX, "{:?}", began.elapsed());
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     (output.status.code(), said)
 }
@@ -97,107 +101,66 @@ fn what_branches_without_end_is_checked_all_the_same() {
     assert!(told("unproved") || told("loop-without-input"), "{findings:?}");
 }
 
+/// Flows that call each other twice, one inside the other: what they cost adds up and does not multiply.
+#[test]
+fn sub_flows_inside_sub_flows_are_walked_once_each() {
+    const DEEP: usize = 14;
+    let mut sources = Sources::default();
+    for n in 0..DEEP {
+        let called = |to: &str| {
+            format!(
+                "type = \"call\"\nflow = \"f{}\"\non = {{ ok = \"{to}\", failed = \"bye\" }}\n",
+                n + 1
+            )
+        };
+        let (one, two) = if n + 1 < DEEP {
+            (called("two"), called("ok"))
+        } else {
+            let say = |to: &str| format!("type = \"say\"\nprompt = \"So.\"\nnext = \"{to}\"\n");
+            (say("two"), say("ok"))
+        };
+        let end = if n == 0 { "hangup\"" } else { "return\"\noutcome = \"ok\"" };
+        let bye = if n == 0 { "hangup\"" } else { "return\"\noutcome = \"failed\"" };
+        sources.add(
+            &format!("{n}.toml"),
+            format!(
+                "name = \"f{n}\"\nstart = \"ask\"\n[states.ask]\ntype = \"menu\"\nprompt = \"Press 1.\"\n\
+                 keys = {{ 1 = \"one\" }}\non = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+                 [states.one]\n{one}[states.two]\n{two}[states.ok]\ntype = \"{end}\n\
+                 [states.bye]\ntype = \"{bye}\n"
+            ),
+        );
+    }
+    let began = std::time::Instant::now();
+    let (flows, findings) = check_sources(&sources);
+    assert!(findings.is_empty(), "{findings:?}");
+    assert!(
+        arrivals(&flows, "f0").len() < 20 * DEEP,
+        "each state a few times, and not 2 to the 14th"
+    );
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+}
+
+/// A flow that calls itself is followed until nothing new is known, and what is wrong in it is found.
+#[test]
+fn a_flow_that_calls_itself_is_walked_to_the_end() {
+    let flow = "name = \"f\"\nstart = \"who\"\n[levels]\nl = { any = [\"pin\"], within = \"2m\" }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+        on = { found = \"pin\", unknown = \"pin\" }\n[states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\n\
+        digits = 6\non = { ok = \"more\", failed = \"bye\", locked = \"bye\" }\n[states.more]\ntype = \"menu\"\n\
+        prompt = \"Press 1 or 2.\"\nkeys = { 1 = \"again\", 2 = \"secret\" }\n\
+        on = { no_input = \"bye\", no_match = \"bye\" }\n[states.again]\ntype = \"call\"\nflow = \"f\"\n\
+        on = { done = \"secret\" }\n[states.secret]\ntype = \"say\"\nprompt = \"s\"\nrequires = \"l\"\n\
+        next = \"back\"\n[states.back]\ntype = \"return\"\noutcome = \"done\"\n\
+        [states.bye]\ntype = \"hangup\"\n";
+    let (_, findings) = check_sources(&one(flow));
+    let told = |code: &str| findings.iter().any(|finding| finding.code == code);
+    assert!(told("recursive-call") && told("unproved"), "{findings:?}");
+    assert!(!findings.iter().any(|finding| finding.message.contains("too many ways")));
+}
+
 fn one(text: &str) -> Sources {
     let mut sources = Sources::default();
     sources.add("flow.toml", text);
     sources
-}
-
-fn corpus() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders: Vec<PathBuf> =
-        ["flows", "fixtures/flows", "fixtures/calls/flows"].map(|f| root.join(f)).into();
-    let mut texts = Vec::new();
-    while let Some(folder) = folders.pop() {
-        let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-        paths.sort();
-        for path in paths {
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "toml") {
-                texts.push(fs::read_to_string(path).unwrap());
-            }
-        }
-    }
-    // One is large on purpose.
-    texts.retain(|text| text.len() < 20_000);
-    texts
-}
-
-/// Where words, numbers, quotes and signs of a text begin.
-fn tokens(text: &str) -> Vec<usize> {
-    let mut before = ' ';
-    let mut starts = Vec::new();
-    for (at, c) in text.char_indices() {
-        if !(c.is_alphanumeric() && before.is_alphanumeric()) {
-            starts.push(at);
-        }
-        before = c;
-    }
-    starts.push(text.len());
-    starts
-}
-
-fn mutated(dice: &mut Dice, corpus: &[String]) -> String {
-    let mut text = dice.one(corpus).clone();
-    for _ in 0..=dice.below(4) {
-        let starts = tokens(&text);
-        let from = dice.below(starts.len());
-        let to = (from + dice.below(12)).min(starts.len() - 1);
-        let (from, to) = (starts[from], starts[to]);
-        text = match dice.below(6) {
-            0 => text[..from].to_owned() + &text[to..],
-            1 => text[..to].to_owned() + &text[from..],
-            2 => {
-                let other = dice.one(corpus);
-                let starts = tokens(other);
-                let at = dice.below(starts.len());
-                let end = (at + dice.below(12)).min(starts.len() - 1);
-                text[..from].to_owned() + &other[starts[at]..starts[end]] + &text[to..]
-            }
-            3 => {
-                // A byte, where that still makes a text.
-                let mut bytes = text.clone().into_bytes();
-                if !bytes.is_empty() {
-                    let at = dice.below(bytes.len());
-                    bytes[at] = u8::try_from(dice.below(256)).unwrap();
-                }
-                String::from_utf8(bytes).unwrap_or(text)
-            }
-            4 => {
-                let number = *dice.one(&["0", "-1", "1e308", "99999999999999999999", "0x", "\"\""]);
-                text[..from].to_owned() + number + &text[to..]
-            }
-            _ => {
-                // The value of one key under another.
-                let mut lines: Vec<_> = text.lines().collect();
-                if !lines.is_empty() {
-                    let (a, b) = (dice.below(lines.len()), dice.below(lines.len()));
-                    lines.swap(a, b);
-                }
-                lines.join("\n")
-            }
-        };
-    }
-    text
-}
-
-#[test]
-fn whatever_is_made_of_a_flow_is_read_and_checked_to_the_end() {
-    let corpus = corpus();
-    let mut dice = Dice(7);
-    let (mut well, mut bad) = (0, 0);
-    for _ in 0..FUZZED {
-        let text = mutated(&mut dice, &corpus);
-        let sources = one(&text);
-        let (_, findings) = check_sources(&sources);
-        for label in findings.iter().flat_map(|finding| &finding.labels) {
-            assert!(text.get(label.place.span.clone()).is_some(), "{label:?} of\n{text}");
-        }
-        human::render(&findings, &sources, false);
-        github::render(&findings, &sources);
-        serde_json::from_str::<serde_json::Value>(&json::render(&findings, &sources)).unwrap();
-        *if findings.is_empty() { &mut well } else { &mut bad } += 1;
-    }
-    assert!(well > 10 && bad > 50, "{well} well, {bad} not");
 }
