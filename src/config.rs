@@ -7,6 +7,7 @@ mod read;
 mod redis;
 mod smtp;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub lines: Lines,
     /// Where accounts come from.
     pub directory: Directory,
+    /// Whom `lookup` states ask, by the names they use.
+    pub backends: BTreeMap<String, crate::outbound::Settings>,
     /// Where mail is handed in; `None`: nothing is sent by e-mail.
     pub smtp: Option<crate::carrier::smtp::Settings>,
     /// Attempts, codes, lockouts, sends.

@@ -106,6 +106,12 @@ pub const DIRECTORY_TIMEOUT: Duration = Duration::from_millis(1_500);
 pub const ASKED_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 /// The most: it leaves room in [`ASKED_PER_TURN`] for another question.
 pub const ASKED_TIMEOUT_MAX: Duration = Duration::from_millis(2_500);
+/// How long a back end that `lookup` asks may take, unless the configuration says otherwise.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// A back end's answer: a few values, and what else it may say.
+pub const LOOKUP_BYTES_MAX: usize = 64 * 1024;
+/// The path that a `lookup` asks for.
+pub const LOOKUP_PATH_BYTES_MAX: usize = 200;
 /// One account, with every field that flows may disclose.
 pub const ACCOUNT_BYTES_MAX: usize = 64 * 1024;
 /// How long turns in progress may take to finish when the server is told to stop.

@@ -103,6 +103,8 @@ pub enum Peer {
     Mail,
     /// The directory.
     Directory,
+    /// A back end that a `lookup` asks.
+    Backend,
     /// A look-up.
     Lookup,
 }
@@ -212,7 +214,7 @@ impl Default for Metrics {
         registry.register("webhooks", "Webhooks answered", webhooks.clone());
         registry.register(
             "asked_of_others",
-            "What was asked of the mail server, the directory and look-ups",
+            "What was asked of the mail server, the directory, back ends and look-ups",
             outside.0.clone(),
         );
         registry.register(

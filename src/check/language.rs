@@ -331,6 +331,16 @@ every language: telephones recognise it as one run of digits.",
         after: r#"prompt = [{ play = "https://example.com/welcome.mp3" }]"#,
     },
     Entry {
+        code: "bad-path",
+        title: "a path that a back end is not asked for",
+        what: "What a `lookup` asks for is a fixed path below the address that the configuration gives the back end:
+names of letters, digits, `-`, `_` and `.`, parted by `/`.",
+        fix: "Write the path alone; what changes from call to call belongs into `send`.",
+        before: r#"path = "invoices?month=3""#,
+        after: r#"path = "invoices"
+send = { month = "{{ month }}" }"#,
+    },
+    Entry {
         code: "bad-condition",
         title: "a condition that cannot be decided",
         what: "A condition asks about exactly one thing, and holds a variable or a field against exactly one

@@ -116,6 +116,7 @@ fn onwards<'f>(state: &'f State, course: Course, ends: &Ends<'_>) -> Vec<&'f Tar
     };
     match &state.kind {
         Kind::Say(_) | Kind::Set(_) => routes(&[Outcome::Next]),
+        Kind::Lookup(_) => routes(&[Outcome::Ok, Outcome::Failed]),
         Kind::Branch(branch) => {
             let cases = branch.cases.iter().map(|case| &case.next);
             cases.chain(routes(&[Outcome::Otherwise])).collect()
@@ -194,6 +195,7 @@ fn may_withhold(state: &State, gathered: &BTreeSet<&VariableName>) -> bool {
             .any(|value| matches!(&value.to, Assigned::Text(text) if text.uses.iter().any(field)))
     };
     state.prompts().into_iter().flat_map(Prompt::uses).any(told)
+        || state.sent().flat_map(|text| &text.uses).any(told)
         || matches!(&state.kind, Kind::Set(values) if set(values))
 }
 

@@ -4,6 +4,7 @@ mod demo;
 mod needs;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use crate::directory::http::HttpDirectory;
 use crate::exchange::{Exchange, Parts};
 use crate::flow::FlowSet;
 use crate::outbound::Peer;
+use crate::outbound::backends::{Backends, HttpBackends};
 use crate::outbox::Outbox;
 use crate::replay::recorder::Recorder;
 use crate::server::{self, Gate, House, Listeners, ServerError};
@@ -153,6 +155,7 @@ struct Plan {
     turns_max: u64,
     carrier: Arc<dyn Carrier>,
     mail: Option<Arc<dyn Mail>>,
+    backends: Arc<dyn Backends>,
     metrics: Metrics,
     listeners: Listeners,
     watched: watch::Watched,
@@ -183,7 +186,10 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     }
     let flows = read_flows(&config.flows)?;
     check_lines(&config, &flows)?;
-    let offer = needs::Offer { mail: config.smtp.is_some() };
+    let offer = needs::Offer {
+        mail: config.smtp.is_some(),
+        backends: config.backends.keys().cloned().collect(),
+    };
     if let Some(lack) = offer.lacks(&flows) {
         return Err(Failure::Lacks(lack));
     }
@@ -222,6 +228,12 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         }
         None => None,
     };
+    let mut peers = BTreeMap::new();
+    for (name, settings) in &config.backends {
+        let peer = Peer::new(settings);
+        peers.insert(name.clone(), peer.map_err(|error| Failure::Carrier(error.to_string()))?);
+    }
+    let backends = HttpBackends::new(peers, metrics.outside.clone());
     let lines = config.lines.by_number.values().map(|line| line.flow.clone()).collect();
     let keys = config.twilio.auth_tokens.iter().map(|token| token.expose_secret().into()).collect();
     let keys = Keys::new(keys);
@@ -241,6 +253,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         turns_max: config.turns_max,
         carrier: Arc::new(carrier),
         mail,
+        backends: Arc::new(backends),
         metrics,
         listeners,
         watched: watch::Watched { flows: Some(config.flows), accounts, lines, offer },
@@ -263,6 +276,7 @@ async fn start(
         policy: plan.policy,
         flows: plan.flows,
     });
+    let exchange = exchange.asking(plan.backends);
     let exchange = Arc::new(exchange.vouching_as(&plan.public_url, plan.voucher_key));
     let metrics = Arc::new(plan.metrics.with(exchange.guards()));
     let house = Arc::new(House {

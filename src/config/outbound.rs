@@ -1,13 +1,26 @@
 //! Addresses that are asked over HTTP: `url`, `token_env` or `token_file`, `timeout`, `allow`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use super::read::read_secret;
 use crate::diagnostic::Finding;
-use crate::document::Reader;
+use crate::document::{Item, Reader};
 use crate::limits;
 use crate::outbound::{AddressError, Peer, Settings, networks};
+
+/// Reads `[backends]`: a table for each, by the name that flows use.
+pub(super) fn read_backends(item: &Item<'_>, folder: &Path) -> BTreeMap<String, Settings> {
+    let mut backends = BTreeMap::new();
+    for entry in item.table("`backends`").iter().flat_map(Reader::entries) {
+        let Some(table) = entry.table(format!("the back end `{}`", entry.key)) else { continue };
+        let settings = read(&table, folder, false, limits::LOOKUP_TIMEOUT);
+        table.finish();
+        backends.extend(settings.map(|settings| (entry.key.to_owned(), settings)));
+    }
+    backends
+}
 
 /// Reads what is needed to ask somebody. A token may be left out where `token_needed` is false.
 pub(super) fn read(

@@ -52,6 +52,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let lines = root.required("lines").and_then(|item| read_lines(&item));
     let directory = root.required("directory").and_then(|item| read_directory(&item, folder));
     let policy = root.item("policy").map_or_else(|| Some(Policy::default()), |p| read_policy(&p));
+    let backends = root.item("backends").map(|item| super::outbound::read_backends(&item, folder));
     let admin_tokens = root.item("admin").map_or_else(Vec::new, |item| read_admin(&item, folder));
     let voucher_key = root.item("vouchers").map_or(Some(1), |item| read_vouchers(&item));
     let smtp = root.item("smtp").and_then(|item| super::smtp::read(&item, folder));
@@ -79,6 +80,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         twilio: Twilio { sender, ..twilio? },
         lines: lines?,
         directory: directory?,
+        backends: backends.unwrap_or_default(),
         smtp,
         policy: policy?,
         admin_tokens,

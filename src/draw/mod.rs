@@ -222,7 +222,7 @@ fn group_of(kind: &Kind) -> Group {
         | Kind::GatherOtp(_)
         | Kind::GatherServiceCode(_)
         | Kind::Callback(_) => Group::Proves,
-        Kind::Branch(_) | Kind::Set(_) | Kind::Call(_) => Group::Decides,
+        Kind::Lookup(_) | Kind::Branch(_) | Kind::Set(_) | Kind::Call(_) => Group::Decides,
         Kind::Transfer(_) | Kind::Voicemail(_) => Group::HandsOver,
         Kind::Return(_) | Kind::Hangup(_) | Kind::Reject(_) => Group::Ends,
     }

@@ -109,6 +109,7 @@ pub(super) fn is_noted(kind: &Kind, outcome: &Outcome) -> bool {
             | Kind::Menu(_)
             | Kind::Gather(_)
             | Kind::Voicemail(_)
+            | Kind::Lookup(_)
             | Kind::Branch(_)
             | Kind::Set(_)
             | Kind::Call(_)

@@ -365,7 +365,9 @@ impl<'a> Machine<'a> {
 
     /// Whether everything that a state says may be said now.
     fn may_speak(&self, state: &State) -> bool {
-        let heard = state.prompts().into_iter().flat_map(Prompt::uses).all(|used| match used {
+        let sent = state.sent().flat_map(|template| &template.uses);
+        let told = state.prompts().into_iter().flat_map(Prompt::uses).chain(sent);
+        let heard = told.into_iter().all(|used| match used {
             Use::Field(field) => self.may_use(field),
             Use::Variable(variable) => self.may_hear(variable),
             Use::Code => true,

@@ -3,16 +3,21 @@
 //! A question that changes the world (an attempt, a message's budget) carries a key made of call, leg
 //! and nonce: asked again, after a crash or by a duplicate, it is counted once.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::account::{Account, Whom};
 use super::voucher::Voucher;
 use crate::flow::level::Fact;
+use crate::flow::name::VariableName;
+use crate::flow::states::lookup::Type;
+use crate::flow::value::Value;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
 /// Something asked of the shell.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Question {
     /// Which account has this number, exactly?
     FindByPhone(PhoneNumber),
@@ -47,8 +52,47 @@ pub enum Question {
         /// What was claimed, whether it exists or not.
         account: Secret,
     },
+    /// Ask a back end.
+    LookUp(LookUp),
     /// Sign what is proved, for whoever the caller is handed over to.
     Vouch(Box<Voucher>),
+}
+
+/// Something asked of a back end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LookUp {
+    /// Asked once under this.
+    pub key: String,
+    /// Whom, by the configuration's name.
+    pub backend: String,
+    /// What for.
+    pub path: String,
+    /// The account claimed, whether it exists or not; `None`: there is none, or it is not told.
+    pub account: Option<Secret>,
+    /// What is proved.
+    pub proved: Vec<Fact>,
+    /// What the flow says besides.
+    pub values: BTreeMap<String, Value>,
+    /// What must come back.
+    pub wants: Vec<(VariableName, Type)>,
+}
+
+impl LookUp {
+    /// What a back end is sent.
+    pub fn body(&self) -> serde_json::Value {
+        let proved: Vec<_> = self.proved.iter().map(|fact| fact.as_str()).collect();
+        let account = self.account.as_ref().map(Secret::expose);
+        serde_json::json!({ "account": account, "proved": proved, "values": self.values })
+    }
+
+    /// What is wanted of an answer; `None`: something is not there, or of another type.
+    pub fn read(&self, answer: &serde_json::Value) -> Option<BTreeMap<VariableName, Value>> {
+        let answer = answer.as_object()?;
+        let take = |(name, of): &(VariableName, Type)| {
+            Some((name.clone(), of.read(answer.get(name.as_str())?)?))
+        };
+        self.wants.iter().map(take).collect()
+    }
 }
 
 /// An entry to be verified.
@@ -97,6 +141,8 @@ pub enum Answer {
         /// Its hash.
         hash: String,
     },
+    /// What a back end answered; `None`: nothing of use.
+    LookedUp(Option<BTreeMap<VariableName, Value>>),
     /// Of a budget, or of a caller's reach.
     Spent(bool),
     /// What vouches, signed; in a journal nothing, for whoever holds it could show it.

@@ -97,6 +97,9 @@ impl Exchange {
             Question::Reach { caller, account } => {
                 Ok(Answer::Spent(self.reach(caller, account, now).await?))
             }
+            Question::LookUp(look_up) => {
+                Ok(Answer::LookedUp(self.look_up(look_up, now, until).await?))
+            }
             Question::Vouch(voucher) => Ok(Answer::Voucher(self.vouch(voucher))),
         }
     }

@@ -8,6 +8,7 @@ mod answer;
 mod audit;
 pub mod edition;
 pub mod guard;
+mod look_up;
 mod recent;
 mod record;
 pub mod service_code;
@@ -35,6 +36,7 @@ use crate::engine::turn::{Entry, Moment, Step, Turn};
 use crate::engine::{Setting, Unenforced, step};
 use crate::flow::FlowSet;
 use crate::limits;
+use crate::outbound::backends::Backends;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Commit, Committed, NewEffect, Store, StoreError, Version};
 use crate::telemetry::trace;
@@ -64,6 +66,8 @@ pub struct Exchange {
     outbox: Arc<Notify>,
     /// The one demand that is let pass unmet, in a replay.
     unenforced: Option<Unenforced>,
+    /// Whom look-ups ask.
+    backends: Option<Arc<dyn Backends>>,
     /// Told of calls that end.
     ends: OnceLock<UnboundedSender<CallId>>,
 }
@@ -258,6 +262,7 @@ impl Exchange {
             signer,
             outbox: Arc::default(),
             unenforced: None,
+            backends: None,
             ends: OnceLock::new(),
         }
     }
@@ -265,6 +270,13 @@ impl Exchange {
     /// Lets one demand pass unmet: what a replay shows a hole with.
     pub(crate) fn letting_pass(mut self, demand: Option<Unenforced>) -> Self {
         self.unenforced = demand;
+        self
+    }
+
+    /// Asks these back ends what look-ups want to know; without any, none of them is answered.
+    #[must_use]
+    pub fn asking(mut self, backends: Arc<dyn Backends>) -> Self {
+        self.backends = Some(backends);
         self
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::budget::Pins;
 use super::level::Fact;
 use super::outcome::Outcome;
+use super::states::lookup::Type;
 use super::states::{COMMON, Key, Shape, StateType, TYPES};
 
 /// The schema (draft 2020-12) of a flow file, for editors.
@@ -133,6 +134,15 @@ fn value(key: &Key, of: &StateType) -> Value {
         Shape::Routes if key.name == "on" => routes(of),
         Shape::Routes => json!({"type": "object", "additionalProperties": {"type": "string"}}),
         Shape::Values => json!({"type": "object"}),
+        Shape::Gives => json!({"type": "object", "additionalProperties": {
+            "type": "object",
+            "required": ["type", "label"],
+            "additionalProperties": false,
+            "properties": {
+                "type": {"enum": Type::ALL.map(|(name, _)| name)},
+                "label": {"type": "string", "description": "The level that may hear it, or \"anyone\"."},
+            },
+        }}),
         Shape::Cases => json!({"type": "array", "minItems": 1, "items": {
             "type": "object",
             "required": ["when", "next"],

@@ -8,6 +8,8 @@ use super::name::{LevelName, StateName, VariableName};
 use super::outcome::Outcome;
 use super::prompt::Prompt;
 use super::states;
+use super::states::set::Assigned;
+use super::template::Template;
 use crate::diagnostic::Place;
 
 /// One step of a flow.
@@ -69,6 +71,8 @@ pub enum Kind {
     Transfer(states::transfer::Transfer),
     /// Records a message.
     Voicemail(states::voicemail::Voicemail),
+    /// Asks a back end.
+    Lookup(states::lookup::Lookup),
     /// Goes one way or another.
     Branch(states::branch::Branch),
     /// Assigns variables.
@@ -152,10 +156,25 @@ impl State {
             }
             Kind::Voicemail(voicemail) => vec![&voicemail.prompt],
             Kind::Hangup(hangup) => hangup.prompt.iter().collect(),
-            Kind::Branch(_) | Kind::Set(_) | Kind::Call(_) | Kind::Return(_) | Kind::Reject(_) => {
-                Vec::new()
-            }
+            Kind::Lookup(_)
+            | Kind::Branch(_)
+            | Kind::Set(_)
+            | Kind::Call(_)
+            | Kind::Return(_)
+            | Kind::Reject(_) => Vec::new(),
         }
+    }
+
+    /// What the state hands to somebody else than the caller: the texts that a back end gets.
+    pub fn sent(&self) -> impl Iterator<Item = &Template> {
+        let send = match &self.kind {
+            Kind::Lookup(lookup) => lookup.send.as_slice(),
+            _ => &[],
+        };
+        send.iter().filter_map(|(_, sent)| match sent {
+            Assigned::Text(template) => Some(template),
+            Assigned::Value(_) => None,
+        })
     }
 
     /// The variables that the state assigns.
@@ -163,6 +182,7 @@ impl State {
         match &self.kind {
             Kind::Gather(gather) => vec![(&gather.variable, &gather.variable_place)],
             Kind::Set(set) => set.values.iter().map(|value| (&value.name, &value.place)).collect(),
+            Kind::Lookup(lookup) => lookup.give.iter().map(|it| (&it.name, &it.place)).collect(),
             Kind::Call(call) => call.give.iter().map(|give| (&give.to, &give.place)).collect(),
             _ => Vec::new(),
         }
@@ -187,6 +207,7 @@ impl Kind {
             Self::Callback(_) => states::callback::TYPE.name,
             Self::Transfer(_) => states::transfer::TYPE.name,
             Self::Voicemail(_) => states::voicemail::TYPE.name,
+            Self::Lookup(_) => states::lookup::TYPE.name,
             Self::Branch(_) => states::branch::TYPE.name,
             Self::Set(_) => states::set::TYPE.name,
             Self::Call(_) => states::call::TYPE.name,

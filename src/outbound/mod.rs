@@ -4,6 +4,7 @@
 //! resolved; redirects are not followed; no proxy of the environment's comes in between; the answer has
 //! a size and a deadline. No address, token or body appears in any error or `Debug` of this module.
 
+pub mod backends;
 pub mod networks;
 
 use std::error::Error as _;

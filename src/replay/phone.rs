@@ -32,6 +32,7 @@ const HELP: &str = "\
   :back [TURNS]    goes back, one turn or as many as you say, and rings on from there
   :save FILE       writes the call so far as a transcript, which `callgate replay` runs
   :sms :mail       the last text message or mail that was sent; :messages shows all
+  :backend JSON    what the next back end that is asked answers, or failed
   :undelivered     the last text message does not arrive
   :facts           what is proved, and which levels that meets
   :state :twiml    where the call stands; the last answer as the provider gets it
@@ -93,6 +94,8 @@ pub struct Phone<'o, W> {
     /// The leg whose keys are typed; `None`: the one that the flow speaks to.
     on: Option<Role>,
     steps: Vec<Step>,
+    /// What back ends answer in what comes next.
+    backend: Vec<Option<serde_json::Value>>,
     /// What was heard last.
     heard: Vec<Answered>,
     /// The accounts that were claimed.
@@ -131,6 +134,7 @@ impl<'o, W: Write> Phone<'o, W> {
             out,
             on: None,
             steps: Vec::new(),
+            backend: Vec::new(),
             heard: Vec::new(),
             claimed: BTreeSet::new(),
         }
@@ -230,6 +234,21 @@ impl<'o, W: Write> Phone<'o, W> {
             ":whisper" => {
                 let specialist = choose(&SPECIALISTS, rest)?;
                 self.play(Deed::Whisper(specialist).into()).await
+            }
+            ":backend" => {
+                let answer = match rest {
+                    "failed" => None,
+                    json => match serde_json::from_str::<serde_json::Value>(json) {
+                        Ok(answer) if answer.is_object() => Some(answer),
+                        _ => {
+                            return word(
+                                "say what comes back: `:backend {\"sum\": 12.5}`, `:backend failed`",
+                            );
+                        }
+                    },
+                };
+                self.backend.push(answer);
+                Ok(())
             }
             ":undelivered" => self.play(Deed::MessageStatus(false).into()).await,
             ":hangup" => {
@@ -399,7 +418,8 @@ impl<'o, W: Write> Phone<'o, W> {
     }
 
     /// Lets it happen, prints what is heard, and hangs up what is to be hung up.
-    async fn play(&mut self, act: Act) -> Result<(), Trouble> {
+    async fn play(&mut self, mut act: Act) -> Result<(), Trouble> {
+        act.backend.append(&mut self.backend);
         let mut acts = VecDeque::from([act]);
         while let Some(act) = acts.pop_front() {
             let played = self.player.play(&act).await?;

@@ -29,6 +29,8 @@ pub struct Act {
     pub on: Option<Role>,
     /// What the carrier refuses when this asks for it.
     pub refused: Option<Refusal>,
+    /// What back ends answer meanwhile, in the order in which they are asked; `None`: nothing.
+    pub backend: Vec<Option<serde_json::Value>>,
 }
 
 /// What came of an act.
@@ -48,7 +50,7 @@ pub struct Played {
 
 impl From<Deed> for Act {
     fn from(deed: Deed) -> Self {
-        Self { deed, on: None, refused: None }
+        Self { deed, on: None, refused: None, backend: Vec::new() }
     }
 }
 
@@ -86,6 +88,7 @@ impl Player {
     /// Lets it happen, and all that comes of it.
     pub async fn play(&mut self, act: &Act) -> Result<Played, Lapse> {
         self.provider.world().refuse(act.refused);
+        self.provider.world().answer(&act.backend);
         let before = self.provider.call().await?;
         let mut played = Played::default();
         let mut deeds = Vec::new();
@@ -102,6 +105,9 @@ impl Player {
             played.deeds.extend(new);
         }
         played.call = self.provider.call().await?;
+        if self.provider.world().answers_left() > 0 {
+            played.broken.push("fewer back ends were asked than answer".to_owned());
+        }
         if matches!(act.deed, Deed::Retry | Deed::Stale) {
             if before != played.call {
                 played.broken.push("the call was changed".to_owned());

@@ -177,8 +177,8 @@ impl Provider {
             policy,
             flows,
         });
-        let exchange = Arc::new(exchange.letting_pass(unenforced));
         let world = Arc::new(World::default());
+        let exchange = Arc::new(exchange.letting_pass(unenforced).asking(world.clone()));
         Self {
             outbox: Outbox::new(exchange.clone(), world.clone(), Some(world.clone())),
             exchange,
@@ -426,6 +426,7 @@ impl Provider {
             match deed {
                 Deed::SendSms { .. }
                 | Deed::SendEmail { .. }
+                | Deed::LookUp { .. }
                 | Deed::PlaceCall { refused: true, .. } => {}
                 Deed::PlaceCall { .. } => {
                     let placed = self.world.last_placed(call);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value as Json;
 
 use super::play::Act;
 use super::transcript::{
@@ -142,6 +143,7 @@ fn read_turn(table: Reader<'_>) -> Option<Turn> {
     };
     let on = table.item("on").and_then(|on| on.choice(&ROLES));
     let refused = table.item("refused").and_then(|refused| refused.choice(&REFUSALS));
+    let backend = table.item("backend").map(|item| read_answers(&item)).unwrap_or_default();
     let expected = read_expected(&table);
     let place = table.place();
     table.finish_among(DEEDS.into_iter().chain(KEYS));
@@ -150,14 +152,33 @@ fn read_turn(table: Reader<'_>) -> Option<Turn> {
         Some(text) => format!("{} = \"{text}\"", item.key),
         None => format!("{} = {}", item.key, item.as_boolean().unwrap_or(true)),
     };
-    Some(Turn { place, act: Act { deed, on, refused }, words, expected })
+    Some(Turn { place, act: Act { deed, on, refused, backend }, words, expected })
 }
 
 /// The keys of a turn beside what happens in it.
-const KEYS: [&str; 11] = [
-    "from", "on", "refused", "state", "says", "twiml", "effects", "facts", "locale", "end",
-    "answered",
+const KEYS: [&str; 12] = [
+    "from", "on", "refused", "backend", "state", "says", "twiml", "effects", "facts", "locale",
+    "end", "answered",
 ];
+
+/// What back ends answer: a table of values or `"failed"`, or a list of them.
+fn read_answers(item: &Item<'_>) -> Vec<Option<Json>> {
+    if item.is_list() {
+        return item.list().iter().flatten().flat_map(read_answers).collect();
+    }
+    if item.as_text().is_some() {
+        return item.choice(&[("failed", ())]).map(|()| None).into_iter().collect();
+    }
+    let Some(table) = item.table("what a back end answers") else { return Vec::new() };
+    let value = |entry: &Item<'_>| {
+        if let Some(flag) = entry.as_boolean() {
+            return Some(Json::from(flag));
+        }
+        entry.as_number().map(Json::from).or_else(|| entry.text().map(Json::from))
+    };
+    let entries = table.entries();
+    vec![Some(entries.iter().filter_map(|it| Some((it.key.to_owned(), value(it)?))).collect())]
+}
 
 fn read_deed(item: &Item<'_>, table: &Reader<'_>) -> Option<Deed> {
     Some(match item.key {

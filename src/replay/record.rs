@@ -9,23 +9,25 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use serde_json::Value as Json;
 use toml_edit::Value as Toml;
 
 use super::journal::Ran;
 use super::substitute::{self, Substitutes, accounts_of};
 use super::transcript::{DIALS, FATES, Fate, QUEUES, ROLES, word_of};
-use super::written::{of, quoted};
+use super::written::{self, of, quoted};
 use crate::engine::account::{Account, Claim, Line};
 use crate::engine::call::{Call, Role};
 use crate::engine::effect::Effect;
 use crate::engine::event::{AnsweredBy, Event, Heard, LegStatus};
 use crate::engine::id::{EffectId, LegId};
 use crate::engine::policy::Policy;
-use crate::engine::question::Verdict;
+use crate::engine::question::{Answer, Verdict};
 use crate::engine::risk::SIGNALS;
 use crate::engine::spoken;
 use crate::flow::FlowSet;
 use crate::flow::condition::Attestation;
+use crate::flow::name::VariableName;
 use crate::flow::state::Kind;
 use crate::flow::states::gather::What;
 use crate::flow::value::Value;
@@ -57,6 +59,13 @@ struct Written {
     deed: String,
     on: Option<Role>,
     refused: Option<&'static str>,
+    backend: Vec<Option<Json>>,
+}
+
+impl Written {
+    fn new(deed: String, on: Option<Role>) -> Self {
+        Self { deed, on, refused: None, backend: Vec::new() }
+    }
 }
 
 /// An account, and the secrets that stand for its own.
@@ -95,11 +104,32 @@ impl Recording<'_> {
             Event::Undelivered { .. } => self.push("message_status = \"undelivered\""),
             Event::Placed { .. } | Event::Delivered { .. } | Event::Deadline => {}
         }
+        self.looked_up(ran);
         let last = self.turns.len().saturating_sub(1);
         for (effect, body) in &ran.turn.effects {
             if matches!(body, Effect::PlaceCall(_)) {
                 self.caused.insert(*effect, last);
             }
+        }
+    }
+
+    /// What back ends answered in a turn, with other values of the same kind.
+    fn looked_up(&mut self, ran: &Ran<'_>) {
+        let answers = ran.entry.answers.iter().filter_map(|answer| match answer {
+            Answer::LookedUp(found) => Some(found),
+            _ => None,
+        });
+        let Some(turn) = self.turns.last_mut() else { return };
+        for found in answers {
+            let other = |(name, value): (&VariableName, &Value)| {
+                let value = match self.substitutes.variable(name.as_str(), value) {
+                    Value::Flag(flag) => Json::from(flag),
+                    Value::Number(number) => Json::from(number),
+                    Value::Text(text) => Json::from(text),
+                };
+                (name.to_string(), value)
+            };
+            turn.backend.push(found.as_ref().map(|found| found.iter().map(other).collect()));
         }
     }
 
@@ -116,11 +146,11 @@ impl Recording<'_> {
     }
 
     fn push(&mut self, deed: &str) {
-        self.turns.push(Written { deed: deed.to_owned(), on: None, refused: None });
+        self.turns.push(Written::new(deed.to_owned(), None));
     }
 
     fn push_on(&mut self, deed: String, on: Option<Role>) {
-        self.turns.push(Written { deed, on, refused: None });
+        self.turns.push(Written::new(deed, on));
     }
 
     fn refuse(&mut self, effect: EffectId, what: &'static str) {
@@ -360,7 +390,7 @@ impl Recording<'_> {
         for customer in std::mem::take(&mut self.accounts).into_values() {
             self.write_account(&customer, &mut text);
         }
-        for Written { deed, on, refused } in &self.turns {
+        for Written { deed, on, refused, backend } in &self.turns {
             let _ = writeln!(text, "\n[[turn]]\n{deed}");
             if let Some(role) = on {
                 let _ = writeln!(text, "on = \"{}\"", word_of(&ROLES, role));
@@ -368,6 +398,7 @@ impl Recording<'_> {
             if let Some(what) = refused {
                 let _ = writeln!(text, "refused = \"{what}\"");
             }
+            text.push_str(&written::answers(backend));
         }
         text
     }

@@ -65,6 +65,9 @@ pub(super) fn deed(deed: &Deed, provider: &Provider, code_digits: u32) -> String
         Deed::PlaceCall { to, refused: was } => {
             format!("place_call {}{}", to.as_e164(), refused(*was))
         }
+        Deed::LookUp { path, body, failed } => {
+            format!("look_up {path} {body}{}", if *failed { " (failed)" } else { "" })
+        }
         Deed::RedirectLeg(_, sid) => format!("redirect {}", leg(sid)),
         Deed::EndLeg(sid) => format!("end_leg {}", leg(sid)),
     }

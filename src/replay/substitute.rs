@@ -129,8 +129,17 @@ impl Substitutes {
 
     /// A field's value: as it is where a condition tests it, else of the same kind.
     pub(super) fn field(&self, name: &str, value: &Value) -> Value {
+        self.other(self.fields.contains(name), name, value)
+    }
+
+    /// The same for what a back end answered.
+    pub(super) fn variable(&self, name: &str, value: &Value) -> Value {
+        self.other(self.variables.contains(name), name, value)
+    }
+
+    fn other(&self, tested: bool, name: &str, value: &Value) -> Value {
         match value {
-            _ if self.fields.contains(name) && !self.is_live(&value.words()) => value.clone(),
+            _ if tested && !self.is_live(&value.words()) => value.clone(),
             Value::Flag(flag) => Value::Flag(*flag),
             Value::Number(_) => Value::Number(AMOUNT),
             Value::Text(text) if text.parse::<jiff::civil::Date>().is_ok() => {

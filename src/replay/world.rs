@@ -1,14 +1,20 @@
 //! The world of a replay: messages are remembered, and calls that are placed get a name and wait for
 //! what the transcript says becomes of them.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::carrier::{Carrier, Delivery, Found, Mail, Reference};
 use crate::engine::effect::{Email, PlaceCall, Sms};
 use crate::engine::id::{CallId, LegId, Sid};
+use crate::engine::question::LookUp;
+use crate::flow::name::VariableName;
+use crate::flow::value::Value;
+use crate::outbound::backends::Backends;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
@@ -25,6 +31,7 @@ struct Inner {
     deeds: Vec<Deed>,
     messages: Vec<Message>,
     placed: Vec<Placed>,
+    answers: VecDeque<Option<serde_json::Value>>,
 }
 
 /// What the carrier refuses.
@@ -105,6 +112,15 @@ pub enum Deed {
         /// Whether it was refused.
         refused: bool,
     },
+    /// A look-up.
+    LookUp {
+        /// Whom, and what for.
+        path: String,
+        /// What was sent.
+        body: serde_json::Value,
+        /// Whether nothing of use came back.
+        failed: bool,
+    },
     /// A live leg is taken to its present prompt.
     RedirectLeg(LegId, Sid),
     /// A live leg is ended.
@@ -121,14 +137,25 @@ impl World {
         self.lock().refuses = what;
     }
 
+    /// What back ends answer from now on, in order.
+    pub fn answer(&self, answers: &[Option<serde_json::Value>]) {
+        self.lock().answers = answers.iter().cloned().collect();
+    }
+
+    /// How many answers nobody has asked for.
+    pub fn answers_left(&self) -> usize {
+        self.lock().answers.len()
+    }
+
     /// What was asked since the last time, in an order that does not depend on chance.
     pub fn take_deeds(&self) -> Vec<Deed> {
         let mut deeds = std::mem::take(&mut self.lock().deeds);
         deeds.sort_by_key(|deed| match deed {
-            Deed::SendSms { .. } | Deed::SendEmail { .. } => 0,
-            Deed::PlaceCall { .. } => 1,
-            Deed::RedirectLeg(..) => 2,
-            Deed::EndLeg(_) => 3,
+            Deed::LookUp { .. } => 0,
+            Deed::SendSms { .. } | Deed::SendEmail { .. } => 1,
+            Deed::PlaceCall { .. } => 2,
+            Deed::RedirectLeg(..) => 3,
+            Deed::EndLeg(_) => 4,
         });
         deeds
     }
@@ -195,6 +222,28 @@ impl Carrier for World {
     async fn end_leg(&self, sid: &Sid) -> Delivery {
         self.lock().deeds.push(Deed::EndLeg(sid.clone()));
         Delivery::Accepted(sid.clone())
+    }
+}
+
+/// A look-up that no answer is told for is not answered.
+#[async_trait]
+impl Backends for World {
+    async fn ask(
+        &self,
+        question: &LookUp,
+        _key: &str,
+        _until: Instant,
+    ) -> Option<BTreeMap<VariableName, Value>> {
+        let mut inner = self.lock();
+        let answer = inner.answers.pop_front().flatten();
+        let found = answer.and_then(|answer| question.read(&answer));
+        let slash = if question.path.is_empty() { "" } else { "/" };
+        inner.deeds.push(Deed::LookUp {
+            path: format!("{}{slash}{}", question.backend, question.path),
+            body: question.body(),
+            failed: found.is_none(),
+        });
+        found
     }
 }
 

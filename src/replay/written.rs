@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use toml_edit::Value;
+use serde_json::Value as Json;
+use toml_edit::{Array, Value};
 
 use super::play::Act;
 use super::transcript::{
@@ -23,7 +24,31 @@ pub fn turn(act: &Act) -> String {
     if let Some(refusal) = &act.refused {
         let _ = writeln!(text, "refused = \"{}\"", word_of(&REFUSALS, refusal));
     }
+    text.push_str(&answers(&act.backend));
     text
+}
+
+/// What back ends answer; empty: none is asked.
+pub(super) fn answers(backend: &[Option<Json>]) -> String {
+    if backend.is_empty() {
+        return String::new();
+    }
+    let of = |json: &Json| match json {
+        Json::Bool(flag) => Value::from(*flag),
+        Json::Number(number) => Value::from(number.as_f64().unwrap_or_default()),
+        Json::String(text) => Value::from(text.as_str()),
+        // No answer of use has anything else in it.
+        other => Value::from(other.to_string()),
+    };
+    let answer = |answer: &Option<Json>| match answer.as_ref().and_then(Json::as_object) {
+        Some(values) => {
+            let values = values.iter().map(|(name, value)| (name.as_str(), of(value)));
+            Value::InlineTable(values.collect())
+        }
+        None => Value::from("failed"),
+    };
+    let list: Array = backend.iter().map(answer).collect();
+    format!("backend = {}\n", Value::Array(list).to_string().trim())
 }
 
 /// The key that says what happens, and its value.

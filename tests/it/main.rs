@@ -23,6 +23,7 @@ mod fuzz;
 mod golden;
 mod graph;
 mod guards;
+mod lookup;
 mod mail;
 mod odds;
 mod outbound;

@@ -17,6 +17,7 @@ use crate::flow::outcome::Outcome;
 use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, State};
 use crate::flow::states::gather::{Gather, What};
+use crate::flow::states::lookup::Type;
 use crate::flow::states::set::Assigned;
 use crate::flow::template::{Filling, Template, Use};
 use crate::flow::value::Value;
@@ -37,6 +38,8 @@ pub(super) struct Inputs {
     pub(super) risk: Risk,
     /// What is given to a `gather`, by the number of its step on the way.
     pub(super) given: BTreeMap<usize, Value>,
+    /// What a back end answers, by the number of the step that asks it.
+    pub(super) looked_up: BTreeMap<(usize, VariableName), Value>,
     /// Fields of the account.
     pub(super) fields: BTreeMap<FieldName, Value>,
 }
@@ -44,6 +47,7 @@ pub(super) struct Inputs {
 /// One thing to choose, and what it may be.
 enum Choice {
     Given(usize, Vec<Value>),
+    LookedUp(usize, VariableName, Vec<Value>),
     Field(FieldName, Vec<Value>),
     Attestation(Vec<Attestation>),
     Begins(Vec<Timestamp>),
@@ -52,7 +56,9 @@ enum Choice {
 impl Choice {
     fn count(&self) -> usize {
         match self {
-            Self::Given(_, values) | Self::Field(_, values) => values.len(),
+            Self::Given(_, values) | Self::LookedUp(_, _, values) | Self::Field(_, values) => {
+                values.len()
+            }
             Self::Attestation(values) => values.len(),
             Self::Begins(values) => values.len(),
         }
@@ -62,6 +68,10 @@ impl Choice {
         match self {
             Self::Given(step, values) => {
                 inputs.given.extend(values.get(index).map(|value| (*step, value.clone())));
+            }
+            Self::LookedUp(step, name, values) => {
+                let value = values.get(index).cloned();
+                inputs.looked_up.extend(value.map(|value| ((*step, name.clone()), value)));
             }
             Self::Field(name, values) => {
                 inputs.fields.extend(values.get(index).map(|value| (name.clone(), value.clone())));
@@ -122,9 +132,15 @@ fn choices(walks: &Walks<'_>, way: &[&Arrival<'_>], begins: Timestamp) -> Vec<Ch
     for (step, arrival) in way.iter().enumerate() {
         if let By::Edge(from, Label::Outcome(Outcome::Ok), _) = &arrival.by
             && let Some((_, state)) = walks.state(*from)
-            && let Kind::Gather(gather) = &state.kind
         {
-            choices.push(Choice::Given(step, givable(gather, &named)));
+            match &state.kind {
+                Kind::Gather(gather) => choices.push(Choice::Given(step, givable(gather, &named))),
+                Kind::Lookup(lookup) => choices.extend(lookup.give.iter().map(|given| {
+                    let name = given.name.clone();
+                    Choice::LookedUp(step, name, answerable(given.of, &named))
+                })),
+                _ => {}
+            }
         }
     }
     choices.extend(of_made(walks, way, &named));
@@ -229,6 +245,21 @@ fn givable(gather: &Gather, named: &[Value]) -> Vec<Value> {
     values
 }
 
+/// What a back end may answer, of these values first.
+fn answerable(of: Type, named: &[Value]) -> Vec<Value> {
+    let usual = match of {
+        Type::Text => Value::Text("something".into()),
+        Type::Number => Value::Number(1234.56),
+        Type::Flag => Value::Flag(true),
+        Type::Date => Value::Text("2026-12-31".into()),
+    };
+    let other = (of == Type::Flag).then_some(Value::Flag(false));
+    let fitting = named.iter().filter(|value| of.admits(value)).cloned();
+    let mut values: Vec<_> = fitting.chain([usual]).chain(other).collect();
+    values.dedup();
+    values
+}
+
 /// What a call knows on its way.
 struct Scene<'s, 'w, 'f> {
     walks: &'w Walks<'f>,
@@ -254,6 +285,14 @@ impl Scene<'_, '_, '_> {
             (Kind::Gather(gather), By::Edge(_, Label::Outcome(Outcome::Ok), _)) => {
                 let value = self.inputs.given.get(&number).cloned();
                 self.variables.extend(value.map(|value| (gather.variable.clone(), value)));
+            }
+            (Kind::Lookup(lookup), By::Edge(_, Label::Outcome(outcome), _)) => {
+                for given in &lookup.give {
+                    self.variables.remove(&given.name);
+                    let value = self.inputs.looked_up.get(&(number, given.name.clone()));
+                    let value = value.filter(|_| *outcome == Outcome::Ok).cloned();
+                    self.variables.extend(value.map(|value| (given.name.clone(), value)));
+                }
             }
             (Kind::Set(set), By::Edge(_, Label::Outcome(Outcome::Next), _)) => {
                 for assignment in &set.values {

@@ -9,6 +9,7 @@ use crate::flow::condition::Condition;
 use crate::flow::name::{FieldName, LevelName, VariableName};
 use crate::flow::states::branch::Branch;
 use crate::flow::states::call::{CallFlow, Passed};
+use crate::flow::states::lookup::Lookup;
 use crate::flow::states::set::{Assigned, Set};
 use crate::flow::template::Use;
 
@@ -87,6 +88,17 @@ impl<'f> Known<'f> {
                 }
             }
             labelled.variables.insert(&assignment.name, label);
+        }
+        self.number(labelled)
+    }
+
+    /// After a back end has answered.
+    pub(super) fn looked_up(&mut self, labels: Labels, lookup: &'f Lookup) -> Labels {
+        let mut labelled = self.get(labels);
+        for given in &lookup.give {
+            let mut label = labelled.asked.clone();
+            label.extend(given.label.iter().map(|(level, _)| level));
+            labelled.variables.insert(&given.name, label);
         }
         self.number(labelled)
     }

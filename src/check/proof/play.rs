@@ -9,6 +9,7 @@ use super::steps::dwell_s;
 use super::walk::{Arrival, By, Gap, Walks};
 use crate::flow::condition::Attestation;
 use crate::flow::edge::Label;
+use crate::flow::name::VariableName;
 use crate::flow::outcome::Outcome;
 use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, Listen, State};
@@ -205,12 +206,37 @@ impl Play {
                 }
             }
             (Kind::Transfer(transfer), Label::Outcome(outcome)) => self.transfer(transfer, outcome),
+            (Kind::Lookup(lookup), Label::Outcome(outcome)) => {
+                let said = if *outcome == Outcome::Ok {
+                    let value = |name| {
+                        let value =
+                            self.inputs.looked_up.get(&(number, VariableName::clone(name)))?;
+                        Some(format!("{name} = {}", literal(value)))
+                    };
+                    let values = lookup.give.iter().filter_map(|given| value(&given.name));
+                    format!("{{ {} }}", values.collect::<Vec<_>>().join(", "))
+                } else {
+                    "\"failed\"".to_owned()
+                };
+                self.answers(&said);
+            }
             (Kind::Voicemail(_), Label::Outcome(outcome)) => {
                 self.turn(format!("recorded = {}", *outcome == Outcome::Ok));
             }
             _ => {}
         }
         Some(())
+    }
+
+    /// A back end answers so in the last turn, after what others have answered in it.
+    fn answers(&mut self, said: &str) {
+        let Some(turn) = self.turns.last_mut() else { return };
+        if turn.contains("\nbackend = [") {
+            turn.pop();
+            turn.push_str(&format!(", {said}]"));
+        } else {
+            turn.push_str(&format!("\nbackend = [{said}]"));
+        }
     }
 
     fn menu(&mut self, menu: &Menu, label: &Label) {
@@ -416,10 +442,8 @@ impl Play {
         };
         let phones: Vec<_> = phones.iter().map(phone).collect();
         writeln!(text, "phones = [{}]", phones.join(", "))?;
-        let field = |(name, value): (&crate::flow::name::FieldName, &Value)| match value {
-            Value::Text(value) => format!("{name} = {}", quoted(value)),
-            Value::Number(number) if number.fract() == 0.0 => format!("{name} = {number:.1}"),
-            value => format!("{name} = {}", value.words()),
+        let field = |(name, value): (&crate::flow::name::FieldName, &Value)| {
+            format!("{name} = {}", literal(value))
         };
         let fields: Vec<_> = self.inputs.fields.iter().map(field).collect();
         if !fields.is_empty() {
@@ -468,6 +492,15 @@ fn said(digits: &str) -> String {
         _ => "zero",
     };
     digits.chars().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A value as TOML writes it.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Text(text) => quoted(text),
+        Value::Number(number) if number.fract() == 0.0 => format!("{number:.1}"),
+        value => value.words(),
+    }
 }
 
 /// A text as TOML writes it.

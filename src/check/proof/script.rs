@@ -257,6 +257,8 @@ fn ended(state: &State, outcome: &Outcome) -> Option<String> {
         (Kind::Callback(_), Outcome::Ok) => "key the code on the telephone that rings".into(),
         (Kind::Callback(_), Outcome::NoAnswer) => "let it ring".into(),
         (Kind::Callback(_), _) => "key a wrong code on the telephone that rings".into(),
+        (Kind::Lookup(lookup), Outcome::Ok) => format!("`{}` answers", lookup.backend),
+        (Kind::Lookup(lookup), _) => format!("`{}` does not answer", lookup.backend),
         (Kind::Transfer(_), outcome) => format!("the transfer ends with `{outcome}`"),
         (Kind::Voicemail(_), Outcome::Ok) => "leave a message".into(),
         (Kind::Voicemail(_), _) => "say nothing".into(),

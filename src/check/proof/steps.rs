@@ -57,6 +57,7 @@ pub(super) fn ways<'f>(
         kind => {
             let aged = match kind {
                 Kind::Say(say) => known.said(spoken_s(&say.prompt), oldest_s),
+                Kind::Lookup(_) => known.said(seconds(limits::ASKED_PER_TURN), oldest_s),
                 Kind::Set(_) | Kind::SendSmsOtp(_) | Kind::SendLink(_) => known,
                 kind => known.waited(dwell_s(kind), oldest_s),
             };

@@ -40,7 +40,7 @@ pub(super) fn uses(state: &State) -> Vec<(Told, Place)> {
         told.map(|told| (told, template.place.clone())).collect::<Vec<_>>()
     };
     let prompts = state.prompts().into_iter().flat_map(Prompt::templates);
-    let mut uses: Vec<_> = prompts.flat_map(told).collect();
+    let mut uses: Vec<_> = prompts.chain(state.sent()).flat_map(told).collect();
     match &state.kind {
         Kind::Set(set) => {
             let texts = set.values.iter().filter_map(|value| match &value.to {

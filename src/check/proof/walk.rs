@@ -485,6 +485,9 @@ impl<'f> Walks<'f> {
         let known = way.known;
         let labels = match &state.kind {
             Kind::Set(set) => self.labels.set(known.labels, set),
+            Kind::Lookup(lookup) if way.label == Label::Outcome(Outcome::Ok) => {
+                self.labels.looked_up(known.labels, lookup)
+            }
             Kind::Gather(gather) if way.label == Label::Outcome(Outcome::Ok) => {
                 self.labels.gathered(known.labels, &gather.variable)
             }

@@ -3,7 +3,8 @@
 //! Looked at are `found` and `unknown` of an `identify` that lead to different states, `failed` and
 //! `locked` of a proof that do, and an `identify` that asks for nothing where it knows the number that
 //! calls. So is an `unavailable` that does not lead where the sending does: to an account that does not
-//! exist everything is sent, as far as anybody can hear. Who has proved anything may hear all of it.
+//! exist everything is sent, as far as anybody can hear. And so is a `lookup` that tells the back end
+//! whose account is claimed, where `ok` and `failed` lead apart: `account = false` keeps it from knowing. Who has proved anything may hear all of it.
 //!
 //! ## Why
 //!
@@ -63,6 +64,10 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             }
             Kind::SendSmsOtp(_) | Kind::SendLink(_) => {
                 (Outcome::Sent, Outcome::Unavailable, "that an account exists, without a telephone")
+            }
+            // What a back end makes of an account that nobody has is its own affair.
+            Kind::Lookup(lookup) if lookup.account => {
+                (Outcome::Ok, Outcome::Failed, "what a back end knows of an account")
             }
             Kind::Callback(_) => {
                 let what = "that an account exists, without a telephone";

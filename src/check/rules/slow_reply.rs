@@ -67,6 +67,8 @@ const STORE: Duration = Duration::from_millis(500);
 /// Finding an account, in a directory that is slow and well.
 const ACCOUNT: Duration = Duration::from_millis(1_500);
 /// Verifying a secret, or counting and making what is sent.
+const LOOKUP: Duration = limits::LOOKUP_TIMEOUT;
+/// What sending and verifying ask for.
 const PROOF: Duration = Duration::from_millis(200);
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
@@ -235,6 +237,7 @@ impl<'s, 'f> Answers<'s, 'f> {
             {
                 PROOF
             }
+            Kind::Lookup(_) if enters => LOOKUP,
             Kind::GatherPin(_)
             | Kind::GatherPasscode(_)
             | Kind::GatherServiceCode(_)
@@ -290,6 +293,7 @@ fn waits(kind: &Kind) -> bool {
         | Kind::SendSmsOtp(_)
         | Kind::SendEmailOtp(_)
         | Kind::SendLink(_)
+        | Kind::Lookup(_)
         | Kind::Branch(_)
         | Kind::Set(_)
         | Kind::Call(_)

@@ -132,6 +132,7 @@ impl<'f> Used<'f> {
         self.levels.extend(state.requires.iter().map(|(level, _)| level.as_str()));
         let texts = state.prompts().into_iter().flat_map(Prompt::uses);
         texts.for_each(|used| self.text(used));
+        state.sent().flat_map(|text| &text.uses).for_each(|used| self.text(used));
         match &state.kind {
             Kind::Branch(branch) => {
                 let conditions = branch.cases.iter().flat_map(|case| case.when.walk());
@@ -143,6 +144,10 @@ impl<'f> Used<'f> {
                         text.uses.iter().for_each(|used| self.text(used));
                     }
                 }
+            }
+            Kind::Lookup(lookup) => {
+                let labels = lookup.give.iter().filter_map(|given| given.label.as_ref());
+                self.levels.extend(labels.map(|(level, _)| level.as_str()));
             }
             Kind::Transfer(transfer) => {
                 self.fields.extend(transfer.share.iter().map(|(field, _)| field.as_str()));

@@ -1,6 +1,7 @@
 //! The demo: shipped flows, made-up accounts, and a carrier that prints on the terminal. It listens on
 //! loopback alone, with a key of its own.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,6 +25,7 @@ use crate::demo;
 use crate::diagnostic::{Place, any_error};
 use crate::directory::Directory;
 use crate::engine::policy::Policy;
+use crate::outbound::backends::HttpBackends;
 use crate::server::Listeners;
 use crate::store::{self, envelope::Vault};
 use crate::telemetry::Metrics;
@@ -93,6 +95,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     };
     let carrier =
         Arc::new(ConsoleCarrier::new(Links::new(&public_url), Box::new(std::io::stdout())));
+    let metrics = Metrics::default();
     let plan = Plan {
         flows,
         directory: Directory::new(demo::accounts()),
@@ -111,14 +114,15 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
             token: keyring.admin_token,
         }],
         mail: Some(carrier.clone()),
+        backends: Arc::new(HttpBackends::new(BTreeMap::new(), metrics.outside.clone())),
         carrier,
-        metrics: Metrics::default(),
+        metrics,
         listeners,
         watched: watch::Watched {
             flows: own.then(|| folder.to_owned()),
             accounts: None,
             lines: vec![demo::FLOW.to_owned()],
-            offer: Offer { mail: true },
+            offer: Offer { mail: true, ..Offer::default() },
         },
     };
     Ok((plan, greeting))

@@ -1,6 +1,9 @@
 //! What flows need of the configuration: found before the first call, and before changed flows are
 //! taken into use.
 
+use std::collections::BTreeSet;
+
+use crate::diagnostic::did_you_mean;
 use crate::flow::FlowSet;
 use crate::flow::state::Kind;
 
@@ -9,6 +12,8 @@ use crate::flow::state::Kind;
 pub(super) struct Offer {
     /// Whether mail can be sent.
     pub(super) mail: bool,
+    /// The back ends that `lookup` states may ask.
+    pub(super) backends: BTreeSet<String>,
 }
 
 impl Offer {
@@ -20,6 +25,17 @@ impl Offer {
                 Kind::SendEmailOtp(_) if !self.mail => {
                     "sends codes by e-mail, and the configuration has no `[smtp]`: give it `url_env` \
                      and `from`"
+                }
+                Kind::Lookup(lookup) if !self.backends.contains(&lookup.backend) => {
+                    let known = self.backends.iter().map(String::as_str);
+                    let help = did_you_mean(&lookup.backend, known).unwrap_or_else(|| {
+                        format!("give it an address: `[backends.{}]` with `url`", lookup.backend)
+                    });
+                    return Some(format!(
+                        "state `{}` of flow `{}` asks the back end `{}`, which the configuration does not \
+                         name; {help}",
+                        state.name, flow.name, lookup.backend
+                    ));
                 }
                 _ => return None,
             };

@@ -10,6 +10,7 @@ mod gather_passcode;
 mod gather_pin;
 mod gather_service_code;
 mod identify;
+mod lookup;
 mod menu;
 mod message;
 mod returns;
@@ -57,6 +58,7 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &State) -> Asks<Next> {
         Kind::Callback(callback) => callback::enter(m, callback),
         Kind::Transfer(transfer) => transfer::enter(m, transfer),
         Kind::Voicemail(voicemail) => voicemail::enter(m, voicemail),
+        Kind::Lookup(lookup) => lookup::enter(m, lookup),
         Kind::Branch(branch) => branch::enter(m, branch),
         Kind::Set(set) => set::enter(m, set),
         Kind::Call(call) => Ok(call::enter(m, call)),
@@ -100,6 +102,7 @@ pub(super) fn resume(m: &mut Machine<'_>, heard: &Heard) -> Asks<Next> {
         | Kind::SendSmsOtp(_)
         | Kind::SendEmailOtp(_)
         | Kind::SendLink(_)
+        | Kind::Lookup(_)
         | Kind::Branch(_)
         | Kind::Set(_)
         | Kind::Call(_)

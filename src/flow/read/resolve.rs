@@ -92,6 +92,7 @@ impl Resolver<'_> {
         for prompt in state.prompts() {
             prompt.templates().for_each(|template| self.template(template));
         }
+        state.sent().for_each(|template| self.template(template));
         match &state.kind {
             Kind::Branch(branch) => {
                 let conditions = branch.cases.iter().flat_map(|case| case.when.walk());
@@ -107,6 +108,13 @@ impl Resolver<'_> {
             Kind::Transfer(transfer) => {
                 let fields = transfer.share.iter();
                 fields.for_each(|(field, place)| self.field(field, place, Stands::Alone));
+            }
+            Kind::Lookup(lookup) => {
+                for (level, place) in lookup.give.iter().filter_map(|given| given.label.as_ref()) {
+                    if !self.level_known(level) {
+                        self.unknown_level(level, place);
+                    }
+                }
             }
             Kind::Call(call) => self.call(state, call),
             _ => {}

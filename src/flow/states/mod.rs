@@ -13,6 +13,7 @@ pub mod gather_pin;
 pub mod gather_service_code;
 pub mod hangup;
 pub mod identify;
+pub mod lookup;
 pub mod menu;
 mod read;
 pub mod reject;
@@ -82,6 +83,8 @@ pub enum Shape {
     Routes,
     /// A table of names to values.
     Values,
+    /// A table of variables to types and labels.
+    Gives,
     /// A list of cases.
     Cases,
     /// Where a transfer leads.
@@ -114,6 +117,7 @@ pub const TYPES: &[&StateType] = &[
     &callback::TYPE,
     &transfer::TYPE,
     &voicemail::TYPE,
+    &lookup::TYPE,
     &branch::TYPE,
     &set::TYPE,
     &call::TYPE,

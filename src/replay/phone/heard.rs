@@ -62,6 +62,14 @@ impl<W: Write> Phone<'_, W> {
             Deed::PlaceCall { to, .. } => {
                 writeln!(self.out, "  [{} rings; :callback answered]", to.as_e164())?;
             }
+            Deed::LookUp { path, body, failed } => {
+                let so = if *failed {
+                    "not answered; :backend says what comes back"
+                } else {
+                    "answered"
+                };
+                writeln!(self.out, "  [{path} was asked {body}: {so}]")?;
+            }
             Deed::RedirectLeg(..) => {}
             Deed::EndLeg(sid) => {
                 let role = self.player.provider.role_of(sid).unwrap_or(Role::Callback);

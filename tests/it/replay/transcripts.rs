@@ -99,9 +99,9 @@ fn the_flows_beside_the_transcripts_are_well() {
     }
 }
 
-/// State types that no flow here uses: one is not built yet, and the code from the web is issued over
-/// HTTP, where `service_codes` tests it.
-const LATER: [&str; 2] = ["gather_service_code", "lookup"];
+/// The state type that no flow here uses: the code from the web is issued over HTTP, where
+/// `service_codes` tests it.
+const LATER: [&str; 1] = ["gather_service_code"];
 
 /// Every state of every flow is entered in some transcript, and every outcome that a type of state can
 /// have is had by some state of it.

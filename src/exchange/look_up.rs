@@ -1,0 +1,46 @@
+//! Look-ups at the business's own back ends: each asked once under its key, however often the turn is
+//! taken. The first answer is kept, sealed, for as long as anybody may come back for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{Exchange, ExchangeError};
+use crate::engine::question::LookUp;
+use crate::flow::name::VariableName;
+use crate::flow::value::Value;
+use crate::store::RecordKey;
+
+const RECORD: &str = "looked-up";
+/// Longer than a turn is taken again after a crash or a lost race.
+const KEPT_FOR: Duration = Duration::from_mins(15);
+
+/// What a back end answered.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Record {
+    found: Option<BTreeMap<VariableName, Value>>,
+}
+
+impl Exchange {
+    pub(super) async fn look_up(
+        &self,
+        question: &LookUp,
+        now: Timestamp,
+        until: Instant,
+    ) -> Result<Option<BTreeMap<VariableName, Value>>, ExchangeError> {
+        // The key has a nonce in it, which is nobody else's: they get what names it.
+        let id = self.vault.keyed_hex(RECORD, &[question.key.as_bytes()]);
+        let key = RecordKey { kind: RECORD, id: id.clone() };
+        let known = |record: &mut Record| record.found.clone();
+        if let Some(found) = self.change_record(&key, KEPT_FOR, now, known).await? {
+            return Ok(Some(found));
+        }
+        let Some(backends) = &self.backends else { return Ok(None) };
+        let Some(found) = backends.ask(question, &id, until).await else { return Ok(None) };
+        let first = |record: &mut Record| record.found.get_or_insert_with(|| found.clone()).clone();
+        Ok(Some(self.change_record(&key, KEPT_FOR, now, first).await?))
+    }
+}
