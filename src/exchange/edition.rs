@@ -84,13 +84,7 @@ impl Editions {
         }
         let set = self.current();
         let closure = set.closure(flow).ok_or_else(|| ExchangeError::NoFlow(flow.to_owned()))?;
-        let texts = Texts {
-            v: 1,
-            start: flow.to_owned(),
-            files: closure.iter().map(|f| (f.file.to_string(), f.text.to_string())).collect(),
-        };
-        let bytes = serde_json::to_vec(&texts).unwrap_or_default();
-        let edition = Arc::new(Edition { hash: hash_of(&bytes), flows: closure });
+        let (edition, bytes) = edition_of(flow, closure);
         keep(store, &edition.hash, &bytes, now).await?;
         self.remember(&edition);
         let mut begun = self.begun.write().unwrap_or_else(PoisonError::into_inner);
@@ -110,6 +104,14 @@ impl Editions {
     ) -> Result<Arc<Edition>, ExchangeError> {
         if let Some(edition) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(hash) {
             return Ok(edition.clone());
+        }
+        // A server that was started anew has most often the very flows that it had.
+        if let Some(closure) = self.current().closure(start.as_str()) {
+            let (edition, _) = edition_of(start.as_str(), closure);
+            if edition.hash == hash {
+                self.remember(&edition);
+                return Ok(edition);
+            }
         }
         let (_, bytes) = store.read(&key(hash)).await?.ok_or(ExchangeError::NoEdition)?;
         // The hash is the promise that these are the texts that were checked.
@@ -135,6 +137,17 @@ impl Editions {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(edition.hash.clone(), edition.clone());
     }
+}
+
+/// The edition of these flows, and its texts as they are kept.
+fn edition_of(start: &str, closure: FlowSet) -> (Arc<Edition>, Vec<u8>) {
+    let texts = Texts {
+        v: 1,
+        start: start.to_owned(),
+        files: closure.iter().map(|f| (f.file.to_string(), f.text.to_string())).collect(),
+    };
+    let bytes = serde_json::to_vec(&texts).unwrap_or_default();
+    (Arc::new(Edition { hash: hash_of(&bytes), flows: closure }), bytes)
 }
 
 /// Keeps the texts, or keeps them longer.

@@ -2,6 +2,7 @@
 //! written down, so that a fail-over can forget the last of them.
 
 use std::collections::HashMap;
+use std::hash::{Hash as _, Hasher};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -61,6 +62,36 @@ impl Ground {
     /// The store, with this fault planted in it.
     pub(crate) fn new(plant: Option<Plant>) -> Self {
         Self { inner: Mutex::default(), plant }
+    }
+
+    /// A store in which these writes were made.
+    pub(crate) fn of(log: Vec<Write>, plant: Option<Plant>) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        for write in &log {
+            again(&store, write.clone()).now_or_never().unwrap().unwrap();
+        }
+        let inner = Inner { store, log, ..Inner::default() };
+        Self { inner: Mutex::new(inner), plant }
+    }
+
+    /// A hash of all writes after the first of them.
+    pub(crate) fn hash_after(&self, first: usize, hash: &mut impl Hasher) {
+        for write in &self.inner.lock().unwrap().log[first..] {
+            match write {
+                Write::Commit(commit, _) => commit.version.turn.hash(hash),
+                Write::Claim(claim) => (claim.lease.0, claim.now).hash(hash),
+                Write::Settle(_, effect, lease) => (effect, lease.0).hash(hash),
+                Write::PutOff(_, effect, lease) => (effect.id, effect.due, lease.0).hash(hash),
+                Write::Swap(key, expected, value, ..) => {
+                    (&key.id, expected.map(|it| it.0), value).hash(hash);
+                }
+            }
+        }
+    }
+
+    /// Every write so far.
+    pub(crate) fn log(&self) -> Vec<Write> {
+        self.inner.lock().unwrap().log.clone()
     }
 
     fn store(&self) -> Arc<MemoryStore> {

@@ -8,6 +8,7 @@
 //! `CALLGATE_SIM_SEED=7 cargo test --test it sim` runs one seed, `CALLGATE_SIM_SEEDS=5000` so many.
 
 mod dice;
+mod explore;
 mod ground;
 mod oracle;
 mod person;
