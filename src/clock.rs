@@ -46,6 +46,11 @@ impl VirtualClock {
         Self(Mutex::new(start))
     }
 
+    /// Sets it, which may be back.
+    pub fn set(&self, to: Timestamp) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+
     /// Moves it on.
     pub fn advance(&self, by: std::time::Duration) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,6 +4,7 @@ mod audit;
 mod callbacks;
 mod callers;
 mod codes;
+mod concurrency;
 mod flows;
 mod guesses;
 mod office;

@@ -189,6 +189,12 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// The same leg, to ask the same at the same time.
+    pub(super) fn copy_at(&self, office: &Office) -> Self {
+        let (exchange, sid) = (office.exchange.clone(), self.sid.clone());
+        Self { exchange, call: self.call, sid, reply: self.reply.clone() }
+    }
+
     /// What the next request of the leg asks for.
     pub(super) fn next(&self) -> Wants {
         let nonce = self.reply.verbs.iter().find_map(|verb| match verb {

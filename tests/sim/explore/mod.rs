@@ -51,8 +51,10 @@ fn two_workers_lose_no_message_however_they_interleave() {
 
 #[test]
 fn the_exploration_finds_planted_faults() {
-    let faults: [(Plant, fn() -> Scene, &str); 4] = [
-        (Plant::CommitsOverAnything, || answers("with two entries", WRONG), "turns"),
+    type Make = fn() -> Scene;
+    let two: Make = || answers("with two entries", WRONG);
+    let faults: [(Plant, Make, &str); 4] = [
+        (Plant::CommitsOverAnything, two, "turns"),
         (Plant::CountsNoTries, rings, "rung"),
         (Plant::RingsWithoutAsking, rings, "rung"),
         (Plant::SettlesWhenClaimed, messages, "sent"),
