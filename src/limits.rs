@@ -100,6 +100,10 @@ pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Everything that one turn asks of others takes no longer: what is left of [`TURN_DEADLINE`] is for the
 /// store. Whoever has not answered by then has not answered.
 pub const ASKED_PER_TURN: Duration = Duration::from_secs(3);
+/// Calls of one number in an hour from which on its calls are riskier: nobody needs so many.
+pub const CALLS_PER_CALLER_H: u32 = 20;
+/// How long it may take to count what speaks against a caller: the call waits for it.
+pub const SIGNALS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long the directory may take, unless the configuration says otherwise: a turn may ask it twice.
 pub const DIRECTORY_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The least time that somebody asked over HTTP can be given: a connection of its own takes as long.

@@ -53,6 +53,12 @@ impl Spread {
         if self.accounts.len() == limit { Room::Last } else { Room::Left }
     }
 
+    /// How many accounts it was tried on within the window.
+    pub fn count(&self, window: SignedDuration, now: Timestamp) -> usize {
+        let now = now.max(self.seen);
+        self.accounts.values().filter(|at| now.duration_since(**at) < window).count()
+    }
+
     /// It was no guess on this account.
     pub fn forgive(&mut self, account: &str) {
         self.accounts.remove(account);

@@ -117,11 +117,10 @@ impl Exchange {
         account: &Secret,
         now: Timestamp,
     ) -> Result<bool, ExchangeError> {
-        let id = self.vault.keyed_hex(CALLER, &[caller.as_e164().as_bytes()]);
         let account = self.short("claimed", &[account.expose().as_bytes()]);
         let limit = self.policy.shared.accounts_per_ani_h;
         let touch = |spread: &mut Spread| spread.touch(&account, limit, HOUR, now);
-        let key = RecordKey { kind: CALLER, id };
+        let key = self.caller_key(caller);
         let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
         if room == Room::None {
             self.guards.refuse(Limit::Caller);
@@ -165,6 +164,12 @@ impl Exchange {
     ) -> Result<R, ExchangeError> {
         let key = RecordKey { kind: BUDGET, id: self.vault.keyed_hex(BUDGET, of) };
         self.change_record(&key, HOURS_KEPT_FOR, now, change).await
+    }
+
+    /// Where the accounts are counted that a caller ID has claimed.
+    pub(super) fn caller_key(&self, caller: &PhoneNumber) -> RecordKey {
+        let id = self.vault.keyed_hex(CALLER, &[caller.as_e164().as_bytes()]);
+        RecordKey { kind: CALLER, id }
     }
 
     fn secret_key(&self, factor: Fact, entry: &Secret) -> RecordKey {

@@ -12,6 +12,7 @@ mod look_up;
 mod recent;
 mod record;
 pub mod service_code;
+mod signals;
 pub mod unlock;
 mod voucher;
 

@@ -50,7 +50,10 @@ async fn voice(house: Data<House>, request: HttpRequest, body: Payload) -> HttpR
     if house.gate.is_full() && !house.exchange.has_at_hand(call) {
         return desk.refuse_for_now(&line, call);
     }
-    let ring = decode::ring(&form, call, sid, &line.flow);
+    let mut ring = decode::ring(&form, call, sid, &line.flow);
+    if let Some(caller) = &ring.from {
+        ring.signals = house.exchange.signals(call, caller).await;
+    }
     desk.answer(form, Some(call), Wants::Ring(Box::new(ring))).await
 }
 

@@ -16,9 +16,11 @@ use callgate::engine::id::{CallId, Sid};
 use callgate::engine::policy::Policy;
 use callgate::engine::question::{Answer, Verdict};
 use callgate::engine::reply::{Reply, Verb};
+use callgate::engine::risk::Signal;
 use callgate::exchange::guard::{Guarded, Limit};
 use callgate::exchange::{Exchange, Parts, Request, Wants};
 use callgate::flow::condition::Attestation;
+use callgate::limits;
 use callgate::phone::PhoneNumber;
 use callgate::secret::Secret;
 use callgate::store::envelope::Vault;
@@ -207,6 +209,29 @@ async fn accounts_of_a_caller(store: Arc<dyn Store>) {
     ));
 }
 
+/// What a number has done lately speaks against its next call, and not against another number's.
+async fn signals_of_a_caller(store: Arc<dyn Store>) {
+    let desk = desk(store, Policy::default(), |n| format!("+14155{n:02}"));
+    let (caller, other) = ("+14155550199", "+14155550198");
+    let signals = async |name: &str, from: &str| {
+        let call = CallId::of("AC1", &Sid(name.into()));
+        let signals = desk.exchange.signals(call, &PhoneNumber::parse(from).unwrap()).await;
+        signals.into_iter().collect::<Vec<_>>()
+    };
+    for n in 0..limits::CALLS_PER_CALLER_H {
+        assert_eq!(signals(&format!("CA{n}"), caller).await, []);
+    }
+    assert_eq!(signals("CA0", caller).await, [], "a request sent again is one call");
+    assert_eq!(signals("CB", caller).await, [Signal::ManyCalls]);
+    for n in 0..5 {
+        desk.ring(format!("CC{n}"), Some(caller), id(n), PIN).await;
+    }
+    assert_eq!(signals("CB", caller).await, [Signal::ManyAccounts, Signal::ManyCalls]);
+    assert_eq!(signals("CD", other).await, []);
+    desk.clock.advance(Duration::from_hours(1));
+    assert_eq!(signals("CE", caller).await, []);
+}
+
 async fn one_secret_on_many_accounts(store: Arc<dyn Store>) {
     let desk = desk(store, Policy::default(), |n| format!("+14155{n:02}"));
     let desk = &desk;
@@ -272,5 +297,6 @@ in_every_store! {
     sends_to_a_prefix
     sends_in_total
     accounts_of_a_caller
+    signals_of_a_caller
     one_secret_on_many_accounts
 }

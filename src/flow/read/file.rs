@@ -22,9 +22,6 @@ use crate::flow::template::Templates;
 use crate::flow::{Flow, Places, budget, hours, level, wording};
 use crate::limits;
 
-/// State types that are named by the language and not built yet.
-const COMING: [&str; 1] = ["lookup"];
-
 /// The keys of a flow.
 const ROOT: [&str; 11] = [
     "name", "start", "locale", "voice", "business", "currency", "levels", "disclose", "budget",
@@ -279,13 +276,9 @@ fn read_type(item: &Item<'_>) -> Option<&'static StateType> {
     let found = TYPES.iter().find(|of| of.name == name);
     if found.is_none() {
         let message = format!("there is no state type `{name}`");
-        let help = if COMING.contains(&name) {
-            Some("this type is part of the language and not built yet".to_owned())
-        } else {
-            let names: Vec<_> = TYPES.iter().map(|of| of.name).collect();
-            did_you_mean(name, names.iter().copied())
-                .or_else(|| Some(format!("it may be: {}", names.join(", "))))
-        };
+        let names: Vec<_> = TYPES.iter().map(|of| of.name).collect();
+        let help = did_you_mean(name, names.iter().copied())
+            .or_else(|| Some(format!("it may be: {}", names.join(", "))));
         let finding = Finding::error("unknown-type", message, item.place()).maybe_help(help);
         item.report(finding.respelt(name, TYPES.iter().map(|of| of.name), Spelling::Value));
     }

@@ -1,0 +1,62 @@
+//! What the house has counted about a caller's number before a call of it begins. It raises the call's
+//! risk, and says nothing of who calls.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::{Exchange, ExchangeError};
+use crate::engine::id::CallId;
+use crate::engine::risk::Signal;
+use crate::engine::spread::{Room, Spread};
+use crate::limits;
+use crate::phone::PhoneNumber;
+use crate::store::RecordKey;
+
+const CALLS: &str = "calls";
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// Longer than the hour that is looked back on.
+const KEPT_FOR: Duration = Duration::from_hours(2);
+
+impl Exchange {
+    /// Counts a call of this number, and says what speaks against it. A count that cannot be had in time
+    /// is a sign too.
+    pub async fn signals(&self, call: CallId, caller: &PhoneNumber) -> BTreeSet<Signal> {
+        let counted = tokio::time::timeout(limits::SIGNALS_TIMEOUT, self.count(call, caller)).await;
+        match counted {
+            Ok(Ok(signals)) => signals,
+            Ok(Err(error)) => {
+                tracing::warn!(call.id = %call, %error, "nothing could be counted about a caller");
+                BTreeSet::from([Signal::LookUpFailed])
+            }
+            Err(_) => {
+                tracing::warn!(call.id = %call, "nothing could be counted about a caller in time");
+                BTreeSet::from([Signal::LookUpFailed])
+            }
+        }
+    }
+
+    async fn count(
+        &self,
+        call: CallId,
+        caller: &PhoneNumber,
+    ) -> Result<BTreeSet<Signal>, ExchangeError> {
+        let now = self.clock.now();
+        let mut signals = BTreeSet::new();
+        let id = self.vault.keyed_hex(CALLS, &[caller.as_e164().as_bytes()]);
+        let (key, call) = (RecordKey { kind: CALLS, id }, call.to_string());
+        let touch =
+            |spread: &mut Spread| spread.touch(&call, limits::CALLS_PER_CALLER_H, HOUR, now);
+        if self.change_record(&key, KEPT_FOR, now, touch).await? == Room::None {
+            signals.insert(Signal::ManyCalls);
+        }
+        let reached = |spread: &mut Spread| spread.count(HOUR, now);
+        let accounts = self.change_record(&self.caller_key(caller), KEPT_FOR, now, reached).await?;
+        let limit = usize::try_from(self.policy.shared.accounts_per_ani_h).unwrap_or(usize::MAX);
+        if accounts >= limit {
+            signals.insert(Signal::ManyAccounts);
+        }
+        Ok(signals)
+    }
+}
