@@ -129,6 +129,9 @@ pub const TURNS_MAX: u64 = 1_000;
 pub const FRAMES_MAX: usize = 16;
 /// Legs of one call: the inbound one, callbacks, whispers.
 pub const LEGS_MAX: usize = 32;
+/// After this a specialist who asks once more has the caller taken to the prompt once more, if nothing
+/// was heard since: a redirect that got lost is not noticed otherwise.
+pub const STEP_UP_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// How often a caller may have one prompt repeated by `*` before it counts as a try.
 pub const REPEATS_MAX: u8 = 3;
 /// Codes sent in one call.

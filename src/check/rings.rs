@@ -100,6 +100,12 @@ fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>) -> Graph {
             // Who does nothing proves nothing: the state that asked for proof denies.
             let asked = back.iter().filter_map(|asked| walk.state(*asked));
             asked.for_each(|asked| lead(doing(index), denied(asked)));
+            // One that has handed over is entered anew.
+            let handed_over = |asked: &&usize| {
+                walk.state(**asked).is_some_and(|asked| asked.agent_step_up().is_some())
+            };
+            let anew = back.iter().filter(handed_over);
+            inside.extend(anew.map(|asked| (doing(index), entered(*asked))));
         }
     }
     for (from, to) in inside {

@@ -104,7 +104,7 @@ impl<'f> Walk<'f> {
         let graph = self.without_step_ups();
         loop {
             let entered = self.flow.states.values().enumerate().filter(|(i, _)| self.reached(*i));
-            let entered = entered.filter_map(|(_, state)| step_up(state));
+            let entered = entered.flat_map(|(_, state)| step_ups(state));
             let entered: Vec<_> = entered.filter_map(|to| self.index(&to.state)).collect();
             let proving = graph.reach(entered);
             if proving == self.proving {
@@ -159,8 +159,11 @@ impl<'f> Walk<'f> {
         let graph = self.without_step_ups();
         let mut back = vec![Vec::new(); self.flow.states.len()];
         for (asked, state) in self.flow.states.values().enumerate() {
-            let Some(to) = step_up(state).and_then(|to| self.index(&to.state)) else { continue };
-            let region = graph.reach([to]);
+            let entered: Vec<_> = step_ups(state).filter_map(|to| self.index(&to.state)).collect();
+            if entered.is_empty() {
+                continue;
+            }
+            let region = graph.reach(entered);
             for (returns, _) in back.iter_mut().zip(region).filter(|(_, within)| *within) {
                 returns.push(asked);
             }
@@ -172,12 +175,18 @@ impl<'f> Walk<'f> {
 /// Where a state leads by itself, its step-up left out.
 pub(super) fn own_targets(state: &State) -> Vec<&Target> {
     let edges = state.edges().into_iter();
-    edges.filter(|edge| edge.label != Label::StepUp).map(|edge| edge.to).collect()
+    let own = edges.filter(|edge| !matches!(edge.label, Label::StepUp | Label::AgentStepUp));
+    own.map(|edge| edge.to).collect()
 }
 
 /// Where a state sends a caller who does not meet its level.
 pub(super) fn step_up(state: &State) -> Option<&Target> {
     state.step_up.as_ref().filter(|_| state.requires.is_some())
+}
+
+/// Where a state sends a caller from whom a `return` comes back to it.
+fn step_ups(state: &State) -> impl Iterator<Item = &Target> {
+    step_up(state).into_iter().chain(state.agent_step_up())
 }
 
 /// Where a state sends a caller who cannot meet its level.

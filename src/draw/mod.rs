@@ -231,7 +231,7 @@ fn group_of(kind: &Kind) -> Group {
 fn sort_of(label: &Label) -> Sort {
     match label {
         Label::Key(_) | Label::Phrase(_) | Label::Case(_) => Sort::Onward,
-        Label::StepUp => Sort::StepUp,
+        Label::StepUp | Label::AgentStepUp => Sort::StepUp,
         Label::Outcome(outcome) => match outcome {
             Outcome::Next
             | Outcome::Ok
@@ -265,6 +265,7 @@ fn words(state: &State, label: &Label) -> String {
         Label::Phrase(phrase) => format!("“{phrase}”"),
         Label::Outcome(outcome) => outcome.to_string(),
         Label::StepUp => "step up".to_owned(),
+        Label::AgentStepUp => "specialist asks".to_owned(),
         Label::Case(number) => match &state.kind {
             Kind::Branch(branch) => branch
                 .cases

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::account::Whom;
+use super::call::Proving;
 use super::question::Verdict;
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
@@ -48,6 +49,20 @@ pub enum Deed {
     StepUp {
         /// The level.
         level: String,
+    },
+    /// A specialist asked that the caller prove a level.
+    Asked {
+        /// The level.
+        level: String,
+        /// Who asked.
+        by: String,
+    },
+    /// What came of that.
+    Answered {
+        /// The level.
+        level: String,
+        /// What.
+        result: Proving,
     },
     /// The caller was handed over.
     Transferred {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::account::Claim;
 use super::audit::Head;
@@ -81,6 +82,9 @@ pub struct Call {
     pub entries: BTreeMap<Fact, u8>,
     /// How it ended; `None`: it goes on.
     pub end: Option<End>,
+    /// What a specialist asked for last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_step_up: Option<Asked>,
     /// The end of its audit's chain; `None`: there is nothing in it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Head>,
@@ -127,8 +131,37 @@ pub struct Visit {
 pub enum Frame {
     /// A state whose level was missing.
     StepUp(Position),
+    /// A state that had handed over, whose specialist asked for more.
+    Agent(Position),
     /// A state that called a sub-flow, with the variables of its flow.
     Call(Position, BTreeMap<VariableName, Variable>),
+}
+
+/// A level that a specialist asked the caller to prove.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Its name: the turn's in which it was asked.
+    pub id: Uuid,
+    /// The level.
+    pub level: LevelName,
+    /// When it was asked, or asked again.
+    pub at: Timestamp,
+    /// The number of that turn.
+    pub turn: u64,
+    /// What came of it.
+    pub result: Proving,
+}
+
+/// What came of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proving {
+    /// The caller is at it.
+    Pending,
+    /// The level is met.
+    Passed,
+    /// It is not.
+    Failed,
 }
 
 /// A variable's value.

@@ -9,6 +9,7 @@ use super::id::{EffectId, LegId, Nonce, Sid};
 use super::question::zeros;
 use super::risk::Signal;
 use crate::flow::condition::Attestation;
+use crate::flow::name::LevelName;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
@@ -63,6 +64,13 @@ pub enum Event {
     Delivered {
         /// The effect that sent it.
         effect: EffectId,
+    },
+    /// A specialist asks that the caller prove a level.
+    StepUp {
+        /// The level.
+        level: LevelName,
+        /// Who asks, for the audit.
+        by: String,
     },
     /// The call's deadline has come.
     Deadline,
@@ -219,6 +227,7 @@ impl Event {
             Self::NotPlaced { .. } => "not_placed",
             Self::Undelivered { .. } => "undelivered",
             Self::Delivered { .. } => "delivered",
+            Self::StepUp { .. } => "step_up",
             Self::Deadline => "deadline",
         }
     }

@@ -72,6 +72,7 @@ impl Machine<'_> {
     /// Ends the call: codes are forgotten, legs that we placed are taken down, and a leg that asks
     /// again all the same hears nothing but the end.
     pub(super) fn end(&mut self, end: End) {
+        self.prove_no_more();
         self.call.end = Some(end);
         self.call.code = None;
         self.call.ringing = None;

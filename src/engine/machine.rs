@@ -76,6 +76,8 @@ pub(super) struct Machine<'a> {
     noted: Vec<Noted>,
     nonces: u32,
     secret: bool,
+    /// Whether the caller comes back to the conference that a specialist sent them from.
+    pub(super) rejoins: bool,
 }
 
 impl<'a> Machine<'a> {
@@ -111,6 +113,7 @@ impl<'a> Machine<'a> {
             noted: Vec::new(),
             nonces: 0,
             secret: false,
+            rejoins: false,
         };
         machine.nonce = machine.fresh_nonce();
         Some(machine)
@@ -130,6 +133,7 @@ impl<'a> Machine<'a> {
             Event::NotPlaced { leg, .. } => callback::not_placed(&mut self, *leg),
             Event::Undelivered { effect } => self.undelivered(*effect)?,
             Event::Delivered { .. } => false,
+            Event::StepUp { level, by } => self.asked_for(level, by)?,
             Event::Deadline => self.deadline_came(),
         };
         Ok(next.then(|| self.finish(event)))
@@ -266,7 +270,15 @@ impl<'a> Machine<'a> {
     /// Remembers the present state and goes to prove its level. A step-up that was left without
     /// coming back is forgotten when its state is asked for again.
     fn step_up(&mut self, target: StateName) -> Next {
-        let frame = Frame::StepUp(self.call.at.clone());
+        if self.remember(Frame::StepUp(self.call.at.clone())) {
+            Next::Goto(target)
+        } else {
+            Next::Fault(Remark::TooDeep)
+        }
+    }
+
+    /// Remembers what to come back to; `false`: there is too much of it.
+    pub(super) fn remember(&mut self, frame: Frame) -> bool {
         let own = self.call.frames.iter().rposition(|f| matches!(f, Frame::Call(..)));
         let start = own.map_or(0, |call| call + 1);
         let again = self.call.frames.iter().skip(start).position(|known| *known == frame);
@@ -274,10 +286,10 @@ impl<'a> Machine<'a> {
             self.call.frames.truncate(start + position);
         }
         if self.call.frames.len() >= limits::FRAMES_MAX {
-            return Next::Fault(Remark::TooDeep);
+            return false;
         }
         self.call.frames.push(frame);
-        Next::Goto(target)
+        true
     }
 
     /// Ends the call with the apology, and the line's fallback number where there is one.
@@ -419,6 +431,8 @@ impl<'a> Machine<'a> {
 
     /// Takes up a claim. Whatever was proved was proved of somebody else.
     pub(super) fn claim(&mut self, claim: Claim, account: Option<Account>) {
+        // Whatever is proved from here on is proved of somebody else than the specialist asked for.
+        self.prove_no_more();
         self.call.claim = claim;
         self.call.facts = Facts::default();
         self.call.code = None;
@@ -581,6 +595,7 @@ fn cause(event: &Event, turns: u64) -> String {
             format!("placed-{effect}")
         }
         Event::LegStatus { leg, status, .. } => format!("status-{leg}-{status:?}"),
+        Event::StepUp { .. } => format!("step-up-{turns}"),
         Event::Deadline => format!("deadline-{turns}"),
     }
 }
@@ -618,6 +633,7 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         seen: None,
         entries: BTreeMap::new(),
         end: None,
+        agent_step_up: None,
         audit: None,
     })
 }

@@ -25,6 +25,7 @@ mod speak;
 pub mod spoken;
 pub mod spread;
 mod states;
+pub mod step_up;
 pub mod turn;
 pub mod voucher;
 

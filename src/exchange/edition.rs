@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ExchangeError, later};
+use super::{Exchange, ExchangeError, later};
 use crate::diagnostic::{Sources, any_error};
 use crate::flow::name::FlowName;
 use crate::flow::{FlowSet, read};
@@ -47,6 +47,13 @@ const RECORD: &str = "edition";
 /// Longer than any call that needs it, and refreshed while it is in use.
 const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
 const REFRESHED_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+impl Exchange {
+    /// The version of a flow that new calls would begin with; `None`: there is no such flow.
+    pub fn version_of(&self, flow: &str) -> Option<String> {
+        version_of(flow, &self.editions.current())
+    }
+}
 
 impl Editions {
     pub(super) fn new(flows: FlowSet) -> Self {
@@ -148,6 +155,12 @@ fn edition_of(start: &str, closure: FlowSet) -> (Arc<Edition>, Vec<u8>) {
     };
     let bytes = serde_json::to_vec(&texts).unwrap_or_default();
     (Arc::new(Edition { hash: hash_of(&bytes), flows: closure }), bytes)
+}
+
+/// The version of a flow that new calls would begin with.
+fn version_of(flow: &str, set: &FlowSet) -> Option<String> {
+    let (edition, _) = edition_of(flow, set.closure(flow)?);
+    Some(edition.hash.clone())
 }
 
 /// Keeps the texts, or keeps them longer.

@@ -4,6 +4,7 @@
 //! deadline, or a replay: load, step, answer the machine's questions, commit, and on a lost race all
 //! over again from what won.
 
+pub mod agent;
 mod answer;
 mod audit;
 pub mod edition;
@@ -13,6 +14,7 @@ mod recent;
 mod record;
 pub mod service_code;
 mod signals;
+mod step_up;
 pub mod unlock;
 mod voucher;
 

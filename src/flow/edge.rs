@@ -25,6 +25,8 @@ pub enum Label {
     Case(usize),
     /// The level is missing, and can be proved there.
     StepUp,
+    /// The specialist asks for more, which can be proved there.
+    AgentStepUp,
 }
 
 impl std::fmt::Display for Label {
@@ -35,6 +37,7 @@ impl std::fmt::Display for Label {
             Self::Outcome(outcome) => write!(f, "{outcome}"),
             Self::Case(number) => write!(f, "case {}", number + 1),
             Self::StepUp => f.write_str("step_up"),
+            Self::AgentStepUp => f.write_str("agent_step_up"),
         }
     }
 }
@@ -60,6 +63,8 @@ impl State {
         let outcome =
             |(outcome, to): (&Outcome, _)| Edge { label: Label::Outcome(outcome.clone()), to };
         edges.extend(self.routes.iter().map(outcome));
+        let asked = self.agent_step_up().into_iter();
+        edges.extend(asked.map(|to| Edge { label: Label::AgentStepUp, to }));
         edges.extend(self.step_up.iter().map(|to| Edge { label: Label::StepUp, to }));
         edges
     }

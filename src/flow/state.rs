@@ -129,6 +129,14 @@ impl State {
         self.routes.get(outcome).map(|target| &target.state)
     }
 
+    /// Where a specialist can send the caller to prove more.
+    pub fn agent_step_up(&self) -> Option<&Target> {
+        match &self.kind {
+            Kind::Transfer(transfer) => transfer.agent_step_up.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The name of its type in a flow file.
     pub fn type_name(&self) -> &'static str {
         self.kind.type_name()

@@ -33,6 +33,7 @@ const HELP: &str = "\
   :save FILE       writes the call so far as a transcript, which `callgate replay` runs
   :sms :mail       the last text message or mail that was sent; :messages shows all
   :backend JSON    what the next back end that is asked answers, or failed
+  :step_up LEVEL   the specialist in the conference asks for more
   :undelivered     the last text message does not arrive
   :facts           what is proved, and which levels that meets
   :state :twiml    where the call stands; the last answer as the provider gets it
@@ -250,6 +251,7 @@ impl<'o, W: Write> Phone<'o, W> {
                 self.backend.push(answer);
                 Ok(())
             }
+            ":step_up" => self.play(Deed::StepUp(rest.to_owned()).into()).await,
             ":undelivered" => self.play(Deed::MessageStatus(false).into()).await,
             ":hangup" => {
                 let role = self.role().await?;

@@ -143,6 +143,10 @@ impl Player {
                 self.provider.message_status(*arrived).await?;
                 return Ok(Vec::new());
             }
+            Deed::StepUp(level) => {
+                self.provider.step_up(level).await?;
+                return Ok(Vec::new());
+            }
             Deed::Callback(Fate::Status(status)) => {
                 self.provider.status(Role::Callback, *status).await?;
                 return Ok(Vec::new());

@@ -23,6 +23,7 @@ use crate::engine::id::{CallId, LegId, Nonce, Sid};
 use crate::engine::policy::Policy;
 use crate::engine::reply::{Audible, Reply, Words};
 use crate::engine::risk::Signal;
+use crate::engine::step_up::Asking;
 use crate::engine::turn::{Entry, Hop};
 use crate::exchange::service_code::WebLevel;
 use crate::exchange::{Exchange, ExchangeError, Parts, Request, Served, Wants};
@@ -37,6 +38,8 @@ use crate::twiml::{self, links::Links};
 
 /// The provider's account of every replay.
 const ACCOUNT: &str = "AC00000000000000000000000000000000";
+/// Who asks callers to prove more, in every replay.
+const SPECIALIST: &str = "specialist";
 /// The public URL of every replay.
 const PUBLIC_URL: &str = "https://ivr.example.com";
 /// A replay has no secrets to keep: its state lives as long as it does.
@@ -149,6 +152,9 @@ pub enum Lapse {
     /// Nothing was asked yet.
     #[error("there is no request to send again")]
     NoRequest,
+    /// Nothing can be asked of the caller now.
+    #[error("the caller cannot be asked to prove it now: {0}")]
+    NotAsked(&'static str),
     /// The exchange failed.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
@@ -373,6 +379,21 @@ impl Provider {
             if arrived { Event::Delivered { effect } } else { Event::Undelivered { effect } };
         self.exchange.tell(call, None, |_| Some(event.clone())).await?;
         Ok(())
+    }
+
+    /// The specialist asks that the caller prove a level.
+    pub async fn step_up(&mut self, level: &str) -> Result<(), Lapse> {
+        let call = self.call_id()?;
+        let asked = self.exchange.ask_step_up(call, &level.into(), SPECIALIST).await?;
+        match asked {
+            None => Err(Lapse::NoCall),
+            Some((Asking::New | Asking::Pending(_), _)) => Ok(()),
+            Some((Asking::NoLevel, _)) => Err(Lapse::NotAsked("the flow has no such level")),
+            Some((Asking::Busy, _)) => Err(Lapse::NotAsked("another one is being proved")),
+            Some((Asking::NotThere, _)) => {
+                Err(Lapse::NotAsked("they are in no conference with an `agent_step_up`"))
+            }
+        }
     }
 
     /// The last request, byte for byte.

@@ -31,7 +31,7 @@ const CLOCK: &str = "2026-11-23T15:00:00Z";
 pub(super) const LINE: &str = "+15005550006";
 
 /// The things that can happen in a turn.
-const DEEDS: [&str; 18] = [
+const DEEDS: [&str; 19] = [
     "ring",
     "digits",
     "speech",
@@ -50,6 +50,7 @@ const DEEDS: [&str; 18] = [
     "whisper",
     "queue",
     "recorded",
+    "step_up",
 ];
 
 impl Transcript {
@@ -211,6 +212,7 @@ fn read_deed(item: &Item<'_>, table: &Reader<'_>) -> Option<Deed> {
         "dial" => Deed::Dial(item.choice(&DIALS)?),
         "whisper" => Deed::Whisper(item.choice(&SPECIALISTS)?),
         "queue" => Deed::Queue(item.choice(&QUEUES)?),
+        "step_up" => Deed::StepUp(item.name()?.to_owned()),
         _ => Deed::Recorded(item.boolean()?),
     })
 }

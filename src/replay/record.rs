@@ -102,6 +102,7 @@ impl Recording<'_> {
             Event::LegStatus { leg, status, .. } => self.status(ran, *leg, *status),
             Event::NotPlaced { effect, .. } => self.refuse(*effect, "place_call"),
             Event::Undelivered { .. } => self.push("message_status = \"undelivered\""),
+            Event::StepUp { level, .. } => self.push(&of("step_up", level.as_str())),
             Event::Placed { .. } | Event::Delivered { .. } | Event::Deadline => {}
         }
         self.looked_up(ran);

@@ -108,6 +108,8 @@ pub enum Deed {
     Queue(QueueResult),
     /// Whether something was recorded.
     Recorded(bool),
+    /// The specialist asks that the caller prove a level.
+    StepUp(String),
 }
 
 /// Which code is keyed.

@@ -72,6 +72,7 @@ pub fn deed(deed: &Deed) -> String {
         Deed::Whisper(specialist) => of("whisper", word_of(&SPECIALISTS, specialist)),
         Deed::Queue(result) => of("queue", word_of(&QUEUES, result)),
         Deed::Recorded(recorded) => format!("recorded = {recorded}"),
+        Deed::StepUp(level) => of("step_up", level),
     }
 }
 

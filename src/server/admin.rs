@@ -1,5 +1,7 @@
 //! The house's own listener: health, metrics, and what operators may see of calls.
 
+mod flows;
+mod step_up;
 mod unlock;
 
 use actix_web::http::header::AUTHORIZATION;
@@ -34,6 +36,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/api/calls", web::get().to(calls))
         .route("/api/calls/{call}", web::get().to(call))
         .route("/api/calls/{call}/journal", web::get().to(journal))
+        .route("/api/calls/{call}/step-up", web::post().to(step_up::ask))
+        .route("/api/calls/{call}/step-up", web::get().to(step_up::result))
+        .route("/api/flows", web::get().to(flows::flows))
         .route("/api/service-codes", web::post().to(service_code))
         .route("/api/unlock", web::post().to(unlock::unlock));
 }
@@ -77,10 +82,19 @@ async fn calls(house: Data<House>, request: HttpRequest) -> HttpResponse {
 }
 
 async fn call(house: Data<House>, request: HttpRequest, path: Path<String>) -> HttpResponse {
-    if let Some(refused) = refusal(&house, &request, Role::Operator) {
+    if let Some(refused) = refusal(&house, &request, Role::Agent) {
         return refused;
     }
     let Some(id) = CallId::parse(&path) else { return not_found() };
+    if holder(&house, &request).is_some_and(|token| token.role == Role::Agent) {
+        return match house.exchange.seen_by_agent(id).await {
+            Ok(Some(view)) => {
+                HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(view)
+            }
+            Ok(None) => not_found(),
+            Err(error) => unavailable(&error),
+        };
+    }
     match house.exchange.load(id).await {
         Ok(Some(loaded)) => HttpResponse::Ok().json(call_view(&loaded.call)),
         Ok(None) => not_found(),

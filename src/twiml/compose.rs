@@ -143,7 +143,12 @@ impl Composer<'_> {
                 self.whispering("Sip", *whisper).text(sip_address(uri, headers, voucher))
             }),
             DialTarget::Conference { name } => shape::is_name(name, limits::CONFERENCE_CHARS_MAX)
-                .then(|| Element::new("Conference").text(name.as_str())),
+                .then(|| {
+                    // A caller may leave it to prove something, and come back.
+                    Element::new("Conference")
+                        .with("endConferenceOnExit", "false")
+                        .text(name.as_str())
+                }),
         }
     }
 

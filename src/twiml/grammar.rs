@@ -87,6 +87,7 @@ const fn may(name: &'static str, value: Value) -> Attribute {
 
 const POST: Value = Value::OneOf(&["POST"]);
 const TRUE: Value = Value::OneOf(&["true"]);
+const FALSE: Value = Value::OneOf(&["false"]);
 const WAIT_S: Value = Value::Number(1, limits::WAIT_S_MAX);
 const RECORD_S: Value = Value::Number(limits::RECORD_S_MIN, limits::RECORD_S_MAX);
 
@@ -155,7 +156,7 @@ pub const ELEMENTS: &[Element] = &[
     Element {
         name: "Conference",
         parents: &["Dial"],
-        attributes: &[],
+        attributes: &[may("endConferenceOnExit", FALSE)],
         text: Text::Required(Value::Name(limits::CONFERENCE_CHARS_MAX)),
     },
     Element {

@@ -170,7 +170,7 @@ fn dials() {
     let room = Dial { caller_id: Some("anonymous".into()), ..room };
     assert_eq!(
         body(vec![Verb::Dial(room)]),
-        r#"<Dial action="TURN" method="POST" timeout="20"><Conference>room 7</Conference></Dial>"#
+        r#"<Dial action="TURN" method="POST" timeout="20"><Conference endConferenceOnExit="false">room 7</Conference></Dial>"#
     );
 }
 

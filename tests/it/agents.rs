@@ -2,4 +2,5 @@
 
 mod hand_over;
 mod office;
+mod step_up;
 mod verifier;

@@ -148,6 +148,12 @@ impl Play {
         let (_, state) = walks.state(*from)?;
         match (&state.kind, label) {
             (_, Label::Outcome(Outcome::Denied) | Label::StepUp) => {}
+            (_, Label::AgentStepUp) => {
+                // Of a level that is met the caller hears nothing.
+                let mut levels = walks.start.levels.iter();
+                let (missing, _) = levels.find(|(_, level)| !before.known.meets(level))?;
+                self.turn(format!("step_up = {}", quoted(missing.as_str())));
+            }
             (Kind::Menu(menu), label) => self.menu(menu, label),
             (Kind::Gather(gather), Label::Outcome(outcome)) => {
                 self.gather(gather, outcome, number)?;

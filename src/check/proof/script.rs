@@ -206,6 +206,7 @@ fn deed(walks: &Walks<'_>, arrival: &Arrival<'_>) -> Option<String> {
                 Label::Case(number) => {
                     Some(format!("case {} of `{}` holds", number + 1, state.name))
                 }
+                Label::AgentStepUp => Some("the specialist asks for more".into()),
                 Label::StepUp => None,
             }
         }

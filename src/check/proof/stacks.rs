@@ -10,6 +10,8 @@ use crate::limits;
 pub(super) enum Frame {
     /// The state of this number, whose level was missing.
     StepUp(usize),
+    /// A state that had handed over, whose specialist asked for more.
+    Agent(usize),
     /// Whoever called the sub-flow.
     Caller(Entry),
 }
@@ -47,17 +49,19 @@ impl Stacks {
         Some(new)
     }
 
-    /// Remembers a state whose level is missing. A step-up that was left without coming back is
-    pub(super) fn step_up(&mut self, stack: Stack, state: usize) -> Option<Stack> {
+    /// Remembers a state whose level is missing, or whose specialist asks for more. A step-up that was
+    /// left without coming back is forgotten, and with it what came after, when its state is asked for
+    /// again.
+    pub(super) fn step_up(&mut self, stack: Stack, new: Frame) -> Option<Stack> {
         let mut below = stack;
         let mut base = stack;
-        while let Some((frame @ Frame::StepUp(_), rest)) = self.pop(below) {
-            if frame == Frame::StepUp(state) {
+        while let Some((frame @ (Frame::StepUp(_) | Frame::Agent(_)), rest)) = self.pop(below) {
+            if frame == new {
                 base = rest;
             }
             below = rest;
         }
-        self.push(base, Frame::StepUp(state))
+        self.push(base, new)
     }
 }
 
@@ -69,12 +73,12 @@ mod tests {
     fn a_step_up_asked_for_again_forgets_what_came_after() {
         let mut stacks = Stacks::default();
         let call = stacks.push(0, Frame::Caller(9)).unwrap();
-        let one = stacks.step_up(call, 1).unwrap();
-        let two = stacks.step_up(one, 2).unwrap();
-        assert_eq!(stacks.step_up(two, 1), Some(one));
+        let one = stacks.step_up(call, Frame::StepUp(1)).unwrap();
+        let two = stacks.step_up(one, Frame::StepUp(2)).unwrap();
+        assert_eq!(stacks.step_up(two, Frame::StepUp(1)), Some(one));
         assert_eq!(stacks.pop(two), Some((Frame::StepUp(2), one)));
         let inner = stacks.push(two, Frame::Caller(8)).unwrap();
-        let again = stacks.step_up(inner, 1).unwrap();
+        let again = stacks.step_up(inner, Frame::StepUp(1)).unwrap();
         assert_eq!(stacks.pop(again), Some((Frame::StepUp(1), inner)), "a flow forgets its own");
         assert_eq!(stacks.pop(0), None);
     }

@@ -68,6 +68,7 @@ pub(super) fn ways<'f>(
                     after(kind, outcome, known)
                 }
                 Label::Outcome(outcome) => after(kind, outcome, aged),
+                Label::AgentStepUp => Some(aged),
                 Label::Case(_) | Label::StepUp => None,
             };
             let way = |edge: crate::flow::edge::Edge<'f>| {

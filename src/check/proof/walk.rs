@@ -333,7 +333,7 @@ impl<'f> Walks<'f> {
         loop {
             match self.stacks.pop(stack)? {
                 (Frame::Caller(entry), _) => return Some(entry),
-                (Frame::StepUp(_), below) => stack = below,
+                (Frame::StepUp(_) | Frame::Agent(_), below) => stack = below,
             }
         }
     }
@@ -400,7 +400,7 @@ impl<'f> Walks<'f> {
         let Some(level) = self.level(flow, name) else { return };
         if !known.meets(level) {
             if let Some(to) = &state.step_up {
-                if let Some(stack) = self.stacks.step_up(stack, place) {
+                if let Some(stack) = self.stacks.step_up(stack, Frame::StepUp(place)) {
                     self.follow(place, stack, known, from, (Label::StepUp, to));
                 }
             } else {
@@ -474,6 +474,14 @@ impl<'f> Walks<'f> {
                 let all = ways(state, known, self.oldest_s, &levels);
                 for way in all {
                     let known = self.relabelled(flow, state, &way);
+                    let mut stack = stack;
+                    if way.label == Label::AgentStepUp {
+                        // Who is sent off by a specialist comes back to the conference.
+                        match self.stacks.step_up(stack, Frame::Agent(place)) {
+                            Some(with) => stack = with,
+                            None => continue,
+                        }
+                    }
                     self.follow(place, stack, known, from, (way.label, way.to));
                 }
             }
@@ -519,6 +527,10 @@ impl<'f> Walks<'f> {
                 if !known.meets(level) {
                     self.deny(place, stack, known, from);
                 }
+            }
+            // Entered anew, it looks at its level again.
+            Some((Frame::Agent(place), stack)) => {
+                self.arrive(place, stack, known, Some(from), By::Back);
             }
             Some((Frame::Caller(entry), _)) => {
                 let exit = Exit { arrival: from, outcome, known };

@@ -16,6 +16,13 @@ pub(super) fn enter(m: &mut Machine<'_>, back: &Return) -> Next {
             let met = state.requires.as_ref().is_none_or(|(level, _)| m.meets(level));
             if met { Next::Goto(state.name.clone()) } else { Next::Take(Outcome::Denied) }
         }
+        Some(Frame::Agent(at)) => {
+            m.proved_or_not();
+            m.call.at = at;
+            let Some(state) = m.state() else { return Next::Fault(Remark::NoSuchState) };
+            m.rejoins = true;
+            Next::Goto(state.name.clone())
+        }
         Some(Frame::Call(at, variables)) => {
             let given = std::mem::replace(&mut m.call.variables, variables);
             m.call.at = at;

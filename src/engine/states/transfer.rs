@@ -28,8 +28,14 @@ const ACCEPT_TIMEOUT_S: u32 = 10;
 const ACCEPT_TRIES: u8 = 2;
 
 pub(super) fn enter(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Next> {
-    if let Some(prompt) = &transfer.prompt {
+    // Who comes back to a conference has heard it.
+    let rejoins = std::mem::take(&mut m.rejoins);
+    if let Some(prompt) = transfer.prompt.as_ref().filter(|_| !rejoins) {
         m.say(prompt)?;
+    }
+    if !rejoins {
+        // Handed over to somebody else, nobody proves what was asked for.
+        m.prove_no_more();
     }
     let shared = shared(m, transfer)?;
     m.note(Deed::Transferred { shared: shared.iter().map(|(name, _)| name.clone()).collect() });
@@ -48,6 +54,10 @@ pub(super) fn enter(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Next> {
         To::Sip(uri) => {
             let voucher = vouch(m, uri.clone(), &shared)?;
             DialTarget::Sip { uri: uri.clone(), headers: headers(m, &shared), voucher, whisper }
+        }
+        // Whoever leaves it and comes back must meet the same specialist, and nobody else.
+        To::Conference(name) if transfer.agent_step_up.is_some() => {
+            DialTarget::Conference { name: format!("{name}-{}", m.call.id) }
         }
         To::Conference(name) => DialTarget::Conference { name: name.clone() },
         To::Queue(name) => return Ok(enqueue(m, QueueTarget::Named(name.clone()))),

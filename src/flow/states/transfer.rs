@@ -8,15 +8,20 @@
 //!
 //! A workflow's task and a SIP address's header fields also say which facts are proved, how old each is
 //! and which levels are met, and carry a signed voucher of it that other systems can check.
+//!
+//! From a conference with an `agent_step_up` the specialist can ask, through the admin API, that the
+//! caller prove more. The caller leaves the conference for that state, alone, and a `return` leads
+//! back; the specialist learns only whether the level was met. Each caller then has a conference of
+//! their own: the name given, and the call's id.
 
 use std::time::Duration;
 
-use super::{Key, Outcome, Shape, StateReader, StateType};
+use super::{Key, Outcome, Shape, StateReader, StateType, read_target};
 use crate::diagnostic::{Finding, Place};
 use crate::document::Item;
 use crate::flow::name::FieldName;
 use crate::flow::prompt::Prompt;
-use crate::flow::state::Kind;
+use crate::flow::state::{Kind, Target};
 use crate::phone::PhoneNumber;
 
 /// A state that hands over.
@@ -32,6 +37,8 @@ pub struct Transfer {
     pub share: Vec<(FieldName, Place)>,
     /// How long it rings.
     pub timeout: Duration,
+    /// Where the caller proves more when the specialist asks for it; only from a conference.
+    pub agent_step_up: Option<Target>,
 }
 
 /// Where a transfer leads.
@@ -69,6 +76,11 @@ pub const TYPE: StateType = StateType {
         Key::new("whisper", Shape::Prompt, "Said to the specialist, who presses 1 to accept."),
         Key::new("share", Shape::Texts, "The account fields handed over, if the facts allow it."),
         Key::new("timeout", Shape::Duration, "How long it rings: \"30s\"."),
+        Key::new(
+            "agent_step_up",
+            Shape::State,
+            "Where the caller proves more when the specialist in the conference asks for it.",
+        ),
     ],
     read: |state| Some(Kind::Transfer(read(state)?)),
 };
@@ -92,7 +104,17 @@ fn read(state: &StateReader<'_, '_>) -> Option<Transfer> {
             .help("leave `whisper` out; what `share` names is handed over with the call"),
         );
     }
-    Some(Transfer { to, prompt, whisper, share, timeout: timeout.unwrap_or(TIMEOUT) })
+    let asked = state.item("agent_step_up");
+    if let Some(item) = asked.as_ref().filter(|_| !matches!(to, To::Conference(_))) {
+        let message = "only from a conference can a caller be taken to prove more, and back";
+        item.report(
+            Finding::error("bad-transfer", message, item.place())
+                .help("transfer to a `conference`, or leave `agent_step_up` out"),
+        );
+    }
+    let agent_step_up = asked.and_then(|item| read_target(&item));
+    let timeout = timeout.unwrap_or(TIMEOUT);
+    Some(Transfer { to, prompt, whisper, share, timeout, agent_step_up })
 }
 
 fn read_to(item: &Item<'_>) -> Option<To> {

@@ -157,7 +157,7 @@ async fn keys_are_changed_without_a_gap() {
     let before = keys(&house).await;
 
     house.kill();
-    house.change_configuration("[[admin.tokens]]", "[vouchers]\nkey = 2\n[[admin.tokens]]");
+    house.change_configuration("[directory]", "[vouchers]\nkey = 2\n[directory]");
     house.restart();
     let after = keys(&house).await;
     let mut phone = caller(&house, "CA08", true).await;

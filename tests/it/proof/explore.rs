@@ -107,6 +107,7 @@ fn alike(scene: &Scene, grain: Grain, fresh_s: &BTreeSet<i64>) -> String {
         .iter()
         .map(|frame| match frame {
             Frame::StepUp(at) => ("proves", at, None),
+            Frame::Agent(at) => ("asked", at, None),
             Frame::Call(at, own) => ("called", at, (grain == Grain::Fine).then_some(own)),
         })
         .collect();

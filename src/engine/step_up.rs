@@ -1,0 +1,123 @@
+//! A specialist asks for more: the caller leaves the conference, proves it or not, and comes back.
+//!
+//! The specialist learns what came of it, and nothing else; what is keyed or said goes to the caller's
+//! leg, which is alone then.
+
+use jiff::SignedDuration;
+use uuid::Uuid;
+
+use super::audit::Deed;
+use super::call::{Asked, Call, Frame, Proving};
+use super::machine::{Asks, Machine, Next};
+use crate::flow::FlowSet;
+use crate::flow::name::LevelName;
+use crate::flow::state::Target;
+use crate::limits;
+
+/// What asking is to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// The caller is sent to prove it.
+    New,
+    /// It was asked already, and the caller is at it.
+    Pending(Uuid),
+    /// The call began in a flow without such a level.
+    NoLevel,
+    /// The caller is not in a conference that can be left to prove something.
+    NotThere,
+    /// The caller is at proving another level.
+    Busy,
+}
+
+/// What asking for a level is to the call as it stands.
+pub fn asking(flows: &FlowSet, call: &Call, level: &LevelName) -> Asking {
+    let known = flows.get(call.flow.as_str()).is_some_and(|flow| flow.levels.contains_key(level));
+    let pending = call.agent_step_up.as_ref().filter(|asked| asked.result == Proving::Pending);
+    match pending {
+        _ if !known => Asking::NoLevel,
+        _ if call.end.is_some() => Asking::NotThere,
+        Some(asked) if asked.level == *level => Asking::Pending(asked.id),
+        Some(_) => Asking::Busy,
+        None if way(flows, call).is_some() => Asking::New,
+        None => Asking::NotThere,
+    }
+}
+
+/// Where the caller would be sent from the conference that they are in.
+fn way<'f>(flows: &'f FlowSet, call: &Call) -> Option<&'f Target> {
+    let speaking = call.leg(call.speaking).filter(|leg| leg.is_live())?;
+    speaking.sid.as_ref()?;
+    flows.get(call.at.flow.as_str())?.state(&call.at.state)?.agent_step_up()
+}
+
+impl Machine<'_> {
+    /// A specialist asks that the caller prove a level; `false`: it changes nothing.
+    pub(super) fn asked_for(&mut self, level: &LevelName, by: &str) -> Asks<bool> {
+        let flows = self.setting.flows;
+        match asking(flows, &self.call, level) {
+            Asking::New => {}
+            Asking::Pending(_) => return Ok(self.take_there_again()),
+            Asking::NoLevel | Asking::NotThere | Asking::Busy => return Ok(false),
+        }
+        let Some(to) = way(flows, &self.call) else { return Ok(false) };
+        let met = self.meets(level);
+        if !met && !self.remember(Frame::Agent(self.call.at.clone())) {
+            return Ok(false);
+        }
+        self.note(Deed::Asked { level: level.as_str().to_owned(), by: by.to_owned() });
+        self.call.agent_step_up = Some(Asked {
+            id: self.moment.turn.0,
+            level: level.clone(),
+            at: self.moment.now,
+            turn: self.call.turns + 1,
+            result: Proving::Pending,
+        });
+        if met {
+            self.proved_or_not();
+        } else {
+            self.interrupt(self.call.speaking);
+            self.walk(Next::Goto(to.state.clone()))?;
+        }
+        Ok(true)
+    }
+
+    /// Takes the caller to the prompt once more, if the first time may have been lost.
+    fn take_there_again(&mut self) -> bool {
+        let (now, turns) = (self.moment.now, self.call.turns);
+        let wait = SignedDuration::try_from(limits::STEP_UP_AGAIN_AFTER).unwrap_or_default();
+        let Some(asked) = &mut self.call.agent_step_up else { return false };
+        if asked.turn != turns || now.duration_since(asked.at) < wait {
+            return false;
+        }
+        (asked.at, asked.turn) = (now, turns + 1);
+        let speaking = self.call.speaking;
+        let sid = self.call.leg(speaking).and_then(|leg| leg.sid.clone());
+        if let Some(sid) = sid {
+            self.effect(super::effect::Effect::RedirectLeg { leg: speaking, sid, undone: false });
+        }
+        true
+    }
+
+    /// The caller has come back: whether the level that was asked for is met now.
+    pub(super) fn proved_or_not(&mut self) {
+        let Some(asked) = self.call.agent_step_up.clone() else { return };
+        if asked.result == Proving::Pending {
+            let met = self.meets(&asked.level);
+            self.settle_asked(if met { Proving::Passed } else { Proving::Failed });
+        }
+    }
+
+    /// The caller does not come back as they went: what was asked for is not proved.
+    pub(super) fn prove_no_more(&mut self) {
+        if self.call.agent_step_up.as_ref().is_some_and(|asked| asked.result == Proving::Pending) {
+            self.settle_asked(Proving::Failed);
+        }
+    }
+
+    fn settle_asked(&mut self, result: Proving) {
+        let Some(asked) = &mut self.call.agent_step_up else { return };
+        asked.result = result;
+        let level = asked.level.as_str().to_owned();
+        self.note(Deed::Answered { level, result });
+    }
+}

@@ -1,0 +1,197 @@
+//! A specialist in a conference asks that the caller prove more, and learns what came of it alone.
+
+use serde_json::{Value, json};
+
+use super::office::{CALLER, agent, call_of, caller, code_of, house};
+use crate::support::eventually::eventually_async;
+use crate::support::house::{ACCOUNT, House, LINE};
+use crate::support::provider::{ACCOUNT_SID, Provider};
+use crate::support::redis::RedisServer;
+use crate::support::telephone::Telephone;
+
+/// A caller in the conference, and the call's name.
+async fn in_room(house: &House, sid: &str) -> (Telephone, String) {
+    let mut phone = caller(house, sid, true).await;
+    phone.key(house, "4").await;
+    let room = room_of(&phone);
+    let call = call_of(sid);
+    assert_eq!(room, format!("desk-{call}"), "each caller has a room of their own");
+    assert!(phone.spoken().contains("One moment"));
+    (phone, call)
+}
+
+fn room_of(phone: &Telephone) -> String {
+    let dial = phone.heard.children.iter().find(|verb| verb.name == "Dial").unwrap();
+    assert_eq!(dial.children[0].attribute("endConferenceOnExit"), Some("false"));
+    dial.children[0].text.clone()
+}
+
+async fn ask(house: &House, call: &str, level: &str) -> (u16, Value) {
+    let path = format!("/api/calls/{call}/step-up");
+    agent(house, Some(json!({ "level": level })), &path).await
+}
+
+async fn told(house: &House, call: &str) -> Value {
+    agent(house, None, &format!("/api/calls/{call}/step-up")).await.1
+}
+
+/// The provider takes the leg where it was asked to: to its present prompt.
+async fn taken(house: &House, provider: &Provider, phone: &mut Telephone, times: usize) {
+    let path = format!("/Calls/{}.json", phone.sid);
+    eventually_async("the leg is taken out of the conference", async || {
+        let requests = provider.requests();
+        let redirects = requests
+            .iter()
+            .filter(|request| request.method == "POST" && request.path.ends_with(&path));
+        (redirects.count() == times).then_some(())
+    })
+    .await;
+    let call = call_of(&phone.sid);
+    phone.post(house, &format!("/twilio/resume/{call}/0"), &[("CallStatus", "in-progress")]).await;
+}
+
+async fn passes(store: &str) {
+    let provider = Provider::start();
+    let house = house(store, &provider);
+    let (mut phone, call) = in_room(&house, "CA20").await;
+    let left = phone.action();
+    let before = agent(&house, None, &format!("/api/calls/{call}")).await.1;
+    assert_eq!(before["shared"], json!({ "first_name": "Ada" }));
+    assert_eq!((&before["levels"], &before["step_up"]), (&json!(["basic"]), &Value::Null));
+
+    let (status, asked) = ask(&house, &call, "strong").await;
+    assert_eq!((status, &asked["result"]), (202, &json!("pending")));
+    // A double click, and another wish while the caller is at this one.
+    assert_eq!(ask(&house, &call, "strong").await, (202, asked.clone()));
+    assert_eq!(ask(&house, &call, "basic").await.0, 409);
+    // The dial ends with the redirect: that is not the end of the transfer.
+    let ended = [("DialCallStatus", "answered"), ("CallStatus", "in-progress")];
+    phone.post(&house, &left, &ended).await;
+    assert_eq!(phone.spoken(), "Key in the code that we have just sent you.");
+    taken(&house, &provider, &mut phone, 1).await;
+    assert_eq!(phone.spoken(), "Key in the code that we have just sent you.");
+    let code = code_of(&provider, 1).await;
+    let meanwhile = agent(&house, None, &format!("/api/calls/{call}")).await.1;
+    assert_eq!(meanwhile["shared"], json!({ "first_name": "Ada" }));
+    for seen in [&asked, &told(&house, &call).await, &meanwhile] {
+        assert!(!seen.to_string().contains(&code), "the specialist never sees the code");
+    }
+
+    phone.key(&house, &code).await;
+    assert_eq!(room_of(&phone), format!("desk-{call}"), "back to the same room");
+    assert!(!phone.spoken().contains("One moment"));
+    assert_eq!(told(&house, &call).await["result"], "passed");
+    assert_eq!(told(&house, &call).await["id"], asked["id"]);
+    let seen = agent(&house, None, &format!("/api/calls/{call}")).await.1;
+    assert_eq!(seen["shared"], json!({ "first_name": "Ada", "balance": 1234.56 }));
+    // A level that is met disturbs nobody.
+    let (status, again) = ask(&house, &call, "strong").await;
+    assert_eq!((status, &again["result"]), (202, &json!("passed")));
+    assert_eq!(told(&house, &call).await["id"], again["id"]);
+    // The first dial's end comes late: the leg is where it is.
+    phone.post(&house, &left, &ended).await;
+    assert_eq!(room_of(&phone), format!("desk-{call}"));
+
+    let action = phone.action();
+    phone.post(&house, &action, &ended).await;
+    assert_eq!(phone.spoken(), "Thank you. Goodbye.");
+    assert_eq!(ask(&house, &call, "strong").await.0, 409, "the call is over");
+    let seen = agent(&house, None, &format!("/api/calls/{call}")).await.1;
+    assert_eq!((&seen["shared"], &seen["over"]), (&json!({}), &json!(true)));
+    assert!(!house.log().contains(&code), "no code is logged");
+}
+
+#[tokio::test]
+async fn a_caller_proves_more_and_comes_back_on_redb() {
+    passes("embedded:calls.redb").await;
+}
+
+#[tokio::test]
+async fn a_caller_proves_more_and_comes_back_on_redis() {
+    let redis = RedisServer::start();
+    passes(&redis.url()).await;
+}
+
+#[tokio::test]
+async fn a_caller_who_does_not_prove_it_comes_back_as_they_went() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    let (mut phone, call) = in_room(&house, "CA21").await;
+    ask(&house, &call, "strong").await;
+    taken(&house, &provider, &mut phone, 1).await;
+    for _ in 0..3 {
+        phone.key(&house, "000001").await;
+    }
+    assert_eq!(room_of(&phone), format!("desk-{call}"));
+    assert_eq!(told(&house, &call).await["result"], "failed");
+    let seen = agent(&house, None, &format!("/api/calls/{call}")).await.1;
+    assert_eq!(seen["shared"], json!({ "first_name": "Ada" }));
+    // Asked once more it is another asking.
+    let first = told(&house, &call).await["id"].clone();
+    let (status, second) = ask(&house, &call, "strong").await;
+    assert_eq!((status, &second["result"]), (202, &json!("failed")), "no other code so soon");
+    assert_ne!(second["id"], first);
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_meanwhile_has_not_proved_it() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    let (mut phone, call) = in_room(&house, "CA22").await;
+    ask(&house, &call, "strong").await;
+    taken(&house, &provider, &mut phone, 1).await;
+    phone.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
+    assert_eq!(told(&house, &call).await["result"], "failed");
+    let journal = house.ask(&format!("/api/calls/{call}/journal")).await.to_string();
+    assert!(journal.contains("step_up"), "{journal}");
+}
+
+#[tokio::test]
+async fn whoever_claims_another_account_proves_nothing_of_the_first() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    let mut phone = caller(&house, "CA23", true).await;
+    phone.key(&house, "5").await;
+    let call = call_of("CA23");
+    let (status, _) = ask(&house, &call, "basic").await;
+    assert_eq!(status, 202, "it is met, and nobody is disturbed");
+    assert_eq!(ask(&house, &call, "strong").await.0, 202);
+    taken(&house, &provider, &mut phone, 1).await;
+    assert!(phone.spoken().contains("account number"), "{}", phone.spoken());
+    phone.key(&house, ACCOUNT).await;
+    assert_eq!(told(&house, &call).await["result"], "failed");
+    let code = code_of(&provider, 1).await;
+    phone.key(&house, &code).await;
+    assert!(phone.hears("Dial"));
+    assert_eq!(told(&house, &call).await["result"], "failed", "though the level is met now");
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_refused() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    let mut phone = caller(&house, "CA24", true).await;
+    let call = call_of("CA24");
+    assert_eq!(ask(&house, &call, "strong").await.0, 409, "in no conference");
+    assert_eq!(ask(&house, &call, "mighty").await.0, 422);
+    let nobody = call_of("CA99");
+    assert_eq!(ask(&house, &nobody, "strong").await.0, 404);
+    let path = format!("/api/calls/{call}/step-up");
+    assert_eq!(agent(&house, None, &path).await.0, 404, "nothing was asked yet");
+    for body in [json!({}), json!({ "level": 1 }), json!({ "level": "strong", "code": "1" })] {
+        assert_eq!(agent(&house, Some(body), &path).await.0, 400);
+    }
+    assert_eq!(told(&house, "no-call").await["error"].as_str().map(|_| ()), Some(()));
+    // A transfer to a number is no conference.
+    phone.key(&house, "3").await;
+    assert_eq!(ask(&house, &call, "strong").await.0, 409);
+    let form = [
+        ("AccountSid", ACCOUNT_SID),
+        ("CallSid", "CA24"),
+        ("From", CALLER),
+        ("To", LINE),
+        ("CallStatus", "completed"),
+    ];
+    assert_eq!(house.post("/twilio/status", &form).await.0, 204);
+    assert_eq!(ask(&house, &call, "strong").await.0, 409, "the call is over");
+}
