@@ -84,6 +84,7 @@ fn a_patient_is_rung_back() {
             ▸ callback: For your next appointment, press 1. For test results, press 2. For a repeat prescription, press 3. To pay a bill, press 4. To speak with a nurse, press 5. For anything else, stay on the line.
             ▸ callback: I am ringing a nurse for you.
               [the line is being connected to +15005550007; :whisper accept]
+            ▸ whisper: Verified by callback, just now.
             ▸ whisper: A patient of Riverside Clinic is on the line.
             ▸ whisper: To take this call press 1.
             ▸ callback: One moment. The desk will be with you shortly.
