@@ -25,7 +25,7 @@ impl Exchange {
                 return Ok(Some((found, None)));
             }
             let event = Event::StepUp { level: level.clone(), by: by.to_owned() };
-            if let Some(turn) = self.tell(id, &[], |_| Some(event.clone())).await? {
+            if let Some(turn) = self.tell(id, None, |_| Some(event.clone())).await? {
                 return Ok(Some((found, turn.call.agent_step_up)));
             }
             if matches!(found, Asking::Pending(_)) {

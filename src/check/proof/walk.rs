@@ -530,7 +530,7 @@ impl<'f> Walks<'f> {
             }
             // Entered anew, it looks at its level again.
             Some((Frame::Agent(place), stack)) => {
-                self.arrive(place, stack, known, Some(from), By::Back);
+                self.arrive(place, stack, known, Some(from), By::Back, None);
             }
             Some((Frame::Caller(entry), _)) => {
                 let exit = Exit { arrival: from, outcome, known };
