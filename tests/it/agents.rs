@@ -2,5 +2,6 @@
 
 mod hand_over;
 mod office;
+mod roles;
 mod step_up;
 mod verifier;
