@@ -397,6 +397,11 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
         countries(&contact, &mut policy.contact.countries);
         contact.finish();
     }
+    if let Some(enumeration) = section("enumeration") {
+        // Well within the time that a webhook is answered in.
+        set(&enumeration, "deadline_ms", 0, 2_000, &mut policy.enumeration.deadline_ms);
+        enumeration.finish();
+    }
     table.finish();
     Some(policy)
 }

@@ -78,6 +78,7 @@ pub(super) struct Machine<'a> {
     secret: bool,
     /// Whether the caller comes back to the conference that a specialist sent them from.
     pub(super) rejoins: bool,
+    discreet: bool,
 }
 
 impl<'a> Machine<'a> {
@@ -114,6 +115,7 @@ impl<'a> Machine<'a> {
             nonces: 0,
             secret: false,
             rejoins: false,
+            discreet: false,
         };
         machine.nonce = machine.fresh_nonce();
         Some(machine)
@@ -151,6 +153,7 @@ impl<'a> Machine<'a> {
         of.status = LegStatus::InProgress;
         let role = of.role;
         self.secret = role == Role::Callback || self.waits_for_secret();
+        self.discreet = self.secret || self.state().is_some_and(asks_whose);
         if self.call.turns >= limits::TURNS_MAX {
             self.walk(Next::Fault(Remark::TooManyTurns))?;
         } else if heard.over && leg == self.call.speaking {
@@ -245,6 +248,7 @@ impl<'a> Machine<'a> {
         self.call.visit = Visit::default();
         self.hops.push(Hop { at: self.call.at.clone(), outcome: None });
         let Some(state) = self.state() else { return Ok(Next::Fault(Remark::NoSuchState)) };
+        self.discreet |= asks_whose(state) || matches!(state.kind, Kind::Callback(_));
         let waived = self.waives(state);
         if waived {
             self.remarks.push(Remark::Unenforced);
@@ -408,7 +412,8 @@ impl<'a> Machine<'a> {
         format!("{}/{leg}/{}/{}", self.call.id, self.cause, self.asked)
     }
 
-    /// The account claimed, as it is now; `None`: there is none, or it is a decoy.
+    /// The account claimed, as it is now; `None`: there is none, or it is a decoy. A decoy is looked up
+    /// like any other, and whatever is found is not used.
     pub(super) fn account(&mut self) -> Asks<Option<Account>> {
         if let Known::Asked(account) = &self.account {
             return Ok(account.clone());
@@ -566,8 +571,24 @@ impl<'a> Machine<'a> {
             remarks: self.remarks,
             audit: Vec::new(),
         };
-        Turn { call: self.call, reply, effects: self.effects, deadline, entry, noted: self.noted }
+        let (effects, noted, discreet) = (self.effects, self.noted, self.discreet);
+        Turn { call: self.call, reply, effects, deadline, entry, noted, discreet }
     }
+}
+
+/// Whether a state looks up an account, or would if there were one.
+fn asks_whose(state: &State) -> bool {
+    matches!(
+        state.kind,
+        Kind::Identify(_)
+            | Kind::GatherPin(_)
+            | Kind::GatherPasscode(_)
+            | Kind::GatherOtp(_)
+            | Kind::GatherServiceCode(_)
+            | Kind::SendSmsOtp(_)
+            | Kind::SendEmailOtp(_)
+            | Kind::SendLink(_)
+    )
 }
 
 /// Where a caller goes who may not enter.

@@ -22,6 +22,22 @@ pub struct Policy {
     pub sends: Sends,
     /// Which contacts on file may be used.
     pub contact: Contact,
+    /// What keeps callers from learning which accounts there are.
+    pub enumeration: Enumeration,
+}
+
+/// What keeps callers from learning which accounts there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enumeration {
+    /// How long, from its webhook, an answer takes at least that looks up an account or verifies a
+    /// secret: longer than either work takes, so that its time does not tell what was found.
+    pub deadline_ms: u32,
+}
+
+impl Default for Enumeration {
+    fn default() -> Self {
+        Self { deadline_ms: 400 }
+    }
 }
 
 /// Messages and rings of all accounts together: what fraud against the house's bill costs at most.

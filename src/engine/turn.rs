@@ -58,6 +58,9 @@ pub struct Turn {
     pub entry: Entry,
     /// What an audit wants to know of it.
     pub noted: Vec<Noted>,
+    /// Whether an account was claimed, looked up or verified in it, or could have been: then the time
+    /// that its answer takes must not tell what was found.
+    pub discreet: bool,
 }
 
 /// What is written down of a turn: enough to run it again, and no secret.

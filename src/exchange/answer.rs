@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::{Exchange, ExchangeError};
@@ -49,10 +49,15 @@ impl Verifier {
         if self.in_place {
             return Ok(stored.is(entry, vault));
         }
-        let _slot = self.slots.acquire().await.map_err(|_| ExchangeError::Unverified)?;
+        let _slot = self.slot().await?;
         let (entry, vault) = (entry.clone(), vault.clone());
         let right = tokio::task::spawn_blocking(move || stored.is(&entry, &vault));
         right.await.map_err(|_| ExchangeError::Unverified)
+    }
+
+    /// A place among those that are worked off.
+    async fn slot(&self) -> Result<SemaphorePermit<'_>, ExchangeError> {
+        self.slots.acquire().await.map_err(|_| ExchangeError::Unverified)
     }
 }
 
@@ -124,7 +129,14 @@ impl Exchange {
             |ledger: &mut Ledger| ledger.reserve(*factor, key, &digest, &self.policy, now);
         let verdict = |right: bool| if right { Verdict::Right } else { Verdict::Wrong };
         match self.change_ledger(whom, now, reserve).await? {
-            Reserved::Refused => Ok(Verdict::Locked),
+            Reserved::Refused => {
+                if matches!(against, Against::Pin | Against::Passcode) {
+                    // Nothing is hashed, and yet it waits its turn like those that are, so that a
+                    // queue of them does not tell a locked account.
+                    drop(self.verifier.slot().await?);
+                }
+                Ok(Verdict::Locked)
+            }
             Reserved::Other => {
                 tracing::warn!(call.id = %call, %factor, "another entry was sent for a spent attempt");
                 Ok(Verdict::Wrong)

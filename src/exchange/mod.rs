@@ -175,6 +175,17 @@ pub enum Served {
     Unknown,
 }
 
+/// An answer to a request.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// What the leg does next.
+    pub reply: Reply,
+    /// What the request was to the call.
+    pub served: Served,
+    /// Whether the time that the answer takes must not tell what was found.
+    pub discreet: bool,
+}
+
 /// An effect as it is sealed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Posted<E = Effect> {
@@ -330,6 +341,12 @@ impl Exchange {
 
     /// Answers a request for a leg's next answer.
     pub async fn serve(&self, request: &Request) -> Result<(Reply, Served), ExchangeError> {
+        let Answered { reply, served, .. } = self.receive(request).await?;
+        Ok((reply, served))
+    }
+
+    /// Answers a request for a leg's next answer, and says whether it may be answered at once.
+    pub async fn receive(&self, request: &Request) -> Result<Answered, ExchangeError> {
         let Heard { digits, speech, .. } = &request.heard;
         let parts = [digits.expose().as_bytes(), speech.expose().as_bytes()];
         let digest = self.vault.keyed_hex("heard", &parts);
@@ -337,11 +354,15 @@ impl Exchange {
         let request = &Request { heard, ..request.clone() };
         let fallback = request.fallback_number.as_deref();
         let done = self.turn(request.call, &[], fallback, |call| deed_of(request, call)).await?;
+        let at_once = |reply, served| Answered { reply, served, discreet: false };
         Ok(match done {
-            Done::Turn(turn) => (turn.reply, Served::Turn),
-            Done::Answer(reply, served) => (reply, served),
-            Done::Unknown => (hangup(), Served::Unknown),
-            Done::Nothing => (hangup(), Served::Stranger),
+            Done::Turn(turn) => {
+                let Turn { reply, discreet, .. } = *turn;
+                Answered { reply, served: Served::Turn, discreet }
+            }
+            Done::Answer(reply, served) => at_once(reply, served),
+            Done::Unknown => at_once(hangup(), Served::Unknown),
+            Done::Nothing => at_once(hangup(), Served::Stranger),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Exchange, ExchangeError};
 use crate::engine::account::Whom;
+use crate::engine::audit::Deed;
 use crate::engine::ledger::{Ledger, Lifted};
 use crate::flow::level::Fact;
 use crate::secret::Secret;
@@ -13,6 +14,15 @@ pub enum By<'a> {
     CommandLine,
     /// An admin token, by its name.
     Token(&'a str),
+}
+
+impl std::fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CommandLine => f.write_str("the command line"),
+            Self::Token(name) => write!(f, "token {name}"),
+        }
+    }
 }
 
 impl Exchange {
@@ -36,6 +46,7 @@ impl Exchange {
         let names: Vec<_> = factors.iter().map(|factor| factor.as_str()).collect();
         let subject = self.subject(&whom);
         tracing::info!(target: "callgate::audit", ?by, subject, factors = ?names, "locks were lifted");
+        self.audit_outside(&whom, Deed::Unlocked { by: by.to_string() }).await?;
         Ok(Some(lifted))
     }
 

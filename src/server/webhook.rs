@@ -4,6 +4,8 @@
 //! the caller can hear; so the work runs apart from the answer, and is finished even when the answer
 //! could not wait for it.
 
+use std::time::Duration;
+
 use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::time::Instant;
@@ -16,7 +18,7 @@ use crate::config::Line;
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, LegId, Nonce};
 use crate::engine::risk;
-use crate::exchange::{ExchangeError, Request, Served, Wants};
+use crate::exchange::{Answered, ExchangeError, Request, Served, Wants};
 use crate::flow::wording;
 use crate::limits;
 use crate::telemetry::{Outcome, Route, Taken, Webhook};
@@ -237,23 +239,35 @@ impl<'h> Desk<'h> {
         };
         self.span.record("call.id", display(call));
         let exchange = self.house.exchange.clone();
-        let work = async move { exchange.serve(&request).await };
+        let work = async move { exchange.receive(&request).await };
         match self.in_time(work).await {
             // Its first turn was lost, or never got through: nothing is known of it.
-            Ok((_, Served::Unknown)) => self.apologise(&form),
-            Ok((reply, served)) => {
+            Ok(Answered { served: Served::Unknown, .. }) => self.apologise(&form),
+            Ok(Answered { reply, served, discreet }) => {
                 if let Some(risk) = risk.filter(|_| served == Served::Turn) {
                     let risk = risk.as_str();
                     self.house.metrics.calls.get_or_create(&Taken { risk }).inc();
                 }
                 let links = Links::new(&self.house.public_url);
-                self.say(outcome_of(served), twiml::render(&reply, &links, call))
+                let answer = self.say(outcome_of(served), twiml::render(&reply, &links, call));
+                if discreet {
+                    self.keep_until_due().await;
+                }
+                answer
             }
             Err(error) => {
                 tracing::error!(call.id = %call, %error, "a webhook could not be served");
                 self.apologise(&form)
             }
         }
+    }
+
+    /// Waits until an answer is due whose time must not tell what was found. What is due is counted
+    /// from when the webhook came in, by a clock that nobody sets.
+    async fn keep_until_due(&self) {
+        let policy = self.house.exchange.policy();
+        let due = self.begun + Duration::from_millis(policy.enumeration.deadline_ms.into());
+        tokio::time::sleep_until(due).await;
     }
 
     /// Takes note of something that asks for no answer.

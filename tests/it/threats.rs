@@ -9,5 +9,7 @@ mod flows;
 mod guesses;
 mod office;
 mod secrets;
+mod timing;
 mod webhooks;
 mod words;
+mod year;

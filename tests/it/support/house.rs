@@ -86,6 +86,7 @@ impl House {
                  [twilio]\naccount_sid = \"{ACCOUNT_SID}\"\nauth_token_env = [\"TEST_AUTH_TOKEN\", \"TEST_OLD_TOKEN\"]\n\
                  api_base = \"{api_base}\"\nfrom = \"{LINE}\"\n\
                  [lines]\n\"{LINE}\" = {{ flow = \"desk\", fallback_number = \"{FALLBACK}\" }}\n\
+                 [policy.enumeration]\ndeadline_ms = 0\n\
                  [directory]\nkind = \"file\"\npath = \"accounts.toml\"\n\
                  [[admin.tokens]]\nname = \"tests\"\nrole = \"operator\"\ntoken_env = \"TEST_OPERATOR\"\n"
             ),

@@ -63,7 +63,9 @@ impl Office {
         let (flows, findings) = callgate::flow::read(&sources);
         assert_eq!(findings, []);
         let problems = Problems::default();
-        let accounts = Accounts::read(&"accounts".into(), accounts, Secrets::Plain, &problems);
+        let hashed = accounts.contains("pin_hash");
+        let secrets = if hashed { Secrets::Hashed } else { Secrets::Plain };
+        let accounts = Accounts::read(&"accounts".into(), accounts, secrets, &problems);
         assert_eq!(problems.into_findings(), []);
         let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
         let exchange = Arc::new(Exchange::new(Parts {
