@@ -96,11 +96,10 @@ async fn t30_a_year_over_a_thousand_accounts_opens_few() {
         .map(|n| pin::hash(&Secret::new(popular(n)), &vault, &SystemChance).unwrap())
         .collect();
     let name = |n: usize| format!("{:08}", 40_000_000 + n % ACCOUNTS);
-    let accounts: String = (0..ACCOUNTS)
-        .map(|n| {
-            format!("[[accounts]]\nid = \"{}\"\npin_hash = \"{}\"\n", name(n), hashes[n % POPULAR])
-        })
-        .collect();
+    let entry = |n: usize| {
+        format!("[[accounts]]\nid = \"{}\"\npin_hash = \"{}\"\n", name(n), hashes[n % POPULAR])
+    };
+    let accounts = (0..ACCOUNTS).map(entry).collect::<Vec<_>>().concat();
     let office = Arc::new(Office::fresh(DESK, &accounts));
     let limit = usize::try_from(office.exchange.policy().shared.accounts_per_secret_day).unwrap();
     let mut opened_in_all = 0;
