@@ -198,3 +198,6 @@ pub const SWEEP_BATCH_MAX: usize = 500;
 pub const STORE_CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// An embedded store up to this size is verified whole when it is opened: under half a second.
 pub const STORE_VERIFIED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Telephone numbers of which is kept what the numbering plans tell: some hundred bytes each.
+pub const NUMBERS_TOLD: usize = 10_000;

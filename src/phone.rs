@@ -1,7 +1,9 @@
 //! Telephone numbers in E.164, the only form that is compared.
 
 use std::fmt;
+use std::sync::LazyLock;
 
+use quick_cache::sync::Cache;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberType};
 use serde::{Deserialize, Serialize};
 
@@ -32,28 +34,32 @@ impl PhoneNumber {
     /// The country as in ISO 3166 (`US`, `CA` and `JM` have one calling code); `None` if no country
     /// has such numbers.
     pub fn country(&self) -> Option<String> {
-        let number = PHONE_NUMBER_UTIL.parse(&self.0, None).ok()?;
-        PHONE_NUMBER_UTIL.get_region_for_number(&number).map(|region| region.to_string())
+        self.told().country
     }
 
     /// The country's calling code, which several countries may share.
     pub fn calling_code(&self) -> Option<i32> {
-        PHONE_NUMBER_UTIL.parse(&self.0, None).ok().map(|number| number.country_code)
+        self.told().calling_code
     }
 
     /// Whether whoever sends or rings pays more than for a person's telephone, or reaches none: premium
     /// rate, shared cost, freephone, company-wide, pager and voicemail numbers, and personal ones but
     /// for those of North America, which cost what others do.
     pub fn costs_extra(&self) -> bool {
-        use PhoneNumberType::{
-            Pager, PersonalNumber, PremiumRate, SharedCost, TollFree, UAN, VoiceMail,
-        };
-        let Ok(number) = PHONE_NUMBER_UTIL.parse(&self.0, None) else { return true };
-        match PHONE_NUMBER_UTIL.get_number_type(&number) {
-            PremiumRate | SharedCost | TollFree | UAN | Pager | VoiceMail => true,
-            PersonalNumber => number.country_code != NORTH_AMERICA,
-            _ => false,
+        self.told().costs_extra
+    }
+
+    /// What the plans tell of the number: the same every time, and to look it up takes longer than a
+    /// turn of a call, so what was looked up is kept.
+    fn told(&self) -> Told {
+        static KEPT: LazyLock<Cache<PhoneNumber, Told>> =
+            LazyLock::new(|| Cache::new(limits::NUMBERS_TOLD));
+        if let Some(told) = KEPT.get(self) {
+            return told;
         }
+        let told = Told::of(self);
+        KEPT.insert(self.clone(), told.clone());
+        told
     }
 
     /// The number without its last four digits: those of one block, often of one owner.
@@ -64,6 +70,36 @@ impl PhoneNumber {
 }
 
 const NORTH_AMERICA: i32 = 1;
+
+/// What the numbering plans of the countries tell of a number.
+#[derive(Clone)]
+struct Told {
+    country: Option<String>,
+    calling_code: Option<i32>,
+    costs_extra: bool,
+}
+
+impl Told {
+    fn of(number: &PhoneNumber) -> Self {
+        use PhoneNumberType::{
+            Pager, PersonalNumber, PremiumRate, SharedCost, TollFree, UAN, VoiceMail,
+        };
+        let Ok(number) = PHONE_NUMBER_UTIL.parse(&number.0, None) else {
+            return Self { country: None, calling_code: None, costs_extra: true };
+        };
+        let country = PHONE_NUMBER_UTIL.get_region_for_number(&number);
+        let costs_extra = match PHONE_NUMBER_UTIL.get_number_type(&number) {
+            PremiumRate | SharedCost | TollFree | UAN | Pager | VoiceMail => true,
+            PersonalNumber => number.country_code != NORTH_AMERICA,
+            _ => false,
+        };
+        Self {
+            country: country.map(|region| region.to_string()),
+            calling_code: Some(number.country_code),
+            costs_extra,
+        }
+    }
+}
 
 /// The countries that numbers can be told by, as in ISO 3166.
 pub fn countries() -> Vec<String> {
