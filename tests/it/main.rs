@@ -33,6 +33,7 @@ mod recording;
 mod render;
 mod replay;
 mod round_trips;
+mod schema;
 mod service_codes;
 #[path = "../sim/mod.rs"]
 mod sim;
