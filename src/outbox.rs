@@ -261,7 +261,9 @@ impl Outbox {
     }
 
     async fn send_email(&self, task: Task<'_>, email: &Email) -> Result<(), ExchangeError> {
-        if self.left_s(task, email.code_until).await?.is_none() {
+        if let Some(until) = email.code_until
+            && self.left_s(task, until).await?.is_none()
+        {
             return self.settle(task).await;
         }
         let reference = Reference { call: task.call, effect: task.id };

@@ -213,6 +213,21 @@ requires = "strong"
 step_up = "prove""#,
     },
     Entry {
+        code: "notify-without-requires",
+        title: "a notice that strangers could send",
+        what: "`notify` tells the owner of an account that a caller was let into a state. Without `requires` a
+caller who has proved nothing would be let in, and anybody could have messages sent to the owner.",
+        fix: "Name the level, or delete `notify`.",
+        before: r#"[states.new_card]
+type = "transfer"
+notify = true"#,
+        after: r#"[states.new_card]
+type = "transfer"
+requires = "strict"
+step_up = "verify_both"
+notify = true"#,
+    },
+    Entry {
         code: "duplicate-flow",
         title: "two flows of one name",
         what: "Flows are known by their `name`, not by their file, and two files have the same.",

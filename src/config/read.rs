@@ -81,8 +81,8 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         lines: lines?,
         directory: directory?,
         backends: backends.unwrap_or_default(),
+        policy: with_notices(policy?, smtp.is_some()),
         smtp,
-        policy: policy?,
         admin_tokens,
         voucher_key: voucher_key?,
         sources: Sources::default(),
@@ -335,6 +335,12 @@ fn read_token(table: Reader<'_>, folder: &Path) -> Option<AdminToken> {
     Some(AdminToken { name: name?.to_owned(), role: role?, token: token? })
 }
 
+/// The policy of a house that sends mail, or none.
+fn with_notices(mut policy: Policy, by_mail: bool) -> Policy {
+    policy.notices.by_mail = by_mail;
+    policy
+}
+
 /// Reads `[policy]`.
 pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
     let table = item.table("`policy`")?;
@@ -401,6 +407,11 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
         // Well within the time that a webhook is answered in.
         set(&enumeration, "deadline_ms", 0, 2_000, &mut policy.enumeration.deadline_ms);
         enumeration.finish();
+    }
+    if let Some(notices) = section("notices") {
+        set(&notices, "failures", 0, 100, &mut policy.notices.failures);
+        set(&notices, "quiet_h", 1, 720, &mut policy.notices.quiet_h);
+        notices.finish();
     }
     table.finish();
     Some(policy)

@@ -64,6 +64,13 @@ pub enum Deed {
         /// What.
         result: Proving,
     },
+    /// The owner of the account was told of something.
+    Notified {
+        /// Of what: `failures`, `disabled`, `lifted`, or the name of a state.
+        of: String,
+        /// Over which channel; `None`: none is left beside the one under attack.
+        over: Option<String>,
+    },
     /// The caller was handed over.
     Transferred {
         /// The names of the fields that were shared, never their values.

@@ -85,6 +85,9 @@ pub struct Call {
     /// What a specialist asked for last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_step_up: Option<Asked>,
+    /// Sensitive states that the owner was told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Position>,
     /// The end of its audit's chain; `None`: there is nothing in it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Head>,

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 pub enum Effect {
     /// Sends a text message. Sent twice it does no harm: it carries the same code.
     SendSms(Sms),
-    /// Sends a mail with a code. Sent twice it does no harm: it carries the same code, and the same name.
+    /// Sends a mail. Sent twice it does no harm: it carries the same code, if any, and the same name.
     SendEmail(Email),
     /// Rings somebody. Never rung twice before it is known what became of the first ring.
     PlaceCall(PlaceCall),
@@ -80,7 +80,7 @@ pub struct Sms {
     pub code_until: Option<Timestamp>,
 }
 
-/// A mail with a code.
+/// A mail with a code, or a notice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Email {
     /// The address on file.
@@ -91,8 +91,9 @@ pub struct Email {
     pub body: Secret,
     /// The language it is in.
     pub locale: Locale,
-    /// Until when the code in it is good.
-    pub code_until: Timestamp,
+    /// Until when the code in it is good; `None`: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_until: Option<Timestamp>,
 }
 
 /// A call that we place.

@@ -4,7 +4,7 @@
 //! that parallel calls count exactly. An attempt is reserved before anything is verified and counts as
 //! a failure until [`Ledger::clear`] says that it succeeded; a crash in between leaves it counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,41 @@ pub struct Ledger {
     /// The latest time that this record has seen: a clock set back refills nothing and lifts nothing.
     #[serde(default)]
     seen: Timestamp,
+    /// What the owner was told of last, each under the attempt that it was told for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    told: BTreeMap<Alert, Told>,
+    /// Factors whose lock was lifted, and which nobody has tried since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    lifted: BTreeSet<Fact>,
+}
+
+/// Something that the owner of an account is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alert {
+    /// Somebody has failed to prove that they are the owner, again and again.
+    Failures,
+    /// A factor is disabled until somebody lifts it.
+    Disabled,
+    /// A factor that an operator had lifted was tried.
+    Lifted,
+}
+
+impl Alert {
+    /// Its name in the audit.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failures => "failures",
+            Self::Disabled => "disabled",
+            Self::Lifted => "lifted",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    key: String,
+    at: Timestamp,
 }
 
 /// Failures in a row of one factor.
@@ -171,8 +206,60 @@ impl Ledger {
         self.day.retain(|entry| !of_tally(entry));
         // Whoever lifts a lock knows the time better than a clock that was once ahead.
         self.seen = Timestamp::default();
+        if !tally.failures.is_empty() {
+            self.lifted.insert(factor);
+        }
         let year = self.year.get(&factor).map_or(0, |days| days.values().sum());
         Lifted { failures: count(&tally.failures), year }
+    }
+
+    /// What the owner is to be told of once the attempt under `key`, which was reserved, is found to be
+    /// wrong or right; the same as often as it is asked. One burst of failures is told once.
+    pub fn due(
+        &self,
+        factor: Fact,
+        key: &str,
+        wrong: bool,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Option<Alert> {
+        let notices = &policy.notices;
+        if notices.failures == 0 {
+            return None;
+        }
+        if let Some((alert, _)) = self.told.iter().find(|(_, told)| told.key == key) {
+            return Some(*alert);
+        }
+        if self.lifted.contains(&factor) {
+            return Some(Alert::Lifted);
+        }
+        let in_a_row = self.factors.get(&factor).map_or(0, |tally| count(&tally.failures));
+        let quiet = SignedDuration::from_hours(notices.quiet_h.into());
+        let told = self.told.get(&Alert::Failures);
+        let told = told.is_some_and(|told| now.max(self.seen).duration_since(told.at) < quiet);
+        // A lock is told of, whatever else is.
+        let burst = notices.failures.min(policy.pin.soft_limit);
+        if !wrong {
+            None
+        } else if in_a_row >= policy.pin.hard_cap {
+            Some(Alert::Disabled)
+        } else if in_a_row.max(count(&self.day)) >= burst && !told {
+            Some(Alert::Failures)
+        } else {
+            None
+        }
+    }
+
+    /// The owner is told of this, for the attempt under `key`.
+    pub fn tell(&mut self, alert: Alert, factor: Fact, key: &str, now: Timestamp) {
+        let at = now.max(self.seen);
+        let known = self.told.get(&alert).is_some_and(|told| told.key == key);
+        if !known {
+            self.told.insert(alert, Told { key: key.to_owned(), at });
+        }
+        if alert == Alert::Lifted {
+            self.lifted.remove(&factor);
+        }
     }
 
     /// How many attempts of a factor are counted now.
@@ -316,6 +403,61 @@ mod tests {
             }
         }
         assert_eq!(granted, 10);
+    }
+
+    #[test]
+    fn a_burst_is_told_of_once_and_a_disabled_factor_always() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        let mut told = Vec::new();
+        for hour in 0..24 * 30 {
+            for n in 0..5 {
+                let (key, now) = (format!("{hour}/{n}"), at(hour * 3_600 + n));
+                if ledger.reserve(Fact::Pin, &key, "d", &policy, now) != Reserved::Granted {
+                    continue;
+                }
+                if let Some(alert) = ledger.due(Fact::Pin, &key, true, &policy, now) {
+                    ledger.tell(alert, Fact::Pin, &key, now);
+                    assert_eq!(ledger.due(Fact::Pin, &key, true, &policy, now), Some(alert));
+                    told.push((alert, hour / 24));
+                }
+            }
+        }
+        // Fives of guesses, the locks between them longer and longer; ten a day over all.
+        let days: Vec<_> = told.iter().map(|(_, day)| *day).collect();
+        let alerts: Vec<_> = told.iter().map(|(alert, _)| *alert).collect();
+        assert_eq!(alerts, [Alert::Failures, Alert::Failures, Alert::Disabled], "{days:?}");
+        assert!(days.is_sorted_by(|a, b| a <= b) && days[0] < days[1], "{days:?}");
+    }
+
+    #[test]
+    fn a_failure_is_no_burst_and_factors_tried_in_turn_are() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        let due = |ledger: &mut Ledger, factor, key: &str| {
+            ledger.reserve(factor, key, "d", &policy, at(0));
+            ledger.due(factor, key, true, &policy, at(0))
+        };
+        for n in 0..4 {
+            let factor = Fact::ALL[n];
+            assert_eq!(due(&mut ledger, factor, &format!("k{n}")), None);
+        }
+        assert_eq!(due(&mut ledger, Fact::Pin, "k4"), Some(Alert::Failures));
+        assert_eq!(ledger.due(Fact::Pin, "k4", false, &policy, at(0)), None, "it was right");
+    }
+
+    #[test]
+    fn who_uses_a_lifted_lock_is_told_of_once() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        ledger.lift(Fact::Pin);
+        ledger.reserve(Fact::Pin, "a", "d", &policy, at(0));
+        assert_eq!(ledger.due(Fact::Pin, "a", true, &policy, at(0)), None, "there was no lock");
+        tries(&mut ledger, &policy, 0, 9, 0);
+        ledger.lift(Fact::Pin);
+        ledger.reserve(Fact::Pin, "b", "d", &policy, at(1));
+        assert_eq!(ledger.due(Fact::Pin, "b", false, &policy, at(1)), Some(Alert::Lifted));
+        ledger.tell(Alert::Lifted, Fact::Pin, "b", at(1));
+        assert_eq!(ledger.due(Fact::Pin, "b", false, &policy, at(1)), Some(Alert::Lifted));
+        ledger.reserve(Fact::Pin, "c", "d", &policy, at(2));
+        assert_eq!(ledger.due(Fact::Pin, "c", false, &policy, at(2)), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::id::{EffectId, LegId, Nonce, Sid};
 use super::legs;
 use super::question::{Answer, Question, Verdict, Verify};
 use super::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
-use super::states::{self, callback, transfer};
+use super::states::{self, callback, notice, transfer};
 use super::turn::{Entry, Hop, Moment, Remark, Turn};
 use super::{Setting, Unenforced, Waived};
 use crate::flow::level::{Fact, Facts, Proof};
@@ -268,6 +268,9 @@ impl<'a> Machine<'a> {
         if !self.may_speak(state) {
             return Ok(deny(state));
         }
+        if let Some(words) = &state.notify {
+            notice::of_state(self, words)?;
+        }
         states::enter(self, state)
     }
 
@@ -464,18 +467,22 @@ impl<'a> Machine<'a> {
         let whom = self.call.claim.whom(self.call.id);
         let verify = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against };
         let answer = self.ask(Question::Verify(verify))?;
-        if let Answer::Verdict(verdict) = &answer {
-            self.note(Deed::Attempt { factor, verdict: *verdict });
+        let verdict = answer.verdict();
+        if let Some(verdict) = verdict {
+            self.note(Deed::Attempt { factor, verdict });
+        }
+        if let Answer::Alerted(_, alert) = answer {
+            notice::alert(self, alert, factor)?;
         }
         // A claim that is no account proves nothing, whatever the answer.
         let real = matches!(self.call.claim, Claim::Account(_));
-        let right = matches!(answer, Answer::Verdict(Verdict::Right | Verdict::RightByOneFactor));
+        let right = matches!(verdict, Some(Verdict::Right | Verdict::RightByOneFactor));
         if !(real && right) {
             let entries = self.call.entries.entry(factor).or_default();
             *entries = entries.saturating_add(1);
         }
-        match answer {
-            Answer::Verdict(verdict @ (Verdict::Right | Verdict::RightByOneFactor)) if real => {
+        match verdict {
+            Some(verdict @ (Verdict::Right | Verdict::RightByOneFactor)) if real => {
                 let at = self.moment.now;
                 let counts = verdict == Verdict::Right;
                 self.call.facts.0.insert(factor, Proof { at, contact, counts });
@@ -484,7 +491,7 @@ impl<'a> Machine<'a> {
                 self.effect(Effect::ClearAttempts { whom, factor, key, at });
                 Ok(Verdict::Right)
             }
-            Answer::Verdict(Verdict::Locked) => Ok(Verdict::Locked),
+            Some(Verdict::Locked) => Ok(Verdict::Locked),
             _ => Ok(Verdict::Wrong),
         }
     }
@@ -655,6 +662,7 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         entries: BTreeMap::new(),
         end: None,
         agent_step_up: None,
+        told: Vec::new(),
         audit: None,
     })
 }

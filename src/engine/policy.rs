@@ -24,6 +24,25 @@ pub struct Policy {
     pub contact: Contact,
     /// What keeps callers from learning which accounts there are.
     pub enumeration: Enumeration,
+    /// When the owner of an account is told what others do.
+    pub notices: Notices,
+}
+
+/// When the owner of an account is told of failures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notices {
+    /// After so many failures, or earlier at the lock; 0: never.
+    pub failures: u32,
+    /// Of further ones not before so many hours are over.
+    pub quiet_h: u32,
+    /// Whether the house can send mail at all; it is no key of the policy.
+    pub by_mail: bool,
+}
+
+impl Default for Notices {
+    fn default() -> Self {
+        Self { failures: 5, quiet_h: 24, by_mail: true }
+    }
 }
 
 /// What keeps callers from learning which accounts there are.

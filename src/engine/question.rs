@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::account::{Account, Whom};
+use super::ledger::Alert;
 use super::voucher::Voucher;
 use crate::flow::level::Fact;
 use crate::flow::name::VariableName;
@@ -134,6 +135,8 @@ pub enum Answer {
     Account(Option<Box<Account>>),
     /// Of an entry.
     Verdict(Verdict),
+    /// Of an entry, and what the owner is to be told of.
+    Alerted(Verdict, Alert),
     /// A code and its keyed hash.
     Code {
         /// The code; in a journal as many zeros.
@@ -164,6 +167,14 @@ pub enum Verdict {
 }
 
 impl Answer {
+    /// The verdict on an entry, if it is one.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Self::Verdict(verdict) | Self::Alerted(verdict, _) => Some(*verdict),
+            _ => None,
+        }
+    }
+
     /// The answer without what must not be kept: a journal's copy.
     pub fn redacted(&self) -> Self {
         match self {

@@ -14,7 +14,7 @@ use crate::directory::accounts::Customer;
 use crate::directory::pin::StoredPin;
 use crate::engine::account::Whom;
 use crate::engine::id::CallId;
-use crate::engine::ledger::{Ledger, Reserved};
+use crate::engine::ledger::{Alert, Ledger, Reserved};
 use crate::engine::question::{Against, Answer, Question, Verdict, Verify};
 use crate::flow::level::Fact;
 use crate::secret::Secret;
@@ -87,8 +87,11 @@ impl Exchange {
                 Ok(Answer::Account(customer.map(|c| Box::new(c.account.clone()))))
             }
             Question::Verify(verify) => {
-                let verdict = self.verify(call, verify, now, until).await?;
-                Ok(Answer::Verdict(verdict))
+                let (verdict, alert) = self.judge(call, verify, now, until).await?;
+                Ok(match alert {
+                    Some(alert) => Answer::Alerted(verdict, alert),
+                    None => Answer::Verdict(verdict),
+                })
             }
             Question::FreshCode { whom, factor, digits } => {
                 let code = chance::code(self.chance.as_ref(), *digits);
@@ -109,14 +112,44 @@ impl Exchange {
         }
     }
 
-    /// Reserves an attempt, then looks whether the entry is right.
+    /// Verifies an entry, and says what its owner is to be told of: it is put down that they are, so
+    /// that of many calls at once one tells them.
+    async fn judge(
+        &self,
+        call: CallId,
+        verify: &Verify,
+        now: Timestamp,
+        until: Instant,
+    ) -> Result<(Verdict, Option<Alert>), ExchangeError> {
+        let Verify { key, whom, factor, .. } = verify;
+        let (verdict, [if_right, if_wrong]) = self.verify(call, verify, now, until).await?;
+        let wrong = match verdict {
+            Verdict::Right | Verdict::RightByOneFactor => false,
+            Verdict::Wrong => true,
+            Verdict::Locked => return Ok((verdict, None)),
+        };
+        if (if wrong { if_wrong } else { if_right }).is_none() {
+            return Ok((verdict, None));
+        }
+        let tell = |ledger: &mut Ledger| {
+            let alert = ledger.due(*factor, key, wrong, &self.policy, now);
+            if let Some(alert) = alert {
+                ledger.tell(alert, *factor, key, now);
+            }
+            alert
+        };
+        Ok((verdict, self.change_ledger(whom, now, tell).await?))
+    }
+
+    /// Reserves an attempt, then looks whether the entry is right; and what would be told of it if it
+    /// were right, and if it were wrong.
     async fn verify(
         &self,
         call: CallId,
         verify: &Verify,
         now: Timestamp,
         until: Instant,
-    ) -> Result<Verdict, ExchangeError> {
+    ) -> Result<(Verdict, [Option<Alert>; 2]), ExchangeError> {
         let Verify { key, whom, factor, entry, against } = verify;
         // The directory first: what it does not answer costs the customer no attempt.
         let customer = match against {
@@ -125,46 +158,51 @@ impl Exchange {
         };
         let customer = customer.as_deref();
         let digest = self.vault.keyed_hex("entry", &[key.as_bytes(), entry.expose().as_bytes()]);
-        let reserve =
-            |ledger: &mut Ledger| ledger.reserve(*factor, key, &digest, &self.policy, now);
+        let reserve = |ledger: &mut Ledger| {
+            let reserved = ledger.reserve(*factor, key, &digest, &self.policy, now);
+            let due = |wrong| ledger.due(*factor, key, wrong, &self.policy, now);
+            (reserved, [due(false), due(true)])
+        };
         let verdict = |right: bool| if right { Verdict::Right } else { Verdict::Wrong };
-        match self.change_ledger(whom, now, reserve).await? {
+        let (reserved, due) = self.change_ledger(whom, now, reserve).await?;
+        let verdict = match reserved {
             Reserved::Refused => {
                 if matches!(against, Against::Pin | Against::Passcode) {
                     // Nothing is hashed, and yet it waits its turn like those that are, so that a
                     // queue of them does not tell a locked account.
                     drop(self.verifier.slot().await?);
                 }
-                Ok(Verdict::Locked)
+                Verdict::Locked
             }
             Reserved::Other => {
                 tracing::warn!(call.id = %call, %factor, "another entry was sent for a spent attempt");
-                Ok(Verdict::Wrong)
+                Verdict::Wrong
             }
             Reserved::Granted | Reserved::Again => match against {
                 Against::Pin => {
                     let tried = (whom, *factor, entry);
-                    Ok(verdict(
+                    verdict(
                         self.is_known_secret(tried, customer.and_then(|c| c.pin.clone()), now)
                             .await?,
-                    ))
+                    )
                 }
                 Against::Passcode => {
                     let tried = (whom, *factor, entry);
-                    Ok(verdict(
+                    verdict(
                         self.is_known_secret(tried, customer.and_then(|c| c.passcode.clone()), now)
                             .await?,
-                    ))
+                    )
                 }
                 Against::Code(hash) => {
                     let given = self.code_hash(call, whom, *factor, entry);
-                    Ok(verdict(given.as_bytes().ct_eq(hash.as_bytes()).into()))
+                    verdict(given.as_bytes().ct_eq(hash.as_bytes()).into())
                 }
                 Against::ServiceCode { purpose } => {
-                    self.redeem_service_code(whom, entry, purpose.as_deref(), key, now).await
+                    self.redeem_service_code(whom, entry, purpose.as_deref(), key, now).await?
                 }
             },
-        }
+        };
+        Ok((verdict, due))
     }
 
     /// Whether the entry is the secret on file, and not one that is tried on account after account.

@@ -125,6 +125,7 @@ fn value(key: &Key, of: &StateType) -> Value {
     let shape = match key.shape {
         Shape::Text | Shape::State | Shape::Duration => json!({"type": "string"}),
         Shape::Prompt => json!({"$ref": "#/$defs/prompt"}),
+        Shape::Notice => json!({"anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/prompt"}]}),
         Shape::Integer(min, u64::MAX) => json!({"type": "number", "minimum": min}),
         Shape::Integer(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
         Shape::Boolean => json!({"type": "boolean"}),

@@ -27,8 +27,20 @@ pub struct State {
     pub step_up: Option<Target>,
     /// Where each outcome leads.
     pub routes: IndexMap<Outcome, Target>,
+    /// What the owner of the account is told when a caller is let in, over another channel than the
+    /// caller has used.
+    pub notify: Option<Notify>,
     /// Warnings of the checker that the designer accepts here.
     pub accept: Vec<(String, Place)>,
+}
+
+/// What the owner of an account is told.
+#[derive(Debug)]
+pub enum Notify {
+    /// callgate's own words.
+    Own,
+    /// The designer's.
+    Words(Prompt),
 }
 
 /// Where something leads.
@@ -144,6 +156,14 @@ impl State {
 
     /// Everything that the state says, sends or shows.
     pub fn prompts(&self) -> Vec<&Prompt> {
+        let mut prompts = self.kind_prompts();
+        if let Some(Notify::Words(words)) = &self.notify {
+            prompts.push(words);
+        }
+        prompts
+    }
+
+    fn kind_prompts(&self) -> Vec<&Prompt> {
         match &self.kind {
             Kind::Say(say) => vec![&say.prompt],
             Kind::Menu(menu) => menu.listen.prompts().collect(),

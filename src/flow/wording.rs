@@ -40,6 +40,16 @@ pub struct Wording {
     pub email_subject: &'static str,
     /// A mail with a code; `{business}` and `{code}` are filled in.
     pub email: &'static str,
+    /// The subject of a notice to the owner; `{business}` is filled in.
+    pub notice_subject: &'static str,
+    /// Somebody has failed again and again; `{business}` is filled in here and in the next three.
+    pub notice_failures: &'static str,
+    /// A way of proving is disabled.
+    pub notice_disabled: &'static str,
+    /// A lock that was lifted was used.
+    pub notice_lifted: &'static str,
+    /// Something sensitive was asked for.
+    pub notice_action: &'static str,
     months: [&'static str; 12],
     and: &'static str,
 }
@@ -89,6 +99,15 @@ const ENGLISH: Wording = Wording {
     email: "You are on the telephone with {business}.\n\nKey in {code} on your phone.\n\nNobody will ask you \
         to say it or to write it anywhere. Didn't call? Then ignore this mail, and give the code to \
         nobody.",
+    notice_subject: "Your account with {business}",
+    notice_failures: "{business}: somebody on the telephone tried to pass for you, and could not prove it. \
+        If it was you, all is well. If not, please call us at the number that you know.",
+    notice_disabled: "{business}: somebody on the telephone failed so often to prove that they are you that \
+        this way is closed until you ask us to open it. Please call us at the number that you know.",
+    notice_lifted: "{business}: a lock on your account for the telephone was lifted, and somebody has just \
+        called. If it was not you, please call us at the number that you know.",
+    notice_action: "{business}: somebody on the telephone has proved to be you and asked for something that \
+        we tell you of each time. If it was not you, please call us at the number that you know.",
     months: [
         "January",
         "February",
@@ -141,6 +160,15 @@ const SPANISH: Wording = Wording {
     email: "Usted está al teléfono con {business}.\n\nMarque {code} en su teléfono.\n\nNadie le pedirá \
         que lo diga ni que lo escriba en ningún sitio. ¿No llamó? Ignore este correo y no dé el \
         código a nadie.",
+    notice_subject: "Su cuenta con {business}",
+    notice_failures: "{business}: alguien intentó hacerse pasar por usted por teléfono y no pudo probarlo. \
+        Si fue usted, todo está bien. Si no, llámenos al número que usted conoce.",
+    notice_disabled: "{business}: alguien falló tantas veces al probar por teléfono que es usted que esta vía \
+        queda cerrada hasta que nos pida abrirla. Por favor, llámenos al número que usted conoce.",
+    notice_lifted: "{business}: se levantó un bloqueo de su cuenta por teléfono y alguien acaba de llamar. Si \
+        no fue usted, llámenos al número que usted conoce.",
+    notice_action: "{business}: alguien probó por teléfono que es usted y pidió algo de lo que le avisamos \
+        cada vez. Si no fue usted, llámenos al número que usted conoce.",
     months: [
         "enero",
         "febrero",

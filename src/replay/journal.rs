@@ -65,7 +65,7 @@ pub fn run_again<'e>(
 /// whether it was held against anything.
 fn audible(entry: &Entry, call: Option<&Call>) -> Event {
     let mut event = entry.event.clone();
-    let verified = entry.answers.iter().any(|answer| matches!(answer, Answer::Verdict(_)));
+    let verified = entry.answers.iter().any(|answer| answer.verdict().is_some());
     if let (Event::Heard { leg, heard, .. }, Some(call)) = (&mut event, call)
         && verified
         && heard.digits.is_empty()
@@ -89,10 +89,7 @@ fn listened_for(reply: &Reply) -> Option<u32> {
 impl Ran<'_> {
     /// The verdict on an entry, if one was asked for.
     pub fn verdict(&self) -> Option<crate::engine::question::Verdict> {
-        self.entry.answers.iter().find_map(|answer| match answer {
-            Answer::Verdict(verdict) => Some(*verdict),
-            _ => None,
-        })
+        self.entry.answers.iter().find_map(Answer::verdict)
     }
 
     /// The role of a leg, before the turn or after it.

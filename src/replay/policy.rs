@@ -8,7 +8,8 @@ use crate::engine::policy::Policy;
 
 /// The section `[policy]`, every number in it.
 pub(super) fn text(policy: &Policy) -> String {
-    let Policy { otp, pin, shared, callback, service_code, contact, sends, enumeration } = policy;
+    let Policy { otp, pin, shared, callback, service_code, contact, sends, .. } = policy;
+    let Policy { enumeration, notices, .. } = policy;
     let lines = |lines: &[Line]| -> Vec<&str> {
         lines.iter().map(|line| word_of(&Line::ALL, line)).collect()
     };
@@ -75,6 +76,7 @@ pub(super) fn text(policy: &Policy) -> String {
         &[],
     );
     section("enumeration", &[("deadline_ms", enumeration.deadline_ms)], &[]);
+    section("notices", &[("failures", notices.failures), ("quiet_h", notices.quiet_h)], &[]);
     section(
         "contact",
         &[("min_age_days", contact.min_age_days)],

@@ -238,12 +238,7 @@ async fn one_secret_on_many_accounts(store: Arc<dyn Store>) {
     let verdict = |call| async move {
         let journal = desk.exchange.journal(call).await.unwrap();
         let verdicts = journal.iter().flat_map(|entry| &entry.answers);
-        verdicts
-            .filter_map(|answer| match answer {
-                Answer::Verdict(verdict) => Some(*verdict),
-                _ => None,
-            })
-            .next_back()
+        verdicts.filter_map(Answer::verdict).next_back()
     };
     // Customers who key in what is right are no attack, though they all chose the same.
     for n in 0..60 {

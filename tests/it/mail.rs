@@ -31,7 +31,7 @@ fn email() -> Email {
             "You are on the telephone with Acme & Söns.\n\nKey in 048213 on your phone.",
         ),
         locale: wording::english(),
-        code_until: Timestamp::MAX,
+        code_until: Some(Timestamp::MAX),
     }
 }
 

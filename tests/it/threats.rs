@@ -7,6 +7,7 @@ mod codes;
 mod concurrency;
 mod flows;
 mod guesses;
+mod notices;
 mod office;
 mod secrets;
 mod timing;

@@ -12,7 +12,7 @@ use callgate::engine::effect::Effect;
 use callgate::engine::event::Event;
 use callgate::engine::id::{CallId, EffectId, Nonce, Sid, TurnId};
 use callgate::engine::policy::Policy;
-use callgate::engine::question::{Answer, Verdict};
+use callgate::engine::question::Verdict;
 use callgate::engine::turn::Entry;
 use callgate::flow::level::Fact;
 use callgate::store::{Due, DueWhat};
@@ -410,9 +410,9 @@ impl Books {
             _ => Fact::SmsOtp,
         };
         for answer in &entry.answers {
-            let right = match answer {
-                Answer::Verdict(Verdict::Right | Verdict::RightByOneFactor) => true,
-                Answer::Verdict(Verdict::Wrong) => false,
+            let right = match answer.verdict() {
+                Some(Verdict::Right | Verdict::RightByOneFactor) => true,
+                Some(Verdict::Wrong) => false,
                 _ => continue,
             };
             self.tally.attempts += 1;

@@ -105,7 +105,7 @@ mod tests {
             subject: subject.to_owned(),
             body: Secret::new(body),
             locale: wording::english(),
-            code_until: jiff::Timestamp::UNIX_EPOCH,
+            code_until: None,
         };
         let from = Mailbox::new(Some(from.to_owned()), "bank@acme.example".parse().unwrap());
         write(&from, EffectId(uuid::Uuid::from_u128(7)), &email)

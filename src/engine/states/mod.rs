@@ -13,6 +13,7 @@ mod identify;
 mod lookup;
 mod menu;
 mod message;
+pub(super) mod notice;
 mod returns;
 mod secret;
 mod send_code;

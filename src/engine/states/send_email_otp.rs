@@ -18,7 +18,7 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendEmailOtp, sender: Position) 
         // A screen that is locked shows the subject: no code stands in it.
         let subject = message::of_our_own(m, |own| own.email_subject)?;
         let locale = message::written_in(m)?;
-        let code_until = fresh.expires;
+        let code_until = Some(fresh.expires);
         Ok(body.map(|body| Effect::SendEmail(Email { to, subject, body, locale, code_until })))
     })
 }

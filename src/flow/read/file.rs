@@ -223,6 +223,7 @@ fn unreadable(entry: &Item<'_>) -> State {
         requires: None,
         step_up: None,
         routes: IndexMap::new(),
+        notify: None,
         accept: Vec::new(),
     }
 }
@@ -257,7 +258,15 @@ fn read_state(entry: &Item<'_>, words: &Vocabulary<'_>) -> Option<State> {
     }
     let guarded = table.has("requires") || table.has("step_up");
     let routes = read_routes(&table, of, guarded, step_up.is_some());
+    if let (Some(item), false) = (table.item("notify"), table.has("requires")) {
+        let message = format!("state `{}` has a `notify` and no `requires`", entry.key);
+        item.report(
+            Finding::error("notify-without-requires", message, item.key_place())
+                .help("say with `requires` which level a caller has who is let in"),
+        );
+    }
     let reader = StateReader { table, words, of };
+    let notify = reader.notify();
     let kind = (of.read)(&reader);
     reader.finish();
     Some(State {
@@ -267,6 +276,7 @@ fn read_state(entry: &Item<'_>, words: &Vocabulary<'_>) -> Option<State> {
         requires,
         step_up,
         routes,
+        notify,
         accept,
     })
 }

@@ -67,6 +67,8 @@ pub enum Shape {
     State,
     /// Words to be spoken.
     Prompt,
+    /// Words to be sent, or `true`.
+    Notice,
     /// A whole number from and to.
     Integer(u64, u64),
     /// `true` or `false`.
@@ -132,6 +134,11 @@ pub const COMMON: &[Key] = &[
     Key::new("requires", Shape::Text, "The level a caller must meet to enter."),
     Key::new("step_up", Shape::State, "Where a caller who does not meet the level can prove more."),
     Key::new("on", Shape::Routes, "Where each outcome leads."),
+    Key::new(
+        "notify",
+        Shape::Notice,
+        "What the owner is told, over another channel, when a caller is let in; `true`: our words.",
+    ),
     Key::new("accept", Shape::Texts, "Warnings of `check` that the designer accepts here."),
 ];
 

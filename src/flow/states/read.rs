@@ -11,7 +11,7 @@ use crate::diagnostic::{Finding, Problems};
 use crate::document::{Item, Reader};
 use crate::flow::locale::{Locale, no_language};
 use crate::flow::prompt::{Localized, Piece, Prompt};
-use crate::flow::state::{Listen, Target};
+use crate::flow::state::{Listen, Notify, Target};
 use crate::flow::template::{Template, Templates, Use};
 
 const TRIES: u8 = 3;
@@ -82,10 +82,24 @@ impl<'a> StateReader<'a, '_> {
         Some(prompt)
     }
 
+    /// What the owner of the account is told.
+    pub(in crate::flow) fn notify(&self) -> Option<Notify> {
+        let item = self.item("notify")?;
+        match item.as_boolean() {
+            Some(true) => Some(Notify::Own),
+            Some(false) => None,
+            None => self.sent(&item).map(Notify::Words),
+        }
+    }
+
     /// A text that is sent, and carries no code.
     pub(super) fn message_without_code(&self, key: &str) -> Option<Prompt> {
         let item = self.required(key)?;
-        let prompt = self.read_prompt(&item, false)?;
+        self.sent(&item)
+    }
+
+    fn sent(&self, item: &Item<'a>) -> Option<Prompt> {
+        let prompt = self.read_prompt(item, false)?;
         if prompt.pieces.iter().any(|piece| !matches!(piece, Piece::Text(_))) {
             item.refuse("bad-message", "a message has no sounds or pauses");
         }

@@ -157,14 +157,8 @@ impl Office {
     /// How often an entry of a call was looked at (right or wrong), and how often it was not.
     pub(super) async fn looked_at(&self, call: CallId) -> (usize, usize) {
         let journal = self.exchange.journal(call).await.unwrap();
-        let verdicts: Vec<_> = journal
-            .iter()
-            .flat_map(|entry| &entry.answers)
-            .filter_map(|answer| match answer {
-                Answer::Verdict(verdict) => Some(*verdict),
-                _ => None,
-            })
-            .collect();
+        let verdicts: Vec<_> =
+            journal.iter().flat_map(|entry| &entry.answers).filter_map(Answer::verdict).collect();
         let refused = verdicts.iter().filter(|verdict| **verdict == Verdict::Locked).count();
         (verdicts.len() - refused, refused)
     }

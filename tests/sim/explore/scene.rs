@@ -256,7 +256,7 @@ fn answered_once(scene: &Scene, common: &Common) -> Result<(), String> {
     if turns.len() != 1 {
         return Err(format!("one nonce bought {} turns", turns.len()));
     }
-    let wrong = |answer: &&Answer| **answer == Answer::Verdict(Verdict::Wrong);
+    let wrong = |answer: &&Answer| answer.verdict() == Some(Verdict::Wrong);
     let verdicts = turns[0].answers.iter().filter(wrong).count();
     let account = Secret::new(ACCOUNT);
     let lifted = watcher.unlock(&account, Some(Fact::Pin), By::CommandLine);

@@ -1,0 +1,147 @@
+//! Telling the owner of an account what others do: over another channel than the one under attack, or
+//! than a caller has used to prove who they are, so that whoever holds that one cannot keep it from them.
+
+use super::super::account::Claim;
+use super::super::audit::Deed;
+use super::super::effect::{Effect, Email, Sms};
+use super::super::ledger::Alert;
+use super::super::machine::{Asks, Machine};
+use super::super::question::{Answer, Question};
+use super::contact::{self, Eligible};
+use super::message;
+use crate::flow::level::Fact;
+use crate::flow::state::Notify;
+use crate::flow::wording::Wording;
+use crate::limits;
+use crate::phone::PhoneNumber;
+use crate::secret::Secret;
+
+/// Where a notice goes.
+enum Channel {
+    Mail(Secret),
+    Text(PhoneNumber),
+}
+
+impl Channel {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Mail(_) => "email",
+            Self::Text(_) => "sms",
+        }
+    }
+
+    /// Whose budget of messages it comes out of.
+    fn factor(&self) -> Fact {
+        match self {
+            Self::Mail(_) => Fact::EmailOtp,
+            Self::Text(_) => Fact::SmsOtp,
+        }
+    }
+}
+
+/// Tells the owner of what was counted while `attacked` was tried.
+pub(in crate::engine) fn alert(m: &mut Machine<'_>, alert: Alert, attacked: Fact) -> Asks<()> {
+    // There is nobody to tell of a claim that is no account.
+    if !matches!(m.call.claim, Claim::Account(_)) {
+        return Ok(());
+    }
+    let mail = if attacked == Fact::EmailOtp { None } else { address(m)? };
+    // Who holds the telephone, or gets its messages, shall not be the only one who hears of it.
+    let telephone = matches!(attacked, Fact::SmsOtp | Fact::Callback);
+    let text = if telephone { None } else { Some(mobile(m)?) };
+    let words: fn(&Wording) -> &'static str = match alert {
+        Alert::Failures => |own| own.notice_failures,
+        Alert::Disabled => |own| own.notice_disabled,
+        Alert::Lifted => |own| own.notice_lifted,
+    };
+    let body = message::of_our_own(m, words)?;
+    tell(m, alert.as_str(), mail, text, body)
+}
+
+/// Tells the owner, once a call, that a caller was let into the present state.
+pub(in crate::engine) fn of_state(m: &mut Machine<'_>, words: &Notify) -> Asks<()> {
+    if !matches!(m.call.claim, Claim::Account(_)) || m.call.told.contains(&m.call.at) {
+        return Ok(());
+    }
+    let body = match words {
+        Notify::Own => Some(message::of_our_own(m, |own| own.notice_action)?),
+        Notify::Words(words) => message::text_of(m, words, None)?,
+    };
+    let Some(body) = body else { return Ok(()) };
+    m.call.told.push(m.call.at.clone());
+    let mail = if m.call.facts.has(Fact::EmailOtp) { None } else { address(m)? };
+    let text = mobile(m)?;
+    let used = |to: &PhoneNumber| {
+        let to = contact::of_number(to);
+        m.call.facts.0.values().any(|proof| proof.contact.as_ref() == Some(&to))
+    };
+    let text = match text {
+        Eligible::To(to) if used(&to) => None,
+        text => Some(text),
+    };
+    let state = m.call.at.state.to_string();
+    tell(m, &state, mail, text, body)
+}
+
+fn address(m: &mut Machine<'_>) -> Asks<Option<Eligible<Secret>>> {
+    let by_mail = m.setting.policy.notices.by_mail;
+    by_mail.then(|| contact::email(m)).transpose()
+}
+
+fn mobile(m: &mut Machine<'_>) -> Asks<Eligible<PhoneNumber>> {
+    contact::number(m, &m.setting.policy.contact.sms_line_types)
+}
+
+/// Tells it over the first channel there is. A notice is a message like others, and comes out of the
+/// same budgets.
+fn tell(
+    m: &mut Machine<'_>,
+    of: &str,
+    mail: Option<Eligible<Secret>>,
+    text: Option<Eligible<PhoneNumber>>,
+    body: String,
+) -> Asks<()> {
+    let channel = match (mail, text) {
+        (Some(Eligible::To(to)), _) => Some(Channel::Mail(to)),
+        (_, Some(Eligible::To(to))) => Some(Channel::Text(to)),
+        _ => None,
+    };
+    let over = match channel {
+        Some(channel) if may_send(m, &channel)? => {
+            let over = channel.name().to_owned();
+            send(m, channel, body)?;
+            Some(over)
+        }
+        _ => None,
+    };
+    m.note(Deed::Notified { of: of.to_owned(), over });
+    Ok(())
+}
+
+fn may_send(m: &mut Machine<'_>, channel: &Channel) -> Asks<bool> {
+    let to = match channel {
+        Channel::Text(to) => Some(to.clone()),
+        Channel::Mail(_) => None,
+    };
+    let whom = m.call.claim.whom(m.call.id);
+    let spend = Question::Spend { key: m.key(), whom, factor: channel.factor(), to };
+    Ok(m.ask(spend)? == Answer::Spent(true))
+}
+
+fn send(m: &mut Machine<'_>, channel: Channel, body: String) -> Asks<()> {
+    let body = Secret::new(body);
+    let effect = match channel {
+        Channel::Mail(to) => {
+            let subject = message::of_our_own(m, |own| own.notice_subject)?;
+            let locale = message::written_in(m)?;
+            Effect::SendEmail(Email { to, subject, body, locale, code_until: None })
+        }
+        Channel::Text(to) => {
+            // It matters for as long as a message is carried.
+            let valid_for_s = limits::MESSAGE_VALID_S_MAX;
+            Effect::SendSms(Sms { to, body, valid_for_s, code_until: None })
+        }
+    };
+    m.effect(effect);
+    Ok(())
+}

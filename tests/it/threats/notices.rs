@@ -1,0 +1,129 @@
+//! Owners who are told: of guesses at their account, and of what others were let do in their name.
+
+use std::sync::Arc;
+
+use callgate::audit::Deed as Audited;
+use callgate::exchange::unlock::By;
+use callgate::flow::level::Fact;
+use callgate::replay::world::Deed;
+use callgate::secret::Secret;
+use callgate::store;
+use callgate::store::Store;
+use tokio::task::JoinSet;
+
+use super::office::{ACCOUNT, DESK, MOBILE, Office, PIN, account};
+use crate::support::redis::RedisServer;
+
+const ADDRESS: &str = "ada@example.com";
+
+/// The account, with a mail address of long standing.
+fn with_mail() -> String {
+    let mail = format!("email = {{ address = \"{ADDRESS}\", since = \"2024-01-01\" }}\n");
+    account(ACCOUNT, "2024-01-01").replace("phones =", &format!("{mail}phones ="))
+}
+
+/// What was sent since the last time: to whom, and the words.
+async fn sent(office: &Office) -> Vec<(String, String)> {
+    office.outbox.drain().await.unwrap();
+    let message = |deed| match deed {
+        Deed::SendSms { to, body, .. } => Some((to.as_e164().into(), body.expose().into())),
+        Deed::SendEmail { email, .. } => {
+            Some((email.to.expose().into(), email.body.expose().into()))
+        }
+        _ => None,
+    };
+    office.world.take_deeds().into_iter().filter_map(message).collect()
+}
+
+/// Fifty calls guess at once; the owner is told once, and by mail, for the telephone is attacked.
+async fn told_once(store: Arc<dyn Store>) {
+    let office = Arc::new(Office::with(store, DESK, &with_mail()));
+    let mut ready = Vec::new();
+    for n in 0..50 {
+        let mut line = office.ring_from(&format!("CA{n}"), None).await;
+        line.key(ACCOUNT).await;
+        ready.push((line, format!("{:06}", 500_000 + n)));
+    }
+    let mut guesses = JoinSet::new();
+    for (mut line, guess) in ready {
+        guesses.spawn(async move { line.key(&guess).await });
+    }
+    guesses.join_all().await;
+    let told = sent(&office).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].0, ADDRESS);
+    assert!(told[0].1.contains("tried to pass for you"), "{told:?}");
+    assert!(!told[0].1.contains(ACCOUNT) && !told[0].1.contains(PIN));
+    // A day later it is another burst.
+    office.clock.advance(std::time::Duration::from_hours(25));
+    for n in 0..5 {
+        let mut line = office.ring_to_pin(&format!("CB{n}")).await;
+        line.key(&format!("{:06}", 600_000 + n)).await;
+    }
+    assert_eq!(sent(&office).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t66_a_burst_is_told_the_owner_once_on_redis() {
+    let redis = RedisServer::start();
+    told_once(store::open(&redis.url()).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t66_a_burst_is_told_the_owner_once_on_redb() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("embedded:{}", folder.path().join("s.redb").display());
+    told_once(store::open(&url).await.unwrap()).await;
+}
+
+/// Wrong codes: whoever guesses at messages may read them, so nothing goes to that telephone.
+#[tokio::test]
+async fn t66_nothing_is_told_over_the_channel_under_attack() {
+    for (accounts, told) in
+        [(with_mail(), vec![ADDRESS]), (account(ACCOUNT, "2024-01-01"), Vec::new())]
+    {
+        let office = Office::fresh(DESK, &accounts);
+        for n in 0..2 {
+            let mut line = office.ring_to_menu(&format!("CA{n}")).await;
+            line.key("1").await;
+            for wrong in ["000000", "000001", "000002"] {
+                line.key(wrong).await;
+            }
+            office.clock.advance(std::time::Duration::from_mins(3));
+        }
+        let sent = sent(&office).await;
+        let codes: Vec<_> = sent.iter().filter(|(to, _)| to == MOBILE).collect();
+        assert!(codes.iter().all(|(_, words)| words.contains("Key in")), "{codes:?}");
+        let others: Vec<_> = sent.iter().filter(|(to, _)| to != MOBILE).collect();
+        assert_eq!(others.iter().map(|(to, _)| to.as_str()).collect::<Vec<_>>(), told);
+    }
+}
+
+/// A lock that an operator lifted, perhaps for somebody who only said that they are the owner: who uses it
+/// is told of, the right PIN or not, and the audit says that they were.
+#[tokio::test]
+async fn t66_who_uses_a_lifted_lock_is_told_of() {
+    let office = Office::fresh(DESK, &with_mail());
+    for n in 0..2 {
+        let mut line = office.ring_to_pin(&format!("CA{n}")).await;
+        for wrong in ["111222", "111223", "111224"] {
+            line.key(wrong).await;
+        }
+    }
+    assert_eq!(sent(&office).await.len(), 1, "the lock");
+    let account = Secret::new(ACCOUNT);
+    office.exchange.unlock(&account, Some(Fact::Pin), By::CommandLine).await.unwrap().unwrap();
+    assert_eq!(sent(&office).await, []);
+    let line = office.ring_to_menu("CB").await;
+    assert_eq!(office.facts(line.call).await, [Fact::Pin]);
+    let told = sent(&office).await;
+    assert_eq!(told.len(), 1);
+    assert!(told[0].0 == ADDRESS && told[0].1.contains("was lifted"), "{told:?}");
+    let journal = office.exchange.journal(line.call).await.unwrap();
+    let audited = journal.iter().flat_map(|entry| &entry.audit).any(|entry| {
+        entry.deed == Audited::Notified { of: "lifted".into(), over: Some("email".into()) }
+    });
+    assert!(audited);
+    office.ring_to_menu("CC").await;
+    assert_eq!(sent(&office).await, [], "once");
+}
