@@ -16,6 +16,8 @@ pub(crate) struct Person {
     pub(crate) goal: u64,
     /// How often, in a thousand, they key something else or nothing.
     pub(crate) clumsy: u64,
+    /// Whether they key as a machine does, at the same pace as others of their kind.
+    pub(crate) in_step: bool,
 }
 
 impl Person {

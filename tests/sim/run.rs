@@ -158,6 +158,7 @@ fn customers(town: &Rc<Town>, victim: usize) {
                 account: n,
                 goal: if dice.falls(500) { 1 } else { dice.below(4) },
                 clumsy: if dice.falls(400) { 150 } else { 0 },
+                in_step: false,
             };
             let own = town.world.customers[n].phone.clone();
             let number = if dice.falls(500) { own } else { "+15005550777".to_owned() };
@@ -171,15 +172,18 @@ fn customers(town: &Rc<Town>, victim: usize) {
 fn attackers(town: &Rc<Town>, victim: usize) {
     let dice = &town.world.dice;
     let together = dice.ms(0, 120_000);
+    // Guesses of machines come within milliseconds of each other.
+    let in_step = dice.falls(500);
     for n in 0..4 + dice.below(8) {
         let person = Person {
             who: Who::Attacker,
             account: victim,
             // Payments ask for the PIN alone.
             goal: if dice.falls(700) { 2 } else { 1 + dice.below(3) },
-            clumsy: 30,
+            clumsy: if in_step { 0 } else { 30 },
+            in_step,
         };
-        let after = together + dice.ms(0, 3_000);
+        let after = together + dice.ms(0, if in_step { 20 } else { 3_000 });
         spawn_local(ring(town.clone(), person, format!("+1500555{:04}", 600 + n), after, None));
     }
 }
@@ -235,7 +239,7 @@ async fn switchboard(town: Rc<Town>, mut jobs: UnboundedReceiver<Job>) {
 
 /// A telephone for requests that are no telephone's.
 fn nobody(town: &Rc<Town>, call: CallId) -> Telephone {
-    let person = Person { who: Who::Attacker, account: 0, goal: 0, clumsy: 0 };
+    let person = Person { who: Who::Attacker, account: 0, goal: 0, clumsy: 0, in_step: false };
     Telephone {
         town: town.clone(),
         sid: Sid("CA0".into()),
@@ -258,7 +262,7 @@ async fn rung(town: Rc<Town>, job: Job) {
     let who = Who::Customer(n);
     town.world.oracle.owned(&sid, who);
     let told = town.world.telco.connect(&sid);
-    let person = Person { who, account: n, goal: 0, clumsy: 50 };
+    let person = Person { who, account: n, goal: 0, clumsy: 50, in_step: false };
     let began = Instant::now();
     let leaves = Some(began + dice.ms(60_000, 180_000));
     let telephone = Telephone {

@@ -249,7 +249,11 @@ impl Telephone {
     async fn key(&mut self, heard: &str, timeout: Duration) -> Result<String, Between> {
         let deadline = Instant::now() + timeout;
         loop {
-            let think = self.town.world.dice.ms(400, 2_500);
+            let think = if self.person.in_step {
+                Duration::from_secs(1)
+            } else {
+                self.town.world.dice.ms(400, 2_500)
+            };
             self.pass(think.min(deadline - Instant::now())).await?;
             let answer = self.person.answer(&self.town, heard, self.began);
             if let Some(digits) = answer {

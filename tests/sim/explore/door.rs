@@ -1,5 +1,5 @@
-//! The door of a server: before each question to the store, and before each answer of the provider, it
-//! stands there until it is let through.
+//! The door of a server: before each question to the store, before a call that was loaded is looked at, and
+//! before each answer of the provider, it stands there until it is let through.
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,7 +67,7 @@ impl Door {
         })
     }
 
-    async fn through(&self) {
+    pub(crate) async fn through(&self) {
         if self.free {
             return;
         }
@@ -80,6 +80,9 @@ impl Door {
             Poll::Pending
         })
         .await;
+        // One door further on is another state, though nothing was heard there; and whoever goes through
+        // may look at the clock.
+        self.hear(self.common.clock.now());
     }
 
     fn hear(&self, what: impl std::hash::Hash) {
@@ -128,6 +131,8 @@ impl Store for Door {
             self.common.ground.load(call).await?
         };
         self.hear(stored.as_ref().map(|stored| stored.version.turn));
+        // What is done upon a copy may be done long after it was read.
+        self.through().await;
         Ok(stored)
     }
 

@@ -203,8 +203,10 @@ impl Scene {
     pub(crate) fn work(&self, n: usize, door: Arc<Door>, seed: u64) -> LocalBoxFuture<'static, ()> {
         match &self.work {
             Work::Drain => {
-                let outbox = Self::outbox(door, seed);
+                let outbox = Self::outbox(door.clone(), seed);
                 async move {
+                    // It looks at the clock when it is its turn.
+                    door.through().await;
                     outbox.drain().await.unwrap();
                 }
                 .boxed_local()
