@@ -66,11 +66,15 @@ impl Ground {
 
     /// A store in which these writes were made.
     pub(crate) fn of(log: Vec<Write>, plant: Option<Plant>) -> Self {
-        let store = Arc::new(MemoryStore::new());
+        let (store, mut before) = (Arc::new(MemoryStore::new()), HashMap::new());
         for write in &log {
+            if let Write::Commit(commit, _) = write {
+                let was = store.load(commit.call).now_or_never().unwrap().unwrap();
+                before.insert(commit.call, was);
+            }
             again(&store, write.clone()).now_or_never().unwrap().unwrap();
         }
-        let inner = Inner { store, log, ..Inner::default() };
+        let inner = Inner { store, log, before, ..Inner::default() };
         Self { inner: Mutex::new(inner), plant }
     }
 
