@@ -10,6 +10,7 @@ mod audit;
 pub mod edition;
 pub mod guard;
 mod look_up;
+mod posted;
 mod recent;
 mod record;
 pub mod service_code;
@@ -21,7 +22,6 @@ mod voucher;
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
@@ -42,10 +42,10 @@ use crate::limits;
 use crate::outbound::backends::Backends;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Commit, Committed, NewEffect, Store, StoreError, Version};
-use crate::telemetry::trace;
 use answer::Verifier;
 use edition::{Edition, Editions};
 use guard::Guards;
+pub use posted::Posted;
 use recent::Recent;
 use record::Queues;
 use voucher::Signer;
@@ -184,20 +184,6 @@ pub struct Answered {
     pub served: Served,
     /// Whether the time that the answer takes must not tell what was found.
     pub discreet: bool,
-}
-
-/// An effect as it is sealed.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Posted<E = Effect> {
-    /// What is to be done.
-    #[serde(flatten)]
-    pub effect: E,
-    /// The number of the turn that posted it: a copy of the call with fewer turns is older.
-    #[serde(default)]
-    pub turn: u64,
-    /// The trace that caused it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
 }
 
 /// The effect that something was learnt of, and which is settled by it.
@@ -610,19 +596,6 @@ impl Exchange {
             }
             done => Ok(done?),
         }
-    }
-
-    /// An effect as it lies in the outbox, posted by the turn of this number.
-    pub fn seal_effect(&self, id: EffectId, effect: &Effect, turn: u64) -> Vec<u8> {
-        let nonce = self.seal_nonce();
-        let posted = Posted { effect, turn, traceparent: trace::parent() };
-        self.vault.seal(Kind::Effect, &id.to_string(), "", &json(&posted), nonce)
-    }
-
-    /// An effect of the outbox; `None`: it cannot be read here.
-    pub fn open_effect(&self, id: EffectId, sealed: &[u8]) -> Option<Posted> {
-        let opened = self.vault.open(Kind::Effect, &id.to_string(), sealed).ok()?;
-        serde_json::from_slice(&opened.plain).ok()
     }
 
     /// A nonce for the vault, never used twice.
