@@ -29,7 +29,8 @@ async fn a_turn_is_one_round_trip_and_a_reload_where_another_server_took_the_las
         Telephone::new(sid, "+15005550777").ring(house).await;
     }
 
-    let mut phone = Telephone::new("CA3", "+15005550777");
+    // Of a number that is withheld nothing is counted.
+    let mut phone = Telephone::new("CA3", "");
     let before = asked(&redis);
     phone.ring(&one).await;
     let welcome = phone.spoken();
@@ -42,6 +43,14 @@ async fn a_turn_is_one_round_trip_and_a_reload_where_another_server_took_the_las
         (2, 2),
         "two turns, two scripts, no loading"
     );
+    // What a number has done lately is looked at and counted when it rings, and at no other turn.
+    let mut shown = Telephone::new("CA5", "+15005550777");
+    shown.ring(&one).await;
+    let rung = asked(&redis);
+    assert_eq!((rung.0 - alone.0, rung.1 - alone.1), (2, 3), "a ring, and two looks at its number");
+    shown.wait(&one).await;
+    let waited = asked(&redis);
+    assert_eq!((waited.0 - rung.0, waited.1 - rung.1), (1, 1), "one script again");
 
     // The other server loads the call, and then the copy of the first is an old one.
     phone.wait(&other).await;
