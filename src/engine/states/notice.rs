@@ -92,8 +92,8 @@ fn mobile(m: &mut Machine<'_>) -> Asks<Eligible<PhoneNumber>> {
     contact::number(m, &m.setting.policy.contact.sms_line_types)
 }
 
-/// Tells it over the first channel there is. A notice is a message like others, and comes out of the
-/// same budgets.
+/// Tells it over the first channel that has a message left. A notice is a message like others, and comes
+/// out of the same budgets; whoever has used one of them up does not keep it from the other.
 fn tell(
     m: &mut Machine<'_>,
     of: &str,
@@ -101,19 +101,21 @@ fn tell(
     text: Option<Eligible<PhoneNumber>>,
     body: String,
 ) -> Asks<()> {
-    let channel = match (mail, text) {
-        (Some(Eligible::To(to)), _) => Some(Channel::Mail(to)),
-        (_, Some(Eligible::To(to))) => Some(Channel::Text(to)),
-        _ => None,
-    };
-    let over = match channel {
-        Some(channel) if may_send(m, &channel)? => {
-            let over = channel.name().to_owned();
+    let mut channels = Vec::new();
+    if let Some(Eligible::To(to)) = mail {
+        channels.push(Channel::Mail(to));
+    }
+    if let Some(Eligible::To(to)) = text {
+        channels.push(Channel::Text(to));
+    }
+    let mut over = None;
+    for channel in channels {
+        if may_send(m, &channel)? {
+            over = Some(channel.name().to_owned());
             send(m, channel, body)?;
-            Some(over)
+            break;
         }
-        _ => None,
-    };
+    }
     m.note(Deed::Notified { of: of.to_owned(), over });
     Ok(())
 }
