@@ -139,5 +139,7 @@ pub(super) fn is_noted(kind: &Kind, outcome: &Outcome) -> bool {
             | Kind::Hangup(_)
             | Kind::Reject(_)
     );
-    !plain || *outcome == Outcome::Denied
+    // That a combined verdict is still to come is no end; the attempt itself is noted.
+    let open = kind.is_combined() && *outcome == Outcome::Ok;
+    !(plain || open) || *outcome == Outcome::Denied
 }

@@ -12,7 +12,7 @@ use super::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
 use super::reply::Reply;
 use super::risk::{self, Signal};
 use crate::flow::condition::Attestation;
-use crate::flow::level::{Fact, Facts};
+use crate::flow::level::{Fact, Facts, Proof};
 use crate::flow::locale::Locale;
 use crate::flow::name::{FlowName, LevelName, StateName, VariableName};
 use crate::flow::outcome::Outcome;
@@ -85,6 +85,12 @@ pub struct Call {
     /// What a specialist asked for last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_step_up: Option<Asked>,
+    /// What is proved of which the caller has not heard: it counts when the next proof succeeds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub on_trial: BTreeMap<Fact, Proof>,
+    /// Whether an entry was wrong of which the caller has not heard: the next proof fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubt: bool,
     /// Sensitive states that the owner was told of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<Position>,

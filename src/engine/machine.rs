@@ -232,6 +232,9 @@ impl<'a> Machine<'a> {
             self.hops.push(Hop { at: self.call.at.clone(), outcome: Some(outcome.clone()) });
         }
         let state = self.state();
+        if state.is_some_and(|state| gives_verdict(&state.kind, outcome)) {
+            self.end_trial(*outcome == Outcome::Ok);
+        }
         if let Some(state) = state.filter(|state| is_noted(&state.kind, outcome)) {
             let state = state.type_name().to_owned();
             self.note(Deed::Ended { state, outcome: outcome.clone() });
@@ -443,6 +446,7 @@ impl<'a> Machine<'a> {
         self.prove_no_more();
         self.call.claim = claim;
         self.call.facts = Facts::default();
+        self.end_trial(false);
         self.call.code = None;
         self.call.ringing = None;
         self.call.asked.clear();
@@ -464,18 +468,23 @@ impl<'a> Machine<'a> {
         contact: Option<crate::secret::Secret>,
     ) -> Asks<Verdict> {
         let key = self.key();
-        let whom = self.call.claim.whom(self.call.id);
+        // After a wrong entry of which the caller has not heard yet, whatever comes next is held against
+        // nobody: it is as much work, is wrong, and counts for this call alone.
+        let doubt = self.call.doubt;
+        let whom = if doubt { Claim::None } else { self.call.claim.clone() }.whom(self.call.id);
         let verify = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against };
         let answer = self.ask(Question::Verify(verify))?;
         let verdict = answer.verdict();
         if let Some(verdict) = verdict {
             self.note(Deed::Attempt { factor, verdict });
         }
-        if let Answer::Alerted(_, alert) = answer {
+        if let Answer::Alerted(_, alert) = answer
+            && !doubt
+        {
             notice::alert(self, alert, factor)?;
         }
         // A claim that is no account proves nothing, whatever the answer.
-        let real = matches!(self.call.claim, Claim::Account(_));
+        let real = matches!(self.call.claim, Claim::Account(_)) && !doubt;
         let right = matches!(verdict, Some(Verdict::Right | Verdict::RightByOneFactor));
         if !(real && right) {
             let entries = self.call.entries.entry(factor).or_default();
@@ -485,15 +494,42 @@ impl<'a> Machine<'a> {
             Some(verdict @ (Verdict::Right | Verdict::RightByOneFactor)) if real => {
                 let at = self.moment.now;
                 let counts = verdict == Verdict::Right;
-                self.call.facts.0.insert(factor, Proof { at, contact, counts });
-                self.proved.push(factor);
-                self.note(Deed::Proved { factor });
+                let proof = Proof { at, contact, counts };
+                if self.state().is_some_and(|state| state.kind.is_combined()) {
+                    self.call.facts.0.remove(&factor);
+                    self.call.on_trial.insert(factor, proof);
+                } else {
+                    self.prove(factor, proof);
+                }
                 self.effect(Effect::ClearAttempts { whom, factor, key, at });
                 Ok(Verdict::Right)
             }
             Some(Verdict::Locked) => Ok(Verdict::Locked),
             _ => Ok(Verdict::Wrong),
         }
+    }
+
+    fn prove(&mut self, factor: Fact, proof: Proof) {
+        self.call.facts.0.insert(factor, proof);
+        self.proved.push(factor);
+        self.note(Deed::Proved { factor });
+    }
+
+    /// The caller hears what became of all entries so far: what was proved of which they had not heard
+    /// counts, or never does.
+    pub(super) fn end_trial(&mut self, well: bool) {
+        self.call.doubt = false;
+        let proofs = std::mem::take(&mut self.call.on_trial);
+        for (factor, proof) in proofs.into_iter().filter(|_| well) {
+            self.prove(factor, proof);
+        }
+    }
+
+    /// An entry was wrong, and the caller is not told yet.
+    pub(super) fn doubt(&mut self, factor: Fact) {
+        self.call.facts.0.remove(&factor);
+        self.call.on_trial.remove(&factor);
+        self.call.doubt = true;
     }
 
     /// Notes for the audit what is done, about whoever is claimed now.
@@ -598,6 +634,20 @@ fn asks_whose(state: &State) -> bool {
     )
 }
 
+/// Whether the caller hears with this outcome what became of all entries so far.
+fn gives_verdict(kind: &Kind, outcome: &Outcome) -> bool {
+    let proof = matches!(
+        kind,
+        Kind::GatherPin(_)
+            | Kind::GatherPasscode(_)
+            | Kind::GatherOtp(_)
+            | Kind::GatherServiceCode(_)
+            | Kind::Callback(_)
+    );
+    let own = *outcome == Outcome::Ok && !kind.is_combined();
+    proof && (own || matches!(outcome, Outcome::Failed | Outcome::Locked))
+}
+
 /// Where a caller goes who may not enter.
 fn deny(state: &State) -> Next {
     match state.route(&Outcome::Denied) {
@@ -662,6 +712,8 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         entries: BTreeMap::new(),
         end: None,
         agent_step_up: None,
+        on_trial: BTreeMap::new(),
+        doubt: false,
         told: Vec::new(),
         audit: None,
     })

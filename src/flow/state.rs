@@ -245,6 +245,15 @@ impl Kind {
         }
     }
 
+    /// Whether the verdict on an entry is given with that on the next proof.
+    pub fn is_combined(&self) -> bool {
+        match self {
+            Self::GatherPin(pin) => pin.combined,
+            Self::GatherPasscode(passcode) => passcode.combined,
+            _ => false,
+        }
+    }
+
     /// How it listens, if it does.
     pub fn listen(&self) -> Option<&Listen> {
         match self {

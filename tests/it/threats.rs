@@ -11,6 +11,7 @@ mod notices;
 mod office;
 mod secrets;
 mod timing;
+mod verdicts;
 mod webhooks;
 mod words;
 mod year;

@@ -12,6 +12,10 @@ pub(super) const NEVER: u32 = u32::MAX;
 
 /// Facts, each with an upper bound of its age in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four things that are so or not, each on its own"
+)]
 pub(in crate::check) struct Known {
     /// By [`Fact::ALL`].
     ages_s: [u32; Fact::ALL.len()],
@@ -21,6 +25,10 @@ pub(in crate::check) struct Known {
     pub(in crate::check) real: bool,
     /// What the code proves that was sent and has not been used.
     pub(super) code: Option<Fact>,
+    /// What is proved of which the caller has not heard: it counts when the next proof succeeds.
+    trial: Set,
+    /// An entry was wrong of which the caller has not heard: the next proof fails.
+    pub(super) doubt: bool,
     /// The message and the call went to different telephones.
     apart: bool,
     /// The service code came from a web session with two factors, for a guard has shown it.
@@ -61,7 +69,7 @@ const ATTESTATIONS: [Attestation; 6] = [
 type Set = u8;
 
 /// What two must share for one to cover the other, but for labels.
-pub(super) type Unlabelled = (Set, Risk, bool, Option<Fact>, bool, bool, u8, Claimed);
+pub(super) type Unlabelled = ([Set; 2], Risk, [bool; 4], Option<Fact>, u8, Claimed);
 
 impl Known {
     /// Nothing is proved, and nobody is claimed.
@@ -70,6 +78,8 @@ impl Known {
         risk: Risk::Low,
         real: false,
         code: None,
+        trial: 0,
+        doubt: false,
         apart: false,
         strong: false,
         said_s: 0,
@@ -132,6 +142,30 @@ impl Known {
         self
     }
 
+    /// The fact is proved now, and the caller does not hear of it yet.
+    pub(super) fn on_trial(self, fact: Fact) -> Self {
+        let known = self.proved(fact, 0);
+        Self { trial: known.trial | 1 << fact as u8, ..known }
+    }
+
+    /// An entry was wrong, and the caller does not hear of it yet.
+    pub(super) fn doubted(self, fact: Fact) -> Self {
+        let known = self.proved(fact, NEVER);
+        Self { doubt: true, trial: known.trial & !(1 << fact as u8), ..known }
+    }
+
+    /// The caller hears what became of all entries so far.
+    pub(super) fn heard(mut self, well: bool) -> Self {
+        if !well {
+            for (bit, age) in self.ages_s.iter_mut().enumerate() {
+                if self.trial & (1 << bit) != 0 {
+                    *age = NEVER;
+                }
+            }
+        }
+        Self { trial: 0, doubt: false, ..self }
+    }
+
     /// A code was sent that proves this, or the last one was used.
     pub(super) fn with_code(self, code: Option<Fact>) -> Self {
         Self { code, ..self }
@@ -152,7 +186,9 @@ impl Known {
 
     /// What is proved, with the ages.
     pub(in crate::check) fn facts(&self) -> impl Iterator<Item = (Fact, u32)> {
-        Fact::ALL.into_iter().zip(self.ages_s).filter(|(_, age)| *age != NEVER)
+        let counts =
+            |(fact, age): &(Fact, u32)| *age != NEVER && self.trial & 1 << *fact as u8 == 0;
+        Fact::ALL.into_iter().zip(self.ages_s).filter(counts)
     }
 
     /// Whether everything that can follow the other can follow this: the same is proved, and no
@@ -170,8 +206,9 @@ impl Known {
 
     /// The same but for labels.
     pub(super) fn unlabelled(&self) -> Unlabelled {
-        let Self { risk, real, code, apart, strong, attested, claimed, .. } = *self;
-        (self.fresh(None), risk, real, code, apart, strong, attested, claimed)
+        let Self { risk, real, code, trial, doubt, apart, strong, attested, claimed, .. } = *self;
+        let sets = [self.fresh(None), trial];
+        (sets, risk, [real, doubt, apart, strong], code, attested, claimed)
     }
 
     /// Going on in another flow.
@@ -196,7 +233,7 @@ impl Known {
     fn fresh(&self, within_s: Option<u32>) -> Set {
         let fresh = |age: u32| age != NEVER && within_s.is_none_or(|within| age <= within);
         let bits = self.ages_s.iter().enumerate().filter(|(_, age)| fresh(**age));
-        bits.fold(0, |set, (bit, _)| set | 1 << bit)
+        bits.fold(0, |set, (bit, _)| set | 1 << bit) & !self.trial
     }
 
     /// Whether the level is met for certain.

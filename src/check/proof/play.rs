@@ -161,7 +161,7 @@ impl Play {
             (Kind::Identify(identify), Label::Outcome(outcome)) => self.identify(identify, outcome),
             (Kind::GatherPin(_) | Kind::GatherPasscode(_) | Kind::GatherServiceCode(_), _) => {
                 let Label::Outcome(outcome) = label else { return None };
-                self.secret(&state.kind, outcome);
+                self.secret(&state.kind, outcome, after.known.doubt);
             }
             (Kind::GatherOtp(otp), Label::Outcome(outcome)) => match outcome {
                 Outcome::Ok => self.turn("otp = \"last\""),
@@ -191,7 +191,7 @@ impl Play {
                 }
             },
             (Kind::Callback(callback), Label::Outcome(outcome)) => {
-                let real = before.known.real;
+                let real = before.known.real && !before.known.doubt;
                 match outcome {
                     Outcome::Ok => self.answered("said", 1),
                     Outcome::Failed => self.answered("wrong", callback.tries),
@@ -312,7 +312,7 @@ impl Play {
         }
     }
 
-    fn secret(&mut self, kind: &Kind, outcome: &Outcome) {
+    fn secret(&mut self, kind: &Kind, outcome: &Outcome, wrong_leads_on: bool) {
         let Some(listen) = kind.listen() else { return };
         let wrong = match kind {
             Kind::GatherPin(pin) => "1".repeat(pin.digits.unwrap_or(PIN_LENGTH) as usize),
@@ -320,6 +320,7 @@ impl Play {
             _ => "000000".into(),
         };
         match outcome {
+            Outcome::Ok if wrong_leads_on => self.digits(&wrong),
             Outcome::Ok => {
                 self.entries += 1;
                 match kind {

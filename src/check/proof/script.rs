@@ -202,6 +202,9 @@ fn deed(walks: &Walks<'_>, arrival: &Arrival<'_>) -> Option<String> {
             match label {
                 Label::Key(key) => Some(format!("press {key}")),
                 Label::Phrase(phrase) => Some(format!("say \"{phrase}\"")),
+                Label::Outcome(Outcome::Ok) if state.kind.is_combined() && arrival.known.doubt => {
+                    Some("give a wrong one, and hear nothing of it".into())
+                }
                 Label::Outcome(outcome) => ended(state, outcome),
                 Label::Case(number) => {
                     Some(format!("case {} of `{}` holds", number + 1, state.name))

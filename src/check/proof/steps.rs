@@ -63,19 +63,19 @@ pub(super) fn ways<'f>(
             };
             let edges = state.edges().into_iter();
             let after = |edge: &crate::flow::edge::Edge<'f>| match &edge.label {
-                Label::Key(_) | Label::Phrase(_) => Some(aged),
-                Label::Outcome(outcome) if at_once(kind, outcome, known) => {
-                    after(kind, outcome, known)
+                Label::Key(_) | Label::Phrase(_) | Label::AgentStepUp => vec![aged],
+                Label::Outcome(Outcome::Ok) if kind.is_combined() => combined(kind, aged),
+                Label::Outcome(outcome) => {
+                    let known = if at_once(kind, outcome, known) { known } else { aged };
+                    after(kind, outcome, known).into_iter().collect()
                 }
-                Label::Outcome(outcome) => after(kind, outcome, aged),
-                Label::AgentStepUp => Some(aged),
-                Label::Case(_) | Label::StepUp => None,
+                Label::Case(_) | Label::StepUp => Vec::new(),
             };
-            let way = |edge: crate::flow::edge::Edge<'f>| {
-                let known = after(&edge)?;
-                Some(Way { label: edge.label, to: edge.to, known })
+            let ways = |edge: crate::flow::edge::Edge<'f>| {
+                let known = after(&edge).into_iter();
+                known.map(move |known| Way { label: edge.label.clone(), to: edge.to, known })
             };
-            edges.filter_map(way).collect()
+            edges.flat_map(ways).collect()
         }
     }
 }
@@ -91,9 +91,12 @@ fn at_once(kind: &Kind, outcome: &Outcome, known: Known) -> bool {
 
 /// What is known when a state ends so; `None`: it cannot.
 fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
-    let proved = |fact, age_s| known.real.then(|| known.proved(fact, age_s));
+    let real = known.real && !known.doubt;
+    let proved = |fact, age_s| real.then(|| known.proved(fact, age_s).heard(true));
     match (kind, outcome) {
         (_, Outcome::Denied) => None,
+        // A locked one leads on like a right one.
+        (kind, Outcome::Locked) if kind.is_combined() => None,
         (Kind::Identify(_), Outcome::Found) => Some(known.claims(true)),
         (Kind::Identify(_), _) => Some(known.claims(false)),
         (Kind::GatherPin(_), Outcome::Ok) => proved(Fact::Pin, 0),
@@ -110,11 +113,29 @@ fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
             known.code.and_then(|fact| proved(fact, 0)).map(|known| known.with_code(None))
         }
         (Kind::GatherOtp(_), _) if known.code.is_none() => None,
-        (Kind::GatherOtp(_), Outcome::Undelivered) => known.real.then_some(known),
+        (Kind::GatherOtp(_), Outcome::Undelivered) => real.then_some(known),
         (Kind::Callback(_), Outcome::Ok) => proved(Fact::Callback, POLLED_S),
-        (Kind::Callback(_), Outcome::Failed) => known.real.then_some(known),
+        (Kind::Callback(_), Outcome::Failed) => real.then_some(known.heard(false)),
+        (
+            Kind::GatherPin(_)
+            | Kind::GatherPasscode(_)
+            | Kind::GatherServiceCode(_)
+            | Kind::GatherOtp(_),
+            Outcome::Failed | Outcome::Locked,
+        ) => Some(known.heard(false)),
         _ => Some(known),
     }
+}
+
+/// What is known after an entry of which the caller does not hear whether it was right: it leads the
+/// same way if it was and if not.
+fn combined(kind: &Kind, known: Known) -> Vec<Known> {
+    let fact = match kind {
+        Kind::GatherPasscode(_) => Fact::Passcode,
+        _ => Fact::Pin,
+    };
+    let right = (known.real && !known.doubt).then(|| known.on_trial(fact));
+    right.into_iter().chain([known.doubted(fact)]).collect()
 }
 
 /// The longest that a caller may stay in a state.

@@ -518,6 +518,7 @@ impl<'f> Walks<'f> {
     fn come_back(&mut self, from: usize, stack: Stack, known: Known, outcome: Option<&'f Outcome>) {
         match self.stacks.pop(stack) {
             Some((Frame::StepUp(place), stack)) => {
+                let known = known.heard(false);
                 let Some((flow, state)) = self.state(place) else { return };
                 let name = state.requires.as_ref().map(|(name, _)| name);
                 let Some(level) = name.and_then(|name| self.level(flow, name)) else { return };
@@ -530,6 +531,7 @@ impl<'f> Walks<'f> {
             }
             // Entered anew, it looks at its level again.
             Some((Frame::Agent(place), stack)) => {
+                let known = known.heard(false);
                 self.arrive(place, stack, known, Some(from), By::Back, None);
             }
             Some((Frame::Caller(entry), _)) => {

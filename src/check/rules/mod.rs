@@ -3,6 +3,7 @@
 mod disclosed_too_early;
 mod enumeration;
 mod failure_shares_success;
+mod first_proof_told;
 mod loop_without_input;
 mod menu_prompt_key;
 mod missing_locale;
@@ -30,6 +31,7 @@ pub const RULES: &[&Rule] = &[
     &disclosed_too_early::RULE,
     &failure_shares_success::RULE,
     &enumeration::RULE,
+    &first_proof_told::RULE,
     &unreachable_state::RULE,
     &no_way_out::RULE,
     &loop_without_input::RULE,

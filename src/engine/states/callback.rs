@@ -53,6 +53,8 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
     };
     // A telephone that is in use would be engaged: it is rung when its call is over.
     let hang_up_first = to.is_some() && to == m.call.caller.number;
+    // Who has given a wrong entry and not heard of it hears the same, and nobody is rung.
+    let to = to.filter(|_| !m.call.doubt);
     let to_nobody = to.is_none();
     let now = m.moment.now;
     m.call.ringing = Some(Ringing {

@@ -31,7 +31,8 @@ pub(super) fn resume(m: &mut Machine<'_>, passcode: &GatherPasscode, heard: &Hea
         length.map_or((CHARS_MIN..=limits::PASSCODE_CHARS_MAX).contains(&count), |l| l == count)
     };
     let expect = expect(passcode);
-    secret::take(m, &passcode.listen, &expect, taken, fits, (Fact::Passcode, Against::Passcode))
+    let what = (Fact::Passcode, Against::Passcode);
+    secret::take(m, &passcode.listen, &expect, taken, fits, what, passcode.combined)
 }
 
 fn expect(passcode: &GatherPasscode) -> Expect {

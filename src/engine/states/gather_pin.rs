@@ -31,7 +31,8 @@ pub(super) fn resume(m: &mut Machine<'_>, pin: &GatherPin, heard: &Heard) -> Ask
         length.map_or(LENGTHS.contains(&entry.len()), |length| length == entry.len())
             && entry.bytes().all(|b| b.is_ascii_digit())
     };
-    secret::take(m, &pin.listen, &expect(pin), taken, fits, (Fact::Pin, Against::Pin))
+    let what = (Fact::Pin, Against::Pin);
+    secret::take(m, &pin.listen, &expect(pin), taken, fits, what, pin.combined)
 }
 
 fn expect(pin: &GatherPin) -> Expect {

@@ -25,7 +25,7 @@ pub(super) fn resume(m: &mut Machine<'_>, code: &GatherServiceCode, heard: &Hear
     let fits =
         |entry: &str| Some(entry.len()) == length && entry.bytes().all(|b| b.is_ascii_digit());
     let against = Against::ServiceCode { purpose: code.purpose.clone() };
-    secret::take(m, &code.listen, &expect, taken, fits, (Fact::ServiceCode, against))
+    secret::take(m, &code.listen, &expect, taken, fits, (Fact::ServiceCode, against), false)
 }
 
 fn expect(m: &Machine<'_>, code: &GatherServiceCode) -> Expect {

@@ -11,12 +11,14 @@ pub(super) fn enter(m: &mut Machine<'_>, back: &Return) -> Next {
     match m.call.frames.pop() {
         None => Next::Fault(Remark::NoRoute),
         Some(Frame::StepUp(at)) => {
+            m.end_trial(false);
             m.call.at = at;
             let Some(state) = m.state() else { return Next::Fault(Remark::NoSuchState) };
             let met = state.requires.as_ref().is_none_or(|(level, _)| m.meets(level));
             if met { Next::Goto(state.name.clone()) } else { Next::Take(Outcome::Denied) }
         }
         Some(Frame::Agent(at)) => {
+            m.end_trial(false);
             m.proved_or_not();
             m.call.at = at;
             let Some(state) = m.state() else { return Next::Fault(Remark::NoSuchState) };

@@ -30,6 +30,7 @@ pub(super) fn take(
     taken: Taken,
     fits: impl Fn(&str) -> bool,
     (factor, against): (Fact, Against),
+    combined: bool,
 ) -> Asks<Next> {
     let entry = match taken {
         Taken::Silence => return missed(m, listen, expect, true),
@@ -49,6 +50,10 @@ pub(super) fn take(
     };
     match verdict {
         Verdict::Right | Verdict::RightByOneFactor => return Ok(Next::Take(Outcome::Ok)),
+        Verdict::Wrong | Verdict::Locked if combined => {
+            m.doubt(factor);
+            return Ok(Next::Take(Outcome::Ok));
+        }
         Verdict::Wrong => {}
         Verdict::Locked => m.call.visit.locked = true,
     }

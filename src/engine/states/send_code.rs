@@ -75,6 +75,9 @@ pub(super) fn send<T>(
     if m.ask(spend)? != Answer::Spent(true) {
         return Ok(Outcome::Limited);
     }
+    // Who has given a wrong entry and not heard of it is sent nothing, and cannot tell: all the rest is
+    // as it would be, budgets included.
+    let to = to.filter(|_| !m.call.doubt);
     let otp = &m.setting.policy.otp;
     let (digits, ttl_s) = (otp.digits, otp.ttl_s);
     let fresh = Question::FreshCode { whom, factor, digits };

@@ -4,10 +4,14 @@
 //! punctuation, or the digits they are. Each entry is an attempt, reserved before it is verified;
 //! nothing that sounds like it is tried in its place. `locked` is taken only where `failed` would have
 //! been, after the same words.
+//!
+//! `verdict = "combined"` is for the first of two proofs in a row: one entry leads on to `ok`, right or
+//! wrong, and nobody is told which. After a wrong one the next proof is asked for in the same words, sends
+//! nothing, rings nobody and fails, so that a guesser never learns that the passcode alone was right.
 
 use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,
-    TRIES,
+    TRIES, VERDICT, combined,
 };
 use crate::flow::state::{Kind, Listen};
 
@@ -18,6 +22,8 @@ pub struct GatherPasscode {
     pub listen: Listen,
     /// How many digits a passcode of digits has; `None`: it is words, or digits ended with `#`.
     pub digits: Option<u32>,
+    /// Whether the verdict on it is given with that on the next proof.
+    pub combined: bool,
 }
 
 /// `gather_passcode`
@@ -33,11 +39,13 @@ pub const TYPE: StateType = StateType {
         TIMEOUT,
         BARGE_IN,
         Key::new("digits", Shape::Integer(4, 12), "How many digits a passcode of digits has."),
+        VERDICT,
     ],
     read: |state| Some(Kind::GatherPasscode(read(state)?)),
 };
 
 fn read(state: &StateReader<'_, '_>) -> Option<GatherPasscode> {
     let digits = state.optional_integer("digits", 4, 12);
-    Some(GatherPasscode { listen: state.listen()?, digits })
+    let combined = combined(state);
+    Some(GatherPasscode { listen: state.listen()?, digits, combined })
 }

@@ -4,10 +4,14 @@
 //! in all calls together; one of another length is asked again and is no attempt. Exactly the digits
 //! keyed count: nothing is trimmed, and no part of a longer entry is tried. `locked` is taken only
 //! where `failed` would have been, after the same words.
+//!
+//! `verdict = "combined"` is for the first of two proofs in a row: one entry leads on to `ok`, right or
+//! wrong, and nobody is told which. After a wrong one the next proof is asked for in the same words, sends
+//! nothing, rings nobody and fails, so that a guesser never learns that the PIN alone was right.
 
 use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,
-    TRIES,
+    TRIES, VERDICT, combined,
 };
 use crate::flow::state::{Kind, Listen};
 
@@ -20,6 +24,8 @@ pub struct GatherPin {
     pub digits: Option<u32>,
     /// Whether it may be said digit by digit.
     pub speech: bool,
+    /// Whether the verdict on it is given with that on the next proof.
+    pub combined: bool,
 }
 
 /// `gather_pin`
@@ -36,6 +42,7 @@ pub const TYPE: StateType = StateType {
         BARGE_IN,
         Key::new("digits", Shape::Integer(4, 12), "How many digits a PIN has."),
         Key::new("speech", Shape::Boolean, "Whether the PIN may be said: false."),
+        VERDICT,
     ],
     read: |state| Some(Kind::GatherPin(read(state)?)),
 };
@@ -43,5 +50,6 @@ pub const TYPE: StateType = StateType {
 fn read(state: &StateReader<'_, '_>) -> Option<GatherPin> {
     let digits = state.optional_integer("digits", 4, 12);
     let speech = state.item("speech").and_then(|speech| speech.boolean()).unwrap_or(false);
-    Some(GatherPin { listen: state.listen()?, digits, speech })
+    let combined = combined(state);
+    Some(GatherPin { listen: state.listen()?, digits, speech, combined })
 }

@@ -151,7 +151,18 @@ const TRIES: Key = Key::new("tries", Shape::Integer(1, 9), "Tries, the first inc
 const TIMEOUT: Key = Key::new("timeout", Shape::Duration, "Silence that ends a try: \"5s\".");
 const BARGE_IN: Key =
     Key::new("barge_in", Shape::Boolean, "Whether input cuts the prompt short: true.");
+const VERDICT: Key = Key::new(
+    "verdict",
+    Shape::Choice(&["own", "combined"]),
+    "Whether the caller hears at once that an entry is wrong, or with the next proof: \"own\".",
+);
 const NEXT: Key = Key::required("next", Shape::State, "The state that follows.");
+
+/// Whether the verdict on an entry is given with that on the next proof.
+fn combined(state: &StateReader<'_, '_>) -> bool {
+    let verdict = state.item("verdict");
+    verdict.and_then(|verdict| verdict.choice(&[("own", false), ("combined", true)])) == Some(true)
+}
 
 impl StateType {
     /// The page: the head of its file without the comment marks.

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use callgate::engine::account::Claim;
 use callgate::engine::call::Frame;
 use callgate::flow::condition::Attestation;
+use callgate::flow::level::{Fact, Proof};
 
 use super::world::{Came, MOODS, Mood, Move, Scene, World};
 
@@ -86,16 +87,14 @@ fn go(world: &World, scene: &Scene, made: &Move, mood: Mood, grain: Grain) -> Op
 /// What two calls must share for the same to be able to follow.
 fn alike(scene: &Scene, grain: Grain, fresh_s: &BTreeSet<i64>) -> String {
     let call = &scene.call;
-    let facts: Vec<_> = call
-        .facts
-        .0
-        .iter()
-        .map(|(fact, proof)| {
-            let age_s = scene.now.duration_since(proof.at).as_secs();
-            let old = fresh_s.iter().filter(|fresh_s| age_s > **fresh_s).count();
-            (*fact, old, proof.counts, &proof.contact)
-        })
-        .collect();
+    let aged = |(fact, proof): (&Fact, &Proof)| {
+        let age_s = scene.now.duration_since(proof.at).as_secs();
+        let old = fresh_s.iter().filter(|fresh_s| age_s > **fresh_s).count();
+        (*fact, old, proof.counts, proof.contact.clone())
+    };
+    let facts: Vec<_> = call.facts.0.iter().map(aged).collect();
+    let on_trial: Vec<_> = call.on_trial.iter().map(aged).collect();
+    let trial = (on_trial, call.doubt);
     let code = call.code.as_ref();
     let code = code.map(|c| (c.undelivered, c.effect.is_some(), scene.now > c.expires, &c.sender));
     let ringing = call.ringing.as_ref().map(|ringing| {
@@ -125,5 +124,8 @@ fn alike(scene: &Scene, grain: Grain, fresh_s: &BTreeSet<i64>) -> String {
         }
         Grain::Coarse => String::new(),
     };
-    format!("{:?}{facts:?}{code:?}{ringing:?}{frames:?}{claim}{caller:?}{live:?}{fine}", call.at)
+    format!(
+        "{:?}{facts:?}{trial:?}{code:?}{ringing:?}{frames:?}{claim}{caller:?}{live:?}{fine}",
+        call.at
+    )
 }

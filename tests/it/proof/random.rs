@@ -139,7 +139,10 @@ fn made(dice: &mut Dice, number: usize, count: usize, calls: bool, branches: &[&
             vec![("found", a), ("unknown", b)],
         ),
         4 | 5 => (
-            format!("{}digits = 6\n", listens("gather_pin")),
+            {
+                let verdict = if dice.once_in(3) { "verdict = \"combined\"\n" } else { "" };
+                format!("{}digits = 6\n{verdict}", listens("gather_pin"))
+            },
             vec![("ok", a), ("failed", b.clone()), ("locked", if dice.once_in(2) { b } else { c })],
         ),
         6 => (
