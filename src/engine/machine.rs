@@ -13,7 +13,8 @@ use super::effect::Effect;
 use super::event::{Event, Heard, LegStatus, Ring};
 use super::id::{EffectId, LegId, Nonce, Sid};
 use super::legs;
-use super::question::{Answer, Question, Verdict, Verify};
+use super::proving::gives_verdict;
+use super::question::{Answer, Question};
 use super::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
 use super::states::{self, callback, notice, transfer};
 use super::turn::{Entry, Hop, Moment, Remark, Turn};
@@ -72,7 +73,7 @@ pub(super) struct Machine<'a> {
     account: Known,
     effects: Vec<(EffectId, Effect)>,
     hops: Vec<Hop>,
-    proved: Vec<Fact>,
+    pub(super) proved: Vec<Fact>,
     noted: Vec<Noted>,
     nonces: u32,
     secret: bool,
@@ -459,79 +460,6 @@ impl<'a> Machine<'a> {
         self.account = Known::Asked(account);
     }
 
-    /// Verifies an entry, and proves the fact if it is right.
-    pub(super) fn verify(
-        &mut self,
-        factor: Fact,
-        entry: crate::secret::Secret,
-        against: super::question::Against,
-        contact: Option<crate::secret::Secret>,
-    ) -> Asks<Verdict> {
-        let key = self.key();
-        // After a wrong entry of which the caller has not heard yet, whatever comes next is held against
-        // nobody: it is as much work, is wrong, and counts for this call alone.
-        let doubt = self.call.doubt;
-        let whom = if doubt { Claim::None } else { self.call.claim.clone() }.whom(self.call.id);
-        let verify = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against };
-        let answer = self.ask(Question::Verify(verify))?;
-        let verdict = answer.verdict();
-        if let Some(verdict) = verdict {
-            self.note(Deed::Attempt { factor, verdict });
-        }
-        if let Answer::Alerted(_, alert) = answer
-            && !doubt
-        {
-            notice::alert(self, alert, factor)?;
-        }
-        // A claim that is no account proves nothing, whatever the answer.
-        let real = matches!(self.call.claim, Claim::Account(_)) && !doubt;
-        let right = matches!(verdict, Some(Verdict::Right | Verdict::RightByOneFactor));
-        if !(real && right) {
-            let entries = self.call.entries.entry(factor).or_default();
-            *entries = entries.saturating_add(1);
-        }
-        match verdict {
-            Some(verdict @ (Verdict::Right | Verdict::RightByOneFactor)) if real => {
-                let at = self.moment.now;
-                let counts = verdict == Verdict::Right;
-                let proof = Proof { at, contact, counts };
-                if self.state().is_some_and(|state| state.kind.is_combined()) {
-                    self.call.facts.0.remove(&factor);
-                    self.call.on_trial.insert(factor, proof);
-                } else {
-                    self.prove(factor, proof);
-                }
-                self.effect(Effect::ClearAttempts { whom, factor, key, at });
-                Ok(Verdict::Right)
-            }
-            Some(Verdict::Locked) => Ok(Verdict::Locked),
-            _ => Ok(Verdict::Wrong),
-        }
-    }
-
-    fn prove(&mut self, factor: Fact, proof: Proof) {
-        self.call.facts.0.insert(factor, proof);
-        self.proved.push(factor);
-        self.note(Deed::Proved { factor });
-    }
-
-    /// The caller hears what became of all entries so far: what was proved of which they had not heard
-    /// counts, or never does.
-    pub(super) fn end_trial(&mut self, well: bool) {
-        self.call.doubt = false;
-        let proofs = std::mem::take(&mut self.call.on_trial);
-        for (factor, proof) in proofs.into_iter().filter(|_| well) {
-            self.prove(factor, proof);
-        }
-    }
-
-    /// An entry was wrong, and the caller is not told yet.
-    pub(super) fn doubt(&mut self, factor: Fact) {
-        self.call.facts.0.remove(&factor);
-        self.call.on_trial.remove(&factor);
-        self.call.doubt = true;
-    }
-
     /// Notes for the audit what is done, about whoever is claimed now.
     pub(super) fn note(&mut self, deed: Deed) {
         let whom = self.call.claim.whom(self.call.id);
@@ -632,20 +560,6 @@ fn asks_whose(state: &State) -> bool {
             | Kind::SendEmailOtp(_)
             | Kind::SendLink(_)
     )
-}
-
-/// Whether the caller hears with this outcome what became of all entries so far.
-fn gives_verdict(kind: &Kind, outcome: &Outcome) -> bool {
-    let proof = matches!(
-        kind,
-        Kind::GatherPin(_)
-            | Kind::GatherPasscode(_)
-            | Kind::GatherOtp(_)
-            | Kind::GatherServiceCode(_)
-            | Kind::Callback(_)
-    );
-    let own = *outcome == Outcome::Ok && !kind.is_combined();
-    proof && (own || matches!(outcome, Outcome::Failed | Outcome::Locked))
 }
 
 /// Where a caller goes who may not enter.

@@ -18,6 +18,7 @@ mod legs;
 mod listen;
 mod machine;
 pub mod policy;
+mod proving;
 pub mod question;
 pub mod reply;
 pub mod risk;

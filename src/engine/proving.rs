@@ -1,0 +1,102 @@
+//! Proving: an entry is verified, and what is right becomes a fact; at once, or where two proofs have one
+//! verdict, with the second.
+
+use super::account::Claim;
+use super::audit::Deed;
+use super::effect::Effect;
+use super::machine::{Asks, Machine};
+use super::question::{Against, Answer, Question, Verdict, Verify};
+use super::states::notice;
+use crate::flow::level::{Fact, Proof};
+use crate::flow::outcome::Outcome;
+use crate::flow::state::Kind;
+use crate::secret::Secret;
+
+impl Machine<'_> {
+    /// Verifies an entry, and proves the fact if it is right.
+    pub(super) fn verify(
+        &mut self,
+        factor: Fact,
+        entry: Secret,
+        against: Against,
+        contact: Option<Secret>,
+    ) -> Asks<Verdict> {
+        let key = self.key();
+        // After a wrong entry of which the caller has not heard yet, whatever comes next is held against
+        // nobody: it is as much work, is wrong, and counts for this call alone.
+        let doubt = self.call.doubt;
+        let whom = if doubt { Claim::None } else { self.call.claim.clone() }.whom(self.call.id);
+        let verify = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against };
+        let answer = self.ask(Question::Verify(verify))?;
+        let verdict = answer.verdict();
+        if let Some(verdict) = verdict {
+            self.note(Deed::Attempt { factor, verdict });
+        }
+        if let Answer::Alerted(_, alert) = answer
+            && !doubt
+        {
+            notice::alert(self, alert, factor)?;
+        }
+        // A claim that is no account proves nothing, whatever the answer.
+        let real = matches!(self.call.claim, Claim::Account(_)) && !doubt;
+        let right = matches!(verdict, Some(Verdict::Right | Verdict::RightByOneFactor));
+        if !(real && right) {
+            let entries = self.call.entries.entry(factor).or_default();
+            *entries = entries.saturating_add(1);
+        }
+        match verdict {
+            Some(verdict @ (Verdict::Right | Verdict::RightByOneFactor)) if real => {
+                let at = self.moment.now;
+                let counts = verdict == Verdict::Right;
+                let proof = Proof { at, contact, counts };
+                if self.state().is_some_and(|state| state.kind.is_combined()) {
+                    self.call.facts.0.remove(&factor);
+                    self.call.on_trial.insert(factor, proof);
+                } else {
+                    self.prove(factor, proof);
+                }
+                self.effect(Effect::ClearAttempts { whom, factor, key, at });
+                Ok(Verdict::Right)
+            }
+            Some(Verdict::Locked) => Ok(Verdict::Locked),
+            _ => Ok(Verdict::Wrong),
+        }
+    }
+
+    fn prove(&mut self, factor: Fact, proof: Proof) {
+        self.call.facts.0.insert(factor, proof);
+        self.proved.push(factor);
+        self.note(Deed::Proved { factor });
+    }
+
+    /// The caller hears what became of all entries so far: what was proved of which they had not heard
+    /// counts, or never does.
+    pub(super) fn end_trial(&mut self, well: bool) {
+        self.call.doubt = false;
+        let proofs = std::mem::take(&mut self.call.on_trial);
+        for (factor, proof) in proofs.into_iter().filter(|_| well) {
+            self.prove(factor, proof);
+        }
+    }
+
+    /// An entry was wrong, and the caller is not told yet.
+    pub(super) fn doubt(&mut self, factor: Fact) {
+        self.call.facts.0.remove(&factor);
+        self.call.on_trial.remove(&factor);
+        self.call.doubt = true;
+    }
+}
+
+/// Whether the caller hears with this outcome what became of all entries so far.
+pub(super) fn gives_verdict(kind: &Kind, outcome: &Outcome) -> bool {
+    let proof = matches!(
+        kind,
+        Kind::GatherPin(_)
+            | Kind::GatherPasscode(_)
+            | Kind::GatherOtp(_)
+            | Kind::GatherServiceCode(_)
+            | Kind::Callback(_)
+    );
+    let own = *outcome == Outcome::Ok && !kind.is_combined();
+    proof && (own || matches!(outcome, Outcome::Failed | Outcome::Locked))
+}
