@@ -16,6 +16,7 @@ mod directory;
 mod docs;
 mod e2e;
 mod editor;
+mod faults;
 mod fix;
 mod fleet;
 mod flows;

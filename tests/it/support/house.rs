@@ -42,6 +42,10 @@ pub(crate) struct House {
     running: Option<Running>,
     /// Arguments of `serve` beside the usual ones.
     pub(crate) more: Vec<&'static str>,
+    /// How much is logged.
+    pub(crate) log_level: &'static str,
+    /// What runs the program, with arguments of its own; empty: nothing does.
+    pub(crate) under: Vec<String>,
     log: Arc<Mutex<String>>,
     /// What stands before it, where something does.
     front: Option<String>,
@@ -69,7 +73,7 @@ impl House {
             |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         std::fs::create_dir(folder.path().join("flows")).unwrap();
         write("flows/desk.toml", include_str!("../e2e/desk.toml"));
-        let hash = pin::hash(&Secret::new(PIN), &Vault::new(&STATE_KEY), &SystemChance).unwrap();
+        let hash = pin::hash(&Secret::new(PIN), &vault(), &SystemChance).unwrap();
         write(
             "accounts.toml",
             &format!(
@@ -98,12 +102,14 @@ impl House {
             front: None,
             environment: Vec::new(),
             more: Vec::new(),
+            log_level: "trace",
+            under: Vec::new(),
         }
     }
 
     /// The program with its environment, to be run in the folder.
     pub(crate) fn command(&self) -> Command {
-        let mut command = command_in(self.folder.path());
+        let mut command = command_under(&self.under, self.folder.path());
         command.envs(self.environment.iter().cloned());
         command
     }
@@ -117,7 +123,7 @@ impl House {
     pub(crate) fn restart(&mut self) {
         let mut child = self
             .command()
-            .args(["serve", "--config", "callgate.toml", "--log", "trace"])
+            .args(["serve", "--config", "callgate.toml", "--log", self.log_level])
             .args(&self.more)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -148,6 +154,11 @@ impl House {
         let mut running = self.running.take().unwrap();
         running.child.kill().unwrap();
         running.child.wait().unwrap();
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.as_ref().unwrap().child.id()
     }
 
     /// Tells the server to stop.
@@ -249,7 +260,19 @@ impl Drop for House {
 
 /// The program in a folder, with the environment that the tests' configuration names.
 pub(crate) fn command_in(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+    command_under(&[], folder)
+}
+
+fn command_under(under: &[String], folder: &Path) -> Command {
+    let program = env!("CARGO_BIN_EXE_callgate");
+    let mut command = match under {
+        [] => Command::new(program),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+    };
     command
         .current_dir(folder)
         .env("CALLGATE_STATE_KEY", STANDARD.encode(STATE_KEY))
@@ -258,6 +281,11 @@ pub(crate) fn command_in(folder: &Path) -> Command {
         .env("TEST_OPERATOR", OPERATOR)
         .stdin(Stdio::null());
     command
+}
+
+/// What seals and hashes with the tests' key.
+pub(crate) fn vault() -> Vault {
+    Vault::new(&STATE_KEY)
 }
 
 /// A client that keeps nothing between requests.

@@ -2,11 +2,14 @@
 
 pub(crate) mod backend;
 pub(crate) mod cluster;
+pub(crate) mod crowd;
 pub(crate) mod editor;
 pub(crate) mod eventually;
+pub(crate) mod front;
 pub(crate) mod house;
 pub(crate) mod listener;
 pub(crate) mod provider;
 pub(crate) mod redis;
+pub(crate) mod relay;
 pub(crate) mod smtp;
 pub(crate) mod telephone;

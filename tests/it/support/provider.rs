@@ -14,6 +14,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use callgate::carrier::form;
+use callgate::clock::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -78,7 +79,8 @@ pub(crate) struct Placed {
 }
 
 struct World {
-    now: Timestamp,
+    /// The time at which calls are created; `None`: the machine's.
+    now: Option<Timestamp>,
     requests: Vec<Request>,
     next: VecDeque<Answer>,
     calls: Vec<Placed>,
@@ -101,7 +103,7 @@ impl Provider {
     /// Starts on a free port of the loopback.
     pub(crate) fn start() -> Self {
         let world = World {
-            now: "2026-03-01T12:00:00Z".parse().unwrap(),
+            now: Some("2026-03-01T12:00:00Z".parse().unwrap()),
             requests: Vec::new(),
             next: VecDeque::new(),
             calls: Vec::new(),
@@ -146,7 +148,23 @@ impl Provider {
 
     /// The time at which calls are created from now on.
     pub(crate) fn set_now(&self, now: Timestamp) {
-        self.world().now = now;
+        self.world().now = Some(now);
+    }
+
+    /// Creates calls at the machine's time from now on.
+    pub(crate) fn go_by_the_clock(&self) {
+        self.world().now = None;
+    }
+
+    /// Looks at the requests so far, and at the calls, without taking copies of them all.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&[Request], &[Placed]) -> T) -> T {
+        let world = self.world();
+        at(&world.requests, &world.calls)
+    }
+
+    /// Answers as usual again.
+    pub(crate) fn usual_again(&self) {
+        self.world().next.clear();
     }
 
     /// Lists a call besides those that are placed.
@@ -257,7 +275,7 @@ fn usual(world: &mut World, request: &Request) -> HttpResponse {
                 sid: format!("CA{:032x}", world.calls.len() + 1),
                 to: field("To"),
                 from: field("From"),
-                created: world.now,
+                created: world.now.unwrap_or_else(|| SystemClock.now()),
                 direction: "outbound-api".into(),
                 status: "queued".into(),
             };

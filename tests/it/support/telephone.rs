@@ -89,9 +89,7 @@ impl Telephone {
 
     /// Everything spoken in the last answer.
     pub(crate) fn spoken(&self) -> String {
-        let mut words = Vec::new();
-        collect(&self.heard, &mut words);
-        words.join(" ")
+        spoken(&self.heard)
     }
 
     /// Where the last answer carries the leg on: a path of ours.
@@ -111,6 +109,13 @@ impl Telephone {
     pub(crate) fn hears(&self, verb: &str) -> bool {
         self.heard.children.iter().any(|node| node.name == verb)
     }
+}
+
+/// Everything spoken in an answer.
+pub(crate) fn spoken(answer: &Node) -> String {
+    let mut words = Vec::new();
+    collect(answer, &mut words);
+    words.join(" ")
 }
 
 fn collect(node: &Node, words: &mut Vec<String>) {

@@ -1,0 +1,286 @@
+//! Faults under load: many calls in progress, something is really killed, cut or filled up, and every
+//! call is followed to its end.
+//!
+//! The same runs are small in the tests and large in `benches/faults.rs`, which writes `docs/faults.md`.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::support::cluster::{RedisCluster, Watched};
+use crate::support::crowd::{Crowd, Tally, done_again};
+use crate::support::eventually::eventually;
+use crate::support::front::Proxy;
+use crate::support::house::House;
+use crate::support::provider::{Answer, Provider};
+use crate::support::redis::{RedisServer, free_port};
+use crate::support::relay::Relay;
+
+/// How large a run is.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    /// Callers, who ring again and again.
+    pub(crate) callers: usize,
+    /// What each thinks before each answer.
+    pub(crate) think: Duration,
+    /// Calls that must end after the fault before the run does.
+    pub(crate) more: usize,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) fault: &'static str,
+    pub(crate) setting: &'static str,
+    pub(crate) in_progress: usize,
+    pub(crate) tally: Tally,
+    /// Messages sent once more than once, and rings.
+    pub(crate) again: (usize, usize),
+    /// Webhooks that went wrong before anything was done.
+    pub(crate) bad_before: usize,
+    /// From the fault until the last webhook that went wrong.
+    pub(crate) normal_after: Duration,
+}
+
+impl Outcome {
+    /// A line of the table of faults.
+    pub(crate) fn row(&self) -> String {
+        let Self { fault, setting, in_progress, tally, again: (messages, rings), .. } = self;
+        let Tally { webhooks, whole, put_through, lost, affected, bad: _ } = tally;
+        let calls = whole + put_through + lost.len();
+        format!(
+            "| {fault} | {setting} | {in_progress} | {calls} | {webhooks} | {affected} | {put_through} | {} \
+             | {messages} | {rings} | {:.1} |",
+            lost.len(),
+            self.normal_after.as_secs_f64()
+        )
+    }
+
+    /// What must be so whatever fails: every call came to an end that a call may have, and nobody was
+    /// rung twice.
+    #[track_caller]
+    pub(crate) fn check(&self) {
+        assert_eq!(self.tally.lost, Vec::<String>::new(), "{}: calls are lost", self.fault);
+        assert_eq!(self.bad_before, 0, "{}: something was wrong before", self.fault);
+        assert_eq!(self.again.1, 0, "{}: somebody was rung twice", self.fault);
+        assert!(self.tally.whole > 0, "{}: no call came to its own end", self.fault);
+    }
+}
+
+/// A run: callers, a fault, more callers, and the end of every call.
+async fn run(
+    (fault, setting): (&'static str, &'static str),
+    front: &str,
+    provider: &Arc<Provider>,
+    size: Size,
+    strike: impl AsyncFnOnce(),
+) -> Outcome {
+    provider.go_by_the_clock();
+    let crowd = Crowd::ring(front, provider, size.callers, size.think);
+    crowd.more_over(size.callers.div_ceil(4)).await;
+    let in_progress = crowd.in_progress();
+    let bad_before = crowd.tally().bad.len();
+    let struck = Instant::now();
+    strike().await;
+    crowd.more_over(size.more).await;
+    let tally = crowd.go_home().await;
+    let last = tally.bad.iter().max().copied().unwrap_or(struck);
+    Outcome {
+        fault,
+        setting,
+        in_progress,
+        again: done_again(provider),
+        bad_before,
+        normal_after: last.saturating_duration_since(struck),
+        tally,
+    }
+}
+
+/// Two servers behind a proxy.
+struct Pair {
+    one: House,
+    two: House,
+    proxy: Proxy,
+}
+
+impl Pair {
+    fn start(store: &str, provider: &Provider, size: Size) -> Self {
+        let server = || {
+            let mut house = House::set_up(store, &provider.api_base());
+            house.log_level = "info";
+            Crowd::settle_in(&house, size.callers);
+            let (public, admin) = (free_port(), free_port());
+            house.change_configuration(
+                "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"",
+                &format!("listen = \"127.0.0.1:{public}\"\nadmin_listen = \"127.0.0.1:{admin}\""),
+            );
+            house.restart();
+            (house, (public, admin))
+        };
+        let ((one, ports_of_one), (two, ports_of_two)) = (server(), server());
+        Self { one, two, proxy: Proxy::before(&[ports_of_one, ports_of_two]) }
+    }
+}
+
+/// One of two servers is killed, and started again.
+pub(crate) async fn a_server_is_killed(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let redis = RedisServer::start();
+    let mut pair = Pair::start(&redis.url(), &provider, size);
+    let front = pair.proxy.url.clone();
+    let named = ("a server is killed (SIGKILL), and started again", "two servers, Redis");
+    run(named, &front, &provider, size, async || {
+        pair.one.kill();
+        pair.one.restart();
+    })
+    .await
+}
+
+/// The server that is about to hear what became of messages and rings is killed; another finds out.
+pub(crate) async fn a_server_is_killed_in_mid_delivery(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let redis = RedisServer::start();
+    let mut pair = Pair::start(&redis.url(), &provider, size);
+    let front = pair.proxy.url.clone();
+    let named = ("a server is killed while the provider keeps it waiting", "two servers, Redis");
+    let hanging = size.callers.div_ceil(4);
+    run(named, &front, &provider, size, async || {
+        let before = provider.look(|requests, _| requests.len());
+        for _ in 0..hanging {
+            provider.next(Answer::Hang);
+        }
+        eventually("the provider to keep somebody waiting", || {
+            let now = provider.look(|requests, _| requests.len());
+            (now >= before + hanging / 2).then_some(())
+        });
+        provider.usual_again();
+        pair.two.kill();
+        pair.two.restart();
+    })
+    .await
+}
+
+/// The primary that Sentinels watch is killed.
+pub(crate) async fn the_primary_behind_sentinels_is_killed(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let mut watched = Watched::start();
+    let pair = Pair::start(&watched.url(), &provider, size);
+    let named = ("the Redis primary is killed", "two servers, Sentinel");
+    run(named, &pair.proxy.url, &provider, size, async || watched.primary.stop()).await
+}
+
+/// One of three primaries of a cluster is killed.
+pub(crate) async fn a_primary_of_a_cluster_is_killed(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let mut cluster = RedisCluster::start();
+    let pair = Pair::start(&cluster.url(), &provider, size);
+    let port = cluster.primaries().next().unwrap().port;
+    let named = ("one of three Redis primaries is killed", "two servers, Cluster");
+    run(named, &pair.proxy.url, &provider, size, async || {
+        cluster.nodes.iter_mut().find(|node| node.port == port).unwrap().stop();
+    })
+    .await
+}
+
+/// Nothing goes between the server and Redis for a while.
+pub(crate) async fn the_network_is_cut(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let redis = RedisServer::start();
+    let relay = Relay::to(redis.port);
+    let house = alone(&format!("redis://127.0.0.1:{}", relay.port), &provider, size, Vec::new());
+    let named = ("the network to Redis is cut for eight seconds", "one server, Redis");
+    run(named, &house.public(), &provider, size, async || {
+        relay.cut();
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        relay.mend();
+    })
+    .await
+}
+
+/// The disk of the embedded store is full for a while: no byte more can be written.
+pub(crate) async fn the_disk_is_full(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let house = alone("embedded:callgate.redb", &provider, size, deaf_to("XFSZ"));
+    let file = house.folder.path().join("callgate.redb");
+    let named = ("the disk is full for eight seconds", "one server, embedded store");
+    run(named, &house.public(), &provider, size, async || {
+        let half = std::fs::metadata(&file).unwrap().len() / 2;
+        limit_files(&house, &half.to_string());
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        limit_files(&house, "unlimited");
+    })
+    .await
+}
+
+/// The embedded store's file cannot be written at all for a while.
+pub(crate) async fn the_file_is_read_only(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let house = alone("embedded:callgate.redb", &provider, size, deaf_to("XFSZ"));
+    let named = ("the file takes no writes for eight seconds", "one server, embedded store");
+    run(named, &house.public(), &provider, size, async || {
+        limit_files(&house, "0");
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        limit_files(&house, "unlimited");
+    })
+    .await
+}
+
+/// The clock is set two minutes forward, and then five minutes back.
+pub(crate) async fn the_clock_is_set(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let redis = RedisServer::start();
+    let mut house = House::set_up(&redis.url(), &provider.api_base());
+    house.log_level = "info";
+    Crowd::settle_in(&house, size.callers);
+    let offset = house.folder.path().join("offset");
+    std::fs::write(&offset, "+0\n").unwrap();
+    for (name, value) in [
+        ("LD_PRELOAD", "libfaketimeMT.so.1"),
+        (
+            "LD_LIBRARY_PATH",
+            "/usr/lib/x86_64-linux-gnu/faketime:/usr/lib/aarch64-linux-gnu/faketime",
+        ),
+        ("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        // Those clocks go on as they do when somebody sets the other one.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ] {
+        house.set_environment(name, value);
+    }
+    house.restart();
+    let set = |by: &str| {
+        let beside = house.folder.path().join("offset.new");
+        std::fs::write(&beside, by).unwrap();
+        std::fs::rename(beside, &offset).unwrap();
+    };
+    let named = ("the clock is set two minutes forward, then five back", "one server, Redis");
+    run(named, &house.public(), &provider, size, async || {
+        set("+120\n");
+        tokio::time::sleep(size.think * 4).await;
+        set("-180\n");
+    })
+    .await
+}
+
+fn alone(store: &str, provider: &Provider, size: Size, under: Vec<String>) -> House {
+    let mut house = House::set_up(store, &provider.api_base());
+    house.log_level = "info";
+    house.under = under;
+    Crowd::settle_in(&house, size.callers);
+    house.restart();
+    house
+}
+
+/// Runs a program so that this signal is not the end of it, but an error where it comes from.
+fn deaf_to(signal: &str) -> Vec<String> {
+    let script = format!("trap '' {signal}; exec \"$@\"");
+    ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec()
+}
+
+/// No file of the server's may be written beyond so many bytes: to the program it is what a full disk is.
+fn limit_files(house: &House, bytes: &str) {
+    let pid = house.pid().to_string();
+    let limit = format!("--fsize={bytes}:");
+    let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap();
+    assert!(status.success());
+}
