@@ -93,6 +93,16 @@ pub const CONNECTIONS_MAX: usize = 4_096;
 /// Within this a webhook is answered, with the apology if need be: it leaves room for a provider's
 /// own limit of 5 s (SignalWire) to 15 s (Twilio).
 pub const TURN_DEADLINE: Duration = Duration::from_secs(4);
+/// What a turn waits before it asks a store again that is away: as often as [`TURN_DEADLINE`] allows,
+/// and less and less often, for others wait as well.
+pub const STORE_AWAY_WAITS: [Duration; 6] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(800),
+    Duration::from_millis(800),
+];
 /// A provider sends its headers and body at once.
 pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A slow body is no provider's.

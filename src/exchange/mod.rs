@@ -130,6 +130,13 @@ pub enum ExchangeError {
     Unverified,
 }
 
+impl ExchangeError {
+    /// Whether the store was not there: it may be in a moment, and what was asked may have been done.
+    pub fn store_is_away(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Unavailable(_)))
+    }
+}
+
 /// A request of the provider for a leg's next answer.
 #[derive(Clone, Debug)]
 pub struct Request {

@@ -4,6 +4,7 @@
 //! the caller can hear; so the work runs apart from the answer, and is finished even when the answer
 //! could not wait for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
@@ -238,8 +239,11 @@ impl<'h> Desk<'h> {
             fallback_number: self.fallback_number(&form),
         };
         self.span.record("call.id", display(call));
-        let exchange = self.house.exchange.clone();
-        let work = async move { exchange.receive(&request).await };
+        let (exchange, request) = (self.house.exchange.clone(), Arc::new(request));
+        let work = move || {
+            let (exchange, request) = (exchange.clone(), request.clone());
+            async move { exchange.receive(&request).await }
+        };
         match self.in_time(work).await {
             // Its first turn was lost, or never got through: nothing is known of it.
             Ok(Answered { served: Served::Unknown, .. }) => self.apologise(&form),
@@ -277,8 +281,11 @@ impl<'h> Desk<'h> {
         event: impl Fn(&crate::engine::call::Call) -> Option<Event> + Send + Sync + 'static,
     ) -> HttpResponse {
         self.span.record("call.id", display(call));
-        let exchange = self.house.exchange.clone();
-        let work = async move { exchange.tell(call, None, event).await };
+        let (exchange, event) = (self.house.exchange.clone(), Arc::new(event));
+        let work = move || {
+            let (exchange, event) = (exchange.clone(), event.clone());
+            async move { exchange.tell(call, None, |call| event(call)).await }
+        };
         match self.in_time(work).await {
             Ok(Some(_)) => self.no_content(Outcome::Turn),
             Ok(None) => self.no_content(Outcome::OutOfStep),
@@ -292,16 +299,31 @@ impl<'h> Desk<'h> {
     }
 
     /// Runs the work apart, so that it is finished whatever happens here, and waits while there is
-    /// time.
-    async fn in_time<T: Send + 'static>(
+    /// time. A store that is away is asked again meanwhile: to choose another primary takes it a second
+    /// or two, and the same request twice is one turn.
+    async fn in_time<T: Send + 'static, W>(
         &self,
-        work: impl Future<Output = Result<T, ExchangeError>> + Send + 'static,
-    ) -> Result<T, Late> {
+        work: impl Fn() -> W + Send + 'static,
+    ) -> Result<T, Late>
+    where
+        W: Future<Output = Result<T, ExchangeError>> + Send,
+    {
         let left = limits::TURN_DEADLINE.saturating_sub(self.begun.elapsed());
         let pass = self.house.gate.pass();
+        let begun = self.begun;
         let work = tokio::spawn(
             async move {
-                let done = work.await;
+                let mut waits = limits::STORE_AWAY_WAITS.into_iter();
+                let done = loop {
+                    let done = work().await;
+                    let away = matches!(&done, Err(error) if error.store_is_away());
+                    match waits.next().filter(|_| away) {
+                        Some(wait) if begun.elapsed() + wait < limits::TURN_DEADLINE => {
+                            tokio::time::sleep(wait).await;
+                        }
+                        _ => break done,
+                    }
+                };
                 drop(pass);
                 done
             }

@@ -166,7 +166,9 @@ pub(crate) async fn the_primary_behind_sentinels_is_killed(size: Size) -> Outcom
     let mut watched = Watched::start();
     let pair = Pair::start(&watched.url(), &provider, size);
     let named = ("the Redis primary is killed", "two servers, Sentinel");
-    run(named, &pair.proxy.url, &provider, size, async || watched.primary.stop()).await
+    let o = run(named, &pair.proxy.url, &provider, size, async || watched.primary.stop()).await;
+    std::fs::write("/tmp/log1", pair.one.log()).unwrap();
+    o
 }
 
 /// One of three primaries of a cluster is killed.
@@ -176,10 +178,12 @@ pub(crate) async fn a_primary_of_a_cluster_is_killed(size: Size) -> Outcome {
     let pair = Pair::start(&cluster.url(), &provider, size);
     let port = cluster.primaries().next().unwrap().port;
     let named = ("one of three Redis primaries is killed", "two servers, Cluster");
-    run(named, &pair.proxy.url, &provider, size, async || {
+    let o = run(named, &pair.proxy.url, &provider, size, async || {
         cluster.nodes.iter_mut().find(|node| node.port == port).unwrap().stop();
     })
-    .await
+    .await;
+    std::fs::write("/tmp/log2", pair.one.log()).unwrap();
+    o
 }
 
 /// Nothing goes between the server and Redis for a while.
@@ -225,7 +229,7 @@ pub(crate) async fn the_file_is_read_only(size: Size) -> Outcome {
     .await
 }
 
-/// The clock is set two minutes forward, and then five minutes back.
+/// The clock is set a minute forward, and then three back.
 pub(crate) async fn the_clock_is_set(size: Size) -> Outcome {
     let provider = Arc::new(Provider::start());
     let redis = RedisServer::start();
@@ -253,11 +257,11 @@ pub(crate) async fn the_clock_is_set(size: Size) -> Outcome {
         std::fs::write(&beside, by).unwrap();
         std::fs::rename(beside, &offset).unwrap();
     };
-    let named = ("the clock is set two minutes forward, then five back", "one server, Redis");
+    let named = ("the clock is set a minute forward, then three back", "one server, Redis");
     run(named, &house.public(), &provider, size, async || {
-        set("+120\n");
+        set("+60\n");
         tokio::time::sleep(size.think * 4).await;
-        set("-180\n");
+        set("-120\n");
     })
     .await
 }

@@ -15,22 +15,30 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// What the handbook shows: a turn that a server did not answer goes to the other one, for the
-    /// same request twice is one turn.
+    /// same request twice is one turn; and where none is ready, they apologise to callers themselves.
     pub(crate) fn before(servers: &[(u16, u16)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let mut settings = format!(
             "defaults\n  mode http\n  timeout connect 1s\n  timeout client 30s\n  timeout server 10s\n  \
              retries 3\n  option redispatch 1\n  retry-on all-retryable-errors\n\
-             frontend calls\n  bind 127.0.0.1:{port}\n  default_backend servers\n\
-             backend servers\n  balance roundrobin\n  option httpchk GET /health/ready\n"
+             frontend calls\n  bind 127.0.0.1:{port}\n  use_backend alive if {{ nbsrv(ready) eq 0 }}\n  \
+             default_backend ready\n"
         );
-        for (n, (public, admin)) in servers.iter().enumerate() {
-            writeln!(
+        for health in ["ready", "live"] {
+            let name = if health == "live" { "alive" } else { health };
+            write!(
                 settings,
-                "  server s{n} 127.0.0.1:{public} check port {admin} inter 100ms fall 1 rise 1"
+                "backend {name}\n  balance roundrobin\n  option httpchk GET /health/{health}\n"
             )
             .unwrap();
+            for (n, (public, admin)) in servers.iter().enumerate() {
+                writeln!(
+                    settings,
+                    "  server s{n} 127.0.0.1:{public} check port {admin} inter 100ms fall 1 rise 1"
+                )
+                .unwrap();
+            }
         }
         let file = folder.path().join("haproxy.cfg");
         std::fs::write(&file, settings).unwrap();
