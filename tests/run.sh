@@ -8,6 +8,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v haproxy >/dev/null || missing+=(haproxy)
+command -v faketime >/dev/null || missing+=(faketime)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 [ -e /usr/share/zoneinfo/America/New_York ] || missing+=(tzdata)
 if [ "${#missing[@]}" -gt 0 ]; then

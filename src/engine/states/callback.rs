@@ -30,6 +30,9 @@ const RING_MARGIN: Duration = Duration::from_secs(15);
 const VERDICT_WITHIN: Duration = Duration::from_secs(45);
 /// Time a caller needs to hear the code twice and hang up, if the provider does not report it.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(45);
+/// Time beyond that for keying in until the provider must have come back with it or with silence: the
+/// question is spoken first. After it the leg is gone, and nobody has said so.
+const HEARD_WITHIN: Duration = Duration::from_secs(45);
 /// Seconds to key in the code, where the flow does not say.
 const ENTRY_TIMEOUT_S: u32 = 15;
 
@@ -100,7 +103,7 @@ pub(super) fn poll(m: &mut Machine<'_>) -> Next {
     let outcome = match &ringing.phase {
         Phase::Over(outcome) => Some(outcome.clone()),
         Phase::Ringing if now >= ringing.ring_until => Some(Outcome::NoAnswer),
-        Phase::Answered if now >= ringing.expires => Some(Outcome::Failed),
+        Phase::Answered if now >= wakes_at(&ringing) => Some(Outcome::Failed),
         // The caller was to hang up and has not: they are rung all the same when it is time.
         Phase::HangUpFirst => {
             m.reply.verbs.push(Verb::Hangup);
@@ -266,7 +269,7 @@ pub(in crate::engine) fn deadline(m: &mut Machine<'_>) {
             speaking_leg_over(m);
         }
         Phase::Ringing if now >= ringing.ring_until => give_up(m, &ringing, Outcome::NoAnswer),
-        Phase::Answered if now >= ringing.expires => give_up(m, &ringing, Outcome::Failed),
+        Phase::Answered if now >= wakes_at(&ringing) => give_up(m, &ringing, Outcome::Failed),
         // Nobody has asked for the outcome in all this time: the caller's leg is gone.
         Phase::Over(_) if now >= wakes_at(&ringing) => m.caller_left(),
         // The caller's leg is about to ask.
@@ -287,7 +290,7 @@ fn give_up(m: &mut Machine<'_>, ringing: &Ringing, outcome: Outcome) {
 pub(in crate::engine) fn wakes_at(ringing: &Ringing) -> Timestamp {
     match ringing.phase {
         Phase::HangUpFirst | Phase::Ringing => ringing.ring_until,
-        Phase::Answered => ringing.expires,
+        Phase::Answered => ringing.ring_until.min(ringing.expires),
         // If the caller's leg does not ask in this time, it is gone.
         Phase::Over(_) => after(ringing.expires, RING_MARGIN),
     }
@@ -333,6 +336,11 @@ fn ask_code(m: &mut Machine<'_>) {
     let business = m.start_flow().map(|flow| flow.business.clone()).unwrap_or_default();
     let ask = m.own(|words| format!("{business}. {}", words.callback_ask));
     let expect = Expect::keys(Some(m.setting.policy.callback.code_digits), false);
+    let time_to_key = Duration::from_secs(entry_timeout_s(m).into());
+    let until = after(m.moment.now, time_to_key + HEARD_WITHIN);
+    if let Some(ringing) = &mut m.call.ringing {
+        ringing.ring_until = until;
+    }
     m.reply.verbs.push(Verb::Gather(Gather {
         prompt: vec![ask],
         input: expect.input,

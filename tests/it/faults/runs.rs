@@ -46,10 +46,11 @@ impl Outcome {
     /// A line of the table of faults.
     pub(crate) fn row(&self) -> String {
         let Self { fault, setting, in_progress, tally, again: (messages, rings), .. } = self;
-        let Tally { webhooks, whole, put_through, lost, affected, bad: _ } = tally;
-        let calls = whole + put_through + lost.len();
+        let Tally { webhooks, whole, turned_down, put_through, lost, affected, bad: _ } = tally;
+        let calls = whole + turned_down + put_through + lost.len();
         format!(
-            "| {fault} | {setting} | {in_progress} | {calls} | {webhooks} | {affected} | {put_through} | {} \
+            "| {fault} | {setting} | {in_progress} | {calls} | {webhooks} | {affected} | {put_through} | \
+             {turned_down} | {} \
              | {messages} | {rings} | {:.1} |",
             lost.len(),
             self.normal_after.as_secs_f64()
@@ -166,9 +167,7 @@ pub(crate) async fn the_primary_behind_sentinels_is_killed(size: Size) -> Outcom
     let mut watched = Watched::start();
     let pair = Pair::start(&watched.url(), &provider, size);
     let named = ("the Redis primary is killed", "two servers, Sentinel");
-    let o = run(named, &pair.proxy.url, &provider, size, async || watched.primary.stop()).await;
-    std::fs::write("/tmp/log1", pair.one.log()).unwrap();
-    o
+    run(named, &pair.proxy.url, &provider, size, async || watched.primary.stop()).await
 }
 
 /// One of three primaries of a cluster is killed.
@@ -178,12 +177,10 @@ pub(crate) async fn a_primary_of_a_cluster_is_killed(size: Size) -> Outcome {
     let pair = Pair::start(&cluster.url(), &provider, size);
     let port = cluster.primaries().next().unwrap().port;
     let named = ("one of three Redis primaries is killed", "two servers, Cluster");
-    let o = run(named, &pair.proxy.url, &provider, size, async || {
+    run(named, &pair.proxy.url, &provider, size, async || {
         cluster.nodes.iter_mut().find(|node| node.port == port).unwrap().stop();
     })
-    .await;
-    std::fs::write("/tmp/log2", pair.one.log()).unwrap();
-    o
+    .await
 }
 
 /// Nothing goes between the server and Redis for a while.

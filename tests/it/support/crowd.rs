@@ -29,6 +29,8 @@ const WEBHOOK_PATIENCE: Duration = Duration::from_secs(15);
 const CALLER_PATIENCE: Duration = Duration::from_secs(90);
 /// How often somebody who waits looks again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A caller who hears nothing new is carried on by a redirect, after a pause.
+const LONGER_WAIT: Duration = Duration::from_secs(1);
 /// More than any call of these takes.
 const TURNS_MAX: usize = 80;
 /// One PIN stands on so many accounts only: more would look like a PIN that is tried everywhere.
@@ -41,6 +43,8 @@ pub(crate) struct Tally {
     pub(crate) webhooks: usize,
     /// Calls that came to their own end.
     pub(crate) whole: usize,
+    /// Calls that their flow ended otherwise, because a proof could not be brought in time.
+    pub(crate) turned_down: usize,
     /// Calls that heard an apology and were put through to somebody.
     pub(crate) put_through: usize,
     /// Calls that ended in no way a call may end, and how.
@@ -140,7 +144,7 @@ impl Crowd {
     /// How many calls are over.
     pub(crate) fn over(&self) -> usize {
         let tally = self.tally();
-        tally.whole + tally.put_through + tally.lost.len()
+        tally.whole + tally.turned_down + tally.put_through + tally.lost.len()
     }
 
     /// Waits until there are so many more calls over than now.
@@ -195,6 +199,7 @@ struct Leg {
 /// How a call ended.
 enum End {
     Whole,
+    TurnedDown,
     PutThrough,
     Lost(String),
 }
@@ -220,6 +225,7 @@ impl Shared {
         tally.affected += usize::from(leg.affected);
         match end {
             End::Whole => tally.whole += 1,
+            End::TurnedDown => tally.turned_down += 1,
             End::PutThrough => tally.put_through += 1,
             End::Lost(how) => tally.lost.push(format!("{}: {how}", leg.sid)),
         }
@@ -243,6 +249,10 @@ impl Shared {
                 let said_goodbye = words.contains("Thank you. Goodbye.");
                 if knows_balance && has_card && said_goodbye {
                     return End::Whole;
+                }
+                if words.contains("Please visit a branch. Goodbye.") {
+                    leg.affected = true;
+                    return End::TurnedDown;
                 }
                 return End::Lost(format!("it ended with `{words}`: {answer:?}"));
             };
@@ -275,6 +285,7 @@ impl Shared {
                 heard = self.post(leg, &path, &[("QueueResult", "bridged")]).await;
                 continue;
             } else {
+                tokio::time::sleep(LONGER_WAIT).await;
                 String::new()
             };
             heard =
