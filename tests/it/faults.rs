@@ -13,7 +13,7 @@ macro_rules! hold {
         $( #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $fault() {
             let outcome = runs::$fault(SMALL).await;
-            println!("{}", outcome.row());
+            println!("{}\n{}\n{}", runs::HEAD, runs::RULE, outcome.row());
             outcome.check();
         } )*
     };
