@@ -32,6 +32,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// How many turns may be under way before new calls are turned away.
     pub turns_max: u64,
+    /// How long to go on serving as not ready once told to stop.
+    pub drain: std::time::Duration,
     /// The folder of flow files.
     pub flows: PathBuf,
     /// `embedded:<path>`, `redis://…` (or `+sentinel`, `+cluster`) or `memory:`.

@@ -178,6 +178,19 @@ pub const AUDIT_TRIES_MAX: usize = 256;
 pub const CALL_DURATION_MAX: Duration = Duration::from_hours(4);
 /// Calls of which a server keeps a copy: some 3 KiB each.
 pub const RECENT_CALLS_MAX: usize = 4_096;
+/// How long the trace of a readiness probe is kept: far longer than from one to the next.
+pub const PROBE_RETENTION: Duration = Duration::from_hours(24);
+/// The longest that a server may go on serving once it was told to stop.
+pub const DRAIN_MAX: Duration = Duration::from_mins(1);
+/// How often the outbox tells how much waits in it.
+pub const BACKLOG_EVERY: Duration = Duration::from_secs(5);
+/// Effects and deadlines under way at once in one server: each waits for a provider most of the time.
+pub const OUTBOX_TASKS_MAX: usize = 64;
+/// How long an effect that was given up on is kept for an operator to look at.
+pub const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(7 * 24);
+/// Dead letters of one of 64 partitions: of more the oldest are forgotten, and thousands remain to look
+/// at.
+pub const DEAD_LETTERS_MAX: usize = 100;
 /// How often a lost race is run again before the caller hears the apology.
 pub const COMMIT_TRIES_MAX: usize = 8;
 /// How often a contended record is read and written again; under attack by hundreds of calls at

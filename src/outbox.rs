@@ -3,10 +3,14 @@
 //! Effects are done at least once. What may not be done twice (ringing somebody) is asked about first
 //! whenever it may have been begun before. Deadlines are claimed here too.
 
-use std::sync::Arc;
+mod dead;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -17,9 +21,13 @@ use crate::engine::call::Phase;
 use crate::engine::effect::{Effect, Email, PlaceCall, Sms};
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, LegId, Sid};
+use crate::exchange::tally::Why;
 use crate::exchange::{Exchange, ExchangeError, Posted, Settles, later};
+use crate::limits::OUTBOX_TASKS_MAX;
 use crate::store::{Claim, Due, DueWhat, Lease, NewEffect};
 use crate::telemetry::trace;
+
+pub use dead::Retried;
 
 /// How often the store is looked at without being told to.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -53,6 +61,36 @@ pub struct Outbox {
     carrier: Arc<dyn Carrier>,
     /// `None`: nothing is sent by e-mail.
     mail: Option<Arc<dyn Mail>>,
+    in_hand: InHand,
+}
+
+/// The effects that are being done here, and the lease under which each was claimed last: a clock that
+/// is set forward ends leases, and what is under way is not to be begun once more for it.
+#[derive(Debug, Default)]
+struct InHand(Mutex<HashMap<EffectId, Lease>>);
+
+impl InHand {
+    fn all(&self) -> MutexGuard<'_, HashMap<EffectId, Lease>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None`: it is in hand already, now under this lease.
+    fn take(&self, effect: EffectId, lease: Lease) -> Option<Held<'_>> {
+        let known = self.all().insert(effect, lease);
+        known.is_none().then_some(Held { of: self, effect })
+    }
+}
+
+/// An effect is in hand until this is dropped.
+struct Held<'a> {
+    of: &'a InHand,
+    effect: EffectId,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.of.all().remove(&self.effect);
+    }
 }
 
 /// An effect in hand.
@@ -82,13 +120,14 @@ impl Outbox {
         carrier: Arc<dyn Carrier>,
         mail: Option<Arc<dyn Mail>>,
     ) -> Arc<Self> {
-        Arc::new(Self { exchange, carrier, mail })
+        Arc::new(Self { exchange, carrier, mail, in_hand: InHand::default() })
     }
 
     /// Works until it is told to stop, and then finishes what it has begun.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let woken = self.exchange.outbox();
         let tasks = TaskTracker::new();
+        let places = Arc::new(Semaphore::new(OUTBOX_TASKS_MAX));
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         loop {
             // In this order, so that the same run is the same again.
@@ -103,14 +142,21 @@ impl Outbox {
                 () = woken.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            match self.claim().await {
+            // No more than can be done at once: what is left over is another server's.
+            let free = places.available_permits().min(CLAIM_MAX);
+            match self.claim(free).await {
                 Ok((due, until)) => {
-                    if due.len() == CLAIM_MAX {
-                        woken.notify_one();
-                    }
+                    let more = due.len() == free;
                     for due in due {
-                        let outbox = self.clone();
-                        tasks.spawn(async move { outbox.deliver(due, until).await });
+                        let place = places.clone().acquire_owned().await;
+                        let (outbox, woken) = (self.clone(), woken.clone());
+                        tasks.spawn(async move {
+                            outbox.deliver(due, until).await;
+                            drop(place);
+                            if more {
+                                woken.notify_one();
+                            }
+                        });
                     }
                 }
                 Err(error) => tracing::warn!(%error, "the outbox could not look for work"),
@@ -124,7 +170,7 @@ impl Outbox {
     pub async fn drain(&self) -> Result<usize, ExchangeError> {
         let mut count = 0;
         loop {
-            let (due, until) = self.claim().await?;
+            let (due, until) = self.claim(CLAIM_MAX).await?;
             if due.is_empty() {
                 return Ok(count);
             }
@@ -136,10 +182,10 @@ impl Outbox {
     }
 
     /// What is due, and when its lease ends.
-    async fn claim(&self) -> Result<(Vec<Due>, Timestamp), ExchangeError> {
+    async fn claim(&self, count_max: usize) -> Result<(Vec<Due>, Timestamp), ExchangeError> {
         let now = self.exchange.now();
         let lease = Lease(chance::id(self.exchange.chance()));
-        let claim = Claim { now, lease, until: later(now, LEASE), count_max: CLAIM_MAX };
+        let claim = Claim { now, lease, until: later(now, LEASE), count_max };
         Ok((self.exchange.store().claim(claim).await?, claim.until))
     }
 
@@ -151,6 +197,7 @@ impl Outbox {
             }
             DueWhat::Effect { id, body, attempt } => {
                 let (id, lease, attempt) = (*id, due.lease, *attempt);
+                let Some(_held) = self.in_hand.take(id, lease) else { return };
                 let task = Task { call, id, lease, attempt, body, turn: 0, until };
                 // What takes longer than its lease would be done by two at once.
                 let performed = tokio::time::timeout(DELIVERY_MAX, self.perform(task)).await;
@@ -295,6 +342,9 @@ impl Outbox {
                 self.put_off(task, &done).await
             }
             Delivery::Refused { .. } | Delivery::NotDone { .. } | Delivery::Unknown => {
+                if let Some(why) = dead::why(&done) {
+                    self.bury(task, why).await?;
+                }
                 let event = Event::Undelivered { effect: task.id };
                 self.tell_and_settle(task, event).await
             }
@@ -312,6 +362,7 @@ impl Outbox {
             return self.settle(task).await;
         }
         if self.exchange.now().duration_since(place.asked_at) > RING_LATE {
+            self.bury(task, Why::Late).await?;
             return self.not_placed(task, place.leg).await;
         }
         // A try before this one may have rung: it is looked for before anybody is rung again.
@@ -331,7 +382,10 @@ impl Outbox {
         log(task, "call", &done);
         match done {
             Delivery::Accepted(sid) => self.placed(task, place.leg, sid).await,
-            Delivery::Refused { .. } => self.not_placed(task, place.leg).await,
+            Delivery::Refused { .. } => {
+                self.bury(task, Why::Refused).await?;
+                self.not_placed(task, place.leg).await
+            }
             Delivery::NotDone { .. } | Delivery::Unknown => self.put_off(task, &done).await,
         }
     }
@@ -383,12 +437,24 @@ impl Outbox {
             Delivery::NotDone { .. } | Delivery::Unknown if task.attempt < TRIES_MAX => {
                 self.put_off(task, done).await
             }
-            _ => self.settle(task).await,
+            // A leg that nobody could end is over by itself one day; somebody should know.
+            Delivery::NotDone { .. } | Delivery::Unknown => {
+                if let Some(why) = dead::why(done) {
+                    self.bury(task, why).await?;
+                }
+                self.settle(task).await
+            }
+            Delivery::Accepted(_) | Delivery::Refused { .. } => self.settle(task).await,
         }
     }
 
+    /// The lease under which a task was claimed last.
+    fn lease_of(&self, task: Task<'_>) -> Lease {
+        self.in_hand.all().get(&task.id).copied().unwrap_or(task.lease)
+    }
+
     async fn settle(&self, task: Task<'_>) -> Result<(), ExchangeError> {
-        self.exchange.store().settle(task.call, task.id, task.lease).await?;
+        self.exchange.store().settle(task.call, task.id, self.lease_of(task)).await?;
         Ok(())
     }
 
@@ -410,7 +476,7 @@ impl Outbox {
     ) -> Result<(), ExchangeError> {
         let due = later(self.exchange.now(), wait.max(Duration::from_secs(1)));
         let effect = NewEffect { id: task.id, due, body };
-        self.exchange.store().put_off(task.call, effect, task.lease).await?;
+        self.exchange.store().put_off(task.call, effect, self.lease_of(task)).await?;
         Ok(())
     }
 }

@@ -20,7 +20,10 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::trace::Export;
+use crate::check::odds::{Chances, Odds};
 use crate::exchange::guard::Guards;
+use crate::exchange::tally::Tally;
+use crate::store::counted::Questions;
 
 /// Logs and traces, until it is dropped: then what is left of the traces is sent.
 #[must_use]
@@ -70,8 +73,16 @@ pub struct Metrics {
     pub outside: OutsideCounter,
     /// Requests refused.
     pub refused: Family<Refused, Counter>,
-    /// Seconds from a webhook's head to its answer.
-    pub seconds: Histogram,
+    /// Seconds from a webhook's head to its answer, by what it was to its call.
+    pub seconds: Family<Answered, Histogram, fn() -> Histogram>,
+    /// What the store was asked.
+    pub store: Questions,
+    /// What is due in the outbox and not claimed.
+    pub outbox_waiting: Gauge<u64, AtomicU64>,
+    /// For how many seconds the oldest of it has been.
+    pub outbox_oldest: Gauge<f64, AtomicU64>,
+    /// The best chance of a guesser at any state of a flow in use.
+    pub odds: Family<Odd, Gauge<f64, AtomicU64>>,
     /// Turns under way.
     pub turns_in_progress: Gauge<u64, AtomicU64>,
     /// Whether the flows in use are those on disk: 0 after a change that did not check.
@@ -127,6 +138,22 @@ pub struct Webhook {
     pub route: Route,
     /// What it was to the call.
     pub outcome: Outcome,
+}
+
+/// What an answer's time is told of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Answered {
+    /// What the webhook was to the call.
+    pub outcome: Outcome,
+}
+
+/// A chance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Odd {
+    /// The flow in which calls begin.
+    pub flow: String,
+    /// In one call, a day or a year, at one account.
+    pub within: &'static str,
 }
 
 /// A route.
@@ -206,7 +233,35 @@ impl Default for Metrics {
         let refused = Family::default();
         let calls: Family<Taken, Counter> = Family::default();
         registry.register("calls", "Calls taken, by the band of their risk", calls.clone());
-        let seconds = Histogram::new(exponential_buckets(0.0005, 2.0, 14));
+        let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
+        let seconds = Family::new_with_constructor(buckets);
+        let store = Questions::default();
+        registry.register("store_questions", "What the store was asked", store.asked.clone());
+        registry.register_with_unit(
+            "store_question",
+            "Time until the store answered",
+            Unit::Seconds,
+            store.seconds.clone(),
+        );
+        let outbox_waiting = Gauge::default();
+        registry.register(
+            "outbox_waiting",
+            "Effects and deadlines that are due and not claimed",
+            outbox_waiting.clone(),
+        );
+        let outbox_oldest: Gauge<f64, AtomicU64> = Gauge::default();
+        registry.register_with_unit(
+            "outbox_oldest",
+            "For how long the oldest of them has been due",
+            Unit::Seconds,
+            outbox_oldest.clone(),
+        );
+        let odds: Family<Odd, Gauge<f64, AtomicU64>> = Family::default();
+        registry.register(
+            "odds",
+            "The best chance of a guesser at any state of a flow in use, at one account",
+            odds.clone(),
+        );
         let flows_current: Gauge<u64, AtomicU64> = Gauge::default();
         flows_current.set(1);
         let turns_in_progress = Gauge::default();
@@ -240,6 +295,10 @@ impl Default for Metrics {
             outside,
             refused,
             seconds,
+            store,
+            outbox_waiting,
+            outbox_oldest,
+            odds,
             turns_in_progress,
             flows_current,
         }
@@ -247,9 +306,14 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// These, and with them what an exchange's limits refuse.
-    pub fn with(mut self, guards: &Guards) -> Self {
+    /// These, and with them what an exchange counts.
+    pub fn with(mut self, guards: &Guards, tally: &Tally) -> Self {
         let registry = &mut self.registry;
+        registry.register("facts_granted", "Facts granted", tally.facts.clone());
+        registry.register("attempts", "Entries judged", tally.attempts.clone());
+        registry.register("calls_begun", "Calls begun, by flow version", tally.begun.clone());
+        registry.register("calls_ended", "Calls ended, by flow version", tally.ended.clone());
+        registry.register("dead_letters", "Effects given up on", tally.dead_letters.clone());
         registry.register(
             "limits_reached",
             "What limits over one or many accounts have refused",
@@ -257,6 +321,25 @@ impl Metrics {
         );
         registry.register("unlocked", "Accounts whose locks were lifted", guards.unlocked.clone());
         self
+    }
+
+    /// Says what guessing is worth against a flow: of all its states, and wherever PINs come from, the
+    /// best chance. A flow that asks for no proof has none.
+    pub fn tell_odds(&self, flow: &str, odds: &Odds) {
+        let all =
+            || odds.states.iter().flat_map(|state| &state.chances).map(|(_, chances)| chances);
+        let best = |of: fn(&Chances) -> f64| all().map(of).fold(0.0, f64::max);
+        if all().next().is_none() {
+            return;
+        }
+        let told = [
+            ("call", best(|chances| chances.call)),
+            ("day", best(|chances| chances.day)),
+            ("year", best(|chances| chances.year)),
+        ];
+        for (within, chance) in told {
+            self.odds.get_or_create(&Odd { flow: flow.to_owned(), within }).set(chance);
+        }
     }
 
     /// The metrics in the text format of Prometheus.

@@ -10,8 +10,10 @@ pub(crate) mod files;
 mod fmt;
 mod graph;
 mod hash_pin;
+mod health;
 mod lsp;
 mod odds;
+mod outbox;
 pub mod replay;
 mod schema;
 mod serve;
@@ -67,6 +69,10 @@ enum Command {
     Audit(audit::Args),
     /// Print the hash of a PIN or passcode, for the accounts file; what guessers try first is refused.
     HashPin(hash_pin::Args),
+    /// Look at effects that were given up on, try them again, or drop them.
+    Outbox(outbox::Args),
+    /// Ask a running server whether it is ready.
+    Health(health::Args),
     /// Lift what wrong entries have locked.
     Unlock(unlock::Args),
     /// Print completions for a shell.
@@ -126,6 +132,8 @@ pub fn main() -> ExitCode {
         Command::Schema => schema::run(),
         Command::Audit(args) => audit::run(&args),
         Command::HashPin(args) => hash_pin::run(&args),
+        Command::Outbox(args) => outbox::run(&args, cli.log.as_deref()),
+        Command::Health(args) => health::run(&args),
         Command::Unlock(args) => unlock::run(&args, cli.log.as_deref()),
         Command::Completions(args) => completions::run::<Cli>(&args),
     };

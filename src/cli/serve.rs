@@ -31,6 +31,7 @@ use crate::outbound::backends::{Backends, HttpBackends};
 use crate::outbox::Outbox;
 use crate::replay::recorder::Recorder;
 use crate::server::{self, Gate, House, Listeners, ServerError};
+use crate::store::counted::Counted;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::telemetry::{self, Metrics};
 use crate::twiml::links::Links;
@@ -153,6 +154,7 @@ struct Plan {
     admin_tokens: Vec<crate::config::AdminToken>,
     voucher_key: u32,
     turns_max: u64,
+    drain: std::time::Duration,
     carrier: Arc<dyn Carrier>,
     mail: Option<Arc<dyn Mail>>,
     backends: Arc<dyn Backends>,
@@ -193,6 +195,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     if let Some(lack) = offer.lacks(&flows) {
         return Err(Failure::Lacks(lack));
     }
+    let carrier = carrier_of(&config)?;
     let metrics = Metrics::default();
     let (directory, accounts) = open_directory(config.directory, &metrics)?;
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
@@ -206,21 +209,6 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         }
         Err(error) => tracing::warn!(%error, "the store does not tell how it is set up"),
     }
-    let links = Links::new(&config.public_url);
-    let (Some(auth_token), Some(sender)) =
-        (config.twilio.auth_tokens.first().cloned(), config.twilio.sender.clone())
-    else {
-        return Err(Failure::Carrier("there is no token or no sender for the provider".into()));
-    };
-    let carrier = TwilioCarrier::new(Settings {
-        account_sid: config.twilio.account_sid.clone(),
-        auth_token,
-        api_base: config.twilio.api_base.clone(),
-        sender,
-        links,
-        timeout: limits::CARRIER_TIMEOUT,
-    });
-    let carrier = carrier.map_err(|error| Failure::Carrier(error.to_string()))?;
     let mail: Option<Arc<dyn Mail>> = match &config.smtp {
         Some(settings) => {
             let mail = SmtpMail::new(settings, metrics.outside.clone());
@@ -251,13 +239,34 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         admin_tokens: config.admin_tokens,
         voucher_key: config.voucher_key,
         turns_max: config.turns_max,
-        carrier: Arc::new(carrier),
+        drain: config.drain,
+        carrier,
         mail,
         backends: Arc::new(backends),
         metrics,
         listeners,
         watched: watch::Watched { flows: Some(config.flows), accounts, lines, offer },
     })
+}
+
+/// The provider's REST side, as it is configured.
+pub(super) fn carrier_of(config: &Config) -> Result<Arc<dyn Carrier>, Failure> {
+    let links = Links::new(&config.public_url);
+    let (Some(auth_token), Some(sender)) =
+        (config.twilio.auth_tokens.first().cloned(), config.twilio.sender.clone())
+    else {
+        return Err(Failure::Carrier("there is no token or no sender for the provider".into()));
+    };
+    let carrier = TwilioCarrier::new(Settings {
+        account_sid: config.twilio.account_sid.clone(),
+        auth_token,
+        api_base: config.twilio.api_base.clone(),
+        sender,
+        links,
+        timeout: limits::CARRIER_TIMEOUT,
+    });
+    let carrier = carrier.map_err(|error| Failure::Carrier(error.to_string()))?;
+    Ok(Arc::new(carrier))
 }
 
 async fn start(
@@ -267,8 +276,9 @@ async fn start(
 ) -> Result<(), Failure> {
     let (public, admin) = plan.listeners.addresses()?;
     let directory = Arc::new(plan.directory);
+    let stop = CancellationToken::new();
     let exchange = Exchange::new(Parts {
-        store: plan.store,
+        store: Counted::over(plan.store, plan.metrics.store.clone()),
         vault: plan.vault,
         directory: directory.clone(),
         clock: Arc::new(SystemClock),
@@ -278,7 +288,8 @@ async fn start(
     });
     let exchange = exchange.asking(plan.backends);
     let exchange = Arc::new(exchange.vouching_as(&plan.public_url, plan.voucher_key));
-    let metrics = Arc::new(plan.metrics.with(exchange.guards()));
+    let metrics = Arc::new(plan.metrics.with(exchange.guards(), exchange.tally()));
+    let outbox = Outbox::new(exchange.clone(), plan.carrier, plan.mail);
     let house = Arc::new(House {
         exchange: exchange.clone(),
         metrics: metrics.clone(),
@@ -288,20 +299,23 @@ async fn start(
         account_sid: plan.account_sid,
         admin_tokens: plan.admin_tokens,
         gate: Gate::new(metrics.turns_in_progress.clone(), plan.turns_max),
+        outbox: outbox.clone(),
+        stop: stop.clone(),
+        drain: plan.drain,
     });
+    watch::tell_odds(&plan.watched.lines, &exchange, &metrics);
+    tokio::spawn(tell_backlog(exchange.clone(), metrics.clone(), stop.clone()));
     let watch = watch::start(plan.watched, exchange.clone(), metrics);
-    let stop = CancellationToken::new();
     let recorded = CancellationToken::new();
     let recorder = record.map(|folder| Recorder::new(exchange.clone(), folder));
     let recorder = recorder.map(|recorder| tokio::spawn(recorder.run(recorded.clone())));
-    let outbox = Outbox::new(exchange, plan.carrier, plan.mail);
     let outbox = tokio::spawn(outbox.run(stop.clone()));
     tokio::spawn(stop_on_signal(stop.clone()));
     tracing::info!(%public, %admin, "callgate answers");
     if let Some(greeting) = greeting {
         greeting.show(public, admin);
     }
-    server::run(house, plan.listeners, stop.clone()).await?;
+    server::run(house, plan.listeners).await?;
     stop.cancel();
     let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, outbox).await;
     recorded.cancel();
@@ -311,6 +325,24 @@ async fn start(
     drop(watch);
     tracing::info!("callgate has finished the turns in progress and stops");
     Ok(())
+}
+
+/// Tells now and then how much waits in the outbox.
+async fn tell_backlog(exchange: Arc<Exchange>, metrics: Arc<Metrics>, stop: CancellationToken) {
+    let mut every = tokio::time::interval(limits::BACKLOG_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => {}
+        }
+        let now = exchange.now();
+        // What the store does not tell stays as it was told last; that it does not is counted elsewhere.
+        if let Ok(backlog) = exchange.store().backlog(now).await {
+            let age = backlog.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64());
+            metrics.outbox_waiting.set(backlog.count);
+            metrics.outbox_oldest.set(age);
+        }
+    }
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

@@ -44,6 +44,9 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let admin_listen =
         root.item("admin_listen").map_or(Some(ADMIN_LISTEN), |item| read_address(&item));
     let turns_max = root.item("turns_max").and_then(|item| item.integer(1, 100_000));
+    let drain = root.item("drain").map_or(Some(std::time::Duration::ZERO), |item| {
+        item.duration(std::time::Duration::ZERO, crate::limits::DRAIN_MAX)
+    });
     let flows = root.item("flows").map_or(Some("flows"), |item| item.name());
     let store = read_store(&root, folder);
     let store_options = super::redis::read(&root, store.as_deref(), folder);
@@ -73,6 +76,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         listen: listen?,
         admin_listen: admin_listen?,
         turns_max: turns_max.unwrap_or(crate::limits::TURNS_IN_PROGRESS),
+        drain: drain?,
         flows: folder.join(flows?),
         store: store?,
         store_options,

@@ -86,7 +86,7 @@ impl Exchange {
         self.change_record(&key, limits::AUDIT_HEAD_RETENTION, now, advance).await
     }
 
-    async fn opened<T: serde::de::DeserializeOwned>(
+    pub(super) async fn opened<T: serde::de::DeserializeOwned>(
         &self,
         key: &RecordKey,
     ) -> Result<Option<T>, ExchangeError> {

@@ -7,6 +7,7 @@
 pub mod agent;
 mod answer;
 mod audit;
+pub mod dead;
 pub mod edition;
 pub mod guard;
 mod look_up;
@@ -16,6 +17,7 @@ mod record;
 pub mod service_code;
 mod signals;
 mod step_up;
+pub mod tally;
 pub mod unlock;
 mod voucher;
 
@@ -41,13 +43,14 @@ use crate::flow::FlowSet;
 use crate::limits;
 use crate::outbound::backends::Backends;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
-use crate::store::{Commit, Committed, NewEffect, Store, StoreError, Version};
+use crate::store::{Commit, Committed, NewEffect, RecordKey, Store, StoreError, Version};
 use answer::Verifier;
 use edition::{Edition, Editions};
 use guard::Guards;
 pub use posted::Posted;
 use recent::Recent;
 use record::Queues;
+use tally::Tally;
 use voucher::Signer;
 
 /// The exchange.
@@ -64,6 +67,7 @@ pub struct Exchange {
     queues: Queues,
     recent: Recent,
     guards: Guards,
+    tally: Tally,
     signer: Signer,
     /// Woken when an effect may be due.
     outbox: Arc<Notify>,
@@ -266,6 +270,7 @@ impl Exchange {
             queues: Queues::default(),
             recent: Recent::default(),
             guards: Guards::default(),
+            tally: Tally::default(),
             signer,
             outbox: Arc::default(),
             unenforced: None,
@@ -330,6 +335,21 @@ impl Exchange {
     /// The customers.
     pub fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// Whether the store takes writes: one is made.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let key = RecordKey { kind: "probe", id: "00".into() };
+        let now = self.clock.now();
+        let known = self.store.read(&key).await?.map(|(revision, _)| revision);
+        // Where another server was quicker, it wrote.
+        let expires = later(now, limits::PROBE_RETENTION);
+        self.store.swap(&key, known, b"1", expires, now).await.map(drop)
+    }
+
+    /// What is counted.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Answers a request for a leg's next answer.
@@ -501,6 +521,7 @@ impl Exchange {
         match self.commit(&commit).await? {
             Committed::Applied | Committed::AlreadyYours => {
                 note(&turn, event);
+                self.tally.count(&turn, event);
                 self.recent.keep(Loaded { call: turn.call.clone(), version: commit.version });
                 self.outbox.notify_one();
                 if let (Some(ends), Some(_)) = (self.ends.get(), turn.call.end) {

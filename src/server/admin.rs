@@ -1,6 +1,7 @@
 //! The house's own listener: health, metrics, and what operators may see of calls.
 
 mod flows;
+mod outbox;
 mod step_up;
 mod unlock;
 
@@ -39,6 +40,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/api/calls/{call}/step-up", web::post().to(step_up::ask))
         .route("/api/calls/{call}/step-up", web::get().to(step_up::result))
         .route("/api/flows", web::get().to(flows::flows))
+        .route("/api/outbox", web::get().to(outbox::list))
+        .route("/api/outbox/{effect}/retry", web::post().to(outbox::retry))
+        .route("/api/outbox/{effect}/drop", web::post().to(outbox::discard))
         .route("/api/service-codes", web::post().to(service_code))
         .route("/api/unlock", web::post().to(unlock::unlock));
 }
@@ -47,9 +51,15 @@ async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "live" }))
 }
 
+/// Ready is who can take a turn: the store takes writes, and nobody has said to stop. Changed flows that
+/// do not check are told of, but calls go on with the last good ones.
 async fn ready(house: Data<House>) -> HttpResponse {
-    match house.exchange.store().ping().await {
-        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready" })),
+    let flows = if house.metrics.flows_current.get() == 1 { "current" } else { "last good" };
+    if house.stop.is_cancelled() {
+        return HttpResponse::ServiceUnavailable().json(json!({ "status": "stopping" }));
+    }
+    match house.exchange.probe().await {
+        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready", "flows": flows })),
         Err(error) => HttpResponse::ServiceUnavailable()
             .json(json!({ "status": "not ready", "store": error.to_string() })),
     }

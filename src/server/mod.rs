@@ -8,6 +8,7 @@ mod webhook;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
@@ -17,6 +18,7 @@ use crate::carrier::signature::Keys;
 use crate::config::{AdminToken, Lines};
 use crate::exchange::Exchange;
 use crate::limits;
+use crate::outbox::Outbox;
 use crate::telemetry::Metrics;
 
 pub use gate::Gate;
@@ -40,6 +42,12 @@ pub struct House {
     pub admin_tokens: Vec<AdminToken>,
     /// How many turns are under way.
     pub gate: Gate,
+    /// What does effects.
+    pub outbox: Arc<Outbox>,
+    /// Cancelled when the server is told to stop.
+    pub stop: CancellationToken,
+    /// For how long it then goes on serving as not ready, so that a proxy notices.
+    pub drain: Duration,
 }
 
 /// Why a server cannot run.
@@ -91,12 +99,9 @@ pub fn webhooks(config: &mut web::ServiceConfig) {
     webhook::routes(config);
 }
 
-/// Serves until `stop`, then finishes the turns in progress.
-pub async fn run(
-    house: Arc<House>,
-    listeners: Listeners,
-    stop: CancellationToken,
-) -> Result<(), ServerError> {
+/// Serves until it is told to stop, then finishes the turns in progress.
+pub async fn run(house: Arc<House>, listeners: Listeners) -> Result<(), ServerError> {
+    let (stop, drain) = (house.stop.clone(), house.drain);
     let shared = web::Data::from(house.clone());
     let public = HttpServer::new(move || App::new().app_data(shared.clone()).configure(webhooks))
         .max_connections(limits::CONNECTIONS_MAX)
@@ -115,15 +120,21 @@ pub async fn run(
             .disable_signals()
             .listen(listeners.admin)?
             .run();
-    let stopping = stop_both(public.handle(), admin.handle(), stop);
+    let stopping = stop_both(public.handle(), admin.handle(), stop, drain);
     let (public, admin, ()) = tokio::join!(public, admin, stopping);
     public?;
     admin?;
     Ok(())
 }
 
-async fn stop_both(public: ServerHandle, admin: ServerHandle, stop: CancellationToken) {
+async fn stop_both(
+    public: ServerHandle,
+    admin: ServerHandle,
+    stop: CancellationToken,
+    drain: Duration,
+) {
     stop.cancelled().await;
+    tokio::time::sleep(drain).await;
     public.stop(true).await;
     admin.stop(true).await;
 }

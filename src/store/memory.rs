@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision, Store,
-    StoreError, Stored, due_us, now_us,
+    Backlog, Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision, Store,
+    StoreError, Stored, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, EffectId};
 
@@ -252,6 +252,13 @@ impl Store for MemoryStore {
         inner.due.remove(&(was_us, key));
         inner.due.insert((due_us(effect.due), key));
         Ok(true)
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        let inner = self.lock();
+        let due = inner.due.iter().take_while(|(at, _)| *at <= now_us(now));
+        let oldest = due.clone().next().and_then(|(at, _)| at_us(*at));
+        Ok(Backlog { count: due.count().try_into().unwrap_or(u64::MAX), oldest })
     }
 
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {

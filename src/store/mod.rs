@@ -19,6 +19,7 @@
 //! - Times are kept to the microsecond, and nothing is due early for it.
 //! - An error means "not known whether it happened", never "did not happen".
 
+pub mod counted;
 pub mod envelope;
 pub mod memory;
 mod open;
@@ -124,6 +125,15 @@ pub struct Due {
     pub what: DueWhat,
 }
 
+/// What waits to be claimed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many effects and deadlines are due.
+    pub count: u64,
+    /// When the oldest of them was due.
+    pub oldest: Option<Timestamp>,
+}
+
 /// What is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DueWhat {
@@ -208,6 +218,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         lease: Lease,
     ) -> Result<bool, StoreError>;
 
+    /// What is due and not claimed, things of calls that are forgotten included until they are met.
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError>;
+
     /// The sealed journal entries of a call, oldest first.
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError>;
 
@@ -249,6 +262,11 @@ fn due_us(at: Timestamp) -> i64 {
 /// The present moment in microseconds since 1970: rounded down.
 fn now_us(at: Timestamp) -> i64 {
     us(at.as_nanosecond())
+}
+
+/// The moment that is so many microseconds after 1970.
+fn at_us(us: i64) -> Option<Timestamp> {
+    Timestamp::from_microsecond(us).ok()
 }
 
 fn us(nanoseconds: i128) -> i64 {

@@ -23,8 +23,8 @@ use self::file::Slot;
 use self::tables::{Fault, Swap, Tables, View};
 use self::writer::Job;
 use super::{
-    Claim, Commit, Committed, Due, Lease, NewEffect, OpenError, RecordKey, Revision, Store,
-    StoreError, Stored, due_us, now_us,
+    Backlog, Claim, Commit, Committed, Due, Lease, NewEffect, OpenError, RecordKey, Revision,
+    Store, StoreError, Stored, due_us, now_us,
 };
 use crate::engine::id::{CallId, EffectId};
 use crate::limits::{STORE_QUEUE_MAX, SWEEP_BATCH_MAX};
@@ -133,6 +133,11 @@ impl Store for RedbStore {
         lease: Lease,
     ) -> Result<bool, StoreError> {
         self.write(move |tables| tables.put_off(call, &effect, lease)).await
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        let now_us = now_us(now);
+        self.read(move |view| view.backlog(now_us)).await
     }
 
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {

@@ -13,7 +13,7 @@ mod outlook;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use ::redis::{FromRedisValue, Pipeline, Script, ScriptInvocation, pipe};
+use ::redis::{FromRedisValue, Pipeline, Script, ScriptInvocation, Value, from_redis_value, pipe};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -22,8 +22,8 @@ use uuid::Uuid;
 use self::keys::{Member, Partition};
 use self::link::{Again, Link, Question, unreadable};
 use super::{
-    Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, OpenError, Options, RecordKey,
-    Replicas, Revision, Store, StoreError, Stored, Version, due_us, now_us,
+    Backlog, Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, OpenError, Options,
+    RecordKey, Replicas, Revision, Store, StoreError, Stored, Version, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, EffectId, TurnId};
 use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, LISTED_CALLS_MAX};
@@ -254,6 +254,31 @@ impl Store for RedisStore {
         script.arg(Member::Effect(call, effect.id).to_string()).arg(text(lease.0));
         script.arg(due_us(effect.due)).arg(effect.body);
         self.run(&script, Again::MustNot).await
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        let mut heads = pipe();
+        for partition in Partition::all() {
+            heads.cmd("ZCOUNT").arg(partition.due()).arg("-inf").arg(now_us(now));
+            heads.cmd("ZRANGEBYSCORE").arg(partition.due()).arg("-inf").arg(now_us(now));
+            heads.arg("WITHSCORES").arg("LIMIT").arg(0).arg(1);
+        }
+        let heads: Vec<Value> = self.query(&heads).await?;
+        let mut backlog = Backlog::default();
+        let mut oldest_us: Option<i64> = None;
+        for pair in heads.chunks(2) {
+            let [count, first] = pair else { return Err(unreadable()) };
+            let count: u64 = from_redis_value(count.clone()).map_err(|_| unreadable())?;
+            let first: Vec<(String, f64)> =
+                from_redis_value(first.clone()).map_err(|_| unreadable())?;
+            backlog.count = backlog.count.saturating_add(count);
+            // Microseconds since 1970 are whole numbers that a double holds exactly.
+            #[expect(clippy::cast_possible_truncation, reason = "see above")]
+            let first_us = first.first().map(|(_, at)| *at as i64);
+            oldest_us = oldest_us.into_iter().chain(first_us).min();
+        }
+        backlog.oldest = oldest_us.and_then(at_us);
+        Ok(backlog)
     }
 
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {

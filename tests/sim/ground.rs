@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use callgate::engine::id::{CallId, EffectId};
 use callgate::store::memory::MemoryStore;
 use callgate::store::{
-    Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision, Store,
+    Backlog, Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision, Store,
     StoreError, Stored, Version,
 };
 use futures_util::FutureExt as _;
@@ -232,6 +232,10 @@ impl Store for Ground {
             self.note(Write::PutOff(call, effect, lease));
         }
         Ok(done)
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.store().backlog(now).await
     }
 
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::body::to_bytes;
 use actix_web::dev::Service as _;
@@ -54,8 +55,9 @@ impl Server {
         let stop = CancellationToken::new();
         let line = telco::Line(wire);
         let outbox = Outbox::new(exchange.clone(), Arc::new(line), None);
+        let app = app(world, exchange, outbox.clone(), stop.clone()).await;
         let outbox = RefCell::new(Some(tokio::spawn(outbox.run(stop.clone()))));
-        Rc::new(Self { life, stop, outbox, app: app(world, exchange).await })
+        Rc::new(Self { life, stop, outbox, app })
     }
 
     /// It dies, wherever it is.
@@ -94,7 +96,12 @@ impl Server {
     }
 }
 
-async fn app(world: &World, exchange: Arc<Exchange>) -> App_ {
+async fn app(
+    world: &World,
+    exchange: Arc<Exchange>,
+    outbox: Arc<Outbox>,
+    stop: CancellationToken,
+) -> App_ {
     let metrics = Arc::new(Metrics::default());
     let line = Line {
         flow: "bank".into(),
@@ -111,6 +118,9 @@ async fn app(world: &World, exchange: Arc<Exchange>) -> App_ {
         account_sid: Some(ACCOUNT_SID.into()),
         admin_tokens: Vec::new(),
         gate: Gate::new(metrics.turns_in_progress.clone(), TURNS_MAX),
+        outbox,
+        stop,
+        drain: Duration::ZERO,
     };
     let app = App::new().app_data(web::Data::new(house)).configure(webhooks);
     let app = Rc::new(init_service(app).await);

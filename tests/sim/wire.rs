@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use callgate::engine::id::{CallId, EffectId};
 use callgate::store::{
-    Claim, Commit, Committed, Due, Lease, NewEffect, RecordKey, Revision, Store, StoreError, Stored,
+    Backlog, Claim, Commit, Committed, Due, Lease, NewEffect, RecordKey, Revision, Store,
+    StoreError, Stored,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -182,6 +183,10 @@ impl Store for Wire {
             Ok(done)
         })
         .await
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.world.ground.backlog(now).await
     }
 
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {

@@ -108,6 +108,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         account_sid: None,
         voucher_key: 1,
         turns_max: crate::limits::TURNS_IN_PROGRESS,
+        drain: std::time::Duration::ZERO,
         admin_tokens: vec![AdminToken {
             name: "demo".into(),
             role: Role::Operator,

@@ -10,6 +10,7 @@ use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, ne
 
 use super::needs::Offer;
 use super::{Failure, read_accounts, read_flows};
+use crate::check::odds::{Terms, odds};
 use crate::diagnostic::Finding;
 use crate::exchange::Exchange;
 use crate::telemetry::Metrics;
@@ -81,6 +82,17 @@ pub(super) fn start(
     Some(watcher)
 }
 
+/// Says what guessing is worth against the flows that lines lead to.
+pub(super) fn tell_odds(lines: &[String], exchange: &Exchange, metrics: &Metrics) {
+    let terms = Terms { policy: exchange.policy().clone(), ..Terms::default() };
+    let flows = exchange.flows();
+    for line in lines {
+        if let Some(odds) = odds(&flows, line, &terms) {
+            metrics.tell_odds(line, &odds);
+        }
+    }
+}
+
 fn reload_flows(
     folder: &Path,
     lines: &[String],
@@ -101,6 +113,7 @@ fn reload_flows(
             let count = flows.iter().count();
             exchange.replace_flows(flows);
             metrics.flows_current.set(1);
+            tell_odds(lines, exchange, metrics);
             tracing::info!(flows = count, "the changed flows are in use for new calls");
         }
         Err(failure) => {

@@ -9,8 +9,8 @@ use ::redb::{
 use uuid::Uuid;
 
 use super::super::{
-    Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision, StoreError,
-    Stored, Version, due_us, now_us,
+    Backlog, Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision,
+    StoreError, Stored, Version, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, EffectId, TurnId};
 
@@ -121,6 +121,17 @@ impl View {
             let (revision, _, value) = row.value();
             (Revision(revision), value.to_vec())
         }))
+    }
+
+    pub(super) fn backlog(&self, now_us: i64) -> Result<Backlog, Fault> {
+        let due = self.0.open_table(DUE)?;
+        let mut backlog = Backlog::default();
+        for row in due.range(..=(now_us, u8::MAX, u128::MAX, u128::MAX))? {
+            let (at, ..) = row?.0.value();
+            backlog.oldest = backlog.oldest.or_else(|| at_us(at));
+            backlog.count = backlog.count.saturating_add(1);
+        }
+        Ok(backlog)
     }
 
     pub(super) fn any_due(&self, now_us: i64) -> Result<bool, Fault> {

@@ -1,0 +1,51 @@
+//! `callgate health`: asks a running server whether it is ready, where no shell or `curl` is at hand.
+
+use super::{Exit, print, say};
+use crate::limits::{CARRIER_CONNECT_TIMEOUT, TURN_DEADLINE};
+
+/// What `health` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 ready; 1 not ready; 3 nobody answers.
+
+Example:
+  HEALTHCHECK CMD [\"callgate\", \"health\"]")]
+pub(super) struct Args {
+    /// What to ask.
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:8081/health/ready")]
+    url: String,
+}
+
+pub(super) fn run(args: &Args) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("error: cannot begin: {error}"));
+            return Exit::Environment;
+        }
+    };
+    match runtime.block_on(ask(&args.url)) {
+        Ok((true, told)) => {
+            print(&format!("{told}\n"));
+            Exit::Well
+        }
+        Ok((false, told)) => {
+            say(&format!("error: {told}"));
+            Exit::Findings
+        }
+        Err(error) => {
+            say(&format!("error: nobody answers: {error}"));
+            Exit::Environment
+        }
+    }
+}
+
+async fn ask(url: &str) -> reqwest::Result<(bool, String)> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(CARRIER_CONNECT_TIMEOUT)
+        .timeout(TURN_DEADLINE)
+        .build()?;
+    let response = client.get(url).send().await?;
+    Ok((response.status().is_success(), response.text().await?))
+}

@@ -1,0 +1,131 @@
+//! `callgate outbox`: looks at effects that were given up on, tries them again, or drops them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use super::serve::{Failure, carrier_of};
+use super::{Exit, print, say};
+use crate::chance::SystemChance;
+use crate::clock::SystemClock;
+use crate::config::{Config, DEFAULT_FILE};
+use crate::directory::Directory;
+use crate::directory::accounts::Accounts;
+use crate::engine::id::EffectId;
+use crate::exchange::{Exchange, Parts};
+use crate::flow::FlowSet;
+use crate::outbox::{Outbox, Retried};
+use crate::{store, telemetry};
+
+/// What `outbox` takes.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "With Redis it works at any time. An embedded store belongs to the server that runs on it; \
+ask that server instead: GET /api/outbox, POST /api/outbox/EFFECT/retry, POST /api/outbox/EFFECT/drop.
+
+Exit codes: 0 done; 1 there is no such letter, or it was not done again; 2 the configuration cannot be
+used; 3 the store failed."
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: Deed,
+
+    /// The configuration.
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Deed {
+    /// List them, the newest first: effect, call, what, why, when and how often it was tried.
+    List,
+    /// Do one after all, at once: a message without a code, or the end of a leg.
+    Retry {
+        /// The effect, as listed.
+        #[arg(value_parser = read_effect)]
+        effect: EffectId,
+    },
+    /// Forget one.
+    Drop {
+        /// The effect, as listed.
+        #[arg(value_parser = read_effect)]
+        effect: EffectId,
+    },
+}
+
+fn read_effect(text: &str) -> Result<EffectId, String> {
+    EffectId::parse(text).ok_or_else(|| "it must be the id that `outbox list` shows".into())
+}
+
+pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
+    let _watch = telemetry::start(log);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("error: cannot begin: {error}"));
+            return Exit::Environment;
+        }
+    };
+    match runtime.block_on(carry_out(args)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            failure.tell();
+            failure.exit()
+        }
+    }
+}
+
+async fn carry_out(args: &Args) -> Result<Exit, Failure> {
+    let config = Config::load(&args.config)?;
+    let store = store::open_with(&config.store, &config.store_options).await?;
+    let carrier = carrier_of(&config)?;
+    let exchange = Arc::new(Exchange::new(Parts {
+        store,
+        vault: config.vault,
+        directory: Arc::new(Directory::new(Accounts::default())),
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        policy: config.policy,
+        flows: FlowSet::default(),
+    }));
+    let done = match args.what {
+        Deed::List => exchange.dead_letters().await.map(|letters| {
+            for letter in letters {
+                let tried = letter.attempts;
+                print(&format!(
+                    "{}  {}  {}  {}  {}  tried {tried}{}\n",
+                    letter.effect,
+                    letter.call,
+                    letter.what,
+                    letter.why.as_str(),
+                    letter.at,
+                    if letter.again.is_some() { "" } else { ", of no use any more" },
+                ));
+            }
+            Exit::Well
+        }),
+        Deed::Retry { effect } => {
+            Outbox::new(exchange, carrier, None).retry(effect).await.map(told_of)
+        }
+        Deed::Drop { effect } => exchange.exhume(effect).await.map(|letter| match letter {
+            Some(_) => Exit::Well,
+            None => told_of(Retried::Unknown),
+        }),
+    };
+    Ok(done.unwrap_or_else(|error| {
+        say(&format!("error: {error}"));
+        Exit::Environment
+    }))
+}
+
+fn told_of(retried: Retried) -> Exit {
+    let error = match retried {
+        Retried::Done => return Exit::Well,
+        Retried::Failed(why) => format!("it was not done: {}", why.as_str()),
+        Retried::Pointless => "it is of no use any more; drop it".into(),
+        Retried::Unknown => "there is no such dead letter".into(),
+    };
+    say(&format!("error: {error}"));
+    Exit::Findings
+}

@@ -1,0 +1,135 @@
+//! What calls bring about, counted for an operator's eye: nothing in it says whose call it was.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::audit::Deed;
+use crate::engine::call::Call;
+use crate::engine::event::Event;
+use crate::engine::question::Verdict;
+use crate::engine::turn::Turn;
+
+/// Characters of an edition's hash that tell one from another on a page.
+const EDITION_CHARS: usize = 12;
+
+/// What is counted of committed turns and of the outbox.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Facts granted.
+    pub facts: Family<Granted, Counter>,
+    /// Entries judged.
+    pub attempts: Family<Judged, Counter>,
+    /// Calls begun; less those ended, over all servers, they are the live calls of a flow version.
+    pub begun: Family<Version, Counter>,
+    /// Calls ended.
+    pub ended: Family<Version, Counter>,
+    /// Effects given up on.
+    pub dead_letters: Family<Dead, Counter>,
+}
+
+/// A fact that was granted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Granted {
+    /// Which.
+    pub fact: &'static str,
+}
+
+/// An entry that was judged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Judged {
+    /// The factor it was for.
+    pub factor: &'static str,
+    /// How: `locked` is an entry that was not looked at, for there was no attempt left.
+    pub verdict: Judgement,
+}
+
+/// How an entry was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Judgement {
+    /// It was right.
+    Right,
+    /// It was wrong.
+    Wrong,
+    /// The factor is locked.
+    Locked,
+}
+
+/// A flow, in one version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Version {
+    /// Its name.
+    pub flow: String,
+    /// The beginning of the hash of its text and of all that it calls.
+    pub edition: String,
+}
+
+/// An effect given up on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Dead {
+    /// What was to be done.
+    pub effect: String,
+    /// Why it was not.
+    pub why: Why,
+}
+
+/// Why an effect was given up on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, EncodeLabelValue)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// It was refused for good.
+    Refused,
+    /// It was put off too often.
+    NotDone,
+    /// Nobody knows, after too many tries.
+    Unknown,
+    /// It would have come too late.
+    Late,
+}
+
+impl Why {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NotDone => "not done",
+            Self::Unknown => "unknown",
+            Self::Late => "too late",
+        }
+    }
+}
+
+impl Tally {
+    /// Counts what a committed turn brought about.
+    pub(super) fn count(&self, turn: &Turn, event: &Event) {
+        if matches!(event, Event::Ring(_)) {
+            self.begun.get_or_create(&version_of(&turn.call)).inc();
+        }
+        if turn.entry.end.is_some() {
+            self.ended.get_or_create(&version_of(&turn.call)).inc();
+        }
+        for noted in &turn.noted {
+            match &noted.deed {
+                Deed::Proved { factor } => {
+                    self.facts.get_or_create(&Granted { fact: factor.as_str() }).inc();
+                }
+                Deed::Attempt { factor, verdict } => {
+                    let verdict = match verdict {
+                        Verdict::Right | Verdict::RightByOneFactor => Judgement::Right,
+                        Verdict::Wrong => Judgement::Wrong,
+                        Verdict::Locked => Judgement::Locked,
+                    };
+                    let judged = Judged { factor: factor.as_str(), verdict };
+                    self.attempts.get_or_create(&judged).inc();
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn version_of(call: &Call) -> Version {
+    let edition = call.edition.chars().take(EDITION_CHARS).collect();
+    Version { flow: call.flow.to_string(), edition }
+}

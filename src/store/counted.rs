@@ -1,0 +1,195 @@
+//! A store that counts what is asked of it, and how long it takes.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use tokio::time::Instant;
+
+use super::{
+    Backlog, Claim, Commit, Committed, Due, Lease, NewEffect, RecordKey, Revision, Store,
+    StoreError, Stored,
+};
+use crate::engine::id::{CallId, EffectId};
+
+/// What is counted of a store.
+#[derive(Clone, Debug)]
+pub struct Questions {
+    /// How often each thing was asked, and what came of it.
+    pub asked: Family<Asked, Counter>,
+    /// Seconds until the answer.
+    pub seconds: Family<Of, Histogram, fn() -> Histogram>,
+}
+
+impl Default for Questions {
+    fn default() -> Self {
+        let buckets = || Histogram::new(exponential_buckets(0.0001, 2.0, 16));
+        Self { asked: Family::default(), seconds: Family::new_with_constructor(buckets) }
+    }
+}
+
+/// A question, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Asked {
+    /// What was asked.
+    pub operation: Operation,
+    /// What came of it.
+    pub outcome: Answered,
+}
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Of {
+    /// What was asked.
+    pub operation: Operation,
+}
+
+/// What a store is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Operation {
+    /// A call.
+    Load,
+    /// To write a turn.
+    Commit,
+    /// What is due.
+    Claim,
+    /// To erase an effect.
+    Settle,
+    /// To make an effect due later.
+    PutOff,
+    /// The journal of a call, or a list of calls.
+    Look,
+    /// A record.
+    Read,
+    /// To write a record.
+    Swap,
+}
+
+/// What came of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Answered {
+    /// It was answered.
+    Done,
+    /// Somebody else was quicker: the race is run again.
+    Conflict,
+    /// There was no answer, or an unreadable one.
+    Failed,
+}
+
+/// A store whose questions are counted.
+#[derive(Debug)]
+pub struct Counted {
+    store: Arc<dyn Store>,
+    questions: Questions,
+}
+
+impl Counted {
+    /// The same store, counted.
+    pub fn over(store: Arc<dyn Store>, questions: Questions) -> Arc<dyn Store> {
+        Arc::new(Self { store, questions })
+    }
+
+    async fn count<T>(
+        &self,
+        operation: Operation,
+        question: impl Future<Output = Result<T, StoreError>> + Send,
+        is_conflict: impl Fn(&T) -> bool + Send,
+    ) -> Result<T, StoreError> {
+        let begun = Instant::now();
+        let answer = question.await;
+        let outcome = match &answer {
+            Ok(answer) if is_conflict(answer) => Answered::Conflict,
+            Ok(_) => Answered::Done,
+            Err(_) => Answered::Failed,
+        };
+        self.questions.asked.get_or_create(&Asked { operation, outcome }).inc();
+        let seconds = self.questions.seconds.get_or_create(&Of { operation });
+        seconds.observe(begun.elapsed().as_secs_f64());
+        drop(seconds);
+        answer
+    }
+}
+
+fn never<T>(_: &T) -> bool {
+    false
+}
+
+#[async_trait]
+impl Store for Counted {
+    async fn load(&self, call: CallId) -> Result<Option<Stored>, StoreError> {
+        self.count(Operation::Load, self.store.load(call), never).await
+    }
+
+    async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError> {
+        let lost = |committed: &Committed| *committed == Committed::Conflict;
+        self.count(Operation::Commit, self.store.commit(commit, now), lost).await
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Vec<Due>, StoreError> {
+        self.count(Operation::Claim, self.store.claim(claim), never).await
+    }
+
+    async fn settle(
+        &self,
+        call: CallId,
+        effect: EffectId,
+        lease: Lease,
+    ) -> Result<bool, StoreError> {
+        let settle = self.store.settle(call, effect, lease);
+        self.count(Operation::Settle, settle, |ours| !ours).await
+    }
+
+    async fn put_off(
+        &self,
+        call: CallId,
+        effect: NewEffect,
+        lease: Lease,
+    ) -> Result<bool, StoreError> {
+        let put_off = self.store.put_off(call, effect, lease);
+        self.count(Operation::PutOff, put_off, |ours| !ours).await
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.count(Operation::Look, self.store.backlog(now), never).await
+    }
+
+    async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.count(Operation::Look, self.store.journal(call), never).await
+    }
+
+    async fn calls(&self, count_max: usize) -> Result<Vec<CallId>, StoreError> {
+        self.count(Operation::Look, self.store.calls(count_max), never).await
+    }
+
+    async fn read(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
+        self.count(Operation::Read, self.store.read(key), never).await
+    }
+
+    async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: Option<Revision>,
+        value: &[u8],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let swap = self.store.swap(key, expected, value, expires_at, now);
+        self.count(Operation::Swap, swap, |won| !won).await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.store.sweep(now).await
+    }
+
+    async fn outlook(&self) -> Result<Vec<String>, StoreError> {
+        self.store.outlook().await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}

@@ -1,0 +1,72 @@
+//! What is deployed: the image's recipe, the containers together, the proxy before them.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::house::command_in;
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+#[test]
+fn the_image_has_no_root_no_shell_and_a_way_to_ask_for_its_health() {
+    let recipe = text("Dockerfile");
+    let last = recipe.rsplit("\nFROM ").next().unwrap();
+    assert!(last.starts_with("gcr.io/distroless/"), "{last}");
+    assert!(!last.contains("\nRUN "), "there is no shell to run anything");
+    assert!(last.contains("\nUSER 65532\n"), "by number, so that it can be checked to be no root");
+    for line in last.lines().filter(|l| l.starts_with("ENTRYPOINT") || l.contains(" CMD ")) {
+        assert!(line.contains('['), "there is no shell to read `{line}`");
+    }
+    assert!(last.contains("CMD [\"callgate\", \"health\"]"));
+    for from in recipe.lines().filter_map(|line| line.strip_prefix("FROM ")) {
+        assert!(from.contains(':') && !from.contains(":latest"), "`{from}` is any version");
+    }
+    assert!(recipe.contains("cargo build --release --locked"));
+}
+
+#[test]
+fn the_containers_fit_together() {
+    let compose: Value = serde_saphyr::from_str(&text("compose.yaml")).unwrap();
+    let services = compose["services"].as_object().unwrap();
+    assert_eq!(services.keys().collect::<Vec<_>>(), ["callgate-a", "callgate-b", "redis", "proxy"]);
+    let proxy = text("deploy/haproxy.cfg");
+    for server in ["callgate-a", "callgate-b"] {
+        assert_eq!(
+            proxy.matches(&format!(" {server}:8080 check port 8081")).count(),
+            2,
+            "{server}"
+        );
+    }
+    let redis = services["redis"]["command"].to_string();
+    assert!(redis.contains("\"--appendonly\",\"yes\"") && redis.contains("noeviction"), "{redis}");
+    for (name, service) in services {
+        for volume in service["volumes"].as_array().into_iter().flatten() {
+            let from = volume.as_str().unwrap().split(':').next().unwrap();
+            let is_there = Path::new(env!("CARGO_MANIFEST_DIR")).join(from).exists();
+            let is_volume = compose["volumes"].as_object().unwrap().contains_key(from);
+            assert!(is_there || is_volume, "{name}: `{from}`");
+        }
+    }
+}
+
+#[test]
+fn the_proxy_takes_its_settings() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/haproxy.cfg");
+    let output = Command::new("haproxy").args(["-c", "-f"]).arg(file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_servers_take_their_configuration() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let mut command = command_in(&folder);
+    command.env("TWILIO_AUTH_TOKEN", "token");
+    let output = command.args(["outbox", "list", "--config", "callgate.toml"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    // All is well with it but that the Redis it names is not there.
+    assert_eq!(output.status.code(), Some(3), "{told}");
+}

@@ -1,0 +1,149 @@
+//! What is measured is in the `OpenMetrics` format, says nothing of anybody, and is what the handbook lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use crate::support::eventually::eventually_async;
+use crate::support::house::{ACCOUNT, House, MOBILE, PIN, client};
+use crate::support::provider::Provider;
+use crate::support::redis::RedisServer;
+use crate::support::telephone::Telephone;
+
+/// Reads a page strictly: each family described before its samples, each sample's name its family's with
+/// a suffix that the type allows, every value a number, no sample twice, `# EOF` at the end alone.
+fn read(page: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let body = page.strip_suffix("# EOF\n").expect("the page ends");
+    let mut families: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let (mut family, mut kind) = (String::new(), String::new());
+    let mut seen = BTreeSet::new();
+    for line in body.lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let mut words = comment.splitn(3, ' ');
+            let (what, name, rest) = (words.next().unwrap(), words.next().unwrap(), words.next());
+            match what {
+                "HELP" => {
+                    name.clone_into(&mut family);
+                    assert!(families.insert(family.clone(), BTreeSet::new()).is_none(), "{line}");
+                    assert!(rest.is_some_and(|help| !help.is_empty()), "{line}");
+                }
+                "TYPE" => rest.unwrap().clone_into(&mut kind),
+                "UNIT" => assert!(name.ends_with(&format!("_{}", rest.unwrap())), "{line}"),
+                _ => panic!("{line}"),
+            }
+            assert_eq!(name, family, "{line}");
+            continue;
+        }
+        let (sample, value) = line.rsplit_once(' ').unwrap();
+        value.parse::<f64>().unwrap_or_else(|_| panic!("{line}"));
+        assert!(seen.insert(sample.to_owned()), "twice: {line}");
+        let (name, labels) = sample.split_once('{').unwrap_or((sample, "}"));
+        let suffix = name.strip_prefix(&family).unwrap_or_else(|| panic!("{line}"));
+        let allowed: &[&str] = match kind.as_str() {
+            "counter" => &["_total"],
+            "gauge" => &[""],
+            "histogram" => &["_bucket", "_count", "_sum"],
+            kind => panic!("an unknown type `{kind}`"),
+        };
+        assert!(allowed.contains(&suffix), "{line}");
+        let labels = labels.strip_suffix('}').unwrap();
+        for label in labels.split(',').filter(|label| !label.is_empty()) {
+            let (label, value) = label.split_once('=').unwrap();
+            assert!(value.starts_with('"') && value.ends_with('"') && value.len() > 1, "{line}");
+            if label != "le" {
+                families.get_mut(&family).unwrap().insert(label.to_owned());
+            }
+        }
+    }
+    families
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_measured_is_listed_in_the_handbook_and_names_nobody() {
+    let provider = Provider::start();
+    let redis = RedisServer::start();
+    let house = House::start(&redis.url(), &provider.api_base());
+    let mut phone = Telephone::new("CA00000000000000000000000000000011", "+15005550777");
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, "111222").await;
+    phone.key(&house, PIN).await;
+    phone.key(&house, "1").await;
+    phone.key(&house, "9").await;
+    let page = eventually_async("the outbox to tell of itself", async || {
+        let page = house.metrics().await;
+        page.contains("callgate_store_questions_total{operation=\"Settle\"").then_some(page)
+    })
+    .await;
+    let families = read(&page);
+    let handbook = include_str!("../../docs/operations.md");
+    for (family, labels) in &families {
+        let line = handbook.lines().find(|line| line.starts_with(&format!("| `{family}` |")));
+        let line = line.unwrap_or_else(|| panic!("`{family}` is not in docs/operations.md"));
+        for label in labels {
+            assert!(line.contains(&format!("`{label}`")), "`{family}`, label `{label}`: {line}");
+        }
+    }
+    for secret in [ACCOUNT, PIN, &MOBILE[1..], "15005550777", phone.sid.as_str()] {
+        assert!(!page.contains(secret), "`{secret}` is measured");
+    }
+    for line in [
+        "callgate_attempts_total{factor=\"pin\",verdict=\"Wrong\"} 1",
+        "callgate_attempts_total{factor=\"pin\",verdict=\"Right\"} 1",
+        "callgate_facts_granted_total{fact=\"pin\"} 1",
+    ] {
+        assert!(page.lines().any(|known| known == line), "{line}\n{page}");
+    }
+    assert!(page.contains("callgate_calls_begun_total{flow=\"desk\",edition=\""), "{page}");
+    assert!(page.contains("callgate_odds{flow=\"desk\",within=\"year\"}"), "{page}");
+}
+
+/// What `GET /health/ready` says.
+async fn ready(house: &House) -> (u16, String) {
+    let answer = client().get(format!("{}/health/ready", house.admin())).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ready_is_who_can_take_a_turn() {
+    let provider = Provider::start();
+    let mut redis = RedisServer::start();
+    let mut house = House::set_up(&redis.url(), &provider.api_base());
+    house.configure("drain = \"5s\"\n");
+    house.restart();
+    assert_eq!(ready(&house).await.0, 200);
+    let health = |house: &House| {
+        let url = format!("{}/health/ready", house.admin());
+        house.command().args(["health", &url]).output().unwrap().status.code()
+    };
+    assert_eq!(health(&house), Some(0));
+
+    // It answers, but takes no writes.
+    let said = |command: &[&str]| {
+        let port = redis.port.to_string();
+        assert!(
+            Command::new("redis-cli").args(["-p", &port]).args(command).status().unwrap().success()
+        );
+    };
+    said(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    let (status, told) = ready(&house).await;
+    assert_eq!(status, 503, "{told}");
+    assert_eq!(health(&house), Some(1));
+    said(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    assert_eq!(ready(&house).await.0, 200);
+    redis.stop();
+    assert_eq!(ready(&house).await.0, 503);
+    redis.restart();
+    eventually_async("the store is back", async || (ready(&house).await.0 == 200).then_some(()))
+        .await;
+
+    // Told to stop it is ready no more, and takes turns until the proxy has noticed.
+    house.terminate();
+    eventually_async("it is stopping", async || {
+        (ready(&house).await == (503, "{\"status\":\"stopping\"}".into())).then_some(())
+    })
+    .await;
+    let mut phone = Telephone::new("CA1", "+15005550777");
+    phone.ring(&house).await;
+    assert!(phone.hears("Gather"), "{:?}", phone.heard);
+    assert_eq!(house.wait(), Some(0));
+}

@@ -1,0 +1,129 @@
+//! What the outbox gives up on is kept, and an operator may look at it, try it again or drop it.
+
+use callgate::engine::id::EffectId;
+use serde_json::Value;
+
+use crate::support::eventually::eventually_async;
+use crate::support::house::{ACCOUNT, House, OPERATOR, PIN, client};
+use crate::support::provider::{Answer, Provider};
+use crate::support::redis::RedisServer;
+use crate::support::telephone::Telephone;
+
+/// A house whose menu sends a link for `3`.
+fn house(store: &str, provider: &Provider) -> House {
+    let mut house = House::set_up(store, &provider.api_base());
+    let flow = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&flow).unwrap();
+    let text = text.replace("9 = \"bye\" }", "9 = \"bye\", 3 = \"link\" }");
+    let text =
+        text.replace("To end the call press 9.", "For a link press 3. To end the call press 9.");
+    let link = "\n[states.link]\ntype = \"send_link\"\nmessage = \"See https://example.com/card\"\n\
+                on = { sent = \"menu\", unavailable = \"menu\", limited = \"menu\" }\n";
+    std::fs::write(&flow, text + link).unwrap();
+    house.restart();
+    house
+}
+
+/// Rings, proves the PIN, and keys this in at the menu while the provider refuses messages.
+async fn refused(house: &House, provider: &Provider, sid: &str, key: &str) {
+    let mut phone = Telephone::new(sid, "+15005550777");
+    phone.ring(house).await;
+    phone.key(house, ACCOUNT).await;
+    phone.key(house, PIN).await;
+    provider.next(Answer::Error { status: 400, code: Some(21610) });
+    phone.key(house, key).await;
+}
+
+async fn letters(house: &House, count: usize) -> Vec<Value> {
+    eventually_async("dead letters", async || {
+        let told = house.ask("/api/outbox").await;
+        let letters = told["dead_letters"].as_array().unwrap().clone();
+        (letters.len() == count).then_some(letters)
+    })
+    .await
+}
+
+async fn post(house: &House, effect: &str, deed: &str) -> u16 {
+    let url = format!("{}/api/outbox/{effect}/{deed}", house.admin());
+    client().post(url).bearer_auth(OPERATOR).send().await.unwrap().status().as_u16()
+}
+
+fn messages(provider: &Provider) -> usize {
+    provider.look(|requests, _| {
+        requests.iter().filter(|request| request.path.ends_with("/Messages.json")).count()
+    })
+}
+
+async fn kept_tried_again_and_dropped(store: &str) -> (House, Provider) {
+    let provider = Provider::start();
+    let house = house(store, &provider);
+    refused(&house, &provider, "CA1", "3").await;
+    let link = letters(&house, 1).await.remove(0);
+    assert_eq!((&link["what"], &link["why"]), (&"send_sms".into(), &"refused".into()), "{link}");
+    assert_eq!((&link["attempts"], &link["can_be_retried"]), (&1.into(), &true.into()), "{link}");
+    assert!(!link.to_string().contains("15005550010"), "it does not say to whom: {link}");
+    assert!(
+        house.metrics().await.contains("dead_letters_total{effect=\"send_sms\",why=\"Refused\"} 1")
+    );
+
+    let id = link["effect"].as_str().unwrap().to_owned();
+    provider.next(Answer::Error { status: 500, code: None });
+    assert_eq!(post(&house, &id, "retry").await, 502, "it was not done");
+    assert_eq!(letters(&house, 1).await[0]["attempts"], 2);
+    let before = messages(&provider);
+    assert_eq!(post(&house, &id, "retry").await, 200);
+    assert_eq!(messages(&provider), before + 1);
+    assert_eq!(post(&house, &id, "retry").await, 404, "it is done once");
+    assert_eq!(messages(&provider), before + 1);
+    letters(&house, 0).await;
+
+    // A code is of no use once the call has been told: the letter holds none.
+    refused(&house, &provider, "CA2", "1").await;
+    let code = letters(&house, 1).await.remove(0);
+    assert_eq!(code["can_be_retried"], false, "{code}");
+    let id = code["effect"].as_str().unwrap();
+    assert_eq!(post(&house, id, "retry").await, 409);
+    assert_eq!(post(&house, id, "drop").await, 204);
+    assert_eq!(post(&house, id, "drop").await, 404);
+    letters(&house, 0).await;
+    (house, provider)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_is_kept_tried_again_and_dropped_on_redb() {
+    kept_tried_again_and_dropped("embedded:callgate.redb").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_is_kept_tried_again_and_dropped_on_redis() {
+    let redis = RedisServer::start();
+    let (house, provider) = kept_tried_again_and_dropped(&redis.url()).await;
+    refused(&house, &provider, "CA3", "3").await;
+    letters(&house, 1).await;
+
+    // The same from the command line, beside the running server.
+    let outbox = |arguments: &[&str]| {
+        let output = house.command().arg("outbox").args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, listed) = outbox(&["list"]);
+    assert_eq!(code, Some(0));
+    assert!(listed.contains("  send_sms  refused  "), "{listed}");
+    let id = listed.split_whitespace().next().unwrap();
+    assert!(EffectId::parse(id).is_some(), "{listed}");
+    let before = messages(&provider);
+    assert_eq!(outbox(&["retry", id]).0, Some(0));
+    assert_eq!(messages(&provider), before + 1);
+    assert_eq!(outbox(&["drop", id]).0, Some(1), "there is none any more");
+    assert_eq!(outbox(&["list"]), (Some(0), String::new()));
+    assert_eq!(outbox(&["drop", "x"]).0, Some(2));
+}
+
+#[tokio::test]
+async fn the_outbox_is_for_operators() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let status =
+        client().get(format!("{}/api/outbox", house.admin())).send().await.unwrap().status();
+    assert_eq!(status.as_u16(), 401);
+}
