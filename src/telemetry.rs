@@ -74,7 +74,7 @@ pub struct Metrics {
     /// Requests refused.
     pub refused: Family<Refused, Counter>,
     /// Seconds from a webhook's head to its answer, by what it was to its call.
-    pub seconds: Family<Answered, Histogram, fn() -> Histogram>,
+    pub seconds: Family<Timed, Histogram, fn() -> Histogram>,
     /// What the store was asked.
     pub store: Questions,
     /// What is due in the outbox and not claimed.
@@ -142,7 +142,7 @@ pub struct Webhook {
 
 /// What an answer's time is told of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Answered {
+pub struct Timed {
     /// What the webhook was to the call.
     pub outcome: Outcome,
 }

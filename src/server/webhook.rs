@@ -22,7 +22,7 @@ use crate::engine::risk;
 use crate::exchange::{Answered, ExchangeError, Request, Served, Wants};
 use crate::flow::wording;
 use crate::limits;
-use crate::telemetry::{Answered, Outcome, Route, Taken, Webhook};
+use crate::telemetry::{Outcome, Route, Taken, Timed, Webhook};
 use crate::twiml::{self, links::Links};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -385,7 +385,7 @@ impl<'h> Desk<'h> {
         self.span.record("outcome", debug(outcome));
         let webhook = Webhook { route: self.route, outcome };
         self.house.metrics.webhooks.get_or_create(&webhook).inc();
-        let seconds = self.house.metrics.seconds.get_or_create(&Answered { outcome });
+        let seconds = self.house.metrics.seconds.get_or_create(&Timed { outcome });
         seconds.observe(self.begun.elapsed().as_secs_f64());
     }
 }

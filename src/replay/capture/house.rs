@@ -10,6 +10,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use super::Captured;
 use crate::carrier::signature::{Keys, sign};
@@ -96,7 +97,9 @@ impl House {
             policy: Policy::default(),
             flows: plan.flows,
         }));
-        let metrics = Arc::new(Metrics::default().with(exchange.guards()));
+        let metrics = Arc::new(Metrics::default().with(exchange.guards(), exchange.tally()));
+        let world = Arc::new(World::default());
+        let outbox = Outbox::new(exchange.clone(), world.clone(), Some(world.clone()));
         let line = Line {
             flow: plan.flow,
             flow_place: Place { file: "the command line".into(), span: 0..0 },
@@ -113,6 +116,9 @@ impl House {
             account_sid: None,
             admin_tokens: Vec::new(),
             gate: Gate::new(metrics.turns_in_progress.clone(), limits::TURNS_IN_PROGRESS),
+            outbox: outbox.clone(),
+            stop: CancellationToken::new(),
+            drain: Duration::ZERO,
         });
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -120,9 +126,8 @@ impl House {
         let server = HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run();
         let handle = server.handle();
         tokio::spawn(server);
-        let world = Arc::new(World::default());
         Ok(Self {
-            outbox: Outbox::new(exchange.clone(), world.clone(), Some(world.clone())),
+            outbox,
             exchange,
             world,
             keys,

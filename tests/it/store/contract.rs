@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use callgate::store::{Claim, Committed, DueWhat, NewEffect, Revision};
+use callgate::store::{Backlog, Claim, Committed, DueWhat, NewEffect, Revision};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
@@ -42,6 +42,7 @@ held_by_all! {
     a_turn_settles_an_effect_whoever_holds_its_lease,
     a_deadline_is_replaced_or_removed,
     an_effect_written_again_is_one_effect,
+    a_backlog_is_what_is_due_and_not_claimed,
     a_journal_is_in_order,
     calls_are_listed_newest_first,
     a_record_is_swapped_from_its_last_revision_alone,
@@ -320,6 +321,21 @@ async fn an_effect_written_again_is_one_effect(Fresh { store, .. }: Fresh) {
     let due = store.claim(claim(at(60))).await.unwrap();
     let what = DueWhat::Effect { id: one.effects[0].id, body: b"body 0".to_vec(), attempt: 1 };
     assert_eq!(due.into_iter().map(|due| due.what).collect::<Vec<_>>(), [what]);
+}
+
+async fn a_backlog_is_what_is_due_and_not_claimed(Fresh { store, .. }: Fresh) {
+    assert_eq!(store.backlog(at(50)).await.unwrap(), Backlog::default());
+    let mut one = first(fresh_call());
+    one.effects = vec![effect(&one, 0, at(7)), effect(&one, 1, at(70))];
+    one.deadline = Some(at(9));
+    store.commit(&one, at(0)).await.unwrap();
+    assert_eq!(store.backlog(at(6)).await.unwrap(), Backlog::default());
+    let both = Backlog { count: 2, oldest: Some(at(7)) };
+    assert_eq!(store.backlog(at(50)).await.unwrap(), both);
+    assert_eq!(store.claim(claim(at(50))).await.unwrap().len(), 2);
+    assert_eq!(store.backlog(at(51)).await.unwrap(), Backlog::default());
+    let after_the_leases = Backlog { count: 3, oldest: Some(at(60)) };
+    assert_eq!(store.backlog(at(80)).await.unwrap(), after_the_leases);
 }
 
 async fn a_journal_is_in_order(Fresh { store, .. }: Fresh) {

@@ -13,7 +13,7 @@ use callgate::engine::effect::{PlaceCall, Sms};
 use callgate::engine::id::{CallId, EffectId, LegId, Sid};
 use callgate::engine::reply::Reply;
 use callgate::store::{
-    Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision, Store,
+    Backlog, Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision, Store,
     StoreError, Stored,
 };
 use jiff::Timestamp;
@@ -176,6 +176,10 @@ impl Store for Door {
         let done = self.common.ground.put_off(call, effect, lease).await?;
         self.hear(done);
         Ok(done)
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.common.ground.backlog(now).await
     }
 
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {
