@@ -12,6 +12,7 @@ pub mod edition;
 pub mod guard;
 mod look_up;
 mod posted;
+mod probe;
 mod recent;
 mod record;
 pub mod service_code;
@@ -43,7 +44,7 @@ use crate::flow::FlowSet;
 use crate::limits;
 use crate::outbound::backends::Backends;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
-use crate::store::{Commit, Committed, NewEffect, RecordKey, Store, StoreError, Version};
+use crate::store::{Commit, Committed, NewEffect, Store, StoreError, Version};
 use answer::Verifier;
 use edition::{Edition, Editions};
 use guard::Guards;
@@ -335,21 +336,6 @@ impl Exchange {
     /// The customers.
     pub fn directory(&self) -> &Directory {
         &self.directory
-    }
-
-    /// Whether the store takes writes: one is made.
-    pub async fn probe(&self) -> Result<(), StoreError> {
-        let key = RecordKey { kind: "probe", id: "00".into() };
-        let now = self.clock.now();
-        let known = self.store.read(&key).await?.map(|(revision, _)| revision);
-        // Where another server was quicker, it wrote.
-        let expires = later(now, limits::PROBE_RETENTION);
-        self.store.swap(&key, known, b"1", expires, now).await.map(drop)
-    }
-
-    /// What is counted.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
     }
 
     /// Answers a request for a leg's next answer.

@@ -5,6 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use serde::{Deserialize, Serialize};
 
+use super::Exchange;
 use crate::engine::audit::Deed;
 use crate::engine::call::Call;
 use crate::engine::event::Event;
@@ -97,6 +98,13 @@ impl Why {
             Self::Unknown => "unknown",
             Self::Late => "too late",
         }
+    }
+}
+
+impl Exchange {
+    /// What is counted.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 
