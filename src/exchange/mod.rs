@@ -8,6 +8,7 @@ pub mod agent;
 mod answer;
 mod audit;
 pub mod dead;
+mod deed;
 pub mod edition;
 pub mod guard;
 mod look_up;
@@ -32,7 +33,7 @@ use tokio::time::Instant;
 use crate::chance::{self, Chance};
 use crate::clock::Clock;
 use crate::directory::{Directory, DirectoryError};
-use crate::engine::call::{Call, Received, receive};
+use crate::engine::call::Call;
 use crate::engine::effect::Effect;
 use crate::engine::event::{Event, Heard, Ring};
 use crate::engine::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
@@ -46,6 +47,7 @@ use crate::outbound::backends::Backends;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Commit, Committed, NewEffect, Store, StoreError, Version};
 use answer::Verifier;
+use deed::{Deed, deed_of};
 use edition::{Edition, Editions};
 use guard::Guards;
 pub use posted::Posted;
@@ -216,16 +218,6 @@ struct Terms<'a> {
     fallback_number: Option<&'a str>,
     /// When others must have answered.
     until: Instant,
-}
-
-/// What is to be done about an event, given the call as it stands.
-enum Deed {
-    Step(Event),
-    Answer(Reply, Served),
-    Unknown,
-    Nothing,
-    /// The copy is older than what is to be done: it does not tell.
-    Older,
 }
 
 /// What was done.
@@ -615,56 +607,6 @@ impl Exchange {
     /// A nonce for the vault, never used twice.
     pub fn seal_nonce(&self) -> [u8; 24] {
         self.chance.bytes().first_chunk().copied().unwrap_or_default()
-    }
-}
-
-/// What a request is to the call as it stands.
-fn deed_of(request: &Request, call: Option<&Call>) -> Deed {
-    let Some(call) = call else {
-        return match &request.wants {
-            Wants::Ring(ring) => Deed::Step(Event::Ring((**ring).clone())),
-            _ => Deed::Unknown,
-        };
-    };
-    let present = |sid: &Sid| match call.leg_of(sid) {
-        Some(leg) => Deed::Answer(leg.present.clone(), Served::OutOfStep),
-        None => Deed::Nothing,
-    };
-    match &request.wants {
-        Wants::Ring(_) => match call.leg(LegId::INBOUND) {
-            Some(leg) => Deed::Answer(leg.present.clone(), Served::Replayed),
-            None => Deed::Nothing,
-        },
-        Wants::Turn(nonce) => match receive(call, *nonce, &request.sid, &request.heard.digest) {
-            Received::Fresh(leg) => Deed::Step(Event::Heard {
-                leg,
-                nonce: *nonce,
-                sid: request.sid.clone(),
-                heard: Box::new(request.heard.clone()),
-            }),
-            Received::Replay { reply, same: true } => Deed::Answer(reply.clone(), Served::Replayed),
-            Received::Replay { reply, same: false } => {
-                tracing::warn!(call.id = %call.id, "another entry was sent for a spent nonce");
-                Deed::Answer(reply.clone(), Served::Contradicted)
-            }
-            Received::Present(reply) => Deed::Answer(reply.clone(), Served::OutOfStep),
-            Received::Stranger => Deed::Nothing,
-        },
-        Wants::Resume(leg) => match call.leg(*leg) {
-            Some(leg) if leg.sid.as_ref() == Some(&request.sid) => {
-                Deed::Answer(leg.present.clone(), Served::OutOfStep)
-            }
-            _ => Deed::Nothing,
-        },
-        Wants::Fallback(nonce) => {
-            let leg = call.leg_of(&request.sid);
-            let spent = leg.filter(|leg| nonce.is_some() && leg.spent == *nonce);
-            match spent {
-                _ if call.end.is_some() => Deed::Answer(hangup(), Served::OutOfStep),
-                Some(leg) => Deed::Answer(leg.last_answer().clone(), Served::Replayed),
-                None => present(&request.sid),
-            }
-        }
     }
 }
 
