@@ -217,6 +217,12 @@ pub const STORE_BATCH_MAX: usize = 256;
 pub const STORE_QUEUE_MAX: usize = 1_024;
 /// Expired things the embedded store forgets in one go, so that turns need not wait for more.
 pub const SWEEP_BATCH_MAX: usize = 500;
+/// An embedded store below this size is not made smaller: it is not worth the wait.
+pub const STORE_COMPACT_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// It is made smaller when less than one part in so many of it is in use.
+pub const STORE_COMPACT_BELOW: u64 = 4;
+/// How often it is looked at: finding out takes time in which nothing is written.
+pub const STORE_COMPACT_EVERY: Duration = Duration::from_hours(1);
 /// What the embedded store keeps of its file in memory.
 pub const STORE_CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// An embedded store up to this size is verified whole when it is opened: under half a second.

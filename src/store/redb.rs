@@ -42,8 +42,10 @@ pub struct RedbStore {
 impl RedbStore {
     /// Opens the store in this file, or makes it. Reads the file: not for an async worker.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let path = path.to_owned();
-        Self::over(Slot::open(Box::new(move || file::open(&path)))?)
+        let opened = path.to_owned();
+        let mut slot = Slot::open(Box::new(move || file::open(&opened)))?;
+        slot.path = Some(path.to_owned());
+        Self::over(slot)
     }
 
     fn over(slot: Slot) -> Result<Self, OpenError> {
@@ -176,7 +178,9 @@ impl Store for RedbStore {
         while self.read(move |view| view.any_expired(now_us)).await? {
             self.write(move |tables| tables.sweep(now_us, SWEEP_BATCH_MAX)).await?;
         }
-        Ok(())
+        let slot = Arc::clone(&self.slot);
+        let compacted = tokio::task::spawn_blocking(move || slot.compact_if_sparse(now_us));
+        compacted.await.map_err(|_| StoreError::Corrupt("compacting the file panicked".into()))?
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,8 +1,11 @@
 //! A house that is full turns new calls away, and goes on with those it has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::eventually::eventually_async;
 use crate::support::house::House;
@@ -61,6 +64,60 @@ async fn a_full_house_turns_new_calls_away_and_goes_on_with_those_it_has() {
     .await;
     new.ring(&house).await;
     assert!(new.hears("Gather"), "who was turned away and rings again is taken: {:?}", new.heard);
+}
+
+/// What the server's process holds in memory, in KiB.
+fn resident_kib(house: &House) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_say_nothing_and_bodies_without_end_cost_little_and_stop_nobody() {
+    const FLOOD: usize = 400;
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let address = house.public().strip_prefix("http://").unwrap().to_owned();
+    let mut phone = Telephone::new("CA1", CALLER);
+    phone.ring(&house).await;
+    let before = resident_kib(&house);
+
+    let head = "POST /twilio/voice HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n";
+    let endless = "POST /twilio/voice HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = [b"8000\r\n".to_vec(), vec![b'a'; 0x8000], b"\r\n".to_vec()].concat();
+    let open = (0..FLOOD).map(async |n| {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        match n % 4 {
+            // Nothing, half a head, a body that does not come, a body that does not end.
+            0 => {}
+            1 => stream.write_all(b"POST /twilio/voice HT").await.unwrap(),
+            2 => stream.write_all(format!("{head}CallSid=").as_bytes()).await.unwrap(),
+            _ => {
+                stream.write_all(endless.as_bytes()).await.unwrap();
+                while stream.write_all(&chunk).await.is_ok() {}
+            }
+        }
+        stream
+    });
+    let held = join_all(open).await;
+    assert_eq!(held.len(), FLOOD);
+    // A call in progress goes on, and a new one is taken.
+    phone.wait(&house).await;
+    assert!(phone.hears("Gather"), "{:?}", phone.heard);
+    let mut new = Telephone::new("CA2", CALLER);
+    new.ring(&house).await;
+    assert!(new.hears("Gather"), "{:?}", new.heard);
+    let grown = resident_kib(&house).saturating_sub(before);
+    assert!(grown < 64 * 1024, "{FLOOD} connections cost {grown} KiB");
+
+    // The server ends them all by itself.
+    for mut stream in held {
+        let read =
+            async { while stream.read(&mut [0; 4_096]).await.is_ok_and(|count| count > 0) {} };
+        tokio::time::timeout(Duration::from_secs(30), read).await.expect("it is ended in time");
+    }
+    assert!(house.metrics().await.contains("webhooks_refused_total{reason=\"Slow\"}"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use ::redb::{
@@ -12,7 +13,10 @@ use ::redb::{
 
 use super::super::{OpenError, StoreError};
 use super::tables::{self, Fault, View};
-use crate::limits::{STORE_CACHE_BYTES, STORE_VERIFIED_BYTES_MAX};
+use crate::limits::{
+    STORE_CACHE_BYTES, STORE_COMPACT_BELOW, STORE_COMPACT_BYTES_MIN, STORE_COMPACT_EVERY,
+    STORE_VERIFIED_BYTES_MAX,
+};
 
 /// The format this program writes: the tables and what their columns mean.
 const FORMAT: u64 = 1;
@@ -25,12 +29,16 @@ pub(super) type Opener = Box<dyn Fn() -> Result<Database, OpenError> + Send + Sy
 pub(super) struct Slot {
     opener: Opener,
     database: RwLock<Option<Database>>,
+    /// The file; `None`: it is none that could become smaller.
+    pub(super) path: Option<PathBuf>,
+    /// When it was last looked whether it is mostly empty, in microseconds since 1970.
+    looked_us: AtomicI64,
 }
 
 impl Slot {
     pub(super) fn open(opener: Opener) -> Result<Self, OpenError> {
         let database = RwLock::new(Some(opener()?));
-        Ok(Self { opener, database })
+        Ok(Self { opener, database, path: None, looked_us: AtomicI64::new(0) })
     }
 
     /// Reads the last flushed state.
@@ -68,10 +76,46 @@ impl Slot {
         Ok(())
     }
 
+    /// Gives space back to the system when most of the file is empty: after a day of many calls it is.
+    /// Turns wait meanwhile, so it is looked at now and then only, and not where it is small anyway.
+    pub(super) fn compact_if_sparse(&self, now_us: i64) -> Result<(), StoreError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let length = std::fs::metadata(path).map_or(0, |file| file.len());
+        let every_us = i64::try_from(STORE_COMPACT_EVERY.as_micros()).unwrap_or(i64::MAX);
+        let is_time = now_us.saturating_sub(self.looked_us.load(Ordering::Relaxed)) >= every_us;
+        if length < STORE_COMPACT_BYTES_MIN || !is_time {
+            return Ok(());
+        }
+        self.looked_us.store(now_us, Ordering::Relaxed);
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = database.as_mut() else { return Ok(()) };
+        let compacted = used_bytes(open).and_then(|used| {
+            if used < length / STORE_COMPACT_BELOW {
+                tracing::info!(length, used, "the store gives empty space back");
+                open.compact()?;
+            }
+            Ok(())
+        });
+        drop(database);
+        compacted.map_err(|fault| {
+            // After an I/O error the database refuses everything until it is opened anew.
+            let reopened = self.reopen();
+            reopened.err().unwrap_or(fault).told()
+        })
+    }
+
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         work(database.as_ref().ok_or_else(|| Fault::Closed("closed after an error".into()))?)
     }
+}
+
+/// The bytes that something lies in.
+fn used_bytes(database: &Database) -> Result<u64, Fault> {
+    let transaction = database.begin_write()?;
+    let stats = transaction.stats()?;
+    transaction.abort()?;
+    Ok(stats.stored_bytes().saturating_add(stats.metadata_bytes()))
 }
 
 /// Opens the store in this file, or makes it where there is none.

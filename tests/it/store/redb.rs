@@ -156,6 +156,49 @@ async fn a_sweep_leaves_nothing_of_what_has_expired() {
     assert!(store.calls(9).await.unwrap().is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_file_is_bounded_by_what_lives_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("calls.redb");
+    let store = RedbStore::open(&file).unwrap();
+    let length = || std::fs::metadata(&file).unwrap().len();
+    let a_day_of_calls = async |day: i64, state: usize| {
+        let commits = (0..400).map(|_| {
+            let mut commit = first(fresh_call());
+            commit.state = vec![7; state];
+            commit.expires_at = at(day * 86_400 + 10);
+            commit
+        });
+        let commits: Vec<_> = commits.collect();
+        let now = at(day * 86_400);
+        join_all(commits.iter().map(|commit| store.commit(commit, now))).await;
+        let full = length();
+        store.sweep(at(day * 86_400 + 20)).await.unwrap();
+        full
+    };
+
+    // Day after day as many calls: the file is as large as one day needs, however many there were.
+    a_day_of_calls(0, 4_000).await;
+    let second = a_day_of_calls(1, 4_000).await;
+    let mut last = second;
+    for day in 2..10 {
+        last = a_day_of_calls(day, 4_000).await;
+    }
+    assert!(last <= second * 3 / 2, "{second} bytes became {last}");
+
+    // After a day of far more than usual the space is given back, and nothing that lives is lost.
+    let mut alive = first(fresh_call());
+    alive.expires_at = at(100 * 86_400);
+    store.commit(&alive, at(10 * 86_400)).await.unwrap();
+    let full = a_day_of_calls(11, 400_000).await;
+    assert!(full > callgate::limits::STORE_COMPACT_BYTES_MIN, "{full}");
+    assert!(length() < full / 4, "{full} bytes became {}", length());
+    assert_eq!(store.load(alive.call).await.unwrap().unwrap().state, alive.state);
+    drop(store);
+    let store = RedbStore::open(&file).unwrap();
+    assert_eq!(store.load(alive.call).await.unwrap().unwrap().state, alive.state);
+}
+
 #[test]
 fn a_file_in_use_is_told_from_a_damaged_one() {
     let directory = tempfile::tempdir().unwrap();
