@@ -52,21 +52,32 @@ impl Form {
 pub(super) async fn take(
     house: &House,
     request: &HttpRequest,
-    body: Payload,
+    mut body: Payload,
 ) -> Result<Form, HttpResponse> {
-    read(house, request, body).await.map_err(|reason| {
+    read(house, request, &mut body).await.map_err(|reason| {
         house.metrics.refused.get_or_create(&Refused { reason }).inc();
         tracing::warn!(?reason, path = route_of(request), "a webhook was refused");
-        match reason {
+        let refused = match reason {
             Reason::Signature | Reason::Account => HttpResponse::Forbidden().finish(),
             Reason::Size => HttpResponse::PayloadTooLarge().finish(),
             Reason::Slow => HttpResponse::RequestTimeout().finish(),
             Reason::Form | Reason::Repeated => HttpResponse::BadRequest().finish(),
-        }
+        };
+        ending(refused, body)
     })
 }
 
-async fn read(house: &House, request: &HttpRequest, body: Payload) -> Result<Form, Reason> {
+/// The answer to a request whose body is not read to its end: it ends the connection.
+///
+/// The server reads on, and throws away, what comes of a body that nobody holds any more, for as long as
+/// it comes; so the answer holds it until it is sent.
+pub(super) fn ending(answer: HttpResponse, body: Payload) -> HttpResponse {
+    let mut answer = answer;
+    answer.extensions_mut().insert(body);
+    answer
+}
+
+async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Result<Form, Reason> {
     let body = within(limits::REQUEST_BODY_TIMEOUT, collect(request, body)).await?;
     let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
     let signature = signature.ok_or(Reason::Signature)?;
@@ -105,7 +116,7 @@ async fn within<T>(
     tokio::time::timeout(limit, work).await.unwrap_or(Err(Reason::Slow))
 }
 
-async fn collect(request: &HttpRequest, mut body: Payload) -> Result<BytesMut, Reason> {
+async fn collect(request: &HttpRequest, body: &mut Payload) -> Result<BytesMut, Reason> {
     let announced = request.headers().get(actix_web::http::header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limits::BODY_BYTES_MAX) {

@@ -189,8 +189,9 @@ async fn message_status(
 }
 
 /// No route of ours: whoever asks hears nothing but the end.
-async fn elsewhere() -> HttpResponse {
-    HttpResponse::NotFound().content_type(TWIML).body(twiml::hangup())
+async fn elsewhere(body: Payload) -> HttpResponse {
+    let answer = HttpResponse::NotFound().content_type(TWIML).body(twiml::hangup());
+    intake::ending(answer, body)
 }
 
 const TWIML: &str = "text/xml; charset=utf-8";

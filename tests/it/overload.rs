@@ -95,7 +95,8 @@ async fn connections_that_say_nothing_and_bodies_without_end_cost_little_and_sto
             2 => stream.write_all(format!("{head}CallSid=").as_bytes()).await.unwrap(),
             _ => {
                 stream.write_all(endless.as_bytes()).await.unwrap();
-                while stream.write_all(&chunk).await.is_ok() {}
+                let write = async { while stream.write_all(&chunk).await.is_ok() {} };
+                tokio::time::timeout(Duration::from_secs(30), write).await.expect("it is cut off");
             }
         }
         stream
