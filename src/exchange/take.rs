@@ -1,0 +1,246 @@
+//! Takes turns: loads a call, steps it, answers what the machine asks, commits; and where the race for
+//! the call is lost, all over again from what won.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::deed::Deed;
+use super::edition::Edition;
+use super::{Exchange, ExchangeError, Loaded, Served, json, later};
+use crate::chance;
+use crate::engine::call::Call;
+use crate::engine::effect::Effect;
+use crate::engine::event::Event;
+use crate::engine::id::{CallId, EffectId, TurnId};
+use crate::engine::reply::Reply;
+use crate::engine::turn::{Moment, Step, Turn};
+use crate::engine::{Setting, step};
+use crate::limits;
+use crate::store::envelope::Kind;
+use crate::store::{Commit, Committed, NewEffect, StoreError, Version};
+
+/// What a turn is taken with, beside the event.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    /// The effects that it settles.
+    settled: &'a [EffectId],
+    /// Who takes callers whom the flow cannot serve.
+    fallback_number: Option<&'a str>,
+    /// When others must have answered.
+    until: Instant,
+}
+
+/// What was done.
+pub(super) enum Done {
+    Turn(Box<Turn>),
+    Answer(Reply, Served),
+    Unknown,
+    Nothing,
+}
+
+/// What became of a turn.
+enum Taken {
+    Committed(Box<Turn>),
+    /// The event means nothing to the call.
+    Nothing,
+    /// Another turn was quicker.
+    Lost,
+}
+
+impl Exchange {
+    pub(super) async fn turn(
+        &self,
+        id: CallId,
+        settled: &[EffectId],
+        fallback_number: Option<&str>,
+        deed: impl Fn(Option<&Call>) -> Deed,
+    ) -> Result<Done, ExchangeError> {
+        let until = Instant::now() + limits::ASKED_PER_TURN;
+        let terms = Terms { settled, fallback_number, until };
+        if let Some(turn) = self.guess(id, terms, &deed).await? {
+            return Ok(Done::Turn(turn));
+        }
+        let mut older = false;
+        for _ in 0..limits::COMMIT_TRIES_MAX {
+            let loaded = self.load(id).await?;
+            let event = match deed(loaded.as_ref().map(|loaded| &loaded.call)) {
+                Deed::Step(event) => event,
+                Deed::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
+                Deed::Unknown => return Ok(Done::Unknown),
+                Deed::Nothing => return Ok(Done::Nothing),
+                Deed::Older => {
+                    older = true;
+                    continue;
+                }
+            };
+            match self.take(loaded.as_ref(), &event, terms).await? {
+                Taken::Committed(turn) => return Ok(Done::Turn(turn)),
+                Taken::Nothing => return Ok(Done::Nothing),
+                Taken::Lost => tracing::debug!(call.id = %id, "a race for the call was lost"),
+            }
+        }
+        Err(if older { ExchangeError::Stale } else { ExchangeError::Contended })
+    }
+
+    /// Takes a turn from the copy at hand (or as a new call) without loading anything; `None`: the
+    /// copy does not tell, or it is no longer so.
+    async fn guess(
+        &self,
+        id: CallId,
+        terms: Terms<'_>,
+        deed: &impl Fn(Option<&Call>) -> Deed,
+    ) -> Result<Option<Box<Turn>>, ExchangeError> {
+        let copy = self.recent.of(id);
+        let Deed::Step(event) = deed(copy.as_ref().map(|copy| &copy.call)) else {
+            return Ok(None);
+        };
+        match self.take(copy.as_deref(), &event, terms).await? {
+            Taken::Committed(turn) => Ok(Some(turn)),
+            Taken::Nothing | Taken::Lost => Ok(None),
+        }
+    }
+
+    /// Computes a turn of the call as it was loaded, and commits it.
+    async fn take(
+        &self,
+        loaded: Option<&Loaded>,
+        event: &Event,
+        terms: Terms<'_>,
+    ) -> Result<Taken, ExchangeError> {
+        let call = loaded.map(|loaded| &loaded.call);
+        let edition = self.edition(call, event).await?;
+        let Some(mut turn) = self.step(&edition, call, event, terms).await? else {
+            return Ok(Taken::Nothing);
+        };
+        self.chain(&mut turn);
+        let commit = self.commit_of(&turn, loaded, terms.settled);
+        // Whatever becomes of it, what we had is no longer how the call stands.
+        self.recent.forget(turn.call.id);
+        match self.commit(&commit).await? {
+            Committed::Applied | Committed::AlreadyYours => {
+                note(&turn, event);
+                self.tally.count(&turn, event);
+                self.recent.keep(Loaded { call: turn.call.clone(), version: commit.version });
+                self.outbox.notify_one();
+                if let (Some(ends), Some(_)) = (self.ends.get(), turn.call.end) {
+                    // Whoever listened may have stopped.
+                    let _ = ends.send(turn.call.id);
+                }
+                Ok(Taken::Committed(Box::new(turn)))
+            }
+            Committed::Conflict => Ok(Taken::Lost),
+        }
+    }
+
+    /// The flows that the call began with, or for a new call those of now.
+    async fn edition(
+        &self,
+        call: Option<&Call>,
+        event: &Event,
+    ) -> Result<Arc<Edition>, ExchangeError> {
+        match (call, event) {
+            (Some(call), _) => {
+                self.editions.of(&call.edition, &call.flow, self.store.as_ref()).await
+            }
+            (None, Event::Ring(ring)) => {
+                let store = self.store.as_ref();
+                self.editions.begin(&ring.flow, store, self.clock.now()).await
+            }
+            (None, _) => Err(ExchangeError::NoEdition),
+        }
+    }
+
+    async fn step(
+        &self,
+        edition: &Edition,
+        call: Option<&Call>,
+        event: &Event,
+        terms: Terms<'_>,
+    ) -> Result<Option<Turn>, ExchangeError> {
+        let setting = Setting {
+            flows: &edition.flows,
+            edition: &edition.hash,
+            policy: &self.policy,
+            fallback_number: terms.fallback_number,
+            unenforced: self.unenforced.as_ref(),
+        };
+        let moment = Moment {
+            now: self.clock.now(),
+            turn: TurnId(chance::id(self.chance.as_ref())),
+            seed: self.chance.bytes(),
+        }
+        .as_seen_by(call);
+        let mut answers = Vec::new();
+        loop {
+            match step(setting, call, event, &moment, &answers) {
+                None => return Ok(None),
+                Some(Step::Turn(turn)) => return Ok(Some(*turn)),
+                Some(Step::Ask(question)) => {
+                    let call = call.map(|call| call.id).or(match event {
+                        Event::Ring(ring) => Some(ring.call),
+                        _ => None,
+                    });
+                    let call = call.ok_or(ExchangeError::NoEdition)?;
+                    answers.push(self.answer(call, &question, moment.now, terms.until).await?);
+                }
+            }
+        }
+    }
+
+    fn commit_of(&self, turn: &Turn, loaded: Option<&Loaded>, settled: &[EffectId]) -> Commit {
+        let id = turn.call.id.to_string();
+        let edition = &turn.call.edition;
+        let seal = |kind, id: &str, plain: Vec<u8>| {
+            self.vault.seal(kind, id, edition, &plain, self.seal_nonce())
+        };
+        let now = turn.entry.moment.now;
+        // By the clock that the outbox goes by, which may have been set back.
+        let due = now.min(self.clock.now());
+        let effect = |(effect, body): &(EffectId, Effect)| NewEffect {
+            id: *effect,
+            due,
+            body: self.seal_effect(*effect, body, turn.call.turns),
+        };
+        Commit {
+            call: turn.call.id,
+            expected: loaded.map(|loaded| loaded.version),
+            version: Version { number: turn.call.turns, turn: turn.call.turn },
+            state: seal(Kind::Call, &id, json(&turn.call)),
+            expires_at: later(now, limits::CALL_RETENTION),
+            deadline: turn.deadline,
+            effects: turn.effects.iter().map(effect).collect(),
+            settled: settled.to_vec(),
+            entry: seal(Kind::Entry, &id, json(&turn.entry)),
+        }
+    }
+
+    /// Commits; a store that did not answer is asked once more, for the same turn counts once.
+    async fn commit(&self, commit: &Commit) -> Result<Committed, ExchangeError> {
+        match self.store.commit(commit, self.clock.now()).await {
+            Err(StoreError::Unavailable(_)) => {
+                Ok(self.store.commit(commit, self.clock.now()).await?)
+            }
+            done => Ok(done?),
+        }
+    }
+}
+
+/// One line a turn: what an operator may know.
+fn note(turn: &Turn, event: &Event) {
+    let state = &turn.call.at;
+    tracing::info!(
+        call.id = %turn.call.id,
+        turn = turn.call.turns,
+        event = event.name(),
+        flow = %state.flow,
+        state = %state.state,
+        proved = ?turn.entry.proved,
+        effects = turn.effects.len(),
+        end = ?turn.call.end,
+        "a turn was committed"
+    );
+    for remark in &turn.entry.remarks {
+        tracing::warn!(call.id = %turn.call.id, ?remark, state = %state.state, "the flow cannot go on as written");
+    }
+}
