@@ -2,6 +2,7 @@
 //!
 //! This is the one place that reads the environment.
 
+mod lookup;
 mod outbound;
 mod read;
 mod redis;
@@ -19,6 +20,7 @@ use crate::diagnostic::{Finding, Place, Problems, Sources, any_error};
 use crate::engine::policy::Policy;
 use crate::store::envelope::Vault;
 
+pub use lookup::Lookup;
 pub use read::{DEFAULT_FILE, read_policy};
 
 /// How a server is set up.
@@ -50,6 +52,8 @@ pub struct Config {
     pub directory: Directory,
     /// Whom `lookup` states ask, by the names they use.
     pub backends: BTreeMap<String, crate::outbound::Settings>,
+    /// Whom is asked about numbers before they are used; `None`: nobody.
+    pub lookup: Option<Lookup>,
     /// Where mail is handed in; `None`: nothing is sent by e-mail.
     pub smtp: Option<crate::carrier::smtp::Settings>,
     /// Attempts, codes, lockouts, sends.

@@ -122,6 +122,13 @@ pub const ASKED_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 pub const ASKED_TIMEOUT_MAX: Duration = Duration::from_millis(2_500);
 /// How long a back end that `lookup` asks may take, unless the configuration says otherwise.
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How long looking a number up takes, unless the configuration says otherwise: it never takes less
+/// either, so that its time does not tell whether there was a number.
+pub const NUMBER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a caller's number may take to be looked up: the ring waits for it.
+pub const CALLER_LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
+/// What the provider says of one number.
+pub const NUMBER_BYTES_MAX: usize = 16 * 1024;
 /// A back end's answer: a few values, and what else it may say.
 pub const LOOKUP_BYTES_MAX: usize = 64 * 1024;
 /// The path that a `lookup` asks for.

@@ -116,7 +116,7 @@ pub enum Peer {
     Directory,
     /// A back end that a `lookup` asks.
     Backend,
-    /// A look-up.
+    /// The provider, about a number.
     Lookup,
 }
 
@@ -320,6 +320,11 @@ impl Metrics {
             guards.refused.clone(),
         );
         registry.register("unlocked", "Accounts whose locks were lifted", guards.unlocked.clone());
+        registry.register(
+            "numbers_looked_up",
+            "Numbers on file that were looked up before they were used, by what came of it",
+            guards.looked_up.clone(),
+        );
         self
     }
 

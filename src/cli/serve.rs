@@ -28,6 +28,7 @@ use crate::exchange::{Exchange, Parts};
 use crate::flow::FlowSet;
 use crate::outbound::Peer;
 use crate::outbound::backends::{Backends, HttpBackends};
+use crate::outbound::numbers::{Numbers, TwilioNumbers};
 use crate::outbox::Outbox;
 use crate::replay::recorder::Recorder;
 use crate::server::{self, Gate, House, Listeners, ServerError};
@@ -158,9 +159,16 @@ struct Plan {
     carrier: Arc<dyn Carrier>,
     mail: Option<Arc<dyn Mail>>,
     backends: Arc<dyn Backends>,
+    numbers: Option<Looks>,
     metrics: Metrics,
     listeners: Listeners,
     watched: watch::Watched,
+}
+
+/// Whom is asked about numbers, and whether about callers' too.
+struct Looks {
+    numbers: Arc<dyn Numbers>,
+    callers: bool,
 }
 
 async fn serve(args: &Args) -> Result<(), Failure> {
@@ -197,6 +205,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     }
     let carrier = carrier_of(&config)?;
     let metrics = Metrics::default();
+    let numbers = look_ups(&config, &metrics)?;
     let (directory, accounts) = open_directory(config.directory, &metrics)?;
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
@@ -243,6 +252,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         carrier,
         mail,
         backends: Arc::new(backends),
+        numbers,
         metrics,
         listeners,
         watched: watch::Watched { flows: Some(config.flows), accounts, lines, offer },
@@ -286,7 +296,10 @@ async fn start(
         policy: plan.policy,
         flows: plan.flows,
     });
-    let exchange = exchange.asking(plan.backends);
+    let mut exchange = exchange.asking(plan.backends);
+    if let Some(Looks { numbers, callers }) = plan.numbers {
+        exchange = exchange.looking_up(numbers, callers);
+    }
     let exchange = Arc::new(exchange.vouching_as(&plan.public_url, plan.voucher_key));
     let metrics = Arc::new(plan.metrics.with(exchange.guards(), exchange.tally()));
     let outbox = Outbox::new(exchange.clone(), plan.carrier, plan.mail);
@@ -376,6 +389,17 @@ fn read_flows(folder: &Path) -> Result<FlowSet, Failure> {
         tracing::warn!(code = finding.code, "{}", finding.message);
     }
     Ok(flows)
+}
+
+/// Whom is asked about numbers, in the name of the provider's account.
+fn look_ups(config: &Config, metrics: &Metrics) -> Result<Option<Looks>, Failure> {
+    let (Some(lookup), Some(key)) = (&config.lookup, config.twilio.auth_tokens.first()) else {
+        return Ok(None);
+    };
+    let peer = Peer::new(&lookup.peer).map_err(|error| Failure::Carrier(error.to_string()))?;
+    let peer = peer.as_account(&config.twilio.account_sid, key.clone());
+    let numbers = TwilioNumbers::new(peer, lookup.fields.clone(), metrics.outside.clone());
+    Ok(Some(Looks { numbers: Arc::new(numbers), callers: lookup.callers }))
 }
 
 /// Where accounts come from, and the file to watch if they come from one.

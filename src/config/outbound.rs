@@ -15,24 +15,47 @@ pub(super) fn read_backends(item: &Item<'_>, folder: &Path) -> BTreeMap<String, 
     let mut backends = BTreeMap::new();
     for entry in item.table("`backends`").iter().flat_map(Reader::entries) {
         let Some(table) = entry.table(format!("the back end `{}`", entry.key)) else { continue };
-        let settings = read(&table, folder, false, limits::LOOKUP_TIMEOUT);
+        let defaults = Defaults { url: None, timeout: limits::LOOKUP_TIMEOUT };
+        let settings = read(&table, folder, Some(Token::MayHave), &defaults);
         table.finish();
         backends.extend(settings.map(|settings| (entry.key.to_owned(), settings)));
     }
     backends
 }
 
-/// Reads what is needed to ask somebody. A token may be left out where `token_needed` is false.
+/// What holds where the configuration does not say.
+pub(super) struct Defaults {
+    /// Where; `None`: it must say.
+    pub(super) url: Option<&'static str>,
+    /// How long.
+    pub(super) timeout: Duration,
+}
+
+/// Whether there is a bearer token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token {
+    /// There must be one.
+    MustHave,
+    /// There may be one.
+    MayHave,
+}
+
+/// Reads what is needed to ask somebody; without a `token` they are asked by another key, which stands
+/// elsewhere.
 pub(super) fn read(
     table: &Reader<'_>,
     folder: &Path,
-    token_needed: bool,
-    default_timeout: Duration,
+    token: Option<Token>,
+    defaults: &Defaults,
 ) -> Option<Settings> {
-    let url = table.required("url");
+    let url = match defaults.url {
+        Some(_) => table.item("url"),
+        None => table.required("url"),
+    };
     let has_token = table.has("token_env") || table.has("token_file");
-    let token = (token_needed || has_token)
-        .then(|| read_secret(table, "token", None, folder).into_iter().next());
+    let token = token
+        .filter(|token| *token == Token::MustHave || has_token)
+        .map(|_| read_secret(table, "token", None, folder).into_iter().next());
     let timeout = table
         .item("timeout")
         .and_then(|timeout| timeout.duration(limits::ASKED_TIMEOUT_MIN, limits::ASKED_TIMEOUT_MAX));
@@ -49,12 +72,14 @@ pub(super) fn read(
         }
         allow.extend(network);
     }
-    let url = url?;
-    let text = url.name()?;
+    let text = match &url {
+        Some(url) => url.name()?,
+        None => defaults.url?,
+    };
     let settings = Settings {
         url: text.to_owned(),
         token: token.map_or(Some(None), |token| token.map(Some))?,
-        timeout: timeout.unwrap_or(default_timeout),
+        timeout: timeout.unwrap_or(defaults.timeout),
         allow,
     };
     match Peer::new(&settings) {
@@ -67,7 +92,8 @@ pub(super) fn read(
                 AddressError::Address | AddressError::Client => None,
             };
             let message = format!("`url` cannot be asked: {error}");
-            url.report(Finding::error("bad-address", message, url.place()).maybe_help(help));
+            let place = url.map_or_else(|| table.place(), |url| url.place());
+            table.report(Finding::error("bad-address", message, place).maybe_help(help));
             None
         }
     }

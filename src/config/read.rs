@@ -7,12 +7,14 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
+use super::lookup::Lookup;
+use super::outbound::{Defaults, Token};
 use super::{AdminToken, Config, Directory, Line, Lines, Role, Twilio, environment};
 use crate::carrier::twilio::Sender;
 use crate::diagnostic::{Finding, Place, Problems, Sources};
 use crate::document::{self, Item, Reader};
 use crate::engine::account::Line as LineType;
-use crate::engine::policy::Policy;
+use crate::engine::policy::{LookUps, Policy};
 use crate::limits;
 use crate::phone::{self, PhoneNumber};
 use crate::store::envelope::Vault;
@@ -59,6 +61,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let admin_tokens = root.item("admin").map_or_else(Vec::new, |item| read_admin(&item, folder));
     let voucher_key = root.item("vouchers").map_or(Some(1), |item| read_vouchers(&item));
     let smtp = root.item("smtp").and_then(|item| super::smtp::read(&item, folder));
+    let lookup = root.item("lookup").and_then(|item| super::lookup::read(&item, folder));
     let sender = twilio.as_ref().and_then(|twilio| twilio.sender.clone()).or_else(|| {
         // Without a sender of its own a message comes from the line that people know.
         let mut numbers = lines.iter().flat_map(|lines| lines.by_number.keys());
@@ -85,8 +88,9 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         lines: lines?,
         directory: directory?,
         backends: backends.unwrap_or_default(),
-        policy: with_notices(policy?, smtp.is_some()),
+        policy: of_the_house(policy?, smtp.is_some(), lookup.as_ref()),
         smtp,
+        lookup,
         admin_tokens,
         voucher_key: voucher_key?,
         sources: Sources::default(),
@@ -301,8 +305,11 @@ fn read_directory(item: &Item<'_>, folder: &Path) -> Option<Directory> {
     let table = item.table("`directory`")?;
     let kind = table.required("kind")?.choice(&[("file", false), ("http", true)]);
     let directory = match kind {
-        Some(true) => super::outbound::read(&table, folder, true, limits::DIRECTORY_TIMEOUT)
-            .map(Directory::Http),
+        Some(true) => {
+            let defaults = Defaults { url: None, timeout: limits::DIRECTORY_TIMEOUT };
+            super::outbound::read(&table, folder, Some(Token::MustHave), &defaults)
+                .map(Directory::Http)
+        }
         Some(false) => {
             let path = table.required("path").and_then(|path| path.name());
             path.map(|path| Directory::File(folder.join(path)))
@@ -339,9 +346,13 @@ fn read_token(table: Reader<'_>, folder: &Path) -> Option<AdminToken> {
     Some(AdminToken { name: name?.to_owned(), role: role?, token: token? })
 }
 
-/// The policy of a house that sends mail, or none.
-fn with_notices(mut policy: Policy, by_mail: bool) -> Policy {
+/// The policy of a house that sends mail or none, and looks numbers up or does not.
+fn of_the_house(mut policy: Policy, by_mail: bool, lookup: Option<&Lookup>) -> Policy {
     policy.notices.by_mail = by_mail;
+    policy.look_ups = lookup.map_or_else(LookUps::default, |lookup| LookUps {
+        asked: true,
+        unknown_may: lookup.unknown_may,
+    });
     policy
 }
 
@@ -402,6 +413,7 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
     }
     if let Some(contact) = section("contact") {
         set(&contact, "min_age_days", 0, 3_650, &mut policy.contact.min_age_days);
+        set(&contact, "sim_swap_days", 0, 365, &mut policy.contact.sim_swap_days);
         lines(&contact, "sms_line_types", &mut policy.contact.sms_line_types);
         lines(&contact, "voice_line_types", &mut policy.contact.voice_line_types);
         countries(&contact, &mut policy.contact.countries);

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod budget;
 pub mod call;
 pub mod effect;
+pub mod eligibility;
 pub mod event;
 pub mod id;
 mod label;

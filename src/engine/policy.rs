@@ -26,6 +26,17 @@ pub struct Policy {
     pub enumeration: Enumeration,
     /// When the owner of an account is told what others do.
     pub notices: Notices,
+    /// Whether numbers are looked up before they are used; it is no key of the policy.
+    pub look_ups: LookUps,
+}
+
+/// Whether numbers are looked up before they are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct LookUps {
+    /// Whether they are.
+    pub asked: bool,
+    /// Whether a number may be used of which nobody says enough to tell.
+    pub unknown_may: bool,
 }
 
 /// When the owner of an account is told of failures.
@@ -160,6 +171,8 @@ pub struct Contact {
     pub voice_line_types: Vec<Line>,
     /// Countries that may be sent to and rung, as in ISO 3166 (`US`); none: that of the line called.
     pub countries: Vec<String>,
+    /// Days that a SIM must have been in use, where numbers are looked up.
+    pub sim_swap_days: u32,
 }
 
 impl Default for Otp {
@@ -207,6 +220,7 @@ impl Default for Contact {
             sms_line_types: vec![Line::Mobile],
             voice_line_types: vec![Line::Mobile, Line::Landline, Line::FixedVoip],
             countries: Vec::new(),
+            sim_swap_days: 7,
         }
     }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Account, Whom};
+use super::account::{Account, Phone, Whom};
+use super::eligibility::{Fit, Purpose};
 use super::ledger::Alert;
 use super::voucher::Voucher;
 use crate::flow::level::Fact;
@@ -52,6 +53,15 @@ pub enum Question {
         caller: PhoneNumber,
         /// What was claimed, whether it exists or not.
         account: Secret,
+    },
+    /// May this number be used, by what its networks say of it?
+    Eligible {
+        /// Asked once under this.
+        key: String,
+        /// The number on file; `None`: nobody's, of whom as much is made.
+        to: Option<Phone>,
+        /// What it is wanted for.
+        purpose: Purpose,
     },
     /// Ask a back end.
     LookUp(LookUp),
@@ -146,6 +156,8 @@ pub enum Answer {
     },
     /// What a back end answered; `None`: nothing of use.
     LookedUp(Option<BTreeMap<VariableName, Value>>),
+    /// Of a number on file.
+    Eligible(Fit),
     /// Of a budget, or of a caller's reach.
     Spent(bool),
     /// What vouches, signed; in a journal nothing, for whoever holds it could show it.

@@ -105,6 +105,9 @@ impl Exchange {
             Question::Reach { caller, account } => {
                 Ok(Answer::Spent(self.reach(caller, account, now).await?))
             }
+            Question::Eligible { key, to, purpose } => Ok(Answer::Eligible(
+                self.is_eligible(key, to.as_ref(), *purpose, now, until).await?,
+            )),
             Question::LookUp(look_up) => {
                 Ok(Answer::LookedUp(self.look_up(look_up, now, until).await?))
             }

@@ -11,6 +11,7 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
+use super::eligible::LookedUp;
 use super::{Exchange, ExchangeError};
 use crate::engine::account::Whom;
 use crate::engine::budget::Budget;
@@ -40,6 +41,8 @@ pub struct Guards {
     pub refused: Family<Guarded, Counter>,
     /// Accounts whose locks were lifted.
     pub unlocked: Counter,
+    /// Numbers on file that were looked up, by what came of it.
+    pub looked_up: Family<LookedUp, Counter>,
 }
 
 /// A limit that refused something, or was reached.

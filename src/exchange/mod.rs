@@ -10,6 +10,7 @@ mod audit;
 pub mod dead;
 mod deed;
 pub mod edition;
+mod eligible;
 pub mod guard;
 mod look_up;
 mod posted;
@@ -42,6 +43,7 @@ use crate::engine::reply::{Reply, Verb};
 use crate::engine::turn::{Entry, Turn};
 use crate::flow::FlowSet;
 use crate::outbound::backends::Backends;
+use crate::outbound::numbers::Numbers;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Store, StoreError, Version};
 use answer::Verifier;
@@ -77,6 +79,10 @@ pub struct Exchange {
     unenforced: Option<Unenforced>,
     /// Whom look-ups ask.
     backends: Option<Arc<dyn Backends>>,
+    /// Whom is asked about numbers.
+    numbers: Option<Arc<dyn Numbers>>,
+    /// Whether it is asked about callers' too.
+    looks_up_callers: bool,
     /// Told of calls that end.
     ends: OnceLock<UnboundedSender<CallId>>,
 }
@@ -239,6 +245,8 @@ impl Exchange {
             outbox: Arc::default(),
             unenforced: None,
             backends: None,
+            numbers: None,
+            looks_up_callers: false,
             ends: OnceLock::new(),
         }
     }
@@ -253,6 +261,15 @@ impl Exchange {
     #[must_use]
     pub fn asking(mut self, backends: Arc<dyn Backends>) -> Self {
         self.backends = Some(backends);
+        self
+    }
+
+    /// Asks here about numbers on file before they are used, and with `callers` about each caller's
+    /// when it rings. Whether the machine asks at all is in the policy.
+    #[must_use]
+    pub fn looking_up(mut self, numbers: Arc<dyn Numbers>, callers: bool) -> Self {
+        self.numbers = Some(numbers);
+        self.looks_up_callers = callers;
         self
     }
 

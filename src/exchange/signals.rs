@@ -20,12 +20,17 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const KEPT_FOR: Duration = Duration::from_hours(2);
 
 impl Exchange {
-    /// Counts a call of this number, and says what speaks against it. A count that cannot be had in time
-    /// is a sign too.
+    /// Counts a call of this number, looks the number up where that is configured, and says what speaks
+    /// against it. What cannot be had in time is a sign too.
     pub async fn signals(&self, call: CallId, caller: &PhoneNumber) -> BTreeSet<Signal> {
         let counted = tokio::time::timeout(limits::SIGNALS_TIMEOUT, self.count(call, caller)).await;
         match counted {
-            Ok(Ok(signals)) => signals,
+            // Of a number that calls without end nothing more needs to be known, and paid for.
+            Ok(Ok(signals)) if signals.contains(&Signal::ManyCalls) => signals,
+            Ok(Ok(mut signals)) => {
+                signals.extend(self.looked_up(call, caller).await);
+                signals
+            }
             Ok(Err(error)) => {
                 tracing::warn!(call.id = %call, %error, "nothing could be counted about a caller");
                 BTreeSet::from([Signal::LookUpFailed])
@@ -35,6 +40,19 @@ impl Exchange {
                 BTreeSet::from([Signal::LookUpFailed])
             }
         }
+    }
+
+    async fn looked_up(&self, call: CallId, caller: &PhoneNumber) -> BTreeSet<Signal> {
+        let most = limits::CALLER_LOOKED_UP_WITHIN + limits::SIGNALS_TIMEOUT;
+        let asked = tokio::time::timeout(most, self.against_caller(call, caller)).await;
+        match asked {
+            Ok(Ok(signals)) => return signals,
+            Ok(Err(error)) => {
+                tracing::warn!(call.id = %call, %error, "a caller could not be looked up");
+            }
+            Err(_) => tracing::warn!(call.id = %call, "a caller could not be looked up in time"),
+        }
+        BTreeSet::from([Signal::LookUpFailed])
     }
 
     async fn count(

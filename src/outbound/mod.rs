@@ -1,4 +1,5 @@
-//! Requests to addresses that the configuration names: the directory, and the back ends of `lookup`.
+//! Requests to addresses that the configuration names: the directory, the back ends of `lookup`, and the
+//! provider, where it is asked about something within a turn.
 //!
 //! One guarded client serves them all. The address is looked at once it is resolved, each time it is
 //! resolved; redirects are not followed; no proxy of the environment's comes in between; the answer has
@@ -6,6 +7,7 @@
 
 pub mod backends;
 pub mod networks;
+pub mod numbers;
 
 use std::error::Error as _;
 use std::fmt;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Host;
@@ -83,14 +85,23 @@ pub enum Failure {
     /// The answer is no JSON.
     #[error("the answer is not JSON")]
     NotJson,
+    /// The answer is to something else.
+    #[error("the answer is not to what was asked")]
+    NoAnswer,
 }
 
 /// Somebody who may be asked.
 pub struct Peer {
     client: Client,
     url: Url,
-    token: Option<SecretString>,
+    key: Option<Key>,
     timeout: Duration,
+}
+
+/// What a request shows to be let in.
+enum Key {
+    Bearer(SecretString),
+    Account(String, SecretString),
 }
 
 impl Peer {
@@ -140,7 +151,20 @@ impl Peer {
             .pool_idle_timeout(limits::CARRIER_IDLE_TIMEOUT)
             .build()
             .map_err(|_| AddressError::Client)?;
-        Ok(Self { client, url, token: settings.token.clone(), timeout: settings.timeout })
+        let key = settings.token.clone().map(Key::Bearer);
+        Ok(Self { client, url, key, timeout: settings.timeout })
+    }
+
+    /// The same, asked in the name of an account and with its key.
+    #[must_use]
+    pub fn as_account(mut self, name: &str, key: SecretString) -> Self {
+        self.key = Some(Key::Account(name.to_owned(), key));
+        self
+    }
+
+    /// How long a request may take, its answer included.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Posts JSON to a path below the address, and reads the JSON that comes back. A `key` names a
@@ -157,15 +181,33 @@ impl Peer {
             segments.pop_if_empty().extend(path.split('/').filter(|part| !part.is_empty()));
         }
         let mut request = self.client.post(url).json(body);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose_secret());
-        }
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
         if let Some(parent) = trace::parent() {
             request = request.header("traceparent", parent);
         }
+        self.send(request, bytes_max).await
+    }
+
+    /// Gets the JSON at a path below the address, which is in URL encoding already.
+    pub async fn get(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        bytes_max: usize,
+    ) -> Result<Value, Failure> {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/{path}", self.url.path().trim_end_matches('/')));
+        self.send(self.client.get(url).query(query), bytes_max).await
+    }
+
+    async fn send(&self, request: RequestBuilder, bytes_max: usize) -> Result<Value, Failure> {
+        let request = match &self.key {
+            Some(Key::Bearer(token)) => request.bearer_auth(token.expose_secret()),
+            Some(Key::Account(name, key)) => request.basic_auth(name, Some(key.expose_secret())),
+            None => request,
+        };
         let asked = async {
             let response = request.send().await.map_err(|error| failure(&error))?;
             read(response, bytes_max).await

@@ -22,6 +22,7 @@ use super::transcript::{
 use crate::document;
 use crate::engine::account::Claim;
 use crate::engine::call::{Call, End, Role};
+use crate::engine::eligibility::Fit;
 use crate::engine::reply::{Gather, Input};
 use crate::phone::PhoneNumber;
 
@@ -33,6 +34,8 @@ const HELP: &str = "\
   :save FILE       writes the call so far as a transcript, which `callgate replay` runs
   :sms :mail       the last text message or mail that was sent; :messages shows all
   :backend JSON    what the next back end that is asked answers, or failed
+  :lookup WHAT     what comes of the next number that is looked up: fits, wrong_line, sim_swapped,
+                   reassigned, forwarded, unknown
   :step_up LEVEL   the specialist in the conference asks for more
   :undelivered     the last text message does not arrive
   :facts           what is proved, and which levels that meets
@@ -97,6 +100,8 @@ pub struct Phone<'o, W> {
     steps: Vec<Step>,
     /// What back ends answer in what comes next.
     backend: Vec<Option<serde_json::Value>>,
+    /// What comes of numbers that are looked up in it.
+    lookup: Vec<Fit>,
     /// What was heard last.
     heard: Vec<Answered>,
     /// The accounts that were claimed.
@@ -136,6 +141,7 @@ impl<'o, W: Write> Phone<'o, W> {
             on: None,
             steps: Vec::new(),
             backend: Vec::new(),
+            lookup: Vec::new(),
             heard: Vec::new(),
             claimed: BTreeSet::new(),
         }
@@ -249,6 +255,16 @@ impl<'o, W: Write> Phone<'o, W> {
                     },
                 };
                 self.backend.push(answer);
+                Ok(())
+            }
+            ":lookup" => {
+                let fit = choose(&Fit::ALL, rest)?;
+                if !self.caller.setup.policy.look_ups.asked {
+                    // From here on it is the call of a house that looks numbers up.
+                    self.caller.setup.policy.look_ups.asked = true;
+                    self.ring_again().await?;
+                }
+                self.lookup.push(fit);
                 Ok(())
             }
             ":step_up" => self.play(Deed::StepUp(rest.to_owned()).into()).await,
@@ -422,6 +438,7 @@ impl<'o, W: Write> Phone<'o, W> {
     /// Lets it happen, prints what is heard, and hangs up what is to be hung up.
     async fn play(&mut self, mut act: Act) -> Result<(), Trouble> {
         act.backend.append(&mut self.backend);
+        act.lookup.append(&mut self.lookup);
         let mut acts = VecDeque::from([act]);
         while let Some(act) = acts.pop_front() {
             let played = self.player.play(&act).await?;
@@ -475,14 +492,20 @@ impl<'o, W: Write> Phone<'o, W> {
         }
         let gone = self.steps.split_off(self.steps.len() - turns);
         self.on = gone.first().and_then(|step| step.on);
+        self.ring_again().await?;
+        self.state().await?;
+        self.tell_again()
+    }
+
+    /// Rings anew, and does everything again that was done so far.
+    async fn ring_again(&mut self) -> Result<(), Trouble> {
         self.player = Player::new(self.caller.setup.clone(), self.caller.from.clone());
         self.claimed.clear();
         for act in self.steps.iter().flat_map(|step| step.acts.clone()).collect::<Vec<_>>() {
             let played = self.player.play(&act).await?;
             self.note(played);
         }
-        self.state().await?;
-        self.tell_again()
+        Ok(())
     }
 }
 

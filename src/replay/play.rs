@@ -8,6 +8,7 @@ use super::telephone::{self, Doing};
 use super::transcript::{Deed, Fate, Otp, Specialist, SpokenCode};
 use super::world::{self, Refusal};
 use crate::engine::call::{Call, Role};
+use crate::engine::eligibility::Fit;
 use crate::engine::event::Heard;
 use crate::engine::id::Nonce;
 use crate::engine::reply::Gather;
@@ -31,6 +32,8 @@ pub struct Act {
     pub refused: Option<Refusal>,
     /// What back ends answer meanwhile, in the order in which they are asked; `None`: nothing.
     pub backend: Vec<Option<serde_json::Value>>,
+    /// What comes of numbers that are looked up meanwhile, in order; nothing speaks against others.
+    pub lookup: Vec<Fit>,
 }
 
 /// What came of an act.
@@ -50,7 +53,7 @@ pub struct Played {
 
 impl From<Deed> for Act {
     fn from(deed: Deed) -> Self {
-        Self { deed, on: None, refused: None, backend: Vec::new() }
+        Self { deed, on: None, refused: None, backend: Vec::new(), lookup: Vec::new() }
     }
 }
 
@@ -89,6 +92,7 @@ impl Player {
     pub async fn play(&mut self, act: &Act) -> Result<Played, Lapse> {
         self.provider.world().refuse(act.refused);
         self.provider.world().answer(&act.backend);
+        self.provider.world().find(&act.lookup);
         let before = self.provider.call().await?;
         let mut played = Played::default();
         let mut deeds = Vec::new();
@@ -107,6 +111,9 @@ impl Player {
         played.call = self.provider.call().await?;
         if self.provider.world().answers_left() > 0 {
             played.broken.push("fewer back ends were asked than answer".to_owned());
+        }
+        if self.provider.world().fits_left() > 0 {
+            played.broken.push("fewer numbers were looked up than there is to find".to_owned());
         }
         if matches!(act.deed, Deed::Retry | Deed::Stale) {
             if before != played.call {

@@ -79,7 +79,7 @@ pub(super) fn text(policy: &Policy) -> String {
     section("notices", &[("failures", notices.failures), ("quiet_h", notices.quiet_h)], &[]);
     section(
         "contact",
-        &[("min_age_days", contact.min_age_days)],
+        &[("min_age_days", contact.min_age_days), ("sim_swap_days", contact.sim_swap_days)],
         &[
             ("sms_line_types", format!("{:?}", lines(&contact.sms_line_types))),
             ("voice_line_types", format!("{:?}", lines(&contact.voice_line_types))),

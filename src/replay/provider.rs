@@ -184,7 +184,8 @@ impl Provider {
             flows,
         });
         let world = Arc::new(World::default());
-        let exchange = Arc::new(exchange.letting_pass(unenforced).asking(world.clone()));
+        let exchange = exchange.letting_pass(unenforced).asking(world.clone());
+        let exchange = Arc::new(exchange.looking_up(world.clone(), false));
         Self {
             outbox: Outbox::new(exchange.clone(), world.clone(), Some(world.clone())),
             exchange,
@@ -448,6 +449,7 @@ impl Provider {
                 Deed::SendSms { .. }
                 | Deed::SendEmail { .. }
                 | Deed::LookUp { .. }
+                | Deed::LookUpNumber { .. }
                 | Deed::PlaceCall { refused: true, .. } => {}
                 Deed::PlaceCall { .. } => {
                     let placed = self.world.last_placed(call);

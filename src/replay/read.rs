@@ -17,6 +17,7 @@ use crate::directory::Directory;
 use crate::directory::accounts::{Accounts, Secrets};
 use crate::document::{self, Item, Reader};
 use crate::engine::call::Position;
+use crate::engine::eligibility::Fit;
 use crate::engine::policy::Policy;
 use crate::engine::risk::SIGNALS;
 use crate::engine::{Unenforced, Waived};
@@ -84,6 +85,10 @@ fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
     let turns = root.required("turn").and_then(|item| item.tables("a turn"));
     root.finish();
     let turns: Vec<_> = turns?.into_iter().map(read_turn).collect();
+    let turns: Vec<_> = turns.into_iter().collect::<Option<_>>()?;
+    let mut policy = policy?;
+    // A house in which a number is looked up looks all of them up.
+    policy.look_ups.asked = turns.iter().any(|turn| !turn.act.lookup.is_empty());
     Some(Transcript {
         file: file.clone(),
         flow: flow?.to_owned(),
@@ -95,14 +100,14 @@ fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
         attestation: attestation.unwrap_or(Attestation::None),
         forwarded: forwarded.unwrap_or(false),
         signals,
-        policy: policy?,
+        policy,
         directory: Arc::new(Directory::new(accounts.unwrap_or_default())),
         open: open.unwrap_or(false),
         unenforced: match unenforced {
             Some(demand) => Some(demand?),
             None => None,
         },
-        turns: turns.into_iter().collect::<Option<_>>()?,
+        turns,
     })
 }
 
@@ -145,6 +150,7 @@ fn read_turn(table: Reader<'_>) -> Option<Turn> {
     let on = table.item("on").and_then(|on| on.choice(&ROLES));
     let refused = table.item("refused").and_then(|refused| refused.choice(&REFUSALS));
     let backend = table.item("backend").map(|item| read_answers(&item)).unwrap_or_default();
+    let lookup = table.item("lookup").map(|item| read_fits(&item)).unwrap_or_default();
     let expected = read_expected(&table);
     let place = table.place();
     table.finish_among(DEEDS.into_iter().chain(KEYS));
@@ -153,13 +159,13 @@ fn read_turn(table: Reader<'_>) -> Option<Turn> {
         Some(text) => format!("{} = \"{text}\"", item.key),
         None => format!("{} = {}", item.key, item.as_boolean().unwrap_or(true)),
     };
-    Some(Turn { place, act: Act { deed, on, refused, backend }, words, expected })
+    Some(Turn { place, act: Act { deed, on, refused, backend, lookup }, words, expected })
 }
 
 /// The keys of a turn beside what happens in it.
-const KEYS: [&str; 12] = [
-    "from", "on", "refused", "backend", "state", "says", "twiml", "effects", "facts", "locale",
-    "end", "answered",
+const KEYS: [&str; 13] = [
+    "from", "on", "refused", "backend", "lookup", "state", "says", "twiml", "effects", "facts",
+    "locale", "end", "answered",
 ];
 
 /// What back ends answer: a table of values or `"failed"`, or a list of them.
@@ -179,6 +185,14 @@ fn read_answers(item: &Item<'_>) -> Vec<Option<Json>> {
     };
     let entries = table.entries();
     vec![Some(entries.iter().filter_map(|it| Some((it.key.to_owned(), value(it)?))).collect())]
+}
+
+/// What comes of numbers that are looked up: a word, or a list of them.
+fn read_fits(item: &Item<'_>) -> Vec<Fit> {
+    if item.is_list() {
+        return item.list().iter().flatten().flat_map(read_fits).collect();
+    }
+    item.choice(&Fit::ALL).into_iter().collect()
 }
 
 fn read_deed(item: &Item<'_>, table: &Reader<'_>) -> Option<Deed> {

@@ -19,6 +19,7 @@ use super::written::{self, of, quoted};
 use crate::engine::account::{Account, Claim, Line};
 use crate::engine::call::{Call, Role};
 use crate::engine::effect::Effect;
+use crate::engine::eligibility::Fit;
 use crate::engine::event::{AnsweredBy, Event, Heard, LegStatus};
 use crate::engine::id::{EffectId, LegId};
 use crate::engine::policy::Policy;
@@ -60,11 +61,12 @@ struct Written {
     on: Option<Role>,
     refused: Option<&'static str>,
     backend: Vec<Option<Json>>,
+    lookup: Vec<Fit>,
 }
 
 impl Written {
     fn new(deed: String, on: Option<Role>) -> Self {
-        Self { deed, on, refused: None, backend: Vec::new() }
+        Self { deed, on, refused: None, backend: Vec::new(), lookup: Vec::new() }
     }
 }
 
@@ -114,13 +116,19 @@ impl Recording<'_> {
         }
     }
 
-    /// What back ends answered in a turn, with other values of the same kind.
+    /// What back ends answered in a turn, with other values of the same kind, and what came of numbers
+    /// that were looked up.
     fn looked_up(&mut self, ran: &Ran<'_>) {
         let answers = ran.entry.answers.iter().filter_map(|answer| match answer {
             Answer::LookedUp(found) => Some(found),
             _ => None,
         });
+        let fits = ran.entry.answers.iter().filter_map(|answer| match answer {
+            Answer::Eligible(fit) => Some(*fit),
+            _ => None,
+        });
         let Some(turn) = self.turns.last_mut() else { return };
+        turn.lookup.extend(fits);
         for found in answers {
             let other = |(name, value): (&VariableName, &Value)| {
                 let value = match self.substitutes.variable(name.as_str(), value) {
@@ -391,7 +399,7 @@ impl Recording<'_> {
         for customer in std::mem::take(&mut self.accounts).into_values() {
             self.write_account(&customer, &mut text);
         }
-        for Written { deed, on, refused, backend } in &self.turns {
+        for Written { deed, on, refused, backend, lookup } in &self.turns {
             let _ = writeln!(text, "\n[[turn]]\n{deed}");
             if let Some(role) = on {
                 let _ = writeln!(text, "on = \"{}\"", word_of(&ROLES, role));
@@ -400,6 +408,7 @@ impl Recording<'_> {
                 let _ = writeln!(text, "refused = \"{what}\"");
             }
             text.push_str(&written::answers(backend));
+            text.push_str(&written::fits(lookup));
         }
         text
     }

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use super::provider::{Answered, Lapse, Provider, role_name};
+use super::transcript::word_of;
 use super::world::Deed;
 use crate::engine::call::Call;
+use crate::engine::eligibility::{Fit, Purpose};
 use crate::engine::event::LegStatus;
 use crate::engine::id::{CallId, Nonce};
 use crate::engine::reply::{
@@ -67,6 +69,14 @@ pub(super) fn deed(deed: &Deed, provider: &Provider, code_digits: u32) -> String
         }
         Deed::LookUp { path, body, failed } => {
             format!("look_up {path} {body}{}", if *failed { " (failed)" } else { "" })
+        }
+        Deed::LookUpNumber { number, purpose, fit } => {
+            let purpose = match purpose {
+                Purpose::Message => "message",
+                Purpose::Ring => "ring",
+            };
+            let found = word_of(&Fit::ALL, fit);
+            format!("look_up_number {} for a {purpose} ({found})", number.as_e164())
         }
         Deed::RedirectLeg(_, sid) => format!("redirect {}", leg(sid)),
         Deed::EndLeg(sid) => format!("end_leg {}", leg(sid)),

@@ -10,11 +10,13 @@ use tokio::time::Instant;
 
 use crate::carrier::{Carrier, Delivery, Found, Mail, Reference};
 use crate::engine::effect::{Email, PlaceCall, Sms};
+use crate::engine::eligibility::{Fit, Purpose, Swap, Told, Word};
 use crate::engine::id::{CallId, LegId, Sid};
 use crate::engine::question::LookUp;
 use crate::flow::name::VariableName;
 use crate::flow::value::Value;
 use crate::outbound::backends::Backends;
+use crate::outbound::numbers::{About, Numbers};
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
@@ -32,6 +34,7 @@ struct Inner {
     messages: Vec<Message>,
     placed: Vec<Placed>,
     answers: VecDeque<Option<serde_json::Value>>,
+    fits: VecDeque<Fit>,
 }
 
 /// What the carrier refuses.
@@ -121,6 +124,15 @@ pub enum Deed {
         /// Whether nothing of use came back.
         failed: bool,
     },
+    /// A number on file is looked up before it is used.
+    LookUpNumber {
+        /// Which.
+        number: PhoneNumber,
+        /// What for.
+        purpose: Purpose,
+        /// What comes of it.
+        fit: Fit,
+    },
     /// A live leg is taken to its present prompt.
     RedirectLeg(LegId, Sid),
     /// A live leg is ended.
@@ -147,11 +159,22 @@ impl World {
         self.lock().answers.len()
     }
 
+    /// What comes of the numbers that are looked up from now on, in order; of others nothing speaks
+    /// against them.
+    pub fn find(&self, fits: &[Fit]) {
+        self.lock().fits = fits.iter().copied().collect();
+    }
+
+    /// How many of them nobody has asked about.
+    pub fn fits_left(&self) -> usize {
+        self.lock().fits.len()
+    }
+
     /// What was asked since the last time, in an order that does not depend on chance.
     pub fn take_deeds(&self) -> Vec<Deed> {
         let mut deeds = std::mem::take(&mut self.lock().deeds);
         deeds.sort_by_key(|deed| match deed {
-            Deed::LookUp { .. } => 0,
+            Deed::LookUp { .. } | Deed::LookUpNumber { .. } => 0,
             Deed::SendSms { .. } | Deed::SendEmail { .. } => 1,
             Deed::PlaceCall { .. } => 2,
             Deed::RedirectLeg(..) => 3,
@@ -244,6 +267,29 @@ impl Backends for World {
             failed: found.is_none(),
         });
         found
+    }
+}
+
+/// Networks say what the transcript's word needs. A caller's number is not asked about: what speaks
+/// against it stands in the transcript's `signals`.
+#[async_trait]
+impl Numbers for World {
+    async fn look_up(&self, about: About<'_>, _until: Instant) -> Option<Told> {
+        let mut inner = self.lock();
+        let fit = inner.fits.pop_front().unwrap_or(Fit::Fits);
+        if let About::OnFile(phone, purpose) = about {
+            let number = phone.number.clone();
+            inner.deeds.push(Deed::LookUpNumber { number, purpose, fit });
+        }
+        let told = Told::default();
+        match fit {
+            Fit::Fits => Some(told),
+            Fit::WrongLine => Some(Told { line: Word::Says(None), ..told }),
+            Fit::SimSwapped => Some(Told { swap: Word::Says(Swap::Lately(true)), ..told }),
+            Fit::Reassigned => Some(Told { reassigned: Word::Says(true), ..told }),
+            Fit::Forwarded => Some(Told { forwarded: Word::Says(true), ..told }),
+            Fit::Unknown => None,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::transcript::{
     word_of,
 };
 use crate::document::show_duration;
+use crate::engine::eligibility::Fit;
 
 /// The table of a turn in which this happens, without what must come back.
 pub fn turn(act: &Act) -> String {
@@ -25,7 +26,20 @@ pub fn turn(act: &Act) -> String {
         let _ = writeln!(text, "refused = \"{}\"", word_of(&REFUSALS, refusal));
     }
     text.push_str(&answers(&act.backend));
+    text.push_str(&fits(&act.lookup));
     text
+}
+
+/// What comes of numbers that are looked up; empty: nothing speaks against them, or none is.
+pub(super) fn fits(lookup: &[Fit]) -> String {
+    match lookup {
+        [] => String::new(),
+        [fit] => format!("lookup = \"{}\"\n", word_of(&Fit::ALL, fit)),
+        fits => {
+            let words: Vec<_> = fits.iter().map(|fit| word_of(&Fit::ALL, fit)).collect();
+            format!("lookup = {words:?}\n")
+        }
+    }
 }
 
 /// What back ends answer; empty: none is asked.

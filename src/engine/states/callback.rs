@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::super::call::{End, Phase, Ringing, Role};
 use super::super::effect::{Effect, PlaceCall};
+use super::super::eligibility::Purpose;
 use super::super::event::{AnsweredBy, Heard, LegStatus};
 use super::super::id::{LegId, Sid};
 use super::super::listen::{Expect, Given};
@@ -37,18 +38,23 @@ const HEARD_WITHIN: Duration = Duration::from_secs(45);
 const ENTRY_TIMEOUT_S: u32 = 15;
 
 pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
-    let to = match contact::number(m, &m.setting.policy.contact.voice_line_types)? {
-        Eligible::To(number) => Some(number),
+    let to = match contact::phone(m, &m.setting.policy.contact.voice_line_types)? {
+        Eligible::To(phone) => Some(phone),
         Eligible::Decoy => None,
         Eligible::None => return Ok(Next::Take(Outcome::Unavailable)),
     };
     let whom = m.call.claim.whom(m.call.id);
     let key = m.key();
     let factor = Fact::Callback;
-    let spend = Question::Spend { key, whom: whom.clone(), factor, to: to.clone() };
+    let number = to.as_ref().map(|phone| phone.number.clone());
+    let spend = Question::Spend { key, whom: whom.clone(), factor, to: number.clone() };
     if m.ask(spend)? != Answer::Spent(true) {
         return Ok(Next::Take(Outcome::Limited));
     }
+    if !contact::may_use(m, to.as_ref(), Purpose::Ring)? {
+        return Ok(Next::Take(Outcome::Unavailable));
+    }
+    let to = number;
     let rules = &m.setting.policy.callback;
     let fresh = Question::FreshCode { whom, factor: Fact::Callback, digits: rules.code_digits };
     let Answer::Code { code, hash } = m.ask(fresh)? else {

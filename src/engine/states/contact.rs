@@ -4,8 +4,10 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::super::account::{Claim, Line};
+use super::super::account::{Claim, Line, Phone};
+use super::super::eligibility::{Fit, Purpose};
 use super::super::machine::{Asks, Machine};
+use super::super::question::{Answer, Question};
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
@@ -21,7 +23,7 @@ pub(super) enum Eligible<T> {
 
 /// The first number on file that is of the right kind, on file long enough, and in a country allowed.
 /// Never one that the caller gave, or calls from.
-pub(super) fn number(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<PhoneNumber>> {
+pub(super) fn phone(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<Phone>> {
     let account = m.account()?;
     if !matches!(m.call.claim, Claim::Account(_)) {
         return Ok(Eligible::Decoy);
@@ -39,7 +41,22 @@ pub(super) fn number(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<Phone
     let phone = account.phones.iter().find(|phone| {
         lines.contains(&phone.line) && is_old_enough(m, phone.since) && allowed(&phone.number)
     });
-    Ok(phone.map_or(Eligible::None, |phone| Eligible::To(phone.number.clone())))
+    Ok(phone.map_or(Eligible::None, |phone| Eligible::To(phone.clone())))
+}
+
+/// Whether what networks say of the number allows it to be used. Of nobody's as much is asked, and where
+/// no network can be asked both go the same way.
+pub(super) fn may_use(m: &mut Machine<'_>, to: Option<&Phone>, purpose: Purpose) -> Asks<bool> {
+    let look_ups = m.setting.policy.look_ups;
+    if !look_ups.asked {
+        return Ok(true);
+    }
+    let question = Question::Eligible { key: m.key(), to: to.cloned(), purpose };
+    Ok(match m.ask(question)? {
+        Answer::Eligible(Fit::Fits) => true,
+        Answer::Eligible(Fit::Unknown) => look_ups.unknown_may,
+        _ => false,
+    })
 }
 
 /// The e-mail address on file, if it has been there long enough.

@@ -89,7 +89,12 @@ fn address(m: &mut Machine<'_>) -> Asks<Option<Eligible<Secret>>> {
 }
 
 fn mobile(m: &mut Machine<'_>) -> Asks<Eligible<PhoneNumber>> {
-    contact::number(m, &m.setting.policy.contact.sms_line_types)
+    let phone = contact::phone(m, &m.setting.policy.contact.sms_line_types)?;
+    Ok(match phone {
+        Eligible::To(phone) => Eligible::To(phone.number),
+        Eligible::Decoy => Eligible::Decoy,
+        Eligible::None => Eligible::None,
+    })
 }
 
 /// Tells it over the first channel that has a message left. A notice is a message like others, and comes

@@ -2,17 +2,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::super::account::Phone;
 use super::super::call::{Position, SentCode};
 use super::super::effect::Effect;
+use super::super::eligibility::Purpose;
 use super::super::machine::{Asks, Machine, after};
 use super::super::question::{Answer, Question};
-use super::contact::Eligible;
+use super::contact::{self, Eligible};
 use super::{send_email_otp, send_sms_otp};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
 use crate::flow::state::Kind;
 use crate::limits;
-use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
 /// A code that has just been drawn.
@@ -30,8 +31,9 @@ pub(super) struct Way<T> {
     pub(super) to: Eligible<T>,
     /// How the proof names where it went.
     pub(super) contact: fn(&T) -> Secret,
-    /// The number whose prefix is limited; `None`: it costs nobody anything.
-    pub(super) number: fn(&T) -> Option<PhoneNumber>,
+    /// The telephone that it is, whose prefix is limited and which is looked up; `None`: it is no
+    /// telephone, and costs nobody anything.
+    pub(super) phone: Option<fn(&T) -> &Phone>,
 }
 
 /// Sends another code, as the state did that sent the last one.
@@ -56,7 +58,7 @@ pub(super) fn send<T>(
     way: Way<T>,
     write: impl FnOnce(&mut Machine<'_>, T, &Fresh) -> Asks<Option<Effect>>,
 ) -> Asks<Outcome> {
-    let Way { factor, to, contact, number } = way;
+    let Way { factor, to, contact, phone } = way;
     let to = match to {
         Eligible::To(to) => Some(to),
         Eligible::Decoy => None,
@@ -66,14 +68,14 @@ pub(super) fn send<T>(
         return Ok(Outcome::Limited);
     }
     let whom = m.call.claim.whom(m.call.id);
-    let spend = Question::Spend {
-        key: m.key(),
-        whom: whom.clone(),
-        factor,
-        to: to.as_ref().and_then(number),
-    };
+    let on_file = to.as_ref().zip(phone).map(|(to, phone)| phone(to).clone());
+    let number = on_file.as_ref().map(|phone| phone.number.clone());
+    let spend = Question::Spend { key: m.key(), whom: whom.clone(), factor, to: number };
     if m.ask(spend)? != Answer::Spent(true) {
         return Ok(Outcome::Limited);
+    }
+    if phone.is_some() && !contact::may_use(m, on_file.as_ref(), Purpose::Message)? {
+        return Ok(Outcome::Unavailable);
     }
     // Who has given a wrong entry and not heard of it is sent nothing, and cannot tell: all the rest is
     // as it would be, budgets included.

@@ -12,7 +12,7 @@ use crate::flow::states::send_email_otp::SendEmailOtp;
 /// Sends a code for the state `sender`.
 pub(super) fn send(m: &mut Machine<'_>, state: &SendEmailOtp, sender: Position) -> Asks<Outcome> {
     let to = contact::email(m)?;
-    let way = Way { factor: Fact::EmailOtp, to, contact: contact::of_email, number: |_| None };
+    let way = Way { factor: Fact::EmailOtp, to, contact: contact::of_email, phone: None };
     send_code::send(m, sender, way, |m, to, fresh| {
         let body = message::with_code(m, state.message.as_ref(), |own| own.email, &fresh.code)?;
         // A screen that is locked shows the subject: no code stands in it.

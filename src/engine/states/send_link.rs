@@ -1,6 +1,7 @@
 //! `send_link`: a message without a code to the mobile on file.
 
 use super::super::effect::{Effect, Sms};
+use super::super::eligibility::Purpose;
 use super::super::machine::{Asks, Machine};
 use super::super::question::{Answer, Question};
 use super::contact::{self, Eligible};
@@ -15,8 +16,8 @@ use crate::secret::Secret;
 const VALID_FOR_S: u32 = 3_600;
 
 pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
-    let to = match contact::number(m, &m.setting.policy.contact.sms_line_types)? {
-        Eligible::To(number) => Some(number),
+    let to = match contact::phone(m, &m.setting.policy.contact.sms_line_types)? {
+        Eligible::To(phone) => Some(phone),
         Eligible::Decoy => None,
         Eligible::None => return Ok(Outcome::Unavailable),
     };
@@ -24,16 +25,20 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
         return Ok(Outcome::Limited);
     }
     let whom = m.call.claim.whom(m.call.id);
-    let spend = Question::Spend { key: m.key(), whom, factor: Fact::SmsOtp, to: to.clone() };
+    let number = to.as_ref().map(|phone| phone.number.clone());
+    let spend = Question::Spend { key: m.key(), whom, factor: Fact::SmsOtp, to: number };
     if m.ask(spend)? != Answer::Spent(true) {
         return Ok(Outcome::Limited);
+    }
+    if !contact::may_use(m, to.as_ref(), Purpose::Message)? {
+        return Ok(Outcome::Unavailable);
     }
     m.call.sends = m.call.sends.saturating_add(1);
     if let Some(to) = to {
         let Some(text) = text_of(m, &state.message, None)? else {
             return Ok(Outcome::Unavailable);
         };
-        let body = Secret::new(text);
+        let (to, body) = (to.number, Secret::new(text));
         m.effect(Effect::SendSms(Sms { to, body, valid_for_s: VALID_FOR_S, code_until: None }));
     }
     Ok(Outcome::Sent)

@@ -1,5 +1,6 @@
 //! `send_sms_otp`: a fresh code to the mobile on file.
 
+use super::super::account::Phone;
 use super::super::call::Position;
 use super::super::effect::{Effect, Sms};
 use super::super::machine::{Asks, Machine};
@@ -11,15 +12,16 @@ use crate::flow::states::send_sms_otp::SendSmsOtp;
 
 /// Sends a code for the state `sender`.
 pub(super) fn send(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) -> Asks<Outcome> {
-    let to = contact::number(m, &m.setting.policy.contact.sms_line_types)?;
+    let to = contact::phone(m, &m.setting.policy.contact.sms_line_types)?;
     let way = Way {
         factor: Fact::SmsOtp,
         to,
-        contact: contact::of_number,
-        number: |number| Some(number.clone()),
+        contact: |phone: &Phone| contact::of_number(&phone.number),
+        phone: Some(|phone| phone),
     };
     send_code::send(m, sender, way, |m, to, fresh| {
         let body = message::with_code(m, state.message.as_ref(), |own| own.sms, &fresh.code)?;
+        let to = to.number;
         let (valid_for_s, code_until) = (fresh.ttl_s, Some(fresh.expires));
         Ok(body.map(|body| Effect::SendSms(Sms { to, body, valid_for_s, code_until })))
     })

@@ -4,10 +4,12 @@ use std::io::{self, Write};
 
 use super::{Phone, Played, Trouble};
 use crate::engine::call::Role;
+use crate::engine::eligibility::Fit;
 use crate::engine::reply::{Audible, DialTarget, QueueTarget};
 use crate::replay::provider::{Answered, Lapse, role_name};
 use crate::replay::show;
 use crate::replay::telephone::Doing;
+use crate::replay::transcript::word_of;
 use crate::replay::world::{Contact, Deed, Message};
 
 impl<W: Write> Phone<'_, W> {
@@ -69,6 +71,10 @@ impl<W: Write> Phone<'_, W> {
                     "answered"
                 };
                 writeln!(self.out, "  [{path} was asked {body}: {so}]")?;
+            }
+            Deed::LookUpNumber { number, fit, .. } => {
+                let so = word_of(&Fit::ALL, fit);
+                writeln!(self.out, "  [{} was looked up: {so}]", number.as_e164())?;
             }
             Deed::RedirectLeg(..) => {}
             Deed::EndLeg(sid) => {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use callgate::engine::account::{Account, Line, Phone};
 use callgate::engine::call::{Call, Phase, Position, Role};
 use callgate::engine::effect::Effect;
+use callgate::engine::eligibility::Fit;
 use callgate::engine::event::{AnsweredBy, DialStatus, Event, Heard, LegStatus, QueueResult, Ring};
 use callgate::engine::id::{CallId, LegId, Sid, TurnId};
 use callgate::engine::policy::Policy;
@@ -148,6 +149,7 @@ impl World {
             },
             Question::Spend { .. } => Answer::Spent(mood != Mood::Spent),
             Question::Reach { .. } => Answer::Spent(true),
+            Question::Eligible { .. } => Answer::Eligible(Fit::Fits),
             Question::LookUp(_) => Answer::LookedUp(None),
             Question::Vouch(_) => Answer::Voucher(Secret::new("voucher")),
         }

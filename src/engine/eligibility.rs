@@ -1,0 +1,205 @@
+//! Whether a number on file may get a code, a link or a ring, by what its networks say of it now.
+//!
+//! A contact counts because the customer has held it for a while. A new SIM, another subscriber or a
+//! forwarding means that somebody else may hold it, whatever the file says. Nothing said here proves
+//! anything of anybody: it only ever takes a number out of use.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::account::Line;
+use super::policy::Contact;
+
+/// What a number is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A text message.
+    Message,
+    /// A ring.
+    Ring,
+}
+
+/// One thing that networks may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Word<T> {
+    /// It was not asked for.
+    #[default]
+    Unasked,
+    /// It was asked for, and they do not say.
+    Silent,
+    /// They say so.
+    Says(T),
+}
+
+/// What networks say of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Told {
+    /// What kind of line it is; `None`: one that is never used, such as a pager or a premium number.
+    pub line: Word<Option<Line>>,
+    /// The last change of its SIM.
+    pub swap: Word<Swap>,
+    /// Whether it went to another subscriber since it was put on file.
+    pub reassigned: Word<bool>,
+    /// Whether calls to it go elsewhere.
+    pub forwarded: Word<bool>,
+}
+
+/// The last change of a SIM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// It was then.
+    At(Timestamp),
+    /// Whether it was lately: its network says no more.
+    Lately(bool),
+}
+
+/// Whether a number may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// Nothing speaks against it.
+    Fits,
+    /// It is a line that the policy does not name for this.
+    WrongLine,
+    /// Its SIM was changed lately.
+    SimSwapped,
+    /// It belongs to somebody else by now.
+    Reassigned,
+    /// Its calls go elsewhere.
+    Forwarded,
+    /// Nobody said enough to tell.
+    Unknown,
+}
+
+impl Fit {
+    /// All, by their names in transcripts and metrics.
+    pub const ALL: [(&str, Self); 6] = [
+        ("fits", Self::Fits),
+        ("wrong_line", Self::WrongLine),
+        ("sim_swapped", Self::SimSwapped),
+        ("reassigned", Self::Reassigned),
+        ("forwarded", Self::Forwarded),
+        ("unknown", Self::Unknown),
+    ];
+}
+
+impl Told {
+    /// Whether its SIM was changed within the policy's days.
+    pub fn is_swapped(&self, policy: &Contact, now: Timestamp) -> bool {
+        let days = i64::from(policy.sim_swap_days);
+        match self.swap {
+            Word::Says(Swap::At(at)) => {
+                now.duration_since(at) < SignedDuration::from_hours(24 * days)
+            }
+            Word::Says(Swap::Lately(lately)) => lately,
+            Word::Unasked | Word::Silent => false,
+        }
+    }
+
+    /// Whether a number on file, which is there as a line of this kind, may be used.
+    pub fn fit(&self, purpose: Purpose, on_file: Line, policy: &Contact, now: Timestamp) -> Fit {
+        let lines = match purpose {
+            Purpose::Message => &policy.sms_line_types,
+            Purpose::Ring => &policy.voice_line_types,
+        };
+        let line = match self.line {
+            Word::Says(line) => line,
+            Word::Unasked | Word::Silent => Some(on_file),
+        };
+        let Some(line) = line.filter(|line| lines.contains(line)) else { return Fit::WrongLine };
+        if self.is_swapped(policy, now) {
+            return Fit::SimSwapped;
+        }
+        if self.reassigned == Word::Says(true) {
+            return Fit::Reassigned;
+        }
+        if purpose == Purpose::Ring && self.forwarded == Word::Says(true) {
+            return Fit::Forwarded;
+        }
+        // SIMs and forwardings are told of mobiles alone.
+        let mobile = line == Line::Mobile;
+        let silent = self.line == Word::Silent
+            || self.reassigned == Word::Silent
+            || (mobile && self.swap == Word::Silent)
+            || (mobile && purpose == Purpose::Ring && self.forwarded == Word::Silent);
+        if silent { Fit::Unknown } else { Fit::Fits }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_000_000_000;
+
+    fn at(days_ago: i64) -> Word<Swap> {
+        let second = NOW - days_ago * 24 * 3_600;
+        Word::Says(Swap::At(Timestamp::from_second(second).unwrap()))
+    }
+
+    fn fit(purpose: Purpose, on_file: Line, told: Told) -> Fit {
+        told.fit(purpose, on_file, &Contact::default(), Timestamp::from_second(NOW).unwrap())
+    }
+
+    #[test]
+    fn each_line_gets_what_the_policy_names_for_it() {
+        for (line, message, ring) in [
+            (Some(Line::Mobile), Fit::Fits, Fit::Fits),
+            (Some(Line::Landline), Fit::WrongLine, Fit::Fits),
+            (Some(Line::FixedVoip), Fit::WrongLine, Fit::Fits),
+            (Some(Line::Voip), Fit::WrongLine, Fit::WrongLine),
+            (None, Fit::WrongLine, Fit::WrongLine),
+        ] {
+            let told = Told { line: Word::Says(line), ..Told::default() };
+            assert_eq!(fit(Purpose::Message, Line::Mobile, told), message, "{line:?}");
+            assert_eq!(fit(Purpose::Ring, Line::Mobile, told), ring, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_sim_counts_once_it_has_been_there_for_the_days_of_the_policy() {
+        let with = |swap| fit(Purpose::Message, Line::Mobile, Told { swap, ..Told::default() });
+        assert_eq!(with(at(0)), Fit::SimSwapped);
+        assert_eq!(with(at(6)), Fit::SimSwapped);
+        assert_eq!(with(at(7)), Fit::Fits);
+        assert_eq!(with(at(-1)), Fit::SimSwapped, "their clock is ahead of ours");
+        assert_eq!(with(Word::Says(Swap::Lately(true))), Fit::SimSwapped);
+        assert_eq!(with(Word::Says(Swap::Lately(false))), Fit::Fits);
+    }
+
+    #[test]
+    fn a_forwarding_matters_to_rings_and_another_subscriber_to_both() {
+        let forwarded = Told { forwarded: Word::Says(true), ..Told::default() };
+        assert_eq!(fit(Purpose::Message, Line::Mobile, forwarded), Fit::Fits);
+        assert_eq!(fit(Purpose::Ring, Line::Mobile, forwarded), Fit::Forwarded);
+        let reassigned = Told { reassigned: Word::Says(true), ..Told::default() };
+        for purpose in [Purpose::Message, Purpose::Ring] {
+            assert_eq!(fit(purpose, Line::Mobile, reassigned), Fit::Reassigned);
+        }
+    }
+
+    #[test]
+    fn silence_is_no_word_for_a_number() {
+        let silent = [
+            Told { line: Word::Silent, ..Told::default() },
+            Told { swap: Word::Silent, ..Told::default() },
+            Told { reassigned: Word::Silent, ..Told::default() },
+            Told { forwarded: Word::Silent, ..Told::default() },
+        ];
+        for told in silent {
+            assert_eq!(fit(Purpose::Ring, Line::Mobile, told), Fit::Unknown, "{told:?}");
+        }
+        // A wire has no SIM, and its forwardings are nobody's to tell.
+        let wire = Told { swap: Word::Silent, forwarded: Word::Silent, ..Told::default() };
+        assert_eq!(fit(Purpose::Ring, Line::Landline, wire), Fit::Fits);
+        let mobile = Told { line: Word::Says(Some(Line::Mobile)), ..wire };
+        assert_eq!(fit(Purpose::Ring, Line::Landline, mobile), Fit::Unknown);
+        assert_eq!(fit(Purpose::Message, Line::Mobile, Told::default()), Fit::Fits);
+    }
+
+    #[test]
+    fn a_word_against_it_outweighs_silence() {
+        let told = Told { line: Word::Silent, swap: at(1), ..Told::default() };
+        assert_eq!(fit(Purpose::Message, Line::Mobile, told), Fit::SimSwapped);
+    }
+}
