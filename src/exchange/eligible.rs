@@ -2,6 +2,7 @@
 //! that is taken again gets the answer that it had.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use crate::engine::eligibility::{Fit, Purpose, Word};
 use crate::engine::id::CallId;
 use crate::engine::risk::Signal;
 use crate::limits;
-use crate::outbound::numbers::About;
+use crate::outbound::numbers::{About, Numbers};
 use crate::phone::PhoneNumber;
 use crate::store::RecordKey;
 
@@ -44,6 +45,15 @@ struct Signalled {
 }
 
 impl Exchange {
+    /// Asks here about numbers on file before they are used, and with `callers` about each caller's
+    /// when it rings. Whether the machine asks at all is in the policy.
+    #[must_use]
+    pub fn looking_up(mut self, numbers: Arc<dyn Numbers>, callers: bool) -> Self {
+        self.numbers = Some(numbers);
+        self.looks_up_callers = callers;
+        self
+    }
+
     pub(super) async fn is_eligible(
         &self,
         key: &str,

@@ -2,6 +2,7 @@
 //! taken. The first answer is kept, sealed, for as long as anybody may come back for it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use super::{Exchange, ExchangeError};
 use crate::engine::question::LookUp;
 use crate::flow::name::VariableName;
 use crate::flow::value::Value;
+use crate::outbound::backends::Backends;
 use crate::store::RecordKey;
 
 const RECORD: &str = "looked-up";
@@ -25,6 +27,13 @@ struct Record {
 }
 
 impl Exchange {
+    /// Asks these back ends what look-ups want to know; without any, none of them is answered.
+    #[must_use]
+    pub fn asking(mut self, backends: Arc<dyn Backends>) -> Self {
+        self.backends = Some(backends);
+        self
+    }
+
     pub(super) async fn look_up(
         &self,
         question: &LookUp,

@@ -257,22 +257,6 @@ impl Exchange {
         self
     }
 
-    /// Asks these back ends what look-ups want to know; without any, none of them is answered.
-    #[must_use]
-    pub fn asking(mut self, backends: Arc<dyn Backends>) -> Self {
-        self.backends = Some(backends);
-        self
-    }
-
-    /// Asks here about numbers on file before they are used, and with `callers` about each caller's
-    /// when it rings. Whether the machine asks at all is in the policy.
-    #[must_use]
-    pub fn looking_up(mut self, numbers: Arc<dyn Numbers>, callers: bool) -> Self {
-        self.numbers = Some(numbers);
-        self.looks_up_callers = callers;
-        self
-    }
-
     /// Woken whenever an effect may be due.
     pub fn outbox(&self) -> Arc<Notify> {
         self.outbox.clone()

@@ -28,6 +28,7 @@ mod guards;
 mod lookup;
 mod mail;
 mod metrics;
+mod numbers;
 mod odds;
 mod outbound;
 mod outbox;

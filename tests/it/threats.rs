@@ -8,6 +8,7 @@ mod concurrency;
 mod flows;
 mod guesses;
 mod notices;
+mod numbers;
 mod office;
 mod secrets;
 mod timing;

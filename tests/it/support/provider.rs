@@ -23,6 +23,9 @@ pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 /// Its key.
 pub(crate) const AUTH_TOKEN: &str = "hush-hush-auth-token";
 
+/// Where numbers are looked up.
+const NUMBERS: &str = "/v2/PhoneNumbers/";
+
 /// How long a test waits for a request that must come.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -85,6 +88,8 @@ struct World {
     next: VecDeque<Answer>,
     calls: Vec<Placed>,
     messages: u32,
+    /// What is said of numbers beside what is said of a mobile with which nothing is wrong.
+    said: Vec<(String, serde_json::Value)>,
 }
 
 struct Shared {
@@ -108,6 +113,7 @@ impl Provider {
             next: VecDeque::new(),
             calls: Vec::new(),
             messages: 0,
+            said: Vec::new(),
         };
         let shared = Arc::new(Shared { world: Mutex::new(world), changed: Condvar::new() });
         let (tell, told) = mpsc::channel();
@@ -175,6 +181,23 @@ impl Provider {
     /// The calls so far, in the order in which they were placed.
     pub(crate) fn calls(&self) -> Vec<Placed> {
         self.world().calls.clone()
+    }
+
+    /// Says this of a number from now on: objects by the names of the look-up's fields.
+    pub(crate) fn say_of(&self, number: &str, said: serde_json::Value) {
+        self.world().said.insert(0, (number.to_owned(), said));
+    }
+
+    /// The look-ups so far.
+    pub(crate) fn look_ups(&self) -> Vec<Request> {
+        let requests = self.requests().into_iter();
+        requests.filter(|request| request.path.starts_with(NUMBERS)).collect()
+    }
+
+    /// The messages so far.
+    pub(crate) fn messages(&self) -> Vec<Request> {
+        let requests = self.requests().into_iter();
+        requests.filter(|request| request.path.ends_with("/Messages.json")).collect()
     }
 
     /// The requests so far.
@@ -261,6 +284,11 @@ fn usual(world: &mut World, request: &Request) -> HttpResponse {
     if request.header("authorization") != Some(&format!("Basic {credentials}")) {
         return error(401, 20003);
     }
+    if let Some(number) = request.path.strip_prefix(NUMBERS)
+        && request.method == "GET"
+    {
+        return look_up(world, request, number);
+    }
     let account = format!("/2010-04-01/Accounts/{ACCOUNT_SID}/");
     let resource = request.path.strip_prefix(&account).and_then(|path| path.strip_suffix(".json"));
     match (request.method.as_str(), resource) {
@@ -299,6 +327,45 @@ fn update(world: &mut World, request: &Request, sid: &str) -> HttpResponse {
             HttpResponse::Ok().json(shown(call))
         }
     }
+}
+
+/// What is said of a number: the fields that were asked for, and nothing else.
+fn look_up(world: &World, request: &Request, number: &str) -> HttpResponse {
+    let Some(digits) = number.strip_prefix("%2B") else { return error(404, 20404) };
+    let number = format!("+{digits}");
+    let mut answer = json!({
+        "calling_country_code": "1", "country_code": "US", "phone_number": number,
+        "national_format": digits, "valid": true, "validation_errors": null,
+        "caller_name": null, "sim_swap": null, "call_forwarding": null,
+        "line_type_intelligence": null, "reassigned_number": null,
+        "url": format!("https://lookups.twilio.com/v2/PhoneNumbers/{number}"),
+    });
+    let mut said = json!({
+        "line_type_intelligence": {
+            "error_code": null, "mobile_country_code": "240", "mobile_network_code": "38",
+            "carrier_name": "Wireless", "type": "mobile",
+        },
+        "sim_swap": {
+            "last_sim_swap": {
+                "last_sim_swap_date": "2020-04-27T10:18:50Z", "swapped_period": "PT168H",
+                "swapped_in_period": false,
+            },
+            "carrier_name": "Wireless", "error_code": null,
+        },
+        "call_forwarding": { "call_forwarding_enabled": false, "error_code": null },
+        "reassigned_number": {
+            "last_verified_date": "2024-01-01", "is_number_reassigned": "no", "error_code": null,
+        },
+    });
+    let of_it = world.said.iter().find(|(of, _)| *of == number);
+    for (field, value) in of_it.iter().flat_map(|(_, said)| said.as_object().unwrap()) {
+        said[field] = value.clone();
+    }
+    let fields = request.query.iter().find(|(key, _)| key == "Fields");
+    for field in fields.map_or("", |(_, fields)| fields.as_str()).split(',') {
+        answer[field] = said[field].clone();
+    }
+    HttpResponse::Ok().json(answer)
 }
 
 /// A page of calls, the latest first.
