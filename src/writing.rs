@@ -21,6 +21,9 @@ pub enum WriteError {
         /// What it would have become.
         what: &'static str,
     },
+    /// Whoever made it so wants it to stay.
+    #[error("`{}` may only be read; it stays as it is", .0.display())]
+    ReadOnly(PathBuf),
     /// It cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Failed {
@@ -44,14 +47,20 @@ pub fn create(file: &Path, text: &str) -> Result<(), WriteError> {
     })
 }
 
-/// Puts a text in the place of a file, or makes a new one.
+/// Puts a text in the place of a file, or makes a new one. Of a link, what it leads to is changed; a
+/// file that may only be read stays.
 pub fn replace(file: &Path, text: &str) -> Result<(), WriteError> {
-    let beside = beside(file);
+    let at = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let old = std::fs::metadata(&at).ok().map(|old| old.permissions());
+    if old.as_ref().is_some_and(std::fs::Permissions::readonly) {
+        return Err(WriteError::ReadOnly(file.to_owned()));
+    }
+    let beside = beside(&at);
     let written = write(&beside, text).and_then(|()| {
-        if let Ok(old) = std::fs::metadata(file) {
-            std::fs::set_permissions(&beside, old.permissions())?;
+        if let Some(old) = old {
+            std::fs::set_permissions(&beside, old)?;
         }
-        std::fs::rename(&beside, file)
+        std::fs::rename(&beside, &at)
     });
     if written.is_err() {
         // What is left of a failed write is of no use to anybody.

@@ -202,7 +202,9 @@ fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
             Err((2, "there is no transcript to run there".to_owned()))
         }
         Ok(outcomes) => Ok(outcomes),
-        Err(error @ FolderError::Write(_)) => Err((3, error.to_string())),
+        Err(error @ (FolderError::Write(_) | FolderError::Changed(_))) => {
+            Err((3, error.to_string()))
+        }
         Err(error) => Err((2, error.to_string())),
     }
 }

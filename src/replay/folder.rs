@@ -45,6 +45,9 @@ pub enum FolderError {
     /// Something cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Somebody was quicker.
+    #[error("{} was changed meanwhile; it is as it was left", .0.display())]
+    Changed(PathBuf),
     /// The flows are wrong.
     #[error("the flows in {} are not well: run `callgate check {}`", .0.display(), .0.display())]
     Flows(PathBuf),
@@ -211,6 +214,9 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), FolderError> {
 fn write_blessed(outcome: &mut Outcome) -> Result<(), FolderError> {
     let ran = !any_error(&outcome.findings);
     let text = read_text(&outcome.file)?;
+    if outcome.sources.text(&outcome.file.display().to_string()).is_none_or(|ran| **ran != *text) {
+        return Err(FolderError::Changed(outcome.file.clone()));
+    }
     if ran && let Some(blessed) = bless(&text, &outcome.report) {
         if blessed != text {
             replace(&outcome.file, &blessed)?;

@@ -49,3 +49,4 @@ mod tidy;
 mod traces;
 mod unlock;
 mod webhooks;
+mod writing;

@@ -96,13 +96,10 @@ fn write(file: &str, before: &str, after: &str) -> Result<(), Exit> {
         Exit::Environment
     };
     let path = Path::new(file);
-    // What a link leads to is changed, and not the link.
-    let path =
-        path.canonicalize().map_err(|error| failed(&format!("cannot find {file}: {error}")))?;
-    if read_text(&path).map_err(|error| failed(&error))? != before {
+    if read_text(path).map_err(|error| failed(&error))? != before {
         return Err(failed(&format!("{file} was changed meanwhile; it is as it was left")));
     }
-    replace(&path, after).map_err(|error| failed(&error))
+    replace(path, after).map_err(|error| failed(&error))
 }
 
 /// How many findings carry a fix, for people; `None`: none does.

@@ -7,7 +7,7 @@ use crate::cli::{Exit, say};
 use crate::flow::FlowSet;
 use crate::replay::bless::bless;
 use crate::replay::{Transcript, run};
-use crate::writing::replace;
+use crate::writing::{create, replace};
 
 /// Writes what was asked for; a file that is there stays as it is, unless `force` says otherwise.
 pub(super) fn write(flows: &FlowSet, folder: &Path, force: bool) -> Result<(), Exit> {
@@ -30,7 +30,8 @@ pub(super) fn write(flows: &FlowSet, folder: &Path, force: bool) -> Result<(), E
     std::fs::create_dir_all(folder)
         .map_err(|error| failed(&format!("cannot make {}: {error}", folder.display())))?;
     for (file, text) in &played {
-        replace(file, text).map_err(|error| failed(&error))?;
+        let written = if force { replace(file, text) } else { create(file, text) };
+        written.map_err(|error| failed(&error))?;
     }
     let files: Vec<&PathBuf> = played.iter().map(|(file, _)| file).collect();
     say(&format!("{} written to {}", transcripts(files.len()), folder.display()));

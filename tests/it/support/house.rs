@@ -163,7 +163,7 @@ impl House {
 
     /// Tells the server to stop.
     pub(crate) fn terminate(&self) {
-        let pid = self.running.as_ref().unwrap().child.id().to_string();
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 
