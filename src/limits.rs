@@ -193,8 +193,15 @@ pub const DRAIN_MAX: Duration = Duration::from_mins(1);
 pub const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 /// Effects and deadlines under way at once in one server: each waits for a provider most of the time.
 pub const OUTBOX_TASKS_MAX: usize = 64;
+/// What is passed over because its line has places enough is looked at again so long after the one
+/// before it: two hundred a second are soon found still to have to wait, and are no load.
+pub const OUTBOX_PASSED_OVER_EVERY: Duration = Duration::from_millis(5);
+/// It is looked at again within this, however many there are: a code must come in time if it can.
+pub const OUTBOX_PASSED_OVER_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How long an effect that was given up on is kept for an operator to look at.
 pub const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(7 * 24);
+/// Longer than one try of a dead letter takes: after it another may try.
+pub const DEAD_LETTER_TRY_MAX: Duration = Duration::from_secs(30);
 /// Dead letters of one of 64 partitions: of more the oldest are forgotten, and thousands remain to look
 /// at.
 pub const DEAD_LETTERS_MAX: usize = 100;

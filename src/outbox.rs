@@ -4,6 +4,7 @@
 //! whenever it may have been begun before. Deadlines are claimed here too.
 
 mod dead;
+mod fair;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,7 @@ use crate::store::{Claim, Due, DueWhat, Lease, NewEffect};
 use crate::telemetry::trace;
 
 pub use dead::Retried;
+use fair::Places;
 
 /// How often the store is looked at without being told to.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -62,6 +64,7 @@ pub struct Outbox {
     /// `None`: nothing is sent by e-mail.
     mail: Option<Arc<dyn Mail>>,
     in_hand: InHand,
+    places: Places,
 }
 
 /// The effects that are being done here, and the lease under which each was claimed last: a clock that
@@ -105,6 +108,8 @@ struct Task<'a> {
     turn: u64,
     /// When the lease ends, and another may take it up.
     until: Timestamp,
+    /// The line that the call came in on.
+    line: &'a str,
 }
 
 impl Task<'_> {
@@ -120,7 +125,13 @@ impl Outbox {
         carrier: Arc<dyn Carrier>,
         mail: Option<Arc<dyn Mail>>,
     ) -> Arc<Self> {
-        Arc::new(Self { exchange, carrier, mail, in_hand: InHand::default() })
+        Arc::new(Self {
+            exchange,
+            carrier,
+            mail,
+            in_hand: InHand::default(),
+            places: Places::default(),
+        })
     }
 
     /// Works until it is told to stop, and then finishes what it has begun.
@@ -144,16 +155,21 @@ impl Outbox {
             }
             // No more than can be done at once: what is left over is another server's.
             let free = places.available_permits().min(CLAIM_MAX);
+            if free == 0 {
+                // Whoever is done first wakes us.
+                continue;
+            }
             match self.claim(free).await {
                 Ok((due, until)) => {
                     let more = due.len() == free;
                     for due in due {
                         let place = places.clone().acquire_owned().await;
-                        let (outbox, woken) = (self.clone(), woken.clone());
+                        let (outbox, woken, places) = (self.clone(), woken.clone(), places.clone());
                         tasks.spawn(async move {
                             outbox.deliver(due, until).await;
+                            let was_full = places.available_permits() == 0;
                             drop(place);
-                            if more {
+                            if more || was_full {
                                 woken.notify_one();
                             }
                         });
@@ -198,7 +214,7 @@ impl Outbox {
             DueWhat::Effect { id, body, attempt } => {
                 let (id, lease, attempt) = (*id, due.lease, *attempt);
                 let Some(_held) = self.in_hand.take(id, lease) else { return };
-                let task = Task { call, id, lease, attempt, body, turn: 0, until };
+                let task = Task { call, id, lease, attempt, body, turn: 0, until, line: "" };
                 // What takes longer than its lease would be done by two at once.
                 let performed = tokio::time::timeout(DELIVERY_MAX, self.perform(task)).await;
                 performed.unwrap_or_else(|_| {
@@ -219,8 +235,14 @@ impl Outbox {
             tracing::error!(call.id = %task.call, effect.id = %task.id, "an effect cannot be read here and is left to others");
             return self.put_off_for(task, UNREADABLE_WAIT, task.body.to_vec()).await;
         };
-        let Posted { effect, turn, traceparent } = posted;
-        let task = Task { turn, ..task };
+        let Some(_place) = self.places.of(&posted.line) else {
+            let (wait, posted) = (self.places.wait(&posted.line), posted.passed_over());
+            let body = self.exchange.seal_effect(task.id, &posted);
+            return self.put_off_for(task, wait, body).await;
+        };
+        let Posted { effect, turn, line, passed_over, traceparent } = posted;
+        let attempt = task.attempt.saturating_sub(passed_over);
+        let task = Task { turn, attempt, line: &line, ..task };
         let span = tracing::debug_span!(
             "deliver",
             otel.kind = "client",
@@ -283,7 +305,8 @@ impl Outbox {
             Delivery::NotDone { retry_after } if task.attempt < TRIES_MAX => {
                 let wait = retry_after.unwrap_or(Duration::from_secs(1));
                 let again = Effect::RedirectLeg { leg, sid, undone: true };
-                let body = self.exchange.seal_effect(task.id, &again, task.turn);
+                let posted = Posted::now(again, task.line, task.turn);
+                let body = self.exchange.seal_effect(task.id, &posted);
                 self.put_off_for(task, wait, body).await
             }
             _ => self.settle(task).await,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
-use super::serve::{Failure, carrier_of};
+use super::serve::{Failure, carrier_of, mail_of};
 use super::{Exit, print, say};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
@@ -13,16 +13,18 @@ use crate::config::{Config, DEFAULT_FILE};
 use crate::directory::Directory;
 use crate::directory::accounts::Accounts;
 use crate::engine::id::EffectId;
+use crate::exchange::unlock::By;
 use crate::exchange::{Exchange, Parts};
 use crate::flow::FlowSet;
 use crate::outbox::{Outbox, Retried};
-use crate::{store, telemetry};
+use crate::store;
+use crate::telemetry::{self, Metrics};
 
 /// What `outbox` takes.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "With Redis it works at any time. An embedded store belongs to the server that runs on it; \
-ask that server instead: GET /api/outbox, POST /api/outbox/EFFECT/retry, POST /api/outbox/EFFECT/drop.
+while it does, ask it instead: GET /api/outbox, POST /api/outbox/EFFECT/retry, POST /api/outbox/EFFECT/drop.
 
 Exit codes: 0 done; 1 there is no such letter, or it was not done again; 2 the configuration cannot be
 used; 3 the store failed."
@@ -40,7 +42,7 @@ pub(super) struct Args {
 enum Deed {
     /// List them, the newest first: effect, call, what, why, when and how often it was tried.
     List,
-    /// Do one after all, at once: a message without a code, or the end of a leg.
+    /// Do one after all, at once: a message or a mail without a code, or the end of a leg.
     Retry {
         /// The effect, as listed.
         #[arg(value_parser = read_effect)]
@@ -80,6 +82,7 @@ async fn carry_out(args: &Args) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
     let carrier = carrier_of(&config)?;
+    let mail = mail_of(&config, &Metrics::default())?;
     let exchange = Arc::new(Exchange::new(Parts {
         store,
         vault: config.vault,
@@ -106,12 +109,13 @@ async fn carry_out(args: &Args) -> Result<Exit, Failure> {
             Exit::Well
         }),
         Deed::Retry { effect } => {
-            Outbox::new(exchange, carrier, None).retry(effect).await.map(told_of)
+            let outbox = Outbox::new(exchange, carrier, mail);
+            outbox.retry(effect, By::CommandLine).await.map(told_of)
         }
-        Deed::Drop { effect } => exchange.exhume(effect).await.map(|letter| match letter {
-            Some(_) => Exit::Well,
-            None => told_of(Retried::Unknown),
-        }),
+        Deed::Drop { effect } => exchange
+            .drop_letter(effect, By::CommandLine)
+            .await
+            .map(|dropped| if dropped { Exit::Well } else { told_of(Retried::Unknown) }),
     };
     Ok(done.unwrap_or_else(|error| {
         say(&format!("error: {error}"));
@@ -124,6 +128,7 @@ fn told_of(retried: Retried) -> Exit {
         Retried::Done => return Exit::Well,
         Retried::Failed(why) => format!("it was not done: {}", why.as_str()),
         Retried::Pointless => "it is of no use any more; drop it".into(),
+        Retried::Taken => "somebody is trying it just now".into(),
         Retried::Unknown => "there is no such dead letter".into(),
     };
     say(&format!("error: {error}"));

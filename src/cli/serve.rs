@@ -206,6 +206,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let carrier = carrier_of(&config)?;
     let metrics = Metrics::default();
     let numbers = look_ups(&config, &metrics)?;
+    let mail = mail_of(&config, &metrics)?;
     let (directory, accounts) = open_directory(config.directory, &metrics)?;
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
@@ -218,13 +219,6 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         }
         Err(error) => tracing::warn!(%error, "the store does not tell how it is set up"),
     }
-    let mail: Option<Arc<dyn Mail>> = match &config.smtp {
-        Some(settings) => {
-            let mail = SmtpMail::new(settings, metrics.outside.clone());
-            Some(Arc::new(mail.map_err(|error| Failure::Carrier(error.to_string()))?))
-        }
-        None => None,
-    };
     let mut peers = BTreeMap::new();
     for (name, settings) in &config.backends {
         let peer = Peer::new(settings);
@@ -279,6 +273,16 @@ pub(super) fn carrier_of(config: &Config) -> Result<Arc<dyn Carrier>, Failure> {
     Ok(Arc::new(carrier))
 }
 
+/// What sends mail, where that is configured.
+pub(super) fn mail_of(
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<Option<Arc<dyn Mail>>, Failure> {
+    let Some(settings) = &config.smtp else { return Ok(None) };
+    let mail = SmtpMail::new(settings, metrics.outside.clone());
+    Ok(Some(Arc::new(mail.map_err(|error| Failure::Carrier(error.to_string()))?)))
+}
+
 async fn start(
     plan: Plan,
     greeting: Option<demo::Greeting>,
@@ -322,7 +326,9 @@ async fn start(
     let recorded = CancellationToken::new();
     let recorder = record.map(|folder| Recorder::new(exchange.clone(), folder));
     let recorder = recorder.map(|recorder| tokio::spawn(recorder.run(recorded.clone())));
-    let outbox = tokio::spawn(outbox.run(stop.clone()));
+    // Turns are taken while the server stops: what they ask for is done as well.
+    let idle = CancellationToken::new();
+    let outbox = tokio::spawn(outbox.run(idle.clone()));
     tokio::spawn(stop_on_signal(stop.clone()));
     tracing::info!(%public, %admin, "callgate answers");
     if let Some(greeting) = greeting {
@@ -330,6 +336,7 @@ async fn start(
     }
     server::run(house, plan.listeners).await?;
     stop.cancel();
+    idle.cancel();
     let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, outbox).await;
     recorded.cancel();
     if let Some(recorder) = recorder {

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::tally::{Dead, Why};
+use super::unlock::By;
 use super::{Exchange, ExchangeError, later};
 use crate::audit;
 use crate::engine::effect::Effect;
 use crate::engine::id::{CallId, EffectId};
-use crate::limits::{DEAD_LETTER_RETENTION, DEAD_LETTERS_MAX};
+use crate::limits::{DEAD_LETTER_RETENTION, DEAD_LETTER_TRY_MAX, DEAD_LETTERS_MAX};
 use crate::store::{PARTITIONS, RecordKey};
 
 const RECORD: &str = "dead";
@@ -34,6 +35,22 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// What to do when it is tried again; `None`: it came to nothing for good.
     pub again: Option<Effect>,
+    /// Somebody is trying it again until then at the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried_until: Option<Timestamp>,
+}
+
+/// What was found under an effect's name.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// There is no such letter.
+    Nothing,
+    /// Somebody is trying it again just now.
+    Taken,
+    /// It is of no use any more.
+    Pointless,
+    /// This is it, and nobody else tries it until the time given.
+    Ours(Box<DeadLetter>),
 }
 
 /// The letters of a partition, oldest first.
@@ -79,21 +96,80 @@ impl Exchange {
         Ok(all)
     }
 
-    /// Takes a letter out, and hands it to whoever was first to take it.
-    pub async fn exhume(&self, effect: EffectId) -> Result<Option<DeadLetter>, ExchangeError> {
+    /// Takes a letter in hand to try it again. It stays where it is meanwhile, so that it is not lost
+    /// with whoever tries it.
+    pub async fn take_in_hand(&self, effect: EffectId, by: By<'_>) -> Result<Found, ExchangeError> {
         let now = self.clock.now();
+        let take = |letters: &mut Letters| {
+            let Some(letter) = letters.0.iter_mut().find(|known| known.effect == effect) else {
+                return Found::Nothing;
+            };
+            if letter.again.is_none() {
+                return Found::Pointless;
+            }
+            if letter.tried_until.is_some_and(|until| until > now) {
+                return Found::Taken;
+            }
+            let found = Found::Ours(Box::new(letter.clone()));
+            letter.tried_until = Some(later(now, DEAD_LETTER_TRY_MAX));
+            found
+        };
+        let found = self.change_letters_with(effect, take).await?.unwrap_or(Found::Nothing);
+        if let Found::Ours(letter) = &found {
+            tracing::info!(target: "callgate::audit", %by, call.id = %letter.call, effect.id = %effect, "a dead letter is tried again");
+        }
+        Ok(found)
+    }
+
+    /// Lays a letter back that was tried in vain; one that was dropped meanwhile stays dropped.
+    pub async fn lay_back(&self, effect: EffectId, why: Why) -> Result<(), ExchangeError> {
+        let now = self.clock.now();
+        let lay_back = |letters: &mut Letters| {
+            let tried = letters.0.iter_mut().filter(|known| known.effect == effect);
+            for letter in tried {
+                letter.why = why;
+                letter.at = now;
+                letter.attempts = letter.attempts.saturating_add(1);
+                letter.tried_until = None;
+            }
+        };
+        self.change_letters_with(effect, lay_back).await.map(drop)
+    }
+
+    /// Forgets a letter, whose effect is done; `false`: there is none.
+    pub async fn lay_to_rest(&self, effect: EffectId) -> Result<bool, ExchangeError> {
+        let forget = |letters: &mut Letters| {
+            let before = letters.0.len();
+            letters.0.retain(|known| known.effect != effect);
+            letters.0.len() < before
+        };
+        Ok(self.change_letters_with(effect, forget).await?.unwrap_or(false))
+    }
+
+    /// Forgets a letter whose effect an operator does not want done; `false`: there is none.
+    pub async fn drop_letter(&self, effect: EffectId, by: By<'_>) -> Result<bool, ExchangeError> {
+        let dropped = self.lay_to_rest(effect).await?;
+        if dropped {
+            tracing::info!(target: "callgate::audit", %by, effect.id = %effect, "a dead letter was dropped");
+        }
+        Ok(dropped)
+    }
+
+    /// Changes the letters among which this effect's is; `None`: there is none.
+    async fn change_letters_with<R>(
+        &self,
+        effect: EffectId,
+        change: impl Fn(&mut Letters) -> R,
+    ) -> Result<Option<R>, ExchangeError> {
         for partition in 0..PARTITIONS {
             let key = key(partition);
             let letters: Option<Letters> = self.opened(&key).await?;
-            let known = |letters: Letters| letters.0.iter().any(|known| known.effect == effect);
-            if !letters.is_some_and(known) {
-                continue;
+            let has_it = |letters: Letters| letters.0.iter().any(|known| known.effect == effect);
+            if letters.is_some_and(has_it) {
+                let now = self.clock.now();
+                let changed = self.change_record(&key, DEAD_LETTER_RETENTION, now, change).await;
+                return changed.map(Some);
             }
-            let take = |letters: &mut Letters| {
-                let at = letters.0.iter().position(|known| known.effect == effect)?;
-                Some(letters.0.remove(at))
-            };
-            return self.change_record(&key, DEAD_LETTER_RETENTION, now, take).await;
         }
         Ok(None)
     }

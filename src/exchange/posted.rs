@@ -17,17 +17,35 @@ pub struct Posted<E = Effect> {
     /// The number of the turn that posted it: a copy of the call with fewer turns is older.
     #[serde(default)]
     pub turn: u64,
+    /// The line that its call came in on: no line may take all the places of the outbox.
+    #[serde(default)]
+    pub line: String,
+    /// How often it was claimed and left for others to go first: those claims were no tries.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub passed_over: u32,
     /// The trace that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
 
+impl<E> Posted<E> {
+    /// An effect of the turn of this number, of a call to this line, within the present trace.
+    pub fn now(effect: E, line: &str, turn: u64) -> Self {
+        let traceparent = trace::parent();
+        Self { effect, turn, line: line.to_owned(), passed_over: 0, traceparent }
+    }
+
+    /// The same, after a claim that was no try.
+    pub fn passed_over(self) -> Self {
+        Self { passed_over: self.passed_over.saturating_add(1), ..self }
+    }
+}
+
 impl Exchange {
-    /// An effect as it lies in the outbox, posted by the turn of this number.
-    pub fn seal_effect(&self, id: EffectId, effect: &Effect, turn: u64) -> Vec<u8> {
+    /// An effect as it lies in the outbox.
+    pub fn seal_effect<E: Serialize>(&self, id: EffectId, posted: &Posted<E>) -> Vec<u8> {
         let nonce = self.seal_nonce();
-        let posted = Posted { effect, turn, traceparent: trace::parent() };
-        self.vault.seal(Kind::Effect, &id.to_string(), "", &json(&posted), nonce)
+        self.vault.seal(Kind::Effect, &id.to_string(), "", &json(posted), nonce)
     }
 
     /// An effect of the outbox; `None`: it cannot be read here.
@@ -35,4 +53,9 @@ impl Exchange {
         let opened = self.vault.open(Kind::Effect, &id.to_string(), sealed).ok()?;
         serde_json::from_slice(&opened.plain).ok()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

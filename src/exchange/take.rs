@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::deed::Deed;
 use super::edition::Edition;
+use super::posted::Posted;
 use super::{Exchange, ExchangeError, Loaded, Served, json, later};
 use crate::chance;
 use crate::engine::call::Call;
@@ -200,7 +201,7 @@ impl Exchange {
         let effect = |(effect, body): &(EffectId, Effect)| NewEffect {
             id: *effect,
             due,
-            body: self.seal_effect(*effect, body, turn.call.turns),
+            body: self.seal_effect(*effect, &Posted::now(body, &turn.call.line, turn.call.turns)),
         };
         Commit {
             call: turn.call.id,

@@ -2,10 +2,11 @@
 
 use super::{Outbox, Task};
 use crate::carrier::{Delivery, Reference};
-use crate::engine::effect::{Effect, Sms};
+use crate::engine::effect::{Effect, Email, Sms};
 use crate::engine::id::EffectId;
-use crate::exchange::dead::DeadLetter;
+use crate::exchange::dead::{DeadLetter, Found};
 use crate::exchange::tally::Why;
+use crate::exchange::unlock::By;
 use crate::exchange::{ExchangeError, Posted};
 
 /// What came of trying a dead letter again.
@@ -17,6 +18,8 @@ pub enum Retried {
     Failed(Why),
     /// It is of no use any more: its code was withdrawn, or nobody waits for the ring.
     Pointless,
+    /// Somebody else is trying it just now.
+    Taken,
     /// There is no such letter.
     Unknown,
 }
@@ -34,9 +37,9 @@ pub(super) fn why(done: &Delivery) -> Option<Why> {
 /// What can be done later as well as now: nothing with a code in it, and no ring.
 fn lasting(effect: &Effect) -> Option<Effect> {
     match effect {
-        Effect::SendSms(Sms { code_until: None, .. }) | Effect::EndLeg { .. } => {
-            Some(effect.clone())
-        }
+        Effect::SendSms(Sms { code_until: None, .. })
+        | Effect::SendEmail(Email { code_until: None, .. })
+        | Effect::EndLeg { .. } => Some(effect.clone()),
         _ => None,
     }
 }
@@ -56,27 +59,31 @@ impl Outbox {
             at: self.exchange.now(),
             attempts: task.attempt,
             again: lasting(&effect),
+            tried_until: None,
         };
         self.exchange.bury(letter).await
     }
 
-    /// Tries a dead letter again, once and at once.
-    pub async fn retry(&self, effect: EffectId) -> Result<Retried, ExchangeError> {
-        let Some(letter) = self.exchange.exhume(effect).await? else {
-            return Ok(Retried::Unknown);
+    /// Tries a dead letter again, once and at once, under the key that it always had.
+    pub async fn retry(&self, effect: EffectId, by: By<'_>) -> Result<Retried, ExchangeError> {
+        let letter = match self.exchange.take_in_hand(effect, by).await? {
+            Found::Nothing => return Ok(Retried::Unknown),
+            Found::Taken => return Ok(Retried::Taken),
+            Found::Pointless => return Ok(Retried::Pointless),
+            Found::Ours(letter) => *letter,
         };
         let reference = Reference { call: letter.call, effect };
-        let done = match &letter.again {
-            Some(Effect::SendSms(sms)) => self.carrier.send_sms(reference, sms).await,
-            Some(Effect::EndLeg { sid, .. }) => self.carrier.end_leg(sid).await,
-            _ => {
-                self.exchange.bury(letter).await?;
-                return Ok(Retried::Pointless);
-            }
+        let done = match (&letter.again, &self.mail) {
+            (Some(Effect::SendSms(sms)), _) => self.carrier.send_sms(reference, sms).await,
+            (Some(Effect::SendEmail(email)), Some(mail)) => mail.send_email(reference, email).await,
+            (Some(Effect::EndLeg { sid, .. }), _) => self.carrier.end_leg(sid).await,
+            _ => Delivery::Refused { code: None },
         };
-        let Some(why) = why(&done) else { return Ok(Retried::Done) };
-        let attempts = letter.attempts.saturating_add(1);
-        self.exchange.bury(DeadLetter { why, attempts, at: self.exchange.now(), ..letter }).await?;
+        let Some(why) = why(&done) else {
+            self.exchange.lay_to_rest(effect).await?;
+            return Ok(Retried::Done);
+        };
+        self.exchange.lay_back(effect, why).await?;
         Ok(Retried::Failed(why))
     }
 }

@@ -108,7 +108,7 @@ async fn ready_is_who_can_take_a_turn() {
     let provider = Provider::start();
     let mut redis = RedisServer::start();
     let mut house = House::set_up(&redis.url(), &provider.api_base());
-    house.configure("drain = \"5s\"\n");
+    house.configure("drain = \"8s\"\n");
     house.restart();
     assert_eq!(ready(&house).await.0, 200);
     let health = |house: &House| {
@@ -145,5 +145,12 @@ async fn ready_is_who_can_take_a_turn() {
     let mut phone = Telephone::new("CA1", "+15005550777");
     phone.ring(&house).await;
     assert!(phone.hears("Gather"), "{:?}", phone.heard);
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    phone.key(&house, "1").await;
+    assert!(
+        provider.wait_for(1)[0].path.ends_with("/Messages.json"),
+        "and what they ask for is done"
+    );
     assert_eq!(house.wait(), Some(0));
 }

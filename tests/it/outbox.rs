@@ -1,5 +1,7 @@
 //! What the outbox gives up on is kept, and an operator may look at it, try it again or drop it.
 
+mod lines;
+
 use callgate::engine::id::EffectId;
 use serde_json::Value;
 
@@ -77,6 +79,25 @@ async fn kept_tried_again_and_dropped(store: &str) -> (House, Provider) {
     assert_eq!(messages(&provider), before + 1);
     letters(&house, 0).await;
 
+    // Two operators at once: one of them does it.
+    refused(&house, &provider, "CA12", "3").await;
+    let id = letters(&house, 1).await[0]["effect"].as_str().unwrap().to_owned();
+    provider.next(Answer::Hang);
+    let count = messages(&provider);
+    let first = async { post(&house, &id, "retry").await };
+    let second = async {
+        eventually_async("the first to be at it", async || {
+            (messages(&provider) > count).then_some(())
+        })
+        .await;
+        assert_eq!(post(&house, &id, "retry").await, 409);
+        assert_eq!(post(&house, &id, "drop").await, 204, "but it may be dropped");
+    };
+    tokio::join!(first, second);
+    assert_eq!(messages(&provider), count + 1);
+    assert_eq!(post(&house, &id, "drop").await, 404, "what was dropped does not come back");
+    letters(&house, 0).await;
+
     // A code is of no use once the call has been told: the letter holds none.
     refused(&house, &provider, "CA2", "1").await;
     let code = letters(&house, 1).await.remove(0);
@@ -90,8 +111,36 @@ async fn kept_tried_again_and_dropped(store: &str) -> (House, Provider) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_is_kept_tried_again_and_dropped_in_memory() {
+    kept_tried_again_and_dropped("memory:").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_is_kept_tried_again_and_dropped_on_redb() {
-    kept_tried_again_and_dropped("embedded:callgate.redb").await;
+    let (mut house, provider) = kept_tried_again_and_dropped("embedded:callgate.redb").await;
+    for sid in ["CA3", "CA4"] {
+        refused(&house, &provider, sid, "3").await;
+    }
+    letters(&house, 2).await;
+    let outbox = |house: &House, arguments: &[&str]| {
+        let output = house.command().arg("outbox").args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(outbox(&house, &["list"]).0, Some(3), "the file is the server's while it runs");
+
+    // From the command line while the server is stopped.
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+    let (code, listed) = outbox(&house, &["list"]);
+    assert_eq!((code, listed.lines().count()), (Some(0), 2), "{listed}");
+    let ids: Vec<_> = listed.lines().map(|line| &line[..36]).collect();
+    let before = messages(&provider);
+    assert_eq!(outbox(&house, &["retry", ids[0]]).0, Some(0));
+    assert_eq!(messages(&provider), before + 1);
+    assert_eq!(outbox(&house, &["drop", ids[1]]).0, Some(0));
+    assert_eq!(outbox(&house, &["list"]), (Some(0), String::new()));
+    house.restart();
+    letters(&house, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,10 +5,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::super::House;
-use super::{refusal, unavailable};
+use super::{holder, refusal, unavailable};
 use crate::config::Role;
 use crate::engine::id::EffectId;
 use crate::exchange::dead::DeadLetter;
+use crate::exchange::unlock::By;
 use crate::outbox::Retried;
 
 /// What an operator sees of a letter: not to whom, and not what it says.
@@ -46,12 +47,15 @@ pub(super) async fn retry(
         return refused;
     }
     let Some(effect) = EffectId::parse(&path) else { return no_letter() };
-    match house.outbox.retry(effect).await {
+    match house.outbox.retry(effect, operator(&house, &request)).await {
         Ok(Retried::Done) => HttpResponse::Ok().json(json!({ "outcome": "done" })),
         Ok(Retried::Failed(why)) => HttpResponse::BadGateway()
             .json(json!({ "error": format!("it was not done: {}", why.as_str()) })),
         Ok(Retried::Pointless) => HttpResponse::Conflict()
             .json(json!({ "error": "it is of no use any more; it can only be dropped" })),
+        Ok(Retried::Taken) => {
+            HttpResponse::Conflict().json(json!({ "error": "somebody is trying it just now" }))
+        }
         Ok(Retried::Unknown) => no_letter(),
         Err(error) => unavailable(&error),
     }
@@ -66,11 +70,15 @@ pub(super) async fn discard(
         return refused;
     }
     let Some(effect) = EffectId::parse(&path) else { return no_letter() };
-    match house.exchange.exhume(effect).await {
-        Ok(Some(_)) => HttpResponse::NoContent().finish(),
-        Ok(None) => no_letter(),
+    match house.exchange.drop_letter(effect, operator(&house, &request)).await {
+        Ok(true) => HttpResponse::NoContent().finish(),
+        Ok(false) => no_letter(),
         Err(error) => unavailable(&error),
     }
+}
+
+fn operator<'h>(house: &'h House, request: &HttpRequest) -> By<'h> {
+    By::Token(holder(house, request).map_or("", |token| &token.name))
 }
 
 fn no_letter() -> HttpResponse {

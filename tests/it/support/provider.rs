@@ -86,6 +86,8 @@ struct World {
     now: Option<Timestamp>,
     requests: Vec<Request>,
     next: VecDeque<Answer>,
+    /// Requests for this number are carried out, and never answered.
+    hang_for: Option<String>,
     calls: Vec<Placed>,
     messages: u32,
     /// What is said of numbers beside what is said of a mobile with which nothing is wrong.
@@ -111,6 +113,7 @@ impl Provider {
             now: Some("2026-03-01T12:00:00Z".parse().unwrap()),
             requests: Vec::new(),
             next: VecDeque::new(),
+            hang_for: None,
             calls: Vec::new(),
             messages: 0,
             said: Vec::new(),
@@ -166,6 +169,16 @@ impl Provider {
     pub(crate) fn look<T>(&self, at: impl FnOnce(&[Request], &[Placed]) -> T) -> T {
         let world = self.world();
         at(&world.requests, &world.calls)
+    }
+
+    /// Answers no request that is for this number, whatever was to come next.
+    pub(crate) fn hang_for(&self, to: &str) {
+        self.world().hang_for = Some(to.to_owned());
+    }
+
+    /// Answers requests for all numbers again.
+    pub(crate) fn answer_all(&self) {
+        self.world().hang_for = None;
     }
 
     /// Answers as usual again.
@@ -236,7 +249,8 @@ async fn answer(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared
         let recorded = record(&request, &body);
         world.requests.push(recorded.clone());
         shared.changed.notify_all();
-        let special = world.next.pop_front();
+        let hangs = world.hang_for.as_deref().is_some_and(|to| recorded.field("To") == Some(to));
+        let special = if hangs { Some(Answer::Hang) } else { world.next.pop_front() };
         let is_carried_out = matches!(special, None | Some(Answer::Hang | Answer::Drop));
         (is_carried_out.then(|| usual(&mut world, &recorded)), special)
     };

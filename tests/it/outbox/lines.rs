@@ -1,0 +1,143 @@
+//! A line whose messages pile up keeps no other line waiting.
+
+use std::sync::Arc;
+
+use callgate::carrier::twilio::{Sender, Settings, TwilioCarrier};
+use callgate::chance::SystemChance;
+use callgate::clock::{Clock as _, SystemClock};
+use callgate::directory::Directory;
+use callgate::directory::accounts::Accounts;
+use callgate::engine::effect::{Effect, Sms};
+use callgate::engine::id::{CallId, EffectId, Sid, TurnId};
+use callgate::engine::policy::Policy;
+use callgate::exchange::{Exchange, Parts, Posted};
+use callgate::flow::FlowSet;
+use callgate::limits;
+use callgate::outbox::Outbox;
+use callgate::phone::PhoneNumber;
+use callgate::secret::Secret;
+use callgate::store::memory::MemoryStore;
+use callgate::store::redb::RedbStore;
+use callgate::store::redis::RedisStore;
+use callgate::store::{Commit, NewEffect, Store, Version};
+use callgate::twiml::links::Links;
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::support::eventually::eventually_async;
+use crate::support::house::vault;
+use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Provider};
+use crate::support::redis::RedisServer;
+
+const BUSY: &str = "+15005550006";
+const QUIET: &str = "+15005550007";
+/// Nobody answers for this one: each message to it takes the whole patience of the carrier.
+const DEAD_END: &str = "+15005550010";
+const MOBILE: &str = "+15005550011";
+/// Far more than are done at once.
+const PILE: usize = 300;
+
+fn outbox(store: Arc<dyn Store>, provider: &Provider) -> (Arc<Exchange>, Arc<Outbox>) {
+    let exchange = Arc::new(Exchange::new(Parts {
+        store,
+        vault: vault(),
+        directory: Arc::new(Directory::new(Accounts::default())),
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        policy: Policy::default(),
+        flows: FlowSet::default(),
+    }));
+    let carrier = TwilioCarrier::new(Settings {
+        account_sid: ACCOUNT_SID.into(),
+        auth_token: SecretString::from(AUTH_TOKEN),
+        api_base: provider.api_base(),
+        sender: Sender::From(BUSY.into()),
+        links: Links::new("https://ivr.example"),
+        timeout: limits::CARRIER_TIMEOUT,
+    });
+    let outbox = Outbox::new(exchange.clone(), Arc::new(carrier.unwrap()), None);
+    (exchange, outbox)
+}
+
+/// A call to a line, over by now but for a message that is still to be sent.
+async fn post(exchange: &Exchange, line: &str, to: &str, number: usize) {
+    let now = SystemClock.now();
+    let call = CallId::of(ACCOUNT_SID, &Sid(format!("CA{line}{number}")));
+    let turn = TurnId(Uuid::from_u128(1));
+    let id = EffectId::of(call, turn, 0);
+    let sms = Effect::SendSms(Sms {
+        to: PhoneNumber::parse(to).unwrap(),
+        body: Secret::new("See https://example.com/card"),
+        valid_for_s: 600,
+        code_until: None,
+    });
+    let body = exchange.seal_effect(id, &Posted::now(&sms, line, 1));
+    let commit = Commit {
+        call,
+        expected: None,
+        version: Version { number: 1, turn },
+        state: Vec::new(),
+        expires_at: now + SignedDuration::from_hours(24),
+        deadline: None,
+        effects: vec![NewEffect { id, due: now, body }],
+        settled: Vec::new(),
+        entry: Vec::new(),
+    };
+    exchange.store().commit(&commit, now).await.unwrap();
+}
+
+async fn a_pile_keeps_nobody_waiting(store: Arc<dyn Store>) {
+    let provider = Provider::start();
+    provider.hang_for(DEAD_END);
+    let (exchange, outbox) = outbox(store, &provider);
+    for number in 0..PILE {
+        post(&exchange, BUSY, DEAD_END, number).await;
+    }
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(outbox.run(stop.clone()));
+    let sent = |to: &str| {
+        provider.look(|requests, _| requests.iter().filter(|r| r.field("To") == Some(to)).count())
+    };
+    let half = limits::OUTBOX_TASKS_MAX / 2;
+    eventually_async("the pile to take all it may", async || {
+        (sent(DEAD_END) >= half).then_some(())
+    })
+    .await;
+    // It was posted last, and none of those before it is done.
+    post(&exchange, QUIET, MOBILE, 0).await;
+    eventually_async("the other line's message", async || (sent(MOBILE) == 1).then_some(())).await;
+    assert_eq!(sent(DEAD_END), half, "the pile has half of the places, and those are not done");
+
+    // What was passed over was no try, and comes when there is a place.
+    provider.answer_all();
+    eventually_async("the pile is worked off", async || {
+        let keys: std::collections::BTreeSet<_> = provider.look(|requests, _| {
+            let of_pile = requests.iter().filter(|r| r.field("To") == Some(DEAD_END));
+            of_pile.map(|r| r.field("StatusCallback").unwrap().to_owned()).collect()
+        });
+        (keys.len() == PILE).then_some(())
+    })
+    .await;
+    assert!(exchange.dead_letters().await.unwrap().is_empty());
+    running.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pile_keeps_nobody_waiting_in_memory() {
+    a_pile_keeps_nobody_waiting(Arc::new(MemoryStore::default())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pile_keeps_nobody_waiting_on_redb() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(&directory.path().join("calls.redb")).unwrap();
+    a_pile_keeps_nobody_waiting(Arc::new(store)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pile_keeps_nobody_waiting_on_redis() {
+    let store = RedisStore::connect(&RedisServer::shared().database()).unwrap();
+    a_pile_keeps_nobody_waiting(Arc::new(store)).await;
+}
