@@ -1,0 +1,134 @@
+//! What a live call takes: bytes in Redis and in the embedded file, and whether a turn takes longer among
+//! many of them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use callgate::exchange::Exchange;
+use callgate::store::redb::RedbStore;
+use callgate::store::redis::RedisStore;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::call::fresh_run;
+use super::house::{Caller, exchange};
+use super::report::{Bound, Goal, Section, number};
+use super::servers::Redis;
+use super::versus::median;
+
+/// Turns at a time.
+const AT_ONCE: usize = 64;
+/// Calls of which each turn is timed, at each size.
+const TIMED: u64 = 500;
+const TIMED_ROUNDS: usize = 8;
+
+/// What was found at one size.
+struct Found {
+    calls: u64,
+    bytes: f64,
+    turn_us: f64,
+}
+
+pub(crate) fn section() -> Section {
+    let sizes: &[u64] = if std::env::args().any(|argument| argument == "--million") {
+        &[1_000, 100_000, 1_000_000]
+    } else {
+        &[1_000, 100_000]
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime needs little");
+    let mut text = format!(
+        "A live call has been greeted and has named its account: its state, two entries of its journal, its deadline,\n\
+         and what is counted of its number for an hour. A turn's time is that of {AT_ONCE} at a time.\n\n\
+         | store | live calls | bytes per call | µs per turn |\n|---|---|---|---|\n"
+    );
+    let mut goals = Vec::new();
+    let redis = runtime.block_on(in_redis(sizes));
+    let embedded = runtime.block_on(in_file(sizes));
+    for (store, found) in [("Redis", redis), ("embedded", embedded)] {
+        for row in &found {
+            let (calls, bytes) = (number(row.calls as f64), number(row.bytes));
+            let _ = writeln!(text, "| {store} | {calls} | {bytes} | {:.0} |", row.turn_us);
+        }
+        let (Some(first), Some(last)) = (found.first(), found.last()) else { continue };
+        if store == "Redis" {
+            let what = format!("bytes in Redis per live call at {}", number(last.calls as f64));
+            goals.push(Goal::new(what, last.bytes, Bound::AtMost(1_200.0)).because(
+                "the goal is from a state without a journal, an audit and counts: those are two thirds of it",
+            ));
+        }
+        let what = format!(
+            "time of a turn in {store}, {} live calls over {}",
+            number(last.calls as f64),
+            number(first.calls as f64)
+        );
+        goals.push(Goal::new(what, last.turn_us / first.turn_us, Bound::AtMost(1.2)));
+    }
+    Section { title: "Live calls", text, goals }
+}
+
+async fn in_redis(sizes: &[u64]) -> Vec<Found> {
+    let redis = Redis::start();
+    let store = RedisStore::connect(&redis.url(0)).expect("the address is the harness's own");
+    let exchange = exchange(Arc::new(store));
+    // The flow's text and the first of everything.
+    live(&exchange, 10).await;
+    let before = redis.used_bytes();
+    let (mut there, mut found) = (0, Vec::new());
+    for calls in sizes {
+        live(&exchange, calls - there).await;
+        there = *calls;
+        let bytes = redis.used_bytes().saturating_sub(before) as f64 / *calls as f64;
+        found.push(Found { calls: *calls, bytes, turn_us: turn_us(&exchange).await });
+    }
+    found
+}
+
+async fn in_file(sizes: &[u64]) -> Vec<Found> {
+    let folder = tempfile::tempdir().expect("there is a place for temporary files");
+    let path = folder.path().join("calls.redb");
+    let exchange = exchange(Arc::new(RedbStore::open(&path).expect("the folder is ours")));
+    let (mut there, mut found) = (0, Vec::new());
+    for calls in sizes {
+        live(&exchange, calls - there).await;
+        there = *calls;
+        let bytes = bytes_of(&path) / *calls as f64;
+        found.push(Found { calls: *calls, bytes, turn_us: turn_us(&exchange).await });
+    }
+    found
+}
+
+fn bytes_of(path: &Path) -> f64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = std::fs::metadata(path).expect("the file is there");
+    file.blocks() as f64 * 512.0
+}
+
+/// So many more live calls.
+async fn live(exchange: &Exchange, calls: u64) {
+    let run = fresh_run();
+    let begun = stream::iter(0..calls).map(async |n| {
+        let mut caller = Caller::new(run, n);
+        for _ in 0..2 {
+            assert!(caller.turn(exchange).await, "the call goes on");
+        }
+    });
+    begun.buffer_unordered(AT_ONCE).for_each(async |()| ()).await;
+}
+
+/// How long a turn takes now: the median over some rounds. The calls come to their end.
+async fn turn_us(exchange: &Exchange) -> f64 {
+    let mut rounds = Vec::new();
+    for _ in 0..TIMED_ROUNDS {
+        let (run, begun) = (fresh_run(), Instant::now());
+        let calls = stream::iter(0..TIMED).map(async |n| {
+            let mut caller = Caller::new(run, n);
+            while caller.turn(exchange).await {}
+        });
+        calls.buffer_unordered(AT_ONCE).for_each(async |()| ()).await;
+        rounds.push(begun.elapsed().as_secs_f64() * 1e6 / (TIMED * 4) as f64);
+    }
+    median(&rounds)
+}

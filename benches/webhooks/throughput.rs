@@ -1,0 +1,79 @@
+//! Whole calls as fast as they are answered: callgate against the limit.
+
+use std::fmt::Write as _;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::machine::rss_mib;
+use super::peers;
+use super::report::{Bound, Goal, Section, number};
+use super::servers::{Redis, Server};
+use super::versus::{CONNECTIONS, Versus, versus};
+
+const WHY_LIMIT: &str = "beside the one round trip of a turn, a call is counted by its number when it rings, \
+    claims are counted when it is identified, every turn is sealed, journalled and logged, and an audit is \
+    chained and put down when it is over; the goal is from a prototype that does none of this";
+const WHY_PEER: &str = "the peers keep a state and nothing else";
+
+pub(crate) fn section() -> Section {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime needs little");
+    let mut section = Section { title: "Whole calls over HTTP on Redis", ..Section::default() };
+    let _ = write!(
+        section.text,
+        "{CONNECTIONS} connections, each asking again as soon as it is answered. `limit` (`benches/webhooks/limit.rs`)\n\
+         parses the form, checks the signature and makes one round trip to Redis, and nothing else.\n\n\
+         | against | callgate/s | other/s | ratio | callgate µs of a core | other µs | ratio | wrong | others' cores |\n\
+         |---|---|---|---|---|---|---|---|---|\n"
+    );
+    let redis = Redis::start();
+    let limit = Server::limit(&redis.url(1), 1);
+    let (found, rss_mib) = against(&runtime, &redis, &limit);
+    row(&mut section.text, "limit", &found);
+    let goal = Goal::new("webhooks/s over those of `limit`", found.rate.of, Bound::AtLeast(0.75));
+    section.goals.push(goal.because(WHY_LIMIT));
+    drop(limit);
+    section.goals.push(Goal::new("MiB of memory after that", rss_mib, Bound::AtMost(40.0)));
+    for peer in peers::ALL {
+        // Each begins with nothing in Redis.
+        let redis = Redis::start();
+        let Some(server) = peer.start(&redis.url(1)) else {
+            let _ =
+                writeln!(section.text, "| {} | – | – | not on this machine | | | | | |", peer.name);
+            continue;
+        };
+        let (found, _) = against(&runtime, &redis, &server);
+        row(&mut section.text, peer.name, &found);
+        let what = format!("webhooks/s over those of {}", peer.name);
+        let goal = Goal::new(what, found.rate.of, Bound::AtLeast(peer.times));
+        section.goals.push(goal.because(WHY_PEER));
+    }
+    section
+}
+
+/// A fresh callgate against another server; and its memory in the end.
+fn against(runtime: &Runtime, redis: &Redis, other: &Server) -> (Versus, f64) {
+    let callgate = Server::callgate(&redis.url(0), "0");
+    let found = versus(runtime, [&callgate, other], &[redis.process.pid()]);
+    (found, rss_mib(callgate.process.pid()))
+}
+
+fn row(text: &mut String, name: &str, found: &Versus) {
+    let Versus { rates, cpu_us, rate, cpu, wrong, foreign } = found;
+    let _ = writeln!(
+        text,
+        "| {name} | {} | {} | {:.2} [{:.2}–{:.2}] | {:.1} | {:.1} | {:.2} [{:.2}–{:.2}] | {} + {} | {foreign:.2} |",
+        number(rates[0]),
+        number(rates[1]),
+        rate.of,
+        rate.from,
+        rate.to,
+        cpu_us[0],
+        cpu_us[1],
+        cpu.of,
+        cpu.from,
+        cpu.to,
+        wrong[0],
+        wrong[1],
+    );
+}
