@@ -244,3 +244,8 @@ pub const STORE_VERIFIED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Telephone numbers of which is kept what the numbering plans tell: some hundred bytes each.
 pub const NUMBERS_TOLD: usize = 10_000;
+
+/// Lines of the log are gathered for so long: a person who looks on does not see it.
+pub const LOG_HELD_FOR: Duration = Duration::from_millis(50);
+/// Bytes of the log that are gathered: more than a busy moment brings.
+pub const LOG_BYTES_HELD_MAX: usize = 256 * 1024;

@@ -165,14 +165,14 @@ impl Outbox {
                     for due in due {
                         let place = places.clone().acquire_owned().await;
                         let (outbox, woken, places) = (self.clone(), woken.clone(), places.clone());
-                        tasks.spawn(async move {
+                        tasks.spawn(Box::pin(async move {
                             outbox.deliver(due, until).await;
                             let was_full = places.available_permits() == 0;
                             drop(place);
                             if more || was_full {
                                 woken.notify_one();
                             }
-                        });
+                        }));
                     }
                 }
                 Err(error) => tracing::warn!(%error, "the outbox could not look for work"),
@@ -277,8 +277,8 @@ impl Outbox {
                 self.exchange.clear_attempts(&whom, factor, &key, at).await?;
                 self.settle(task).await
             }
-            Effect::CloseAudit => {
-                self.exchange.close_audit(task.call, task.turn).await?;
+            Effect::CloseAudit(head) => {
+                self.exchange.close_audit(task.call, task.turn, head).await?;
                 self.settle(task).await
             }
         }

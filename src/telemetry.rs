@@ -3,6 +3,7 @@
 //! Secrets are kept out by their types; other libraries log warnings alone, whatever level is asked
 //! for, for at a finer level they would write down what they carry.
 
+mod lines;
 pub mod trace;
 
 use std::io::IsTerminal as _;
@@ -19,21 +20,28 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::lines::Lines;
 use self::trace::Export;
 use crate::check::odds::{Chances, Odds};
 use crate::exchange::guard::Guards;
 use crate::exchange::tally::Tally;
 use crate::store::counted::Questions;
 
-/// Logs and traces, until it is dropped: then what is left of the traces is sent.
+/// Logs and traces, until it is dropped: then what is left of them is written and sent.
 #[must_use]
 #[derive(Debug)]
-pub struct Watch(Option<Export>);
+pub struct Watch {
+    lines: Option<Lines>,
+    export: Option<Export>,
+}
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(export) = &self.0 {
+        if let Some(export) = &self.export {
             export.stop();
+        }
+        if let Some(lines) = &self.lines {
+            lines.write_out();
         }
     }
 }
@@ -54,11 +62,14 @@ pub fn start(level: Option<&str>) -> Watch {
             .with_threads(false)
             .with_filter(spans)
     });
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = if std::io::stderr().is_terminal() { lines.boxed() } else { lines.json().boxed() };
-    let lines = lines.with_filter(ours);
-    let _ = tracing_subscriber::registry().with(lines).with(traces).try_init();
-    Watch(export)
+    let lines = if std::io::stderr().is_terminal() { None } else { Lines::start() };
+    let layer = tracing_subscriber::fmt::layer();
+    let layer = match &lines {
+        None => layer.with_writer(std::io::stderr).boxed(),
+        Some(lines) => layer.json().with_writer(lines.clone()).boxed(),
+    };
+    let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).with(traces).try_init();
+    Watch { lines, export }
 }
 
 /// What is counted.

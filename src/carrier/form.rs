@@ -36,6 +36,11 @@ pub fn parse(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
 }
 
 fn decode(encoded: &[u8]) -> Result<String, FormError> {
+    // Most names and values stand for themselves.
+    if !encoded.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        let plain = std::str::from_utf8(encoded).map_err(|_| FormError::Utf8)?;
+        return Ok(plain.to_owned());
+    }
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut rest = encoded.iter();
     while let Some(byte) = rest.next() {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::account::Whom;
+use super::audit::Head;
 use super::id::{LegId, Nonce, Sid};
 use crate::flow::level::Fact;
 use crate::flow::locale::Locale;
@@ -48,8 +49,9 @@ pub enum Effect {
         /// When it did.
         at: Timestamp,
     },
-    /// Puts the audit of the call, which is over, down for as long as audits are kept.
-    CloseAudit,
+    /// Puts the audit of the call, which is over, down for as long as audits are kept: the one that ends
+    /// so. `None`: as the call says.
+    CloseAudit(Option<Head>),
 }
 
 impl Effect {
@@ -62,8 +64,13 @@ impl Effect {
             Self::RedirectLeg { .. } => "redirect_leg",
             Self::EndLeg { .. } => "end_leg",
             Self::ClearAttempts { .. } => "clear_attempts",
-            Self::CloseAudit => "close_audit",
+            Self::CloseAudit(_) => "close_audit",
         }
+    }
+
+    /// Whether somebody waits for it; what nobody waits for is done with others when work is looked for.
+    pub fn is_urgent(&self) -> bool {
+        !matches!(self, Self::CloseAudit(_))
     }
 }
 

@@ -87,7 +87,9 @@ impl Exchange {
                 Ok(Answer::Account(customer.map(|c| Box::new(c.account.clone()))))
             }
             Question::Verify(verify) => {
-                let (verdict, alert) = self.judge(call, verify, now, until).await?;
+                // Large, and seldom: the turns that ask nothing of the kind need not carry it.
+                let judged = Box::pin(self.judge(call, verify, now, until));
+                let (verdict, alert) = judged.await?;
                 Ok(match alert {
                     Some(alert) => Answer::Alerted(verdict, alert),
                     None => Answer::Verdict(verdict),
@@ -99,7 +101,7 @@ impl Exchange {
                 Ok(Answer::Code { code, hash })
             }
             Question::Spend { key, whom, factor, to } => {
-                let spent = self.spend((key, whom, *factor), to.as_ref(), now).await?;
+                let spent = Box::pin(self.spend((key, whom, *factor), to.as_ref(), now)).await?;
                 Ok(Answer::Spent(spent))
             }
             Question::Reach { caller, account } => {
@@ -109,7 +111,7 @@ impl Exchange {
                 self.is_eligible(key, to.as_ref(), *purpose, now, until).await?,
             )),
             Question::LookUp(look_up) => {
-                Ok(Answer::LookedUp(self.look_up(look_up, now, until).await?))
+                Ok(Answer::LookedUp(Box::pin(self.look_up(look_up, now, until)).await?))
             }
             Question::Vouch(voucher) => Ok(Answer::Voucher(self.vouch(voucher))),
         }

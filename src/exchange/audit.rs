@@ -1,7 +1,9 @@
 //! Writing the audit: entries with their turn, and links when a call is over or something happens
 //! outside calls.
 
-use super::{Exchange, ExchangeError, later};
+use serde::de::DeserializeOwned;
+
+use super::{Exchange, ExchangeError};
 use crate::audit::{self, Bound, CallAudit, Head, Link};
 use crate::engine::account::Whom;
 use crate::engine::audit::Deed;
@@ -9,8 +11,8 @@ use crate::engine::effect::Effect;
 use crate::engine::id::{CallId, EffectId};
 use crate::engine::turn::Turn;
 use crate::limits;
-use crate::store::RecordKey;
 use crate::store::envelope::Kind;
+use crate::store::{RecordKey, Revision};
 
 impl Exchange {
     /// Chains what the turn noted to what the call has, and has the chain closed when the call is over.
@@ -24,27 +26,50 @@ impl Exchange {
             turn.entry.audit.push(entry);
         }
         if head.number > 0 {
-            turn.call.audit = Some(head);
             if turn.call.end.is_some() {
                 let effect = EffectId::of(id, turn.call.turn, turn.effects.len());
-                turn.effects.push((effect, Effect::CloseAudit));
+                turn.effects.push((effect, Effect::CloseAudit(Some(head.clone()))));
                 turn.entry.effects.push(effect);
             }
+            turn.call.audit = Some(head);
         }
     }
 
     /// Puts the audit of a call that is over down for as long as audits are kept, and appends its end
-    /// to its partition's chain. `last` is the number of the turn that ended it. Done twice it is bound
-    /// twice, to the same end.
-    pub async fn close_audit(&self, call: CallId, last: u64) -> Result<(), ExchangeError> {
-        let loaded = self.load_since(call, last).await?;
-        let Some(head) = loaded.call.audit else { return Ok(()) };
-        let journal = self.journal(call).await?;
-        let entries: Vec<_> = journal.into_iter().flat_map(|entry| entry.audit).collect();
+    /// to its partition's chain. `last` is the number of the turn that ended it, and `head` the end of its
+    /// chain. Done twice it is bound twice, to the same end.
+    pub async fn close_audit(
+        &self,
+        call: CallId,
+        last: u64,
+        head: Option<Head>,
+    ) -> Result<(), ExchangeError> {
+        let mut entries = self.audited(call).await?;
+        let ends_so = |head: &Head| entries.last().is_some_and(|entry| entry.hash == head.hash);
+        let head = if let Some(head) = head.filter(ends_so) {
+            head
+        } else {
+            // The journal is an older copy, or altered: what there is of it is held against the call.
+            let loaded = self.load_since(call, last).await?;
+            let Some(head) = loaded.call.audit else { return Ok(()) };
+            entries = self.audited(call).await?;
+            head
+        };
         let put = |record: &mut CallAudit| record.entries.clone_from(&entries);
         let now = self.clock.now();
-        self.change_record(&audit::call_key(call), limits::AUDIT_RETENTION, now, put).await?;
+        self.begin_record(&audit::call_key(call), limits::AUDIT_RETENTION, now, put).await?;
         self.bind(audit::chain_of_call(call), Bound::Call(call, head)).await
+    }
+
+    /// What the journal of a call has for the audit, oldest first.
+    async fn audited(&self, call: CallId) -> Result<Vec<audit::Entry>, ExchangeError> {
+        #[derive(serde::Deserialize)]
+        struct Audited {
+            #[serde(default)]
+            audit: Vec<audit::Entry>,
+        }
+        let journal = self.journal_of::<Audited>(call).await?;
+        Ok(journal.into_iter().flat_map(|entry| entry.audit).collect())
     }
 
     /// Writes down something that happens outside any call.
@@ -56,16 +81,22 @@ impl Exchange {
     /// Appends a link to a chain: whoever makes the record of the next number has appended, so that
     /// two at once make two links.
     async fn bind(&self, chain: u64, what: Bound) -> Result<(), ExchangeError> {
-        let mut head: Head = self.opened(&audit::head_key(chain)).await?.unwrap_or_default();
+        let head_key = audit::head_key(chain);
+        let said = self.opened_in::<Head>(&head_key).await?;
+        let said_in = said.as_ref().map(|(revision, _)| *revision);
+        let mut head = said.map(|(_, head)| head).unwrap_or_default();
         for _ in 0..limits::AUDIT_TRIES_MAX {
             let now = self.clock.now();
             let link = Link::after(head.clone(), &self.vault, chain, now, what.clone());
             let next = link.head();
             let key = audit::link_key(chain, next.number);
-            let plain = super::json(&link);
-            let sealed = self.vault.seal(Kind::Record, &key.id, "", &plain, self.seal_nonce());
-            let expires = later(now, limits::AUDIT_RETENTION);
-            if self.store.swap(&key, None, &sealed, expires, now).await? {
+            let expires = (limits::AUDIT_RETENTION, now);
+            if self.swap(&key, None, &link, expires).await? {
+                // Most often nobody else has appended meanwhile.
+                let kept_for = (limits::AUDIT_HEAD_RETENTION, now);
+                if self.swap(&head_key, said_in, &next, kept_for).await? {
+                    return Ok(());
+                }
                 return self.advance(chain, next).await;
             }
             // Another got the number, and has perhaps not said so yet.
@@ -86,17 +117,26 @@ impl Exchange {
         self.change_record(&key, limits::AUDIT_HEAD_RETENTION, now, advance).await
     }
 
-    pub(super) async fn opened<T: serde::de::DeserializeOwned>(
+    pub(super) async fn opened<T: DeserializeOwned>(
         &self,
         key: &RecordKey,
     ) -> Result<Option<T>, ExchangeError> {
-        let Some((_, bytes)) = self.store.read(key).await? else { return Ok(None) };
+        Ok(self.opened_in(key).await?.map(|(_, record)| record))
+    }
+
+    /// A record, and the revision that it was read in.
+    async fn opened_in<T: DeserializeOwned>(
+        &self,
+        key: &RecordKey,
+    ) -> Result<Option<(Revision, T)>, ExchangeError> {
+        let Some((revision, bytes)) = self.store.read(key).await? else { return Ok(None) };
         let opened = self
             .vault
             .open(Kind::Record, &key.id, &bytes)
             .map_err(|error| ExchangeError::Sealed("audit record", error))?;
         let read = serde_json::from_slice(&opened.plain);
-        read.map(Some).map_err(|_| ExchangeError::Unreadable("audit record"))
+        let read = read.map_err(|_| ExchangeError::Unreadable("audit record"))?;
+        Ok(Some((revision, read)))
     }
 
     /// What stands for an account in the audit: a keyed hash that is no key of the store.

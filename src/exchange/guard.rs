@@ -124,7 +124,7 @@ impl Exchange {
         let limit = self.policy.shared.accounts_per_ani_h;
         let touch = |spread: &mut Spread| spread.touch(&account, limit, HOUR, now);
         let key = self.caller_key(caller);
-        let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
+        let room = self.begin_record(&key, HOURS_KEPT_FOR, now, touch).await?;
         if room == Room::None {
             self.guards.refuse(Limit::Caller);
         }

@@ -28,6 +28,7 @@ mod voucher;
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -377,11 +378,17 @@ impl Exchange {
 
     /// The journal of a call, oldest turn first.
     pub async fn journal(&self, call: CallId) -> Result<Vec<Entry>, ExchangeError> {
+        self.journal_of(call).await
+    }
+
+    /// As much of each entry of a call's journal as is asked for, oldest first.
+    async fn journal_of<T: DeserializeOwned>(&self, call: CallId) -> Result<Vec<T>, ExchangeError> {
         let sealed = self.store.journal(call).await?;
+        let id = call.to_string();
         let open = |entry: &Vec<u8>| {
             let opened = self
                 .vault
-                .open(Kind::Entry, &call.to_string(), entry)
+                .open(Kind::Entry, &id, entry)
                 .map_err(|error| ExchangeError::Sealed("journal entry", error))?;
             serde_json::from_slice(&opened.plain)
                 .map_err(|_| ExchangeError::Unreadable("journal entry"))

@@ -9,8 +9,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Exchange, ExchangeError, later};
 use crate::limits;
-use crate::store::RecordKey;
 use crate::store::envelope::Kind;
+use crate::store::{RecordKey, Revision};
 
 /// One writer a record in this process, so that writers do not starve each other.
 #[derive(Debug)]
@@ -51,6 +51,40 @@ impl Exchange {
         T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
     {
         let _turn = self.queues.turn(&key.id).await;
+        self.change_in_turn(key, kept_for, now, &change).await
+    }
+
+    /// The same for a record that most likely is not there yet: it is written without having looked,
+    /// and looked at only if that fails.
+    pub(super) async fn begin_record<T, R>(
+        &self,
+        key: &RecordKey,
+        kept_for: Duration,
+        now: Timestamp,
+        change: impl Fn(&mut T) -> R,
+    ) -> Result<R, ExchangeError>
+    where
+        T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
+    {
+        let _turn = self.queues.turn(&key.id).await;
+        let mut record = T::default();
+        let result = change(&mut record);
+        if record != T::default() && self.swap(key, None, &record, (kept_for, now)).await? {
+            return Ok(result);
+        }
+        self.change_in_turn(key, kept_for, now, &change).await
+    }
+
+    async fn change_in_turn<T, R>(
+        &self,
+        key: &RecordKey,
+        kept_for: Duration,
+        now: Timestamp,
+        change: &impl Fn(&mut T) -> R,
+    ) -> Result<R, ExchangeError>
+    where
+        T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
+    {
         let mut lost = None;
         for _ in 0..limits::SWAP_TRIES_MAX {
             let (revision, mut record) = match self.store.read(key).await? {
@@ -69,16 +103,23 @@ impl Exchange {
             };
             let before = record.clone();
             let result = change(&mut record);
-            if record == before {
-                return Ok(result);
-            }
-            let plain = serde_json::to_vec(&record).unwrap_or_default();
-            let sealed = self.vault.seal(Kind::Record, &key.id, "", &plain, self.seal_nonce());
-            if self.store.swap(key, revision, &sealed, later(now, kept_for), now).await? {
+            if record == before || self.swap(key, revision, &record, (kept_for, now)).await? {
                 return Ok(result);
             }
             lost = revision;
         }
         Err(ExchangeError::Contended)
+    }
+
+    pub(super) async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: Option<Revision>,
+        record: &impl Serialize,
+        (kept_for, now): (Duration, Timestamp),
+    ) -> Result<bool, ExchangeError> {
+        let plain = super::json(record);
+        let sealed = self.vault.seal(Kind::Record, &key.id, "", &plain, self.seal_nonce());
+        Ok(self.store.swap(key, expected, &sealed, later(now, kept_for), now).await?)
     }
 }

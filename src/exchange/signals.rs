@@ -66,11 +66,15 @@ impl Exchange {
         let (key, call) = (RecordKey { kind: CALLS, id }, call.to_string());
         let touch =
             |spread: &mut Spread| spread.touch(&call, limits::CALLS_PER_CALLER_H, HOUR, now);
-        if self.change_record(&key, KEPT_FOR, now, touch).await? == Room::None {
+        let reached = |spread: &mut Spread| spread.count(HOUR, now);
+        let caller = self.caller_key(caller);
+        let (room, accounts) = tokio::try_join!(
+            self.begin_record(&key, KEPT_FOR, now, touch),
+            self.change_record(&caller, KEPT_FOR, now, reached)
+        )?;
+        if room == Room::None {
             signals.insert(Signal::ManyCalls);
         }
-        let reached = |spread: &mut Spread| spread.count(HOUR, now);
-        let accounts = self.change_record(&self.caller_key(caller), KEPT_FOR, now, reached).await?;
         let limit = usize::try_from(self.policy.shared.accounts_per_ani_h).unwrap_or(usize::MAX);
         if accounts >= limit {
             signals.insert(Signal::ManyAccounts);

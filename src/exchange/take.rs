@@ -123,7 +123,9 @@ impl Exchange {
                 note(&turn, event);
                 self.tally.count(&turn, event);
                 self.recent.keep(Loaded { call: turn.call.clone(), version: commit.version });
-                self.outbox.notify_one();
+                if turn.effects.iter().any(|(_, effect)| effect.is_urgent()) {
+                    self.outbox.notify_one();
+                }
                 if let (Some(ends), Some(_)) = (self.ends.get(), turn.call.end) {
                     // Whoever listened may have stopped.
                     let _ = ends.send(turn.call.id);

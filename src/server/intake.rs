@@ -13,11 +13,11 @@ use futures_util::StreamExt as _;
 use super::House;
 use crate::carrier::form::{self, FormError};
 use crate::limits;
-use crate::telemetry::{Reason, Refused};
+use crate::telemetry::{Reason, Refused, Route};
 
 const SIGNATURE: &str = "X-Twilio-Signature";
 
-/// The parameters that are read: each may be given once.
+/// The parameters that are read, in order: each may be given once.
 const READ: [&str; 17] = [
     "AccountSid",
     "AnsweredBy",
@@ -53,10 +53,11 @@ pub(super) async fn take(
     house: &House,
     request: &HttpRequest,
     mut body: Payload,
+    route: Route,
 ) -> Result<Form, HttpResponse> {
     read(house, request, &mut body).await.map_err(|reason| {
         house.metrics.refused.get_or_create(&Refused { reason }).inc();
-        tracing::warn!(?reason, path = route_of(request), "a webhook was refused");
+        tracing::warn!(?reason, ?route, "a webhook was refused");
         let refused = match reason {
             Reason::Signature | Reason::Account => HttpResponse::Forbidden().finish(),
             Reason::Size => HttpResponse::PayloadTooLarge().finish(),
@@ -97,9 +98,12 @@ async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Resul
     if !house.keys.verify(&house.public_url, target, &fields, signature) {
         return Err(Reason::Signature);
     }
-    let given = |name: &str| fields.iter().filter(|(known, _)| known == name).count();
-    if READ.iter().any(|name| given(name) > 1) {
-        return Err(Reason::Repeated);
+    let mut given = [false; READ.len()];
+    for (name, _) in &fields {
+        let Ok(place) = READ.binary_search(&name.as_str()) else { continue };
+        if given.get_mut(place).is_none_or(|given| std::mem::replace(given, true)) {
+            return Err(Reason::Repeated);
+        }
     }
     let form = Form(fields);
     let account = form.get("AccountSid");
@@ -131,9 +135,4 @@ async fn collect(request: &HttpRequest, body: &mut Payload) -> Result<BytesMut, 
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
-}
-
-/// The route without what is spent in it.
-fn route_of(request: &HttpRequest) -> String {
-    request.match_pattern().unwrap_or_else(|| "unknown".to_owned())
 }

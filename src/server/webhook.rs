@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
+use actix_web::http::Method;
+use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::time::Instant;
 use tracing::field::{Empty, debug, display};
@@ -26,21 +27,39 @@ use crate::telemetry::{Outcome, Route, Taken, Timed, Webhook};
 use crate::twiml::{self, links::Links};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config
-        .route("/twilio/voice", web::post().to(voice))
-        .route("/twilio/turn/{call}/{nonce}", web::post().to(turn))
-        .route("/twilio/leg/{call}/{nonce}", web::post().to(leg))
-        .route("/twilio/resume/{call}/{leg}", web::post().to(resume))
-        .route("/twilio/status", web::post().to(inbound_status))
-        .route("/twilio/status/{call}/{effect}", web::post().to(leg_status))
-        .route("/twilio/message/{call}/{effect}", web::post().to(message_status))
-        .route("/twilio/fallback", web::post().to(fallback))
-        .default_service(web::to(elsewhere));
+    config.default_service(web::to(dispatch));
 }
 
-async fn voice(house: Data<House>, request: HttpRequest, body: Payload) -> HttpResponse {
+/// The way to a route. A router of patterns would cost a webhook more than its form and its signature.
+async fn dispatch(house: Data<House>, request: HttpRequest, body: Payload) -> HttpResponse {
+    if request.method() != Method::POST {
+        return elsewhere(body);
+    }
+    let path: Vec<&str> = request.path().split('/').collect();
+    match *path.as_slice() {
+        ["", "twilio", "voice"] => voice(house, &request, body).await,
+        ["", "twilio", "turn", call, nonce] => {
+            spend(house, &request, (call, nonce), body, Route::Turn).await
+        }
+        ["", "twilio", "leg", call, nonce] => {
+            spend(house, &request, (call, nonce), body, Route::Leg).await
+        }
+        ["", "twilio", "resume", call, leg] => resume(house, &request, (call, leg), body).await,
+        ["", "twilio", "status"] => inbound_status(house, &request, body).await,
+        ["", "twilio", "status", call, effect] => {
+            leg_status(house, &request, (call, effect), body).await
+        }
+        ["", "twilio", "message", call, effect] => {
+            message_status(house, &request, (call, effect), body).await
+        }
+        ["", "twilio", "fallback"] => fallback(house, &request, body).await,
+        _ => elsewhere(body),
+    }
+}
+
+async fn voice(house: Data<House>, request: &HttpRequest, body: Payload) -> HttpResponse {
     let desk = Desk::open(&house, Route::Voice);
-    let form = match intake::take(&house, &request, body).await {
+    let form = match intake::take(&house, request, body, Route::Voice).await {
         Ok(form) => form,
         Err(refused) => return refused,
     };
@@ -60,38 +79,20 @@ async fn voice(house: Data<House>, request: HttpRequest, body: Payload) -> HttpR
     desk.answer(form, Some(call), Wants::Ring(Box::new(ring))).await
 }
 
-async fn turn(
-    house: Data<House>,
-    request: HttpRequest,
-    path: Path<(String, String)>,
-    body: Payload,
-) -> HttpResponse {
-    spend(house, request, path, body, Route::Turn).await
-}
-
-async fn leg(
-    house: Data<House>,
-    request: HttpRequest,
-    path: Path<(String, String)>,
-    body: Payload,
-) -> HttpResponse {
-    spend(house, request, path, body, Route::Leg).await
-}
-
 async fn spend(
     house: Data<House>,
-    request: HttpRequest,
-    path: Path<(String, String)>,
+    request: &HttpRequest,
+    path: (&str, &str),
     body: Payload,
     route: Route,
 ) -> HttpResponse {
     let desk = Desk::open(&house, route);
-    let form = match intake::take(&house, &request, body).await {
+    let form = match intake::take(&house, request, body, route).await {
         Ok(form) => form,
         Err(refused) => return refused,
     };
-    let call = CallId::parse(&path.0);
-    match Nonce::parse(&path.1) {
+    let call = CallId::parse(path.0);
+    match Nonce::parse(path.1) {
         Some(nonce) => desk.answer(form, call, Wants::Turn(nonce)).await,
         // No nonce of ours is spelt like this: the leg's present prompt.
         None => desk.answer(form, call, Wants::Fallback(None)).await,
@@ -100,25 +101,25 @@ async fn spend(
 
 async fn resume(
     house: Data<House>,
-    request: HttpRequest,
-    path: Path<(String, String)>,
+    request: &HttpRequest,
+    path: (&str, &str),
     body: Payload,
 ) -> HttpResponse {
     let desk = Desk::open(&house, Route::Resume);
-    let form = match intake::take(&house, &request, body).await {
+    let form = match intake::take(&house, request, body, Route::Resume).await {
         Ok(form) => form,
         Err(refused) => return refused,
     };
     let leg = path.1.parse().map(LegId);
     match leg {
-        Ok(leg) => desk.answer(form, CallId::parse(&path.0), Wants::Resume(leg)).await,
+        Ok(leg) => desk.answer(form, CallId::parse(path.0), Wants::Resume(leg)).await,
         Err(_) => desk.hangup(Outcome::Stranger),
     }
 }
 
-async fn fallback(house: Data<House>, request: HttpRequest, body: Payload) -> HttpResponse {
+async fn fallback(house: Data<House>, request: &HttpRequest, body: Payload) -> HttpResponse {
     let desk = Desk::open(&house, Route::Fallback);
-    let form = match intake::take(&house, &request, body).await {
+    let form = match intake::take(&house, request, body, Route::Fallback).await {
         Ok(form) => form,
         Err(refused) => return refused,
     };
@@ -129,9 +130,9 @@ async fn fallback(house: Data<House>, request: HttpRequest, body: Payload) -> Ht
     desk.answer(form, call, Wants::Fallback(nonce)).await
 }
 
-async fn inbound_status(house: Data<House>, request: HttpRequest, body: Payload) -> HttpResponse {
+async fn inbound_status(house: Data<House>, request: &HttpRequest, body: Payload) -> HttpResponse {
     let desk = Desk::open(&house, Route::Status);
-    let form = match intake::take(&house, &request, body).await {
+    let form = match intake::take(&house, request, body, Route::Status).await {
         Ok(form) => form,
         Err(refused) => return refused,
     };
@@ -147,16 +148,16 @@ async fn inbound_status(house: Data<House>, request: HttpRequest, body: Payload)
 
 async fn leg_status(
     house: Data<House>,
-    request: HttpRequest,
-    path: Path<(String, String)>,
+    request: &HttpRequest,
+    path: (&str, &str),
     body: Payload,
 ) -> HttpResponse {
     let desk = Desk::open(&house, Route::Status);
-    let form = match intake::take(&house, &request, body).await {
+    let form = match intake::take(&house, request, body, Route::Status).await {
         Ok(form) => form,
         Err(refused) => return refused,
     };
-    let names = CallId::parse(&path.0).zip(EffectId::parse(&path.1));
+    let names = CallId::parse(path.0).zip(EffectId::parse(path.1));
     let status = decode::sid(&form).zip(decode::leg_status(form.get("CallStatus")));
     let (Some((call, effect)), Some((sid, status))) = (names, status) else {
         return desk.no_content(Outcome::Stranger);
@@ -170,16 +171,16 @@ async fn leg_status(
 
 async fn message_status(
     house: Data<House>,
-    request: HttpRequest,
-    path: Path<(String, String)>,
+    request: &HttpRequest,
+    path: (&str, &str),
     body: Payload,
 ) -> HttpResponse {
     let desk = Desk::open(&house, Route::Message);
-    let form = match intake::take(&house, &request, body).await {
+    let form = match intake::take(&house, request, body, Route::Message).await {
         Ok(form) => form,
         Err(refused) => return refused,
     };
-    let names = CallId::parse(&path.0).zip(EffectId::parse(&path.1));
+    let names = CallId::parse(path.0).zip(EffectId::parse(path.1));
     match (names, decode::undelivered(&form)) {
         (Some((call, effect)), Some(true)) => {
             desk.note(call, move |_| Some(Event::Undelivered { effect })).await
@@ -189,7 +190,7 @@ async fn message_status(
 }
 
 /// No route of ours: whoever asks hears nothing but the end.
-async fn elsewhere(body: Payload) -> HttpResponse {
+fn elsewhere(body: Payload) -> HttpResponse {
     let answer = HttpResponse::NotFound().content_type(TWIML).body(twiml::hangup());
     intake::ending(answer, body)
 }
@@ -243,7 +244,8 @@ impl<'h> Desk<'h> {
         let (exchange, request) = (self.house.exchange.clone(), Arc::new(request));
         let work = move || {
             let (exchange, request) = (exchange.clone(), request.clone());
-            async move { exchange.receive(&request).await }
+            // It is large, and a task is moved as it is begun and as it ends.
+            Box::pin(async move { exchange.receive(&request).await })
         };
         match self.in_time(work).await {
             // Its first turn was lost, or never got through: nothing is known of it.

@@ -1,11 +1,15 @@
 //! How a thing lies in a store: sealed, bound to its place, with the version of its format.
 //!
-//! An envelope is JSON, `{"v":1,"flow":"<hash or empty>","sealed":"<base64>"}`: what an operator may
-//! see is readable, the rest is XChaCha20-Poly1305 under a key derived from the state key. The seal
-//! binds the version, the kind, the id and the flow, so that a value copied to another key of the
-//! store, or another kind, does not open. `sealed` is 8 bytes that name the key, 24 bytes of nonce,
-//! the ciphertext and its tag.
+//! What is in it is XChaCha20-Poly1305 under a key derived from the state key. The seal binds the
+//! version, the kind, the id and the flow, so that a value copied to another key of the store, or
+//! another kind, does not open.
+//!
+//! An envelope of version 2 is bytes: the version; the length of the flow's hash, and that hash (two
+//! digits a byte where it is lower-case hexadecimal, which the length's highest bit says); 8 bytes that
+//! name the key; 24 of nonce; the ciphertext and its tag. One of version 1 was JSON,
+//! `{"v":1,"flow":"<hash or empty>","sealed":"<base64>"}`, with the rest in `sealed`; it is read as ever.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -14,15 +18,22 @@ use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretBox};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::Sha256;
 
 /// The version that [`Vault::seal`] writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// The one before it, which was JSON.
+const VERSION_JSON: u32 = 1;
+
+/// How an envelope of [`VERSION`] begins.
+const VERSION_BYTE: [u8; 1] = [2];
 
 const KEY_BYTES: usize = 32;
 const KEY_NAME_BYTES: usize = 8;
 const NONCE_BYTES: usize = 24;
+/// In the byte that tells the length of the flow's hash: two hexadecimal digits stand in one byte.
+const PACKED: u8 = 0x80;
 
 /// What kind of thing is sealed; part of what the seal binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +64,8 @@ impl Kind {
 pub struct Vault {
     cipher: XChaCha20Poly1305,
     key_name: [u8; KEY_NAME_BYTES],
-    hash_key: std::sync::Arc<SecretBox<[u8; KEY_BYTES]>>,
+    /// Has taken the key in already: that is half the work of a short hash.
+    hash: std::sync::Arc<Hmac<Sha256>>,
 }
 
 /// What an envelope held.
@@ -92,13 +104,6 @@ pub enum KeyError {
     Length(usize),
 }
 
-#[derive(Serialize)]
-struct Written<'a> {
-    v: u32,
-    flow: &'a str,
-    sealed: String,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Read {
@@ -127,7 +132,7 @@ impl Vault {
         Self {
             cipher: XChaCha20Poly1305::new(&seal_key.into()),
             key_name: name,
-            hash_key: std::sync::Arc::new(SecretBox::new(Box::new(hash_key))),
+            hash: std::sync::Arc::new(keyed(&hash_key)),
         }
     }
 
@@ -154,49 +159,59 @@ impl Vault {
     ) -> Vec<u8> {
         let aad = bound(u64::from(VERSION), kind, id, flow_hash);
         let payload = Payload { msg: plain, aad: &aad };
-        let mut sealed = [self.key_name.as_slice(), &nonce].concat();
         // Refused for 256 GiB and more alone; nothing is what then opens as altered.
-        sealed.extend(self.cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default());
-        let written = Written { v: VERSION, flow: flow_hash, sealed: STANDARD.encode(sealed) };
-        serde_json::to_vec(&written).unwrap_or_default()
+        let ciphertext = self.cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
+        let (length, flow) = written(flow_hash);
+        let head: [&[u8]; 5] = [&VERSION_BYTE, &[length], &flow, &self.key_name, &nonce];
+        let bytes = head.iter().map(|part| part.len()).sum::<usize>() + ciphertext.len();
+        let mut sealed = Vec::with_capacity(bytes);
+        for part in head {
+            sealed.extend_from_slice(part);
+        }
+        sealed.extend_from_slice(&ciphertext);
+        sealed
     }
 
     /// Opens what was sealed for the place that `kind` and `id` name.
     pub fn open(&self, kind: Kind, id: &str, envelope: &[u8]) -> Result<Opened, EnvelopeError> {
         let altered = EnvelopeError::Altered;
-        let Versioned { v } = serde_json::from_slice(envelope).map_err(|_| altered)?;
-        if v != u64::from(VERSION) {
-            return Err(EnvelopeError::UnknownVersion(v));
-        }
-        let read: Read = serde_json::from_slice(envelope).map_err(|_| altered)?;
-        let sealed = STANDARD.decode(&read.sealed).map_err(|_| altered)?;
+        let (version, flow, sealed) = match envelope.split_first().ok_or(altered)? {
+            (b'{', _) => {
+                let (flow, sealed) = read_json(envelope)?;
+                (VERSION_JSON, flow, Cow::Owned(sealed))
+            }
+            (version, rest) if [*version] == VERSION_BYTE => {
+                let (flow, sealed) = read(rest).ok_or(altered)?;
+                (VERSION, flow, Cow::Borrowed(sealed))
+            }
+            (version, _) if *version < b' ' => {
+                return Err(EnvelopeError::UnknownVersion(u64::from(*version)));
+            }
+            _ => return Err(altered),
+        };
         let (key_name, rest) = sealed.split_first_chunk::<KEY_NAME_BYTES>().ok_or(altered)?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(altered)?;
         if *key_name != self.key_name {
             return Err(EnvelopeError::WrongKey);
         }
-        let aad = bound(v, kind, id, &read.flow);
+        let aad = bound(u64::from(version), kind, id, &flow);
         let plain = self
             .cipher
             .decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: &aad })
             .map_err(|_| altered)?;
-        Ok(Opened { version: VERSION, flow: read.flow, plain })
+        Ok(Opened { version, flow, plain })
     }
 
     /// A hash that nobody without the state key can compute or try out: HMAC-SHA-256 over the label
     /// and the parts, each with its length before it, so that no two lists of parts are the same text.
     pub fn keyed_hash(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
-        let key = self.hash_key.expose_secret();
-        hmac(key, std::iter::once(label.as_bytes()).chain(parts.iter().copied()))
+        let parts = std::iter::once(label.as_bytes()).chain(parts.iter().copied());
+        finished(Hmac::clone(&self.hash), parts)
     }
 
     /// [`Self::keyed_hash`] in 64 lower-case hexadecimal digits.
     pub fn keyed_hex(&self, label: &str, parts: &[&[u8]]) -> String {
-        use fmt::Write as _;
-        self.keyed_hash(label, parts).iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&self.keyed_hash(label, parts))
     }
 }
 
@@ -216,13 +231,74 @@ impl fmt::Debug for Opened {
     }
 }
 
+/// What stands in an envelope for a flow's hash, and the byte before it.
+fn written(flow_hash: &str) -> (u8, Vec<u8>) {
+    let packed = || {
+        let digits = flow_hash.as_bytes().chunks_exact(2);
+        let whole = digits.remainder().is_empty();
+        let bytes = digits.map(|two| match two {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        });
+        bytes.collect::<Option<Vec<u8>>>().filter(|_| whole)
+    };
+    let (flow, mark) = match packed() {
+        Some(bytes) => (bytes, PACKED),
+        None => (flow_hash.as_bytes().to_vec(), 0),
+    };
+    // No hash is as long as that; a length that is none is what then opens as altered.
+    let length = u8::try_from(flow.len()).ok().filter(|length| *length < PACKED);
+    (length.unwrap_or(PACKED - 1) | mark, flow)
+}
+
+fn digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// What [`written`] wrote, and what follows it.
+fn read(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let (length, rest) = bytes.split_first()?;
+    let (flow, rest) = rest.split_at_checked(usize::from(length & !PACKED))?;
+    let flow =
+        if length & PACKED == 0 { std::str::from_utf8(flow).ok()?.to_owned() } else { hex(flow) };
+    Some((flow, rest))
+}
+
+/// The flow's hash and what is sealed, of an envelope that is JSON.
+fn read_json(envelope: &[u8]) -> Result<(String, Vec<u8>), EnvelopeError> {
+    let altered = EnvelopeError::Altered;
+    let Versioned { v } = serde_json::from_slice(envelope).map_err(|_| altered)?;
+    if v != u64::from(VERSION_JSON) {
+        return Err(EnvelopeError::UnknownVersion(v));
+    }
+    let read: Read = serde_json::from_slice(envelope).map_err(|_| altered)?;
+    let sealed = STANDARD.decode(&read.sealed).map_err(|_| altered)?;
+    Ok((read.flow, sealed))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 fn hmac<'a>(key: &[u8; KEY_BYTES], parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    finished(keyed(key), parts)
+}
+
+fn keyed(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
     // HMAC takes keys of any length; 32 bytes are padded with zeros to a block of 64.
     let mut block = [0; 64];
     for (to, from) in block.iter_mut().zip(key) {
         *to = *from;
     }
-    let mut mac = Hmac::<Sha256>::new(&block.into());
+    Hmac::<Sha256>::new(&block.into())
+}
+
+fn finished<'a>(mut mac: Hmac<Sha256>, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);

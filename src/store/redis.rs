@@ -182,8 +182,9 @@ impl Store for RedisStore {
 
     async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError> {
         let partition = Partition::of(commit.call);
-        let mut script = self.commit.key(keys::call(commit.call));
-        script.key(keys::effects(commit.call)).key(keys::journal(commit.call));
+        let call = partition.call(commit.call);
+        let mut script = self.commit.key(&call);
+        script.key(partition.effects(commit.call)).key(partition.journal(commit.call));
         script.key(partition.due()).key(partition.calls());
         match commit.expected {
             Some(Version { number, turn }) => script.arg(number).arg(text(turn.0)),
@@ -204,7 +205,7 @@ impl Store for RedisStore {
         let verdict: String = self.run(&script, Again::May).await?;
         match verdict.as_str() {
             "applied" | "yours" => {
-                self.wait_for_replicas(&keys::call(commit.call)).await?;
+                self.wait_for_replicas(&call).await?;
                 let applied = verdict == "applied";
                 Ok(if applied { Committed::Applied } else { Committed::AlreadyYours })
             }
@@ -237,8 +238,9 @@ impl Store for RedisStore {
         effect: EffectId,
         lease: Lease,
     ) -> Result<bool, StoreError> {
-        let mut script = self.settle.key(keys::effects(call));
-        script.key(Partition::of(call).due()).arg(text(effect.0));
+        let partition = Partition::of(call);
+        let mut script = self.settle.key(partition.effects(call));
+        script.key(partition.due()).arg(text(effect.0));
         script.arg(Member::Effect(call, effect).to_string()).arg(text(lease.0));
         self.run(&script, Again::MustNot).await
     }

@@ -81,10 +81,17 @@ impl Element {
     }
 }
 
+/// As long as most documents are.
+const DOCUMENT_BYTES: usize = 1_024;
+
 /// The document of these verbs.
 pub(super) fn document(verbs: &[Element]) -> io::Result<String> {
-    let mut xml = Writer::new(Vec::new());
+    let mut xml = Writer::new(Vec::with_capacity(DOCUMENT_BYTES));
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    Element::new("Response").children(verbs.to_vec()).write(&mut xml)?;
+    xml.write_event(Event::Start(BytesStart::new("Response")))?;
+    for verb in verbs {
+        verb.write(&mut xml)?;
+    }
+    xml.write_event(Event::End(BytesEnd::new("Response")))?;
     String::from_utf8(xml.into_inner()).map_err(io::Error::other)
 }

@@ -75,6 +75,10 @@ pub(super) fn gather(locale: &str) -> Option<&'static str> {
 }
 
 fn known(locale: &str, tags: &[&'static str]) -> Option<&'static str> {
+    // Most flows spell a language as the provider does.
+    if let Some(exact) = tags.iter().find(|known| **known == locale).filter(|_| locale != "zh") {
+        return Some(exact);
+    }
     let wanted = locale.replace('_', "-").to_ascii_lowercase();
     let find = |tag: &str| tags.iter().copied().find(|known| known.eq_ignore_ascii_case(tag));
     if let Some(exact) = find(&wanted).filter(|_| wanted != "zh") {

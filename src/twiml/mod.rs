@@ -21,6 +21,7 @@ use uuid::Uuid;
 use self::links::Links;
 use crate::engine::id::CallId;
 use crate::engine::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
+use crate::limits::TWIML_BYTES_MAX;
 
 /// Seconds that the fallback number rings: what the provider would let it ring by itself.
 const FALLBACK_RING_S: u32 = 30;
@@ -28,8 +29,8 @@ const FALLBACK_RING_S: u32 = 30;
 /// The document that ends the leg.
 const HANGUP: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>"#;
 
-/// Writes a reply as a TwiML document of at most [`TWIML_BYTES_MAX`](crate::limits::TWIML_BYTES_MAX)
-/// bytes that [`grammar::validate`] accepts, whatever its strings hold.
+/// Writes a reply as a TwiML document of at most [`TWIML_BYTES_MAX`] bytes that
+/// [`grammar::validate`] accepts, whatever its strings hold.
 ///
 /// - Verbs that the provider could not reach are not written.
 /// - A verb that the provider could not use (a number that is none, a queue without a name) is not
@@ -38,8 +39,13 @@ const HANGUP: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/
 /// - What does not fit is cut as [`fit`] says: speech first, the oldest first, never what carries the
 ///   caller on.
 pub fn render(reply: &Reply, links: &Links, call: CallId) -> String {
-    let elements = fit::fit(compose::compose(reply, links, call));
-    element::document(&elements).unwrap_or_else(|_| HANGUP.to_owned())
+    let elements = compose::compose(reply, links, call);
+    let fits = |document: &String| document.len() <= TWIML_BYTES_MAX;
+    element::document(&elements)
+        .ok()
+        .filter(fits)
+        .or_else(|| element::document(&fit::fit(elements)).ok())
+        .unwrap_or_else(|| HANGUP.to_owned())
 }
 
 /// Writes the answer of last resort: says `text`, then connects the caller to `fallback_number`,

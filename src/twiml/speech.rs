@@ -62,6 +62,10 @@ fn pieces(text: &str) -> Vec<&str> {
 
 /// Where the first piece of a text ends, in bytes. Never 0 for a text that is not empty.
 fn cut(text: &str) -> usize {
+    // No byte takes more than three in URL encoding: most texts need no counting.
+    if text.len() <= SAY_BYTES_MAX.min(SAY_ENCODED_BYTES_MAX / 3) {
+        return text.len();
+    }
     let (mut bytes, mut encoded) = (0, 0);
     let (mut word, mut sentence) = (None, None);
     let mut before = ' ';

@@ -330,7 +330,7 @@ impl Oracle {
             }
             Effect::RedirectLeg { sid, .. } => telco.was_redirected(sid) || claims > 1,
             Effect::EndLeg { sid, .. } => telco.was_ended(sid),
-            Effect::SendEmail(_) | Effect::ClearAttempts { .. } | Effect::CloseAudit => true,
+            Effect::SendEmail(_) | Effect::ClearAttempts { .. } | Effect::CloseAudit(_) => true,
         };
         if !well {
             let name = what.name();

@@ -4,7 +4,9 @@ use super::*;
 
 const KEY: [u8; 32] = [7; 32];
 const NONCE: [u8; 24] = [9; 24];
-const GOLDEN: &str = include_str!("../../../fixtures/state/envelope.v1.json");
+const GOLDEN_V1: &str = include_str!("../../../fixtures/state/envelope.v1.json");
+/// In hexadecimal digits.
+const GOLDEN: &str = include_str!("../../../fixtures/state/envelope.v2.hex");
 
 fn sealed() -> Vec<u8> {
     Vault::new(&KEY).seal(Kind::Call, "call-1", "f00d", b"the caller's PIN is 2468", NONCE)
@@ -13,7 +15,7 @@ fn sealed() -> Vec<u8> {
 #[test]
 fn what_was_sealed_opens() {
     let opened = Vault::new(&KEY).open(Kind::Call, "call-1", &sealed()).unwrap();
-    assert_eq!(opened.version, 1);
+    assert_eq!(opened.version, 2);
     assert_eq!(opened.flow, "f00d");
     assert_eq!(opened.plain, b"the caller's PIN is 2468");
 }
@@ -27,9 +29,31 @@ fn nothing_opens_as_nothing() {
 
 /// Whoever changes this golden changes what every store in the field holds.
 #[test]
-fn version_1_is_written_and_read_as_ever() {
-    assert_eq!(String::from_utf8(sealed()).unwrap(), GOLDEN.trim_end());
-    assert!(Vault::new(&KEY).open(Kind::Call, "call-1", GOLDEN.as_bytes()).is_ok());
+fn version_2_is_written_and_read_as_ever() {
+    assert_eq!(hex(&sealed()), GOLDEN.trim_end());
+}
+
+#[test]
+fn version_1_is_read_as_ever() {
+    let vault = Vault::new(&KEY);
+    let opened = vault.open(Kind::Call, "call-1", GOLDEN_V1.as_bytes()).unwrap();
+    assert_eq!((opened.version, opened.flow.as_str()), (1, "f00d"));
+    assert_eq!(opened.plain, b"the caller's PIN is 2468");
+    // What was sealed as one version does not open as another.
+    let text = GOLDEN_V1.split('"').nth(9).unwrap();
+    let as_new = [&[2, 2 | PACKED, 0xf0, 0x0d][..], &STANDARD.decode(text).unwrap()].concat();
+    assert_eq!(vault.open(Kind::Call, "call-1", &as_new), Err(EnvelopeError::Altered));
+}
+
+#[test]
+fn a_flow_is_readable_whatever_it_is_called() {
+    let vault = Vault::new(&KEY);
+    for flow in ["", "f00d", "F00D", "f00", "what is no hash", &"ab".repeat(32)] {
+        let sealed = vault.seal(Kind::Call, "call-1", flow, b"x", NONCE);
+        assert_eq!(vault.open(Kind::Call, "call-1", &sealed).unwrap().flow, flow);
+    }
+    let hash = "0123456789abcdef".repeat(4);
+    assert_eq!(vault.seal(Kind::Call, "call-1", &hash, b"", NONCE).len(), 1 + 1 + 32 + 8 + 24 + 16);
 }
 
 #[test]
@@ -40,11 +64,14 @@ fn another_key_is_told_from_damage() {
 
 #[test]
 fn another_version_is_told_from_damage() {
-    let text = String::from_utf8(sealed()).unwrap().replace("\"v\":1", "\"v\":2");
-    let found = Vault::new(&KEY).open(Kind::Call, "call-1", text.as_bytes());
-    assert_eq!(found, Err(EnvelopeError::UnknownVersion(2)));
-    let found = Vault::new(&KEY).open(Kind::Call, "call-1", br#"{"v":3,"other":[]}"#);
-    assert_eq!(found, Err(EnvelopeError::UnknownVersion(3)));
+    let vault = Vault::new(&KEY);
+    let open = |bytes: &[u8]| vault.open(Kind::Call, "call-1", bytes);
+    assert_eq!(open(br#"{"v":3,"other":[]}"#), Err(EnvelopeError::UnknownVersion(3)));
+    let mut newer = sealed();
+    newer[0] = 3;
+    assert_eq!(open(&newer), Err(EnvelopeError::UnknownVersion(3)));
+    newer[0] = b'x';
+    assert_eq!(open(&newer), Err(EnvelopeError::Altered));
 }
 
 #[test]
@@ -70,12 +97,15 @@ fn a_value_opens_in_its_own_place_alone() {
     for kind in [Kind::Effect, Kind::Entry, Kind::Record] {
         assert_eq!(vault.open(kind, "call-1", &good), Err(EnvelopeError::Altered));
     }
-    let moved = String::from_utf8(good).unwrap().replace("f00d", "beef");
-    assert_eq!(vault.open(Kind::Call, "call-1", moved.as_bytes()), Err(EnvelopeError::Altered));
+    let mut moved = good;
+    assert_eq!(moved[2..4], [0xf0, 0x0d]);
+    moved[2] = 0xbe;
+    assert_eq!(vault.open(Kind::Call, "call-1", &moved), Err(EnvelopeError::Altered));
     // The boundary between id and flow is bound too.
     let one = vault.seal(Kind::Call, "ab", "c", b"x", NONCE);
-    let other = String::from_utf8(one).unwrap().replace("\"c\"", "\"bc\"");
-    assert_eq!(vault.open(Kind::Call, "a", other.as_bytes()), Err(EnvelopeError::Altered));
+    assert_eq!(one[..3], [2, 1, b'c']);
+    let other = [&[2, 2, b'b', b'c'], &one[3..]].concat();
+    assert_eq!(vault.open(Kind::Call, "a", &other), Err(EnvelopeError::Altered));
 }
 
 #[test]
@@ -114,5 +144,5 @@ fn neither_key_nor_contents_are_printed() {
     let vault = Vault::new(&KEY);
     assert_eq!(format!("{vault:?}"), "Vault(***)");
     let opened = vault.open(Kind::Call, "call-1", &sealed()).unwrap();
-    assert_eq!(format!("{opened:?}"), "Opened { version: 1, flow: \"f00d\", .. }");
+    assert_eq!(format!("{opened:?}"), "Opened { version: 2, flow: \"f00d\", .. }");
 }

@@ -50,21 +50,33 @@ impl Partition {
         self.key("calls")
     }
 
+    pub(super) fn call(self, id: CallId) -> String {
+        self.key(format_args!("call:{id}"))
+    }
+
+    pub(super) fn effects(self, call: CallId) -> String {
+        self.key(format_args!("effects:{call}"))
+    }
+
+    pub(super) fn journal(self, call: CallId) -> String {
+        self.key(format_args!("journal:{call}"))
+    }
+
     fn key(self, rest: impl fmt::Display) -> String {
         format!("cg:{{p{:02}}}:{rest}", self.0)
     }
 }
 
 pub(super) fn call(id: CallId) -> String {
-    Partition::of(id).key(format_args!("call:{id}"))
+    Partition::of(id).call(id)
 }
 
 pub(super) fn effects(call: CallId) -> String {
-    Partition::of(call).key(format_args!("effects:{call}"))
+    Partition::of(call).effects(call)
 }
 
 pub(super) fn journal(call: CallId) -> String {
-    Partition::of(call).key(format_args!("journal:{call}"))
+    Partition::of(call).journal(call)
 }
 
 pub(super) fn record(key: &RecordKey) -> String {
