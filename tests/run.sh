@@ -19,19 +19,21 @@ if [ "${#missing[@]}" -gt 0 ]; then
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}"
 fi
-# Where the distribution has Valkey, the store's contract is held on it as well.
-if ! command -v valkey-server >/dev/null && apt-cache show valkey-server >/dev/null 2>&1; then
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq valkey-server
-fi
 
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
-tests/lint.sh
+tests/tools.sh lint
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
 cargo test --locked --no-fail-fast 2>&1 | tee "$log" || status=$?
+valkey=$(tests/tools.sh valkey)
+if [ -n "$valkey" ]; then
+  echo "the store on $("$valkey" --version)"
+  CALLGATE_TEST_REDIS=$valkey cargo test --locked --test it -- \
+    store::contract::redis store::contract::cluster store::redis:: store::cluster:: 2>&1 | tee -a "$log" || status=$?
+fi
 
 # The program as it is shipped, counted by a harness that needs no optimising: both are there already
 # but for the former.

@@ -17,7 +17,7 @@ const UNKEPT: [&str; 6] = ["--save", "", "--appendonly", "no", "--databases", "4
 /// Starts the server and kills it when standard input ends: however the tests end, it does not stay.
 const KEEPER: &str = r#"
 directory=$1; shift
-redis-server "$@" --dir "$directory" </dev/null >"$directory/log" 2>&1 &
+"${CALLGATE_TEST_REDIS:-redis-server}" "$@" --dir "$directory" </dev/null >"$directory/log" 2>&1 &
 echo $!
 read -r _
 kill -KILL $! 2>/dev/null
