@@ -1,6 +1,6 @@
 //! What is deployed: the image's recipe, the containers together, the proxy before them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -26,6 +26,47 @@ fn the_image_has_no_root_no_shell_and_a_way_to_ask_for_its_health() {
         assert!(from.contains(':') && !from.contains(":latest"), "`{from}` is any version");
     }
     assert!(recipe.contains("cargo build --release --locked"));
+}
+
+/// What the program takes in from outside `src`, and its targets, must be in the image's context.
+#[test]
+fn the_image_is_built_from_what_the_build_is_let_see() {
+    let ignored = text(".dockerignore");
+    let let_in: Vec<_> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let is_seen = |path: &Path| let_in.iter().any(|known| path.starts_with(known));
+    let mut folders = vec![PathBuf::from("src")];
+    let mut taken_in = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(&folder)).unwrap()
+        {
+            let path = folder.join(entry.unwrap().file_name());
+            if Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).is_dir() {
+                folders.push(path);
+                continue;
+            }
+            // A module of unit tests is no part of the program.
+            if path.ends_with("tests.rs") {
+                continue;
+            }
+            for taken in text(path.to_str().unwrap()).split("include_str!(\"").skip(1) {
+                let taken = folder.join(taken.split('"').next().unwrap());
+                let mut plain = PathBuf::new();
+                for part in taken.components() {
+                    if part.as_os_str() == ".." {
+                        plain.pop();
+                    } else {
+                        plain.push(part);
+                    }
+                }
+                assert!(is_seen(&plain), "{}: `{}`", path.display(), plain.display());
+                taken_in += 1;
+            }
+        }
+    }
+    assert!(taken_in > 4, "the flows and accounts of the demonstration are among them");
+    for target in text("Cargo.toml").lines().filter_map(|line| line.strip_prefix("path = ")) {
+        assert!(is_seen(Path::new(target.trim_matches('"'))), "{target}");
+    }
 }
 
 #[test]
