@@ -15,7 +15,7 @@ use std::fmt;
 
 use ::redis::{FromRedisValue, Pipeline, Script, ScriptInvocation, Value, from_redis_value, pipe};
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -84,21 +84,44 @@ impl RedisStore {
         Ok(())
     }
 
-    /// What is due in all partitions, earliest first.
+    /// What is due in all partitions that answer, earliest first.
     async fn candidates(&self, claim: Claim, count_max: usize) -> Result<Vec<Member>, StoreError> {
         let mut heads = pipe();
         for partition in Partition::all() {
             heads.cmd("ZRANGEBYSCORE").arg(partition.due()).arg("-inf").arg(now_us(claim.now));
             heads.arg("WITHSCORES").arg("LIMIT").arg(0).arg(count_max);
         }
-        let heads: Vec<Vec<(String, f64)>> = self.query(&heads).await?;
-        let mut due: Vec<(String, f64)> = heads.into_iter().flatten().collect();
+        let heads: Vec<Option<Vec<(String, f64)>>> = self.link.ask_each(&heads).await?;
+        let away = heads.iter().filter(|head| head.is_none()).count();
+        if away > 0 {
+            tracing::warn!(
+                away,
+                of = heads.len(),
+                "partitions of the store do not say what is due"
+            );
+        }
+        let mut due: Vec<(String, f64)> = heads.into_iter().flatten().flatten().collect();
         due.sort_by(|(a, at_a), (b, at_b)| at_a.total_cmp(at_b).then_with(|| a.cmp(b)));
         due.truncate(count_max);
         due.iter().map(|(member, _)| Member::parse(member).ok_or_else(unreadable)).collect()
     }
 
-    /// Claims those candidates that are still there and still due.
+    /// Claims what is due, as far as others do not, and says whether more may be.
+    async fn claim_round(
+        &self,
+        claim: Claim,
+        count_max: usize,
+    ) -> Result<(Vec<Due>, bool), StoreError> {
+        let candidates = self.candidates(claim, count_max).await?;
+        if candidates.is_empty() {
+            return Ok((Vec::new(), false));
+        }
+        let claimed = self.take(claim, &candidates).await?;
+        Ok((claimed, candidates.len() == count_max))
+    }
+
+    /// Claims those candidates that are still there and still due. A partition that fails keeps nobody
+    /// from what was claimed in the others: that is under a lease by now.
     async fn take(&self, claim: Claim, candidates: &[Member]) -> Result<Vec<Due>, StoreError> {
         let mut partitions: BTreeMap<Partition, Vec<Member>> = BTreeMap::new();
         for member in candidates {
@@ -113,9 +136,22 @@ impl RedisStore {
                 }
                 self.run::<Vec<(String, u32, Vec<u8>)>>(&script, Again::MustNot).await
             });
-        let claimed = try_join_all(claims).await?.into_iter().flatten();
-        let mut claimed: HashMap<String, (u32, Vec<u8>)> =
-            claimed.map(|(member, attempt, body)| (member, (attempt, body))).collect();
+        let mut claimed: HashMap<String, (u32, Vec<u8>)> = HashMap::new();
+        let mut failed = None;
+        for answer in join_all(claims).await {
+            match answer {
+                Ok(some) => claimed.extend(
+                    some.into_iter().map(|(member, attempt, body)| (member, (attempt, body))),
+                ),
+                Err(error) => {
+                    tracing::warn!(%error, "a partition of the store could not be claimed from");
+                    failed = Some(error);
+                }
+            }
+        }
+        if let Some(error) = failed.filter(|_| claimed.is_empty()) {
+            return Err(error);
+        }
 
         let in_order = candidates.iter().filter_map(|member| {
             let (attempt, body) = claimed.remove(&member.to_string())?;
@@ -219,14 +255,19 @@ impl Store for RedisStore {
         let mut due = Vec::new();
         for _ in 0..CLAIM_ROUNDS_MAX {
             let wanted = count_max.saturating_sub(due.len());
-            let candidates =
-                if wanted == 0 { Vec::new() } else { self.candidates(claim, wanted).await? };
-            if candidates.is_empty() {
+            if wanted == 0 {
                 break;
             }
-            due.extend(self.take(claim, &candidates).await?);
-            if candidates.len() < wanted {
-                break;
+            match self.claim_round(claim, wanted).await {
+                Ok((claimed, whole)) => {
+                    due.extend(claimed);
+                    if !whole {
+                        break;
+                    }
+                }
+                Err(error) if due.is_empty() => return Err(error),
+                // What was claimed before is under a lease by now.
+                Err(_) => break,
             }
         }
         Ok(due)

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use ::redis::cluster::{ClusterClient, ClusterConfig};
@@ -23,9 +24,10 @@ use ::redis::{
     Value, from_redis_value,
 };
 use arc_swap::ArcSwap;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use tokio::runtime::{Handle, Id as RuntimeId};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::super::{OpenError, Options, Replicas, StoreError};
 use super::address::{self, Address, Sentinels};
@@ -37,6 +39,8 @@ const RECONNECTIONS: usize = 1;
 const CLUSTER_RETRIES: u32 = 6;
 /// Milliseconds between them, at least and at most.
 const CLUSTER_RETRY_WAIT_MS: (u64, u64) = (20, 400);
+/// A connection to a cluster that is no older is not made anew for want of an answer.
+const CLUSTER_SETTLES: Duration = Duration::from_secs(3);
 
 pub(super) struct Link {
     address: Address,
@@ -49,7 +53,7 @@ enum Connection {
     One(ConnectionManager),
     /// Made when the Sentinels have said which server is the primary.
     Primary(Box<Sentinels>, OnceCell<ConnectionManager>),
-    Cluster(ClusterConnection),
+    Cluster(ClusterConnection, Instant),
 }
 
 /// What is put to Redis.
@@ -108,12 +112,35 @@ impl Link {
                 Err(told(&error))
             }
             Err(_) => {
-                if matches!(*connection, Connection::Primary(..)) {
+                if connection.is_stuck_after_silence() {
                     self.forget(&connection);
                 }
                 Err(late())
             }
         }
+    }
+
+    /// Reads of several partitions. Where a part of a cluster is away, what it was asked is `None`, and
+    /// the others' answers stand; an error is of all of them.
+    pub(super) async fn ask_each<T: FromRedisValue>(
+        &self,
+        reads: &Pipeline,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        if !matches!(self.address, Address::Cluster(_)) {
+            let answers: Vec<T> = self.ask(Question::Pipeline(reads), Again::May).await?;
+            return Ok(answers.into_iter().map(Some).collect());
+        }
+        let answers = join_all(reads.cmd_iter().map(async |read| {
+            let mut alone = ::redis::pipe();
+            alone.add_command(read.clone());
+            let (answer,): (T,) = self.ask(Question::Pipeline(&alone), Again::May).await?;
+            Ok(answer)
+        }));
+        let answers = answers.await;
+        if answers.iter().any(Result::is_ok) {
+            return Ok(answers.into_iter().map(Result::ok).collect());
+        }
+        answers.into_iter().map(|answer| answer.map(Some)).collect()
     }
 
     /// This runtime's connection.
@@ -162,9 +189,9 @@ impl Link {
                     cluster = cluster.certs(certificates);
                 }
                 let cluster = cluster.build()?;
-                Ok(Connection::Cluster(
-                    cluster.get_pending_async_connection_with_config(ClusterConfig::default()),
-                ))
+                let cluster =
+                    cluster.get_pending_async_connection_with_config(ClusterConfig::default());
+                Ok(Connection::Cluster(cluster, Instant::now()))
             }
         }
     }
@@ -230,7 +257,7 @@ impl Link {
                 let primary = primary.get_or_try_init(|| self.primary(sentinels)).await?;
                 put(primary, question, again).await
             }
-            Connection::Cluster(cluster) => put_to_cluster(cluster.clone(), question).await,
+            Connection::Cluster(cluster, _) => put_to_cluster(cluster.clone(), question).await,
         }
     }
 }
@@ -243,8 +270,19 @@ impl Connection {
             || matches!(code(error).as_deref(), Some("WRONGPASS" | "NOAUTH" | "READONLY"));
         let gone = error.is_io_error() || error.is_timeout() || error.is_connection_dropped();
         match self {
-            Self::One(_) | Self::Cluster(_) => refused,
+            Self::One(_) => refused,
+            Self::Cluster(..) => refused || error.is_timeout() && self.is_stuck_after_silence(),
             Self::Primary(..) => refused || gone || code(error).as_deref() == Some("MASTERDOWN"),
+        }
+    }
+
+    /// A server that falls silent is asked for ever, also when another has long taken its place: only
+    /// a new connection asks who has.
+    fn is_stuck_after_silence(&self) -> bool {
+        match self {
+            Self::One(_) => false,
+            Self::Cluster(_, made) => made.elapsed() > CLUSTER_SETTLES,
+            Self::Primary(..) => true,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use callgate::store::redis::RedisStore;
 use callgate::store::{Committed, Options, Replicas, Store, open_with};
 
-use super::{after, at, first, fresh_call};
+use super::{after, at, claim, effect, first, fresh_call};
 use crate::support::cluster::{RedisCluster, Watched, said};
 use crate::support::eventually::eventually_async;
 
@@ -71,6 +71,56 @@ async fn the_loss_of_a_primary_is_over_when_its_replica_has_taken_over() {
         assert!(matches!(committed, Committed::Applied | Committed::AlreadyYours));
         assert_eq!(store.journal(call.call).await.unwrap().len(), 2);
     }
+}
+
+#[tokio::test]
+async fn a_primary_that_stands_still_is_left_behind_and_nothing_claimed_is_lost() {
+    let cluster = RedisCluster::start();
+    let store = with_effects_to_claim(&cluster).await;
+    cluster.primaries().next().unwrap().freeze();
+
+    // No lease ends, for the clock stands still too: what is claimed and not handed out is never seen.
+    let mut count = 0;
+    eventually_async("the effects of all partitions to be claimed", async || {
+        count += store.claim(claim(at(1))).await.map_or(0, |due| due.len());
+        (count == 60).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn partitions_that_are_gone_keep_nothing_of_the_others_back() {
+    let mut cluster = RedisCluster::start();
+    for node in &cluster.nodes {
+        said(node, &["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    }
+    let store = with_effects_to_claim(&cluster).await;
+    let lost = cluster.primaries().next().unwrap().port;
+    let follows = format!("slave\n127.0.0.1\n{lost}\n");
+    for node in &mut cluster.nodes {
+        if node.port == lost || said(node, &["ROLE"]).starts_with(&follows) {
+            node.stop();
+        }
+    }
+
+    let claimed = eventually_async("the others' effects to be claimed", async || {
+        let due = store.claim(claim(at(1))).await.ok()?;
+        (!due.is_empty()).then_some(due.len())
+    });
+    assert!((20..60).contains(&claimed.await));
+}
+
+/// Sixty calls in all partitions, each with an effect, and each with a replica.
+async fn with_effects_to_claim(cluster: &RedisCluster) -> RedisStore {
+    let replicas = Some(Replicas { count: 1, within_ms: 500 });
+    let options = Options { replicas, ..Options::default() };
+    let store = RedisStore::connect_with(&cluster.url(), &options).unwrap();
+    for _ in 0..60 {
+        let mut call = first(fresh_call());
+        call.effects = vec![effect(&call, 0, at(0))];
+        store.commit(&call, at(0)).await.unwrap();
+    }
+    store
 }
 
 #[tokio::test]
