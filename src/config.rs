@@ -3,6 +3,7 @@
 //! This is the one place that reads the environment.
 
 mod lookup;
+mod otp;
 mod outbound;
 mod read;
 mod redis;
@@ -21,6 +22,7 @@ use crate::engine::policy::Policy;
 use crate::store::envelope::Vault;
 
 pub use lookup::Lookup;
+pub use otp::Verify;
 pub use read::{DEFAULT_FILE, read_policy};
 
 /// How a server is set up.
@@ -54,6 +56,8 @@ pub struct Config {
     pub backends: BTreeMap<String, crate::outbound::Settings>,
     /// Whom is asked about numbers before they are used; `None`: nobody.
     pub lookup: Option<Lookup>,
+    /// Who makes and checks the codes of text messages; `None`: we do.
+    pub verify: Option<Verify>,
     /// Where mail is handed in; `None`: nothing is sent by e-mail.
     pub smtp: Option<crate::carrier::smtp::Settings>,
     /// Attempts, codes, lockouts, sends.

@@ -5,6 +5,7 @@
 
 mod dead;
 mod fair;
+mod verification;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -265,6 +266,7 @@ impl Outbox {
         match effect {
             Effect::SendSms(sms) => self.send_sms(task, &sms).await,
             Effect::SendEmail(email) => self.send_email(task, &email).await,
+            Effect::BeginVerification(begin) => self.begin_verification(task, &begin).await,
             Effect::PlaceCall(place) => self.place_call(task, &place).await,
             Effect::RedirectLeg { leg, sid, undone } => {
                 self.redirect_leg(task, leg, sid, undone).await

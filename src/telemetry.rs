@@ -129,6 +129,8 @@ pub enum Peer {
     Backend,
     /// The provider, about a number.
     Lookup,
+    /// The provider, about a code of its own.
+    Verify,
 }
 
 /// What came of it.
@@ -280,7 +282,7 @@ impl Default for Metrics {
         registry.register("webhooks", "Webhooks answered", webhooks.clone());
         registry.register(
             "asked_of_others",
-            "What was asked of the mail server, the directory, back ends and look-ups",
+            "What was asked of the mail server, the directory, back ends, look-ups and the provider's codes",
             outside.0.clone(),
         );
         registry.register(

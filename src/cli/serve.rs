@@ -29,6 +29,7 @@ use crate::flow::FlowSet;
 use crate::outbound::Peer;
 use crate::outbound::backends::{Backends, HttpBackends};
 use crate::outbound::numbers::{Numbers, TwilioNumbers};
+use crate::outbound::verifications::{TwilioVerify, Verifications};
 use crate::outbox::Outbox;
 use crate::replay::recorder::Recorder;
 use crate::server::{self, Gate, House, Listeners, ServerError};
@@ -160,6 +161,7 @@ struct Plan {
     mail: Option<Arc<dyn Mail>>,
     backends: Arc<dyn Backends>,
     numbers: Option<Looks>,
+    verifications: Option<Arc<dyn Verifications>>,
     metrics: Metrics,
     listeners: Listeners,
     watched: watch::Watched,
@@ -199,6 +201,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let offer = needs::Offer {
         mail: config.smtp.is_some(),
         backends: config.backends.keys().cloned().collect(),
+        own_words: config.verify.is_none(),
     };
     if let Some(lack) = offer.lacks(&flows) {
         return Err(Failure::Lacks(lack));
@@ -207,6 +210,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let metrics = Metrics::default();
     let numbers = look_ups(&config, &metrics)?;
     let mail = mail_of(&config, &metrics)?;
+    let verifications = verifications(&config, &metrics)?;
     let (directory, accounts) = open_directory(config.directory, &metrics)?;
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
@@ -247,6 +251,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         mail,
         backends: Arc::new(backends),
         numbers,
+        verifications,
         metrics,
         listeners,
         watched: watch::Watched { flows: Some(config.flows), accounts, lines, offer },
@@ -303,6 +308,9 @@ async fn start(
     let mut exchange = exchange.asking(plan.backends);
     if let Some(Looks { numbers, callers }) = plan.numbers {
         exchange = exchange.looking_up(numbers, callers);
+    }
+    if let Some(verifications) = plan.verifications {
+        exchange = exchange.verifying_with(verifications);
     }
     let exchange = Arc::new(exchange.vouching_as(&plan.public_url, plan.voucher_key));
     let metrics = Arc::new(plan.metrics.with(exchange.guards(), exchange.tally()));
@@ -407,6 +415,25 @@ fn look_ups(config: &Config, metrics: &Metrics) -> Result<Option<Looks>, Failure
     let peer = peer.as_account(&config.twilio.account_sid, key.clone());
     let numbers = TwilioNumbers::new(peer, lookup.fields.clone(), metrics.outside.clone());
     Ok(Some(Looks { numbers: Arc::new(numbers), callers: lookup.callers }))
+}
+
+/// Who makes and checks codes, in the name of the provider's account: it sends them with all the time
+/// that the outbox has, and checks them within a turn.
+fn verifications(
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<Option<Arc<dyn Verifications>>, Failure> {
+    let (Some(verify), Some(key)) = (&config.verify, config.twilio.auth_tokens.first()) else {
+        return Ok(None);
+    };
+    let peer = |timeout| -> Result<Peer, Failure> {
+        let settings = crate::outbound::Settings { timeout, ..verify.peer.clone() };
+        let peer = Peer::new(&settings).map_err(|error| Failure::Carrier(error.to_string()))?;
+        Ok(peer.as_account(&config.twilio.account_sid, key.clone()))
+    };
+    let (sends, checks) = (peer(limits::CARRIER_TIMEOUT)?, peer(verify.peer.timeout)?);
+    let (service, asked) = (verify.service_sid.clone(), metrics.outside.clone());
+    Ok(Some(Arc::new(TwilioVerify::new(sends, checks, service, asked))))
 }
 
 /// Where accounts come from, and the file to watch if they come from one.

@@ -62,6 +62,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let voucher_key = root.item("vouchers").map_or(Some(1), |item| read_vouchers(&item));
     let smtp = root.item("smtp").and_then(|item| super::smtp::read(&item, folder));
     let lookup = root.item("lookup").and_then(|item| super::lookup::read(&item, folder));
+    let verify = root.item("otp").and_then(|item| super::otp::read(&item, folder));
     let sender = twilio.as_ref().and_then(|twilio| twilio.sender.clone()).or_else(|| {
         // Without a sender of its own a message comes from the line that people know.
         let mut numbers = lines.iter().flat_map(|lines| lines.by_number.keys());
@@ -88,9 +89,10 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         lines: lines?,
         directory: directory?,
         backends: backends.unwrap_or_default(),
-        policy: of_the_house(policy?, smtp.is_some(), lookup.as_ref()),
+        policy: of_the_house(policy?, smtp.is_some(), lookup.as_ref(), verify.is_some()),
         smtp,
         lookup,
+        verify,
         admin_tokens,
         voucher_key: voucher_key?,
         sources: Sources::default(),
@@ -346,9 +348,16 @@ fn read_token(table: Reader<'_>, folder: &Path) -> Option<AdminToken> {
     Some(AdminToken { name: name?.to_owned(), role: role?, token: token? })
 }
 
-/// The policy of a house that sends mail or none, and looks numbers up or does not.
-fn of_the_house(mut policy: Policy, by_mail: bool, lookup: Option<&Lookup>) -> Policy {
+/// The policy of a house that sends mail or none, looks numbers up or does not, and sends codes of its
+/// own or of the provider's.
+fn of_the_house(
+    mut policy: Policy,
+    by_mail: bool,
+    lookup: Option<&Lookup>,
+    by_provider: bool,
+) -> Policy {
     policy.notices.by_mail = by_mail;
+    policy.otp.by_provider = by_provider;
     policy.look_ups = lookup.map_or_else(LookUps::default, |lookup| LookUps {
         asked: true,
         unknown_may: lookup.unknown_may,

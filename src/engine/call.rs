@@ -195,8 +195,12 @@ impl Variable {
 /// A code that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentCode {
-    /// Its keyed hash.
-    pub hash: String,
+    /// Its keyed hash; `None`: the provider made it, and checks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// The number that the provider knows its own code by; `None`: it is ours, or nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<PhoneNumber>,
     /// What it proves.
     pub factor: Fact,
     /// Its length.

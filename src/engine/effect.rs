@@ -19,6 +19,8 @@ pub enum Effect {
     SendSms(Sms),
     /// Sends a mail. Sent twice it does no harm: it carries the same code, if any, and the same name.
     SendEmail(Email),
+    /// Lets the provider send a code of its own. Asked for twice it sends the same code again.
+    BeginVerification(BeginVerification),
     /// Rings somebody. Never rung twice before it is known what became of the first ring.
     PlaceCall(PlaceCall),
     /// Takes a live leg to its present prompt.
@@ -60,6 +62,7 @@ impl Effect {
         match self {
             Self::SendSms(_) => "send_sms",
             Self::SendEmail(_) => "send_email",
+            Self::BeginVerification(_) => "begin_verification",
             Self::PlaceCall(_) => "place_call",
             Self::RedirectLeg { .. } => "redirect_leg",
             Self::EndLeg { .. } => "end_leg",
@@ -101,6 +104,19 @@ pub struct Email {
     /// Until when the code in it is good; `None`: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_until: Option<Timestamp>,
+}
+
+/// A code that the provider makes, sends and checks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeginVerification {
+    /// The mobile on file.
+    pub to: PhoneNumber,
+    /// Whose it is, and whose sends are over when the provider says so.
+    pub whom: Whom,
+    /// The language of the message.
+    pub locale: Locale,
+    /// Until when the code may be keyed in.
+    pub code_until: Timestamp,
 }
 
 /// A call that we place.

@@ -33,6 +33,9 @@ pub struct Ledger {
     /// What the owner was told of last, each under the attempt that it was told for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     told: BTreeMap<Alert, Told>,
+    /// Until when the provider sends no more codes of a factor, whatever is left here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    spent_until: BTreeMap<Fact, Timestamp>,
     /// Factors whose lock was lifted, and which nobody has tried since.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     lifted: BTreeSet<Fact>,
@@ -185,6 +188,9 @@ impl Ledger {
             let recent = |send: &&Send| now.duration_since(send.at) < span;
             count_of(self.sends.iter().filter(|send| send.factor == factor).filter(recent).count())
         };
+        if self.spent_until.get(&factor).is_some_and(|until| now < *until) {
+            return false;
+        }
         let left = if factor == Fact::Callback {
             within(HOUR) < policy.callback.per_account_h
         } else {
@@ -196,6 +202,15 @@ impl Ledger {
             self.sends.push(Send { key: key.to_owned(), factor, at: now });
         }
         left
+    }
+
+    /// The provider has sent as many codes of a factor as it does in ten minutes: no more are asked of it
+    /// until they are over.
+    pub fn exhaust_sends(&mut self, factor: Fact, now: Timestamp) {
+        let now = now.max(self.seen);
+        self.seen = now;
+        let until = now.checked_add(TEN_MINUTES).unwrap_or(Timestamp::MAX);
+        self.spent_until.insert(factor, until);
     }
 
     /// Lifts the lock of a factor, whether it would have ended by itself or not: its failures count no
@@ -270,6 +285,7 @@ impl Ledger {
     fn forget(&mut self, now: Timestamp) {
         self.day.retain(|entry| now.duration_since(entry.at) < DAY);
         self.sends.retain(|send| now.duration_since(send.at) < DAY);
+        self.spent_until.retain(|_, until| now < *until);
         let today = day_of(now);
         for days in self.year.values_mut() {
             days.retain(|day, count| today - *day < YEAR_DAYS && *count > 0);
@@ -458,6 +474,17 @@ mod tests {
         assert_eq!(ledger.due(Fact::Pin, "b", false, &policy, at(1)), Some(Alert::Lifted));
         ledger.reserve(Fact::Pin, "c", "d", &policy, at(2));
         assert_eq!(ledger.due(Fact::Pin, "c", false, &policy, at(2)), None);
+    }
+
+    #[test]
+    fn a_provider_that_sends_no_more_is_asked_for_no_more_for_ten_minutes() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        assert!(ledger.spend(Fact::SmsOtp, "a", &policy, at(0)));
+        ledger.exhaust_sends(Fact::SmsOtp, at(10));
+        assert!(ledger.spend(Fact::SmsOtp, "a", &policy, at(11)), "it was spent before");
+        assert!(!ledger.spend(Fact::SmsOtp, "b", &policy, at(609)));
+        assert!(ledger.spend(Fact::Callback, "c", &policy, at(11)));
+        assert!(ledger.spend(Fact::SmsOtp, "b", &policy, at(610)));
     }
 
     #[test]

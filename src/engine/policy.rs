@@ -119,6 +119,8 @@ pub struct Otp {
     pub sends_per_day: u32,
     /// How long a caller waits before the next code of the same call, one number a send.
     pub resend_backoff_s: Vec<u32>,
+    /// Whether codes of text messages are the provider's own; it is no key of the policy.
+    pub by_provider: bool,
 }
 
 /// Failures of a factor. A reserved attempt counts as a failure until it has succeeded.
@@ -184,6 +186,7 @@ impl Default for Otp {
             sends_per_10min: 5,
             sends_per_day: 10,
             resend_backoff_s: vec![30, 40, 60, 90, 120],
+            by_provider: false,
         }
     }
 }

@@ -58,7 +58,12 @@ impl Machine<'_> {
                 self.effect(Effect::ClearAttempts { whom, factor, key, at });
                 Ok(Verdict::Right)
             }
-            Some(Verdict::Locked) => Ok(Verdict::Locked),
+            Some(
+                verdict @ (Verdict::Locked
+                | Verdict::Expired
+                | Verdict::Exhausted
+                | Verdict::Unanswered),
+            ) => Ok(verdict),
             _ => Ok(Verdict::Wrong),
         }
     }

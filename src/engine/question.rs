@@ -130,6 +130,8 @@ pub enum Against {
     Passcode,
     /// A code of this call, by its keyed hash.
     Code(String),
+    /// The provider's own code for this number; `None`: nobody's, of whom as much is made.
+    Verification(Option<PhoneNumber>),
     /// The service code of the account.
     ServiceCode {
         /// What it must have been issued for, if it was issued for something.
@@ -176,6 +178,12 @@ pub enum Verdict {
     Wrong,
     /// No attempt was to be had; the entry was not looked at.
     Locked,
+    /// The provider has no such code any more.
+    Expired,
+    /// The provider looks at no more entries for this code.
+    Exhausted,
+    /// The provider did not say.
+    Unanswered,
 }
 
 impl Answer {

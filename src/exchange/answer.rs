@@ -130,8 +130,8 @@ impl Exchange {
         let (verdict, [if_right, if_wrong]) = self.verify(call, verify, now, until).await?;
         let wrong = match verdict {
             Verdict::Right | Verdict::RightByOneFactor => false,
-            Verdict::Wrong => true,
-            Verdict::Locked => return Ok((verdict, None)),
+            Verdict::Wrong | Verdict::Exhausted => true,
+            Verdict::Locked | Verdict::Expired | Verdict::Unanswered => return Ok((verdict, None)),
         };
         if (if wrong { if_wrong } else { if_right }).is_none() {
             return Ok((verdict, None));
@@ -159,7 +159,7 @@ impl Exchange {
         // The directory first: what it does not answer costs the customer no attempt.
         let customer = match against {
             Against::Pin | Against::Passcode => self.customer(whom, until).await?,
-            Against::Code(_) | Against::ServiceCode { .. } => None,
+            Against::Code(_) | Against::Verification(_) | Against::ServiceCode { .. } => None,
         };
         let customer = customer.as_deref();
         let digest = self.vault.keyed_hex("entry", &[key.as_bytes(), entry.expose().as_bytes()]);
@@ -176,6 +176,12 @@ impl Exchange {
                     // Nothing is hashed, and yet it waits its turn like those that are, so that a
                     // queue of them does not tell a locked account.
                     drop(self.verifier.slot().await?);
+                }
+                if let (Against::Verification(_), Some(verifications)) =
+                    (against, &self.verifications)
+                {
+                    // Nobody is asked, and yet it takes as long.
+                    verifications.wait(until).await;
                 }
                 Verdict::Locked
             }
@@ -201,6 +207,9 @@ impl Exchange {
                 Against::Code(hash) => {
                     let given = self.code_hash(call, whom, *factor, entry);
                     verdict(given.as_bytes().ct_eq(hash.as_bytes()).into())
+                }
+                Against::Verification(to) => {
+                    self.check_with_provider(key, to.as_ref(), entry, now, until).await?
                 }
                 Against::ServiceCode { purpose } => {
                     self.redeem_service_code(whom, entry, purpose.as_deref(), key, now).await?

@@ -23,6 +23,7 @@ mod step_up;
 mod take;
 pub mod tally;
 pub mod unlock;
+mod verification;
 mod voucher;
 
 use std::sync::{Arc, OnceLock};
@@ -45,6 +46,7 @@ use crate::engine::turn::{Entry, Turn};
 use crate::flow::FlowSet;
 use crate::outbound::backends::Backends;
 use crate::outbound::numbers::Numbers;
+use crate::outbound::verifications::Verifications;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Store, StoreError, Version};
 use answer::Verifier;
@@ -84,6 +86,8 @@ pub struct Exchange {
     numbers: Option<Arc<dyn Numbers>>,
     /// Whether it is asked about callers' too.
     looks_up_callers: bool,
+    /// Who sends and checks codes of their own.
+    verifications: Option<Arc<dyn Verifications>>,
     /// Told of calls that end.
     ends: OnceLock<UnboundedSender<CallId>>,
 }
@@ -248,6 +252,7 @@ impl Exchange {
             backends: None,
             numbers: None,
             looks_up_callers: false,
+            verifications: None,
             ends: OnceLock::new(),
         }
     }

@@ -55,6 +55,8 @@ pub enum Judgement {
     Wrong,
     /// The factor is locked.
     Locked,
+    /// The provider, whose code it is, did not judge it.
+    Unjudged,
 }
 
 /// A flow, in one version.
@@ -127,6 +129,9 @@ impl Tally {
                         Verdict::Right | Verdict::RightByOneFactor => Judgement::Right,
                         Verdict::Wrong => Judgement::Wrong,
                         Verdict::Locked => Judgement::Locked,
+                        Verdict::Expired | Verdict::Exhausted | Verdict::Unanswered => {
+                            Judgement::Unjudged
+                        }
                     };
                     let judged = Judged { factor: factor.as_str(), verdict };
                     self.attempts.get_or_create(&judged).inc();

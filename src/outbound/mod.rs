@@ -8,6 +8,7 @@
 pub mod backends;
 pub mod networks;
 pub mod numbers;
+pub mod verifications;
 
 use std::error::Error as _;
 use std::fmt;
@@ -202,7 +203,29 @@ impl Peer {
         self.send(self.client.get(url).query(query), bytes_max).await
     }
 
+    /// Posts a form to a path below the address, and says with which status and JSON it was answered;
+    /// a refusal may have none.
+    pub async fn post(
+        &self,
+        path: &str,
+        form: &[(&str, String)],
+        bytes_max: usize,
+    ) -> Result<(u16, Value), Failure> {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/{path}", self.url.path().trim_end_matches('/')));
+        self.talk(self.client.post(url).form(form), bytes_max, Heard::Refusals).await
+    }
+
     async fn send(&self, request: RequestBuilder, bytes_max: usize) -> Result<Value, Failure> {
+        Ok(self.talk(request, bytes_max, Heard::Answers).await?.1)
+    }
+
+    async fn talk(
+        &self,
+        request: RequestBuilder,
+        bytes_max: usize,
+        heard: Heard,
+    ) -> Result<(u16, Value), Failure> {
         let request = match &self.key {
             Some(Key::Bearer(token)) => request.bearer_auth(token.expose_secret()),
             Some(Key::Account(name, key)) => request.basic_auth(name, Some(key.expose_secret())),
@@ -210,7 +233,7 @@ impl Peer {
         };
         let asked = async {
             let response = request.send().await.map_err(|error| failure(&error))?;
-            read(response, bytes_max).await
+            read(response, bytes_max, heard).await
         };
         // The client's own clock begins anew with a second connection.
         tokio::time::timeout(self.timeout, asked).await.unwrap_or(Err(Failure::Late))
@@ -229,12 +252,30 @@ impl fmt::Debug for Settings {
     }
 }
 
-async fn read(mut response: Response, bytes_max: usize) -> Result<Value, Failure> {
+/// What is listened to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Answers alone: status 200.
+    Answers,
+    /// Whatever was done or refused, whose JSON may be missing.
+    Refusals,
+}
+
+/// The status and the JSON of an answer.
+async fn read(
+    mut response: Response,
+    bytes_max: usize,
+    heard: Heard,
+) -> Result<(u16, Value), Failure> {
     let status = response.status();
     if status.is_redirection() {
         return Err(Failure::Redirected);
     }
-    if status.as_u16() != 200 {
+    let listens = match heard {
+        Heard::Answers => status.as_u16() == 200,
+        Heard::Refusals => status.is_success() || status.is_client_error(),
+    };
+    if !listens {
         return Err(Failure::Status(status.as_u16()));
     }
     let mut body = Vec::new();
@@ -244,7 +285,11 @@ async fn read(mut response: Response, bytes_max: usize) -> Result<Value, Failure
         }
         body.extend_from_slice(&chunk);
     }
-    serde_json::from_slice(&body).map_err(|_| Failure::NotJson)
+    match serde_json::from_slice(&body) {
+        Ok(body) => Ok((status.as_u16(), body)),
+        Err(_) if status.is_client_error() => Ok((status.as_u16(), Value::Null)),
+        Err(_) => Err(Failure::NotJson),
+    }
 }
 
 fn failure(error: &reqwest::Error) -> Failure {

@@ -11,6 +11,7 @@ use crate::engine::call::{Call, Role};
 use crate::engine::eligibility::Fit;
 use crate::engine::event::Heard;
 use crate::engine::id::Nonce;
+use crate::engine::question::Verdict;
 use crate::engine::reply::Gather;
 use crate::exchange::Served;
 use crate::phone::PhoneNumber;
@@ -34,6 +35,8 @@ pub struct Act {
     pub backend: Vec<Option<serde_json::Value>>,
     /// What comes of numbers that are looked up meanwhile, in order; nothing speaks against others.
     pub lookup: Vec<Fit>,
+    /// What the provider says of an entry for its own code, other than whether it is right.
+    pub verify: Option<Verdict>,
 }
 
 /// What came of an act.
@@ -53,7 +56,8 @@ pub struct Played {
 
 impl From<Deed> for Act {
     fn from(deed: Deed) -> Self {
-        Self { deed, on: None, refused: None, backend: Vec::new(), lookup: Vec::new() }
+        let (on, refused, verify) = (None, None, None);
+        Self { deed, on, refused, backend: Vec::new(), lookup: Vec::new(), verify }
     }
 }
 
@@ -93,6 +97,7 @@ impl Player {
         self.provider.world().refuse(act.refused);
         self.provider.world().answer(&act.backend);
         self.provider.world().find(&act.lookup);
+        self.provider.world().say(act.verify);
         let before = self.provider.call().await?;
         let mut played = Played::default();
         let mut deeds = Vec::new();
@@ -114,6 +119,9 @@ impl Player {
         }
         if self.provider.world().fits_left() > 0 {
             played.broken.push("fewer numbers were looked up than there is to find".to_owned());
+        }
+        if act.verify.is_some() && !self.provider.world().has_said() {
+            played.broken.push("the provider was not asked about an entry".to_owned());
         }
         if matches!(act.deed, Deed::Retry | Deed::Stale) {
             if before != played.call {

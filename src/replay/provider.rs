@@ -174,6 +174,7 @@ impl Provider {
     pub fn new(setup: Setup) -> Self {
         let Setup { flows, directory, policy, clock, seed, unenforced, .. } = setup;
         let clock = Arc::new(VirtualClock::at(clock));
+        let digits = policy.otp.digits;
         let exchange = Exchange::new(Parts {
             store: Arc::new(MemoryStore::new()),
             vault: Vault::new(&STATE_KEY),
@@ -183,9 +184,10 @@ impl Provider {
             policy,
             flows,
         });
-        let world = Arc::new(World::default());
+        let world = Arc::new(World::with_codes_of(digits));
         let exchange = exchange.letting_pass(unenforced).asking(world.clone());
-        let exchange = Arc::new(exchange.looking_up(world.clone(), false));
+        let exchange =
+            Arc::new(exchange.looking_up(world.clone(), false).verifying_with(world.clone()));
         Self {
             outbox: Outbox::new(exchange.clone(), world.clone(), Some(world.clone())),
             exchange,
@@ -450,6 +452,8 @@ impl Provider {
                 | Deed::SendEmail { .. }
                 | Deed::LookUp { .. }
                 | Deed::LookUpNumber { .. }
+                | Deed::BeginVerification { .. }
+                | Deed::CheckVerification { .. }
                 | Deed::PlaceCall { refused: true, .. } => {}
                 Deed::PlaceCall { .. } => {
                     let placed = self.world.last_placed(call);

@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 
 use super::play::Act;
 use super::transcript::{
-    DIALS, Deed, ENDS, Expected, FATES, MESSAGES, OTPS, QUEUES, REFUSALS, ROLES, SERVED,
-    SPECIALISTS, SPOKEN, Transcript, Turn, WEB_LEVELS,
+    CHECKS, DIALS, Deed, ENDS, Expected, FATES, MESSAGES, OTP_BACKENDS, OTPS, QUEUES, REFUSALS,
+    ROLES, SERVED, SPECIALISTS, SPOKEN, Transcript, Turn, WEB_LEVELS,
 };
 use crate::config::read_policy;
 use crate::diagnostic::{Finding, Problems, any_error, did_you_mean};
@@ -78,6 +78,7 @@ fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
     let forwarded = root.item("forwarded").and_then(|item| item.boolean());
     let signals = root.item("signals").and_then(|item| item.list()).unwrap_or_default();
     let signals = signals.iter().filter_map(|signal| signal.choice(&SIGNALS)).collect();
+    let by_provider = root.item("otp").and_then(|item| item.choice(&OTP_BACKENDS));
     let policy = root.item("policy").map_or_else(|| Some(Policy::default()), |p| read_policy(&p));
     let accounts = root.item("accounts").map(|item| Accounts::read_list(&item, Secrets::Plain));
     let open = root.item("open").and_then(|open| open.boolean());
@@ -87,6 +88,7 @@ fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
     let turns: Vec<_> = turns?.into_iter().map(read_turn).collect();
     let turns: Vec<_> = turns.into_iter().collect::<Option<_>>()?;
     let mut policy = policy?;
+    policy.otp.by_provider = by_provider.unwrap_or(false);
     // A house in which a number is looked up looks all of them up.
     policy.look_ups.asked = turns.iter().any(|turn| !turn.act.lookup.is_empty());
     Some(Transcript {
@@ -151,6 +153,7 @@ fn read_turn(table: Reader<'_>) -> Option<Turn> {
     let refused = table.item("refused").and_then(|refused| refused.choice(&REFUSALS));
     let backend = table.item("backend").map(|item| read_answers(&item)).unwrap_or_default();
     let lookup = table.item("lookup").map(|item| read_fits(&item)).unwrap_or_default();
+    let verify = table.item("verify").and_then(|verify| verify.choice(&CHECKS));
     let expected = read_expected(&table);
     let place = table.place();
     table.finish_among(DEEDS.into_iter().chain(KEYS));
@@ -159,13 +162,13 @@ fn read_turn(table: Reader<'_>) -> Option<Turn> {
         Some(text) => format!("{} = \"{text}\"", item.key),
         None => format!("{} = {}", item.key, item.as_boolean().unwrap_or(true)),
     };
-    Some(Turn { place, act: Act { deed, on, refused, backend, lookup }, words, expected })
+    Some(Turn { place, act: Act { deed, on, refused, backend, lookup, verify }, words, expected })
 }
 
 /// The keys of a turn beside what happens in it.
-const KEYS: [&str; 13] = [
-    "from", "on", "refused", "backend", "lookup", "state", "says", "twiml", "effects", "facts",
-    "locale", "end", "answered",
+const KEYS: [&str; 14] = [
+    "from", "on", "refused", "backend", "lookup", "verify", "state", "says", "twiml", "effects",
+    "facts", "locale", "end", "answered",
 ];
 
 /// What back ends answer: a table of values or `"failed"`, or a list of them.

@@ -14,7 +14,7 @@ use toml_edit::Value as Toml;
 
 use super::journal::Ran;
 use super::substitute::{self, Substitutes, accounts_of};
-use super::transcript::{DIALS, FATES, Fate, QUEUES, ROLES, word_of};
+use super::transcript::{CHECKS, DIALS, FATES, Fate, QUEUES, ROLES, word_of};
 use super::written::{self, of, quoted};
 use crate::engine::account::{Account, Claim, Line};
 use crate::engine::call::{Call, Role};
@@ -62,11 +62,12 @@ struct Written {
     refused: Option<&'static str>,
     backend: Vec<Option<Json>>,
     lookup: Vec<Fit>,
+    verify: Option<Verdict>,
 }
 
 impl Written {
     fn new(deed: String, on: Option<Role>) -> Self {
-        Self { deed, on, refused: None, backend: Vec::new(), lookup: Vec::new() }
+        Self { deed, on, refused: None, backend: Vec::new(), lookup: Vec::new(), verify: None }
     }
 }
 
@@ -129,6 +130,7 @@ impl Recording<'_> {
         });
         let Some(turn) = self.turns.last_mut() else { return };
         turn.lookup.extend(fits);
+        turn.verify = ran.verdict().filter(|said| CHECKS.iter().any(|(_, known)| known == said));
         for found in answers {
             let other = |(name, value): (&VariableName, &Value)| {
                 let value = match self.substitutes.variable(name.as_str(), value) {
@@ -393,13 +395,16 @@ impl Recording<'_> {
         if journal.last().is_some_and(|ran| ran.turn.call.end.is_none()) {
             text.push_str("open = true\n");
         }
+        if policy.otp.by_provider {
+            text.push_str("otp = \"verify\"\n");
+        }
         if *policy != Policy::default() {
             text.push_str(&super::policy::text(policy));
         }
         for customer in std::mem::take(&mut self.accounts).into_values() {
             self.write_account(&customer, &mut text);
         }
-        for Written { deed, on, refused, backend, lookup } in &self.turns {
+        for Written { deed, on, refused, backend, lookup, verify } in &self.turns {
             let _ = writeln!(text, "\n[[turn]]\n{deed}");
             if let Some(role) = on {
                 let _ = writeln!(text, "on = \"{}\"", word_of(&ROLES, role));
@@ -409,6 +414,7 @@ impl Recording<'_> {
             }
             text.push_str(&written::answers(backend));
             text.push_str(&written::fits(lookup));
+            text.push_str(&written::check(*verify));
         }
         text
     }

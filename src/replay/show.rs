@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use super::provider::{Answered, Lapse, Provider, role_name};
-use super::transcript::word_of;
+use super::transcript::{CHECKS, word_of};
 use super::world::Deed;
 use crate::engine::call::Call;
 use crate::engine::eligibility::{Fit, Purpose};
 use crate::engine::event::LegStatus;
 use crate::engine::id::{CallId, Nonce};
+use crate::engine::question::Verdict;
 use crate::engine::reply::{
     Audible, Dial, DialTarget, Enqueue, QueueTarget, Reply, Speech, Verb, Words,
 };
@@ -77,6 +78,18 @@ pub(super) fn deed(deed: &Deed, provider: &Provider, code_digits: u32) -> String
             };
             let found = word_of(&Fit::ALL, fit);
             format!("look_up_number {} for a {purpose} ({found})", number.as_e164())
+        }
+        Deed::BeginVerification { begin, refused: was } => {
+            let (to, locale) = (begin.to.as_e164(), &begin.locale);
+            format!("begin_verification {to} ({locale}){}", refused(*was))
+        }
+        Deed::CheckVerification { number, verdict } => {
+            let said = match verdict {
+                Verdict::Right => "right",
+                Verdict::Wrong => "wrong",
+                other => word_of(&CHECKS, other),
+            };
+            format!("check_verification {} ({said})", number.as_e164())
         }
         Deed::RedirectLeg(_, sid) => format!("redirect {}", leg(sid)),
         Deed::EndLeg(sid) => format!("end_leg {}", leg(sid)),

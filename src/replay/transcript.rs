@@ -14,6 +14,7 @@ use crate::engine::Unenforced;
 use crate::engine::call::{End, Role};
 use crate::engine::event::{AnsweredBy, DialStatus, LegStatus, QueueResult};
 use crate::engine::policy::Policy;
+use crate::engine::question::Verdict;
 use crate::engine::risk::Signal;
 use crate::exchange::Served;
 use crate::exchange::service_code::WebLevel;
@@ -193,6 +194,16 @@ pub const REFUSALS: [(&str, Refusal); 3] = [
     ("send_email", Refusal::SendEmail),
     ("place_call", Refusal::PlaceCall),
 ];
+
+/// What the provider says of entries for its own codes beside right and wrong, by its words.
+pub const CHECKS: [(&str, Verdict); 3] = [
+    ("expired", Verdict::Expired),
+    ("exhausted", Verdict::Exhausted),
+    ("unanswered", Verdict::Unanswered),
+];
+
+/// Whose codes text messages have, by its words in a transcript: whether they are the provider's.
+pub const OTP_BACKENDS: [(&str, bool); 2] = [("own", false), ("verify", true)];
 
 /// Ends by their words in a transcript.
 pub const ENDS: [(&str, End); 4] = [

@@ -9,14 +9,15 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::carrier::{Carrier, Delivery, Found, Mail, Reference};
-use crate::engine::effect::{Email, PlaceCall, Sms};
+use crate::engine::effect::{BeginVerification, Email, PlaceCall, Sms};
 use crate::engine::eligibility::{Fit, Purpose, Swap, Told, Word};
 use crate::engine::id::{CallId, LegId, Sid};
-use crate::engine::question::LookUp;
+use crate::engine::question::{LookUp, Verdict};
 use crate::flow::name::VariableName;
 use crate::flow::value::Value;
 use crate::outbound::backends::Backends;
 use crate::outbound::numbers::{About, Numbers};
+use crate::outbound::verifications::{SENDS_SPENT, Verifications};
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
@@ -35,7 +36,21 @@ struct Inner {
     placed: Vec<Placed>,
     answers: VecDeque<Option<serde_json::Value>>,
     fits: VecDeque<Fit>,
+    digits: u32,
+    codes: BTreeMap<PhoneNumber, Pending>,
+    verdict: Option<Verdict>,
 }
+
+/// A code of the provider's own.
+#[derive(Debug)]
+struct Pending {
+    code: String,
+    sends: u32,
+    checks: u32,
+}
+
+/// Sends and checks of one code, at the provider.
+const OF_ONE_CODE: u32 = 5;
 
 /// What the carrier refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +148,20 @@ pub enum Deed {
         /// What comes of it.
         fit: Fit,
     },
+    /// The provider sends a code of its own.
+    BeginVerification {
+        /// What was asked for.
+        begin: BeginVerification,
+        /// Whether it was refused.
+        refused: bool,
+    },
+    /// The provider checks an entry.
+    CheckVerification {
+        /// Whose.
+        number: PhoneNumber,
+        /// What it says.
+        verdict: Verdict,
+    },
     /// A live leg is taken to its present prompt.
     RedirectLeg(LegId, Sid),
     /// A live leg is ended.
@@ -140,6 +169,11 @@ pub enum Deed {
 }
 
 impl World {
+    /// One whose own codes have so many digits.
+    pub fn with_codes_of(digits: u32) -> Self {
+        Self { inner: Mutex::new(Inner { digits, ..Inner::default() }) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,6 +199,16 @@ impl World {
         self.lock().fits = fits.iter().copied().collect();
     }
 
+    /// What is said of the next entry for a code of the provider's own, other than whether it is right.
+    pub fn say(&self, verdict: Option<Verdict>) {
+        self.lock().verdict = verdict;
+    }
+
+    /// Whether that was said.
+    pub fn has_said(&self) -> bool {
+        self.lock().verdict.is_none()
+    }
+
     /// How many of them nobody has asked about.
     pub fn fits_left(&self) -> usize {
         self.lock().fits.len()
@@ -174,8 +218,8 @@ impl World {
     pub fn take_deeds(&self) -> Vec<Deed> {
         let mut deeds = std::mem::take(&mut self.lock().deeds);
         deeds.sort_by_key(|deed| match deed {
-            Deed::LookUp { .. } | Deed::LookUpNumber { .. } => 0,
-            Deed::SendSms { .. } | Deed::SendEmail { .. } => 1,
+            Deed::LookUp { .. } | Deed::LookUpNumber { .. } | Deed::CheckVerification { .. } => 0,
+            Deed::SendSms { .. } | Deed::SendEmail { .. } | Deed::BeginVerification { .. } => 1,
             Deed::PlaceCall { .. } => 2,
             Deed::RedirectLeg(..) => 3,
             Deed::EndLeg(_) => 4,
@@ -291,6 +335,59 @@ impl Numbers for World {
             Fit::Unknown => None,
         }
     }
+}
+
+/// A code is sent again as it was, five times at most, and looked at five times.
+#[async_trait]
+impl Verifications for World {
+    async fn begin(&self, reference: Reference, begin: &BeginVerification) -> Delivery {
+        let mut inner = self.lock();
+        let refused = inner.refuses == Some(Refusal::SendSms);
+        let sid = inner.name("VE");
+        let drawn = u64::from(inner.names) * 271_828 + 314_159;
+        let digits = usize::try_from(inner.digits).unwrap_or_default();
+        let pending = inner.codes.entry(begin.to.clone()).or_insert_with(|| {
+            let code = format!("{drawn:0>digits$}");
+            Pending { code: code[code.len() - digits..].to_owned(), sends: 0, checks: 0 }
+        });
+        let spent = pending.sends >= OF_ONE_CODE;
+        if !refused && !spent {
+            pending.sends += 1;
+        }
+        let body = Secret::new(pending.code.clone());
+        let refused = refused || spent;
+        inner.deeds.push(Deed::BeginVerification { begin: begin.clone(), refused });
+        if refused {
+            return Delivery::Refused { code: spent.then_some(SENDS_SPENT) };
+        }
+        let to = Contact::Mobile(begin.to.clone());
+        inner.messages.push(Message { reference, to, body });
+        Delivery::Accepted(sid)
+    }
+
+    async fn check(&self, to: Option<&PhoneNumber>, entry: &Secret, _until: Instant) -> Verdict {
+        let mut inner = self.lock();
+        let said = inner.verdict.take();
+        let Some(number) = to else {
+            return said.filter(|said| *said == Verdict::Unanswered).unwrap_or(Verdict::Wrong);
+        };
+        let verdict = said.unwrap_or_else(|| match inner.codes.get_mut(number) {
+            None => Verdict::Expired,
+            Some(pending) if pending.checks >= OF_ONE_CODE => Verdict::Exhausted,
+            Some(pending) if pending.code == entry.expose() => Verdict::Right,
+            Some(pending) => {
+                pending.checks += 1;
+                Verdict::Wrong
+            }
+        });
+        if verdict == Verdict::Right {
+            inner.codes.remove(number);
+        }
+        inner.deeds.push(Deed::CheckVerification { number: number.clone(), verdict });
+        verdict
+    }
+
+    async fn wait(&self, _until: Instant) {}
 }
 
 #[async_trait]

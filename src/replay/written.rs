@@ -7,11 +7,12 @@ use toml_edit::{Array, Value};
 
 use super::play::Act;
 use super::transcript::{
-    DIALS, Deed, FATES, MESSAGES, OTPS, QUEUES, REFUSALS, ROLES, SPECIALISTS, SPOKEN, WEB_LEVELS,
-    word_of,
+    CHECKS, DIALS, Deed, FATES, MESSAGES, OTPS, QUEUES, REFUSALS, ROLES, SPECIALISTS, SPOKEN,
+    WEB_LEVELS, word_of,
 };
 use crate::document::show_duration;
 use crate::engine::eligibility::Fit;
+use crate::engine::question::Verdict;
 
 /// The table of a turn in which this happens, without what must come back.
 pub fn turn(act: &Act) -> String {
@@ -27,7 +28,14 @@ pub fn turn(act: &Act) -> String {
     }
     text.push_str(&answers(&act.backend));
     text.push_str(&fits(&act.lookup));
+    text.push_str(&check(act.verify));
     text
+}
+
+/// What the provider says of an entry; empty: whether it is right.
+pub(super) fn check(verify: Option<Verdict>) -> String {
+    let line = |verdict| format!("verify = \"{}\"\n", word_of(&CHECKS, &verdict));
+    verify.map(line).unwrap_or_default()
 }
 
 /// What comes of numbers that are looked up; empty: nothing speaks against them, or none is.

@@ -48,5 +48,6 @@ mod threats;
 mod tidy;
 mod traces;
 mod unlock;
+mod verify;
 mod webhooks;
 mod writing;

@@ -331,6 +331,8 @@ impl Oracle {
             Effect::RedirectLeg { sid, .. } => telco.was_redirected(sid) || claims > 1,
             Effect::EndLeg { sid, .. } => telco.was_ended(sid),
             Effect::SendEmail(_) | Effect::ClearAttempts { .. } | Effect::CloseAudit(_) => true,
+            // The codes of this house are its own.
+            Effect::BeginVerification(_) => false,
         };
         if !well {
             let name = what.name();

@@ -117,6 +117,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         mail: Some(carrier.clone()),
         backends: Arc::new(HttpBackends::new(BTreeMap::new(), metrics.outside.clone())),
         numbers: None,
+        verifications: None,
         carrier,
         metrics,
         listeners,

@@ -14,6 +14,8 @@ pub(super) struct Offer {
     pub(super) mail: bool,
     /// The back ends that `lookup` states may ask.
     pub(super) backends: BTreeSet<String>,
+    /// Whether text messages with codes are worded by flows.
+    pub(super) own_words: bool,
 }
 
 impl Offer {
@@ -25,6 +27,10 @@ impl Offer {
                 Kind::SendEmailOtp(_) if !self.mail => {
                     "sends codes by e-mail, and the configuration has no `[smtp]`: give it `url_env` \
                      and `from`"
+                }
+                Kind::SendSmsOtp(send) if send.message.is_some() && !self.own_words => {
+                    "has a `message` of its own, and with `[otp] backend = \"verify\"` the provider \
+                     words its messages: leave it out"
                 }
                 Kind::Lookup(lookup) if !self.backends.contains(&lookup.backend) => {
                     let known = self.backends.iter().map(String::as_str);

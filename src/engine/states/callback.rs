@@ -168,7 +168,7 @@ pub(in crate::engine) fn heard(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -
     let against = Against::Code(ringing.hash);
     match m.verify(Fact::Callback, Secret::new(keys), against, contact)? {
         Verdict::Right | Verdict::RightByOneFactor => verified(m, leg),
-        Verdict::Wrong | Verdict::Locked => {
+        _ => {
             missed(m);
             Ok(())
         }

@@ -48,12 +48,24 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
     let verdict = if code.checks >= m.setting.policy.otp.checks {
         Verdict::Locked
     } else {
-        let against = Against::Code(code.hash.clone());
+        let against = match &code.hash {
+            Some(hash) => Against::Code(hash.clone()),
+            // After a wrong entry of which the caller has not heard it is nobody's.
+            None => Against::Verification(code.number.clone().filter(|_| !m.call.doubt)),
+        };
         m.verify(code.factor, Secret::new(entry), against, code.contact.clone())?
     };
-    if verdict == Verdict::Right {
+    let over = match verdict {
+        Verdict::Right => Some(Outcome::Ok),
+        Verdict::Expired => Some(Outcome::Expired),
+        Verdict::Exhausted => Some(Outcome::Failed),
+        // It can be proved no more, and another way has to do.
+        Verdict::Unanswered => Some(Outcome::Undelivered),
+        _ => None,
+    };
+    if let Some(outcome) = over {
         m.call.code = None;
-        return Ok(Next::Take(Outcome::Ok));
+        return Ok(Next::Take(outcome));
     }
     if let Some(code) = &mut m.call.code {
         code.checks = code.checks.saturating_add(1);

@@ -50,12 +50,12 @@ pub(super) fn take(
     };
     match verdict {
         Verdict::Right | Verdict::RightByOneFactor => return Ok(Next::Take(Outcome::Ok)),
-        Verdict::Wrong | Verdict::Locked if combined => {
+        _ if combined => {
             m.doubt(factor);
             return Ok(Next::Take(Outcome::Ok));
         }
-        Verdict::Wrong => {}
         Verdict::Locked => m.call.visit.locked = true,
+        _ => {}
     }
     missed(m, listen, expect, false)
 }

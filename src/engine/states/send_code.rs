@@ -18,7 +18,8 @@ use crate::secret::Secret;
 
 /// A code that has just been drawn.
 pub(super) struct Fresh {
-    pub(super) code: Secret,
+    /// The code; `None`: the provider draws one.
+    pub(super) code: Option<Secret>,
     pub(super) expires: Timestamp,
     pub(super) ttl_s: u32,
 }
@@ -82,10 +83,20 @@ pub(super) fn send<T>(
     let to = to.filter(|_| !m.call.doubt);
     let otp = &m.setting.policy.otp;
     let (digits, ttl_s) = (otp.digits, otp.ttl_s);
-    let fresh = Question::FreshCode { whom, factor, digits };
-    let Answer::Code { code, hash } = m.ask(fresh)? else { return Ok(Outcome::Unavailable) };
+    let by_provider = otp.by_provider && factor == Fact::SmsOtp;
+    let (code, hash) = if by_provider {
+        (None, None)
+    } else {
+        let fresh = Question::FreshCode { whom, factor, digits };
+        let Answer::Code { code, hash } = m.ask(fresh)? else { return Ok(Outcome::Unavailable) };
+        (Some(code), Some(hash))
+    };
+    // The provider sends the same code again while it is good, and its tries are those that it had.
+    let last = m.call.code.as_ref().filter(|last| by_provider && last.hash.is_none());
+    let checks = last.filter(|last| last.factor == factor).map_or(0, |last| last.checks);
     let expires = after(m.moment.now, std::time::Duration::from_secs(ttl_s.into()));
     let contact = to.as_ref().map(contact);
+    let number = to.as_ref().zip(phone).map(|(to, phone)| phone(to).number.clone());
     let mut effect = None;
     if let Some(to) = to {
         // The words are those of the flow that sends, wherever another code is asked for.
@@ -99,11 +110,12 @@ pub(super) fn send<T>(
     m.call.last_send = Some(m.moment.now);
     m.call.code = Some(SentCode {
         hash,
+        number: number.filter(|_| by_provider),
         factor,
         digits,
         contact,
         expires,
-        checks: 0,
+        checks,
         effect,
         sender,
         undelivered: false,

@@ -14,7 +14,8 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendEmailOtp, sender: Position) 
     let to = contact::email(m)?;
     let way = Way { factor: Fact::EmailOtp, to, contact: contact::of_email, phone: None };
     send_code::send(m, sender, way, |m, to, fresh| {
-        let body = message::with_code(m, state.message.as_ref(), |own| own.email, &fresh.code)?;
+        let Some(code) = &fresh.code else { return Ok(None) };
+        let body = message::with_code(m, state.message.as_ref(), |own| own.email, code)?;
         // A screen that is locked shows the subject: no code stands in it.
         let subject = message::of_our_own(m, |own| own.email_subject)?;
         let locale = message::written_in(m)?;

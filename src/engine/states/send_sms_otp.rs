@@ -2,7 +2,7 @@
 
 use super::super::account::Phone;
 use super::super::call::Position;
-use super::super::effect::{Effect, Sms};
+use super::super::effect::{BeginVerification, Effect, Sms};
 use super::super::machine::{Asks, Machine};
 use super::send_code::{self, Way};
 use super::{contact, message};
@@ -20,8 +20,14 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) ->
         phone: Some(|phone| phone),
     };
     send_code::send(m, sender, way, |m, to, fresh| {
-        let body = message::with_code(m, state.message.as_ref(), |own| own.sms, &fresh.code)?;
         let to = to.number;
+        let Some(code) = &fresh.code else {
+            let whom = m.call.claim.whom(m.call.id);
+            let (locale, code_until) = (m.call.locale.clone(), fresh.expires);
+            let begin = BeginVerification { to, whom, locale, code_until };
+            return Ok(Some(Effect::BeginVerification(begin)));
+        };
+        let body = message::with_code(m, state.message.as_ref(), |own| own.sms, code)?;
         let (valid_for_s, code_until) = (fresh.ttl_s, Some(fresh.expires));
         Ok(body.map(|body| Effect::SendSms(Sms { to, body, valid_for_s, code_until })))
     })

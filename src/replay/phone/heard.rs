@@ -76,7 +76,11 @@ impl<W: Write> Phone<'_, W> {
                 let so = word_of(&Fit::ALL, fit);
                 writeln!(self.out, "  [{} was looked up: {so}]", number.as_e164())?;
             }
-            Deed::RedirectLeg(..) => {}
+            Deed::BeginVerification { begin, .. } => {
+                let to = begin.to.as_e164();
+                writeln!(self.out, "  [the provider sends a code to {to}; :sms shows it]")?;
+            }
+            Deed::RedirectLeg(..) | Deed::CheckVerification { .. } => {}
             Deed::EndLeg(sid) => {
                 let role = self.player.provider.role_of(sid).unwrap_or(Role::Callback);
                 self.tell_hung_up(role)?;

@@ -23,6 +23,8 @@ pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 /// Its key.
 pub(crate) const AUTH_TOKEN: &str = "hush-hush-auth-token";
 
+/// The service whose codes it sends and checks.
+pub(crate) const SERVICE_SID: &str = "VA00000000000000000000000000000001";
 /// Where numbers are looked up.
 const NUMBERS: &str = "/v2/PhoneNumbers/";
 
@@ -90,9 +92,24 @@ struct World {
     hang_for: Option<String>,
     calls: Vec<Placed>,
     messages: u32,
+    drawn: u64,
     /// What is said of numbers beside what is said of a mobile with which nothing is wrong.
     said: Vec<(String, serde_json::Value)>,
+    verifications: Vec<Verification>,
 }
+
+/// A code of the provider's own.
+#[derive(Clone, Debug)]
+struct Verification {
+    sid: String,
+    to: String,
+    code: String,
+    sends: u32,
+    checks: u32,
+}
+
+/// Sends and checks of one code.
+const OF_ONE_CODE: u32 = 5;
 
 struct Shared {
     world: Mutex<World>,
@@ -116,7 +133,9 @@ impl Provider {
             hang_for: None,
             calls: Vec::new(),
             messages: 0,
+            drawn: 0,
             said: Vec::new(),
+            verifications: Vec::new(),
         };
         let shared = Arc::new(Shared { world: Mutex::new(world), changed: Condvar::new() });
         let (tell, told) = mpsc::channel();
@@ -205,6 +224,30 @@ impl Provider {
     pub(crate) fn look_ups(&self) -> Vec<Request> {
         let requests = self.requests().into_iter();
         requests.filter(|request| request.path.starts_with(NUMBERS)).collect()
+    }
+
+    /// The code that was sent to a number, if it is still good.
+    pub(crate) fn code_of(&self, number: &str) -> Option<String> {
+        let world = self.world();
+        let found = world.verifications.iter().find(|it| it.to == number);
+        found.map(|it| it.code.clone())
+    }
+
+    /// Forgets the codes that were sent, as it does when they have run out.
+    pub(crate) fn forget_codes(&self) {
+        self.world().verifications.clear();
+    }
+
+    /// The codes asked to be sent so far.
+    pub(crate) fn begun(&self) -> Vec<Request> {
+        let requests = self.requests().into_iter();
+        requests.filter(|request| request.path.ends_with("/Verifications")).collect()
+    }
+
+    /// The entries asked about so far.
+    pub(crate) fn checks(&self) -> Vec<Request> {
+        let requests = self.requests().into_iter();
+        requests.filter(|request| request.path.ends_with("/VerificationCheck")).collect()
     }
 
     /// The messages so far.
@@ -303,6 +346,12 @@ fn usual(world: &mut World, request: &Request) -> HttpResponse {
     {
         return look_up(world, request, number);
     }
+    let service = format!("/v2/Services/{SERVICE_SID}/");
+    match (request.method.as_str(), request.path.strip_prefix(&service)) {
+        ("POST", Some("Verifications")) => return verify(world, request),
+        ("POST", Some("VerificationCheck")) => return check(world, request),
+        _ => {}
+    }
     let account = format!("/2010-04-01/Accounts/{ACCOUNT_SID}/");
     let resource = request.path.strip_prefix(&account).and_then(|path| path.strip_suffix(".json"));
     match (request.method.as_str(), resource) {
@@ -341,6 +390,56 @@ fn update(world: &mut World, request: &Request, sid: &str) -> HttpResponse {
             HttpResponse::Ok().json(shown(call))
         }
     }
+}
+
+/// Sends a code, or the same again.
+fn verify(world: &mut World, request: &Request) -> HttpResponse {
+    let (Some(to), Some("sms")) = (request.field("To"), request.field("Channel")) else {
+        return error(400, 60200);
+    };
+    if !world.verifications.iter().any(|it| it.to == to) {
+        world.drawn += 1;
+        let (drawn, to) = (world.drawn, to.to_owned());
+        let code = format!("{:06}", (drawn * 271_828 + 314_159) % 1_000_000);
+        let sid = format!("VE{drawn:032x}");
+        world.verifications.push(Verification { sid, to, code, sends: 0, checks: 0 });
+    }
+    let pending = world.verifications.iter_mut().find(|it| it.to == to).unwrap();
+    if pending.sends >= OF_ONE_CODE {
+        return error(429, 60203);
+    }
+    pending.sends += 1;
+    HttpResponse::Created().json(json!({
+        "sid": pending.sid, "service_sid": SERVICE_SID, "account_sid": ACCOUNT_SID, "to": to,
+        "channel": "sms", "status": "pending", "valid": false, "send_code_attempts": [],
+    }))
+}
+
+/// Says whether an entry is the code, which is gone once it was.
+fn check(world: &mut World, request: &Request) -> HttpResponse {
+    let Some(code) = request.field("Code").filter(|code| (4..=10).contains(&code.len())) else {
+        return error(400, 60200);
+    };
+    let by = (request.field("To"), request.field("VerificationSid"));
+    let found = world.verifications.iter_mut().find(|it| match by {
+        (Some(to), None) => it.to == to,
+        (None, Some(sid)) => it.sid == sid,
+        _ => false,
+    });
+    let Some(pending) = found else { return error(404, 20404) };
+    if pending.checks >= OF_ONE_CODE {
+        return error(429, 60202);
+    }
+    pending.checks += 1;
+    let (right, sid, to) = (pending.code == code, pending.sid.clone(), pending.to.clone());
+    if right {
+        world.verifications.retain(|it| it.sid != sid);
+    }
+    let status = if right { "approved" } else { "pending" };
+    HttpResponse::Ok().json(json!({
+        "sid": sid, "service_sid": SERVICE_SID, "account_sid": ACCOUNT_SID, "to": to,
+        "channel": "sms", "status": status, "valid": right,
+    }))
 }
 
 /// What is said of a number: the fields that were asked for, and nothing else.
