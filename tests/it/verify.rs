@@ -29,7 +29,7 @@ fn house(provider: &Provider) -> House {
     let mut house = set_up(provider, "memory:");
     house.change_configuration(
         "[policy.enumeration]",
-        "[policy.pin]\nsoft_limit = 100\nhard_cap = 100\n[policy.shared]\nall_factor_failures_24h = 100\n\
+        "[policy.callback]\nper_account_h = 100\n[policy.pin]\nsoft_limit = 100\nhard_cap = 100\n[policy.shared]\nall_factor_failures_24h = 100\n\
          [policy.otp]\nsends_per_10min = 100\nsends_per_day = 100\nresend_backoff_s = [0]\nchecks = 10\n\
          [policy.sends]\nper_prefix_h = 100\n[policy.enumeration]",
     );
@@ -359,4 +359,56 @@ fn a_flow_that_words_its_codes_is_not_served() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("state `prove` of flow `desk` has a `message` of its own"), "{told}");
+}
+
+/// A live call becomes a transcript that runs as it went, with what was found about the number and what the
+/// provider said of each entry.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_call_becomes_a_transcript() {
+    let provider = Provider::start();
+    let mut house = set_up(&provider, "memory:");
+    house.change_configuration(
+        "[[admin.tokens]]",
+        &format!(
+            "[lookup]\nkind = \"twilio\"\nfields = [\"sim_swap\"]\nurl = \"{}\"\ntimeout = \"100ms\"\n\
+             allow = [\"127.0.0.0/8\"]\n[[admin.tokens]]",
+            provider.api_base()
+        ),
+    );
+    house.change_configuration(
+        "[policy.enumeration]",
+        "[policy.otp]\nresend_backoff_s = [0]\n[policy.enumeration]",
+    );
+    house.more = vec!["--record", "recorded"];
+    house.restart();
+    let mut telephone = wait_for_code(&house, 1).await;
+    let code = sent_code(&provider, 0);
+    telephone.key(&house, &other(&code)).await;
+    provider.forget_codes();
+    telephone.key(&house, &code).await;
+    let fresh = sent_code(&provider, 1);
+    telephone.key(&house, &fresh).await;
+    assert!(telephone.spoken().starts_with("Your balance is"), "{}", telephone.spoken());
+    telephone.key(&house, "9").await;
+    let folder = house.folder.path().join("recorded");
+    let text = eventually("the transcript is written", || {
+        let file = std::fs::read_dir(&folder).ok()?.next()?.ok()?.path();
+        let whole = file.extension().is_some_and(|extension| extension == "toml");
+        whole.then(|| std::fs::read_to_string(file).unwrap())
+    });
+    for line in [
+        "otp = \"verify\"",
+        "lookup = \"fits\"",
+        "otp = \"wrong\"",
+        "verify = \"expired\"",
+        "otp = \"last\"",
+        "facts = [\"pin\", \"sms_otp\"]",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    for secret in [MOBILE, ACCOUNT, PIN, &code, &fresh] {
+        assert!(!text.contains(secret), "{secret} is in the transcript: {text}");
+    }
+    let green = house.command().args(["replay", "recorded"]).output().unwrap();
+    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
 }

@@ -2,8 +2,9 @@
 //!
 //! Never to the number that is calling, nor to one the caller names. `sent` means that the message is
 //! committed to the outbox; `unavailable` that nothing eligible is on file (a mobile, on file long
-//! enough, in an allowed country, and with `[lookup]` one that its network says nothing against), decided before anything is sent; `limited` that too many have been
-//! sent. `message` may give the wording, with `{{ code }}` in it once.
+//! enough, in an allowed country, and with `[lookup]` one that its network says nothing against), decided
+//! before anything is sent; `limited` that too many have been sent. `message` may give the wording, with
+//! `{{ code }}` in it once; a provider that makes the codes (`[otp] backend = "verify"`) words them itself.
 
 use super::{Key, Outcome, Shape, StateReader, StateType};
 use crate::flow::prompt::Prompt;
