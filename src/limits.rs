@@ -233,8 +233,9 @@ pub const STORE_QUEUE_MAX: usize = 1_024;
 pub const SWEEP_BATCH_MAX: usize = 500;
 /// An embedded store below this size is not made smaller: it is not worth the wait.
 pub const STORE_COMPACT_BYTES_MIN: u64 = 64 * 1024 * 1024;
-/// It is made smaller when less than one part in so many of it is in use.
-pub const STORE_COMPACT_BELOW: u64 = 4;
+/// It is made smaller when no more than this is in use, as at night: turns wait until what is in use
+/// has been moved, and of hundreds of MiB that would be minutes.
+pub const STORE_COMPACT_USED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How often it is looked at: finding out takes time in which nothing is written.
 pub const STORE_COMPACT_EVERY: Duration = Duration::from_hours(1);
 /// What the embedded store keeps of its file in memory.

@@ -14,7 +14,7 @@ use ::redb::{
 use super::super::{OpenError, StoreError};
 use super::tables::{self, Fault, View};
 use crate::limits::{
-    STORE_CACHE_BYTES, STORE_COMPACT_BELOW, STORE_COMPACT_BYTES_MIN, STORE_COMPACT_EVERY,
+    STORE_CACHE_BYTES, STORE_COMPACT_BYTES_MIN, STORE_COMPACT_EVERY, STORE_COMPACT_USED_BYTES_MAX,
     STORE_VERIFIED_BYTES_MAX,
 };
 
@@ -76,8 +76,9 @@ impl Slot {
         Ok(())
     }
 
-    /// Gives space back to the system when most of the file is empty: after a day of many calls it is.
-    /// Turns wait meanwhile, so it is looked at now and then only, and not where it is small anyway.
+    /// Gives space back to the system when next to nothing of the file is in use, as in the night after
+    /// a day of many calls. Turns wait meanwhile, so it is looked at now and then only, and not where
+    /// the file is small anyway or there is much to move.
     pub(super) fn compact_if_sparse(&self, now_us: i64) -> Result<(), StoreError> {
         let Some(path) = &self.path else { return Ok(()) };
         let length = std::fs::metadata(path).map_or(0, |file| file.len());
@@ -90,7 +91,7 @@ impl Slot {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = database.as_mut() else { return Ok(()) };
         let compacted = used_bytes(open).and_then(|used| {
-            if used < length / STORE_COMPACT_BELOW {
+            if used <= STORE_COMPACT_USED_BYTES_MAX {
                 tracing::info!(length, used, "the store gives empty space back");
                 open.compact()?;
             }
