@@ -304,11 +304,19 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
 /// The name meant by a misspelt one, if one is near.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.75;
+    // Half of a word may be wrong, or missing at its end.
+    let stands_for = |written: &str, name: &str| {
+        let length = written.chars().count().max(name.chars().count());
+        name.starts_with(written) || strsim::damerau_levenshtein(written, name) * 2 <= length
+    };
     let written = written.to_lowercase();
     let likeness = |name: &str| {
         let name = name.to_lowercase();
         // In a short word one slip of the finger leaves little that is alike.
         let slip = name.len() > 2 && strsim::damerau_levenshtein(&written, &name) == 1;
+        if !stands_for(&written, &name) {
+            return 0.0;
+        }
         let alike = strsim::jaro_winkler(&written, &name);
         if slip { alike.max(0.9) } else { alike }
     };

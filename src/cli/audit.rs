@@ -13,6 +13,8 @@ use crate::store;
 
 /// What `audit` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  callgate audit verify --config /etc/callgate.toml")]
 pub(super) struct Args {
     #[command(subcommand)]
     what: Deed,
@@ -26,12 +28,14 @@ enum Deed {
 
 /// What `audit verify` takes.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "An embedded store can be verified while its server is stopped; Redis at any time.
+#[command(after_help = "Examples:
+  callgate audit verify                             every chain of the store of ./callgate.toml
+  callgate audit verify --format json > ends.json   with the ends of all chains, to be kept elsewhere
+
+An embedded store can be verified while its server is stopped; Redis at any time.
 
 Exit codes: 0 every chain is whole; 1 one is not; 2 the configuration cannot be used;
-3 the store cannot be read."
-)]
+3 the store cannot be read.")]
 struct Verify {
     /// The configuration, which names the store and its key.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]

@@ -7,7 +7,8 @@ use crate::limits::{CARRIER_CONNECT_TIMEOUT, TURN_DEADLINE};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 ready; 1 not ready; 3 nobody answers.
 
-Example:
+Examples:
+  callgate health http://127.0.0.1:8081/health/live
   HEALTHCHECK CMD [\"callgate\", \"health\"]")]
 pub(super) struct Args {
     /// What to ask.

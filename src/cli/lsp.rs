@@ -3,6 +3,16 @@
 use super::{Exit, say};
 use crate::lsp;
 
+/// Editors start it; nobody types it.
+pub(super) const EXAMPLES: &str = "\
+Example, in the languages.toml of Helix:
+  [language-server.callgate]
+  command = \"callgate\"
+  args = [\"lsp\"]
+
+An editor starts it as
+  callgate lsp";
+
 pub(super) fn run() -> Exit {
     match lsp::serve() {
         Ok(()) => Exit::Well,

@@ -62,8 +62,10 @@ enum Command {
     /// Draw a flow, what changed in it, or the way of a call.
     Graph(graph::Args),
     /// Serve an editor: findings, completion and more, on standard input and output.
+    #[command(after_help = lsp::EXAMPLES)]
     Lsp,
     /// Print the JSON Schema of flow files, for editors.
+    #[command(after_help = schema::EXAMPLES)]
     Schema,
     /// Verify the audit of calls.
     Audit(audit::Args),
@@ -150,4 +152,56 @@ pub(crate) fn print(text: &str) {
 pub(crate) fn say(text: &str) {
     use std::io::Write as _;
     let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Every command that can be run, by its words, with what stands below its options.
+    fn commands(command: &clap::Command, words: &[String], found: &mut Vec<(String, String)>) {
+        for inner in command.get_subcommands() {
+            let words: Vec<_> = words.iter().cloned().chain([inner.get_name().into()]).collect();
+            commands(inner, &words, found);
+            let after = inner.get_after_long_help().or(inner.get_after_help());
+            found.push((words.join(" "), after.map(ToString::to_string).unwrap_or_default()));
+        }
+    }
+
+    /// The words of an example, up to what it is explained with or joined to.
+    fn words(line: &str) -> Option<Vec<String>> {
+        let (_, from) = line.split_once("callgate ")?;
+        let ends = ["  ", " > ", " < ", " | ", " && "].map(|end| from.find(end));
+        let end = ends.into_iter().flatten().min().unwrap_or(from.len());
+        let own = from.get(..end)?.split(' ').map(|word| word.trim_matches('\'').to_owned());
+        Some(std::iter::once("callgate".to_owned()).chain(own).collect())
+    }
+
+    #[test]
+    fn every_command_shows_examples_and_each_of_them_is_taken() {
+        let mut found = Vec::new();
+        commands(&Cli::command(), &[], &mut found);
+        assert!(found.len() > 15, "{found:?}");
+        for (name, text) in found {
+            let section = text.split("\n\n").find(|part| part.starts_with("Example"));
+            assert!(section.is_some(), "`callgate {name}` shows no example:\n{text}");
+            let is_example = |line: &&str| line.starts_with("  ") && line.contains("callgate ");
+            let mut own = 0;
+            for line in text.lines().filter(is_example) {
+                let words = words(line).unwrap();
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("`callgate {name}` shows {line}\n{error}");
+                }
+                own += usize::from(words.join(" ").contains(&name));
+            }
+            assert!(own > 0, "`callgate {name}` shows no example of itself:\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Cli::command().debug_assert();
+    }
 }

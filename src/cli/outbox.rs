@@ -22,13 +22,15 @@ use crate::telemetry::{self, Metrics};
 
 /// What `outbox` takes.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "With Redis it works at any time. An embedded store belongs to the server that runs on it; \
+#[command(after_help = "Examples:
+  callgate outbox list                                           what was not delivered
+  callgate outbox retry 01890a5d-ac96-774b-bcce-b302099a8057     one of them, once more
+
+With Redis it works at any time. An embedded store belongs to the server that runs on it; \
 while it does, ask it instead: GET /api/outbox, POST /api/outbox/EFFECT/retry, POST /api/outbox/EFFECT/drop.
 
 Exit codes: 0 done; 1 there is no such letter, or it was not done again; 2 the configuration cannot be
-used; 3 the store failed."
-)]
+used; 3 the store failed.")]
 pub(super) struct Args {
     #[command(subcommand)]
     what: Deed,
@@ -41,14 +43,20 @@ pub(super) struct Args {
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum Deed {
     /// List them, the newest first: effect, call, what, why, when and how often it was tried.
+    #[command(after_help = "Example:
+  callgate outbox list --config /etc/callgate.toml")]
     List,
     /// Do one after all, at once: a message or a mail without a code, or the end of a leg.
+    #[command(after_help = "Example:
+  callgate outbox retry 01890a5d-ac96-774b-bcce-b302099a8057")]
     Retry {
         /// The effect, as listed.
         #[arg(value_parser = read_effect)]
         effect: EffectId,
     },
     /// Forget one.
+    #[command(after_help = "Example:
+  callgate outbox drop 01890a5d-ac96-774b-bcce-b302099a8057")]
     Drop {
         /// The effect, as listed.
         #[arg(value_parser = read_effect)]

@@ -9,12 +9,13 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::flow::{self, FlowSet};
 use crate::replay::coverage::{self, Coverage};
 use crate::replay::folder::{FolderError, Outcome, Wish, read_flows, run_telling, run_texts};
-use crate::replay::{against, junit};
+use crate::replay::{Layout, against, junit};
 use crate::writing::{create, renew};
 
 const EXAMPLES: &str = "\
@@ -22,6 +23,7 @@ Examples:
   callgate replay                                 run every transcript of fixtures/calls
   callgate replay --filter balance                those with `balance` in their path
   callgate replay --twiml bank.balance.toml       with the documents of what differs
+  callgate replay --layout side-by-side           what was to come beside what came
   callgate replay --flows new/ --junit out.xml    against other flows, for a build server
   callgate replay --coverage                      which states and ways out no transcript reaches
   callgate replay --coverage --skeletons new/     and a transcript for each of them
@@ -53,6 +55,9 @@ pub struct Args {
     /// Show the document too, of each turn that differs.
     #[arg(long)]
     pub twiml: bool,
+    /// How a difference is laid out: side by side on a terminal of 120 columns or more, else unified.
+    #[arg(long, value_enum, default_value_t = Arranged::Auto)]
+    pub layout: Arranged,
     /// Write the outcomes as JUnit XML into this file.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -99,6 +104,18 @@ pub struct Args {
     /// The configuration that names the store: ./callgate.toml.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// How a difference is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Arranged {
+    /// As the terminal has room.
+    #[default]
+    Auto,
+    /// What was to come above what came.
+    Unified,
+    /// What was to come beside what came.
+    SideBySide,
 }
 
 /// How what would be otherwise is said.
@@ -313,9 +330,27 @@ fn say(err: &mut dyn Write, code: u8, message: &str) -> u8 {
     code
 }
 
+/// Side by side is for terminals that have room for it.
+fn layout(wanted: Arranged) -> Layout {
+    let term = Term::stdout();
+    let width = term.size_checked().map_or(WIDTH_SIDE_BY_SIDE, |(_, columns)| columns.into());
+    match wanted {
+        Arranged::SideBySide => Layout::SideBySide(width),
+        Arranged::Auto if term.is_term() && width >= WIDTH_SIDE_BY_SIDE => {
+            Layout::SideBySide(width)
+        }
+        Arranged::Auto | Arranged::Unified => Layout::Unified,
+    }
+}
+
+/// The least columns in which two texts beside each other read well; as many where there is no
+/// terminal.
+const WIDTH_SIDE_BY_SIDE: usize = 120;
+
 fn print(outcomes: &[Outcome], args: &Args, out: &mut dyn Write) -> io::Result<()> {
+    let layout = layout(args.layout);
     for outcome in outcomes {
-        for line in outcome.lines() {
+        for line in outcome.lines(layout) {
             writeln!(out, "{line}")?;
         }
         for line in outcome.documents().iter().filter(|_| args.twiml) {

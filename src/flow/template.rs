@@ -14,6 +14,7 @@ use super::locale::Locale;
 use super::name::{FieldName, VariableName, is_name};
 use super::value::Value;
 use super::wording;
+use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
 use crate::limits;
 
@@ -119,7 +120,15 @@ impl Templates {
         if let Some(unknown) = filters(source).find(|name| !self.has_filter(name)) {
             let help = did_you_mean(unknown, FILTERS)
                 .unwrap_or_else(|| format!("the filters are: {}", FILTERS.join(", ")));
-            return refuse(format!("there is no filter `{unknown}`"), &help);
+            let message = format!("there is no filter `{unknown}`");
+            let own = word_in(source, place, unknown);
+            let at = own.clone().unwrap_or_else(|| place.clone());
+            let finding = Finding::error("bad-template", message, at).help(help);
+            problems.add(match own {
+                Some(_) => finding.respelt(unknown, FILTERS, Spelling::Key),
+                None => finding,
+            });
+            return None;
         }
         let compiled = self.environment.get_template(&key).ok()?;
         let mut names: Vec<_> = compiled.undeclared_variables(true).into_iter().collect();
@@ -194,6 +203,36 @@ impl Templates {
         context.insert(CURRENCY, filling.currency.into());
         self.environment.get_template(&template.key)?.render(Filled::from_pairs(context))
     }
+}
+
+impl Template {
+    /// Where a name stands that the text fills in; `None`: that is not certain.
+    pub fn place_of(&self, name: &str) -> Option<Place> {
+        word_in(&self.source, &self.place, name)
+    }
+}
+
+/// Where a word stands within a text, if it stands there once, within braces, and the text is written
+/// in the file as it reads.
+fn word_in(source: &str, place: &Place, word: &str) -> Option<Place> {
+    // Quotes alone are around it: nothing in it is escaped.
+    if word.is_empty() || place.span.len() != source.len() + 2 {
+        return None;
+    }
+    let named = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let mut found = source.match_indices(word).map(|(at, _)| at).filter(|at| {
+        let (before, after) = (source.get(..*at), source.get(at + word.len()..));
+        !before.is_some_and(|text| text.ends_with(named))
+            && !after.is_some_and(|text| text.starts_with(named))
+    });
+    let (at, more) = (found.next()?, found.next());
+    let before = source.get(..at)?;
+    let inside = |open, close| before.rfind(open) > before.rfind(close);
+    if more.is_some() || !(inside("{{", "}}") || inside("{%", "%}")) {
+        return None;
+    }
+    let start = place.span.start + 1 + at;
+    Some(Place { span: start..start + word.len(), ..place.clone() })
 }
 
 /// The filters that a text names, as they are written: what stands after `|` inside its braces.

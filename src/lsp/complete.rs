@@ -9,6 +9,7 @@ use crate::check::RULES;
 use crate::flow::condition::{SUBJECTS, TESTS};
 use crate::flow::level::{Class, Fact};
 use crate::flow::outcome::Outcome;
+use crate::flow::states::lookup::ANYONE;
 use crate::flow::states::{COMMON, TYPES};
 
 /// Something that could be written.
@@ -27,7 +28,7 @@ pub struct Candidate {
 }
 
 /// The keys of a flow, with what each is.
-const FLOW_KEYS: [(&str, &str); 10] = [
+const FLOW_KEYS: [(&str, &str); 11] = [
     ("name", "what other flows and the configuration call it"),
     ("start", "the state a call begins in"),
     ("locale", "the language of callers of whom nothing else is known"),
@@ -36,6 +37,7 @@ const FLOW_KEYS: [(&str, &str); 10] = [
     ("currency", "ISO 4217 code for the money filter"),
     ("levels", "what \"authenticated\" means"),
     ("disclose", "who may hear which account field"),
+    ("budget", "the highest chances left to somebody who guesses"),
     ("hours", "opening hours by name"),
     ("states", "the states"),
 ];
@@ -87,7 +89,19 @@ fn names(folder: &Folder, file: &str, paper: &Paper, word: &Word) -> Names {
         Sort::StateKey => keys(paper, word),
         Sort::Outcome => outcomes(folder, paper, word),
         Sort::Level => elsewhere(&["levels", "*"], "level"),
-        Sort::LevelKey => plain(vec!["all", "any", "within"], "of a level"),
+        Sort::Label => {
+            let mut names = elsewhere(&["levels", "*"], "level");
+            names.extend(plain(vec![ANYONE], "no proof is needed"));
+            names
+        }
+        Sort::Backend => {
+            let named = folder.papers.values().flat_map(|paper| {
+                let pieces = paper.sketch.values(&["states", "*", "backend"]);
+                pieces.filter(|piece| piece.span != word.span).map(|it| paper.said(it))
+            });
+            plain(named.filter(|name| !name.is_empty()).collect(), "back end")
+        }
+        Sort::LevelKey => plain(vec!["all", "any", "within", "at_risk"], "of a level"),
         Sort::Fact => {
             let facts = Fact::ALL.map(Fact::as_str).to_vec();
             let classes = [Class::Knowledge, Class::Possession].map(Class::as_str).to_vec();

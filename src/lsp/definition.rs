@@ -28,7 +28,7 @@ pub fn of(folder: &Folder, file: &str, word: &Word) -> Option<(String, Range<usi
     match word.sort {
         Sort::State => here(&["states", name]),
         Sort::Hours => here(&["hours", name]),
-        Sort::Level => anywhere(&["levels", name]),
+        Sort::Level | Sort::Label => anywhere(&["levels", name]),
         Sort::Field => anywhere(&["disclose", name]),
         Sort::Variable => {
             let assigned = paper.sketch.values(&["states", "*", "var"]);

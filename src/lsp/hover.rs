@@ -62,7 +62,7 @@ fn about(
             let written = section(paper, &["states", name])?;
             Some(format!("**{name}**: `{}`\n\n```toml\n{written}\n```\n\n{}", of.name, of.page()))
         }
-        Sort::Level => {
+        Sort::Level | Sort::Label => {
             let of = flows.iter().find(|flow| flow.levels.contains_key(name))?;
             let level = flows
                 .iter()

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use super::folder::Paper;
 use super::sketch::{Role, Spot};
+use crate::flow::budget;
+use crate::flow::states::transfer::TARGETS;
 use crate::flow::states::{COMMON, Key, Shape, StateType, TYPES};
 
 /// What a word is the name of.
@@ -21,6 +23,10 @@ pub enum Sort {
     Outcome,
     /// A level.
     Level,
+    /// A level, or that anyone may.
+    Label,
+    /// A back end of the configuration.
+    Backend,
     /// A key of a level.
     LevelKey,
     /// A fact or a class of facts.
@@ -99,10 +105,15 @@ fn key(path: &[&str]) -> Option<Sort> {
         ["states", _, "values" | "give"] => Sort::Variable,
         ["states", _, "cases"] => Sort::CaseKey,
         ["states", _, "cases", "when", ..] => Sort::ConditionKey,
+        ["states", _, "give", _] => Sort::Choice(&["type", "label"]),
+        ["states", _, "to"] => Sort::Choice(&TARGETS),
         ["levels"] => Sort::Level,
+        ["levels", _, .., "at_risk"] => Sort::Choice(&["medium", "high"]),
         ["levels", ..] => Sort::LevelKey,
         ["disclose"] => Sort::Field,
         ["hours"] => Sort::Hours,
+        ["hours", _] => Sort::Choice(&["zone", "open", "closed"]),
+        ["budget"] => Sort::Choice(&budget::KEYS),
         _ => return None,
     })
 }
@@ -112,7 +123,13 @@ fn value(paper: &Paper, path: &[&str]) -> Option<Sort> {
         ["start"] => Sort::State,
         ["disclose", _] => Sort::Level,
         ["levels", _, .., "all" | "any"] => Sort::Fact,
+        ["budget", "pins"] => {
+            Sort::Choice(&["random", "chosen", "chosen_274_blocked", "chosen_1000_blocked"])
+        }
         ["states", _, "type"] => Sort::Type,
+        ["states", _, "backend"] => Sort::Backend,
+        ["states", _, "give", _, "type"] => Sort::Choice(&["text", "number", "flag", "date"]),
+        ["states", _, "give", _, "label"] => Sort::Label,
         ["states", _, "requires"] => Sort::Level,
         ["states", _, "flow"] => Sort::Flow,
         ["states", _, "var" | "with"] => Sort::Variable,
@@ -126,6 +143,8 @@ fn value(paper: &Paper, path: &[&str]) -> Option<Sort> {
             "fact" => Sort::Fact,
             "level" => Sort::Level,
             "open" => Sort::Hours,
+            "risk" | "risk_at_least" => Sort::Choice(&["low", "medium", "high"]),
+            "attestation" => Sort::Choice(&["A", "B", "C", "failed", "relayed", "none"]),
             _ => return None,
         },
         ["states", state, key] => match key_of(paper, state, key)?.shape {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 
 use super::bless::bless;
-use super::{Difference, Report, Transcript, run};
+use super::{Difference, Layout, Report, Transcript, run};
 use crate::diagnostic::{Finding, Sources, any_error};
 use crate::flow::{self, FlowSet};
 use crate::writing::{WriteError, replace};
@@ -73,7 +73,7 @@ impl Outcome {
     }
 
     /// What is wrong, one thing an entry: findings of the file, or differences of the call.
-    pub fn lines(&self) -> Vec<String> {
+    pub fn lines(&self, layout: Layout) -> Vec<String> {
         let file = self.file.display().to_string();
         let findings = self.findings.iter().map(|finding| {
             let place = finding.place().map(|place| self.sources.start(place));
@@ -86,7 +86,7 @@ impl Outcome {
                 help.unwrap_or_default()
             )
         });
-        let differences = self.open_differences().map(|it| it.lines(&file, &self.sources));
+        let differences = self.open_differences().map(|it| it.lines(&file, &self.sources, layout));
         findings.chain(differences).collect()
     }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
+use super::Layout;
 use super::folder::Outcome;
 
 /// The document.
@@ -24,7 +25,7 @@ pub fn document(outcomes: &[Outcome]) -> String {
             xml.push_str("/>\n");
             continue;
         }
-        let lines = outcome.lines();
+        let lines = outcome.lines(Layout::Unified);
         let first = lines.first().and_then(|line| line.lines().next()).unwrap_or_default();
         let _ = writeln!(
             xml,

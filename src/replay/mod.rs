@@ -7,6 +7,7 @@
 //! [`phone`] is the same provider with a person at the keys.
 
 pub mod against;
+pub mod beside;
 pub mod bless;
 pub mod capture;
 pub mod coverage;
@@ -31,6 +32,6 @@ pub mod world;
 pub mod written;
 
 pub use read::default_clock;
-pub use report::{Came, Difference, Report};
+pub use report::{Came, Difference, Layout, Report};
 pub use run::run;
 pub use transcript::Transcript;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::beside;
 use super::transcript::Turn;
 use crate::diagnostic::{Place, Sources};
 use crate::engine::call::End;
@@ -64,6 +65,16 @@ pub struct Difference {
     pub came: Vec<String>,
 }
 
+/// How a difference is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// What was to come above what came.
+    #[default]
+    Unified,
+    /// Both beside each other, in so many columns.
+    SideBySide(usize),
+}
+
 impl Difference {
     /// Something about the whole transcript.
     pub(super) fn of_whole(message: String) -> Self {
@@ -101,11 +112,19 @@ impl Difference {
     }
 
     /// The difference as lines: where and what, then what was to come and what came.
-    pub fn lines(&self, file: &str, sources: &Sources) -> String {
+    pub fn lines(&self, file: &str, sources: &Sources, layout: Layout) -> String {
         let mut text = match &self.place {
             Some(place) => format!("{file}:{}: {}", sources.start(place).line, self.message),
             None => format!("{file}: {}", self.message),
         };
+        if let Layout::SideBySide(width) = layout
+            && !(self.wanted.is_empty() && self.came.is_empty())
+        {
+            for row in beside::rows(&self.wanted, &self.came, width) {
+                let _ = write!(text, "\n{row}");
+            }
+            return text;
+        }
         for (mark, line) in unified(&self.wanted, &self.came) {
             let _ = write!(text, "\n    {mark} {line}");
         }

@@ -329,3 +329,24 @@ fn a_layout_is_stable_and_means_the_same() {
     }
     assert!(count > 80);
 }
+
+/// Bash takes the completions, and offers what there is.
+#[test]
+fn completions_are_taken_by_the_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, stdout, _) = run(command_in(folder.path()).args(["completions", shell]));
+        assert_eq!(code, 0, "{shell}");
+        std::fs::write(folder.path().join(shell), stdout).unwrap();
+    }
+    let script = "source ./bash && complete -p callgate && COMP_WORDS=(callgate simu) COMP_CWORD=1 \
+        && _callgate callgate simu callgate && echo \"${COMPREPLY[@]}\" \
+        && COMP_WORDS=(callgate replay --layout '') COMP_CWORD=3 \
+        && _callgate callgate '' --layout && echo \"${COMPREPLY[@]}\"";
+    let (code, stdout, stderr) =
+        run(Command::new("bash").current_dir(folder.path()).args(["-c", script]));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let lines: Vec<_> = stdout.lines().collect();
+    assert!(lines[0].contains("-F _callgate"), "{stdout}");
+    assert_eq!(lines[1..], ["simulate", "auto unified side-by-side"], "{stdout}{stderr}");
+}

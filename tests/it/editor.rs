@@ -227,6 +227,127 @@ fn keys_types_fields_and_flows_are_offered() {
     editor.end();
 }
 
+/// A flow with a state of each of the types that take more than names of states.
+const BILLS: &str = r#"name = "bills"
+start = "open"
+
+[levels.basic]
+any = ["pin"]
+
+[levels.careful]
+all = ["pin"]
+at_risk = { high = { any = ["callback"] } }
+
+[budget]
+pins = "random"
+per_day = 0.001
+
+[hours.office]
+zone = "Europe/Berlin"
+open = ["mon-fri 09:00-17:00"]
+
+[states.open]
+type = "branch"
+cases = [
+  { when = { risk = "low" }, next = "bills" },
+  { when = { attestation = "A" }, next = "bills" },
+  { when = { open = "office" }, next = "bills" },
+]
+otherwise = "bye"
+
+[states.bills]
+type = "lookup"
+backend = "billing"
+give.owed = { type = "number", label = "anyone" }
+on = { ok = "desk", failed = "bye" }
+
+[states.desk]
+type = "transfer"
+to = { conference = "desk" }
+agent_step_up = "more"
+on = { completed = "bye", busy = "bye", no_answer = "bye", failed = "bye", declined = "bye" }
+
+[states.more]
+type = "gather_pin"
+prompt = "Your PIN."
+verdict = "own"
+on = { ok = "bye", failed = "bye", locked = "bye" }
+
+[states.bye]
+type = "hangup"
+"#;
+
+/// Each kind of place that is asked about, one by one.
+#[test]
+fn each_kind_of_place_offers_its_own() {
+    let mut editor = at_desk();
+    editor.write(
+        "other.toml",
+        &BILLS.replace("bills\"\nstart", "other\"\nstart").replace("billing", "ledger"),
+    );
+    let mut version = 1;
+    editor.open("bills.toml", BILLS);
+    let mut offered = |from: &str, to: &str| {
+        version += 1;
+        let typed = to.replace('|', "");
+        assert!(BILLS.contains(from), "{from}");
+        let text = BILLS.replacen(from, &typed, 1);
+        editor.change("bills.toml", version, &text);
+        let found = editor.ask_at("completion", "bills.toml", &text, &typed, to.find('|').unwrap());
+        labels(&found).join(" ")
+    };
+    for (from, to, wanted) in [
+        ("backend = \"billing\"", "backend = \"|\"", "ledger"),
+        ("label = \"anyone\"", "label = \"|\"", "basic careful anyone"),
+        ("type = \"number\"", "type = \"|\"", "text number flag date"),
+        ("label = \"anyone\" }", "l| }", "type label"),
+        ("{ conference = ", "{ c| = ", "number sip queue workflow conference"),
+        ("agent_step_up = \"more\"", "agent_step_up = \"|\"", "open bills desk more bye"),
+        ("verdict = \"own\"", "verdict = \"|\"", "own combined"),
+        ("{ risk = \"low\" }", "{ risk = \"|\" }", "low medium high"),
+        ("attestation = \"A\"", "attestation = \"|\"", "A B C failed relayed none"),
+        ("open = \"office\"", "open = \"|\"", "office"),
+        (
+            "pins = \"random\"",
+            "pins = \"|\"",
+            "random chosen chosen_274_blocked chosen_1000_blocked",
+        ),
+        ("per_day = ", "p| = ", "per_call per_day per_year pins"),
+        ("zone = ", "z| = ", "zone open closed"),
+        ("{ high = {", "{ h| = {", "medium high"),
+        ("any = [\"pin\"]", "a| = [\"pin\"]", "all any within at_risk"),
+    ] {
+        assert_eq!(offered(from, to), wanted, "{to}");
+    }
+    let own = |names: &[&str]| names.join(" ");
+    assert_eq!(
+        own(&callgate::flow::states::lookup::Type::ALL.map(|(name, _)| name)),
+        "text number flag date"
+    );
+    assert_eq!(own(&callgate::flow::risk::BANDS.map(|(name, _)| name)), "low medium high");
+    assert_eq!(
+        own(&callgate::flow::condition::ATTESTATIONS.map(|(name, _)| name)),
+        "A B C failed relayed none"
+    );
+    editor.end();
+}
+
+/// The page of each type of state is shown where it is named.
+#[test]
+fn each_state_type_has_its_page_under_the_cursor() {
+    let mut editor = at_desk();
+    for (version, of) in (2..).zip(callgate::flow::states::TYPES) {
+        let typed = format!("type = \"{}\"", of.name);
+        let text = DESK.replace("type   = \"identify\"", &typed);
+        editor.change("desk.toml", version, &text);
+        let page = editor.ask_at("hover", "desk.toml", &text, &typed, 8);
+        let shown = page["contents"]["value"].as_str().unwrap();
+        assert!(shown.contains(of.page().lines().next().unwrap()), "{}: {shown}", of.name);
+        assert!(shown.starts_with(&format!("**{}**", of.name)), "{shown}");
+    }
+    editor.end();
+}
+
 #[test]
 fn what_is_surely_a_slip_can_be_mended_with_a_key() {
     let mut editor = at_desk();

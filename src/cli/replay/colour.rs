@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::replay::beside::BETWEEN;
+
 /// A terminal that is told lines, and colours those that are marked.
 pub(super) struct Coloured<W> {
     out: W,
@@ -18,6 +20,10 @@ impl<W: Write> Coloured<W> {
 
     fn write_line(&mut self) -> io::Result<()> {
         let line = std::mem::take(&mut self.line);
+        if let Some((left, right)) = sides(&line) {
+            let (old, new) = (style_of(left, "- "), style_of(right, "+ "));
+            return writeln!(self.out, "{old}{left}{old:#}{BETWEEN}{new}{right}{new:#}");
+        }
         let style = match line.trim_ascii_start().first_chunk() {
             Some(b"- ") => AnsiColor::Red.on_default(),
             Some(b"+ ") => AnsiColor::Green.on_default(),
@@ -29,6 +35,20 @@ impl<W: Write> Coloured<W> {
             self.out.write_all(b"\n")?;
         }
         Ok(())
+    }
+}
+
+/// The sides of a row that has two.
+fn sides(line: &[u8]) -> Option<(&str, &str)> {
+    let row = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+    row.starts_with("    ").then(|| row.split_once(BETWEEN)).flatten()
+}
+
+fn style_of(side: &str, mark: &str) -> Style {
+    match side.trim_start().strip_prefix(mark) {
+        Some(_) if mark == "- " => AnsiColor::Red.on_default(),
+        Some(_) => AnsiColor::Green.on_default(),
+        None => Style::new(),
     }
 }
 
@@ -65,6 +85,17 @@ mod tests {
         assert_eq!(
             text,
             "a.toml:3: other\n\u{1b}[31m    - Hello.\u{1b}[0m\n\u{1b}[32m    + Bye.\u{1b}[0m\n"
+        );
+    }
+
+    #[test]
+    fn each_side_has_its_own_colour() {
+        let mut coloured = Coloured::new(Vec::new());
+        coloured.write_all("      one │   one\n    - two │ + three\n".as_bytes()).unwrap();
+        let text = String::from_utf8(coloured.out).unwrap();
+        assert_eq!(
+            text,
+            "      one │   one\n\u{1b}[31m    - two\u{1b}[0m │ \u{1b}[32m+ three\u{1b}[0m\n"
         );
     }
 }

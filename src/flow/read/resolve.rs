@@ -51,10 +51,14 @@ pub(super) fn resolve(flow: &Flow, set: &FlowSet, known: &Known<'_>, problems: &
     }
 }
 
-/// Whether a name has its place for itself, or stands somewhere within a text.
+/// How a name stands in its place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stands {
+    /// Alone, in quotes.
     Alone,
+    /// Alone, bare.
+    Bare,
+    /// Somewhere within a text.
     Within,
 }
 
@@ -67,6 +71,7 @@ impl Stands {
     ) -> Finding {
         match self {
             Self::Alone => finding.respelt(written, known, Spelling::Value),
+            Self::Bare => finding.respelt(written, known, Spelling::Key),
             Self::Within => finding,
         }
     }
@@ -136,11 +141,19 @@ impl Resolver<'_> {
     }
 
     fn template(&self, template: &Template) {
+        let named = |name| match template.place_of(name) {
+            Some(place) => (place, Stands::Bare),
+            None => (template.place.clone(), Stands::Within),
+        };
         for used in &template.uses {
             match used {
-                Use::Field(field) => self.field(field, &template.place, Stands::Within),
+                Use::Field(field) => {
+                    let (place, stands) = named(field.as_str());
+                    self.field(field, &place, stands);
+                }
                 Use::Variable(variable) => {
-                    self.variable(variable, &template.place, Stands::Within);
+                    let (place, stands) = named(variable.as_str());
+                    self.variable(variable, &place, stands);
                 }
                 Use::Code => {}
             }

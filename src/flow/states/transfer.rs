@@ -57,7 +57,8 @@ pub enum To {
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-const TARGETS: [&str; 5] = ["number", "sip", "queue", "workflow", "conference"];
+/// What a caller can be led to.
+pub const TARGETS: [&str; 5] = ["number", "sip", "queue", "workflow", "conference"];
 
 /// `transfer`
 pub const TYPE: StateType = StateType {

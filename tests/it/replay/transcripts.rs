@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use callgate::cli::replay::{Args, Format, run_with};
+use callgate::cli::replay::{Args, Arranged, Format, run_with};
 use callgate::diagnostic::any_error;
 use callgate::flow;
 use callgate::replay::folder::{Wish, read_flows, run_all};
@@ -22,6 +22,7 @@ fn args(paths: &[PathBuf], flows: PathBuf) -> Args {
         twiml: false,
         filter: None,
         junit: None,
+        layout: Arranged::Auto,
         flows,
         coverage: false,
         skeletons: None,
@@ -178,6 +179,39 @@ fn a_changed_word_fails_the_calls_that_speak_it_and_no_other() {
     }
     args.bless = false;
     assert_eq!(replay(&args).0, 0);
+}
+
+/// What is printed for people, as it is printed.
+#[test]
+fn a_difference_is_shown_above_each_other_or_side_by_side() {
+    let (folder, flows, calls) = copy();
+    let bank = flows.join("bank.toml");
+    let text = fs::read_to_string(&bank).unwrap();
+    fs::write(&bank, text.replace("Your balance is {{", "Your present balance is {{")).unwrap();
+    let mut args = args(&[calls.join("bank.balance.toml")], flows);
+    let place = format!("{}/", folder.path().display());
+    let mut shown = |layout| {
+        args.layout = layout;
+        replay(&args).1.replace(&place, "")
+    };
+    let unified = shown(Arranged::Unified);
+    assert_eq!(shown(Arranged::Auto), unified, "what is no terminal gets the plain form");
+    expect_test::expect![[r#"
+        calls/bank.balance.toml:51: after `otp = "last"` other words are heard
+            - Your balance is 1,234 dollars and 56 cents.
+            + Your present balance is 1,234 dollars and 56 cents.
+              To hear the menu again, press 1. If that was all, you may hang up.
+        0 calls as expected, 1 not; 6 turns
+    "#]]
+    .assert_eq(&unified);
+    expect_test::expect![[r#"
+        calls/bank.balance.toml:51: after `otp = "last"` other words are heard
+              to come                                                │   came
+            - Your balance is 1,234 dollars and 56 cents.            │ + Your present balance is 1,234 dollars and 56 cents.
+              To hear the menu again, press 1. If that was all, you  │   To hear the menu again, press 1. If that was all, you
+              may hang up.                                           │   may hang up.
+        0 calls as expected, 1 not; 6 turns
+    "#]].assert_eq(&shown(Arranged::SideBySide));
 }
 
 const BEGIN: &str = "flow = \"bank\"\nopen = true\n";
