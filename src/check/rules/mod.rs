@@ -16,6 +16,7 @@ mod return_without_outcome;
 mod secret_in_gather;
 mod silent_loop;
 mod slow_reply;
+mod unclaimed;
 mod uneven_disclosure;
 mod unknown_accept;
 mod unproved;
@@ -28,6 +29,7 @@ use super::{Report, Rule, Subject};
 /// Every rule.
 pub const RULES: &[&Rule] = &[
     &unproved::RULE,
+    &unclaimed::RULE,
     &disclosed_too_early::RULE,
     &failure_shares_success::RULE,
     &enumeration::RULE,

@@ -71,7 +71,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::rules::tests::{ENDS, check, findings};
+    use crate::check::rules::tests::{ENDS, check, findings_of_whoever};
 
     #[test]
     fn silence_must_lead_out() {
@@ -99,6 +99,6 @@ mod tests {
                    digits = 6\non = { ok = \"yes\", failed = \"no\", locked = \"no\" }\n\
                    [states.yes]\ntype = \"return\"\noutcome = \"ok\"\n\
                    [states.no]\ntype = \"return\"\noutcome = \"failed\"\n";
-        assert_eq!(findings(&[&main("bye"), sub]), [""; 0]);
+        assert_eq!(findings_of_whoever(&[&main("bye"), sub]), [""; 0]);
     }
 }
