@@ -1,7 +1,7 @@
 //! What the people who take over learn of a caller: what was proved, and no more.
 
 mod hand_over;
-mod office;
+pub(crate) mod office;
 mod roles;
 mod step_up;
 mod verifier;

@@ -55,7 +55,9 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
     for (walk, state) in subject.states() {
         let asked = claimed.get(&(&walk.flow.name, &state.name));
-        if asked == Some(&false) && let Some(what) = asked_for(state) {
+        if asked == Some(&false)
+            && let Some(what) = asked_for(state)
+        {
             let message =
                 format!("`{}` {what}, and no caller gets here who has claimed one", state.name);
             let help = "lead callers through an `identify` first";

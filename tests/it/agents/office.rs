@@ -10,15 +10,15 @@ use crate::support::telephone::{Telephone, digits};
 
 const FLOW: &str = include_str!("desk.toml");
 /// The number that callers of these tests show.
-pub(super) const CALLER: &str = "+15005550777";
+pub(crate) const CALLER: &str = "+15005550777";
 
 /// The specialist's token.
-pub(super) const AGENT: &str = "agent-token-of-the-tests";
+pub(crate) const AGENT: &str = "agent-token-of-the-tests";
 /// The designer's.
-pub(super) const DESIGNER: &str = "designer-token-of-the-tests";
+pub(crate) const DESIGNER: &str = "designer-token-of-the-tests";
 
 /// A running server with that bank's flow.
-pub(super) fn house(store: &str, provider: &Provider) -> House {
+pub(crate) fn house(store: &str, provider: &Provider) -> House {
     let mut house = House::set_up(store, &provider.api_base());
     std::fs::write(house.folder.path().join("flows/desk.toml"), FLOW).unwrap();
     house.set_environment("TEST_AGENT", AGENT);
@@ -34,12 +34,12 @@ pub(super) fn house(store: &str, provider: &Provider) -> House {
 }
 
 /// The call that the provider names so.
-pub(super) fn call_of(sid: &str) -> String {
+pub(crate) fn call_of(sid: &str) -> String {
     CallId::of(ACCOUNT_SID, &Sid(sid.into())).to_string()
 }
 
 /// Asks the admin API as a specialist: with a body it is a POST.
-pub(super) async fn agent(house: &House, post: Option<Value>, path: &str) -> (u16, Value) {
+pub(crate) async fn agent(house: &House, post: Option<Value>, path: &str) -> (u16, Value) {
     let url = format!("{}{path}", house.admin());
     let request = match post {
         Some(body) => client().post(url).body(body.to_string()),
@@ -51,7 +51,7 @@ pub(super) async fn agent(house: &House, post: Option<Value>, path: &str) -> (u1
 }
 
 /// The code in the text message of this number.
-pub(super) async fn code_of(provider: &Provider, count: usize) -> String {
+pub(crate) async fn code_of(provider: &Provider, count: usize) -> String {
     eventually_async("a text message", async || {
         let requests = provider.requests();
         let sent = requests.iter().filter(|request| request.path.ends_with("/Messages.json"));
@@ -62,7 +62,7 @@ pub(super) async fn code_of(provider: &Provider, count: usize) -> String {
 }
 
 /// A caller who has proved the PIN, and chooses.
-pub(super) async fn caller(house: &House, sid: &str, pin: bool) -> Telephone {
+pub(crate) async fn caller(house: &House, sid: &str, pin: bool) -> Telephone {
     let mut phone = Telephone::new(sid, CALLER);
     phone.ring(house).await;
     phone.key(house, ACCOUNT).await;

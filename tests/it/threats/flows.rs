@@ -206,3 +206,27 @@ async fn t57_a_proof_ages_while_somebody_else_is_spoken_to() {
     assert!(!is_connected(&line), "it must be proved again");
     assert!(line.reply.speaks_code(), "{}", line.spoken());
 }
+
+/// A code from the web with no account to hold it against would be anybody's: neither the checker nor the
+/// server takes such a flow, and no configuration makes codes shorter.
+#[test]
+fn t68_a_code_from_the_web_without_an_account_is_refused_at_load() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows/bad/unclaimed.toml");
+    let text = std::fs::read_to_string(folder).unwrap();
+    assert_eq!(errors(&text), ["unclaimed"]);
+    let house = House::set_up("memory:", "http://127.0.0.1:9");
+    let flow = house.folder.path().join("flows/desk.toml");
+    let good = std::fs::read_to_string(&flow).unwrap();
+    let serve = || {
+        let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    std::fs::write(&flow, text).unwrap();
+    let (code, said) = serve();
+    assert!(code == Some(1) && said.contains("error[unclaimed]"), "{code:?}: {said}");
+    std::fs::write(&flow, good).unwrap();
+    house.configure("");
+    house.change_configuration("[directory]", "[policy.service_code]\ndigits = 5\n[directory]");
+    let (code, said) = serve();
+    assert!(code == Some(2) && said.contains("digits"), "{code:?}: {said}");
+}

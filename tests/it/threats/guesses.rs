@@ -6,6 +6,7 @@ use std::time::Duration;
 use callgate::engine::event::Heard;
 use callgate::engine::question::Verdict;
 use callgate::engine::reply::Verb;
+use callgate::exchange::guard::{Guarded, Limit};
 use callgate::exchange::service_code::WebLevel;
 use callgate::flow::level::Fact;
 use callgate::replay::world::Refusal;
@@ -85,6 +86,8 @@ async fn t32_one_pin_over_many_accounts_is_wrong_on_all_of_them() {
             }
         }
         assert_eq!(opened, if opens { vec![right_on] } else { vec![] });
+        let alarms = Guarded { limit: Limit::Secret };
+        assert!(office.exchange.guards().refused.get_or_create(&alarms).get() > 0);
         // Another PIN is as good as ever.
         let mut line = office.ring_from("CB1", None).await;
         line.key("20000000").await;
@@ -228,11 +231,11 @@ async fn t38_an_utterance_is_one_guess() {
 
 #[tokio::test]
 async fn t58_numbers_of_one_block_cannot_be_pumped() {
-    const ACCOUNTS: usize = 40;
+    const ACCOUNTS: usize = 200;
     let accounts: String = (0..ACCOUNTS)
         .map(|n| {
             account(&format!("{:08}", 30_000_000 + n), "2024-01-01")
-                .replace("+15005550010", &format!("+150055501{n:02}"))
+                .replace("+15005550010", &format!("+1500555{n:04}"))
         })
         .map(|text| text.replace(&format!("pin = \"{PIN}\"\n"), ""))
         .collect();

@@ -1,8 +1,14 @@
 //! What the time of an answer tells: nothing, for each that could tell something is as late as the others.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use callgate::store;
+
+use super::office::{self, DESK, Office};
+use crate::support::cluster::said;
 use crate::support::house::{ACCOUNT, House};
+use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
 
 const DEADLINE: Duration = Duration::from_millis(300);
@@ -43,4 +49,85 @@ async fn t41_no_answer_comes_early_whatever_was_found() {
             assert!(took >= DEADLINE, "an entry of call {n}: {took:?}");
         }
     }
+}
+
+/// How often Redis was asked each thing; what a connection says when it begins does not count.
+fn asked(redis: &RedisServer) -> BTreeMap<String, u64> {
+    let stats = said(redis, &["INFO", "commandstats"]);
+    let stat = |line: &str| {
+        let (name, rest) = line.trim().strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        let of_connection = ["info", "client", "hello", "select", "ping", "config", "script"];
+        let counts = !of_connection.iter().any(|other| name.starts_with(other));
+        counts.then(|| (name.to_owned(), rest.split(',').next().unwrap().parse().unwrap()))
+    };
+    stats.lines().filter_map(stat).collect()
+}
+
+/// What a claim and two wrong PINs ask of the store: the same of every claim.
+#[tokio::test]
+async fn t41_every_claim_asks_the_same_of_the_store() {
+    let redis = RedisServer::start();
+    let no_pin = format!("[[accounts]]\nid = \"{NO_PIN}\"\n");
+    let accounts = office::account(ACCOUNT, "2024-01-01") + &no_pin;
+    let office = Office::with(store::open(&redis.url()).await.unwrap(), DESK, &accounts);
+    let mut all = Vec::new();
+    // The first call brings the flow into the store, and is not counted.
+    for (n, claimed) in ["40000000", ACCOUNT, NO_PIN, NOBODY].into_iter().enumerate() {
+        let mut line = office.ring_from(&format!("CA41{n}"), None).await;
+        let before = asked(&redis);
+        for entry in [claimed, &format!("91{n}342"), &format!("92{n}342")] {
+            line.key(entry).await;
+        }
+        let after = asked(&redis);
+        let so_often = |(name, count): (&String, &u64)| {
+            (name.clone(), count - before.get(name).copied().unwrap_or_default())
+        };
+        let more: BTreeMap<_, _> =
+            after.iter().map(so_often).filter(|(_, count)| *count > 0).collect();
+        assert!(!more.is_empty());
+        all.push(more);
+    }
+    assert_eq!(all[1], all[3], "an account, and none");
+    assert_eq!(all[2], all[3], "an account without a PIN, and none");
+}
+
+/// The processor time that the server has had, in ticks.
+fn worked(house: &House) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", house.pid())).unwrap();
+    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // Of itself and of the system on its behalf (proc(5), fields 14 and 15).
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// A claim of nobody costs what a claim of somebody does: the slow hash is worked out for both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t41_a_claim_of_nobody_is_as_much_work() {
+    const CALLS: usize = 6;
+    let mut house = house();
+    house.kill();
+    house.change_configuration("deadline_ms = 300", "deadline_ms = 0");
+    house.change_configuration(
+        "[directory]",
+        "[policy.pin]\nsoft_limit = 20\n[policy.shared]\nall_factor_failures_24h = 50\n[directory]",
+    );
+    house.restart();
+    let mut work = Vec::new();
+    for (arm, claimed) in [ACCOUNT, NO_PIN, NOBODY].into_iter().enumerate() {
+        let mut ready = Vec::new();
+        for n in 0..CALLS {
+            let mut phone = Telephone::new(&format!("CA{arm}{n:030}"), "");
+            phone.ring(&house).await;
+            phone.key(&house, claimed).await;
+            ready.push(phone);
+        }
+        let before = worked(&house);
+        for (n, phone) in ready.iter_mut().enumerate() {
+            for entry in 0..3 {
+                phone.key(&house, &format!("9{arm}{n}1{entry}2")).await;
+            }
+        }
+        work.push(worked(&house) - before);
+    }
+    let (least, most) = (work.iter().min().unwrap(), work.iter().max().unwrap());
+    assert!(least * 2 > *most, "{work:?} ticks");
 }

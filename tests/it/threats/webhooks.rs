@@ -102,6 +102,14 @@ async fn t01_a_request_with_any_byte_changed_is_refused_and_leaves_no_trace() {
         assert_eq!(status(&house, other, &fields, &good).await, 403, "{other}");
         refused += 1;
     }
+    // What was signed for any other address is signed for another.
+    let url = format!("{PUBLIC_URL}{target}");
+    let key = SecretString::from(AUTH_TOKEN.to_owned());
+    for place in 0..url.len() {
+        let elsewhere = signature::sign(&key, &mutated(&url, place), &fields);
+        assert_eq!(status(&house, target, &fields, &elsewhere).await, 403, "{place}");
+        refused += 1;
+    }
     for without in ["", "x", &good.repeat(2), &good.to_lowercase()] {
         assert_eq!(status(&house, target, &fields, without).await, 403, "{without}");
         refused += 1;

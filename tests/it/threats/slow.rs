@@ -1,0 +1,102 @@
+//! Clients that send slowly, or without end: they hold little, and keep nobody else waiting.
+
+use std::time::{Duration, Instant};
+
+use callgate::limits;
+use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::eventually::eventually_async;
+use crate::support::house::House;
+use crate::support::provider::Provider;
+use crate::support::telephone::Telephone;
+
+/// As many as a process may have open by default, with room for the tests beside this one.
+const CLIENTS: usize = 400;
+/// What each may cost at most, in bytes: less than a body that was made room for before it came.
+const BYTES_EACH: usize = 48 * 1024;
+
+/// The memory that the server holds, in bytes.
+fn resident(house: &House) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+/// Begins a request, and says no more.
+async fn begin(house: &House, request: &str) -> TcpStream {
+    let address = house.public().replace("http://", "");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+/// What comes back until the connection is closed.
+async fn end(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    // A connection that is reset has ended too.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+fn head(length: &str) -> String {
+    format!(
+        "POST /twilio/voice HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: x\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n{length}\r\n\r\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t10_slow_and_endless_requests_hold_little_and_keep_nobody_waiting() {
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    let mut phone = Telephone::new("CA10", "");
+    phone.ring(&house).await;
+    let before = resident(&house);
+
+    let whole = head(&format!("Content-Length: {}", limits::BODY_BYTES_MAX));
+    let slow_body = format!("{whole}CallSid=CA1");
+    let slow_head = "POST /twilio/voice HTTP/1.1\r\nHost: x\r\nX-Twilio";
+    let begun = Instant::now();
+    let requests = (0..CLIENTS).map(|n| if n % 2 == 0 { slow_body.as_str() } else { slow_head });
+    let slow = join_all(requests.map(|request| begin(&house, request))).await;
+    // Meanwhile callers are served, and in time.
+    let mut slowest = Duration::ZERO;
+    for n in 0..20 {
+        let asked = Instant::now();
+        Telephone::new(&format!("CA10{n}"), "").ring(&house).await;
+        slowest = slowest.max(asked.elapsed());
+    }
+    assert!(slowest < limits::TURN_DEADLINE, "{slowest:?}");
+    let grown = resident(&house).saturating_sub(before);
+    assert!(grown < CLIENTS * BYTES_EACH, "{grown} bytes for {CLIENTS} clients");
+    // None of them stays for longer than a provider would take.
+    let ends = join_all(slow.into_iter().map(end)).await;
+    let longest = limits::REQUEST_HEAD_TIMEOUT.max(limits::REQUEST_BODY_TIMEOUT);
+    assert!(begun.elapsed() < 4 * longest, "{:?}", begun.elapsed());
+    assert!(ends.iter().all(|answer| !answer.contains(" 200 ")));
+    let slow = format!("callgate_webhooks_refused_total{{reason=\"Slow\"}} {}", CLIENTS / 2);
+    eventually_async("the slow bodies to be counted", async || {
+        house.metrics().await.contains(&slow).then_some(())
+    })
+    .await;
+
+    // One that says that it is large is not read; one that does not say so is read up to there.
+    let large = begin(&house, &head("Content-Length: 1000000000")).await;
+    assert!(end(large).await.starts_with("HTTP/1.1 413"));
+    let mut endless = begin(&house, &head("Transfer-Encoding: chunked")).await;
+    let chunk = format!("4000\r\n{}\r\n", "a".repeat(0x4000));
+    let mut sent = 0;
+    while sent < 16 * limits::BODY_BYTES_MAX && endless.write_all(chunk.as_bytes()).await.is_ok() {
+        sent += chunk.len();
+    }
+    drop(endless);
+    let size = "callgate_webhooks_refused_total{reason=\"Size\"} 2";
+    eventually_async("both large ones to be refused", async || {
+        house.metrics().await.contains(size).then_some(())
+    })
+    .await;
+    phone.wait(&house).await;
+    assert!(phone.hears("Gather"), "the call goes on: {:?}", phone.heard);
+}
