@@ -198,7 +198,7 @@ async fn t67_a_specialist_never_has_a_code_from_the_web() {
     assert_eq!(task["proved"], json!(["service_code"]));
     for told in [&task, &screen] {
         let words = told.to_string();
-        let mut words = words.split(|c: char| !c.is_ascii_alphanumeric());
+        let mut words = words.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         assert!(!words.any(|word| word == code || word == "code"), "{told}");
         assert!(told["age_s"]["service_code"].is_u64(), "{told}");
     }
