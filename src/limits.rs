@@ -110,6 +110,9 @@ pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Everything that one turn asks of others takes no longer: what is left of [`TURN_DEADLINE`] is for the
 /// store. Whoever has not answered by then has not answered.
 pub const ASKED_PER_TURN: Duration = Duration::from_secs(3);
+/// A call that has tried nothing for so long gives its place to another of the same account: PSD2 ends a
+/// session after as long (RTS 4(3)(d)).
+pub const PLACE_KEPT_FOR: Duration = Duration::from_mins(5);
 /// Calls of one number in an hour from which on its calls are riskier: nobody needs so many.
 pub const CALLS_PER_CALLER_H: u32 = 20;
 /// How long it may take to count what speaks against a caller: the call waits for it.

@@ -275,8 +275,9 @@ impl Outbox {
                 let done = self.carrier.end_leg(&sid).await;
                 self.settle_unless_undone(task, &done).await
             }
-            Effect::ClearAttempts { whom, factor, key, at } => {
-                self.exchange.clear_attempts(&whom, factor, &key, at).await?;
+            Effect::ClearAttempts { whom, factor, key, at, reached } => {
+                let attempt = (factor, key.as_str());
+                self.exchange.clear_attempts(&whom, attempt, at, reached.as_ref()).await?;
                 self.settle(task).await
             }
             Effect::CloseAudit(head) => {

@@ -391,6 +391,7 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
         set(&pin, "soft_lock_max_s", 1, 31_536_000, &mut policy.pin.soft_lock_max_s);
         // NIST SP 800-63B, 3.2.2: at most a hundred, and then the factor is disabled.
         set(&pin, "hard_cap", 1, 100, &mut policy.pin.hard_cap);
+        set(&pin, "hard_cap_short", 1, 100, &mut policy.pin.hard_cap_short);
         set(&pin, "year_budget", 1, 1_000, &mut policy.pin.year_budget);
         pin.finish();
     }
@@ -400,6 +401,12 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
         set(&shared, "accounts_per_ani_h", 1, 1_000, &mut policy.shared.accounts_per_ani_h);
         let accounts = &mut policy.shared.accounts_per_secret_day;
         set(&shared, "accounts_per_secret_day", 1, 1_000, accounts);
+        let of_prefix = &mut policy.shared.accounts_per_ani_prefix_h;
+        set(&shared, "accounts_per_ani_prefix_h", 1, 10_000, of_prefix);
+        let of_call = &mut policy.shared.identifications_per_call;
+        set(&shared, "identifications_per_call", 1, 20, of_call);
+        let at_once = &mut policy.shared.parallel_auth_sessions_per_account;
+        set(&shared, "parallel_auth_sessions_per_account", 1, 100, at_once);
         shared.finish();
     }
     if let Some(callback) = section("callback") {
@@ -418,6 +425,9 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
     if let Some(sends) = section("sends") {
         set(&sends, "per_prefix_h", 1, 10_000, &mut policy.sends.per_prefix_h);
         set(&sends, "total_h", 1, 100_000, &mut policy.sends.total_h);
+        set(&sends, "entered_percent_min", 0, 100, &mut policy.sends.entered_percent_min);
+        set(&sends, "entered_of_min", 1, 10_000, &mut policy.sends.entered_of_min);
+        set(&sends, "blocked_h", 1, 72, &mut policy.sends.blocked_h);
         sends.finish();
     }
     if let Some(contact) = section("contact") {

@@ -8,12 +8,23 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::policy::Sends;
+
 /// What is remembered of one budget.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Budget {
     /// How many, by slot.
     #[serde(default)]
     slots: BTreeMap<i64, u32>,
+    /// How many of them carried a code, by slot.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    codes: BTreeMap<i64, u32>,
+    /// How many codes were keyed in, by slot.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    entered: BTreeMap<i64, u32>,
+    /// Until when it gives nothing out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shut_until: Option<Timestamp>,
     /// Under which keys, of late.
     #[serde(default)]
     keys: BTreeMap<String, Timestamp>,
@@ -25,6 +36,8 @@ pub struct Budget {
 /// Slots of five minutes, so that an hour is twelve of them and the one begun.
 const SLOT_S: i64 = 300;
 const HOUR_SLOTS: i64 = 12;
+/// Slots after which a code that was sent can be keyed in no more: ten minutes, and the slot begun.
+const RIPE_SLOTS: i64 = 3;
 /// Longer than anybody asks again after a crash or a lost race.
 const KEY_KEPT_FOR: SignedDuration = SignedDuration::from_mins(15);
 
@@ -45,6 +58,59 @@ impl Budget {
         self.keys.insert(key.to_owned(), now);
         self.seen = now;
         true
+    }
+
+    /// Whether nothing is to be had, because of the codes sent in the last hour too few were keyed in:
+    /// somebody has them sent who does not want them. The key that had one has it.
+    pub fn is_shut(&mut self, key: &str, limits: &Sends, now: Timestamp) -> bool {
+        let now = now.max(self.seen);
+        if self.keys.contains_key(key) {
+            return false;
+        }
+        if self.shut_until.is_some_and(|until| now < until) {
+            return true;
+        }
+        let slot = slot_of(now);
+        let of_hour = |slots: &BTreeMap<i64, u32>, youngest: i64| -> u32 {
+            let within = |begun: i64| (youngest..=HOUR_SLOTS).contains(&(slot - begun));
+            slots.iter().filter(|(begun, _)| within(**begun)).map(|(_, count)| count).sum()
+        };
+        let (sent, entered) = (of_hour(&self.codes, RIPE_SLOTS), of_hour(&self.entered, 0));
+        let enough =
+            u64::from(entered) * 100 >= u64::from(sent) * u64::from(limits.entered_percent_min);
+        if sent < limits.entered_of_min || enough {
+            return false;
+        }
+        let until = now.checked_add(SignedDuration::from_hours(limits.blocked_h.into()));
+        self.shut_until = until.ok();
+        self.codes.clear();
+        self.entered.clear();
+        self.seen = now;
+        true
+    }
+
+    /// What this key had carried a code.
+    pub fn sent_code(&mut self, key: &str, now: Timestamp) {
+        self.count_once(&format!("code {key}"), now, |budget| &mut budget.codes);
+    }
+
+    /// A code was keyed in.
+    pub fn entered(&mut self, key: &str, now: Timestamp) {
+        self.count_once(&format!("entered {key}"), now, |budget| &mut budget.entered);
+    }
+
+    fn count_once(
+        &mut self,
+        key: &str,
+        now: Timestamp,
+        of: fn(&mut Self) -> &mut BTreeMap<i64, u32>,
+    ) {
+        let now = now.max(self.seen);
+        if self.keys.insert(key.to_owned(), now).is_none() {
+            let slots = of(self);
+            slots.retain(|begun, _| slot_of(now) - begun <= HOUR_SLOTS);
+            *slots.entry(slot_of(now)).or_default() += 1;
+        }
     }
 
     /// Whether an hour has one left.
@@ -89,6 +155,33 @@ mod tests {
         assert!(budget.spend("a", 1, at(100_000)));
         assert!(!budget.spend("b", 1, at(0)));
         assert!(!budget.spend("c", 1, at(100_000)));
+    }
+
+    #[test]
+    fn codes_that_nobody_keys_in_shut_it_for_a_while() {
+        let limits = Sends { per_prefix_h: 100, ..Sends::default() };
+        let sends = |budget: &mut Budget, from: i64, entered: i64| {
+            for n in from..from + 20 {
+                let key = format!("k{n}");
+                assert!(!budget.is_shut(&key, &limits, at(from)));
+                assert!(budget.spend(&key, limits.per_prefix_h, at(from)));
+                budget.sent_code(&key, at(from));
+                budget.sent_code(&key, at(from));
+                if n - from < entered {
+                    budget.entered(&key, at(from + 60));
+                    budget.entered(&key, at(from + 60));
+                }
+            }
+        };
+        let mut budget = Budget::default();
+        sends(&mut budget, 0, 2);
+        assert!(!budget.is_shut("next", &limits, at(1_200)), "a tenth of them was keyed in");
+        let mut budget = Budget::default();
+        sends(&mut budget, 0, 1);
+        assert!(!budget.is_shut("next", &limits, at(599)), "they may yet be keyed in");
+        assert!(budget.is_shut("next", &limits, at(900)));
+        assert!(budget.is_shut("next", &limits, at(900 + 12 * 3_600 - 1)));
+        assert!(!budget.is_shut("next", &limits, at(900 + 12 * 3_600)));
     }
 
     #[test]

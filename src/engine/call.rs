@@ -56,6 +56,9 @@ pub struct Call {
     pub frames: Vec<Frame>,
     /// What the caller claims to be.
     pub claim: Claim,
+    /// How often something was claimed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub claims: u8,
     /// What the caller has proved.
     pub facts: Facts,
     /// The present flow's variables.
@@ -97,6 +100,11 @@ pub struct Call {
     /// The end of its audit's chain; `None`: there is nothing in it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Head>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(count: &u8) -> bool {
+    *count == 0
 }
 
 /// Who calls, as far as the network says: nothing of it proves anything.

@@ -50,6 +50,9 @@ pub enum Effect {
         key: String,
         /// When it did.
         at: Timestamp,
+        /// The number that was reached with the code; `None`: no code, or none that went to a number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reached: Option<PhoneNumber>,
     },
     /// Puts the audit of the call, which is over, down for as long as audits are kept: the one that ends
     /// so. `None`: as the call says.

@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::id::CallId;
 use super::policy::Policy;
 use crate::flow::level::Fact;
+use crate::limits;
 
 /// What is remembered of one account.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,6 +41,24 @@ pub struct Ledger {
     /// Factors whose lock was lifted, and which nobody has tried since.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     lifted: BTreeSet<Fact>,
+    /// The calls that are at proving it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    places: Vec<Place>,
+}
+
+/// An attempt, before anything is verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// The call that makes it.
+    pub call: CallId,
+    /// The factor.
+    pub factor: Fact,
+    /// Counted once under this.
+    pub key: &'a str,
+    /// A keyed hash of what was entered.
+    pub digest: &'a str,
+    /// How many keys or letters that has.
+    pub length: usize,
 }
 
 /// Something that the owner of an account is told of.
@@ -93,8 +113,18 @@ struct Send {
     at: Timestamp,
 }
 
+/// A call that tries to prove it. It has its place until what it tried last is right, it is over, or it
+/// has tried nothing for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    call: CallId,
+    /// What it tried last.
+    key: String,
+    at: Timestamp,
+}
+
 /// Whether an attempt may be verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reserved {
     /// Yes; it is counted now.
     Granted,
@@ -104,6 +134,8 @@ pub enum Reserved {
     Other,
     /// No: there is none to be had.
     Refused,
+    /// No: these calls are at it, unless they are over.
+    Busy(Vec<CallId>),
 }
 
 /// What was lifted of a factor.
@@ -122,30 +154,38 @@ const YEAR_DAYS: i64 = 365;
 const DAY_SECONDS: i64 = 86_400;
 
 impl Ledger {
-    /// Reserves an attempt.
+    /// Reserves an attempt. `over`: calls that are known to be over, and give up their places.
     pub fn reserve(
         &mut self,
-        factor: Fact,
-        key: &str,
-        digest: &str,
+        attempt: &Attempt<'_>,
+        over: &[CallId],
         policy: &Policy,
         now: Timestamp,
     ) -> Reserved {
+        let Attempt { call, factor, key, digest, .. } = *attempt;
         let now = now.max(self.seen);
         self.forget(now);
-        let tally = self.factors.entry(factor).or_default();
-        if let Some(entry) = tally.failures.iter().find(|entry| entry.key == key) {
+        let own = self.factors.get(&factor).map(|tally| &tally.failures);
+        if let Some(entry) = own.into_iter().flatten().find(|entry| entry.key == key) {
             return if entry.digest == digest { Reserved::Again } else { Reserved::Other };
         }
         let limits = &policy.pin;
         let year: u32 = self.year.get(&factor).map_or(0, |days| days.values().sum());
+        let tally = self.factors.entry(factor).or_default();
         if tally.locked_until.is_some_and(|until| now < until)
-            || count(&tally.failures) >= limits.hard_cap
+            || count(&tally.failures) >= limits.cap_of(factor, attempt.length)
             || count(&self.day) >= policy.shared.all_factor_failures_24h
             || year >= limits.year_budget
         {
             return Reserved::Refused;
         }
+        self.places.retain(|place| !over.contains(&place.call));
+        // The web has told whose service code it is, and a few wrong entries void it: it is the way in
+        // that nobody else's calls can keep shut.
+        if factor != Fact::ServiceCode && !self.enter(call, key, policy, now) {
+            return Reserved::Busy(self.places.iter().map(|place| place.call).collect());
+        }
+        let tally = self.factors.entry(factor).or_default();
         let entry = Entry { key: key.to_owned(), digest: digest.to_owned(), at: now };
         self.seen = now;
         tally.failures.push(entry.clone());
@@ -160,10 +200,28 @@ impl Ledger {
         Reserved::Granted
     }
 
+    /// Gives a call a place among those that may prove it, or keeps it there; `false`: there is none.
+    fn enter(&mut self, call: CallId, key: &str, policy: &Policy, now: Timestamp) -> bool {
+        let kept = SignedDuration::try_from(limits::PLACE_KEPT_FOR).unwrap_or_default();
+        self.places.retain(|place| place.call == call || now.duration_since(place.at) < kept);
+        let place = Place { call, key: key.to_owned(), at: now };
+        if let Some(own) = self.places.iter_mut().find(|place| place.call == call) {
+            *own = place;
+            return true;
+        }
+        let all = policy.shared.parallel_auth_sessions_per_account;
+        let free = count_of(self.places.len()) < all;
+        if free {
+            self.places.push(place);
+        }
+        free
+    }
+
     /// The attempt under `key` succeeded at `at`: the factor's failures up to then are forgotten, and
     /// the attempt itself counts no more. Failures since stay, and so do those of other factors, and
     /// the year's: a customer who calls every week does not refill an attacker's budget.
     pub fn clear(&mut self, factor: Fact, key: &str, at: Timestamp) {
+        self.places.retain(|place| place.key != key);
         let Some(tally) = self.factors.get_mut(&factor) else { return };
         let Some(own) = tally.failures.iter().find(|entry| entry.key == key) else { return };
         let day = day_of(own.at);
@@ -177,8 +235,15 @@ impl Ledger {
     }
 
     /// Takes a message or a ring out of the budget; `false`: there is none left. The same key is
-    /// counted once.
-    pub fn spend(&mut self, factor: Fact, key: &str, policy: &Policy, now: Timestamp) -> bool {
+    /// counted once. The call that gets one has the first place to prove it, if there is one left.
+    pub fn spend(
+        &mut self,
+        call: CallId,
+        factor: Fact,
+        key: &str,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> bool {
         let now = now.max(self.seen);
         self.forget(now);
         if self.sends.iter().any(|send| send.key == key) {
@@ -200,6 +265,7 @@ impl Ledger {
         if left {
             self.seen = now;
             self.sends.push(Send { key: key.to_owned(), factor, at: now });
+            self.enter(call, key, policy, now);
         }
         left
     }
@@ -228,16 +294,16 @@ impl Ledger {
         Lifted { failures: count(&tally.failures), year }
     }
 
-    /// What the owner is to be told of once the attempt under `key`, which was reserved, is found to be
-    /// wrong or right; the same as often as it is asked. One burst of failures is told once.
+    /// What the owner is to be told of once this attempt, which was reserved, is found to be wrong or
+    /// right; the same as often as it is asked. One burst of failures is told once.
     pub fn due(
         &self,
-        factor: Fact,
-        key: &str,
+        attempt: &Attempt<'_>,
         wrong: bool,
         policy: &Policy,
         now: Timestamp,
     ) -> Option<Alert> {
+        let Attempt { factor, key, .. } = *attempt;
         let notices = &policy.notices;
         if notices.failures == 0 {
             return None;
@@ -256,7 +322,7 @@ impl Ledger {
         let burst = notices.failures.min(policy.pin.soft_limit);
         if !wrong {
             None
-        } else if in_a_row >= policy.pin.hard_cap {
+        } else if in_a_row >= policy.pin.cap_of(factor, attempt.length) {
             Some(Alert::Disabled)
         } else if in_a_row.max(count(&self.day)) >= burst && !told {
             Some(Alert::Failures)
@@ -307,7 +373,16 @@ fn count_of(length: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+
+    const ONE: CallId = CallId(Uuid::from_u128(1));
+    const OTHER: CallId = CallId(Uuid::from_u128(2));
+
+    fn of<'a>(factor: Fact, key: &'a str, digest: &'a str) -> Attempt<'a> {
+        Attempt { call: ONE, factor, key, digest, length: 6 }
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -315,7 +390,8 @@ mod tests {
 
     fn tries(ledger: &mut Ledger, policy: &Policy, from: usize, to: usize, now: i64) -> usize {
         let granted = |n: &usize| {
-            ledger.reserve(Fact::Pin, &format!("k{n}"), "d", policy, at(now)) == Reserved::Granted
+            let key = format!("k{n}");
+            ledger.reserve(&of(Fact::Pin, &key, "d"), &[], policy, at(now)) == Reserved::Granted
         };
         (from..to).filter(granted).count()
     }
@@ -343,9 +419,12 @@ mod tests {
     #[test]
     fn the_same_attempt_counts_once_and_another_entry_is_no_second_try() {
         let (mut ledger, policy) = (Ledger::default(), Policy::default());
-        assert_eq!(ledger.reserve(Fact::Pin, "k", "a", &policy, at(0)), Reserved::Granted);
-        assert_eq!(ledger.reserve(Fact::Pin, "k", "a", &policy, at(1)), Reserved::Again);
-        assert_eq!(ledger.reserve(Fact::Pin, "k", "b", &policy, at(1)), Reserved::Other);
+        assert_eq!(
+            ledger.reserve(&of(Fact::Pin, "k", "a"), &[], &policy, at(0)),
+            Reserved::Granted
+        );
+        assert_eq!(ledger.reserve(&of(Fact::Pin, "k", "a"), &[], &policy, at(1)), Reserved::Again);
+        assert_eq!(ledger.reserve(&of(Fact::Pin, "k", "b"), &[], &policy, at(1)), Reserved::Other);
         assert_eq!(ledger.failures(Fact::Pin), 1);
     }
 
@@ -353,7 +432,7 @@ mod tests {
     fn success_forgets_what_came_before_it_and_nothing_since() {
         let (mut ledger, policy) = (Ledger::default(), Policy::default());
         tries(&mut ledger, &policy, 0, 3, 0);
-        ledger.reserve(Fact::Pin, "good", "d", &policy, at(10));
+        ledger.reserve(&of(Fact::Pin, "good", "d"), &[], &policy, at(10));
         tries(&mut ledger, &policy, 3, 4, 20);
         ledger.clear(Fact::Pin, "good", at(10));
         assert_eq!(ledger.failures(Fact::Pin), 1);
@@ -370,7 +449,9 @@ mod tests {
             let first = usize::try_from(day).unwrap() * 10;
             guesses += tries(&mut ledger, &policy, first, first + 4, now);
             let key = format!("own{day}");
-            if ledger.reserve(Fact::Pin, &key, "d", &policy, at(now + 1)) == Reserved::Granted {
+            if ledger.reserve(&of(Fact::Pin, &key, "d"), &[], &policy, at(now + 1))
+                == Reserved::Granted
+            {
                 ledger.clear(Fact::Pin, &key, at(now + 1));
             }
         }
@@ -382,7 +463,7 @@ mod tests {
         let (mut ledger, policy) = (Ledger::default(), Policy::default());
         assert_eq!(tries(&mut ledger, &policy, 0, 9, 0), 5);
         assert_eq!(
-            ledger.reserve(Fact::Passcode, "p", "d", &policy, at(1)),
+            ledger.reserve(&of(Fact::Passcode, "p", "d"), &[], &policy, at(1)),
             Reserved::Granted,
             "another factor is not locked"
         );
@@ -400,7 +481,8 @@ mod tests {
         assert_eq!(tries(&mut ledger, &policy, 19, 29, 1_000_000 + 1_799), 0);
         assert_eq!(tries(&mut ledger, &policy, 29, 39, 1_000_000 + 1_800), 5);
         let spent = |ledger: &mut Ledger, keys: std::ops::Range<u32>, now| {
-            keys.filter(|n| ledger.spend(Fact::SmsOtp, &format!("s{n}"), &policy, at(now))).count()
+            keys.filter(|n| ledger.spend(ONE, Fact::SmsOtp, &format!("s{n}"), &policy, at(now)))
+                .count()
         };
         assert_eq!(spent(&mut ledger, 0..9, 2_000_000), 5);
         assert_eq!(spent(&mut ledger, 9..19, 0), 0);
@@ -414,7 +496,8 @@ mod tests {
             for n in 0..5 {
                 let key = format!("{factor}{n}");
                 granted += usize::from(
-                    ledger.reserve(factor, &key, "d", &policy, at(0)) == Reserved::Granted,
+                    ledger.reserve(&of(factor, &key, "d"), &[], &policy, at(0))
+                        == Reserved::Granted,
                 );
             }
         }
@@ -428,12 +511,16 @@ mod tests {
         for hour in 0..24 * 30 {
             for n in 0..5 {
                 let (key, now) = (format!("{hour}/{n}"), at(hour * 3_600 + n));
-                if ledger.reserve(Fact::Pin, &key, "d", &policy, now) != Reserved::Granted {
+                if ledger.reserve(&of(Fact::Pin, &key, "d"), &[], &policy, now) != Reserved::Granted
+                {
                     continue;
                 }
-                if let Some(alert) = ledger.due(Fact::Pin, &key, true, &policy, now) {
+                if let Some(alert) = ledger.due(&of(Fact::Pin, &key, "d"), true, &policy, now) {
                     ledger.tell(alert, Fact::Pin, &key, now);
-                    assert_eq!(ledger.due(Fact::Pin, &key, true, &policy, now), Some(alert));
+                    assert_eq!(
+                        ledger.due(&of(Fact::Pin, &key, "d"), true, &policy, now),
+                        Some(alert)
+                    );
                     told.push((alert, hour / 24));
                 }
             }
@@ -449,52 +536,108 @@ mod tests {
     fn a_failure_is_no_burst_and_factors_tried_in_turn_are() {
         let (mut ledger, policy) = (Ledger::default(), Policy::default());
         let due = |ledger: &mut Ledger, factor, key: &str| {
-            ledger.reserve(factor, key, "d", &policy, at(0));
-            ledger.due(factor, key, true, &policy, at(0))
+            ledger.reserve(&of(factor, key, "d"), &[], &policy, at(0));
+            ledger.due(&of(factor, key, "d"), true, &policy, at(0))
         };
         for n in 0..4 {
             let factor = Fact::ALL[n];
             assert_eq!(due(&mut ledger, factor, &format!("k{n}")), None);
         }
         assert_eq!(due(&mut ledger, Fact::Pin, "k4"), Some(Alert::Failures));
-        assert_eq!(ledger.due(Fact::Pin, "k4", false, &policy, at(0)), None, "it was right");
+        assert_eq!(
+            ledger.due(&of(Fact::Pin, "k4", "d"), false, &policy, at(0)),
+            None,
+            "it was right"
+        );
     }
 
     #[test]
     fn who_uses_a_lifted_lock_is_told_of_once() {
         let (mut ledger, policy) = (Ledger::default(), Policy::default());
         ledger.lift(Fact::Pin);
-        ledger.reserve(Fact::Pin, "a", "d", &policy, at(0));
-        assert_eq!(ledger.due(Fact::Pin, "a", true, &policy, at(0)), None, "there was no lock");
+        ledger.reserve(&of(Fact::Pin, "a", "d"), &[], &policy, at(0));
+        assert_eq!(
+            ledger.due(&of(Fact::Pin, "a", "d"), true, &policy, at(0)),
+            None,
+            "there was no lock"
+        );
         tries(&mut ledger, &policy, 0, 9, 0);
         ledger.lift(Fact::Pin);
-        ledger.reserve(Fact::Pin, "b", "d", &policy, at(1));
-        assert_eq!(ledger.due(Fact::Pin, "b", false, &policy, at(1)), Some(Alert::Lifted));
+        ledger.reserve(&of(Fact::Pin, "b", "d"), &[], &policy, at(1));
+        assert_eq!(
+            ledger.due(&of(Fact::Pin, "b", "d"), false, &policy, at(1)),
+            Some(Alert::Lifted)
+        );
         ledger.tell(Alert::Lifted, Fact::Pin, "b", at(1));
-        assert_eq!(ledger.due(Fact::Pin, "b", false, &policy, at(1)), Some(Alert::Lifted));
-        ledger.reserve(Fact::Pin, "c", "d", &policy, at(2));
-        assert_eq!(ledger.due(Fact::Pin, "c", false, &policy, at(2)), None);
+        assert_eq!(
+            ledger.due(&of(Fact::Pin, "b", "d"), false, &policy, at(1)),
+            Some(Alert::Lifted)
+        );
+        ledger.reserve(&of(Fact::Pin, "c", "d"), &[], &policy, at(2));
+        assert_eq!(ledger.due(&of(Fact::Pin, "c", "d"), false, &policy, at(2)), None);
+    }
+
+    #[test]
+    fn one_call_at_a_time_tries_to_prove_it() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        let mut tried = |call, factor, key: &str, over: &[CallId], now| {
+            ledger.reserve(&Attempt { call, ..of(factor, key, "d") }, over, &policy, at(now))
+        };
+        assert_eq!(tried(ONE, Fact::Pin, "a", &[], 0), Reserved::Granted);
+        assert_eq!(tried(OTHER, Fact::Pin, "b", &[], 299), Reserved::Busy(vec![ONE]));
+        assert_eq!(tried(OTHER, Fact::ServiceCode, "c", &[], 299), Reserved::Granted);
+        assert_eq!(tried(OTHER, Fact::Passcode, "b", &[], 300), Reserved::Granted, "it is idle");
+        assert_eq!(tried(ONE, Fact::Pin, "a", &[], 301), Reserved::Again, "it was counted before");
+        assert_eq!(tried(ONE, Fact::Pin, "d", &[], 301), Reserved::Busy(vec![OTHER]));
+        assert_eq!(tried(ONE, Fact::Pin, "d", &[OTHER], 301), Reserved::Granted, "it is over");
+        ledger.clear(Fact::Pin, "d", at(301));
+        let next = Attempt { call: OTHER, ..of(Fact::Pin, "e", "d") };
+        assert_eq!(ledger.reserve(&next, &[], &policy, at(302)), Reserved::Granted, "it was right");
+    }
+
+    #[test]
+    fn who_was_sent_a_code_has_the_first_place() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        assert!(ledger.spend(ONE, Fact::SmsOtp, "s", &policy, at(0)));
+        let other = Attempt { call: OTHER, ..of(Fact::Pin, "a", "d") };
+        assert_eq!(ledger.reserve(&other, &[], &policy, at(1)), Reserved::Busy(vec![ONE]));
+        assert!(ledger.spend(OTHER, Fact::SmsOtp, "t", &policy, at(2)), "sends are another matter");
+        assert_eq!(ledger.failures(Fact::Pin), 0);
+    }
+
+    #[test]
+    fn a_short_pin_is_disabled_after_ten() {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        let mut granted = 0;
+        for hour in 0..24 * 365 {
+            let key = format!("k{hour}");
+            let short = Attempt { length: 5, ..of(Fact::Pin, &key, "d") };
+            let reserved = ledger.reserve(&short, &[], &policy, at(hour * 3_600));
+            granted += usize::from(reserved == Reserved::Granted);
+        }
+        assert_eq!(granted, 10);
     }
 
     #[test]
     fn a_provider_that_sends_no_more_is_asked_for_no_more_for_ten_minutes() {
         let (mut ledger, policy) = (Ledger::default(), Policy::default());
-        assert!(ledger.spend(Fact::SmsOtp, "a", &policy, at(0)));
+        assert!(ledger.spend(ONE, Fact::SmsOtp, "a", &policy, at(0)));
         ledger.exhaust_sends(Fact::SmsOtp, at(10));
-        assert!(ledger.spend(Fact::SmsOtp, "a", &policy, at(11)), "it was spent before");
-        assert!(!ledger.spend(Fact::SmsOtp, "b", &policy, at(609)));
-        assert!(ledger.spend(Fact::Callback, "c", &policy, at(11)));
-        assert!(ledger.spend(Fact::SmsOtp, "b", &policy, at(610)));
+        assert!(ledger.spend(ONE, Fact::SmsOtp, "a", &policy, at(11)), "it was spent before");
+        assert!(!ledger.spend(ONE, Fact::SmsOtp, "b", &policy, at(609)));
+        assert!(ledger.spend(ONE, Fact::Callback, "c", &policy, at(11)));
+        assert!(ledger.spend(ONE, Fact::SmsOtp, "b", &policy, at(610)));
     }
 
     #[test]
     fn sends_have_a_budget_and_a_key_spends_once() {
         let (mut ledger, policy) = (Ledger::default(), Policy::default());
-        let spent =
-            (0..9).filter(|n| ledger.spend(Fact::SmsOtp, &format!("k{n}"), &policy, at(0))).count();
+        let spent = (0..9)
+            .filter(|n| ledger.spend(ONE, Fact::SmsOtp, &format!("k{n}"), &policy, at(0)))
+            .count();
         assert_eq!(spent, 5);
-        assert!(ledger.spend(Fact::SmsOtp, "k0", &policy, at(1)));
-        assert!(ledger.spend(Fact::Callback, "c", &policy, at(1)));
-        assert!(ledger.spend(Fact::SmsOtp, "later", &policy, at(601)));
+        assert!(ledger.spend(ONE, Fact::SmsOtp, "k0", &policy, at(1)));
+        assert!(ledger.spend(ONE, Fact::Callback, "c", &policy, at(1)));
+        assert!(ledger.spend(ONE, Fact::SmsOtp, "later", &policy, at(601)));
     }
 }

@@ -613,6 +613,7 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         visit: Visit::default(),
         frames: Vec::new(),
         claim: Claim::None,
+        claims: 0,
         facts: Facts::default(),
         variables: BTreeMap::new(),
         asked: BTreeSet::new(),

@@ -4,6 +4,10 @@
 //! failures), 47 CFR 64.2003 (a contact counts after 30 days) and PSD2's five tries.
 
 use super::account::Line;
+use crate::flow::level::Fact;
+
+/// A PIN of fewer digits is short: of those that people choose, ten guesses find one in six.
+const SHORT_PIN: usize = 6;
 
 /// The numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -77,11 +81,24 @@ pub struct Sends {
     pub per_prefix_h: u32,
     /// In an hour.
     pub total_h: u32,
+    /// Of the codes and rings to one such block of numbers, the percentage that must be answered with
+    /// the right code: with fewer it is sent and rung nothing for a while.
+    pub entered_percent_min: u32,
+    /// Those of an hour from which on that is looked at.
+    pub entered_of_min: u32,
+    /// For how long it is sent and rung nothing then.
+    pub blocked_h: u32,
 }
 
 impl Default for Sends {
     fn default() -> Self {
-        Self { per_prefix_h: 20, total_h: 1_000 }
+        Self {
+            per_prefix_h: 20,
+            total_h: 1_000,
+            entered_percent_min: 10,
+            entered_of_min: 20,
+            blocked_h: 12,
+        }
     }
 }
 
@@ -136,6 +153,8 @@ pub struct Attempts {
     pub soft_lock_max_s: u32,
     /// Failures in a row after which the factor is disabled until somebody lifts it, at most 100.
     pub hard_cap: u32,
+    /// The same for PINs of fewer than six digits, of which a few guesses find many.
+    pub hard_cap_short: u32,
     /// Failures in 365 days, successes in between or not.
     pub year_budget: u32,
 }
@@ -147,8 +166,14 @@ pub struct Shared {
     pub all_factor_failures_24h: u32,
     /// Accounts that one caller ID may claim in an hour; beyond it every claim is a decoy.
     pub accounts_per_ani_h: u32,
+    /// The same for all caller IDs that differ in their last four digits alone.
+    pub accounts_per_ani_prefix_h: u32,
     /// Accounts that one PIN or passcode may be tried on in a day; beyond it it is wrong everywhere.
     pub accounts_per_secret_day: u32,
+    /// Accounts that one call may claim; beyond it every claim is a decoy.
+    pub identifications_per_call: u8,
+    /// Calls that may try to prove one account at the same time; what is entered in others is wrong.
+    pub parallel_auth_sessions_per_account: u32,
 }
 
 /// Calls to the number on file.
@@ -177,6 +202,17 @@ pub struct Contact {
     pub sim_swap_days: u32,
 }
 
+impl Attempts {
+    /// The failures in a row that disable a factor, if entries have this length.
+    pub fn cap_of(&self, factor: Fact, length: usize) -> u32 {
+        if factor == Fact::Pin && length < SHORT_PIN {
+            self.hard_cap.min(self.hard_cap_short)
+        } else {
+            self.hard_cap
+        }
+    }
+}
+
 impl Default for Otp {
     fn default() -> Self {
         Self {
@@ -199,6 +235,7 @@ impl Default for Attempts {
             soft_lock_s: 1_800,
             soft_lock_max_s: 86_400,
             hard_cap: 20,
+            hard_cap_short: 10,
             year_budget: 50,
         }
     }
@@ -206,7 +243,14 @@ impl Default for Attempts {
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { all_factor_failures_24h: 10, accounts_per_ani_h: 5, accounts_per_secret_day: 20 }
+        Self {
+            all_factor_failures_24h: 10,
+            accounts_per_ani_h: 5,
+            accounts_per_ani_prefix_h: 100,
+            accounts_per_secret_day: 20,
+            identifications_per_call: 2,
+            parallel_auth_sessions_per_account: 1,
+        }
     }
 }
 

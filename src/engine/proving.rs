@@ -6,7 +6,7 @@ use super::audit::Deed;
 use super::effect::Effect;
 use super::machine::{Asks, Machine};
 use super::question::{Against, Answer, Question, Verdict, Verify};
-use super::states::notice;
+use super::states::{contact, notice};
 use crate::flow::level::{Fact, Proof};
 use crate::flow::outcome::Outcome;
 use crate::flow::state::Kind;
@@ -48,6 +48,7 @@ impl Machine<'_> {
             Some(verdict @ (Verdict::Right | Verdict::RightByOneFactor)) if real => {
                 let at = self.moment.now;
                 let counts = verdict == Verdict::Right;
+                let reached = contact.as_ref().and_then(contact::number_named);
                 let proof = Proof { at, contact, counts };
                 if self.state().is_some_and(|state| state.kind.is_combined()) {
                     self.call.facts.0.remove(&factor);
@@ -55,7 +56,7 @@ impl Machine<'_> {
                 } else {
                     self.prove(factor, proof);
                 }
-                self.effect(Effect::ClearAttempts { whom, factor, key, at });
+                self.effect(Effect::ClearAttempts { whom, factor, key, at, reached });
                 Ok(Verdict::Right)
             }
             Some(

@@ -46,6 +46,8 @@ pub enum Question {
         factor: Fact,
         /// The number on file that it goes to; `None`: to an address, or to nobody.
         to: Option<PhoneNumber>,
+        /// Whether it carries a code, which whoever asked for it keys in.
+        code: bool,
     },
     /// Count an account among those that one caller ID claims; may it be claimed?
     Reach {

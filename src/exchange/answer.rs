@@ -8,15 +8,17 @@ use subtle::ConstantTimeEq;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use super::guard::Limit;
 use super::{Exchange, ExchangeError};
 use crate::chance;
 use crate::directory::accounts::Customer;
 use crate::directory::pin::StoredPin;
 use crate::engine::account::Whom;
 use crate::engine::id::CallId;
-use crate::engine::ledger::{Alert, Ledger, Reserved};
+use crate::engine::ledger::{Alert, Attempt, Ledger, Reserved};
 use crate::engine::question::{Against, Answer, Question, Verdict, Verify};
 use crate::flow::level::Fact;
+use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 use crate::store::RecordKey;
 use crate::store::envelope::Vault;
@@ -100,8 +102,9 @@ impl Exchange {
                 let hash = self.code_hash(call, whom, *factor, &code);
                 Ok(Answer::Code { code, hash })
             }
-            Question::Spend { key, whom, factor, to } => {
-                let spent = Box::pin(self.spend((key, whom, *factor), to.as_ref(), now)).await?;
+            Question::Spend { key, whom, factor, to, code } => {
+                let spend = self.spend(call, (key, whom, *factor), to.as_ref(), *code, now);
+                let spent = Box::pin(spend).await?;
                 Ok(Answer::Spent(spent))
             }
             Question::Reach { caller, account } => {
@@ -136,8 +139,10 @@ impl Exchange {
         if (if wrong { if_wrong } else { if_right }).is_none() {
             return Ok((verdict, None));
         }
+        let length = verify.entry.expose().chars().count();
+        let attempt = Attempt { call, factor: *factor, key, digest: "", length };
         let tell = |ledger: &mut Ledger| {
-            let alert = ledger.due(*factor, key, wrong, &self.policy, now);
+            let alert = ledger.due(&attempt, wrong, &self.policy, now);
             if let Some(alert) = alert {
                 ledger.tell(alert, *factor, key, now);
             }
@@ -163,15 +168,12 @@ impl Exchange {
         };
         let customer = customer.as_deref();
         let digest = self.vault.keyed_hex("entry", &[key.as_bytes(), entry.expose().as_bytes()]);
-        let reserve = |ledger: &mut Ledger| {
-            let reserved = ledger.reserve(*factor, key, &digest, &self.policy, now);
-            let due = |wrong| ledger.due(*factor, key, wrong, &self.policy, now);
-            (reserved, [due(false), due(true)])
-        };
+        let length = entry.expose().chars().count();
+        let attempt = Attempt { call, factor: *factor, key, digest: &digest, length };
         let verdict = |right: bool| if right { Verdict::Right } else { Verdict::Wrong };
-        let (reserved, due) = self.change_ledger(whom, now, reserve).await?;
+        let (reserved, due) = self.reserve(whom, &attempt, now).await?;
         let verdict = match reserved {
-            Reserved::Refused => {
+            Reserved::Refused | Reserved::Busy(_) => {
                 if matches!(against, Against::Pin | Against::Passcode) {
                     // Nothing is hashed, and yet it waits its turn like those that are, so that a
                     // queue of them does not tell a locked account.
@@ -217,6 +219,39 @@ impl Exchange {
             },
         };
         Ok((verdict, due))
+    }
+
+    /// Reserves an attempt, and says what would be told of it. Where other calls are at the same account,
+    /// those that are over give up their places.
+    async fn reserve(
+        &self,
+        whom: &Whom,
+        attempt: &Attempt<'_>,
+        now: Timestamp,
+    ) -> Result<(Reserved, [Option<Alert>; 2]), ExchangeError> {
+        let mut over = Vec::new();
+        loop {
+            let reserve = |ledger: &mut Ledger| {
+                let reserved = ledger.reserve(attempt, &over, &self.policy, now);
+                let due = |wrong| ledger.due(attempt, wrong, &self.policy, now);
+                (reserved, [due(false), due(true)])
+            };
+            let (reserved, due) = self.change_ledger(whom, now, reserve).await?;
+            let Reserved::Busy(calls) = &reserved else { return Ok((reserved, due)) };
+            let known = over.len();
+            for call in
+                calls.iter().filter(|call| !over.contains(*call)).copied().collect::<Vec<_>>()
+            {
+                let loaded = self.load(call).await?;
+                if loaded.is_none_or(|loaded| loaded.call.end.is_some()) {
+                    over.push(call);
+                }
+            }
+            if over.len() == known {
+                self.guards.refuse(Limit::Parallel);
+                return Ok((reserved, due));
+            }
+        }
     }
 
     /// Whether the entry is the secret on file, and not one that is tried on account after account.
@@ -288,16 +323,22 @@ impl Exchange {
         self.vault.keyed_hex("ledger", &[kind.as_bytes(), id.as_bytes()])
     }
 
-    /// Forgets the failures that came before a success: an effect of the turn that had it.
+    /// Forgets the failures that came before a success: an effect of the turn that had it. `reached`: the
+    /// number that the code went to.
     pub async fn clear_attempts(
         &self,
         whom: &Whom,
-        factor: Fact,
-        key: &str,
+        (factor, key): (Fact, &str),
         at: Timestamp,
+        reached: Option<&PhoneNumber>,
     ) -> Result<(), ExchangeError> {
         let clear = |ledger: &mut Ledger| ledger.clear(factor, key, at);
-        self.change_ledger(whom, self.clock.now(), clear).await
+        let now = self.clock.now();
+        self.change_ledger(whom, now, clear).await?;
+        match reached {
+            Some(number) => self.entered(number, key, now).await,
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn change_ledger<T>(

@@ -15,6 +15,7 @@ use super::eligible::LookedUp;
 use super::{Exchange, ExchangeError};
 use crate::engine::account::Whom;
 use crate::engine::budget::Budget;
+use crate::engine::id::CallId;
 use crate::engine::ledger::Ledger;
 use crate::engine::spread::{Room, Spread};
 use crate::flow::level::Fact;
@@ -24,9 +25,12 @@ use crate::store::RecordKey;
 
 const BUDGET: &str = "budget";
 const CALLER: &str = "caller";
+const CALLER_PREFIX: &str = "caller-prefix";
 const SECRET: &str = "sprayed";
-/// Longer than a budget's hour and a caller's.
+/// Longer than a caller's hour.
 const HOURS_KEPT_FOR: Duration = Duration::from_hours(2);
+/// Longer than a budget's hour, and than the three days that a prefix may be shut.
+const BUDGET_KEPT_FOR: Duration = Duration::from_hours(74);
 /// Longer than a secret's day.
 const DAY_KEPT_FOR: Duration = Duration::from_hours(25);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -61,14 +65,25 @@ pub enum Limit {
     Prefix,
     /// All sends.
     Total,
+    /// Codes to one number prefix, of which too few were keyed in.
+    Unanswered,
     /// Accounts that one caller ID claims.
     Caller,
+    /// Accounts that the caller IDs of one prefix claim.
+    CallerPrefix,
+    /// Calls that try to prove one account at the same time.
+    Parallel,
     /// Accounts that one secret is tried on.
     Secret,
 }
 
+/// The budget of a block of numbers.
+fn prefix_of(number: &PhoneNumber) -> [&[u8]; 2] {
+    ["prefix".as_bytes(), number.prefix().as_bytes()]
+}
+
 impl Guards {
-    fn refuse(&self, limit: Limit) {
+    pub(super) fn refuse(&self, limit: Limit) {
         self.refused.get_or_create(&Guarded { limit }).inc();
         tracing::warn!(?limit, "a limit over many accounts was reached");
     }
@@ -79,11 +94,13 @@ impl Exchange {
     /// house. A decoy's costs nothing, and is refused when everybody's is.
     pub(super) async fn spend(
         &self,
+        call: CallId,
         (key, whom, factor): (&str, &Whom, Fact),
         to: Option<&PhoneNumber>,
+        code: bool,
         now: Timestamp,
     ) -> Result<bool, ExchangeError> {
-        let spend = |ledger: &mut Ledger| ledger.spend(factor, key, &self.policy, now);
+        let spend = |ledger: &mut Ledger| ledger.spend(call, factor, key, &self.policy, now);
         if !self.change_ledger(whom, now, spend).await? {
             self.guards.refuse(Limit::Account);
             return Ok(false);
@@ -91,10 +108,18 @@ impl Exchange {
         let key = self.short("budget key", &[key.as_bytes()]);
         let limits = &self.policy.sends;
         if let Some(number) = to {
-            let prefix = ["prefix".as_bytes(), number.prefix().as_bytes()];
-            let spend = |budget: &mut Budget| budget.spend(&key, limits.per_prefix_h, now);
-            if !self.change_budget(&prefix, now, spend).await? {
-                self.guards.refuse(Limit::Prefix);
+            let spend = |budget: &mut Budget| {
+                if budget.is_shut(&key, limits, now) {
+                    return Err(Limit::Unanswered);
+                }
+                let spent = budget.spend(&key, limits.per_prefix_h, now);
+                if spent && code {
+                    budget.sent_code(&key, now);
+                }
+                if spent { Ok(()) } else { Err(Limit::Prefix) }
+            };
+            if let Err(limit) = self.change_budget(&prefix_of(number), now, spend).await? {
+                self.guards.refuse(limit);
                 return Ok(false);
             }
         }
@@ -113,6 +138,18 @@ impl Exchange {
         Ok(left)
     }
 
+    /// A code that went to this number was keyed in.
+    pub(super) async fn entered(
+        &self,
+        number: &PhoneNumber,
+        attempt: &str,
+        now: Timestamp,
+    ) -> Result<(), ExchangeError> {
+        let key = self.short("budget key", &[attempt.as_bytes()]);
+        let entered = |budget: &mut Budget| budget.entered(&key, now);
+        self.change_budget(&prefix_of(number), now, entered).await
+    }
+
     /// Counts an account, or what would be one, among those that a caller ID has claimed.
     pub(super) async fn reach(
         &self,
@@ -127,6 +164,16 @@ impl Exchange {
         let room = self.begin_record(&key, HOURS_KEPT_FOR, now, touch).await?;
         if room == Room::None {
             self.guards.refuse(Limit::Caller);
+            return Ok(false);
+        }
+        // Whoever may show any number of a block is one caller all the same.
+        let id = self.vault.keyed_hex(CALLER_PREFIX, &[caller.prefix().as_bytes()]);
+        let key = RecordKey { kind: CALLER_PREFIX, id };
+        let limit = self.policy.shared.accounts_per_ani_prefix_h;
+        let touch = |spread: &mut Spread| spread.touch(&account, limit, HOUR, now);
+        let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
+        if room == Room::None {
+            self.guards.refuse(Limit::CallerPrefix);
         }
         Ok(room != Room::None)
     }
@@ -166,7 +213,7 @@ impl Exchange {
         change: impl Fn(&mut Budget) -> R,
     ) -> Result<R, ExchangeError> {
         let key = RecordKey { kind: BUDGET, id: self.vault.keyed_hex(BUDGET, of) };
-        self.change_record(&key, HOURS_KEPT_FOR, now, change).await
+        self.change_record(&key, BUDGET_KEPT_FOR, now, change).await
     }
 
     /// Where the accounts are counted that a caller ID has claimed.

@@ -42,6 +42,7 @@ pub(super) fn text(policy: &Policy) -> String {
             ("soft_lock_s", pin.soft_lock_s),
             ("soft_lock_max_s", pin.soft_lock_max_s),
             ("hard_cap", pin.hard_cap),
+            ("hard_cap_short", pin.hard_cap_short),
             ("year_budget", pin.year_budget),
         ],
         &[],
@@ -51,11 +52,24 @@ pub(super) fn text(policy: &Policy) -> String {
         &[
             ("all_factor_failures_24h", shared.all_factor_failures_24h),
             ("accounts_per_ani_h", shared.accounts_per_ani_h),
+            ("accounts_per_ani_prefix_h", shared.accounts_per_ani_prefix_h),
             ("accounts_per_secret_day", shared.accounts_per_secret_day),
+            ("identifications_per_call", shared.identifications_per_call.into()),
+            ("parallel_auth_sessions_per_account", shared.parallel_auth_sessions_per_account),
         ],
         &[],
     );
-    section("sends", &[("per_prefix_h", sends.per_prefix_h), ("total_h", sends.total_h)], &[]);
+    section(
+        "sends",
+        &[
+            ("per_prefix_h", sends.per_prefix_h),
+            ("total_h", sends.total_h),
+            ("entered_percent_min", sends.entered_percent_min),
+            ("entered_of_min", sends.entered_of_min),
+            ("blocked_h", sends.blocked_h),
+        ],
+        &[],
+    );
     section(
         "callback",
         &[

@@ -11,8 +11,9 @@ use callgate::diagnostic::{Problems, Sources};
 use callgate::directory::Directory;
 use callgate::directory::accounts::{Accounts, Secrets};
 use callgate::engine::account::Claim;
-use callgate::engine::event::{Heard, Ring};
-use callgate::engine::id::{CallId, Sid};
+use callgate::engine::call::Call;
+use callgate::engine::event::{Event, Heard, LegStatus, Ring};
+use callgate::engine::id::{CallId, LegId, Sid};
 use callgate::engine::policy::Policy;
 use callgate::engine::question::{Answer, Verdict};
 use callgate::engine::reply::{Reply, Verb};
@@ -165,6 +166,7 @@ async fn sends_to_a_prefix(store: Arc<dyn Store>) {
 async fn sends_in_total(store: Arc<dyn Store>) {
     let mut policy = Policy::default();
     policy.sends.total_h = 7;
+    policy.shared.parallel_auth_sessions_per_account = u32::MAX;
     let desk = desk(store, policy, |n| format!("+14155{n:02}"));
     let desk = &desk;
     // What exists nowhere costs nothing, and hears what everybody hears.
@@ -233,7 +235,9 @@ async fn signals_of_a_caller(store: Arc<dyn Store>) {
 }
 
 async fn one_secret_on_many_accounts(store: Arc<dyn Store>) {
-    let desk = desk(store, Policy::default(), |n| format!("+14155{n:02}"));
+    let mut policy = Policy::default();
+    policy.shared.parallel_auth_sessions_per_account = u32::MAX;
+    let desk = desk(store, policy, |n| format!("+14155{n:02}"));
     let desk = &desk;
     let verdict = |call| async move {
         let journal = desk.exchange.journal(call).await.unwrap();
@@ -259,6 +263,82 @@ async fn one_secret_on_many_accounts(store: Arc<dyn Store>) {
     desk.clock.advance(Duration::from_hours(24));
     let call = desk.ring("CD".into(), CALLERS, id(1), PIN).await;
     assert_eq!(verdict(call).await, Some(Verdict::Right));
+}
+
+/// Forty calls at once to one account: one of them may try, and when it is over the next.
+async fn calls_at_one_account(store: Arc<dyn Store>) {
+    let mut policy = Policy::default();
+    // Enough messages for all of them: none is over for want of one.
+    (policy.otp.sends_per_10min, policy.sends.per_prefix_h) = (100, 100);
+    policy.otp.sends_per_day = 100;
+    let desk = desk(store, policy, |n| format!("+14155{n:02}"));
+    let desk = &desk;
+    let looked_at = |call| async move {
+        let journal = desk.exchange.journal(call).await.unwrap();
+        let answers = journal.iter().flat_map(|entry| &entry.answers);
+        answers.filter_map(Answer::verdict).any(|verdict| verdict == Verdict::Wrong)
+    };
+    let rings = (0..40).map(|n| desk.ring(format!("CA{n}"), CALLERS, id(7), "111222"));
+    let calls = join_all(rings).await;
+    let mut tried = Vec::new();
+    for (n, call) in calls.into_iter().enumerate() {
+        assert_eq!(desk.state(call).await, "code", "all hear the same");
+        if looked_at(call).await {
+            tried.push((n, call));
+        }
+    }
+    assert_eq!((tried.len(), desk.refused(Limit::Parallel)), (1, 39));
+    let next = desk.ring("CB".into(), CALLERS, id(7), "111333").await;
+    assert!(!looked_at(next).await, "it is there still");
+    let (n, first) = tried[0];
+    let sid = Sid(format!("CA{n}"));
+    let over = |_: &Call| {
+        let (leg, status) = (LegId::INBOUND, LegStatus::Completed);
+        Some(Event::LegStatus { leg, sid: sid.clone(), status })
+    };
+    assert!(desk.exchange.tell(first, None, over).await.unwrap().is_some());
+    let next = desk.ring("CC".into(), CALLERS, id(7), "111444").await;
+    assert!(looked_at(next).await, "who hangs up frees the place");
+    let other = desk.ring("CD".into(), CALLERS, id(8), "111555").await;
+    assert!(looked_at(other).await, "another account has its own");
+}
+
+/// Callers of one block of numbers are one caller, if they claim account after account.
+async fn accounts_of_a_block_of_callers(store: Arc<dyn Store>) {
+    let mut policy = Policy::default();
+    policy.shared.accounts_per_ani_prefix_h = 12;
+    let desk = desk(store, policy, |n| format!("+14155{n:02}"));
+    let desk = &desk;
+    let callers: Vec<_> = (0..30).map(|n| format!("+141555501{n:02}")).collect();
+    let rings = callers
+        .iter()
+        .zip(0..)
+        .map(|(caller, n)| desk.ring(format!("CA{n}"), Some(caller), id(n), PIN));
+    let mut real = 0;
+    for call in join_all(rings).await {
+        let call = desk.exchange.load(call).await.unwrap().unwrap().call;
+        real += usize::from(matches!(call.claim, Claim::Account(_)));
+    }
+    assert_eq!((real, desk.refused(Limit::CallerPrefix)), (12, 18));
+}
+
+/// Codes to one block of numbers that nobody keys in: it gets none for half a day.
+async fn codes_that_nobody_keys_in(store: Arc<dyn Store>) {
+    let desk = desk(store, Policy::default(), |_| "+1415555".into());
+    let desk = &desk;
+    let sent = |from: usize, to: usize, name: &'static str| async move {
+        let rings = (from..to).map(|n| desk.ring(format!("{name}{n}"), CALLERS, id(n), PIN));
+        let states = join_all(join_all(rings).await.into_iter().map(|call| desk.state(call)));
+        states.await.into_iter().filter(|state| state == "code").count()
+    };
+    assert_eq!(sent(0, 20, "CA").await, 20);
+    desk.clock.advance(Duration::from_mins(45));
+    assert_eq!(sent(20, 30, "CB").await, 0);
+    desk.clock.advance(Duration::from_hours(11));
+    assert_eq!(sent(30, 40, "CC").await, 0, "half a day");
+    assert_eq!(desk.refused(Limit::Unanswered), 20);
+    desk.clock.advance(Duration::from_mins(61));
+    assert_eq!(sent(40, 50, "CD").await, 10);
 }
 
 /// Each of these in each store.
@@ -294,4 +374,7 @@ in_every_store! {
     accounts_of_a_caller
     signals_of_a_caller
     one_secret_on_many_accounts
+    calls_at_one_account
+    accounts_of_a_block_of_callers
+    codes_that_nobody_keys_in
 }

@@ -2,8 +2,10 @@
 //! counts them in a call.
 
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
-use crate::engine::ledger::{Ledger, Reserved};
+use crate::engine::id::CallId;
+use crate::engine::ledger::{Attempt, Ledger, Reserved};
 use crate::engine::policy::Policy;
 use crate::flow::level::Fact;
 use crate::limits;
@@ -46,6 +48,7 @@ pub struct Guesses {
     pub year: u32,
 }
 
+const CALLER: CallId = CallId(Uuid::nil());
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const YEAR_DAYS: u32 = 365;
 /// Limits end on whole seconds of a policy; a guesser who looks every minute misses none that counts.
@@ -93,7 +96,10 @@ fn grants(
             if left == 0 {
                 left = per_code(fact, policy, tries);
             }
-            if ledger.reserve(fact, &key, "", policy, now) != Reserved::Granted {
+            // Whoever calls again has hung up before.
+            let attempt =
+                Attempt { call: CALLER, factor: fact, key: &key, digest: "", length: usize::MAX };
+            if ledger.reserve(&attempt, &[], policy, now) != Reserved::Granted {
                 break;
             }
             granted.push(second);
@@ -107,7 +113,9 @@ fn grants(
 /// Whether there is another code to guess at.
 fn renewed(fact: Fact, ledger: &mut Ledger, policy: &Policy, now: Timestamp, key: &str) -> bool {
     match fact {
-        Fact::SmsOtp | Fact::EmailOtp | Fact::Callback => ledger.spend(fact, key, policy, now),
+        Fact::SmsOtp | Fact::EmailOtp | Fact::Callback => {
+            ledger.spend(CALLER, fact, key, policy, now)
+        }
         Fact::Pin | Fact::Passcode | Fact::ServiceCode => true,
     }
 }
@@ -176,6 +184,7 @@ mod tests {
             soft_lock_s,
             soft_lock_max_s: soft_lock_s,
             hard_cap,
+            hard_cap_short: hard_cap,
             year_budget: u32::MAX,
         };
         let shared = Shared { all_factor_failures_24h: u32::MAX, ..Shared::default() };

@@ -139,14 +139,10 @@ pub fn odds(flows: &FlowSet, start: &str, terms: &Terms) -> Option<Odds> {
 pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
     let tries = ring_tries(flows);
     let verified = verified(flows);
-    let limits =
-        |fact: &Fact| (*fact, attempts::guesses(*fact, &terms.policy, &terms.siege, tries));
-    let scale = Scale {
-        terms,
-        tries,
-        pin_digits: terms.pin_digits.unwrap_or_else(|| pin_digits(flows)),
-        guesses: verified.keys().map(limits).collect(),
-    };
+    let pin_digits = terms.pin_digits.unwrap_or_else(|| pin_digits(flows));
+    let policy = &of_length(&terms.policy, pin_digits);
+    let limits = |fact: &Fact| (*fact, attempts::guesses(*fact, policy, &terms.siege, tries));
+    let scale = Scale { terms, tries, pin_digits, guesses: verified.keys().map(limits).collect() };
     let brought = demand::brought(walks);
     let none = BTreeSet::new();
     let states = demand::demands(flows, walks.start).into_iter().map(|demand| {
@@ -170,7 +166,7 @@ pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
         before: before(states, &brought),
         lockout: attempts::lockout(
             *factor,
-            &terms.policy,
+            policy,
             scale.guesses.get(factor).map_or(1, |guesses| guesses.call),
             tries,
         ),
@@ -184,6 +180,14 @@ pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
         assumptions: scale.assumptions(),
         guesses: scale.guesses,
     }
+}
+
+/// The policy as it holds for PINs of this length; other factors are held to it too where that is more.
+fn of_length(policy: &Policy, pin_digits: u32) -> Policy {
+    let mut policy = policy.clone();
+    let length = usize::try_from(pin_digits).unwrap_or(usize::MAX);
+    policy.pin.hard_cap = policy.pin.cap_of(Fact::Pin, length);
+    policy
 }
 
 /// What turns guesses into chances.

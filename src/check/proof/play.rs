@@ -32,6 +32,8 @@ const PIN_DIGITS: &str = "730915246813";
 const ID_LENGTH: u32 = 8;
 const PIN_LENGTH: u32 = 6;
 const PASSCODE: &str = "blue heron";
+/// Accounts that a call may claim, unless the policy says otherwise.
+const CLAIMS_MAX: u32 = 2;
 /// Longer than any code is good for.
 const TOO_LONG: &str = "11m";
 /// A Monday, ten o'clock in New York.
@@ -57,6 +59,7 @@ pub(super) struct Play {
     rings_max: Option<u32>,
     entries: u32,
     entries_max: Option<u32>,
+    claims: u32,
     soft_limit: Option<u32>,
     pin_length: Option<u32>,
     passcode_length: Option<u32>,
@@ -94,6 +97,7 @@ impl Play {
             let Some((_, state)) = walks.state(arrival.place) else { continue };
             match &state.kind {
                 Kind::Identify(identify) => {
+                    self.claims += 1;
                     let length = identify.digits.unwrap_or(ID_LENGTH);
                     if !self.id_lengths.contains(&length) {
                         self.id_lengths.push(length);
@@ -407,11 +411,13 @@ impl Play {
         }
         let from = if self.caller_is_known { KNOWN_CALLER } else { STRANGER };
         writeln!(text, "from = \"{from}\"\nopen = true")?;
+        let claims_max = (self.claims > CLAIMS_MAX).then_some(self.claims);
         for (section, key, value) in [
             ("otp", "sends_per_10min", self.sends_max),
             ("callback", "per_account_h", self.rings_max),
             ("pin", "per_call", self.entries_max),
             ("pin", "soft_limit", self.soft_limit),
+            ("shared", "identifications_per_call", claims_max),
         ] {
             if let Some(value) = value {
                 writeln!(text, "\n[policy.{section}]\n{key} = {value}")?;

@@ -47,7 +47,7 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
     let key = m.key();
     let factor = Fact::Callback;
     let number = to.as_ref().map(|phone| phone.number.clone());
-    let spend = Question::Spend { key, whom: whom.clone(), factor, to: number.clone() };
+    let spend = Question::Spend { key, whom: whom.clone(), factor, to: number.clone(), code: true };
     if m.ask(spend)? != Answer::Spent(true) {
         return Ok(Next::Take(Outcome::Limited));
     }

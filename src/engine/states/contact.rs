@@ -76,6 +76,11 @@ fn is_old_enough(m: &Machine<'_>, since: Date) -> bool {
     begin.is_ok_and(|begin| m.moment.now.duration_since(begin) >= min_age)
 }
 
+/// The number that a proof so named went through; `None`: it went through none.
+pub(in crate::engine) fn number_named(contact: &Secret) -> Option<PhoneNumber> {
+    contact.expose().strip_prefix("phone:").and_then(PhoneNumber::parse)
+}
+
 /// How a proof names the number it went through.
 pub(super) fn of_number(number: &PhoneNumber) -> Secret {
     Secret::new(format!("phone:{}", number.as_e164()))

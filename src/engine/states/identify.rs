@@ -53,8 +53,11 @@ pub(super) fn resume(m: &mut Machine<'_>, identify: &Identify, heard: &Heard) ->
     }
 }
 
-/// Takes up a claim. One caller ID that claims account after account gets no more than decoys.
+/// Takes up a claim. One call, or one caller ID, that claims account after account gets no more than
+/// decoys.
 fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Box<Account>>) -> Asks<Next> {
+    m.call.claims = m.call.claims.saturating_add(1);
+    let too_many = m.call.claims > m.setting.policy.shared.identifications_per_call;
     let within_reach = match m.call.caller.number.clone() {
         Some(caller) => {
             let account = id.clone();
@@ -62,7 +65,7 @@ fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Box<Account>>) -> Asks
         }
         None => true,
     };
-    if let Some(account) = account.filter(|_| within_reach) {
+    if let Some(account) = account.filter(|_| within_reach && !too_many) {
         m.claim(Claim::Account(account.id.clone()), Some(*account));
         return Ok(Next::Take(Outcome::Found));
     }

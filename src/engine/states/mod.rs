@@ -3,7 +3,7 @@
 mod branch;
 mod call;
 pub(super) mod callback;
-mod contact;
+pub(super) mod contact;
 mod gather;
 mod gather_otp;
 mod gather_passcode;

@@ -131,7 +131,7 @@ fn may_send(m: &mut Machine<'_>, channel: &Channel) -> Asks<bool> {
         Channel::Mail(_) => None,
     };
     let whom = m.call.claim.whom(m.call.id);
-    let spend = Question::Spend { key: m.key(), whom, factor: channel.factor(), to };
+    let spend = Question::Spend { key: m.key(), whom, factor: channel.factor(), to, code: false };
     Ok(m.ask(spend)? == Answer::Spent(true))
 }
 

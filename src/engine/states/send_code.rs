@@ -71,7 +71,8 @@ pub(super) fn send<T>(
     let whom = m.call.claim.whom(m.call.id);
     let on_file = to.as_ref().zip(phone).map(|(to, phone)| phone(to).clone());
     let number = on_file.as_ref().map(|phone| phone.number.clone());
-    let spend = Question::Spend { key: m.key(), whom: whom.clone(), factor, to: number };
+    let spend =
+        Question::Spend { key: m.key(), whom: whom.clone(), factor, to: number, code: true };
     if m.ask(spend)? != Answer::Spent(true) {
         return Ok(Outcome::Limited);
     }

@@ -26,7 +26,8 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
     }
     let whom = m.call.claim.whom(m.call.id);
     let number = to.as_ref().map(|phone| phone.number.clone());
-    let spend = Question::Spend { key: m.key(), whom, factor: Fact::SmsOtp, to: number };
+    let spend =
+        Question::Spend { key: m.key(), whom, factor: Fact::SmsOtp, to: number, code: false };
     if m.ask(spend)? != Answer::Spent(true) {
         return Ok(Outcome::Limited);
     }

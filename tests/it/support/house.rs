@@ -91,6 +91,7 @@ impl House {
                  api_base = \"{api_base}\"\nfrom = \"{LINE}\"\n\
                  [lines]\n\"{LINE}\" = {{ flow = \"desk\", fallback_number = \"{FALLBACK}\" }}\n\
                  [policy.enumeration]\ndeadline_ms = 0\n\
+                 [policy.shared]\nparallel_auth_sessions_per_account = 100\n\
                  [directory]\nkind = \"file\"\npath = \"accounts.toml\"\n\
                  [[admin.tokens]]\nname = \"tests\"\nrole = \"operator\"\ntoken_env = \"TEST_OPERATOR\"\n"
             ),

@@ -57,7 +57,14 @@ impl Office {
         Self::with(store, DESK, &account(ACCOUNT, "2024-01-01"))
     }
 
+    /// Of each limit there is a test: here calls do not keep each other from the account.
     pub(super) fn with(store: Arc<dyn Store>, flow: &str, accounts: &str) -> Self {
+        let mut policy = Policy::default();
+        policy.shared.parallel_auth_sessions_per_account = u32::MAX;
+        Self::under(policy, store, flow, accounts)
+    }
+
+    pub(super) fn under(policy: Policy, store: Arc<dyn Store>, flow: &str, accounts: &str) -> Self {
         let mut sources = Sources::default();
         sources.add("desk.toml", flow);
         let (flows, findings) = callgate::flow::read(&sources);
@@ -74,7 +81,7 @@ impl Office {
             directory: Arc::new(Directory::new(accounts)),
             clock: clock.clone(),
             chance: Arc::new(SystemChance),
-            policy: Policy::default(),
+            policy,
             flows,
         }));
         let world = Arc::new(World::default());
