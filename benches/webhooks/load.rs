@@ -204,31 +204,42 @@ impl Callers {
     }
 }
 
-/// Sends what is written and reads the whole answer.
+/// Sends what is written and reads the whole answer. A connection that the server has closed meanwhile,
+/// for it was idle, is made anew.
 async fn exchange(line: &mut Line, to: SocketAddr) -> std::io::Result<(u16, String)> {
-    if line.stream.is_none() {
-        let stream = TcpStream::connect(to).await?;
-        stream.set_nodelay(true)?;
-        line.stream = Some(stream);
+    if let Some(stream) = &mut line.stream {
         line.held.clear();
+        match answer(stream, &line.out, &mut line.held).await {
+            Err(_) if line.held.is_empty() => {}
+            done => return done,
+        }
     }
-    let Some(stream) = &mut line.stream else { return Err(std::io::ErrorKind::Other.into()) };
-    stream.write_all(&line.out).await?;
+    let stream = TcpStream::connect(to).await?;
+    stream.set_nodelay(true)?;
     line.held.clear();
+    answer(line.stream.insert(stream), &line.out, &mut line.held).await
+}
+
+async fn answer(
+    stream: &mut TcpStream,
+    request: &[u8],
+    held: &mut Vec<u8>,
+) -> std::io::Result<(u16, String)> {
+    stream.write_all(request).await?;
     loop {
-        if stream.read_buf(&mut line.held).await? == 0 {
+        if stream.read_buf(held).await? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut headers);
-        let parsed = response.parse(&line.held).map_err(std::io::Error::other)?;
+        let parsed = response.parse(held).map_err(std::io::Error::other)?;
         let httparse::Status::Complete(head) = parsed else { continue };
         let length =
             response.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
         let length = length.and_then(|h| std::str::from_utf8(h.value).ok()?.parse().ok());
         let length: usize = length.ok_or(std::io::ErrorKind::InvalidData)?;
-        if line.held.len() >= head + length {
-            let body = String::from_utf8_lossy(&line.held[head..head + length]).into_owned();
+        if held.len() >= head + length {
+            let body = String::from_utf8_lossy(&held[head..head + length]).into_owned();
             return Ok((response.code.unwrap_or(0), body));
         }
     }

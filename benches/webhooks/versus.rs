@@ -11,7 +11,7 @@ use super::machine::Foreign;
 use super::servers::Server;
 
 /// Pairs of slices; a median of fewer does not repeat.
-const PAIRS: usize = 24;
+const PAIRS: usize = 20;
 const SLICE: Duration = Duration::from_millis(800);
 const WARM_UP: Duration = Duration::from_secs(2);
 pub(crate) const CONNECTIONS: usize = 64;
