@@ -83,6 +83,9 @@ pub const MAIL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAIL_IDLE_MAX: usize = 4;
 /// The calls of one page of the carrier's list: a page stays below [`CARRIER_BODY_BYTES_MAX`].
 pub const CARRIER_PAGE_CALLS: u32 = 20;
+/// The messages that are looked at in the search for one that may have been sent a moment ago: the list
+/// comes latest first, and with the longest texts a page stays below [`CARRIER_BODY_BYTES_MAX`].
+pub const CARRIER_PAGE_MESSAGES: u32 = 8;
 /// The pages that are read in the search for one call: a hundred calls to one number in a day.
 pub const CARRIER_PAGES_MAX: usize = 5;
 

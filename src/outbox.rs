@@ -1,7 +1,7 @@
 //! The outbox: claims what is due, does it in the world, and settles it.
 //!
-//! Effects are done at least once. What may not be done twice (ringing somebody) is asked about first
-//! whenever it may have been begun before. Deadlines are claimed here too.
+//! Effects are done at least once. What may not be done twice (ringing somebody), and what can be told from
+//! its like (a message with a code), is asked about first whenever it may have been begun before. Deadlines are claimed here too.
 
 mod dead;
 mod fair;
@@ -54,6 +54,8 @@ const TRIES_MAX: u32 = 6;
 const VALID_S_MIN: u32 = 6;
 /// Our clock and the provider's may differ by this much.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// By this age a ring has been tried, if nothing has gone wrong.
+const CLAIMED_BY: SignedDuration = SignedDuration::from_secs(2);
 /// Beyond this a ring comes too late for anybody.
 const RING_LATE: SignedDuration = SignedDuration::from_secs(90);
 
@@ -325,6 +327,12 @@ impl Outbox {
             },
             None => sms.valid_for_s,
         };
+        // A try before this one may have sent it. A text with a code is like no other, so it can be
+        // looked for; any other text is sent again.
+        if task.attempt > 1 && sms.code_until.is_some() && self.carrier.has_sms(sms).await {
+            tracing::info!(call.id = %task.call, effect.id = %task.id, "a message had been sent before");
+            return self.settle(task).await;
+        }
         let reference = Reference { call: task.call, effect: task.id };
         let valid_for_s = sms.valid_for_s.min(left_s.max(VALID_S_MIN));
         let sms = Sms { valid_for_s, ..sms.clone() };
@@ -387,12 +395,14 @@ impl Outbox {
         if !wanted || known {
             return self.settle(task).await;
         }
-        if self.exchange.now().duration_since(place.asked_at) > RING_LATE {
+        let age = self.exchange.now().duration_since(place.asked_at);
+        if age > RING_LATE {
             self.bury(task, Why::Late).await?;
             return self.not_placed(task, place.leg).await;
         }
-        // A try before this one may have rung: it is looked for before anybody is rung again.
-        if task.attempt > 1 {
+        // A try before this one may have rung: it is looked for before anybody is rung again. So may one
+        // that is not known any more, where a fail-over has forgotten that it was claimed.
+        if task.attempt > 1 || age > CLAIMED_BY {
             let since = place.asked_at.checked_sub(CLOCK_SKEW).unwrap_or(place.asked_at);
             match self.carrier.find_call(place, since).await {
                 Found::Call(sid) => return self.placed(task, place.leg, sid).await,

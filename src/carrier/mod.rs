@@ -62,6 +62,12 @@ pub trait Carrier: Send + Sync + std::fmt::Debug {
     /// Sends a text message; its status comes to `/twilio/message/{call}/{effect}`.
     async fn send_sms(&self, reference: Reference, sms: &Sms) -> Delivery;
 
+    /// Whether the provider has a message to this number that says the same; asked where an earlier try
+    /// may have sent it. Who cannot tell says no, for the same code again does no harm.
+    async fn has_sms(&self, _sms: &Sms) -> bool {
+        false
+    }
+
     /// Rings a number; its answer URL is `/twilio/leg/{call}/{nonce}`, its status comes to
     /// `/twilio/status/{call}/{effect}`.
     async fn place_call(&self, reference: Reference, call: &PlaceCall) -> Delivery;

@@ -131,6 +131,14 @@ impl Carrier for TwilioCarrier {
         self.create("Messages", &form).await
     }
 
+    async fn has_sms(&self, sms: &Sms) -> bool {
+        let size = limits::CARRIER_PAGE_MESSAGES.to_string();
+        let query = [("To", sms.to.as_e164()), ("PageSize", &size)];
+        let Answer::Done(list) = self.http.get(&["Messages"], &query).await else { return false };
+        serde_json::from_slice::<MessageList>(&list)
+            .is_ok_and(|list| list.messages.iter().any(|listed| listed.body == *sms.body.expose()))
+    }
+
     async fn place_call(&self, reference: Reference, call: &PlaceCall) -> Delivery {
         let ring_s = call.ring_s.clamp(limits::RING_S_MIN, limits::WAIT_S_MAX);
         let mut form = vec![
@@ -212,6 +220,16 @@ struct Created {
 struct CallList {
     calls: Vec<Listed>,
     next_page_uri: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct MessageList {
+    messages: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    body: String,
 }
 
 #[derive(Deserialize)]

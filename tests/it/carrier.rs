@@ -243,6 +243,35 @@ async fn silence_after_sending_leaves_it_unknown() {
 }
 
 #[tokio::test]
+async fn a_sent_message_is_found_again() {
+    let provider = Provider::start();
+    let carrier = twilio(&provider);
+    let (ours, page) = (sms(), usize::try_from(limits::CARRIER_PAGE_MESSAGES).unwrap());
+    assert!(!carrier.has_sms(&ours).await);
+    provider.next(Answer::Drop);
+    assert_eq!(carrier.send_sms(reference(), &ours).await, Delivery::Unknown);
+    assert!(carrier.has_sms(&ours).await);
+    let request = provider.requests().pop().unwrap();
+    assert_eq!(request.method, "GET");
+    assert_eq!(request.query, owned(&[("To", TO), ("PageSize", "8")]));
+    let to = PhoneNumber::parse(LINE).unwrap();
+    assert!(!carrier.has_sms(&Sms { to, ..sms() }).await, "it went to another number");
+
+    // Whoever does not say has not sent it.
+    let nothing = Answer::Raw { status: 200, body: b"{}".to_vec() };
+    for answer in [Answer::Error { status: 503, code: None }, Answer::Drop, nothing] {
+        provider.next(answer.clone());
+        assert!(!carrier.has_sms(&ours).await, "{answer:?}");
+    }
+    let other = Sms { body: Secret::new("Your code is 048214 & no other: é"), ..sms() };
+    for number in 0..page {
+        assert!(carrier.has_sms(&ours).await, "{number} messages later");
+        carrier.send_sms(reference(), &other).await;
+    }
+    assert!(!carrier.has_sms(&ours).await, "the last page is not looked at");
+}
+
+#[tokio::test]
 async fn what_was_never_sent_is_not_done() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let provider = Provider::start();

@@ -21,12 +21,7 @@ async fn logged(house: &House, text: &str) {
 /// The code in the newest text message to the mobile on file.
 async fn texted(provider: &Provider, count: usize) -> (String, String) {
     eventually_async("a text message", async || {
-        let messages: Vec<_> = provider
-            .requests()
-            .into_iter()
-            .filter(|request| request.path.ends_with("/Messages.json"))
-            .collect();
-        let message = messages.get(count - 1)?.clone();
+        let message = provider.messages().get(count - 1)?.clone();
         assert_eq!(message.field("To"), Some(MOBILE), "codes go to the number on file alone");
         let callback = message.field("StatusCallback").unwrap().to_owned();
         Some((digits(message.field("Body").unwrap()), callback))
@@ -143,9 +138,8 @@ fn assert_clean(what: &str, bytes: &[u8], code: &[String]) {
 
 /// The codes that went out by text message.
 fn codes(provider: &Provider) -> Vec<String> {
-    let messages = provider.requests();
-    let messages = messages.iter().filter(|request| request.path.ends_with("/Messages.json"));
-    messages.map(|message| digits(message.field("Body").unwrap())).collect()
+    let messages = provider.messages();
+    messages.iter().map(|message| digits(message.field("Body").unwrap())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -319,6 +313,24 @@ async fn a_ring_of_unknown_outcome_is_looked_for_before_anybody_is_rung_again() 
     let rings = provider.requests();
     let rings = rings.iter().filter(|r| r.method == "POST" && r.path.ends_with("/Calls.json"));
     assert_eq!(rings.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_of_unknown_outcome_is_looked_for_before_it_is_sent_again() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut phone = Telephone::new("CA0000000000000000000000000000000D", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    // The message is sent, and the answer never comes.
+    provider.next(Answer::Drop);
+    phone.key(&house, "1").await;
+    let (code, _) = texted(&provider, 1).await;
+    logged(&house, "a message had been sent before").await;
+    phone.key(&house, &code).await;
+    assert!(phone.spoken().starts_with("Your balance is"), "{}", phone.spoken());
+    assert_eq!(provider.messages().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,12 @@ use std::time::Duration;
 
 use self::runs::Size;
 
-const SMALL: Size = Size { callers: 24, think: Duration::from_millis(400), more: 36 };
+const SMALL: Size = Size {
+    callers: 24,
+    within: Duration::from_secs(4),
+    think: Duration::from_millis(400),
+    more: 30,
+};
 
 macro_rules! hold {
     ($($fault:ident),* $(,)?) => {

@@ -52,7 +52,8 @@ async fn post(house: &House, effect: &str, deed: &str) -> u16 {
 
 fn messages(provider: &Provider) -> usize {
     provider.look(|requests, _| {
-        requests.iter().filter(|request| request.path.ends_with("/Messages.json")).count()
+        let sent = requests.iter().filter(|r| r.method == "POST");
+        sent.filter(|request| request.path.ends_with("/Messages.json")).count()
     })
 }
 

@@ -53,9 +53,7 @@ pub(crate) async fn agent(house: &House, post: Option<Value>, path: &str) -> (u1
 /// The code in the text message of this number.
 pub(crate) async fn code_of(provider: &Provider, count: usize) -> String {
     eventually_async("a text message", async || {
-        let requests = provider.requests();
-        let sent = requests.iter().filter(|request| request.path.ends_with("/Messages.json"));
-        let message = { sent }.nth(count - 1)?;
+        let message = provider.messages().get(count - 1)?.clone();
         Some(digits(message.field("Body").unwrap()))
     })
     .await

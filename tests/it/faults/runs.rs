@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::support::cluster::{RedisCluster, Watched};
-use crate::support::crowd::{Crowd, Tally, done_again};
+use crate::support::crowd::{Crowd, Tally, done_again, done_anew};
 use crate::support::eventually::eventually;
 use crate::support::front::Proxy;
 use crate::support::house::House;
@@ -18,15 +18,18 @@ use crate::support::relay::Relay;
 
 /// The head of the table that [`Outcome::row`] is a line of.
 pub(crate) const HEAD: &str = "| fault | setting | in progress | calls | webhooks | affected | put through \
-     | turned down | lost | messages again | rings again | normal after, s |";
+     | turned down | lost | turns forgotten | done anew | messages again | rings again | normal after, s |";
 /// What stands under it.
-pub(crate) const RULE: &str = "|---|---|---|---|---|---|---|---|---|---|---|---|";
+pub(crate) const RULE: &str = "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// How large a run is.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     /// Callers, who ring again and again.
     pub(crate) callers: usize,
+    /// The time in which all have rung for the first time: about a call's, so that a fault meets calls in
+    /// all their states.
+    pub(crate) within: Duration,
     /// What each thinks before each answer.
     pub(crate) think: Duration,
     /// Calls that must end after the fault before the run does.
@@ -42,6 +45,10 @@ pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     /// Messages sent once more than once, and rings.
     pub(crate) again: (usize, usize),
+    /// Messages and rings that a call asked for a second time, under another key.
+    pub(crate) anew: usize,
+    /// Whether the fault may take writes with it that were acknowledged.
+    pub(crate) forgets: bool,
     /// From the fault until the last webhook that went wrong.
     pub(crate) normal_after: Duration,
 }
@@ -49,24 +56,31 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// A line of the table of faults.
     pub(crate) fn row(&self) -> String {
-        let Self { fault, setting, in_progress, tally, again: (messages, rings), .. } = self;
-        let Tally { webhooks, whole, turned_down, put_through, lost, affected, bad: _ } = tally;
+        let Self { fault, setting, in_progress, tally, again: (messages, rings), anew, .. } = self;
+        let Tally { webhooks, whole, turned_down, put_through, lost, affected, forgotten, .. } =
+            tally;
         let calls = whole + turned_down + put_through + lost.len();
         format!(
             "| {fault} | {setting} | {in_progress} | {calls} | {webhooks} | {affected} | {put_through} | \
              {turned_down} | {} \
-             | {messages} | {rings} | {:.1} |",
+             | {forgotten} | {anew} | {messages} | {rings} | {:.1} |",
             lost.len(),
             self.normal_after.as_secs_f64()
         )
     }
 
-    /// What must be so whatever fails: every call came to an end that a call may have, and nobody was
-    /// rung twice.
+    /// What must be so whatever fails: every call came to an end that a call may have, nobody was rung
+    /// twice under one key, and nothing was done anew but by a turn that a fail-over has forgotten, known
+    /// to its caller or not.
     #[track_caller]
     pub(crate) fn check(&self) {
         assert_eq!(self.tally.lost, Vec::<String>::new(), "{}: calls are lost", self.fault);
         assert_eq!(self.again.1, 0, "{}: somebody was rung twice", self.fault);
+        let Tally { forgotten, ref bad, .. } = self.tally;
+        let turns_taken_again = if self.forgets { forgotten + bad.len() } else { 0 };
+        assert!(self.anew <= turns_taken_again, "{}: done anew: {}", self.fault, self.anew);
+        assert!(self.forgets || self.again.0 == 0, "{}: sent twice: {}", self.fault, self.again.0);
+        assert!(self.forgets || forgotten == 0, "{}: {forgotten} turns forgotten", self.fault);
         assert!(self.tally.whole > 0, "{}: no call came to its own end", self.fault);
     }
 }
@@ -80,8 +94,8 @@ async fn run(
     strike: impl AsyncFnOnce(),
 ) -> Outcome {
     provider.go_by_the_clock();
-    let crowd = Crowd::ring(front, provider, size.callers, size.think);
-    crowd.more_over(size.callers.div_ceil(4)).await;
+    let crowd = Crowd::ring(front, provider, size.callers, size.within, size.think);
+    crowd.all_in_progress().await;
     let in_progress = crowd.in_progress();
     let struck = Instant::now();
     strike().await;
@@ -93,6 +107,8 @@ async fn run(
         setting,
         in_progress,
         again: done_again(provider),
+        anew: done_anew(provider),
+        forgets: false,
         normal_after: last.saturating_duration_since(struck),
         tally,
     }
@@ -168,7 +184,9 @@ pub(crate) async fn the_primary_behind_sentinels_is_killed(size: Size) -> Outcom
     let mut watched = Watched::start();
     let pair = Pair::start(&watched.url(), &provider, size);
     let named = ("the Redis primary is killed", "two servers, Sentinel");
-    run(named, &pair.proxy.url, &provider, size, async || watched.primary.stop()).await
+    let outcome =
+        run(named, &pair.proxy.url, &provider, size, async || watched.primary.stop()).await;
+    Outcome { forgets: true, ..outcome }
 }
 
 /// One of three primaries of a cluster is killed.
@@ -178,10 +196,11 @@ pub(crate) async fn a_primary_of_a_cluster_is_killed(size: Size) -> Outcome {
     let pair = Pair::start(&cluster.url(), &provider, size);
     let port = cluster.primaries().next().unwrap().port;
     let named = ("one of three Redis primaries is killed", "two servers, Cluster");
-    run(named, &pair.proxy.url, &provider, size, async || {
+    let outcome = run(named, &pair.proxy.url, &provider, size, async || {
         cluster.nodes.iter_mut().find(|node| node.port == port).unwrap().stop();
     })
-    .await
+    .await;
+    Outcome { forgets: true, ..outcome }
 }
 
 /// Nothing goes between the server and Redis for a while.

@@ -4,7 +4,7 @@
 //! A caller does what a person does: listens, and keys in what was asked for. So a call that a fault
 //! has set back goes on from wherever it stands, and one that is lost is seen to be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -51,6 +51,8 @@ pub(crate) struct Tally {
     pub(crate) lost: Vec<String>,
     /// Calls that noticed something: an apology, or a webhook that had to be sent again.
     pub(crate) affected: usize,
+    /// Turns that were answered and are not known any more: the caller is where they were before.
+    pub(crate) forgotten: usize,
     /// When webhooks went wrong.
     pub(crate) bad: Vec<Instant>,
 }
@@ -97,11 +99,12 @@ impl Crowd {
         );
     }
 
-    /// Lets them ring, one after the other within the time they think for.
+    /// Lets them ring, one after the other within this time.
     pub(crate) fn ring(
         front: &str,
         provider: &Arc<Provider>,
         callers: usize,
+        within: Duration,
         think: Duration,
     ) -> Self {
         let shared = Arc::new(Shared {
@@ -113,11 +116,12 @@ impl Crowd {
             in_progress: AtomicUsize::new(0),
             tally: Mutex::default(),
         });
+        let between = within / u32::try_from(callers).unwrap();
         let callers = (0..callers)
             .map(|caller| {
                 let shared = Arc::clone(&shared);
+                let lag = between * u32::try_from(caller).unwrap();
                 tokio::spawn(async move {
-                    let lag = think.mul_f64(f64::from(u32::try_from(caller % 97).unwrap()) / 48.0);
                     tokio::time::sleep(lag).await;
                     for number in 0.. {
                         if shared.stop.load(Ordering::Relaxed) {
@@ -145,6 +149,15 @@ impl Crowd {
     pub(crate) fn over(&self) -> usize {
         let tally = self.tally();
         tally.whole + tally.turned_down + tally.put_through + tally.lost.len()
+    }
+
+    /// Waits until everybody has rung.
+    pub(crate) async fn all_in_progress(&self) {
+        let begun = Instant::now();
+        while self.in_progress() < self.callers.len() {
+            assert!(begun.elapsed() < 3 * CALLER_PATIENCE, "{} have rung", self.in_progress());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Waits until there are so many more calls over than now.
@@ -186,6 +199,24 @@ pub(crate) fn done_again(provider: &Provider) -> (usize, usize) {
     })
 }
 
+/// How many messages, and rings, were asked for once more under another key than the first of their
+/// call and number: no caller of these asks for a second one.
+pub(crate) fn done_anew(provider: &Provider) -> usize {
+    provider.look(|requests, _| {
+        let mut keys: HashMap<(&str, &str, &str), HashSet<&str>> = HashMap::new();
+        for request in requests.iter().filter(|request| request.method == "POST") {
+            // Legs are ended by posts too, which are about nothing new.
+            let (Some(key), Some(to)) = (request.field("StatusCallback"), request.field("To"))
+            else {
+                continue;
+            };
+            let url = key.strip_prefix(PUBLIC_URL).unwrap();
+            keys.entry((call_of(url), &request.path, to)).or_default().insert(key);
+        }
+        keys.values().map(|keys| keys.len() - 1).sum()
+    })
+}
+
 /// One leg, as the provider sees it.
 struct Leg {
     sid: String,
@@ -194,6 +225,25 @@ struct Leg {
     direction: &'static str,
     /// Whether anything went wrong on it that somebody could notice.
     affected: bool,
+    /// Where its answers carried it on, each once.
+    ways: Vec<String>,
+}
+
+impl Leg {
+    /// Is carried on, and says how many turns that were answered must have been forgotten for it to be
+    /// carried on where it was before.
+    fn go_on(&mut self, way: &str) -> usize {
+        if !way.starts_with("/twilio/turn/") {
+            return 0;
+        }
+        let Some(before) = self.ways.iter().position(|known| known == way) else {
+            self.ways.push(way.to_owned());
+            return 0;
+        };
+        let forgotten = self.ways.len() - (before + 1);
+        self.ways.truncate(before + 1);
+        forgotten
+    }
 }
 
 /// How a call ended.
@@ -216,6 +266,7 @@ impl Shared {
             to: LINE.into(),
             direction: "inbound",
             affected: false,
+            ways: Vec::new(),
         };
         self.in_progress.fetch_add(1, Ordering::Relaxed);
         let end = self.follow(&mut leg, caller).await;
@@ -256,6 +307,11 @@ impl Shared {
                 }
                 return End::Lost(format!("it ended with `{words}`: {answer:?}"));
             };
+            let forgotten = leg.go_on(&path);
+            if forgotten > 0 {
+                leg.affected = true;
+                self.tally().forgotten += forgotten;
+            }
             tokio::time::sleep(self.think).await;
             let keyed = if words.contains("account number") {
                 account(caller)
@@ -320,8 +376,14 @@ impl Shared {
             placed.iter().rev().find(|placed| placed.to == to).map(|placed| placed.sid.clone())
         });
         let sid = sid.ok_or("the ring has no name")?;
-        let mut leg =
-            Leg { sid, from: LINE.into(), to, direction: "outbound-api", affected: false };
+        let mut leg = Leg {
+            sid,
+            from: LINE.into(),
+            to,
+            direction: "outbound-api",
+            affected: false,
+            ways: Vec::new(),
+        };
         let human = [("CallStatus", "in-progress"), ("AnsweredBy", "human")];
         let answer = self.post(&mut leg, &url, &human).await?;
         if let Some(path) = action(&answer) {

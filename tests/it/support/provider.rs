@@ -83,6 +83,12 @@ pub(crate) struct Placed {
     pub(crate) status: String,
 }
 
+/// A message that was sent.
+struct Message {
+    to: String,
+    body: String,
+}
+
 struct World {
     /// The time at which calls are created; `None`: the machine's.
     now: Option<Timestamp>,
@@ -91,7 +97,7 @@ struct World {
     /// Requests for this number are carried out, and never answered.
     hang_for: Option<String>,
     calls: Vec<Placed>,
-    messages: u32,
+    messages: Vec<Message>,
     drawn: u64,
     /// What is said of numbers beside what is said of a mobile with which nothing is wrong.
     said: Vec<(String, serde_json::Value)>,
@@ -132,7 +138,7 @@ impl Provider {
             next: VecDeque::new(),
             hang_for: None,
             calls: Vec::new(),
-            messages: 0,
+            messages: Vec::new(),
             drawn: 0,
             said: Vec::new(),
             verifications: Vec::new(),
@@ -253,7 +259,8 @@ impl Provider {
     /// The messages so far.
     pub(crate) fn messages(&self) -> Vec<Request> {
         let requests = self.requests().into_iter();
-        requests.filter(|request| request.path.ends_with("/Messages.json")).collect()
+        let is_sent = |r: &Request| r.method == "POST" && r.path.ends_with("/Messages.json");
+        requests.filter(is_sent).collect()
     }
 
     /// The requests so far.
@@ -356,8 +363,9 @@ fn usual(world: &mut World, request: &Request) -> HttpResponse {
     let resource = request.path.strip_prefix(&account).and_then(|path| path.strip_suffix(".json"));
     match (request.method.as_str(), resource) {
         ("POST", Some("Messages")) => {
-            world.messages += 1;
-            let sid = format!("SM{:032x}", world.messages);
+            let field = |name| request.field(name).unwrap_or_default().to_owned();
+            world.messages.push(Message { to: field("To"), body: field("Body") });
+            let sid = format!("SM{:032x}", world.messages.len());
             HttpResponse::Created().json(json!({ "sid": sid, "status": "queued" }))
         }
         ("POST", Some("Calls")) => {
@@ -373,6 +381,7 @@ fn usual(world: &mut World, request: &Request) -> HttpResponse {
             world.calls.push(call.clone());
             HttpResponse::Created().json(shown(&call))
         }
+        ("GET", Some("Messages")) => list_messages(world, request),
         ("GET", Some("Calls")) => list(world, request),
         ("POST", Some(call)) if call.starts_with("Calls/") => update(world, request, &call[6..]),
         _ => error(404, 20404),
@@ -482,6 +491,15 @@ fn look_up(world: &World, request: &Request, number: &str) -> HttpResponse {
 }
 
 /// A page of calls, the latest first.
+fn list_messages(world: &World, request: &Request) -> HttpResponse {
+    let asked = |name: &str| request.query.iter().find(|(key, _)| key == name).unwrap().1.as_str();
+    let to = asked("To");
+    let latest = world.messages.iter().rev().filter(|message| message.to == to);
+    let shown = latest.map(|message| json!({ "to": message.to, "body": message.body }));
+    let page: Vec<_> = shown.take(asked("PageSize").parse().unwrap()).collect();
+    HttpResponse::Ok().json(json!({ "messages": page, "next_page_uri": null }))
+}
+
 fn list(world: &World, request: &Request) -> HttpResponse {
     let asked = |name: &str| {
         request.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
