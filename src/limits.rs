@@ -211,6 +211,15 @@ pub const DEAD_LETTER_TRY_MAX: Duration = Duration::from_secs(30);
 /// Dead letters of one of 64 partitions: of more the oldest are forgotten, and thousands remain to look
 /// at.
 pub const DEAD_LETTERS_MAX: usize = 100;
+/// Flow versions that a server keeps read, some hundred KiB each: more than calls in progress begin
+/// with, however busy a designer is.
+pub const EDITIONS_AT_HAND: usize = 64;
+/// Those who watch the events of one server at once: desks and screens, not every agent's page.
+pub const WATCHERS_MAX: usize = 16;
+/// Events that a watcher may be behind: a few seconds of a busy server. It is told how many it missed.
+pub const EVENTS_BEHIND_MAX: usize = 1_024;
+/// A watcher hears something at least this often, so that proxies in between keep the connection.
+pub const EVENTS_SILENCE_MAX: Duration = Duration::from_secs(15);
 /// How often a lost race is run again before the caller hears the apology.
 pub const COMMIT_TRIES_MAX: usize = 8;
 /// How often a contended record is read and written again; under attack by hundreds of calls at

@@ -1,12 +1,14 @@
 //! Editions: a flow with everything it calls, by content. A call keeps the one it began with.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -14,6 +16,7 @@ use super::{Exchange, ExchangeError, later};
 use crate::diagnostic::{Sources, any_error};
 use crate::flow::name::FlowName;
 use crate::flow::{FlowSet, read};
+use crate::limits;
 use crate::store::{RecordKey, Store};
 
 /// A flow and everything it calls, as they were read.
@@ -26,10 +29,10 @@ pub struct Edition {
 }
 
 /// The editions that this server knows.
-#[derive(Debug)]
 pub(super) struct Editions {
     current: ArcSwap<FlowSet>,
-    known: RwLock<HashMap<String, Arc<Edition>>>,
+    /// By hash; one that is not at hand is read from the store.
+    known: Cache<String, Arc<Edition>>,
     /// The editions of the present flows by start flow, and when each was last kept in the store.
     begun: RwLock<HashMap<FlowName, (Arc<Edition>, Timestamp)>>,
 }
@@ -55,11 +58,17 @@ impl Exchange {
     }
 }
 
+impl fmt::Debug for Editions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Editions").field("known", &self.known.len()).finish_non_exhaustive()
+    }
+}
+
 impl Editions {
     pub(super) fn new(flows: FlowSet) -> Self {
         Self {
             current: ArcSwap::from_pointee(flows),
-            known: RwLock::default(),
+            known: Cache::new(limits::EDITIONS_AT_HAND),
             begun: RwLock::default(),
         }
     }
@@ -109,8 +118,8 @@ impl Editions {
         start: &FlowName,
         store: &dyn Store,
     ) -> Result<Arc<Edition>, ExchangeError> {
-        if let Some(edition) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(hash) {
-            return Ok(edition.clone());
+        if let Some(edition) = self.known.get(hash) {
+            return Ok(edition);
         }
         // A server that was started anew has most often the very flows that it had.
         if let Some(closure) = self.current().closure(start.as_str()) {
@@ -141,8 +150,7 @@ impl Editions {
     }
 
     fn remember(&self, edition: &Arc<Edition>) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(edition.hash.clone(), edition.clone());
+        self.known.insert(edition.hash.clone(), edition.clone());
     }
 }
 

@@ -11,6 +11,7 @@ pub mod dead;
 mod deed;
 pub mod edition;
 mod eligible;
+pub mod events;
 pub mod guard;
 mod look_up;
 mod posted;
@@ -52,6 +53,7 @@ use crate::store::{Store, StoreError, Version};
 use answer::Verifier;
 use deed::{Deed, deed_of};
 use edition::Editions;
+use events::Events;
 use guard::Guards;
 pub use posted::Posted;
 use recent::Recent;
@@ -90,6 +92,8 @@ pub struct Exchange {
     verifications: Option<Arc<dyn Verifications>>,
     /// Told of calls that end.
     ends: OnceLock<UnboundedSender<CallId>>,
+    /// Told of every turn that is taken here.
+    events: Events,
 }
 
 /// What an exchange is made of.
@@ -254,6 +258,7 @@ impl Exchange {
             looks_up_callers: false,
             verifications: None,
             ends: OnceLock::new(),
+            events: Events::default(),
         }
     }
 

@@ -122,6 +122,7 @@ impl Exchange {
             Committed::Applied | Committed::AlreadyYours => {
                 note(&turn, event);
                 self.tally.count(&turn, event);
+                self.events.tell(&turn, event);
                 self.recent.keep(Loaded { call: turn.call.clone(), version: commit.version });
                 if turn.effects.iter().any(|(_, effect)| effect.is_urgent()) {
                     self.outbox.notify_one();

@@ -1,5 +1,6 @@
 //! The house's own listener: health, metrics, and what operators may see of calls.
 
+mod events;
 mod flows;
 mod outbox;
 mod step_up;
@@ -34,6 +35,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/health/ready", web::get().to(ready))
         .route("/metrics", web::get().to(metrics))
         .route("/.well-known/jwks.json", web::get().to(voucher_keys))
+        .route("/api/openapi.json", web::get().to(openapi))
+        .route("/api/events", web::get().to(events::events))
         .route("/api/calls", web::get().to(calls))
         .route("/api/calls/{call}", web::get().to(call))
         .route("/api/calls/{call}/journal", web::get().to(journal))
@@ -76,6 +79,13 @@ async fn voucher_keys(house: Data<House>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(("Cache-Control", "public, max-age=3600"))
         .json(house.exchange.voucher_keys())
+}
+
+/// What this listener answers, for those who write clients: no secret.
+async fn openapi() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(include_str!("../../docs/openapi.json"))
 }
 
 async fn calls(house: Data<House>, request: HttpRequest) -> HttpResponse {

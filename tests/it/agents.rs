@@ -1,5 +1,7 @@
 //! What the people who take over learn of a caller: what was proved, and no more.
 
+mod document;
+mod events;
 mod hand_over;
 pub(crate) mod office;
 mod roles;

@@ -395,3 +395,66 @@ async fn a_flow_that_breaks_later_leaves_the_last_good_one_in_use() {
     assert_eq!(phone.spoken(), "Please key in your PIN.", "a call keeps the version it began with");
     assert_eq!(phone.to, LINE);
 }
+
+/// Changes the flow of a house, and tells its new version, which the log has too.
+async fn changed(house: &House, from: &str, to: &str) -> String {
+    let flow = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&flow).unwrap();
+    assert!(text.contains(from));
+    let before = version(house).await;
+    std::fs::write(&flow, text.replace(from, to)).unwrap();
+    let after = eventually_async("new calls get the changed flow", async || {
+        Some(version(house).await).filter(|now| *now != before)
+    })
+    .await;
+    logged(house, "a changed flow is in use for new calls").await;
+    logged(house, &after).await;
+    after
+}
+
+async fn version(house: &House) -> String {
+    house.ask("/api/flows").await["flows"][0]["edition"].as_str().unwrap().to_owned()
+}
+
+/// A call began before a change; two versions later it goes on as it began, on a server that was started
+/// since then, and on another.
+async fn keeps_its_version(store: &str, another: bool) {
+    let provider = Provider::start();
+    let mut house = House::start(store, &provider.api_base());
+    let mut phone = Telephone::new("CA000000000000000000000000000000E1", CALLER);
+    phone.ring(&house).await;
+    let begun = version(&house).await;
+    changed(&house, "Please key in your PIN.", "And now your PIN.").await;
+    let last = changed(&house, "And now your PIN.", "Your PIN, please.").await;
+
+    house.kill();
+    house.restart();
+    let listed = house.ask("/api/flows").await;
+    let versions = listed["flows"][0]["versions"].as_array().unwrap();
+    let live: Vec<_> = versions
+        .iter()
+        .map(|version| (version["edition"].as_str().unwrap(), version["live_calls"].as_u64()))
+        .collect();
+    assert!(live.contains(&(begun.as_str(), Some(1))), "{listed}");
+    assert!(live.contains(&(last.as_str(), Some(0))), "{listed}");
+
+    let second = another.then(|| House::start(store, &provider.api_base()));
+    let answers = second.as_ref().unwrap_or(&house);
+    phone.key(answers, ACCOUNT).await;
+    assert_eq!(phone.spoken(), "Please key in your PIN.");
+    let mut newcomer = Telephone::new("CA000000000000000000000000000000E2", CALLER);
+    newcomer.ring(&house).await;
+    newcomer.key(&house, ACCOUNT).await;
+    assert_eq!(newcomer.spoken(), "Your PIN, please.");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_keeps_its_flow_version_through_a_restart() {
+    keeps_its_version("embedded:callgate.redb", false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_keeps_its_flow_version_on_another_server() {
+    let redis = RedisServer::start();
+    keeps_its_version(&redis.url(), true).await;
+}

@@ -12,7 +12,7 @@ use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
 
 /// A house whose menu sends a link for `3`.
-fn house(store: &str, provider: &Provider) -> House {
+pub(crate) fn house(store: &str, provider: &Provider) -> House {
     let mut house = House::set_up(store, &provider.api_base());
     let flow = house.folder.path().join("flows/desk.toml");
     let text = std::fs::read_to_string(&flow).unwrap();
@@ -27,7 +27,7 @@ fn house(store: &str, provider: &Provider) -> House {
 }
 
 /// Rings, proves the PIN, and keys this in at the menu while the provider refuses messages.
-async fn refused(house: &House, provider: &Provider, sid: &str, key: &str) {
+pub(crate) async fn refused(house: &House, provider: &Provider, sid: &str, key: &str) {
     let mut phone = Telephone::new(sid, "+15005550777");
     phone.ring(house).await;
     phone.key(house, ACCOUNT).await;

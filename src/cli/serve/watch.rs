@@ -1,6 +1,7 @@
 //! Files that change while callgate serves: flows and accounts are read again. What is wrong leaves
 //! the last good ones in use, and the log says so.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,20 +108,44 @@ fn reload_flows(
     match flows {
         Ok(flows) if lines.iter().any(|line| flows.get(line).is_none()) => {
             metrics.flows_current.set(0);
-            tracing::error!("a line leads to a flow that is gone: the last good flows stay in use");
+            tracing::error!(
+                findings = 1,
+                "a line leads to a flow that is gone: the last good flows stay in use"
+            );
         }
         Ok(flows) => {
             let count = flows.iter().count();
+            let before = versions(exchange);
             exchange.replace_flows(flows);
             metrics.flows_current.set(1);
             tell_odds(lines, exchange, metrics);
+            for (flow, edition) in versions(exchange) {
+                if before.get(&flow) != Some(&edition) {
+                    tracing::info!(flow, edition, "a changed flow is in use for new calls");
+                }
+            }
             tracing::info!(flows = count, "the changed flows are in use for new calls");
         }
         Err(failure) => {
             metrics.flows_current.set(0);
             let problems = shown(&failure);
-            tracing::error!(%failure, problems, "the last good flows stay in use");
+            let findings = findings_of(&failure);
+            tracing::error!(%failure, findings, problems, "the last good flows stay in use");
         }
+    }
+}
+
+/// The flows that new calls get, and their versions.
+fn versions(exchange: &Exchange) -> BTreeMap<String, String> {
+    let flows = exchange.flows();
+    let version = |name: &str| Some((name.to_owned(), exchange.version_of(name)?));
+    flows.iter().filter_map(|flow| version(flow.name.as_str())).collect()
+}
+
+fn findings_of(failure: &Failure) -> usize {
+    match failure {
+        Failure::Findings { findings, .. } => findings.len(),
+        _ => 1,
     }
 }
 
@@ -133,7 +158,8 @@ fn reload_accounts(path: &Path, exchange: &Exchange) {
         }
         Err(failure) => {
             let problems = shown(&failure);
-            tracing::error!(%failure, problems, "the last good accounts stay in use");
+            let findings = findings_of(&failure);
+            tracing::error!(%failure, findings, problems, "the last good accounts stay in use");
         }
     }
 }
