@@ -29,9 +29,13 @@ fn house(provider: &Provider) -> House {
     let mut house = set_up(provider, "memory:");
     house.change_configuration(
         "[policy.enumeration]",
-        "[policy.callback]\nper_account_h = 100\n[policy.pin]\nsoft_limit = 100\nhard_cap = 100\n[policy.shared]\nall_factor_failures_24h = 100\n\
+        "[policy.callback]\nper_account_h = 100\n[policy.pin]\nsoft_limit = 100\nhard_cap = 100\n\
          [policy.otp]\nsends_per_10min = 100\nsends_per_day = 100\nresend_backoff_s = [0]\nchecks = 10\n\
          [policy.sends]\nper_prefix_h = 100\n[policy.enumeration]",
+    );
+    house.change_configuration(
+        "[policy.shared]\n",
+        "[policy.shared]\nall_factor_failures_24h = 100\n",
     );
     house.restart();
     house

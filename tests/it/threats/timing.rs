@@ -106,9 +106,10 @@ async fn t41_a_claim_of_nobody_is_as_much_work() {
     let mut house = house();
     house.kill();
     house.change_configuration("deadline_ms = 300", "deadline_ms = 0");
+    house.change_configuration("[directory]", "[policy.pin]\nsoft_limit = 20\n[directory]");
     house.change_configuration(
-        "[directory]",
-        "[policy.pin]\nsoft_limit = 20\n[policy.shared]\nall_factor_failures_24h = 50\n[directory]",
+        "[policy.shared]\n",
+        "[policy.shared]\nall_factor_failures_24h = 50\n",
     );
     house.restart();
     let mut work = Vec::new();
