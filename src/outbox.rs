@@ -290,7 +290,8 @@ impl Outbox {
     }
 
     /// Redirects a leg, once. If nobody knows whether it was done, it is left at that: a leg that
-    /// goes on asking gets its present prompt anyway, and one that does not may be with somebody.
+    /// goes on asking gets its present prompt anyway, and one that does not may be with somebody. One
+    /// that has asked meanwhile has been where it was to be taken, and may be further on.
     async fn redirect_leg(
         &self,
         task: Task<'_>,
@@ -301,6 +302,18 @@ impl Outbox {
         if task.attempt > 1 && !undone {
             return self.settle(task).await;
         }
+        let again = Effect::RedirectLeg { leg, sid: sid.clone(), undone: true };
+        let again = Posted::now(again, task.line, task.turn);
+        let again = || self.exchange.seal_effect(task.id, &again);
+        match self.exchange.load_since(task.call, task.turn).await {
+            Ok(loaded) if loaded.call.leg(leg).is_none_or(|leg| !leg.is_to_be_taken()) => {
+                tracing::debug!(call.id = %task.call, effect.id = %task.id, "a leg has gone on by itself");
+                return self.settle(task).await;
+            }
+            Ok(_) => {}
+            Err(ExchangeError::Stale) => return self.put_off_for(task, STALE_WAIT, again()).await,
+            Err(error) => return Err(error),
+        }
         if self.is_overtaken(task) {
             return Ok(());
         }
@@ -309,10 +322,7 @@ impl Outbox {
         match done {
             Delivery::NotDone { retry_after } if task.attempt < TRIES_MAX => {
                 let wait = retry_after.unwrap_or(Duration::from_secs(1));
-                let again = Effect::RedirectLeg { leg, sid, undone: true };
-                let posted = Posted::now(again, task.line, task.turn);
-                let body = self.exchange.seal_effect(task.id, &posted);
-                self.put_off_for(task, wait, body).await
+                self.put_off_for(task, wait, again()).await
             }
             _ => self.settle(task).await,
         }

@@ -351,6 +351,11 @@ impl Leg {
         !self.status.is_final()
     }
 
+    /// Whether the leg is up and has not asked since it was given another present prompt.
+    pub fn is_to_be_taken(&self) -> bool {
+        self.is_live() && self.answered.is_some()
+    }
+
     /// Gives the leg another present prompt, without its having asked.
     pub fn put(&mut self, reply: Reply) {
         let before = std::mem::replace(&mut self.present, reply);

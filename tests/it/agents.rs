@@ -7,3 +7,5 @@ pub(crate) mod office;
 mod roles;
 mod step_up;
 mod verifier;
+
+pub(crate) use office::call_of;

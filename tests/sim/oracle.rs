@@ -328,7 +328,12 @@ impl Oracle {
                 });
                 over || known || !rings
             }
-            Effect::RedirectLeg { sid, .. } => telco.was_redirected(sid) || claims > 1,
+            Effect::RedirectLeg { leg, sid, .. } => {
+                // Nobody is to be taken who is gone, or has been there since.
+                let leg = call.and_then(|call| call.leg(*leg));
+                let there = leg.is_none_or(|leg| !leg.is_to_be_taken());
+                there || telco.was_redirected(sid) || claims > 1
+            }
             Effect::EndLeg { sid, .. } => telco.was_ended(sid),
             Effect::SendEmail(_) | Effect::ClearAttempts { .. } | Effect::CloseAudit(_) => true,
             // The codes of this house are its own.
