@@ -32,15 +32,16 @@ const SEEDS: u64 = 64;
 
 #[test]
 fn the_simulation_finds_planted_faults() {
-    let faults: [(Plant, &str); 8] = [
-        (Plant::CommitsOverAnything, "over another history"),
-        (Plant::CountsOverAnything, "attempts"),
-        (Plant::LeasesNothing, "in hand at once"),
-        (Plant::LosesEffects, "was lost"),
-        (Plant::SettlesWhenClaimed, "was lost"),
-        (Plant::TakesAnotherPin, "is one"),
-        (Plant::SaysNothing, "hears nothing"),
-        (Plant::AnswersAnew, "otherwise the second time"),
+    let faults: [(Plant, &[&str]); 8] = [
+        (Plant::CommitsOverAnything, &["over another history"]),
+        // A ledger counts attempts, and messages and rings.
+        (Plant::CountsOverAnything, &["attempts", "messages or rings"]),
+        (Plant::LeasesNothing, &["in hand at once"]),
+        (Plant::LosesEffects, &["was lost"]),
+        (Plant::SettlesWhenClaimed, &["was lost"]),
+        (Plant::TakesAnotherPin, &["is one"]),
+        (Plant::SaysNothing, &["hears nothing"]),
+        (Plant::AnswersAnew, &["otherwise the second time"]),
     ];
     for (plant, words) in faults {
         let found = (0..SEEDS).find_map(|seed| {
@@ -49,6 +50,7 @@ fn the_simulation_finds_planted_faults() {
         });
         let (seed, first) = found.unwrap_or_else(|| panic!("{plant:?} was not found"));
         println!("{plant:?}: seed {seed}: {first}");
-        assert!(first.contains(words), "{plant:?} was found, but as something else: {first}");
+        let meant = words.iter().any(|words| first.contains(words));
+        assert!(meant, "{plant:?} was found, but as something else: {first}");
     }
 }
