@@ -54,8 +54,6 @@ const TRIES_MAX: u32 = 6;
 const VALID_S_MIN: u32 = 6;
 /// Our clock and the provider's may differ by this much.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
-/// By this age a ring has been tried, if nothing has gone wrong.
-const CLAIMED_BY: SignedDuration = SignedDuration::from_secs(2);
 /// Beyond this a ring comes too late for anybody.
 const RING_LATE: SignedDuration = SignedDuration::from_secs(90);
 
@@ -405,14 +403,13 @@ impl Outbox {
         if !wanted || known {
             return self.settle(task).await;
         }
-        let age = self.exchange.now().duration_since(place.asked_at);
-        if age > RING_LATE {
+        if self.exchange.now().duration_since(place.asked_at) > RING_LATE {
             self.bury(task, Why::Late).await?;
             return self.not_placed(task, place.leg).await;
         }
-        // A try before this one may have rung: it is looked for before anybody is rung again. So may one
-        // that is not known any more, where a fail-over has forgotten that it was claimed.
-        if task.attempt > 1 || age > CLAIMED_BY {
+        // A try before this one may have rung: it is looked for before anybody is rung again. (A ring that
+        // is merely old is not looked for: what would be found is the one of the customer's last call.)
+        if task.attempt > 1 {
             let since = place.asked_at.checked_sub(CLOCK_SKEW).unwrap_or(place.asked_at);
             match self.carrier.find_call(place, since).await {
                 Found::Call(sid) => return self.placed(task, place.leg, sid).await,

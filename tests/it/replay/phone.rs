@@ -73,9 +73,9 @@ fn a_patient_is_rung_back() {
             ▸ Please say or key in the eight digits of your patient number.
             ▸ For your next appointment, press 1. For test results, press 2. For a repeat prescription, press 3. To pay a bill, press 4. To speak with a nurse, press 5. For anything else, stay on the line.
             ▸ To be sure that it is you, I will ring you back at the number we have on file. Please note this code, hang up, and key it in when I ring.
-            ▸ 2 8 3 4 6 8
+            ▸ 2 4 4 8 5 5
             ▸ Once more:
-            ▸ 2 8 3 4 6 8
+            ▸ 2 4 4 8 5 5
               [the inbound line is hung up]
               [+15005550011 rings; :callback answered]
             ▸ callback: Riverside Clinic. Somebody has just called us. If that was you, key in the code you were given. If not, please hang up.

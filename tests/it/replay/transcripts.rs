@@ -466,8 +466,8 @@ fn what_is_missing_comes_as_transcripts_that_reach_it() {
     let (code, after, err) = replay(&args);
     assert_eq!(code, 0, "they pass: {after}{err}");
     expect_test::expect![[r"
-        76 calls as expected, 0 not; 583 turns
-        bank: 18 of 18 states entered, 49 of 51 ways out taken, 110 of 119 cells of a way out and the levels met
+        75 calls as expected, 0 not; 568 turns
+        bank: 18 of 18 states entered, 49 of 51 ways out taken, 109 of 119 cells of a way out and the levels met
         verify: 7 of 8 states entered, 8 of 19 ways out taken, 11 of 105 cells of a way out and the levels met"]].assert_eq(
         &after.lines().filter(|line| !line.starts_with("  ")).collect::<Vec<_>>().join("\n"),
     );
