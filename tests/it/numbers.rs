@@ -342,11 +342,7 @@ fn what_is_wrong_in_the_configuration_is_told_at_its_place() {
     let refused = |from: &str, to: &str| {
         let house = set_up(&provider, "");
         house.change_configuration(from, to);
-        let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains("callgate.toml:"), "{told}");
-        told
+        house.refused()
     };
     let fields = format!("fields = [{ALL}]");
     let told = refused(&format!("{fields}\n"), "");

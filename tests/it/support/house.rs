@@ -204,6 +204,15 @@ impl House {
         std::fs::write(&path, text.replace(from, to)).unwrap();
     }
 
+    /// What is told of a configuration that nobody can be served with, at its place.
+    pub(crate) fn refused(&self) -> String {
+        let output = self.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("callgate.toml:"), "{told}");
+        told
+    }
+
     /// Everything logged so far, over all starts.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
