@@ -10,7 +10,7 @@ use actix_web::http::header::AUTHORIZATION;
 use std::time::Duration;
 
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -30,24 +30,28 @@ use crate::secret::Secret;
 const LISTED_MAX: usize = 100;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config
-        .route("/health/live", web::get().to(live))
-        .route("/health/ready", web::get().to(ready))
-        .route("/metrics", web::get().to(metrics))
-        .route("/.well-known/jwks.json", web::get().to(voucher_keys))
-        .route("/api/openapi.json", web::get().to(openapi))
-        .route("/api/events", web::get().to(events::events))
-        .route("/api/calls", web::get().to(calls))
-        .route("/api/calls/{call}", web::get().to(call))
-        .route("/api/calls/{call}/journal", web::get().to(journal))
-        .route("/api/calls/{call}/step-up", web::post().to(step_up::ask))
-        .route("/api/calls/{call}/step-up", web::get().to(step_up::result))
-        .route("/api/flows", web::get().to(flows::flows))
-        .route("/api/outbox", web::get().to(outbox::list))
-        .route("/api/outbox/{effect}/retry", web::post().to(outbox::retry))
-        .route("/api/outbox/{effect}/drop", web::post().to(outbox::discard))
-        .route("/api/service-codes", web::post().to(service_code))
-        .route("/api/unlock", web::post().to(unlock::unlock));
+    // A resource has all its methods in one place, so that any other is answered with 405.
+    let mut resource = |path: &str, routes: Vec<Route>| {
+        let resource = routes.into_iter().fold(web::resource(path), Resource::route);
+        config.service(resource);
+    };
+    let (get, post) = (web::get, web::post);
+    resource("/health/live", vec![get().to(live)]);
+    resource("/health/ready", vec![get().to(ready)]);
+    resource("/metrics", vec![get().to(metrics)]);
+    resource("/.well-known/jwks.json", vec![get().to(voucher_keys)]);
+    resource("/api/openapi.json", vec![get().to(openapi)]);
+    resource("/api/events", vec![get().to(events::events)]);
+    resource("/api/calls", vec![get().to(calls)]);
+    resource("/api/calls/{call}", vec![get().to(call)]);
+    resource("/api/calls/{call}/journal", vec![get().to(journal)]);
+    resource("/api/calls/{call}/step-up", vec![post().to(step_up::ask), get().to(step_up::result)]);
+    resource("/api/flows", vec![get().to(flows::flows)]);
+    resource("/api/outbox", vec![get().to(outbox::list)]);
+    resource("/api/outbox/{effect}/retry", vec![post().to(outbox::retry)]);
+    resource("/api/outbox/{effect}/drop", vec![post().to(outbox::discard)]);
+    resource("/api/service-codes", vec![post().to(service_code)]);
+    resource("/api/unlock", vec![post().to(unlock::unlock)]);
 }
 
 async fn live() -> HttpResponse {

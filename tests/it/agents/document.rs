@@ -86,11 +86,16 @@ async fn ask(
 async fn the_document_names_every_route_and_none_beside_them() {
     let source = include_str!("../../../src/server/admin.rs");
     let routes: BTreeSet<(String, String)> = source
-        .split(".route(\"")
+        .split("resource(\"")
         .skip(1)
-        .map(|route| {
-            let (path, rest) = route.split_once("\", web::").unwrap();
-            (path.to_owned(), rest.split_once('(').unwrap().0.to_owned())
+        .flat_map(|resource| {
+            let (path, rest) = resource.split_once("\", vec![").unwrap();
+            let (methods, _) = rest.split_once(']').unwrap();
+            let methods = methods.match_indices("().to(").map(|(end, _)| &methods[..end]);
+            methods.map(|before| {
+                let method = before.rsplit([' ', '\n']).next().unwrap();
+                (path.to_owned(), method.to_owned())
+            })
         })
         .collect();
     let document = document();
@@ -136,6 +141,28 @@ async fn each_route_opens_to_the_roles_of_the_document_alone() {
         }
     }
     assert!(asked > 50);
+}
+
+#[tokio::test]
+async fn a_method_that_a_route_does_not_have_is_told_apart_from_a_route_that_is_not_there() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    let status = async |method: &str, path: &str| {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let asked = client().request(method, format!("{}{path}", house.admin()));
+        asked.bearer_auth(OPERATOR).send().await.unwrap().status()
+    };
+    let document = document();
+    for (template, item) in document["paths"].as_object().unwrap() {
+        let path = template.replace("{call}", CALL).replace("{effect}", CALL);
+        let known = item.as_object().unwrap();
+        for method in ["get", "post", "put", "patch", "delete", "trace"] {
+            if !known.contains_key(method) {
+                assert_eq!(status(method, &path).await, 405, "{method} {path}");
+            }
+        }
+    }
+    assert_eq!(status("get", "/api/nothing").await, 404);
 }
 
 #[tokio::test]
