@@ -14,6 +14,7 @@ pub mod document;
 pub mod draw;
 pub mod engine;
 pub mod exchange;
+pub(crate) mod files;
 pub mod flow;
 pub mod limits;
 pub mod lsp;

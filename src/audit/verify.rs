@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{Bound, CallAudit, Entry, Head, Link, call_key, entry_hash, head_key, link_key};
 use crate::engine::call::Call;
 use crate::engine::id::CallId;
-use crate::engine::turn;
+use crate::engine::turn::{self, later};
 use crate::limits;
 use crate::store::envelope::{Kind, Vault};
 use crate::store::{PARTITIONS, RecordKey, Store, StoreError};
@@ -258,7 +258,7 @@ impl Audit<'_> {
 
     /// Whether something written then is still to be there.
     fn is_kept(&self, at: Option<Timestamp>) -> bool {
-        at.is_none_or(|at| crate::exchange::later(at, limits::AUDIT_RETENTION) > self.now)
+        at.is_none_or(|at| later(at, limits::AUDIT_RETENTION) > self.now)
     }
 
     fn opened<T: DeserializeOwned>(&self, kind: Kind, call: CallId, sealed: &[u8]) -> Option<T> {

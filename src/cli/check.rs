@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Exit, files, print, say};
+use super::{Exit, print, say};
 use crate::check::check_sources;
 use crate::diagnostic::{Finding, Severity, any_error};
+use crate::files;
 use crate::render;
 
 /// What `check` takes.
@@ -62,7 +63,7 @@ pub(super) fn run(args: &Args) -> Exit {
         Ok(files) => files,
         Err(error) => {
             say(&format!("error: {error}"));
-            return error.exit();
+            return Exit::from(&error);
         }
     };
     if args.fix
@@ -76,9 +77,12 @@ pub(super) fn run(args: &Args) -> Exit {
     {
         return exit;
     }
-    let named =
-        |finding: &Finding| finding.place().is_none_or(|place| sources.named.contains(&place.file));
-    let findings: Vec<_> = findings.into_iter().filter(named).collect();
+    // A flow is as sound as those that it calls: their errors are its own.
+    let asked_for = |finding: &Finding| {
+        finding.severity == Severity::Error
+            || finding.place().is_none_or(|place| sources.named.contains(&place.file))
+    };
+    let findings: Vec<_> = findings.into_iter().filter(asked_for).collect();
     let all = &sources.all;
     match args.format {
         Format::Human => {

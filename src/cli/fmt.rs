@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{flow_files, read_text};
 use super::{Exit, print, say};
+use crate::files::{flow_files, read_text};
 use crate::flow::canonical::canonical;
 use crate::writing::replace;
 
@@ -27,10 +27,11 @@ pub(super) fn run(args: &Args) -> Exit {
     let mut exit = Exit::Well;
     for path in &args.paths {
         let files = if path.is_dir() { flow_files(path) } else { Ok(vec![path.clone()]) };
-        let done = files.map_err(|error| (error.exit(), error.to_string())).and_then(|files| {
-            let done = files.iter().map(|file| lay_out(file, args.check));
-            done.collect::<Result<Vec<_>, _>>()
-        });
+        let done =
+            files.map_err(|error| (Exit::from(&error), error.to_string())).and_then(|files| {
+                let done = files.iter().map(|file| lay_out(file, args.check));
+                done.collect::<Result<Vec<_>, _>>()
+            });
         match done {
             Ok(changed) if args.check && changed.contains(&true) => exit = Exit::Findings,
             Ok(_) => {}
@@ -49,7 +50,7 @@ fn lay_out(file: &Path, check: bool) -> Result<bool, (Exit, String)> {
     if !file.exists() {
         return Err((Exit::Usage, format!("there is no `{shown}`")));
     }
-    let text = read_text(file).map_err(|error| (error.exit(), error.to_string()))?;
+    let text = read_text(file).map_err(|error| (Exit::from(&error), error.to_string()))?;
     let Some(new) = canonical(&text) else {
         let message = format!("`{shown}` is no TOML: run `callgate check {shown}`");
         return Err((Exit::Findings, message));

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use super::{Exit, files, print, say};
+use super::{Exit, print, say};
 use crate::diagnostic::any_error;
 use crate::draw::{self, Mark, Picture};
+use crate::files;
 use crate::flow::edge::Label;
 use crate::flow::state::State;
 use crate::flow::{self, Flow};
@@ -129,8 +130,8 @@ fn read(path: &Path) -> Result<Arc<Flow>, Failure> {
         let message = format!("`{}` is a folder; name one flow file", path.display());
         return Err((Exit::Usage, message));
     }
-    let files =
-        files::flows(&[path.to_owned()]).map_err(|error| (error.exit(), error.to_string()))?;
+    let files = files::flows(&[path.to_owned()])
+        .map_err(|error| (Exit::from(&error), error.to_string()))?;
     let (flows, findings) = flow::read(&files.all);
     if any_error(&findings) {
         let shown = render::human::render(&findings, &files.all, false);

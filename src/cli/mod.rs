@@ -6,7 +6,6 @@ mod audit;
 mod check;
 mod completions;
 mod explain;
-pub(crate) mod files;
 mod fmt;
 mod graph;
 mod hash_pin;
@@ -24,6 +23,8 @@ mod unlock;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::files::FilesError;
 
 /// Answers voice webhooks, and lets nobody reach anything sensitive without real proof.
 #[derive(Debug, Parser)]
@@ -92,6 +93,16 @@ pub enum Exit {
     Usage,
     /// The store, a port or a file failed.
     Environment,
+}
+
+impl From<&FilesError> for Exit {
+    /// A path that is wrong is a matter of the command line; one that cannot be read is not.
+    fn from(error: &FilesError) -> Self {
+        match error {
+            FilesError::Missing(_) | FilesError::Empty(_) => Self::Usage,
+            FilesError::Unreadable { .. } => Self::Environment,
+        }
+    }
 }
 
 impl Exit {

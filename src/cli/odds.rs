@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::{Exit, files, print, say};
+use super::{Exit, print, say};
 use crate::check::odds::{Odds, Siege, Terms, odds};
 use crate::config::read_policy;
 use crate::diagnostic::{Problems, Sources, any_error};
 use crate::document;
 use crate::engine::policy::Policy;
+use crate::files;
 use crate::flow::{self, FlowSet};
 use crate::render;
 
@@ -94,8 +95,8 @@ impl Asked {
             let message = format!("`{}` is a folder; name one flow file", path.display());
             return Err((Exit::Usage, message));
         }
-        let files =
-            files::flows(std::slice::from_ref(&path)).map_err(|e| (e.exit(), e.to_string()))?;
+        let files = files::flows(std::slice::from_ref(&path))
+            .map_err(|e| (Exit::from(&e), e.to_string()))?;
         let (flows, findings) = flow::read(&files.all);
         if any_error(&findings) {
             let shown = render::human::render(&findings, &files.all, false);

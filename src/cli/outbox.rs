@@ -9,7 +9,7 @@ use super::serve::{Failure, carrier_of, mail_of};
 use super::{Exit, print, say};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
-use crate::config::{Config, DEFAULT_FILE};
+use crate::config::{self, Config, DEFAULT_FILE};
 use crate::directory::Directory;
 use crate::directory::accounts::Accounts;
 use crate::engine::id::EffectId;
@@ -17,8 +17,9 @@ use crate::exchange::unlock::By;
 use crate::exchange::{Exchange, Parts};
 use crate::flow::FlowSet;
 use crate::outbox::{Outbox, Retried};
+use crate::server::metrics::Metrics;
 use crate::store;
-use crate::telemetry::{self, Metrics};
+use crate::telemetry;
 
 /// What `outbox` takes.
 #[derive(Debug, clap::Args)]
@@ -69,7 +70,7 @@ fn read_effect(text: &str) -> Result<EffectId, String> {
 }
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
-    let _watch = telemetry::start(log);
+    let _watch = telemetry::start(log, config::environment);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, files, say};
+use super::{Exit, say};
 use crate::carrier::signature::Keys;
 use crate::carrier::smtp::SmtpMail;
 use crate::carrier::twilio::{Settings, TwilioCarrier};
@@ -32,12 +32,13 @@ use crate::outbound::numbers::{Numbers, TwilioNumbers};
 use crate::outbound::verifications::{TwilioVerify, Verifications};
 use crate::outbox::Outbox;
 use crate::replay::recorder::Recorder;
+use crate::server::metrics::Metrics;
 use crate::server::{self, Gate, House, Listeners, ServerError};
 use crate::store::counted::Counted;
 use crate::store::{self, OpenError, Store, StoreError};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry;
 use crate::twiml::links::Links;
-use crate::{limits, render};
+use crate::{files, limits, render};
 
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]
@@ -84,7 +85,7 @@ impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Config(_) | Self::Carrier(_) | Self::Lacks(_) => Exit::Usage,
-            Self::Files(error) => error.exit(),
+            Self::Files(error) => Exit::from(error),
             Self::Findings { exit, .. } => *exit,
             Self::Open(
                 OpenError::Unknown
@@ -125,7 +126,7 @@ impl Failure {
 }
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
-    let _watch = telemetry::start(log);
+    let _watch = telemetry::start(log, config::environment);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -8,13 +8,13 @@ use super::serve::{Failure, open_directory};
 use super::{Exit, print, say};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
-use crate::config::{Config, DEFAULT_FILE};
+use crate::config::{self, Config, DEFAULT_FILE};
 use crate::exchange::unlock::By;
 use crate::exchange::{Exchange, Parts};
 use crate::flow::FlowSet;
 use crate::flow::level::Fact;
 use crate::secret::Secret;
-use crate::telemetry::Metrics;
+use crate::server::metrics::Metrics;
 use crate::{store, telemetry};
 
 /// What `unlock` takes.
@@ -44,7 +44,7 @@ fn read_factor(text: &str) -> Result<Fact, String> {
 }
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
-    let _watch = telemetry::start(log);
+    let _watch = telemetry::start(log, config::environment);
     let mut account = args.account.clone().unwrap_or_default();
     if args.account.is_none() && std::io::stdin().lock().read_line(&mut account).is_err() {
         say("error: standard input is not text");

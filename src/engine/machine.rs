@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use super::proving::gives_verdict;
 use super::question::{Answer, Question};
 use super::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
 use super::states::{self, callback, notice, transfer};
-use super::turn::{Entry, Hop, Moment, Remark, Turn};
+use super::turn::{Entry, Hop, Moment, Remark, Turn, later};
 use super::{Setting, Unenforced, Waived};
 use crate::flow::level::{Fact, Facts, Proof};
 use crate::flow::name::{FieldName, LevelName, StateName};
@@ -503,7 +503,7 @@ impl<'a> Machine<'a> {
     }
 
     fn last_moment(&self) -> Timestamp {
-        after(self.call.started, limits::CALL_DURATION_MAX)
+        later(self.call.started, limits::CALL_DURATION_MAX)
     }
 
     // ---- the turn ----
@@ -528,7 +528,7 @@ impl<'a> Machine<'a> {
         let deadline = match (self.call.end, &self.call.ringing) {
             (Some(_), _) => None,
             (None, Some(ringing)) => Some(callback::wakes_at(ringing)),
-            (None, None) => Some(after(self.call.started, limits::CALL_DURATION_MAX)),
+            (None, None) => Some(later(self.call.started, limits::CALL_DURATION_MAX)),
         };
         let entry = Entry {
             number: self.call.turns,
@@ -568,14 +568,6 @@ fn deny(state: &State) -> Next {
         Some(_) => Next::Take(Outcome::Denied),
         None => Next::Fault(Remark::Withheld),
     }
-}
-
-/// A later moment; the end of time if there is none.
-pub(super) fn after(moment: Timestamp, duration: std::time::Duration) -> Timestamp {
-    SignedDuration::try_from(duration)
-        .ok()
-        .and_then(|duration| moment.checked_add(duration).ok())
-        .unwrap_or(Timestamp::MAX)
 }
 
 fn cause(event: &Event, turns: u64) -> String {

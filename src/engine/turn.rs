@@ -1,6 +1,8 @@
 //! One event handled: what the call becomes, what is answered, and what is to be done.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::audit::{self, Noted};
@@ -32,6 +34,12 @@ impl Moment {
         let seen = call.and_then(|call| call.seen);
         Self { now: seen.map_or(self.now, |seen| seen.max(self.now)), ..self.clone() }
     }
+}
+
+/// A moment that lies this much later; the end of time if there is none.
+pub fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    moment.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// What comes of one run of the machine.

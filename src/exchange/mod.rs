@@ -43,7 +43,7 @@ use crate::engine::event::{Event, Heard, Ring};
 use crate::engine::id::{CallId, EffectId, LegId, Nonce, Sid};
 use crate::engine::policy::Policy;
 use crate::engine::reply::{Reply, Verb};
-use crate::engine::turn::{Entry, Turn};
+use crate::engine::turn::{Entry, Turn, later};
 use crate::flow::FlowSet;
 use crate::outbound::backends::Backends;
 use crate::outbound::numbers::Numbers;
@@ -431,10 +431,4 @@ pub fn hangup() -> Reply {
 fn json(value: &impl serde::Serialize) -> Vec<u8> {
     // Every key of these types is a text, and no number in them is beyond JSON: it cannot fail.
     serde_json::to_vec(value).unwrap_or_default()
-}
-
-/// A moment that lies this much later.
-pub(crate) fn later(now: Timestamp, by: std::time::Duration) -> Timestamp {
-    let by = jiff::SignedDuration::try_from(by).unwrap_or(jiff::SignedDuration::MAX);
-    now.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -22,9 +22,9 @@ use super::folder::{Folder, Paper};
 use super::hover::hover;
 use super::lines::{byte, range};
 use super::outline::{Sort, outline};
-use crate::cli::files::{flow_files, read_text};
 use crate::diagnostic::fix::Edit;
 use crate::diagnostic::{Finding, Severity};
+use crate::files::{flow_files, read_text};
 use crate::flow::canonical::canonical;
 
 /// The open files, by the names that the findings use.

@@ -11,9 +11,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt as _;
 
 use super::House;
+use super::metrics::{Reason, Refused, Route};
 use crate::carrier::form::{self, FormError};
 use crate::limits;
-use crate::telemetry::{Reason, Refused, Route};
 
 const SIGNATURE: &str = "X-Twilio-Signature";
 

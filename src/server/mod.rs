@@ -4,6 +4,7 @@ mod admin;
 mod decode;
 mod gate;
 mod intake;
+pub mod metrics;
 mod webhook;
 
 use std::net::{SocketAddr, TcpListener};
@@ -19,9 +20,9 @@ use crate::config::{AdminToken, Lines};
 use crate::exchange::Exchange;
 use crate::limits;
 use crate::outbox::Outbox;
-use crate::telemetry::Metrics;
 
 pub use gate::Gate;
+use metrics::Metrics;
 
 /// What the listeners share.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use tracing::field::{Empty, debug, display};
 use tracing::{Instrument as _, Span};
 
 use super::intake::{self, Form};
+use super::metrics::{Outcome, Route, Taken, Timed, Webhook};
 use super::{House, decode};
 use crate::config::Line;
 use crate::engine::event::Event;
@@ -23,7 +24,6 @@ use crate::engine::risk;
 use crate::exchange::{Answered, ExchangeError, Request, Served, Wants};
 use crate::flow::wording;
 use crate::limits;
-use crate::telemetry::{Outcome, Route, Taken, Timed, Webhook};
 use crate::twiml::{self, links::Links};
 
 pub(super) fn routes(config: &mut ServiceConfig) {

@@ -6,14 +6,12 @@
 
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
-use opentelemetry_otlp::SpanExporter;
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-
-use crate::config::environment;
 
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 const TRACEPARENT: &str = "traceparent";
@@ -22,33 +20,32 @@ const TRACEPARENT: &str = "traceparent";
 #[derive(Debug)]
 pub(super) struct Export(SdkTracerProvider);
 
+/// Why no traces are sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotSent {
+    #[error(transparent)]
+    Exporter(#[from] ExporterBuildError),
+    #[error("their sender could not be made")]
+    Thread,
+}
+
 impl Export {
-    /// `None`: nobody wants traces, or the address is none, which is said.
-    pub(super) fn start() -> Option<Self> {
-        ENDPOINTS.iter().find_map(|name| environment(name))?;
+    /// `None`: nobody wants traces.
+    pub(super) fn start(environment: fn(&str) -> Option<String>) -> Result<Option<Self>, NotSent> {
+        if ENDPOINTS.iter().find_map(|name| environment(name)).is_none() {
+            return Ok(None);
+        }
         let _ = rustls::crypto::ring::default_provider().install_default();
         // The exporter's own thread does the sending, with a client that must not be made within a
         // runtime.
         let exporter = std::thread::spawn(|| SpanExporter::builder().with_http().build()).join();
-        match exporter {
-            Ok(Ok(exporter)) => {
-                let named = environment("OTEL_SERVICE_NAME").unwrap_or_else(|| "callgate".into());
-                let resource = Resource::builder().with_service_name(named).build();
-                let provider = SdkTracerProvider::builder()
-                    .with_batch_exporter(exporter)
-                    .with_resource(resource)
-                    .build();
-                Some(Self(provider))
-            }
-            Ok(Err(error)) => {
-                crate::cli::say(&format!("warning: no traces are sent: {error}"));
-                None
-            }
-            Err(_) => {
-                crate::cli::say("warning: no traces are sent: their sender could not be made");
-                None
-            }
-        }
+        let exporter = exporter.map_err(|_| NotSent::Thread)??;
+        let name = environment("OTEL_SERVICE_NAME").unwrap_or_else(|| "callgate".into());
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(Resource::builder().with_service_name(name).build())
+            .build();
+        Ok(Some(Self(provider)))
     }
 
     pub(super) fn tracer(&self) -> SdkTracer {

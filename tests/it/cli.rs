@@ -171,6 +171,41 @@ fn check_reports_every_problem_of_every_file() {
 }
 
 /// Runs `hash-pin` with this standard input.
+#[test]
+fn a_flow_is_no_sounder_than_those_that_it_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let caller = r#"
+name = "caller"
+start = "help"
+[levels]
+known = { any = ["pin"] }
+[states.help]
+type = "call"
+flow = "helper"
+on = { ok = "bye" }
+[states.bye]
+type = "hangup"
+"#;
+    std::fs::write(folder.path().join("caller.toml"), caller).unwrap();
+    let check = |helper: &str| {
+        let helper = format!("name = \"helper\"\nstart = \"begin\"\n{helper}");
+        std::fs::write(folder.path().join("helper.toml"), helper).unwrap();
+        let (exit, told, said) = run(command_in(folder.path()).args(["check", "caller.toml"]));
+        (exit, told + &said)
+    };
+    let end = "[states.end]\ntype = \"return\"\noutcome = \"ok\"\n";
+    let say = "[states.begin]\ntype = \"say\"\nprompt = \"One moment.\"\nnext = \"end\"\n";
+    assert_eq!(check(&format!("{say}{end}")).0, 0);
+    // It cannot be read, so nothing is proved of either.
+    let (exit, told) = check(&format!("{say}{end}on = {{ ok = \"end\" }}\n"));
+    assert_eq!(exit, 1, "{told}");
+    assert!(told.contains("helper.toml"), "{told}");
+    // It is reached by whoever calls, and asks for what nobody has proved.
+    let (exit, told) = check(&format!("{say}{end}requires = \"known\"\n"));
+    assert_eq!(exit, 1, "{told}");
+    assert!(told.contains("helper.toml"), "{told}");
+}
+
 fn hash_pin(folder: &std::path::Path, arguments: &[&str], input: &str) -> (i32, String, String) {
     use std::io::Write as _;
     use std::process::Stdio;

@@ -9,7 +9,7 @@ use callgate::engine::effect::Email;
 use callgate::engine::id::{CallId, EffectId};
 use callgate::flow::wording;
 use callgate::secret::Secret;
-use callgate::telemetry::Metrics;
+use callgate::server::metrics::Metrics;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use uuid::Uuid;

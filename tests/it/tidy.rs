@@ -58,6 +58,7 @@ fn the_core_names_nothing_of_the_shell() {
         "config",
         "directory",
         "exchange",
+        "files",
         "lsp",
         "outbound",
         "outbox",
@@ -78,6 +79,67 @@ fn the_core_names_nothing_of_the_shell() {
             }
         }
     }
+}
+
+/// The shell from the ground up: a module imports what stands before it, and nothing that comes after.
+const STOREYS: [&str; 18] = [
+    "writing",
+    "chance",
+    "clock",
+    "telemetry",
+    "store",
+    "audit",
+    "carrier",
+    "outbound",
+    "directory",
+    "demo",
+    "config",
+    "exchange",
+    "outbox",
+    "server",
+    "files",
+    "replay",
+    "lsp",
+    "cli",
+];
+
+#[test]
+fn the_shell_stands_in_storeys() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in std::fs::read_dir(&root).unwrap() {
+        let path = entry.unwrap().path();
+        let module = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let core = ["flow", "check", "engine", "twiml", "draw"];
+        let ground = ["diagnostic", "document", "limits", "phone", "render", "secret"];
+        let program = ["lib", "main"];
+        let known = [&core[..], &ground, &program, &STOREYS].concat();
+        assert!(known.contains(&&*module), "{module} has no place in the house");
+    }
+    for (storey, module) in STOREYS.into_iter().enumerate() {
+        let folder = root.join(module);
+        let mut of_module =
+            if folder.is_dir() { files(&format!("src/{module}"), "rs") } else { Vec::new() };
+        of_module.extend(Some(root.join(format!("{module}.rs"))).filter(|path| path.exists()));
+        assert!(!of_module.is_empty(), "there is no {module}");
+        for path in of_module {
+            let code = code(&path);
+            for above in &STOREYS[storey + 1..] {
+                let imports = [":", ";", "{"]
+                    .iter()
+                    .any(|end| code.contains(&format!("crate::{above}{end}")))
+                    || braced(&code).any(|name| name == *above);
+                assert!(!imports, "{} imports {above}, which stands above it", path.display());
+            }
+        }
+    }
+}
+
+/// The modules in braced imports of the crate.
+fn braced(code: &str) -> impl Iterator<Item = &str> {
+    code.split("use crate::{").skip(1).flat_map(|rest| {
+        let names = rest.split("};").next().unwrap_or_default();
+        names.split([',', '{', '}']).map(|name| name.trim().split("::").next().unwrap_or_default())
+    })
 }
 
 #[test]

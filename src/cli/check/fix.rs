@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::check::check_sources;
-use crate::cli::files::{Files, read_text};
 use crate::cli::{Exit, say};
 use crate::diagnostic::fix::{Fix, Fixed, apply};
 use crate::diagnostic::{Finding, SYNTAX, Sources};
+use crate::files::{Files, read_text};
 use crate::writing::replace;
 
 /// Rounds: what is mended may show another slip, or lie beside one.

@@ -27,8 +27,8 @@ use crate::directory::Directory;
 use crate::engine::policy::Policy;
 use crate::outbound::backends::HttpBackends;
 use crate::server::Listeners;
+use crate::server::metrics::Metrics;
 use crate::store::{self, envelope::Vault};
-use crate::telemetry::Metrics;
 use crate::twiml::links::Links;
 
 const KEY_FILE: &str = "callgate-demo.key";

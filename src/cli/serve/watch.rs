@@ -14,7 +14,7 @@ use super::{Failure, read_accounts, read_flows};
 use crate::check::odds::{Terms, odds};
 use crate::diagnostic::Finding;
 use crate::exchange::Exchange;
-use crate::telemetry::Metrics;
+use crate::server::metrics::Metrics;
 
 /// What is watched.
 #[derive(Debug, Default)]

@@ -13,9 +13,10 @@ use super::super::eligibility::Purpose;
 use super::super::event::{AnsweredBy, Heard, LegStatus};
 use super::super::id::{LegId, Sid};
 use super::super::listen::{Expect, Given};
-use super::super::machine::{Asks, Machine, Next, after};
+use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Against, Answer, Question, Verdict};
 use super::super::reply::{Audible, Gather, Reply, Verb};
+use super::super::turn::later;
 use super::contact::{self, Eligible};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
@@ -74,12 +75,12 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
         tries_left: state.tries,
         tried: false,
         ring_until: match (hang_up_first, to_nobody) {
-            (true, _) => after(now, HANG_UP_WITHIN),
+            (true, _) => later(now, HANG_UP_WITHIN),
             // The provider says so of a real telephone when the ringing is over, and not later.
-            (false, true) => after(now, state.ring),
-            (false, false) => after(now, state.ring + RING_MARGIN),
+            (false, true) => later(now, state.ring),
+            (false, false) => later(now, state.ring + RING_MARGIN),
         },
-        expires: after(now, Duration::from_secs(rules.total_s.into())),
+        expires: later(now, Duration::from_secs(rules.total_s.into())),
     });
     let prompt = if hang_up_first { &state.hang_up_prompt } else { &state.prompt };
     match prompt {
@@ -181,7 +182,7 @@ pub(in crate::engine) fn rings(m: &mut Machine<'_>, leg: LegId, status: LegStatu
         LegStatus::InProgress => VERDICT_WITHIN,
         _ => ring_time(m) + RING_MARGIN,
     };
-    let until = after(m.moment.now, left);
+    let until = later(m.moment.now, left);
     if let Some(ringing) = &mut m.call.ringing
         && ringing.leg == Some(leg)
         && ringing.phase == Phase::Ringing
@@ -216,7 +217,7 @@ pub(in crate::engine) fn speaking_leg_over(m: &mut Machine<'_>) {
             }
             let ring = ring_time(m);
             if let Some(ringing) = &mut m.call.ringing {
-                ringing.ring_until = after(m.moment.now, ring + RING_MARGIN);
+                ringing.ring_until = later(m.moment.now, ring + RING_MARGIN);
             }
             set_phase(m, Phase::Ringing);
             place(m);
@@ -298,7 +299,7 @@ pub(in crate::engine) fn wakes_at(ringing: &Ringing) -> Timestamp {
         Phase::HangUpFirst | Phase::Ringing => ringing.ring_until,
         Phase::Answered => ringing.ring_until.min(ringing.expires),
         // If the caller's leg does not ask in this time, it is gone.
-        Phase::Over(_) => after(ringing.expires, RING_MARGIN),
+        Phase::Over(_) => later(ringing.expires, RING_MARGIN),
     }
 }
 
@@ -343,7 +344,7 @@ fn ask_code(m: &mut Machine<'_>) {
     let ask = m.own(|words| format!("{business}. {}", words.callback_ask));
     let expect = Expect::keys(Some(m.setting.policy.callback.code_digits), false);
     let time_to_key = Duration::from_secs(entry_timeout_s(m).into());
-    let until = after(m.moment.now, time_to_key + HEARD_WITHIN);
+    let until = later(m.moment.now, time_to_key + HEARD_WITHIN);
     if let Some(ringing) = &mut m.call.ringing {
         ringing.ring_until = until;
     }

@@ -6,8 +6,9 @@ use super::super::account::Phone;
 use super::super::call::{Position, SentCode};
 use super::super::effect::Effect;
 use super::super::eligibility::Purpose;
-use super::super::machine::{Asks, Machine, after};
+use super::super::machine::{Asks, Machine};
 use super::super::question::{Answer, Question};
+use super::super::turn::later;
 use super::contact::{self, Eligible};
 use super::{send_email_otp, send_sms_otp};
 use crate::flow::level::Fact;
@@ -95,7 +96,7 @@ pub(super) fn send<T>(
     // The provider sends the same code again while it is good, and its tries are those that it had.
     let last = m.call.code.as_ref().filter(|last| by_provider && last.hash.is_none());
     let checks = last.filter(|last| last.factor == factor).map_or(0, |last| last.checks);
-    let expires = after(m.moment.now, std::time::Duration::from_secs(ttl_s.into()));
+    let expires = later(m.moment.now, std::time::Duration::from_secs(ttl_s.into()));
     let contact = to.as_ref().map(contact);
     let number = to.as_ref().zip(phone).map(|(to, phone)| phone(to).number.clone());
     let mut effect = None;

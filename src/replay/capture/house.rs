@@ -27,10 +27,10 @@ use crate::flow::FlowSet;
 use crate::limits;
 use crate::outbox::Outbox;
 use crate::replay::world::{Message, World};
+use crate::server::metrics::Metrics;
 use crate::server::{self, Gate};
 use crate::store::envelope::Vault;
 use crate::store::memory::MemoryStore;
-use crate::telemetry::Metrics;
 
 /// Its state lives as long as it does.
 const STATE_KEY: [u8; 32] = [7; 32];

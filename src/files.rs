@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Exit;
 use crate::diagnostic::Sources;
 use crate::flow;
 use crate::limits;
@@ -37,16 +36,6 @@ pub(crate) enum FilesError {
     },
 }
 
-impl FilesError {
-    /// A path that is wrong is a matter of the command line; one that cannot be read is not.
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            Self::Missing(_) | Self::Empty(_) => Exit::Usage,
-            Self::Unreadable { .. } => Exit::Environment,
-        }
-    }
-}
-
 /// Reads the named files and folders. What a named file calls is looked for beside it.
 pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
     let mut files = Files { all: Sources::default(), named: HashSet::new() };
@@ -74,7 +63,7 @@ pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
 }
 
 /// The file that is meant: a name alone is one of ./flows.
-pub(super) fn found(path: &Path) -> PathBuf {
+pub(crate) fn found(path: &Path) -> PathBuf {
     let named = Path::new("flows").join(path).with_extension("toml");
     if !path.exists() && named.exists() { named } else { path.to_owned() }
 }

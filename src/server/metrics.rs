@@ -1,0 +1,269 @@
+//! What a server counts and shows on `/metrics`: webhooks, calls, the outbox, what guessing is worth; and
+//! with them what the exchange, the store and whoever asks others count of their own.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::check::odds::{Chances, Odds};
+use crate::exchange::guard::Guards;
+use crate::exchange::tally::Tally;
+use crate::store::counted::Questions;
+use crate::telemetry::OutsideCounter;
+
+/// What is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Webhooks answered.
+    pub webhooks: Family<Webhook, Counter>,
+    /// Calls taken.
+    pub calls: Family<Taken, Counter>,
+    /// What was asked of others: mail servers, the directory, look-ups.
+    pub outside: OutsideCounter,
+    /// Requests refused.
+    pub refused: Family<Refused, Counter>,
+    /// Seconds from a webhook's head to its answer, by what it was to its call.
+    pub seconds: Family<Timed, Histogram, fn() -> Histogram>,
+    /// What the store was asked.
+    pub store: Questions,
+    /// What is due in the outbox and not claimed.
+    pub outbox_waiting: Gauge<u64, AtomicU64>,
+    /// For how many seconds the oldest of it has been.
+    pub outbox_oldest: Gauge<f64, AtomicU64>,
+    /// The best chance of a guesser at any state of a flow in use.
+    pub odds: Family<Odd, Gauge<f64, AtomicU64>>,
+    /// Turns under way.
+    pub turns_in_progress: Gauge<u64, AtomicU64>,
+    /// Whether the flows in use are those on disk: 0 after a change that did not check.
+    pub flows_current: Gauge<u64, AtomicU64>,
+}
+
+/// A webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Webhook {
+    /// Which route.
+    pub route: Route,
+    /// What it was to the call.
+    pub outcome: Outcome,
+}
+
+/// What an answer's time is told of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Timed {
+    /// What the webhook was to the call.
+    pub outcome: Outcome,
+}
+
+/// A chance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Odd {
+    /// The flow in which calls begin.
+    pub flow: String,
+    /// In one call, a day or a year, at one account.
+    pub within: &'static str,
+}
+
+/// A route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Route {
+    /// An inbound call.
+    Voice,
+    /// A leg carried on.
+    Turn,
+    /// A leg that we placed, or a whisper.
+    Leg,
+    /// A present prompt.
+    Resume,
+    /// A leg's status.
+    Status,
+    /// A message's status.
+    Message,
+    /// The fallback URL.
+    Fallback,
+}
+
+/// What a webhook was to its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Outcome {
+    /// A turn.
+    Turn,
+    /// Something answered before.
+    Replayed,
+    /// A spent nonce with another entry: a security event.
+    Contradicted,
+    /// Something out of step.
+    OutOfStep,
+    /// Nothing of any call's.
+    Stranger,
+    /// It could not be served: the apology.
+    Apology,
+    /// A new call for which there was no room.
+    TurnedAway,
+}
+
+/// A call taken.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Taken {
+    /// The band of its risk.
+    pub risk: &'static str,
+}
+
+/// A refused request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Refused {
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Reason {
+    /// No signature, or a wrong one.
+    Signature,
+    /// Another account's.
+    Account,
+    /// Too large.
+    Size,
+    /// Too slow.
+    Slow,
+    /// Not a form, or a broken one.
+    Form,
+    /// A parameter given twice.
+    Repeated,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("callgate");
+        let webhooks = Family::default();
+        let outside = OutsideCounter::default();
+        let refused = Family::default();
+        let calls: Family<Taken, Counter> = Family::default();
+        registry.register("calls", "Calls taken, by the band of their risk", calls.clone());
+        let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
+        let seconds = Family::new_with_constructor(buckets);
+        let store = Questions::default();
+        registry.register("store_questions", "What the store was asked", store.asked.clone());
+        registry.register_with_unit(
+            "store_question",
+            "Time until the store answered",
+            Unit::Seconds,
+            store.seconds.clone(),
+        );
+        let outbox_waiting = Gauge::default();
+        registry.register(
+            "outbox_waiting",
+            "Effects and deadlines that are due and not claimed",
+            outbox_waiting.clone(),
+        );
+        let outbox_oldest: Gauge<f64, AtomicU64> = Gauge::default();
+        registry.register_with_unit(
+            "outbox_oldest",
+            "For how long the oldest of them has been due",
+            Unit::Seconds,
+            outbox_oldest.clone(),
+        );
+        let odds: Family<Odd, Gauge<f64, AtomicU64>> = Family::default();
+        registry.register(
+            "odds",
+            "The best chance of a guesser at any state of a flow in use, at one account",
+            odds.clone(),
+        );
+        let flows_current: Gauge<u64, AtomicU64> = Gauge::default();
+        flows_current.set(1);
+        let turns_in_progress = Gauge::default();
+        registry.register("turns_in_progress", "Turns under way", turns_in_progress.clone());
+        registry.register("webhooks", "Webhooks answered", webhooks.clone());
+        registry.register(
+            "asked_of_others",
+            "What was asked of the mail server, the directory, back ends, look-ups and the provider's codes",
+            outside.counts(),
+        );
+        registry.register(
+            "webhooks_refused",
+            "Requests refused as not the provider's",
+            refused.clone(),
+        );
+        registry.register_with_unit(
+            "webhook",
+            "Time to answer a webhook",
+            Unit::Seconds,
+            seconds.clone(),
+        );
+        registry.register(
+            "flows_current",
+            "Whether the flows in use are those on disk",
+            flows_current.clone(),
+        );
+        Self {
+            registry,
+            webhooks,
+            calls,
+            outside,
+            refused,
+            seconds,
+            store,
+            outbox_waiting,
+            outbox_oldest,
+            odds,
+            turns_in_progress,
+            flows_current,
+        }
+    }
+}
+
+impl Metrics {
+    /// These, and with them what an exchange counts.
+    pub fn with(mut self, guards: &Guards, tally: &Tally) -> Self {
+        let registry = &mut self.registry;
+        registry.register("facts_granted", "Facts granted", tally.facts.clone());
+        registry.register("attempts", "Entries judged", tally.attempts.clone());
+        registry.register("calls_begun", "Calls begun, by flow version", tally.begun.clone());
+        registry.register("calls_ended", "Calls ended, by flow version", tally.ended.clone());
+        registry.register("dead_letters", "Effects given up on", tally.dead_letters.clone());
+        registry.register(
+            "limits_reached",
+            "What limits over one or many accounts have refused",
+            guards.refused.clone(),
+        );
+        registry.register("unlocked", "Accounts whose locks were lifted", guards.unlocked.clone());
+        registry.register(
+            "numbers_looked_up",
+            "Numbers on file that were looked up before they were used, by what came of it",
+            guards.looked_up.clone(),
+        );
+        self
+    }
+
+    /// Says what guessing is worth against a flow: of all its states, and wherever PINs come from, the
+    /// best chance. A flow that asks for no proof has none.
+    pub fn tell_odds(&self, flow: &str, odds: &Odds) {
+        let all =
+            || odds.states.iter().flat_map(|state| &state.chances).map(|(_, chances)| chances);
+        let best = |of: fn(&Chances) -> f64| all().map(of).fold(0.0, f64::max);
+        if all().next().is_none() {
+            return;
+        }
+        let told = [
+            ("call", best(|chances| chances.call)),
+            ("day", best(|chances| chances.day)),
+            ("year", best(|chances| chances.year)),
+        ];
+        for (within, chance) in told {
+            self.odds.get_or_create(&Odd { flow: flow.to_owned(), within }).set(chance);
+        }
+    }
+
+    /// The metrics in the text format of Prometheus.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
