@@ -326,7 +326,7 @@ fn cover(
 }
 
 fn say(err: &mut dyn Write, code: u8, message: &str) -> u8 {
-    let _ = writeln!(err, "callgate replay: {message}");
+    let _ = writeln!(err, "error: {message}");
     code
 }
 

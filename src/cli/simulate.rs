@@ -84,7 +84,7 @@ pub fn run_with(
     match prepare(args).and_then(|caller| ring(caller, keypad, out)) {
         Ok(()) => 0,
         Err((code, message)) => {
-            let _ = writeln!(err, "callgate simulate: {message}");
+            let _ = writeln!(err, "error: {message}");
             code
         }
     }

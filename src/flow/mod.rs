@@ -14,6 +14,7 @@ pub mod name;
 pub mod outcome;
 pub mod prompt;
 mod read;
+pub mod reference;
 pub mod risk;
 pub mod schema;
 pub mod state;

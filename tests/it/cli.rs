@@ -303,6 +303,24 @@ fn the_schema_names_every_state_type() {
 }
 
 #[test]
+fn a_code_that_is_none_is_told_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let explain = |code: &str| run(command_in(folder.path()).args(["explain", code]));
+    let (exit, told, said) = explain("unrouted-outcom");
+    assert_eq!((exit, told.as_str()), (2, ""));
+    assert_eq!(
+        said,
+        "error: there is no code or state type `unrouted-outcom`; did you mean `unrouted-outcome`?\n"
+    );
+    let (exit, _, said) = explain("birthday");
+    assert_eq!(exit, 2);
+    assert_eq!(
+        said,
+        "error: there is no code or state type `birthday`; `callgate explain --all` prints them all\n"
+    );
+}
+
+#[test]
 fn usage_errors_exit_with_two() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(command_in(folder.path()).arg("frobnicate")).0, 2);

@@ -29,6 +29,53 @@ fn the_readmes_flow_has_no_findings() {
 }
 
 #[test]
+fn the_reference_of_the_language_is_what_explain_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = |argument: &str| {
+        let output = command_in(folder.path()).args(["explain", argument]).output().unwrap();
+        assert!(output.status.success(), "{argument}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let reference = printed("--language");
+    expect_test::expect_file!["../../docs/flows.md"].assert_eq(&reference);
+    for of in callgate::flow::states::TYPES {
+        let page = printed(of.name);
+        for key in of.keys {
+            assert!(page.contains(&format!("| `{}`", key.name)), "{}: {}", of.name, key.name);
+        }
+        assert!(reference.contains(&of.page()), "{}", of.name);
+    }
+}
+
+#[test]
+fn the_references_examples_have_no_findings() {
+    let text = callgate::flow::reference::reference();
+    let mut blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let flow = blocks.next().unwrap();
+    let check = |flow: String| {
+        let mut sources = Sources::default();
+        sources.add("example.toml", flow);
+        check_sources(&sources).1
+    };
+    assert_eq!(check(flow.to_owned()), []);
+    // The others are parts of a flow: they are read within the first.
+    let mut parts = 0;
+    for part in blocks {
+        let levels = part.contains("[levels]");
+        let flow = if levels {
+            flow.replace("[levels]\nknown = { any = [\"pin\"] }\n", "")
+        } else {
+            flow.into()
+        };
+        let flow = if levels { flow.replace("\"known\"", "\"basic\"") } else { flow };
+        let found = check(format!("{flow}\n{part}"));
+        assert!(found.iter().all(|it| it.code == "unused"), "{part}\n{found:?}");
+        parts += 1;
+    }
+    assert!(parts >= 3);
+}
+
+#[test]
 fn the_readmes_call_is_what_simulate_prints() {
     use std::io::Write as _;
     let call = blocks("console").into_iter().find(|block| block.contains("simulate")).unwrap();

@@ -128,10 +128,7 @@ fn a_pipe_that_ends_hangs_up() {
 fn a_flow_that_is_not_there_is_a_matter_of_usage() {
     let (code, out, err) = ring(&["bnak"], "");
     assert_eq!((code, out.as_str()), (2, ""));
-    assert_eq!(
-        err,
-        "callgate simulate: there is no flow `bnak`; there are: bank, clinic, verify\n"
-    );
+    assert_eq!(err, "error: there is no flow `bnak`; there are: bank, clinic, verify\n");
     assert!(Line::try_parse_from(["simulate", "--from", "555"]).is_err());
     assert!(PhoneNumber::parse("+15005550099").is_some());
 }
