@@ -160,10 +160,10 @@ pub const REPEATS_MAX: u8 = 3;
 /// Codes sent in one call.
 pub const SENDS_PER_CALL_MAX: u8 = 5;
 
-/// States of one flow: what a person can still read.
-pub const STATES_MAX: usize = 500;
+/// States of one flow: far more than anybody oversees, for flows that programs write.
+pub const STATES_MAX: usize = 10_000;
 /// A flow file's size.
-pub const FLOW_BYTES_MAX: usize = 512 * 1024;
+pub const FLOW_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Characters of one prompt: about four minutes of speech.
 pub const PROMPT_CHARS_MAX: usize = 3_000;
 /// Steps that the evaluation of one prompt may take.

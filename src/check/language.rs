@@ -45,7 +45,7 @@ have been lost.",
     Entry {
         code: "too-large",
         title: "a file that is too large",
-        what: "A flow file has at most 512 KiB, which is more than anybody reads.",
+        what: "A flow file has at most 4 MiB, which is far more than anybody reads.",
         fix: "Move parts into sub-flows, and enter them with `call`.",
         before: "# one file for everything",
         after: r#"[states.verify]
@@ -156,9 +156,9 @@ one line.",
     Entry {
         code: "too-many-states",
         title: "a flow of too many states",
-        what: "A flow has at most 500 states, which is more than anybody oversees.",
+        what: "A flow has at most 10,000 states, which is far more than anybody oversees.",
         fix: "Move parts into sub-flows, and enter them with `call`.",
-        before: "# 501 states",
+        before: "# 10,001 states",
         after: r#"[states.cards]
 type = "call"
 flow = "cards"

@@ -80,10 +80,15 @@ fn every_code_has_a_page_and_a_bad_flow() {
         })
         .collect();
     let known: BTreeSet<_> = check::pages().iter().map(|page| page.code).collect();
-    // This one is larger than a fixture should be.
+    // These are larger than a fixture should be.
     let mut large = Sources::default();
     large.add("large.toml", "#".repeat(limits::FLOW_BYTES_MAX + 1));
-    found.extend(check_sources(&large).1.iter().map(|finding| finding.code));
+    let state = |n: usize| format!("[states.s{n}]\ntype = \"hangup\"\n");
+    let states: String = (0..=limits::STATES_MAX).map(state).collect();
+    large.add("many.toml", format!("name = \"many\"\nstart = \"s0\"\n{states}"));
+    let refused: BTreeSet<_> = check_sources(&large).1.iter().map(|finding| finding.code).collect();
+    assert_eq!(refused, BTreeSet::from(["too-large", "too-many-states"]));
+    found.extend(refused);
     assert_eq!(found, known);
     assert!(explain("no-such-code").is_none());
 }

@@ -31,7 +31,8 @@ const ROOT: [&str; 11] = [
 /// Reads a file. A flow whose name could not be read goes by the name of its file, and says so.
 pub(super) fn read(file: &Arc<str>, text: &Arc<str>, problems: &Problems) -> Option<(Flow, bool)> {
     if text.len() > limits::FLOW_BYTES_MAX {
-        let message = format!("the file is larger than {} KiB", limits::FLOW_BYTES_MAX / 1024);
+        let message =
+            format!("the file is larger than {} MiB", limits::FLOW_BYTES_MAX / (1024 * 1024));
         let help = "split it into sub-flows, which a `call` state enters";
         problems.add(Finding::error("too-large", message, beginning(file)).help(help));
         return None;
