@@ -446,6 +446,7 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
     if let Some(notices) = section("notices") {
         set(&notices, "failures", 0, 100, &mut policy.notices.failures);
         set(&notices, "quiet_h", 1, 720, &mut policy.notices.quiet_h);
+        set(&notices, "per_day", 1, 100, &mut policy.notices.per_day);
         notices.finish();
     }
     table.finish();

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::CallId;
 use super::policy::Policy;
+use super::question::Notifies;
 use crate::flow::level::Fact;
 use crate::limits;
 
@@ -41,6 +42,9 @@ pub struct Ledger {
     /// Factors whose lock was lifted, and which nobody has tried since.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     lifted: BTreeSet<Fact>,
+    /// The notices of the last day, by their keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    notices: BTreeMap<String, Timestamp>,
     /// The calls that are at proving it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     places: Vec<Place>,
@@ -331,8 +335,58 @@ impl Ledger {
         }
     }
 
+    /// Takes a notice out of the day's, and puts down what the owner is told with it; of many calls at
+    /// once one tells it. The same key is counted once.
+    pub fn notify(
+        &mut self,
+        of: Option<(Alert, Fact, &str)>,
+        key: &str,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Notifies {
+        let at = now.max(self.seen);
+        self.notices.retain(|_, sent| at.duration_since(*sent) < DAY);
+        if self.notices.contains_key(key) {
+            return Notifies::Yes;
+        }
+        if let Some((alert, factor, attempt)) = of
+            && self.is_told(alert, factor, attempt, policy, at)
+        {
+            return Notifies::Told;
+        }
+        if count_of(self.notices.len()) >= policy.notices.per_day {
+            return Notifies::NoneLeft;
+        }
+        self.notices.insert(key.to_owned(), at);
+        if let Some((alert, factor, attempt)) = of {
+            self.tell(alert, factor, attempt, now);
+        }
+        Notifies::Yes
+    }
+
+    /// Whether the owner has been told of this by another attempt.
+    fn is_told(
+        &self,
+        alert: Alert,
+        factor: Fact,
+        attempt: &str,
+        policy: &Policy,
+        at: Timestamp,
+    ) -> bool {
+        let told = self.told.get(&alert);
+        if told.is_some_and(|told| told.key == attempt) {
+            return false;
+        }
+        let quiet = SignedDuration::from_hours(policy.notices.quiet_h.into());
+        match alert {
+            Alert::Failures => told.is_some_and(|told| at.duration_since(told.at) < quiet),
+            Alert::Disabled => false,
+            Alert::Lifted => !self.lifted.contains(&factor),
+        }
+    }
+
     /// The owner is told of this, for the attempt under `key`.
-    pub fn tell(&mut self, alert: Alert, factor: Fact, key: &str, now: Timestamp) {
+    fn tell(&mut self, alert: Alert, factor: Fact, key: &str, now: Timestamp) {
         let at = now.max(self.seen);
         let known = self.told.get(&alert).is_some_and(|told| told.key == key);
         if !known {
@@ -627,6 +681,28 @@ mod tests {
         assert!(!ledger.spend(ONE, Fact::SmsOtp, "b", &policy, at(609)));
         assert!(ledger.spend(ONE, Fact::Callback, "c", &policy, at(11)));
         assert!(ledger.spend(ONE, Fact::SmsOtp, "b", &policy, at(610)));
+    }
+
+    #[test]
+    fn what_was_not_sent_is_not_told() {
+        let (mut ledger, mut policy) = (Ledger::default(), Policy::default());
+        tries(&mut ledger, &policy, 0, 5, 0);
+        let last = of(Fact::Pin, "k4", "d");
+        policy.notices.per_day = 0;
+        let burst = Some((Alert::Failures, Fact::Pin, "k4"));
+        assert_eq!(ledger.notify(burst, "n", &policy, at(0)), Notifies::NoneLeft);
+        assert_eq!(
+            ledger.due(&last, true, &policy, at(0)),
+            Some(Alert::Failures),
+            "it is still due"
+        );
+        policy.notices.per_day = 1;
+        assert_eq!(ledger.notify(burst, "n", &policy, at(0)), Notifies::Yes);
+        assert_eq!(ledger.notify(burst, "n", &policy, at(1)), Notifies::Yes, "the same notice");
+        let other = Some((Alert::Failures, Fact::Pin, "k3"));
+        assert_eq!(ledger.notify(other, "m", &policy, at(1)), Notifies::Told);
+        assert_eq!(ledger.notify(None, "o", &policy, at(1)), Notifies::NoneLeft);
+        assert_eq!(ledger.notify(None, "o", &policy, at(86_400)), Notifies::Yes);
     }
 
     #[test]

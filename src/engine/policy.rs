@@ -50,13 +50,16 @@ pub struct Notices {
     pub failures: u32,
     /// Of further ones not before so many hours are over.
     pub quiet_h: u32,
+    /// How many notices of any kind in a day. They come out of no other budget: whoever uses up the
+    /// messages of an account keeps nothing from its owner.
+    pub per_day: u32,
     /// Whether the house can send mail at all; it is no key of the policy.
     pub by_mail: bool,
 }
 
 impl Default for Notices {
     fn default() -> Self {
-        Self { failures: 5, quiet_h: 24, by_mail: true }
+        Self { failures: 5, quiet_h: 24, per_day: 10, by_mail: true }
     }
 }
 

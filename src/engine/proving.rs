@@ -35,7 +35,7 @@ impl Machine<'_> {
         if let Answer::Alerted(_, alert) = answer
             && !doubt
         {
-            notice::alert(self, alert, factor)?;
+            notice::alert(self, alert, (factor, key.clone()))?;
         }
         // A claim that is no account proves nothing, whatever the answer.
         let real = matches!(self.call.claim, Claim::Account(_)) && !doubt;

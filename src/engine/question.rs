@@ -49,6 +49,8 @@ pub enum Question {
         /// Whether it carries a code, which whoever asked for it keys in.
         code: bool,
     },
+    /// Take a notice to the owner out of the budget of notices, and put down what they are told.
+    Notify(Notify),
     /// Count an account among those that one caller ID claims; may it be claimed?
     Reach {
         /// The number shown.
@@ -108,6 +110,31 @@ impl LookUp {
     }
 }
 
+/// A notice that the owner of an account is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notify {
+    /// Counted once under this.
+    pub key: String,
+    /// Whose budget.
+    pub whom: Whom,
+    /// What was counted that they are told of, and under which attempt; `None`: that somebody was let in.
+    pub of: Option<(Alert, Fact, String)>,
+    /// The number on file that it goes to; `None`: to an address.
+    pub to: Option<PhoneNumber>,
+}
+
+/// Whether a notice may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notifies {
+    /// It may.
+    Yes,
+    /// There is none left.
+    NoneLeft,
+    /// Another call tells it.
+    Told,
+}
+
 /// An entry to be verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {
@@ -164,6 +191,8 @@ pub enum Answer {
     Eligible(Fit),
     /// Of a budget, or of a caller's reach.
     Spent(bool),
+    /// Of a notice.
+    Notifies(Notifies),
     /// What vouches, signed; in a journal nothing, for whoever holds it could show it.
     Voucher(Secret),
 }

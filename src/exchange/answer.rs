@@ -107,6 +107,7 @@ impl Exchange {
                 let spent = Box::pin(spend).await?;
                 Ok(Answer::Spent(spent))
             }
+            Question::Notify(notify) => Ok(Answer::Notifies(self.notify(notify, now).await?)),
             Question::Reach { caller, account } => {
                 Ok(Answer::Spent(self.reach(caller, account, now).await?))
             }
@@ -120,8 +121,7 @@ impl Exchange {
         }
     }
 
-    /// Verifies an entry, and says what its owner is to be told of: it is put down that they are, so
-    /// that of many calls at once one tells them.
+    /// Verifies an entry, and says what its owner is to be told of.
     async fn judge(
         &self,
         call: CallId,
@@ -129,26 +129,13 @@ impl Exchange {
         now: Timestamp,
         until: Instant,
     ) -> Result<(Verdict, Option<Alert>), ExchangeError> {
-        let Verify { key, whom, factor, .. } = verify;
         let (verdict, [if_right, if_wrong]) = self.verify(call, verify, now, until).await?;
         let wrong = match verdict {
             Verdict::Right | Verdict::RightByOneFactor => false,
             Verdict::Wrong | Verdict::Exhausted => true,
             Verdict::Locked | Verdict::Expired | Verdict::Unanswered => return Ok((verdict, None)),
         };
-        if (if wrong { if_wrong } else { if_right }).is_none() {
-            return Ok((verdict, None));
-        }
-        let length = verify.entry.expose().chars().count();
-        let attempt = Attempt { call, factor: *factor, key, digest: "", length };
-        let tell = |ledger: &mut Ledger| {
-            let alert = ledger.due(&attempt, wrong, &self.policy, now);
-            if let Some(alert) = alert {
-                ledger.tell(alert, *factor, key, now);
-            }
-            alert
-        };
-        Ok((verdict, self.change_ledger(whom, now, tell).await?))
+        Ok((verdict, if wrong { if_wrong } else { if_right }))
     }
 
     /// Reserves an attempt, then looks whether the entry is right; and what would be told of it if it

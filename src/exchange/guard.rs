@@ -17,6 +17,7 @@ use crate::engine::account::Whom;
 use crate::engine::budget::Budget;
 use crate::engine::id::CallId;
 use crate::engine::ledger::Ledger;
+use crate::engine::question::{Notifies, Notify};
 use crate::engine::spread::{Room, Spread};
 use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
@@ -71,6 +72,8 @@ pub enum Limit {
     Caller,
     /// Accounts that the caller IDs of one prefix claim.
     CallerPrefix,
+    /// Notices to owners.
+    Notices,
     /// Calls that try to prove one account at the same time.
     Parallel,
     /// Accounts that one secret is tried on.
@@ -136,6 +139,36 @@ impl Exchange {
             self.guards.refuse(Limit::Total);
         }
         Ok(left)
+    }
+
+    /// Takes a notice out of the budgets of notices: of its number's prefix, of the house, and last of the
+    /// account, with which it is put down as told.
+    pub(super) async fn notify(
+        &self,
+        notify: &Notify,
+        now: Timestamp,
+    ) -> Result<Notifies, ExchangeError> {
+        let Notify { key, whom, of, to } = notify;
+        let short = self.short("budget key", &[key.as_bytes()]);
+        let limits = &self.policy.sends;
+        let of_prefix = to.as_ref().map(|number| {
+            (["notices of a prefix".as_bytes(), number.prefix().as_bytes()], limits.per_prefix_h)
+        });
+        let of_house = (["notices".as_bytes(), "total".as_bytes()], limits.total_h);
+        for (of, per_hour) in of_prefix.into_iter().chain([of_house]) {
+            let spend = |budget: &mut Budget| budget.spend(&short, per_hour, now);
+            if !self.change_budget(&of, now, spend).await? {
+                self.guards.refuse(Limit::Notices);
+                return Ok(Notifies::NoneLeft);
+            }
+        }
+        let of = of.as_ref().map(|(alert, factor, attempt)| (*alert, *factor, attempt.as_str()));
+        let notify = |ledger: &mut Ledger| ledger.notify(of, key, &self.policy, now);
+        let answer = self.change_ledger(whom, now, notify).await?;
+        if answer == Notifies::NoneLeft {
+            self.guards.refuse(Limit::Notices);
+        }
+        Ok(answer)
     }
 
     /// A code that went to this number was keyed in.

@@ -90,7 +90,8 @@ pub(super) fn text(policy: &Policy) -> String {
         &[],
     );
     section("enumeration", &[("deadline_ms", enumeration.deadline_ms)], &[]);
-    section("notices", &[("failures", notices.failures), ("quiet_h", notices.quiet_h)], &[]);
+    let told = [("failures", notices.failures), ("quiet_h", notices.quiet_h)];
+    section("notices", &[told[0], told[1], ("per_day", notices.per_day)], &[]);
     section(
         "contact",
         &[("min_age_days", contact.min_age_days), ("sim_swap_days", contact.sim_swap_days)],

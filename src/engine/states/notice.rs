@@ -6,7 +6,7 @@ use super::super::audit::Deed;
 use super::super::effect::{Effect, Email, Sms};
 use super::super::ledger::Alert;
 use super::super::machine::{Asks, Machine};
-use super::super::question::{Answer, Question};
+use super::super::question::{self, Answer, Notifies, Question};
 use super::contact::{self, Eligible};
 use super::message;
 use crate::flow::level::Fact;
@@ -29,18 +29,20 @@ impl Channel {
             Self::Text(_) => "sms",
         }
     }
-
-    /// Whose budget of messages it comes out of.
-    fn factor(&self) -> Fact {
-        match self {
-            Self::Mail(_) => Fact::EmailOtp,
-            Self::Text(_) => Fact::SmsOtp,
-        }
-    }
 }
 
-/// Tells the owner of what was counted while `attacked` was tried.
-pub(in crate::engine) fn alert(m: &mut Machine<'_>, alert: Alert, attacked: Fact) -> Asks<()> {
+/// What a notice is of: in the audit, and in the account's ledger.
+struct Of {
+    name: String,
+    counted: Option<(Alert, Fact, String)>,
+}
+
+/// Tells the owner of what was counted when `attacked` was tried under this key.
+pub(in crate::engine) fn alert(
+    m: &mut Machine<'_>,
+    alert: Alert,
+    (attacked, key): (Fact, String),
+) -> Asks<()> {
     // There is nobody to tell of a claim that is no account.
     if !matches!(m.call.claim, Claim::Account(_)) {
         return Ok(());
@@ -55,7 +57,8 @@ pub(in crate::engine) fn alert(m: &mut Machine<'_>, alert: Alert, attacked: Fact
         Alert::Lifted => |own| own.notice_lifted,
     };
     let body = message::of_our_own(m, words)?;
-    tell(m, alert.as_str(), mail, text, body)
+    let of = Of { name: alert.as_str().to_owned(), counted: Some((alert, attacked, key)) };
+    tell(m, of, mail, text, body)
 }
 
 /// Tells the owner, once a call, that a caller was let into the present state.
@@ -79,8 +82,8 @@ pub(in crate::engine) fn of_state(m: &mut Machine<'_>, words: &Notify) -> Asks<(
         Eligible::To(to) if used(&to) => None,
         text => Some(text),
     };
-    let state = m.call.at.state.to_string();
-    tell(m, &state, mail, text, body)
+    let of = Of { name: m.call.at.state.to_string(), counted: None };
+    tell(m, of, mail, text, body)
 }
 
 fn address(m: &mut Machine<'_>) -> Asks<Option<Eligible<Secret>>> {
@@ -97,11 +100,11 @@ fn mobile(m: &mut Machine<'_>) -> Asks<Eligible<PhoneNumber>> {
     })
 }
 
-/// Tells it over the first channel that has a message left. A notice is a message like others, and comes
-/// out of the same budgets; whoever has used one of them up does not keep it from the other.
+/// Tells it over the first channel that has a notice left. Notices have budgets of their own, so that
+/// nobody uses them up with codes; what cannot be sent is not told, and is tried again the next time.
 fn tell(
     m: &mut Machine<'_>,
-    of: &str,
+    of: Of,
     mail: Option<Eligible<Secret>>,
     text: Option<Eligible<PhoneNumber>>,
     body: String,
@@ -115,24 +118,31 @@ fn tell(
     }
     let mut over = None;
     for channel in channels {
-        if may_send(m, &channel)? {
-            over = Some(channel.name().to_owned());
-            send(m, channel, body)?;
-            break;
+        match may_send(m, &of, &channel)? {
+            Notifies::Yes => {
+                over = Some(channel.name().to_owned());
+                send(m, channel, body)?;
+                break;
+            }
+            Notifies::NoneLeft => {}
+            Notifies::Told => return Ok(()),
         }
     }
-    m.note(Deed::Notified { of: of.to_owned(), over });
+    m.note(Deed::Notified { of: of.name, over });
     Ok(())
 }
 
-fn may_send(m: &mut Machine<'_>, channel: &Channel) -> Asks<bool> {
+fn may_send(m: &mut Machine<'_>, of: &Of, channel: &Channel) -> Asks<Notifies> {
     let to = match channel {
         Channel::Text(to) => Some(to.clone()),
         Channel::Mail(_) => None,
     };
     let whom = m.call.claim.whom(m.call.id);
-    let spend = Question::Spend { key: m.key(), whom, factor: channel.factor(), to, code: false };
-    Ok(m.ask(spend)? == Answer::Spent(true))
+    let notify = question::Notify { key: m.key(), whom, of: of.counted.clone(), to };
+    Ok(match m.ask(Question::Notify(notify))? {
+        Answer::Notifies(answer) => answer,
+        _ => Notifies::NoneLeft,
+    })
 }
 
 fn send(m: &mut Machine<'_>, channel: Channel, body: String) -> Asks<()> {

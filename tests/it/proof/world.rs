@@ -13,7 +13,7 @@ use callgate::engine::eligibility::Fit;
 use callgate::engine::event::{AnsweredBy, DialStatus, Event, Heard, LegStatus, QueueResult, Ring};
 use callgate::engine::id::{CallId, LegId, Sid, TurnId};
 use callgate::engine::policy::Policy;
-use callgate::engine::question::{Answer, Question, Verdict};
+use callgate::engine::question::{Answer, Notifies, Question, Verdict};
 use callgate::engine::turn::{Entry, Moment, Remark, Step};
 use callgate::engine::{Setting, step};
 use callgate::flow::FlowSet;
@@ -149,6 +149,7 @@ impl World {
                 hash: "the code".into(),
             },
             Question::Spend { .. } => Answer::Spent(mood != Mood::Spent),
+            Question::Notify(_) => Answer::Notifies(Notifies::Yes),
             Question::Reach { .. } => Answer::Spent(true),
             Question::Eligible { .. } => Answer::Eligible(Fit::Fits),
             Question::LookUp(_) => Answer::LookedUp(None),

@@ -128,8 +128,8 @@ async fn t66_who_uses_a_lifted_lock_is_told_of() {
     assert_eq!(sent(&office).await, [], "once");
 }
 
-/// Who has mail after mail sent has used up what may be sent that way, and guesses then: it is told over
-/// the other way.
+/// Who has mail after mail sent has used up what may be sent that way, and guesses then: it is told all
+/// the same.
 #[tokio::test]
 async fn t66_a_spent_budget_of_mails_keeps_nothing_from_the_owner() {
     let flow = DESK.replace(
@@ -147,6 +147,36 @@ async fn t66_a_spent_budget_of_mails_keeps_nothing_from_the_owner() {
         line.key("1").await;
     }
     assert_eq!(sent(&office).await.len(), usize::try_from(budget).unwrap());
+    for n in 0..office.exchange.policy().pin.soft_limit {
+        let mut line = office.ring(&format!("CB{n}")).await;
+        line.key(ACCOUNT).await;
+        line.key("2").await;
+        line.key(&format!("{:06}", 700_000 + n)).await;
+    }
+    let told = sent(&office).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].0 == ADDRESS && told[0].1.contains("tried to pass for you"), "{told:?}");
+}
+
+/// Who has had every message sent that may be, to the telephone, and guesses then: the owner, who has no
+/// mail address, is told all the same.
+#[tokio::test]
+async fn t66_spent_budgets_of_messages_keep_nothing_from_the_owner() {
+    let flow = DESK.replace(
+        "{ found = \"pin\", unknown = \"pin\" }",
+        "{ found = \"ways\", unknown = \"ways\" }",
+    ) + "\n[states.ways]\ntype = \"menu\"\nprompt = \"For a message press 1. For your PIN press 2.\"\n\
+           keys = { 1 = \"message\", 2 = \"pin\" }\non = { no_input = \"bye\", no_match = \"bye\" }\n\
+           [states.message]\ntype = \"send_sms_otp\"\naccept = [\"enumeration\"]\n\
+           on = { sent = \"code\", unavailable = \"bye\", limited = \"bye\" }\n";
+    let office = Office::fresh(&flow, &account(ACCOUNT, "2024-01-01"));
+    let budget = office.exchange.policy().otp.sends_per_10min;
+    for n in 0..=budget {
+        let mut line = office.ring(&format!("CA{n}")).await;
+        line.key(ACCOUNT).await;
+        line.key("1").await;
+    }
+    assert_eq!(sent(&office).await.len(), usize::try_from(budget).unwrap(), "there is none left");
     for n in 0..office.exchange.policy().pin.soft_limit {
         let mut line = office.ring(&format!("CB{n}")).await;
         line.key(ACCOUNT).await;
