@@ -196,12 +196,18 @@ fn what_is_proved_was_foreseen() {
     let start = prop::sample::select(vec!["bank", "clinic", "desk", "counter"]);
     let calls = (start, any::<u64>(), prop::collection::vec(wish(), 0..40));
     let proved = std::cell::RefCell::new(BTreeSet::new());
-    TestRunner::new(config)
-        .run(&calls, |(start, seed, wishes)| {
-            proved.borrow_mut().extend(runtime.block_on(live(&flows, start, seed, &wishes)));
-            Ok(())
-        })
-        .unwrap();
     let all = BTreeSet::from([Fact::Pin, Fact::SmsOtp, Fact::EmailOtp, Fact::Callback]);
+    // Some proofs are given in one call of many: more calls are made until each has been.
+    for _ in 0..20 {
+        TestRunner::new(config.clone())
+            .run(&calls, |(start, seed, wishes)| {
+                proved.borrow_mut().extend(runtime.block_on(live(&flows, start, seed, &wishes)));
+                Ok(())
+            })
+            .unwrap();
+        if proved.borrow().is_superset(&all) {
+            break;
+        }
+    }
     assert_eq!(proved.into_inner(), all, "every proof is given by somebody");
 }
