@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::account::Claim;
 use super::audit::Head;
 use super::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
+use super::is_default;
 use super::reply::Reply;
 use super::risk::{self, Signal};
 use crate::flow::condition::Attestation;
@@ -33,7 +34,7 @@ pub struct Call {
     /// The number called.
     pub line: String,
     /// Who takes callers whom the flow cannot serve.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub fallback_number: Option<String>,
     /// Who calls, as far as the network says.
     pub caller: Caller,
@@ -51,39 +52,48 @@ pub struct Call {
     /// Where it stands.
     pub at: Position,
     /// What has happened in the present state.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub visit: Visit,
     /// What it comes back to, innermost last.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub frames: Vec<Frame>,
     /// What the caller claims to be.
     pub claim: Claim,
     /// How often something was claimed.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub claims: u8,
     /// What the caller has proved.
     pub facts: Facts,
     /// The present flow's variables.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub variables: BTreeMap<VariableName, Variable>,
     /// The levels of what branches have asked about since the account was claimed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub asked: BTreeSet<LevelName>,
     /// The code last sent.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub code: Option<SentCode>,
     /// The callback under way.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub ringing: Option<Ringing>,
     /// The legs, the inbound one first.
     pub legs: Vec<Leg>,
     /// The leg on which the flow goes on.
     pub speaking: LegId,
     /// Codes sent in this call.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub sends: u8,
     /// When the last one was.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub last_send: Option<Timestamp>,
     /// The latest time that the call has seen: a clock set back makes nothing in it younger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Timestamp>,
     /// Entries of each factor in this call that were not right.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub entries: BTreeMap<Fact, u8>,
     /// How it ended; `None`: it goes on.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub end: Option<End>,
     /// What a specialist asked for last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,11 +110,6 @@ pub struct Call {
     /// The end of its audit's chain; `None`: there is nothing in it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Head>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-fn is_zero(count: &u8) -> bool {
-    *count == 0
 }
 
 /// Who calls, as far as the network says: nothing of it proves anything.
@@ -131,14 +136,19 @@ pub struct Position {
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Visit {
     /// Tries used up.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub tries: u8,
     /// Prompts repeated at the caller's wish.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub repeats: u8,
     /// Whether an attempt was refused.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub locked: bool,
     /// Whether a specialist accepted; `None`: not asked yet.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub accepted: Option<bool>,
     /// Whether a specialist is asked.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub whispers: bool,
 }
 
@@ -272,16 +282,20 @@ pub struct Leg {
     /// The provider's name of it, once known.
     pub sid: Option<Sid>,
     /// The effect that placed it.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub effect: Option<EffectId>,
     /// Whether it is up.
     pub status: super::event::LegStatus,
     /// The nonce of its next request.
     pub expected: Nonce,
     /// The nonce last spent.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub spent: Option<Nonce>,
     /// A keyed digest of what was heard with it.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub heard: Option<String>,
     /// What the last spent nonce was answered with, where that is not the present prompt.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub answered: Option<Reply>,
     /// Its present prompt.
     pub present: Reply,

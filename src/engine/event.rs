@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Caller;
 use super::id::{EffectId, LegId, Nonce, Sid};
+use super::is_default;
 use super::question::zeros;
 use super::risk::Signal;
 use crate::flow::condition::Attestation;
@@ -113,21 +114,28 @@ impl Ring {
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Heard {
     /// A keyed digest of keys and speech, made by the shell: whether a request sent again is the same.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub digest: String,
     /// Keys, without the one that ended them.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub digits: Secret,
     /// Recognised speech.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub speech: Secret,
     /// How a dial ended.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub dial: Option<DialStatus>,
     /// How a queue was left.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub queue: Option<QueueResult>,
     /// Whether something was recorded.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub recorded: bool,
     /// Who answered a leg that we placed.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub answered_by: Option<AnsweredBy>,
     /// Whether the leg has ended, so that nobody hears the answer.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub over: bool,
 }
 

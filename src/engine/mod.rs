@@ -40,6 +40,11 @@ use policy::Policy;
 use question::Answer;
 use turn::{Moment, Step};
 
+/// Whether a value need not be written down: what is not there is read as it.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// What stays the same while a call lasts, or is the house's and not the call's.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::id::Nonce;
+use super::is_default;
 use crate::secret::Secret;
 
 /// The verbs of one answer, in order. An answer that ends in neither a verb that carries the caller
@@ -58,6 +59,7 @@ pub struct Speech {
     /// A BCP 47 tag such as `es-MX`.
     pub locale: String,
     /// The provider's name of a voice; `None`: the provider's choice for the language.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub voice: Option<String>,
 }
 
@@ -75,10 +77,12 @@ pub enum Words {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gather {
     /// Spoken while listening.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub prompt: Vec<Audible>,
     /// What is listened for.
     pub input: Input,
     /// The number of keys after which listening ends at once; `None`: no fixed length.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub digits: Option<u32>,
     /// Whether `#` ends the entry (otherwise `#` is a key like the others).
     pub hash_ends: bool,
@@ -89,6 +93,7 @@ pub struct Gather {
     /// The language listened for.
     pub locale: String,
     /// Words likely to be spoken.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub hints: Vec<String>,
     /// Whether input cuts the prompt short.
     pub barge_in: bool,
@@ -114,8 +119,10 @@ pub struct Dial {
     /// Seconds of ringing.
     pub timeout_s: u32,
     /// The number shown; `None`: the caller's own.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub caller_id: Option<String>,
     /// Where the outcome goes; `None`: the call ends with the dial (the fixed apology alone).
+    #[serde(default, skip_serializing_if = "is_default")]
     pub action: Option<Nonce>,
 }
 

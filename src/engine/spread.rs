@@ -1,7 +1,7 @@
 //! On how many accounts one thing was tried: by one caller ID in an hour, or one secret in a day.
 //!
 //! Pure arithmetic over a small record. It never holds more accounts than its limit, and names them by
-//! keyed hashes.
+//! what a keyed hash begins with.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,41 @@ use serde::{Deserialize, Serialize};
 /// The accounts that one thing was tried on.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spread {
+    /// Each with the second in which it was.
     #[serde(default)]
-    accounts: BTreeMap<String, Timestamp>,
+    accounts: Accounts,
     /// The latest time that this record has seen: a clock set back makes no room.
     #[serde(default)]
     seen: Timestamp,
+}
+
+/// Few bytes and no text, for they are read and written whole.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Written")]
+struct Accounts(Vec<(u64, i64)>);
+
+/// As they were written at any time.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Marks(Vec<(u64, i64)>),
+    Names(BTreeMap<String, Timestamp>),
+}
+
+impl From<Written> for Accounts {
+    fn from(written: Written) -> Self {
+        let mark = |name: &str| {
+            let digits: String = name.chars().filter(|c| *c != '-').take(16).collect();
+            u64::from_str_radix(&digits, 16).ok()
+        };
+        match written {
+            Written::Marks(marks) => Self(marks),
+            Written::Names(names) => {
+                let named = names.iter().map(|(name, at)| Some((mark(name)?, at.as_second())));
+                Self(named.flatten().collect())
+            }
+        }
+    }
 }
 
 /// Whether one more account may be tried.
@@ -33,35 +63,37 @@ impl Spread {
     /// Counts an account, once however often it is tried.
     pub fn touch(
         &mut self,
-        account: &str,
+        account: u64,
         limit: u32,
         window: SignedDuration,
         now: Timestamp,
     ) -> Room {
         let now = now.max(self.seen);
-        let recent = |at: &Timestamp| now.duration_since(*at) < window;
-        if self.accounts.get(account).is_some_and(recent) {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let recent = |at: &i64| now.as_second() - *at < window.as_secs();
+        let of_late = self.accounts.0.iter().filter(|(_, at)| recent(at));
+        if of_late.clone().any(|(known, _)| *known == account) {
             return Room::Left;
         }
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if self.accounts.values().filter(|at| recent(at)).count() >= limit {
+        if of_late.count() >= limit {
             return Room::None;
         }
-        self.accounts.retain(|_, at| recent(at));
-        self.accounts.insert(account.to_owned(), now);
+        self.accounts.0.retain(|(_, at)| recent(at));
+        self.accounts.0.push((account, now.as_second()));
         self.seen = now;
-        if self.accounts.len() == limit { Room::Last } else { Room::Left }
+        if self.accounts.0.len() == limit { Room::Last } else { Room::Left }
     }
 
     /// How many accounts it was tried on within the window.
     pub fn count(&self, window: SignedDuration, now: Timestamp) -> usize {
         let now = now.max(self.seen);
-        self.accounts.values().filter(|at| now.duration_since(**at) < window).count()
+        let recent = |at: i64| now.as_second() - at < window.as_secs();
+        self.accounts.0.iter().filter(|(_, at)| recent(*at)).count()
     }
 
     /// It was no guess on this account.
-    pub fn forgive(&mut self, account: &str) {
-        self.accounts.remove(account);
+    pub fn forgive(&mut self, account: u64) {
+        self.accounts.0.retain(|(known, _)| *known != account);
     }
 }
 
@@ -79,26 +111,39 @@ mod tests {
     fn so_many_accounts_and_no_more_until_the_window_moves() {
         let mut spread = Spread::default();
         let rooms: Vec<_> =
-            (0..7).map(|n| spread.touch(&format!("a{n}"), 5, HOUR, at(n))).collect();
+            (0..7).map(|n| spread.touch(n, 5, HOUR, at(i64::try_from(n).unwrap()))).collect();
         let (left, last, none) = (Room::Left, Room::Last, Room::None);
         assert_eq!(rooms, [left, left, left, left, last, none, none]);
-        assert_eq!(spread.touch("a3", 5, HOUR, at(100)), Room::Left, "it was counted before");
-        assert_eq!(spread.touch("b", 5, HOUR, at(3_599)), Room::None);
-        assert_eq!(spread.touch("b", 5, HOUR, at(3_600)), Room::Last);
+        assert_eq!(spread.touch(3, 5, HOUR, at(100)), Room::Left, "it was counted before");
+        assert_eq!(spread.touch(98, 5, HOUR, at(3_599)), Room::None);
+        assert_eq!(spread.touch(98, 5, HOUR, at(3_600)), Room::Last);
     }
 
     #[test]
     fn what_was_no_guess_makes_room() {
         let mut spread = Spread::default();
-        assert_eq!(spread.touch("a", 1, HOUR, at(0)), Room::Last);
-        spread.forgive("a");
-        assert_eq!(spread.touch("b", 1, HOUR, at(1)), Room::Last);
+        assert_eq!(spread.touch(97, 1, HOUR, at(0)), Room::Last);
+        spread.forgive(97);
+        assert_eq!(spread.touch(98, 1, HOUR, at(1)), Room::Last);
+    }
+
+    #[test]
+    fn what_was_written_by_name_is_known_by_its_mark() {
+        let old = r#"{"accounts":{"00000000000000ffaabbccdd":"1970-01-01T00:00:10Z",
+            "00000000-0000-0001-8000-000000000000":"1970-01-01T00:00:20Z"},"seen":"1970-01-01T00:00:20Z"}"#;
+        let mut spread: Spread = serde_json::from_str(old).unwrap();
+        assert_eq!(spread.count(HOUR, at(30)), 2);
+        assert_eq!(spread.touch(255, 2, HOUR, at(30)), Room::Left);
+        assert_eq!(spread.touch(1, 2, HOUR, at(30)), Room::Left);
+        assert_eq!(spread.touch(2, 2, HOUR, at(30)), Room::None);
+        let again: Spread = serde_json::from_str(&serde_json::to_string(&spread).unwrap()).unwrap();
+        assert_eq!(again, spread);
     }
 
     #[test]
     fn a_clock_set_back_makes_no_room() {
         let mut spread = Spread::default();
-        assert_eq!(spread.touch("a", 1, HOUR, at(100_000)), Room::Last);
-        assert_eq!(spread.touch("b", 1, HOUR, at(0)), Room::None);
+        assert_eq!(spread.touch(97, 1, HOUR, at(100_000)), Room::Last);
+        assert_eq!(spread.touch(98, 1, HOUR, at(0)), Room::None);
     }
 }

@@ -10,6 +10,7 @@ use super::call::{Call, End, Position};
 use super::effect::Effect;
 use super::event::Event;
 use super::id::{EffectId, TurnId};
+use super::is_default;
 use super::question::{Answer, Question};
 use super::reply::Reply;
 use crate::flow::level::Fact;
@@ -24,7 +25,44 @@ pub struct Moment {
     /// The turn's id, random.
     pub turn: TurnId,
     /// What nonces are made of, random.
+    #[serde(with = "seed")]
     pub seed: [u8; 32],
+}
+
+/// A seed as it is written: as hexadecimal digits, or by an older callgate as a list of numbers.
+mod seed {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Digits(String),
+        Numbers([u8; 32]),
+    }
+
+    pub(super) fn serialize<S: Serializer>(seed: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{:032x}{:032x}", half(seed, 0), half(seed, 16)))
+    }
+
+    fn half(seed: &[u8; 32], from: usize) -> u128 {
+        seed.iter().skip(from).take(16).fold(0, |half, byte| half << 8 | u128::from(*byte))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
+        let digits = match Written::deserialize(from)? {
+            Written::Numbers(seed) => return Ok(seed),
+            Written::Digits(digits) => digits,
+        };
+        let halves = digits.split_at_checked(32).filter(|(_, low)| low.len() == 32);
+        let half = |digits| u128::from_str_radix(digits, 16).ok();
+        let halves = halves.and_then(|(high, low)| Some((half(high)?, half(low)?)));
+        let (high, low) = halves.ok_or_else(|| D::Error::custom("a seed has 64 digits"))?;
+        let mut seed = [0; 32];
+        let bytes = high.to_be_bytes().into_iter().chain(low.to_be_bytes());
+        seed.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        Ok(seed)
+    }
 }
 
 impl Moment {
@@ -81,17 +119,22 @@ pub struct Entry {
     /// What happened, without secrets.
     pub event: Event,
     /// What the shell answered, without secrets.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub answers: Vec<Answer>,
     /// The states that were walked through.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub hops: Vec<Hop>,
     /// Facts that were proved.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub proved: Vec<Fact>,
     /// The names of the effects.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub effects: Vec<EffectId>,
     /// How the call ended, if it did.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub end: Option<End>,
     /// What went against the rules without touching the call.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub remarks: Vec<Remark>,
     /// What an audit keeps of it, chained to the turns before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -104,6 +147,7 @@ pub struct Hop {
     /// The state.
     pub at: Position,
     /// How it ended; `None`: the call waits in it, or a key or case led on.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub outcome: Option<Outcome>,
 }
 

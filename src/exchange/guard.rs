@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use serde::{Deserialize, Serialize};
 
 use super::eligible::LookedUp;
 use super::{Exchange, ExchangeError};
@@ -25,19 +26,30 @@ use crate::secret::Secret;
 use crate::store::RecordKey;
 
 const BUDGET: &str = "budget";
-const CALLER: &str = "caller";
+const CALLER: &str = "callers";
 const CALLER_PREFIX: &str = "caller-prefix";
 const SECRET: &str = "sprayed";
 /// Longer than a caller's hour.
-const HOURS_KEPT_FOR: Duration = Duration::from_hours(2);
+pub(super) const HOURS_KEPT_FOR: Duration = Duration::from_hours(2);
 /// Longer than a budget's hour, and than the three days that a prefix may be shut.
 const BUDGET_KEPT_FOR: Duration = Duration::from_hours(74);
 /// Longer than a secret's day.
 const DAY_KEPT_FOR: Duration = Duration::from_hours(25);
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Characters of a keyed hash that tell a hundred thousand keys apart.
 const SHORT: usize = 24;
+
+/// What a caller ID has done within an hour.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Caller {
+    /// Its calls.
+    #[serde(default)]
+    pub(super) calls: Spread,
+    /// The accounts that it has claimed.
+    #[serde(default)]
+    pub(super) accounts: Spread,
+}
 
 /// What was refused, for an operator's eye.
 #[derive(Clone, Debug, Default)]
@@ -190,11 +202,11 @@ impl Exchange {
         account: &Secret,
         now: Timestamp,
     ) -> Result<bool, ExchangeError> {
-        let account = self.short("claimed", &[account.expose().as_bytes()]);
+        let account = self.mark("claimed", &[account.expose().as_bytes()]);
         let limit = self.policy.shared.accounts_per_ani_h;
-        let touch = |spread: &mut Spread| spread.touch(&account, limit, HOUR, now);
+        let touch = |known: &mut Caller| known.accounts.touch(account, limit, HOUR, now);
         let key = self.caller_key(caller);
-        let room = self.begin_record(&key, HOURS_KEPT_FOR, now, touch).await?;
+        let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
         if room == Room::None {
             self.guards.refuse(Limit::Caller);
             return Ok(false);
@@ -203,7 +215,7 @@ impl Exchange {
         let id = self.vault.keyed_hex(CALLER_PREFIX, &[caller.prefix().as_bytes()]);
         let key = RecordKey { kind: CALLER_PREFIX, id };
         let limit = self.policy.shared.accounts_per_ani_prefix_h;
-        let touch = |spread: &mut Spread| spread.touch(&account, limit, HOUR, now);
+        let touch = |spread: &mut Spread| spread.touch(account, limit, HOUR, now);
         let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
         if room == Room::None {
             self.guards.refuse(Limit::CallerPrefix);
@@ -217,9 +229,9 @@ impl Exchange {
         (whom, factor, entry): (&Whom, Fact, &Secret),
         now: Timestamp,
     ) -> Result<bool, ExchangeError> {
-        let account = self.short("tried", &[self.subject(whom).as_bytes()]);
+        let account = self.mark("tried", &[self.subject(whom).as_bytes()]);
         let limit = self.policy.shared.accounts_per_secret_day;
-        let touch = |spread: &mut Spread| spread.touch(&account, limit, DAY, now);
+        let touch = |spread: &mut Spread| spread.touch(account, limit, DAY, now);
         let key = self.secret_key(factor, entry);
         let room = self.change_record(&key, DAY_KEPT_FOR, now, touch).await?;
         if room != Room::Left {
@@ -234,8 +246,8 @@ impl Exchange {
         (whom, factor, entry): (&Whom, Fact, &Secret),
         now: Timestamp,
     ) -> Result<(), ExchangeError> {
-        let account = self.short("tried", &[self.subject(whom).as_bytes()]);
-        let forgive = |spread: &mut Spread| spread.forgive(&account);
+        let account = self.mark("tried", &[self.subject(whom).as_bytes()]);
+        let forgive = |spread: &mut Spread| spread.forgive(account);
         self.change_record(&self.secret_key(factor, entry), DAY_KEPT_FOR, now, forgive).await
     }
 
@@ -249,7 +261,7 @@ impl Exchange {
         self.change_record(&key, BUDGET_KEPT_FOR, now, change).await
     }
 
-    /// Where the accounts are counted that a caller ID has claimed.
+    /// Where the calls of a caller ID are counted, and the accounts that it has claimed.
     pub(super) fn caller_key(&self, caller: &PhoneNumber) -> RecordKey {
         let id = self.vault.keyed_hex(CALLER, &[caller.as_e164().as_bytes()]);
         RecordKey { kind: CALLER, id }
@@ -258,6 +270,12 @@ impl Exchange {
     fn secret_key(&self, factor: Fact, entry: &Secret) -> RecordKey {
         let parts = [factor.as_str().as_bytes(), entry.expose().as_bytes()];
         RecordKey { kind: SECRET, id: self.vault.keyed_hex(SECRET, &parts) }
+    }
+
+    /// What tells accounts apart in a count: what a keyed hash begins with.
+    fn mark(&self, purpose: &str, parts: &[&[u8]]) -> u64 {
+        let hash = self.vault.keyed_hash(purpose, parts);
+        hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
     }
 
     fn short(&self, purpose: &str, parts: &[&[u8]]) -> String {

@@ -2,22 +2,14 @@
 //! risk, and says nothing of who calls.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use jiff::SignedDuration;
-
+use super::guard::{Caller, HOUR, HOURS_KEPT_FOR};
 use super::{Exchange, ExchangeError};
 use crate::engine::id::CallId;
 use crate::engine::risk::Signal;
-use crate::engine::spread::{Room, Spread};
+use crate::engine::spread::Room;
 use crate::limits;
 use crate::phone::PhoneNumber;
-use crate::store::RecordKey;
-
-const CALLS: &str = "calls";
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
-/// Longer than the hour that is looked back on.
-const KEPT_FOR: Duration = Duration::from_hours(2);
 
 impl Exchange {
     /// Counts a call of this number, looks the number up where that is configured, and says what speaks
@@ -62,16 +54,14 @@ impl Exchange {
     ) -> Result<BTreeSet<Signal>, ExchangeError> {
         let now = self.clock.now();
         let mut signals = BTreeSet::new();
-        let id = self.vault.keyed_hex(CALLS, &[caller.as_e164().as_bytes()]);
-        let (key, call) = (RecordKey { kind: CALLS, id }, call.to_string());
-        let touch =
-            |spread: &mut Spread| spread.touch(&call, limits::CALLS_PER_CALLER_H, HOUR, now);
-        let reached = |spread: &mut Spread| spread.count(HOUR, now);
-        let caller = self.caller_key(caller);
-        let (room, accounts) = tokio::try_join!(
-            self.begin_record(&key, KEPT_FOR, now, touch),
-            self.change_record(&caller, KEPT_FOR, now, reached)
-        )?;
+        // The id is a hash already.
+        let (mark, _) = call.0.as_u64_pair();
+        let ring = |known: &mut Caller| {
+            let room = known.calls.touch(mark, limits::CALLS_PER_CALLER_H, HOUR, now);
+            (room, known.accounts.count(HOUR, now))
+        };
+        let key = self.caller_key(caller);
+        let (room, accounts) = self.begin_record(&key, HOURS_KEPT_FOR, now, ring).await?;
         if room == Room::None {
             signals.insert(Signal::ManyCalls);
         }

@@ -281,8 +281,13 @@ fn read_json(envelope: &[u8]) -> Result<(String, Vec<u8>), EnvelopeError> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        for half in [byte >> 4, byte & 15] {
+            text.push(char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 }));
+        }
+    }
+    text
 }
 
 fn hmac<'a>(key: &[u8; KEY_BYTES], parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
