@@ -12,7 +12,9 @@ use clap::ValueEnum;
 use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::config::{Config, ConfigError};
 use crate::flow::{self, FlowSet};
+use crate::render;
 use crate::replay::coverage::{self, Coverage};
 use crate::replay::folder::{FolderError, Outcome, Wish, read_flows, run_telling, run_texts};
 use crate::replay::{Layout, against, junit};
@@ -33,6 +35,8 @@ Examples:
   callgate replay --from-journal ID -o call.toml  a live call as a transcript, its secrets replaced
   callgate replay capture.http --public-url https://ivr.example.com
                                                   raw requests of the provider, once more
+  callgate replay capture.http --config callgate.toml
+                                                  with the lines, policy, accounts and tokens of a house
   callgate replay --bless fixtures/calls/bank.balance.toml
                                                   write what came back into the transcript
 
@@ -61,9 +65,10 @@ pub struct Args {
     /// Write the outcomes as JUnit XML into this file.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// The folder of flows for transcripts that name none of their own.
-    #[arg(long, value_name = "DIR", default_value = "flows")]
-    pub flows: PathBuf,
+    /// The folder of flows for transcripts that name none of their own: ./flows, or, where calls come
+    /// from a store or with a configuration, the one that it names.
+    #[arg(long, value_name = "DIR")]
+    pub flows: Option<PathBuf>,
     /// Say what of each flow the transcripts reach, and what none does.
     #[arg(long, conflicts_with = "against")]
     pub coverage: bool,
@@ -86,24 +91,35 @@ pub struct Args {
     /// Where the transcript goes; a file that is there is left as it is.
     #[arg(long, short, value_name = "FILE", requires = "from_journal")]
     pub output: Option<PathBuf>,
-    /// The flow that the calls of a capture ring.
-    #[arg(long, value_name = "FLOW", default_value = crate::demo::FLOW)]
-    pub flow: String,
-    /// The accounts of the calls of a capture, with PINs as they are; without it, the demo's.
+    /// The flow that the calls of a capture ring: with `--config`, that of the line; else `bank`.
+    #[arg(long, value_name = "FLOW")]
+    pub flow: Option<String>,
+    /// The accounts of the calls of a capture, with PINs as they are: with `--config`, its own; else the
+    /// demo's.
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
-    /// The address that the provider called, under which a capture is signed.
+    /// The address that the provider called, under which a capture is signed: with `--config`, its own;
+    /// else the host that the first request went to.
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// The variable of the environment that holds what a capture is signed with.
-    #[arg(long, value_name = "NAME", default_value = "TWILIO_AUTH_TOKEN")]
-    pub auth_token_env: String,
+    /// The variable of the environment that holds what a capture is signed with: with `--config`, what
+    /// that names; else `TWILIO_AUTH_TOKEN`.
+    #[arg(long, value_name = "NAME")]
+    pub auth_token_env: Option<String>,
     /// The file that holds it instead.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "auth_token_env")]
     pub auth_token_file: Option<PathBuf>,
-    /// The configuration that names the store: ./callgate.toml.
+    /// The configuration: that of the store is ./callgate.toml; a capture is replayed with none, or with
+    /// the lines, policy, accounts, tokens and public URL of this one.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+impl Args {
+    /// The folder of the flows.
+    fn flows(&self) -> &Path {
+        self.flows.as_deref().unwrap_or(Path::new("flows"))
+    }
 }
 
 /// How a difference is laid out.
@@ -168,12 +184,13 @@ fn run_showing(args: &Args, out: &mut dyn Write, err: &mut dyn Write, bar: &Prog
         };
     }
     if args.paths.iter().any(|path| captures::is_capture(path)) {
-        return captures::run(args, out).unwrap_or_else(|(code, message)| say(err, code, &message));
+        return captures::run(args, out, err)
+            .unwrap_or_else(|(code, message)| say(err, code, &message));
     }
     let wish = Wish {
         paths: args.paths.clone(),
         filter: args.filter.clone(),
-        flows: args.flows.clone(),
+        flows: args.flows().to_owned(),
         bless: args.bless,
     };
     let outcomes = match outcomes(&wish, bar) {
@@ -226,6 +243,16 @@ fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
     }
 }
 
+/// A configuration, or all that is wrong with it.
+fn configured(path: &Path) -> Result<Config, Failure> {
+    Config::load(path).map_err(|error| match &error {
+        ConfigError::Wrong { findings, sources } => {
+            (2, format!("{error}\n{}", render::human::render(findings, sources, false)))
+        }
+        ConfigError::Unreadable { .. } => (2, error.to_string()),
+    })
+}
+
 /// The flows of a folder, which have been read without an error before.
 fn flows(folder: &Path) -> Result<FlowSet, Failure> {
     let sources = read_flows(folder).map_err(|error| (2, error.to_string()))?;
@@ -240,7 +267,7 @@ fn against(
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let now = outcomes(&Wish { flows: folder.to_owned(), ..wish.clone() }, bar)?;
-    tell(args, folder, before, &now, out)
+    tell(args, (args.flows(), folder), before, &now, out)
 }
 
 /// A call of the store as a transcript; `Some`: why it is not as the call was.
@@ -263,7 +290,8 @@ fn of_store(
     err: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let runtime = runtime()?;
-    let (recorded, untold) = runtime.block_on(live::last(args.config.as_deref(), count))?;
+    let (flows, recorded, untold) = runtime.block_on(live::last(args.config.as_deref(), count))?;
+    let own = args.flows.as_deref().unwrap_or(&flows);
     for call in &untold {
         say(err, 0, &format!("left out: {call}"));
     }
@@ -277,19 +305,19 @@ fn of_store(
     };
     let texts: Vec<_> = recorded.iter().map(name).collect();
     let wrong = |error: FolderError| (2, error.to_string());
-    let before = runtime.block_on(run_texts(&texts, &args.flows)).map_err(wrong)?;
+    let before = runtime.block_on(run_texts(&texts, own)).map_err(wrong)?;
     let now = runtime.block_on(run_texts(&texts, folder)).map_err(wrong)?;
-    tell(args, folder, &before, &now, out)
+    tell(args, (own, folder), &before, &now, out)
 }
 
 fn tell(
     args: &Args,
-    folder: &Path,
+    (own, folder): (&Path, &Path),
     before: &[Outcome],
     now: &[Outcome],
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let (old, new) = (flows(&args.flows)?, flows(folder)?);
+    let (old, new) = (flows(own)?, flows(folder)?);
     let changes = against::compare((&old, before), (&new, now));
     let shown = match args.format {
         Format::Text => against::text(&changes, before.len()),
@@ -307,7 +335,7 @@ fn cover(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let flows = flows(&args.flows)?;
+    let flows = flows(args.flows())?;
     let measured = coverage::measure(&flows, outcomes);
     for coverage in coverage::touched(&measured) {
         for line in coverage.lines() {

@@ -4,6 +4,7 @@
 //! names of effects and of legs that were placed) is other than it was then: it is put in its place, and
 //! the request signed anew. Everything else goes through the real server as it was captured.
 
+pub mod address;
 pub mod house;
 mod read;
 mod translate;
@@ -17,6 +18,9 @@ use crate::carrier::form;
 use crate::twiml::grammar::{self, Node};
 use house::{House, HouseError};
 use translate::Translator;
+
+/// Where the provider signs.
+const SIGNATURE: &str = "X-Twilio-Signature";
 
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,14 +96,23 @@ async fn post(
     let refuse = |why: &str| HouseError::Request(why.to_owned());
     let fields = form::parse(&request.body)
         .map_err(|error| HouseError::Request(format!("the body is no form: {error}")))?;
-    let signature = request.header("X-Twilio-Signature");
+    let signature = request.header(SIGNATURE);
     let signature = signature.ok_or_else(|| refuse("it has no `X-Twilio-Signature`"))?;
-    if !house.signed(&request.target, &fields, signature) {
-        return Err(refuse(
-            "the signature is not what this token makes of this public URL, target and form",
-        ));
+    let target = address::below(&request.target, house.public_url()).to_owned();
+    if !house.signed(&target, &fields, signature) {
+        let base = house.public_url();
+        return Err(HouseError::Request(format!(
+            "the signature is not what this token makes of this public URL, target and form; the public URL is `{base}`"
+        )));
     }
-    let (request, call) = translator.translate(house, request, &fields).await?;
+    if request.method != "POST" {
+        let method = &request.method;
+        return Err(HouseError::Request(format!(
+            "callgate serves no `{method}`: set the webhook to `POST` where the number is bought"
+        )));
+    }
+    let request = Captured { target, ..request.clone() };
+    let (request, call) = translator.translate(house, &request, &fields).await?;
     let (status, document) = house.post(&request).await?;
     let words = grammar::read(&document).map(|root| words(&root)).unwrap_or_default();
     let state = house.call(call).await?.map(|call| show::state(&call));

@@ -6,15 +6,19 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::{Args, Failure, flows};
-use crate::config::environment;
+use super::{Args, Failure, configured, flows};
+use crate::carrier::signature::Keys;
+use crate::config::{self, Config, Line, Lines, environment};
 use crate::demo;
-use crate::diagnostic::{Problems, any_error};
+use crate::diagnostic::{Place, Problems, Sources, any_error};
 use crate::directory::Directory;
 use crate::directory::accounts::{Accounts, Secrets};
+use crate::engine::policy::Policy;
+use crate::render;
 use crate::replay::capture::house::{House, Plan};
-use crate::replay::capture::{self, Posted};
+use crate::replay::capture::{self, Posted, address};
 use crate::replay::default_clock;
+use crate::store::envelope::Vault;
 
 /// Whether a file is a capture.
 pub(super) fn is_capture(path: &Path) -> bool {
@@ -22,7 +26,7 @@ pub(super) fn is_capture(path: &Path) -> bool {
 }
 
 /// Replays all of them, each in a house of its own; gives the exit code.
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, Failure> {
     if let Some(path) = args.paths.iter().find(|path| !is_capture(path)) {
         let message = format!("{} is no capture: replay it by itself", path.display());
         return Err((2, message));
@@ -30,7 +34,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     let runtime = super::runtime()?;
     let (mut requests, mut refused) = (0, 0);
     for path in &args.paths {
-        let posted = runtime.block_on(one(args, path))?;
+        let posted = runtime.block_on(one(args, path, err))?;
         requests += posted.len();
         refused += posted.iter().filter(|posted| !posted.is_well()).count();
         let file = path.display().to_string();
@@ -43,30 +47,93 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
     Ok(u8::from(refused > 0))
 }
 
-async fn one(args: &Args, path: &Path) -> Result<Vec<Posted>, Failure> {
+async fn one(args: &Args, path: &Path, err: &mut dyn Write) -> Result<Vec<Posted>, Failure> {
     let shown = path.display();
     let text = std::fs::read(path).map_err(|error| (2, format!("cannot read {shown}: {error}")))?;
     let requests = capture::read(&text).map_err(|error| (1, format!("{shown}:{error}")))?;
-    let flows = flows(&args.flows)?;
-    if flows.get(&args.flow).is_none() {
-        return Err((2, format!("there is no flow `{}`: name it with `--flow`", args.flow)));
+    let mut plan = plan(args)?;
+    if plan.public_url.is_empty() {
+        let keys = Keys::new(plan.tokens.clone());
+        let told = keys.and_then(|keys| address::told(&requests, &keys));
+        plan.public_url = told.ok_or_else(|| {
+            let why = "the capture does not tell the address that the provider called";
+            (2, format!("{why}, and signatures need it: `--public-url`"))
+        })?;
+        let _ = writeln!(err, "note: {shown} went to `{}`, as it tells", plan.public_url);
     }
-    let public_url = args.public_url.clone();
-    let plan = Plan {
-        flows,
-        flow: args.flow.clone(),
-        directory: Arc::new(Directory::new(accounts(args)?)),
-        token: token(args)?,
-        public_url: public_url.ok_or_else(|| {
-            (2, "signatures need the address that the provider called: `--public-url`".to_owned())
-        })?,
-        clock: default_clock(),
-    };
     let failed = |error: capture::house::HouseError| (3, error.to_string());
     let house = House::open(plan).map_err(failed)?;
     let posted = capture::replay(&house, &requests).await.map_err(failed);
     house.close().await;
     posted
+}
+
+/// The configuration's house, or the demo's, but for what the command line says otherwise. Its public
+/// URL is empty where neither says it.
+fn plan(args: &Args) -> Result<Plan, Failure> {
+    let config = args.config.as_deref().map(configured).transpose()?;
+    let mut plan = match config {
+        Some(config) => of_house(args, config)?,
+        None => Plan {
+            flows: flows(args.flows())?,
+            lines: all_to(args.flow.as_deref().unwrap_or(demo::FLOW)),
+            directory: Arc::new(Directory::new(accounts(args)?)),
+            vault: Vault::new(&STATE_KEY),
+            policy: Policy::default(),
+            account_sid: None,
+            tokens: vec![token(args)?],
+            public_url: String::new(),
+            clock: default_clock(),
+        },
+    };
+    if let Some(public_url) = &args.public_url {
+        plan.public_url.clone_from(public_url);
+    }
+    let lead = |line: &&Line| plan.flows.get(&line.flow).is_none();
+    match plan.lines.by_number.values().find(lead) {
+        Some(line) => {
+            Err((2, format!("there is no flow `{}`: name another with `--flow`", line.flow)))
+        }
+        None => Ok(plan),
+    }
+}
+
+/// What is sealed in memory lives as long as the process.
+const STATE_KEY: [u8; 32] = [7; 32];
+
+fn of_house(args: &Args, config: Config) -> Result<Plan, Failure> {
+    let directory = match &config.directory {
+        _ if args.accounts.is_some() => accounts(args)?,
+        config::Directory::File(path) => read(path, Secrets::Hashed)?,
+        config::Directory::Http(_) => {
+            let why =
+                "the configuration's accounts are asked for over HTTP, and a replay asks nobody";
+            return Err((2, format!("{why}: give them with `--accounts`")));
+        }
+    };
+    let told = args.auth_token_env.is_some() || args.auth_token_file.is_some();
+    Ok(Plan {
+        flows: flows(args.flows.as_deref().unwrap_or(&config.flows))?,
+        lines: args.flow.as_deref().map_or(config.lines, all_to),
+        directory: Arc::new(Directory::new(directory)),
+        vault: config.vault,
+        policy: config.policy,
+        account_sid: Some(config.twilio.account_sid),
+        tokens: if told { vec![token(args)?] } else { config.twilio.auth_tokens },
+        public_url: config.public_url,
+        clock: default_clock(),
+    })
+}
+
+/// Every number leads to one flow.
+fn all_to(flow: &str) -> Lines {
+    let line = Line {
+        flow: flow.to_owned(),
+        flow_place: Place { file: "the command line".into(), span: 0..0 },
+        fallback_number: None,
+        overflow_number: None,
+    };
+    Lines { by_number: [("*".to_owned(), line)].into_iter().collect() }
 }
 
 fn token(args: &Args) -> Result<SecretString, Failure> {
@@ -75,22 +142,27 @@ fn token(args: &Args) -> Result<SecretString, Failure> {
             .map_err(|error| (2, format!("cannot read {}: {error}", file.display())))?;
         return Ok(text.trim().to_owned().into());
     }
-    let name = &args.auth_token_env;
+    let name = args.auth_token_env.as_deref().unwrap_or("TWILIO_AUTH_TOKEN");
     environment(name)
         .map(SecretString::from)
         .ok_or_else(|| (2, format!("`{name}` is not set: it holds what the provider signs with")))
 }
 
 fn accounts(args: &Args) -> Result<Accounts, Failure> {
-    let Some(file) = &args.accounts else { return Ok(demo::accounts()) };
+    args.accounts.as_deref().map_or_else(|| Ok(demo::accounts()), |file| read(file, Secrets::Plain))
+}
+
+fn read(file: &Path, secrets: Secrets) -> Result<Accounts, Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| (2, format!("cannot read {}: {error}", file.display())))?;
     let problems = Problems::default();
-    let name = file.display().to_string().into();
-    let accounts = Accounts::read(&name, &text, Secrets::Plain, &problems);
+    let mut sources = Sources::default();
+    let name = sources.add(&file.display().to_string(), text.as_str());
+    let accounts = Accounts::read(&name, &text, secrets, &problems);
     let findings = problems.into_findings();
-    match findings.first().filter(|_| any_error(&findings)) {
-        Some(finding) => Err((2, format!("{}: {}", file.display(), finding.message))),
-        None => Ok(accounts),
+    if any_error(&findings) {
+        let shown = render::human::render(&findings, &sources, false);
+        return Err((2, format!("the accounts have errors\n{shown}")));
     }
+    Ok(accounts)
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Failure;
+use super::{Failure, configured};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
-use crate::config::{Config, DEFAULT_FILE};
+use crate::config::DEFAULT_FILE;
 use crate::directory::Directory;
 use crate::directory::accounts::Accounts;
 use crate::engine::id::CallId;
@@ -21,16 +21,17 @@ pub(super) async fn one(config: Option<&Path>, id: &str) -> Result<Recorded, Fai
     let id = CallId::parse(id).ok_or_else(|| {
         (2, "the name of a call is a UUID; `GET /api/calls` lists them".to_owned())
     })?;
-    let exchange = exchange(config).await?;
+    let (exchange, _) = exchange(config).await?;
     transcript_of(&exchange, id).await.map_err(|error| failure(&error))
 }
 
-/// The calls begun last, the newest first, and why others of them cannot be told.
+/// The folder of the flows, the calls begun last, the newest first, and why others of them cannot be
+/// told.
 pub(super) async fn last(
     config: Option<&Path>,
     count_max: usize,
-) -> Result<(Vec<Recorded>, Vec<String>), Failure> {
-    let exchange = exchange(config).await?;
+) -> Result<(PathBuf, Vec<Recorded>, Vec<String>), Failure> {
+    let (exchange, flows) = exchange(config).await?;
     let calls = exchange.store().calls(count_max).await;
     let calls = calls.map_err(|error| (3, error.to_string()))?;
     let (mut recorded, mut untold) = (Vec::new(), Vec::new());
@@ -40,16 +41,16 @@ pub(super) async fn last(
             Err(error) => untold.push(format!("{call}: {error}")),
         }
     }
-    Ok((recorded, untold))
+    Ok((flows, recorded, untold))
 }
 
-/// The store of a configuration, to be read alone.
-async fn exchange(config: Option<&Path>) -> Result<Exchange, Failure> {
+/// The store of a configuration, to be read alone, and the folder of its flows.
+async fn exchange(config: Option<&Path>) -> Result<(Exchange, PathBuf), Failure> {
     let path = config.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
-    let config = Config::load(&path).map_err(|error| (2, error.to_string()))?;
+    let config = configured(&path)?;
     let store = store::open_with(&config.store, &config.store_options).await;
     let store = store.map_err(|error| (3, error.to_string()))?;
-    Ok(Exchange::new(Parts {
+    let exchange = Exchange::new(Parts {
         store,
         vault: config.vault,
         directory: Arc::new(Directory::new(Accounts::default())),
@@ -57,7 +58,8 @@ async fn exchange(config: Option<&Path>) -> Result<Exchange, Failure> {
         chance: Arc::new(SystemChance),
         policy: config.policy,
         flows: FlowSet::default(),
-    }))
+    });
+    Ok((exchange, config.flows))
 }
 
 fn failure(error: &RecordError) -> Failure {

@@ -16,8 +16,7 @@ use super::Captured;
 use crate::carrier::signature::{Keys, sign};
 use crate::chance::SeededChance;
 use crate::clock::VirtualClock;
-use crate::config::{Line, Lines};
-use crate::diagnostic::Place;
+use crate::config::Lines;
 use crate::directory::Directory;
 use crate::engine::call::Call;
 use crate::engine::id::CallId;
@@ -32,8 +31,6 @@ use crate::server::{self, Gate};
 use crate::store::envelope::Vault;
 use crate::store::memory::MemoryStore;
 
-/// Its state lives as long as it does.
-const STATE_KEY: [u8; 32] = [7; 32];
 /// The server answers within its own deadline; this is for one that does not answer at all.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -42,12 +39,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Plan {
     /// The flows.
     pub flows: FlowSet,
-    /// The flow that every line leads to.
-    pub flow: String,
+    /// Where the numbers lead.
+    pub lines: Lines,
     /// The customers.
     pub directory: Arc<Directory>,
-    /// What the provider signs with.
-    pub token: SecretString,
+    /// What their secrets are hashed with.
+    pub vault: Vault,
+    /// How often anything may be tried.
+    pub policy: Policy,
+    /// The provider's account; `None`: whichever.
+    pub account_sid: Option<String>,
+    /// What the provider signs with: one, or several while one replaces another.
+    pub tokens: Vec<SecretString>,
     /// What the provider knew us by.
     pub public_url: String,
     /// When it begins.
@@ -87,33 +90,29 @@ pub enum HouseError {
 impl House {
     /// Sets it up within a runtime, and serves until it is closed.
     pub fn open(plan: Plan) -> Result<Self, HouseError> {
-        let keys = Keys::new(vec![plan.token.clone()]).ok_or(HouseError::NoToken)?;
-        let exchange = Arc::new(Exchange::new(Parts {
+        let keys = Keys::new(plan.tokens.clone()).ok_or(HouseError::NoToken)?;
+        let token = plan.tokens.into_iter().next().ok_or(HouseError::NoToken)?;
+        let world = Arc::new(World::with_codes_of(plan.policy.otp.digits));
+        let exchange = Exchange::new(Parts {
             store: Arc::new(MemoryStore::new()),
-            vault: Vault::new(&STATE_KEY),
+            vault: plan.vault,
             directory: plan.directory,
             clock: Arc::new(VirtualClock::at(plan.clock)),
             chance: Arc::new(SeededChance::new(1)),
-            policy: Policy::default(),
+            policy: plan.policy,
             flows: plan.flows,
-        }));
+        });
+        let exchange = exchange.asking(world.clone()).looking_up(world.clone(), false);
+        let exchange = Arc::new(exchange.verifying_with(world.clone()));
         let metrics = Arc::new(Metrics::default().with(exchange.guards(), exchange.tally()));
-        let world = Arc::new(World::default());
         let outbox = Outbox::new(exchange.clone(), world.clone(), Some(world.clone()));
-        let line = Line {
-            flow: plan.flow,
-            flow_place: Place { file: "the command line".into(), span: 0..0 },
-            fallback_number: None,
-            overflow_number: None,
-        };
-        let by_number = [("*".to_owned(), line)].into_iter().collect();
         let shared = web::Data::new(server::House {
             exchange: exchange.clone(),
             metrics: metrics.clone(),
-            lines: Lines { by_number },
+            lines: plan.lines,
             keys: keys.clone(),
             public_url: plan.public_url.clone(),
-            account_sid: None,
+            account_sid: plan.account_sid,
             admin_tokens: Vec::new(),
             gate: Gate::new(metrics.turns_in_progress.clone(), limits::TURNS_IN_PROGRESS),
             outbox: outbox.clone(),
@@ -131,7 +130,7 @@ impl House {
             exchange,
             world,
             keys,
-            token: plan.token,
+            token,
             public_url: plan.public_url,
             address,
             server: handle,
@@ -141,6 +140,11 @@ impl House {
     /// Stops serving.
     pub async fn close(self) {
         self.server.stop(true).await;
+    }
+
+    /// What the provider knew us by.
+    pub(super) fn public_url(&self) -> &str {
+        &self.public_url
     }
 
     /// Whether a request is the provider's.
@@ -183,7 +187,7 @@ impl House {
 fn bytes_of(request: &Captured) -> Vec<u8> {
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
     for (name, value) in &request.headers {
-        let ours = ["connection", "content-length", "expect"];
+        let ours = ["connection", "content-length", "expect", "transfer-encoding"];
         if !ours.contains(&name.to_ascii_lowercase().as_str()) {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

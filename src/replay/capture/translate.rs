@@ -5,12 +5,10 @@ use std::collections::HashMap;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::Captured;
 use super::house::{House, HouseError};
+use super::{Captured, SIGNATURE};
 use crate::engine::call::{Call, Role};
 use crate::engine::id::CallId;
-
-const SIGNATURE: &str = "X-Twilio-Signature";
 
 /// What was told then, and what is told now.
 #[derive(Debug, Default)]
@@ -36,7 +34,7 @@ impl Translator {
         let sid = field(fields, "CallSid");
         let ["", "twilio", route, call, last] = parts.as_slice() else {
             let call = CallId::of(field(fields, "AccountSid"), &crate::engine::id::Sid(sid.into()));
-            return Ok((request.clone(), Some(call)));
+            return Ok((self.with_own_names(house, request.clone(), fields), Some(call)));
         };
         let Some(call) = CallId::parse(call) else { return Ok((request.clone(), None)) };
         let Some(state) = house.call(Some(call)).await? else {
@@ -53,12 +51,32 @@ impl Translator {
         if let Some(now) = self.told.get(*last) {
             changed.target = request.target.replacen(last, now, 1);
         }
+        Ok((self.with_own_names(house, changed, fields), Some(call)))
+    }
+
+    /// The same with the names of now in its fields, signed anew.
+    fn with_own_names(
+        &self,
+        house: &House,
+        mut changed: Captured,
+        fields: &[(String, String)],
+    ) -> Captured {
         let mut fields = fields.to_vec();
         for (name, value) in &mut fields {
-            if name == "CallSid"
-                && let Some(now) = self.sids.get(value)
-            {
-                value.clone_from(now);
+            match name.as_str() {
+                "CallSid" => {
+                    if let Some(now) = self.sids.get(value) {
+                        value.clone_from(now);
+                    }
+                }
+                // What the provider could not use was the answer to a request that named a nonce.
+                "ErrorUrl" => {
+                    let told = self.told.iter().find(|(then, _)| value.contains(then.as_str()));
+                    if let Some((then, now)) = told {
+                        *value = value.replace(then, now);
+                    }
+                }
+                _ => {}
             }
         }
         changed.body = encoded(&fields);
@@ -68,7 +86,7 @@ impl Translator {
                 value.clone_from(&signature);
             }
         }
-        Ok((changed, Some(call)))
+        changed
     }
 
     /// A leg that we placed had another name then.
