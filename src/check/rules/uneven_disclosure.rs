@@ -1,4 +1,4 @@
-//! A prompt that fills in an account field in one language and not in another.
+//! A prompt that fills in an account field or a variable in one language and not in another.
 //!
 //! ## Why
 //!
@@ -40,9 +40,9 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for (_, state) in subject.states() {
         for prompt in state.prompts() {
             let texts = by_language(prompt);
-            let fields: Vec<_> = texts.values().map(|texts| fields(texts)).collect();
-            let all: BTreeSet<_> = fields.iter().flatten().copied().collect();
-            for ((locale, texts), told) in texts.iter().zip(&fields) {
+            let by_language: Vec<_> = texts.values().map(|texts| told(texts)).collect();
+            let all: BTreeSet<_> = by_language.iter().flatten().copied().collect();
+            for ((locale, texts), told) in texts.iter().zip(&by_language) {
                 let kept: Vec<_> = all.difference(told).collect();
                 let ([field, ..], Some(text)) = (kept.as_slice(), texts.first()) else { continue };
                 let other = all_texts(prompt, field);
@@ -58,14 +58,19 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn fields<'t>(texts: &[&'t Template]) -> BTreeSet<&'t str> {
+/// The fields and variables that are told.
+fn told<'t>(texts: &[&'t Template]) -> BTreeSet<&'t str> {
     let uses = texts.iter().flat_map(|text| &text.uses);
-    uses.filter_map(|used| if let Use::Field(field) = used { Some(field.as_str()) } else { None })
-        .collect()
+    uses.filter_map(|used| match used {
+        Use::Field(field) => Some(field.as_str()),
+        Use::Variable(variable) => Some(variable.as_str()),
+        Use::Code => None,
+    })
+    .collect()
 }
 
 fn all_texts<'p>(prompt: &'p crate::flow::prompt::Prompt, field: &str) -> Option<&'p Template> {
-    prompt.templates().find(|text| fields(&[text]).contains(field))
+    prompt.templates().find(|text| told(&[text]).contains(field))
 }
 
 #[cfg(test)]

@@ -266,6 +266,7 @@ fn read_state(entry: &Item<'_>, words: &Vocabulary<'_>) -> Option<State> {
                 .help("say with `requires` which level a caller has who is let in"),
         );
     }
+    refuse_contacts(&table, of);
     let reader = StateReader { table, words, of };
     let notify = reader.notify();
     let kind = (of.read)(&reader);
@@ -280,6 +281,18 @@ fn read_state(entry: &Item<'_>, words: &Vocabulary<'_>) -> Option<State> {
         notify,
         accept,
     })
+}
+
+/// Where a code or a ring goes is nothing that a flow says: a key that would say it gets its own answer.
+fn refuse_contacts(table: &Reader<'_>, of: &StateType) {
+    let sends = ["send_sms_otp", "send_email_otp", "send_link", "callback"].contains(&of.name);
+    let keys = ["to", "number", "phone", "address", "email", "recipient"];
+    for item in keys.into_iter().filter(|_| sends).filter_map(|key| table.item(key)) {
+        let message = format!("{} has no key `{}`", table.what(), item.key);
+        let help = "delete it: what is sent and rung goes to the contact on file, never to the number that calls \
+                    or one that the caller names";
+        item.report(Finding::error("unknown-key", message, item.key_place()).help(help));
+    }
 }
 
 fn read_type(item: &Item<'_>) -> Option<&'static StateType> {

@@ -35,8 +35,9 @@ fn a_file_that_is_no_flow_is_refused_plainly() {
     let deep = |open: &str, close: &str| {
         format!("{FLOW}[x]\na = {}1{}", open.repeat(10_000), close.repeat(10_000))
     };
-    let files: [(Vec<u8>, i32, &str); 6] = [
-        (vec![b'x'; 10 << 20], 3, "far too large"),
+    let files: [(Vec<u8>, i32, &str); 7] = [
+        (vec![b'x'; 10 << 20], 1, "larger than 4 MiB"),
+        (vec![b'x'; 20 << 20], 3, "far too large"),
         (b"name = \"\xff\xfe\"\n".to_vec(), 3, "UTF-8"),
         (deep("[", "]").into_bytes(), 1, "error["),
         (deep("{ a = ", " }").into_bytes(), 1, "error["),
