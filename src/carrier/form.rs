@@ -42,23 +42,34 @@ fn decode(encoded: &[u8]) -> Result<String, FormError> {
         return Ok(plain.to_owned());
     }
     let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.iter();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => match (digit(rest.next()), digit(rest.next())) {
-                (Some(high), Some(low)) => high << 4 | low,
-                _ => return Err(FormError::Escape),
-            },
-            byte => *byte,
-        });
+    let mut rest = encoded;
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'+' | b'%')) {
+        let (plain, from) = rest.split_at(at);
+        bytes.extend_from_slice(plain);
+        rest = match from {
+            [b'%', high, low, after @ ..] => {
+                let (high, low) = (digit(*high)?, digit(*low)?);
+                bytes.push(high << 4 | low);
+                after
+            }
+            [b'+', after @ ..] => {
+                bytes.push(b' ');
+                after
+            }
+            _ => return Err(FormError::Escape),
+        };
     }
+    bytes.extend_from_slice(rest);
     String::from_utf8(bytes).map_err(|_| FormError::Utf8)
 }
 
-fn digit(byte: Option<&u8>) -> Option<u8> {
-    let digit = char::from(*byte?).to_digit(16)?;
-    u8::try_from(digit).ok()
+fn digit(byte: u8) -> Result<u8, FormError> {
+    match byte {
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'a'..=b'f' => Ok(byte - b'a' + 10),
+        b'A'..=b'F' => Ok(byte - b'A' + 10),
+        _ => Err(FormError::Escape),
+    }
 }
 
 #[cfg(test)]

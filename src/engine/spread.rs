@@ -3,10 +3,11 @@
 //! Pure arithmetic over a small record. It never holds more accounts than its limit, and names them by
 //! what a keyed hash begins with.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The accounts that one thing was tried on.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,31 +21,41 @@ pub struct Spread {
 }
 
 /// Few bytes and no text, for they are read and written whole.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Written")]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
 struct Accounts(Vec<(u64, i64)>);
 
-/// As they were written at any time.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Marks(Vec<(u64, i64)>),
-    Names(BTreeMap<String, Timestamp>),
+impl<'de> Deserialize<'de> for Accounts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Written)
+    }
 }
 
-impl From<Written> for Accounts {
-    fn from(written: Written) -> Self {
-        let mark = |name: &str| {
-            let digits: String = name.chars().filter(|c| *c != '-').take(16).collect();
-            u64::from_str_radix(&digits, 16).ok()
-        };
-        match written {
-            Written::Marks(marks) => Self(marks),
-            Written::Names(names) => {
-                let named = names.iter().map(|(name, at)| Some((mark(name)?, at.as_second())));
-                Self(named.flatten().collect())
-            }
+/// Reads accounts as they were written at any time: as marks and seconds, or by their names.
+struct Written;
+
+impl<'de> Visitor<'de> for Written {
+    type Value = Accounts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("accounts with times")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut marks: A) -> Result<Accounts, A::Error> {
+        let mut accounts = Vec::new();
+        while let Some(mark) = marks.next_element()? {
+            accounts.push(mark);
         }
+        Ok(Accounts(accounts))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut names: A) -> Result<Accounts, A::Error> {
+        let mut accounts = Vec::new();
+        while let Some((name, at)) = names.next_entry::<String, Timestamp>()? {
+            let digits: String = name.chars().filter(|c| *c != '-').take(16).collect();
+            let mark = u64::from_str_radix(&digits, 16).ok();
+            accounts.extend(mark.map(|mark| (mark, at.as_second())));
+        }
+        Ok(Accounts(accounts))
     }
 }
 
