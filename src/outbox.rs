@@ -27,7 +27,7 @@ use crate::engine::turn::later;
 use crate::exchange::tally::Why;
 use crate::exchange::{Exchange, ExchangeError, Posted, Settles};
 use crate::limits::OUTBOX_TASKS_MAX;
-use crate::store::{Claim, Due, DueWhat, Lease, NewEffect};
+use crate::store::{Claim, Claimed, Due, DueWhat, Lease};
 use crate::telemetry::trace;
 
 pub use dead::Retried;
@@ -492,13 +492,14 @@ impl Outbox {
         }
     }
 
-    /// The lease under which a task was claimed last.
-    fn lease_of(&self, task: Task<'_>) -> Lease {
-        self.in_hand.all().get(&task.id).copied().unwrap_or(task.lease)
+    /// A task's effect, under the lease that it was claimed under last.
+    fn claimed(&self, task: Task<'_>) -> Claimed {
+        let lease = self.in_hand.all().get(&task.id).copied().unwrap_or(task.lease);
+        Claimed { call: task.call, effect: task.id, lease }
     }
 
     async fn settle(&self, task: Task<'_>) -> Result<(), ExchangeError> {
-        self.exchange.store().settle(task.call, task.id, self.lease_of(task)).await?;
+        self.exchange.store().settle(self.claimed(task)).await?;
         Ok(())
     }
 
@@ -519,8 +520,7 @@ impl Outbox {
         body: Vec<u8>,
     ) -> Result<(), ExchangeError> {
         let due = later(self.exchange.now(), wait.max(Duration::from_secs(1)));
-        let effect = NewEffect { id: task.id, due, body };
-        self.exchange.store().put_off(task.call, effect, self.lease_of(task)).await?;
+        self.exchange.store().put_off(self.claimed(task), due, body).await?;
         Ok(())
     }
 }

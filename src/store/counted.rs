@@ -11,10 +11,9 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tokio::time::Instant;
 
 use super::{
-    Backlog, Claim, Commit, Committed, Due, Lease, NewEffect, RecordKey, Revision, Store,
-    StoreError, Stored,
+    Backlog, Claim, Claimed, Commit, Committed, Due, RecordKey, Revision, Store, StoreError, Stored,
 };
-use crate::engine::id::{CallId, EffectId};
+use crate::engine::id::CallId;
 
 /// What is counted of a store.
 #[derive(Clone, Debug)]
@@ -133,23 +132,18 @@ impl Store for Counted {
         self.count(Operation::Claim, self.store.claim(claim), never).await
     }
 
-    async fn settle(
-        &self,
-        call: CallId,
-        effect: EffectId,
-        lease: Lease,
-    ) -> Result<bool, StoreError> {
-        let settle = self.store.settle(call, effect, lease);
+    async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {
+        let settle = self.store.settle(claimed);
         self.count(Operation::Settle, settle, |ours| !ours).await
     }
 
     async fn put_off(
         &self,
-        call: CallId,
-        effect: NewEffect,
-        lease: Lease,
+        claimed: Claimed,
+        due: Timestamp,
+        body: Vec<u8>,
     ) -> Result<bool, StoreError> {
-        let put_off = self.store.put_off(call, effect, lease);
+        let put_off = self.store.put_off(claimed, due, body);
         self.count(Operation::PutOff, put_off, |ours| !ours).await
     }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    Backlog, Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision, Store,
+    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, Lease, RecordKey, Revision, Store,
     StoreError, Stored, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, EffectId};
@@ -183,8 +183,9 @@ impl Inner {
         claimed
     }
 
-    fn holds(&self, call: CallId, effect: EffectId, lease: Lease) -> bool {
-        self.effects.get(&(call, effect)).is_some_and(|effect| effect.lease == Some(lease))
+    fn holds(&self, claimed: Claimed) -> bool {
+        let standing = self.effects.get(&(claimed.call, claimed.effect));
+        standing.is_some_and(|effect| effect.lease == Some(claimed.lease))
     }
 
     fn swap(
@@ -220,37 +221,33 @@ impl Store for MemoryStore {
         Ok(self.lock().claim(claim))
     }
 
-    async fn settle(
-        &self,
-        call: CallId,
-        effect: EffectId,
-        lease: Lease,
-    ) -> Result<bool, StoreError> {
+    async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {
         let mut inner = self.lock();
-        let ours = inner.holds(call, effect, lease);
+        let ours = inner.holds(claimed);
         if ours {
-            inner.forget_effect(call, effect);
+            inner.forget_effect(claimed.call, claimed.effect);
         }
         Ok(ours)
     }
 
     async fn put_off(
         &self,
-        call: CallId,
-        effect: NewEffect,
-        lease: Lease,
+        claimed: Claimed,
+        due: Timestamp,
+        body: Vec<u8>,
     ) -> Result<bool, StoreError> {
         let mut inner = self.lock();
-        if !inner.holds(call, effect.id, lease) {
+        if !inner.holds(claimed) {
             return Ok(false);
         }
-        let Some(standing) = inner.effects.get_mut(&(call, effect.id)) else { return Ok(false) };
-        let key = DueKey::Effect(call, effect.id);
-        let was_us = std::mem::replace(&mut standing.due_us, due_us(effect.due));
+        let Claimed { call, effect, .. } = claimed;
+        let Some(standing) = inner.effects.get_mut(&(call, effect)) else { return Ok(false) };
+        let key = DueKey::Effect(call, effect);
+        let was_us = std::mem::replace(&mut standing.due_us, due_us(due));
         standing.lease = None;
-        standing.body = effect.body;
+        standing.body = body;
         inner.due.remove(&(was_us, key));
-        inner.due.insert((due_us(effect.due), key));
+        inner.due.insert((due_us(due), key));
         Ok(true)
     }
 

@@ -114,6 +114,17 @@ pub enum Committed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease(pub Uuid);
 
+/// An effect, and the lease that somebody claimed it under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The call it belongs to.
+    pub call: CallId,
+    /// Its name.
+    pub effect: EffectId,
+    /// The lease.
+    pub lease: Lease,
+}
+
 /// Something due, claimed.
 #[derive(Clone, Debug)]
 pub struct Due {
@@ -123,6 +134,13 @@ pub struct Due {
     pub lease: Lease,
     /// What.
     pub what: DueWhat,
+}
+
+impl Due {
+    /// This effect of it, in the hands of whoever claimed it.
+    pub fn claimed(&self, effect: EffectId) -> Claimed {
+        Claimed { call: self.call, effect, lease: self.lease }
+    }
 }
 
 /// What waits to be claimed.
@@ -203,19 +221,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Erases a delivered effect; `false`: the lease is no longer ours. A lease that has ended is
     /// still ours until somebody else claims the effect.
-    async fn settle(
-        &self,
-        call: CallId,
-        effect: EffectId,
-        lease: Lease,
-    ) -> Result<bool, StoreError>;
+    async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError>;
 
     /// Makes a claimed effect due again at `due` with a new body; `false`: the lease is no longer ours.
     async fn put_off(
         &self,
-        call: CallId,
-        effect: NewEffect,
-        lease: Lease,
+        claimed: Claimed,
+        due: Timestamp,
+        body: Vec<u8>,
     ) -> Result<bool, StoreError>;
 
     /// What is due and not claimed, things of calls that are forgotten included until they are met.

@@ -23,10 +23,10 @@ use self::file::Slot;
 use self::tables::{Fault, Swap, Tables, View};
 use self::writer::Job;
 use super::{
-    Backlog, Claim, Commit, Committed, Due, Lease, NewEffect, OpenError, RecordKey, Revision,
-    Store, StoreError, Stored, due_us, now_us,
+    Backlog, Claim, Claimed, Commit, Committed, Due, OpenError, RecordKey, Revision, Store,
+    StoreError, Stored, due_us, now_us,
 };
-use crate::engine::id::{CallId, EffectId};
+use crate::engine::id::CallId;
 use crate::limits::{STORE_QUEUE_MAX, SWEEP_BATCH_MAX};
 
 /// A store in a file of this process's own.
@@ -119,22 +119,17 @@ impl Store for RedbStore {
         self.write(move |tables| tables.claim(claim)).await
     }
 
-    async fn settle(
-        &self,
-        call: CallId,
-        effect: EffectId,
-        lease: Lease,
-    ) -> Result<bool, StoreError> {
-        self.write(move |tables| tables.settle(call, effect, lease)).await
+    async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {
+        self.write(move |tables| tables.settle(claimed)).await
     }
 
     async fn put_off(
         &self,
-        call: CallId,
-        effect: NewEffect,
-        lease: Lease,
+        claimed: Claimed,
+        due: Timestamp,
+        body: Vec<u8>,
     ) -> Result<bool, StoreError> {
-        self.write(move |tables| tables.put_off(call, &effect, lease)).await
+        self.write(move |tables| tables.put_off(claimed, due, &body)).await
     }
 
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {

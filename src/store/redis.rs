@@ -22,10 +22,10 @@ use uuid::Uuid;
 use self::keys::{Member, Partition};
 use self::link::{Again, Link, Question, unreadable};
 use super::{
-    Backlog, Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, OpenError, Options,
-    RecordKey, Replicas, Revision, Store, StoreError, Stored, Version, at_us, due_us, now_us,
+    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, OpenError, Options, RecordKey,
+    Replicas, Revision, Store, StoreError, Stored, Version, at_us, due_us, now_us,
 };
-use crate::engine::id::{CallId, EffectId, TurnId};
+use crate::engine::id::{CallId, TurnId};
 use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, LISTED_CALLS_MAX};
 
 /// A store in Redis.
@@ -273,12 +273,8 @@ impl Store for RedisStore {
         Ok(due)
     }
 
-    async fn settle(
-        &self,
-        call: CallId,
-        effect: EffectId,
-        lease: Lease,
-    ) -> Result<bool, StoreError> {
+    async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {
+        let Claimed { call, effect, lease } = claimed;
         let partition = Partition::of(call);
         let mut script = self.settle.key(partition.effects(call));
         script.key(partition.due()).arg(text(effect.0));
@@ -288,14 +284,15 @@ impl Store for RedisStore {
 
     async fn put_off(
         &self,
-        call: CallId,
-        effect: NewEffect,
-        lease: Lease,
+        claimed: Claimed,
+        due: Timestamp,
+        body: Vec<u8>,
     ) -> Result<bool, StoreError> {
+        let Claimed { call, effect, lease } = claimed;
         let mut script = self.put_off.key(keys::effects(call));
-        script.key(Partition::of(call).due()).arg(text(effect.id.0));
-        script.arg(Member::Effect(call, effect.id).to_string()).arg(text(lease.0));
-        script.arg(due_us(effect.due)).arg(effect.body);
+        script.key(Partition::of(call).due()).arg(text(effect.0));
+        script.arg(Member::Effect(call, effect).to_string()).arg(text(lease.0));
+        script.arg(due_us(due)).arg(body);
         self.run(&script, Again::MustNot).await
     }
 

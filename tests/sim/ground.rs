@@ -6,10 +6,10 @@ use std::hash::{Hash as _, Hasher};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use callgate::engine::id::{CallId, EffectId};
+use callgate::engine::id::CallId;
 use callgate::store::memory::MemoryStore;
 use callgate::store::{
-    Backlog, Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision, Store,
+    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, RecordKey, Revision, Store,
     StoreError, Stored, Version,
 };
 use futures_util::FutureExt as _;
@@ -22,8 +22,8 @@ use super::planted::Plant;
 pub(crate) enum Write {
     Commit(Box<Commit>, Timestamp),
     Claim(Claim),
-    Settle(CallId, EffectId, Lease),
-    PutOff(CallId, NewEffect, Lease),
+    Settle(Claimed),
+    PutOff(Claimed, Timestamp, Vec<u8>),
     Swap(RecordKey, Option<Revision>, Vec<u8>, Timestamp, Timestamp),
 }
 
@@ -33,7 +33,7 @@ impl Write {
         let of_call = |call: &CallId| call.0.as_bytes().last().map(|byte| byte % 2);
         match self {
             Self::Commit(commit, _) => of_call(&commit.call),
-            Self::Settle(call, ..) | Self::PutOff(call, ..) => of_call(call),
+            Self::Settle(claimed) | Self::PutOff(claimed, ..) => of_call(&claimed.call),
             Self::Swap(key, ..) => key.id.bytes().last().map(|byte| byte % 2),
             Self::Claim(_) => None,
         }
@@ -84,8 +84,8 @@ impl Ground {
             match write {
                 Write::Commit(commit, _) => commit.version.turn.hash(hash),
                 Write::Claim(claim) => (claim.lease.0, claim.now).hash(hash),
-                Write::Settle(_, effect, lease) => (effect, lease.0).hash(hash),
-                Write::PutOff(_, effect, lease) => (effect.id, effect.due, lease.0).hash(hash),
+                Write::Settle(claimed) => (claimed.effect, claimed.lease.0).hash(hash),
+                Write::PutOff(claimed, due, _) => (claimed.effect, due, claimed.lease.0).hash(hash),
                 Write::Swap(key, expected, value, ..) => {
                     (&key.id, expected.map(|it| it.0), value).hash(hash);
                 }
@@ -152,8 +152,8 @@ async fn again(store: &MemoryStore, write: Write) -> Result<(), StoreError> {
     match write {
         Write::Commit(commit, now) => store.commit(&commit, now).await.map(drop),
         Write::Claim(claim) => store.claim(claim).await.map(drop),
-        Write::Settle(call, effect, lease) => store.settle(call, effect, lease).await.map(drop),
-        Write::PutOff(call, effect, lease) => store.put_off(call, effect, lease).await.map(drop),
+        Write::Settle(claimed) => store.settle(claimed).await.map(drop),
+        Write::PutOff(claimed, due, body) => store.put_off(claimed, due, body).await.map(drop),
         Write::Swap(key, expected, value, expires_at, now) => {
             store.swap(&key, expected, &value, expires_at, now).await.map(drop)
         }
@@ -201,35 +201,30 @@ impl Store for Ground {
         if self.plant == Some(Plant::SettlesWhenClaimed) {
             for due in &due {
                 if let DueWhat::Effect { id, .. } = due.what {
-                    self.store().settle(due.call, id, due.lease).await?;
+                    self.store().settle(due.claimed(id)).await?;
                 }
             }
         }
         Ok(due)
     }
 
-    async fn settle(
-        &self,
-        call: CallId,
-        effect: EffectId,
-        lease: Lease,
-    ) -> Result<bool, StoreError> {
-        let done = self.store().settle(call, effect, lease).await?;
+    async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {
+        let done = self.store().settle(claimed).await?;
         if done {
-            self.note(Write::Settle(call, effect, lease));
+            self.note(Write::Settle(claimed));
         }
         Ok(done)
     }
 
     async fn put_off(
         &self,
-        call: CallId,
-        effect: NewEffect,
-        lease: Lease,
+        claimed: Claimed,
+        due: Timestamp,
+        body: Vec<u8>,
     ) -> Result<bool, StoreError> {
-        let done = self.store().put_off(call, effect.clone(), lease).await?;
+        let done = self.store().put_off(claimed, due, body.clone()).await?;
         if done {
-            self.note(Write::PutOff(call, effect, lease));
+            self.note(Write::PutOff(claimed, due, body));
         }
         Ok(done)
     }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use callgate::engine::id::{CallId, EffectId};
+use callgate::engine::id::CallId;
 use callgate::store::{
-    Backlog, Claim, Commit, Committed, Due, Lease, NewEffect, RecordKey, Revision, Store,
-    StoreError, Stored,
+    Backlog, Claim, Claimed, Commit, Committed, Due, RecordKey, Revision, Store, StoreError, Stored,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -150,17 +149,12 @@ impl Store for Wire {
         .await
     }
 
-    async fn settle(
-        &self,
-        call: CallId,
-        effect: EffectId,
-        lease: Lease,
-    ) -> Result<bool, StoreError> {
+    async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {
         let world = self.world.clone();
         self.through(async move {
-            let done = world.ground.settle(call, effect, lease).await?;
+            let done = world.ground.settle(claimed).await?;
             if done {
-                world.settled(call, effect).await;
+                world.settled(claimed.call, claimed.effect).await;
             }
             Ok(done)
         })
@@ -169,16 +163,15 @@ impl Store for Wire {
 
     async fn put_off(
         &self,
-        call: CallId,
-        effect: NewEffect,
-        lease: Lease,
+        claimed: Claimed,
+        due: Timestamp,
+        body: Vec<u8>,
     ) -> Result<bool, StoreError> {
         let world = self.world.clone();
         self.through(async move {
-            let id = effect.id;
-            let done = world.ground.put_off(call, effect, lease).await?;
+            let done = world.ground.put_off(claimed, due, body).await?;
             if done {
-                world.oracle.given_back(id);
+                world.oracle.given_back(claimed.effect);
             }
             Ok(done)
         })

@@ -6,10 +6,11 @@
 use ::redb::{
     ReadOnlyTable, ReadTransaction, ReadableTable as _, Table, TableDefinition, WriteTransaction,
 };
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::super::{
-    Backlog, Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision,
+    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, Lease, RecordKey, Revision,
     StoreError, Stored, Version, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, EffectId, TurnId};
@@ -274,14 +275,9 @@ impl<'t> Tables<'t> {
         Ok(claimed)
     }
 
-    pub(super) fn settle(
-        &mut self,
-        call: CallId,
-        effect: EffectId,
-        lease: Lease,
-    ) -> Result<bool, Fault> {
-        let (call, effect) = (call.0.as_u128(), effect.0.as_u128());
-        let ours = self.holds(call, effect, lease)?;
+    pub(super) fn settle(&mut self, claimed: Claimed) -> Result<bool, Fault> {
+        let (call, effect) = (claimed.call.0.as_u128(), claimed.effect.0.as_u128());
+        let ours = self.holds(call, effect, claimed.lease)?;
         if ours {
             self.changed = true;
             self.forget_effect(call, effect)?;
@@ -291,19 +287,19 @@ impl<'t> Tables<'t> {
 
     pub(super) fn put_off(
         &mut self,
-        call: CallId,
-        new: &NewEffect,
-        lease: Lease,
+        claimed: Claimed,
+        due: Timestamp,
+        body: &[u8],
     ) -> Result<bool, Fault> {
-        let (call, id) = (call.0.as_u128(), new.id.0.as_u128());
-        if !self.holds(call, id, lease)? {
+        let (call, id) = (claimed.call.0.as_u128(), claimed.effect.0.as_u128());
+        if !self.holds(call, id, claimed.lease)? {
             return Ok(false);
         }
         let Some(mut effect) = self.take_effect(call, id)? else { return Ok(false) };
         self.changed = true;
-        effect.due_us = due_us(new.due);
+        effect.due_us = due_us(due);
         effect.lease = None;
-        effect.body.clone_from(&new.body);
+        body.clone_into(&mut effect.body);
         self.put_effect(call, id, &effect)?;
         Ok(true)
     }

@@ -11,8 +11,8 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 use super::*;
-use crate::engine::id::TurnId;
-use crate::store::Version;
+use crate::engine::id::{EffectId, TurnId};
+use crate::store::{Lease, Version};
 
 /// What the tests do to the disk.
 #[derive(Debug, Default)]
@@ -172,7 +172,8 @@ async fn what_changes_nothing_costs_no_flush() {
     let claim = Claim { now, lease, until: now, count_max: 9 };
     assert!(store.claim(claim).await.unwrap().is_empty());
     assert_eq!(store.commit(&commit(1), now).await.unwrap(), Committed::AlreadyYours);
-    assert!(!store.settle(CallId(Uuid::nil()), EffectId(Uuid::nil()), lease).await.unwrap());
+    let claimed = Claimed { call: CallId(Uuid::nil()), effect: EffectId(Uuid::nil()), lease };
+    assert!(!store.settle(claimed).await.unwrap());
     store.sweep(now).await.unwrap();
     assert_eq!(disk.flushes.load(Ordering::SeqCst), before);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use callgate::store::{Backlog, Claim, Committed, DueWhat, NewEffect, Revision};
+use callgate::store::{Backlog, Claim, Claimed, Committed, DueWhat, NewEffect, Revision};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
@@ -243,13 +243,14 @@ async fn settling_needs_the_lease(Fresh { store, .. }: Fresh) {
     commit.effects = vec![effect(&commit, 0, at(0))];
     let id = commit.effects[0].id;
     store.commit(&commit, at(0)).await.unwrap();
-    assert!(!store.settle(commit.call, id, fresh_lease()).await.unwrap());
+    let none = Claimed { call: commit.call, effect: id, lease: fresh_lease() };
+    assert!(!store.settle(none).await.unwrap());
 
-    let old = store.claim(claim(at(0))).await.unwrap()[0].lease;
-    let new = store.claim(claim(at(10))).await.unwrap()[0].lease;
-    assert!(!store.settle(commit.call, id, old).await.unwrap());
-    assert!(store.settle(commit.call, id, new).await.unwrap());
-    assert!(!store.settle(commit.call, id, new).await.unwrap());
+    let old = store.claim(claim(at(0))).await.unwrap()[0].claimed(id);
+    let new = store.claim(claim(at(10))).await.unwrap()[0].claimed(id);
+    assert!(!store.settle(old).await.unwrap());
+    assert!(store.settle(new).await.unwrap());
+    assert!(!store.settle(new).await.unwrap());
     assert!(store.claim(claim(at(60))).await.unwrap().is_empty());
 }
 
@@ -258,14 +259,15 @@ async fn putting_off_needs_the_lease(Fresh { store, .. }: Fresh) {
     commit.effects = vec![effect(&commit, 0, at(0))];
     let id = commit.effects[0].id;
     store.commit(&commit, at(0)).await.unwrap();
-    let later = || NewEffect { id, due: at(40), body: b"once more".to_vec() };
-    assert!(!store.put_off(commit.call, later(), fresh_lease()).await.unwrap());
+    let later = |claimed| store.put_off(claimed, at(40), b"once more".to_vec());
+    let none = Claimed { call: commit.call, effect: id, lease: fresh_lease() };
+    assert!(!later(none).await.unwrap());
 
-    let lease = store.claim(claim(at(0))).await.unwrap()[0].lease;
-    assert!(store.put_off(commit.call, later(), lease).await.unwrap());
+    let claimed = store.claim(claim(at(0))).await.unwrap()[0].claimed(id);
+    assert!(later(claimed).await.unwrap());
     // The lease ended with it.
-    assert!(!store.put_off(commit.call, later(), lease).await.unwrap());
-    assert!(!store.settle(commit.call, id, lease).await.unwrap());
+    assert!(!later(claimed).await.unwrap());
+    assert!(!store.settle(claimed).await.unwrap());
     assert!(store.claim(claim(at(39))).await.unwrap().is_empty());
     let due = store.claim(claim(at(40))).await.unwrap();
     let what = DueWhat::Effect { id, body: b"once more".to_vec(), attempt: 2 };
@@ -276,12 +278,12 @@ async fn a_turn_settles_an_effect_whoever_holds_its_lease(Fresh { store, .. }: F
     let mut one = first(fresh_call());
     one.effects = vec![effect(&one, 0, at(0)), effect(&one, 1, at(9)), effect(&one, 2, at(9))];
     store.commit(&one, at(0)).await.unwrap();
-    let lease = store.claim(claim(at(0))).await.unwrap()[0].lease;
+    let claimed = store.claim(claim(at(0))).await.unwrap()[0].claimed(one.effects[0].id);
 
     let mut two = after(&one);
     two.settled = vec![one.effects[0].id, one.effects[1].id];
     assert_eq!(store.commit(&two, at(1)).await.unwrap(), Committed::Applied);
-    assert!(!store.settle(one.call, one.effects[0].id, lease).await.unwrap());
+    assert!(!store.settle(claimed).await.unwrap());
     let left = store.claim(claim(at(60))).await.unwrap();
     assert_eq!(left.len(), 1);
     let what = DueWhat::Effect { id: one.effects[2].id, body: b"body 2".to_vec(), attempt: 1 };
@@ -312,12 +314,12 @@ async fn an_effect_written_again_is_one_effect(Fresh { store, .. }: Fresh) {
     let mut one = first(fresh_call());
     one.effects = vec![effect(&one, 0, at(0))];
     store.commit(&one, at(0)).await.unwrap();
-    let lease = store.claim(claim(at(0))).await.unwrap()[0].lease;
+    let claimed = store.claim(claim(at(0))).await.unwrap()[0].claimed(one.effects[0].id);
     let mut two = after(&one);
     two.settled = vec![one.effects[0].id];
     two.effects = vec![NewEffect { due: at(2), ..one.effects[0].clone() }];
     store.commit(&two, at(1)).await.unwrap();
-    assert!(!store.settle(one.call, one.effects[0].id, lease).await.unwrap());
+    assert!(!store.settle(claimed).await.unwrap());
     let due = store.claim(claim(at(60))).await.unwrap();
     let what = DueWhat::Effect { id: one.effects[0].id, body: b"body 0".to_vec(), attempt: 1 };
     assert_eq!(due.into_iter().map(|due| due.what).collect::<Vec<_>>(), [what]);

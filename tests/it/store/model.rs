@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use callgate::engine::id::{CallId, EffectId, TurnId};
-use callgate::store::{Claim, Commit, DueWhat, Lease, NewEffect, Revision, Store, Version};
+use callgate::store::{
+    Claim, Claimed, Commit, DueWhat, Lease, NewEffect, Revision, Store, Version,
+};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -117,14 +119,14 @@ impl Run {
             Op::Settle { known, lease } => {
                 let Some((call, id)) = self.known(*known) else { return String::new() };
                 let lease = Lease(Uuid::from_u128(*lease));
-                format!("{}", self.store.settle(call, id, lease).await.unwrap())
+                format!("{}", self.store.settle(Claimed { call, effect: id, lease }).await.unwrap())
             }
             Op::PutOff { known, lease, seconds } => {
                 let Some((call, id)) = self.known(*known) else { return String::new() };
                 let due = now + SignedDuration::from_secs(*seconds);
-                let effect = NewEffect { id, due, body: format!("off {seconds}").into_bytes() };
-                let lease = Lease(Uuid::from_u128(*lease));
-                format!("{}", self.store.put_off(call, effect, lease).await.unwrap())
+                let claimed = Claimed { call, effect: id, lease: Lease(Uuid::from_u128(*lease)) };
+                let body = format!("off {seconds}").into_bytes();
+                format!("{}", self.store.put_off(claimed, due, body).await.unwrap())
             }
             Op::Load(call) => format!("{:?}", self.store.load(id(*call)).await.unwrap()),
             Op::Journal(call) => format!("{:?}", self.store.journal(id(*call)).await.unwrap()),

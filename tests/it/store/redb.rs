@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use callgate::engine::id::CallId;
 use callgate::store::redb::RedbStore;
-use callgate::store::{Committed, OpenError, Revision, Store as _};
+use callgate::store::{Claimed, Committed, OpenError, Revision, Store as _};
 use futures_util::future::join_all;
 
 use super::{after, at, claim, effect, first, fresh_call, record};
@@ -124,7 +124,9 @@ async fn closed_and_opened_it_holds_everything() {
     assert_eq!(store.commit(&two, at(2)).await.unwrap(), Committed::AlreadyYours);
     assert_eq!(store.journal(one.call).await.unwrap(), [b"entry 1", b"entry 2"]);
     assert_eq!(store.calls(9).await.unwrap(), [one.call]);
-    assert!(store.settle(one.call, one.effects[0].id, lease).await.unwrap());
+    assert!(
+        store.settle(Claimed { call: one.call, effect: one.effects[0].id, lease }).await.unwrap()
+    );
     assert_eq!(store.claim(claim(at(70))).await.unwrap().len(), 2);
     let value = store.read(&record("aa")).await.unwrap();
     assert_eq!(value, Some((Revision(1), b"value".to_vec())));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use callgate::store::redis::RedisStore;
-use callgate::store::{Claim, Commit, Committed, NewEffect, Revision, Store, StoreError};
+use callgate::store::{Claim, Commit, Committed, Revision, Store, StoreError};
 use futures_util::future::join_all;
 
 use super::{after, at, claim, effect, first, fresh_call, record};
@@ -44,12 +44,11 @@ async fn every_key_has_a_time_to_live() {
     for round in 0..10 {
         let some = Claim { count_max: 20, ..claim(at(10 + round)) };
         for (index, due) in store.claim(some).await.unwrap().into_iter().enumerate() {
-            let callgate::store::DueWhat::Effect { id, body, .. } = due.what else { continue };
+            let callgate::store::DueWhat::Effect { id, ref body, .. } = due.what else { continue };
             if index % 2 == 0 {
-                assert!(store.settle(due.call, id, due.lease).await.unwrap());
+                assert!(store.settle(due.claimed(id)).await.unwrap());
             } else {
-                let effect = NewEffect { id, due: at(400), body };
-                assert!(store.put_off(due.call, effect, due.lease).await.unwrap());
+                assert!(store.put_off(due.claimed(id), at(400), body.clone()).await.unwrap());
             }
         }
     }
@@ -132,11 +131,10 @@ async fn forgotten_scripts_are_sent_again() {
     flush();
     let due = store.claim(claim(at(0))).await.unwrap();
     flush();
-    assert!(store.settle(one.call, one.effects[0].id, due[0].lease).await.unwrap());
+    assert!(store.settle(due[0].claimed(one.effects[0].id)).await.unwrap());
     flush();
-    let body = Vec::new();
-    let off = NewEffect { id: one.effects[1].id, due: at(9), body };
-    assert!(store.put_off(one.call, off, due[0].lease).await.unwrap());
+    let off = due[0].claimed(one.effects[1].id);
+    assert!(store.put_off(off, at(9), Vec::new()).await.unwrap());
     flush();
     assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
 }

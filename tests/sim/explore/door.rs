@@ -13,7 +13,7 @@ use callgate::engine::effect::{PlaceCall, Sms};
 use callgate::engine::id::{CallId, EffectId, LegId, Sid};
 use callgate::engine::reply::Reply;
 use callgate::store::{
-    Backlog, Claim, Commit, Committed, Due, DueWhat, Lease, NewEffect, RecordKey, Revision, Store,
+    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, RecordKey, Revision, Store,
     StoreError, Stored,
 };
 use jiff::Timestamp;
@@ -154,26 +154,21 @@ impl Store for Door {
         Ok(due)
     }
 
-    async fn settle(
-        &self,
-        call: CallId,
-        effect: EffectId,
-        lease: Lease,
-    ) -> Result<bool, StoreError> {
+    async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {
         self.through().await;
-        let done = self.common.ground.settle(call, effect, lease).await?;
+        let done = self.common.ground.settle(claimed).await?;
         self.hear(done);
         Ok(done)
     }
 
     async fn put_off(
         &self,
-        call: CallId,
-        effect: NewEffect,
-        lease: Lease,
+        claimed: Claimed,
+        due: Timestamp,
+        body: Vec<u8>,
     ) -> Result<bool, StoreError> {
         self.through().await;
-        let done = self.common.ground.put_off(call, effect, lease).await?;
+        let done = self.common.ground.put_off(claimed, due, body).await?;
         self.hear(done);
         Ok(done)
     }
