@@ -93,6 +93,11 @@ pub const CARRIER_PAGES_MAX: usize = 5;
 pub const TURNS_IN_PROGRESS: u64 = 1_024;
 /// Connections of one worker: each holds a body of at most [`BODY_BYTES_MAX`], for seconds.
 pub const CONNECTIONS_MAX: usize = 4_096;
+/// Connections of the admin listener: screens, scrapers, probes and [`WATCHERS_MAX`].
+pub const ADMIN_CONNECTIONS_MAX: usize = 256;
+/// What may be open beside the connections that webhooks come in on: the admin listener's, the store's, those
+/// to the provider for [`OUTBOX_TASKS_MAX`] effects, to back ends and to the mail server, and files.
+pub const OPEN_BESIDE: u64 = 512;
 /// Within this a webhook is answered, with the apology if need be: it leaves room for a provider's
 /// own limit of 5 s (SignalWire) to 15 s (Twilio).
 pub const TURN_DEADLINE: Duration = Duration::from_secs(4);

@@ -2,6 +2,7 @@
 
 mod demo;
 mod needs;
+mod room;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -295,6 +296,7 @@ async fn start(
     record: Option<&Path>,
 ) -> Result<(), Failure> {
     let (public, admin) = plan.listeners.addresses()?;
+    let room = room::make();
     let directory = Arc::new(plan.directory);
     let stop = CancellationToken::new();
     let exchange = Exchange::new(Parts {
@@ -343,7 +345,7 @@ async fn start(
     if let Some(greeting) = greeting {
         greeting.show(public, admin);
     }
-    server::run(house, plan.listeners).await?;
+    server::run(house, plan.listeners, room.workers, room.connections).await?;
     stop.cancel();
     idle.cancel();
     let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, outbox).await;

@@ -9,14 +9,15 @@ mod unlock;
 use actix_web::http::header::AUTHORIZATION;
 use std::time::Duration;
 
-use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
+use actix_web::web::{self, BytesMut, Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::House;
+use super::metrics::Reason;
+use super::{House, intake};
 use crate::config::{AdminToken, Role};
 use crate::document::parse_duration;
 use crate::engine::call::Call;
@@ -152,10 +153,11 @@ struct Wanted {
     ttl: Option<Value>,
 }
 
-async fn service_code(house: Data<House>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    if let Some(refused) = refusal(&house, &request, Role::Operator) {
-        return refused;
-    }
+async fn service_code(house: Data<House>, request: HttpRequest, body: Payload) -> HttpResponse {
+    let body = match body_for(&house, &request, Role::Operator, body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
     let bad = |error: &str| HttpResponse::BadRequest().json(json!({ "error": error }));
     // What is wrong with the body may be a customer's number: it is not repeated.
     let Ok(wanted) = serde_json::from_slice::<Wanted>(&body) else {
@@ -257,9 +259,31 @@ fn refusal(house: &House, request: &HttpRequest, role: Role) -> Option<HttpRespo
     }
 }
 
+/// The body of a request that carries a token of this role: of no other is anything read, and of none for
+/// longer than it takes to send.
+async fn body_for(
+    house: &House,
+    request: &HttpRequest,
+    role: Role,
+    mut body: Payload,
+) -> Result<BytesMut, HttpResponse> {
+    if let Some(refused) = refusal(house, request, role) {
+        return Err(intake::ending(refused, body));
+    }
+    intake::bounded(request, &mut body).await.map_err(|reason| {
+        let refused = match reason {
+            Reason::Size => HttpResponse::PayloadTooLarge().finish(),
+            Reason::Slow => HttpResponse::RequestTimeout().finish(),
+            _ => HttpResponse::BadRequest().finish(),
+        };
+        intake::ending(refused, body)
+    })
+}
+
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    header.and_then(|value| value.strip_prefix("Bearer "))
+    let (scheme, token) = intake::only(request, AUTHORIZATION.as_str())?.split_once(' ')?;
+    // The name of the scheme may be written in either case (RFC 9110, section 11.1).
+    scheme.eq_ignore_ascii_case("Bearer").then_some(token)
 }
 
 /// The token that a request carries, if it is one of ours.

@@ -79,9 +79,8 @@ pub(super) fn ending(answer: HttpResponse, body: Payload) -> HttpResponse {
 }
 
 async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Result<Form, Reason> {
-    let body = within(limits::REQUEST_BODY_TIMEOUT, collect(request, body)).await?;
-    let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
-    let signature = signature.ok_or(Reason::Signature)?;
+    let body = bounded(request, body).await?;
+    let signature = only(request, SIGNATURE).ok_or(Reason::Signature)?;
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_form = content_type.is_some_and(|of| {
         let media = of.split(';').next().unwrap_or_default().trim();
@@ -111,6 +110,18 @@ async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Resul
         return Err(Reason::Account);
     }
     Ok(form)
+}
+
+/// The value of a header that was given once. Of two, what stands before us may have looked at the other.
+pub(super) fn only<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
+    let mut values = request.headers().get_all(name);
+    let value = values.next()?;
+    values.next().is_none().then(|| value.to_str().ok()).flatten()
+}
+
+/// A body, in time and no larger than any that is meant for us.
+pub(super) async fn bounded(request: &HttpRequest, body: &mut Payload) -> Result<BytesMut, Reason> {
+    within(limits::REQUEST_BODY_TIMEOUT, collect(request, body)).await
 }
 
 async fn within<T>(

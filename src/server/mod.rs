@@ -100,12 +100,19 @@ pub fn webhooks(config: &mut web::ServiceConfig) {
     webhook::routes(config);
 }
 
-/// Serves until it is told to stop, then finishes the turns in progress.
-pub async fn run(house: Arc<House>, listeners: Listeners) -> Result<(), ServerError> {
+/// Serves until it is told to stop, then finishes the turns in progress; `connections` is how many each
+/// worker takes of those that webhooks come in on.
+pub async fn run(
+    house: Arc<House>,
+    listeners: Listeners,
+    workers: usize,
+    connections: usize,
+) -> Result<(), ServerError> {
     let (stop, drain) = (house.stop.clone(), house.drain);
     let shared = web::Data::from(house.clone());
     let public = HttpServer::new(move || App::new().app_data(shared.clone()).configure(webhooks))
-        .max_connections(limits::CONNECTIONS_MAX)
+        .workers(workers)
+        .max_connections(connections)
         .client_request_timeout(limits::REQUEST_HEAD_TIMEOUT)
         .client_disconnect_timeout(limits::REQUEST_HEAD_TIMEOUT)
         .shutdown_timeout(limits::SHUTDOWN_GRACE.as_secs())
@@ -116,6 +123,7 @@ pub async fn run(house: Arc<House>, listeners: Listeners) -> Result<(), ServerEr
     let admin =
         HttpServer::new(move || App::new().app_data(shared.clone()).configure(admin::routes))
             .workers(1)
+            .max_connections(limits::ADMIN_CONNECTIONS_MAX)
             .client_request_timeout(limits::REQUEST_HEAD_TIMEOUT)
             .shutdown_timeout(1)
             .disable_signals()

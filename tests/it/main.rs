@@ -39,6 +39,7 @@ mod proof;
 mod recording;
 mod render;
 mod replay;
+mod room;
 mod round_trips;
 mod schema;
 mod service_codes;

@@ -1,12 +1,12 @@
 //! `POST` and `GET /api/calls/{id}/step-up`: a specialist asks that the caller prove more, and learns
 //! what came of it.
 
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::super::House;
-use super::{holder, not_found, refusal, unavailable};
+use super::{body_for, holder, not_found, refusal, unavailable};
 use crate::config::Role;
 use crate::engine::id::CallId;
 use crate::engine::step_up::Asking;
@@ -22,11 +22,12 @@ pub(super) async fn ask(
     house: Data<House>,
     request: HttpRequest,
     path: Path<String>,
-    body: Bytes,
+    body: Payload,
 ) -> HttpResponse {
-    if let Some(refused) = refusal(&house, &request, Role::Agent) {
-        return refused;
-    }
+    let body = match body_for(&house, &request, Role::Agent, body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
     let Some(id) = CallId::parse(&path) else { return not_found() };
     let Ok(Wanted { level }) = serde_json::from_slice::<Wanted>(&body) else {
         let error = "the body must be {\"level\": …}";

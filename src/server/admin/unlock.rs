@@ -1,11 +1,11 @@
 //! `POST /api/unlock`: lifts the locks of an account's factors.
 
-use actix_web::web::{Bytes, Data};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::super::House;
-use super::{holder, refusal, unavailable};
+use super::{body_for, holder, unavailable};
 use crate::config::Role;
 use crate::exchange::unlock::By;
 use crate::flow::level::Fact;
@@ -18,10 +18,15 @@ struct Wanted {
     factor: Option<String>,
 }
 
-pub(super) async fn unlock(house: Data<House>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    if let Some(refused) = refusal(&house, &request, Role::Operator) {
-        return refused;
-    }
+pub(super) async fn unlock(
+    house: Data<House>,
+    request: HttpRequest,
+    body: Payload,
+) -> HttpResponse {
+    let body = match body_for(&house, &request, Role::Operator, body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
     let bad = |error: &str| HttpResponse::BadRequest().json(json!({ "error": error }));
     // What is wrong with the body may be a customer's number: it is not repeated.
     let Ok(Wanted { account, factor }) = serde_json::from_slice::<Wanted>(&body) else {

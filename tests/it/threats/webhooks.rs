@@ -121,6 +121,21 @@ async fn t01_a_request_with_any_byte_changed_is_refused_and_leaves_no_trace() {
     assert_eq!(status(&house, target, &fields, &good).await, 200);
 }
 
+/// Of two signatures a proxy may have looked at the one and we at the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t01_of_two_signatures_neither_counts() {
+    let (house, _provider) = house();
+    let fields = fields("CA00000000000000000000000000000001", &[]);
+    let target = "/twilio/voice";
+    let good = sign(target, &fields);
+    for (first, second) in [(&*good, "x"), ("x", &good), (&good, &good)] {
+        let headers = [("X-Twilio-Signature", second)];
+        let sent = Sent { target, fields: &fields, signature: first, headers: &headers };
+        assert_eq!(send(&house, sent).await.0, 403, "{first}, {second}");
+    }
+    assert_eq!(status(&house, target, &fields, &good).await, 200);
+}
+
 #[test]
 fn t02_without_a_key_nothing_is_served() {
     let house = House::set_up("embedded:callgate.redb", "http://127.0.0.1:9");

@@ -1,0 +1,74 @@
+//! Room for connections: how many files the process may have open, and what follows from it.
+//!
+//! A connection is an open file. Most systems begin a process with a limit of 1024 that it may raise itself.
+//! Where too few are to be had, fewer connections are taken: whoever fills them all up leaves the store, the
+//! provider and the admin listener theirs.
+
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::limits;
+
+/// What there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Workers that webhooks come in to.
+    pub(super) workers: usize,
+    /// Connections of each of them.
+    pub(super) connections: usize,
+}
+
+/// Raises the limit as far as it may be raised, and tells where that is not enough.
+pub(super) fn make() -> Room {
+    let workers = available_parallelism().map_or(1, NonZero::get);
+    let open_files = raise();
+    let room = Room { workers, connections: connections(open_files, workers) };
+    if room.connections < limits::CONNECTIONS_MAX {
+        tracing::warn!(
+            open_files,
+            wanted = limits::OPEN_BESIDE + (workers * limits::CONNECTIONS_MAX) as u64,
+            connections = workers * room.connections,
+            "few files may be open, so fewer connections are taken: raise the limit (`ulimit -n`, `LimitNOFILE=`)"
+        );
+    }
+    room
+}
+
+/// The limit that is in force then; none is the highest.
+fn raise() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: maximum, maximum };
+    if current != maximum && setrlimit(Resource::Nofile, raised).is_ok() {
+        return maximum.unwrap_or(u64::MAX);
+    }
+    current.unwrap_or(u64::MAX)
+}
+
+/// The connections of each worker. What else is open comes first, but takes no more than half.
+fn connections(open_files: u64, workers: usize) -> usize {
+    let beside = limits::OPEN_BESIDE.min(open_files / 2);
+    let each = (open_files - beside) / workers as u64;
+    usize::try_from(each).unwrap_or(usize::MAX).clamp(1, limits::CONNECTIONS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_else_is_open_comes_first() {
+        for (open_files, workers, each) in [
+            (u64::MAX, 2, limits::CONNECTIONS_MAX),
+            (512 + 8_192, 2, limits::CONNECTIONS_MAX),
+            (512 + 8_191, 2, limits::CONNECTIONS_MAX - 1),
+            (1_024, 2, 256),
+            (256, 2, 64),
+            (1, 8, 1),
+            (0, 1, 1),
+        ] {
+            assert_eq!(connections(open_files, workers), each, "{open_files}, {workers}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Who takes up all the room there is: connections, and bodies that never end.
+
+use callgate::limits;
+use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::house::{House, OPERATOR};
+use crate::support::redis::RedisServer;
+use crate::support::telephone::Telephone;
+
+/// A server that may open so many files: `-S` of a soft limit, `-H` of a hard one.
+fn limited(store: &str, limits: &str) -> House {
+    let mut house = House::set_up(store, "http://127.0.0.1:9");
+    let set = format!("{limits} && exec \"$0\" \"$@\"");
+    house.under = ["sh".to_owned(), "-c".to_owned(), set].into();
+    house.restart();
+    house
+}
+
+/// The limits of its open files in force, the soft one and the hard one.
+fn open_files(house: &House) -> Vec<u64> {
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", house.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+const FEW: &str = "few files may be open";
+
+#[test]
+fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
+    let house = limited("memory:", "ulimit -Sn 64 && ulimit -Hn 4000");
+    assert_eq!(open_files(&house), [4_000, 4_000]);
+    assert!(house.log().contains(FEW), "it is too low all the same, and somebody must know");
+    let workers = std::thread::available_parallelism().unwrap().get() as u64;
+    let all = limits::OPEN_BESIDE + workers * limits::CONNECTIONS_MAX as u64;
+    // Where a test may not open so many itself, there is nothing more to see.
+    let own = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let own = own.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let may = own.split_whitespace().filter_map(|word| word.parse::<u64>().ok()).max().unwrap();
+    let house = limited("memory:", "ulimit -Sn 64");
+    assert_eq!(open_files(&house), [may, may]);
+    assert_eq!(house.log().contains(FEW), may < all);
+}
+
+/// Whoever fills all connections up takes none from the store and none from the admin listener.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_of_strangers_leave_room_for_all_else() {
+    const FILES: usize = 160;
+    let redis = RedisServer::start();
+    let house = limited(&redis.url(), &format!("ulimit -n {FILES}"));
+    let mut phone = Telephone::new("CA00000000000000000000000000000001", "");
+    phone.ring(&house).await;
+    let address = house.public().replace("http://", "");
+    let silent = (0..2 * FILES).map(|_| TcpStream::connect(&address));
+    let silent: Vec<_> = join_all(silent).await.into_iter().collect::<Result<_, _>>().unwrap();
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", house.pid())).unwrap().count();
+    crate::support::eventually::eventually("half of what may be open is taken", || {
+        (open() > FILES / 2).then_some(())
+    });
+    // A new connection each, while there is no room for another webhook.
+    for _ in 0..10 {
+        assert!(house.metrics().await.contains("callgate_"));
+        assert!(house.ask("/api/calls").await["calls"].is_array());
+    }
+    assert!(open() < FILES, "{}", open());
+    drop(silent);
+    phone.wait(&house).await;
+    assert!(phone.hears("Gather"), "{:?}", phone.heard);
+}
+
+/// Sends what it has to an address, and says what comes back until the end.
+async fn sent(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A connection that is reset has ended too.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+/// Nothing is read of whom no token lets in, and of nobody without end; two tokens are none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_admin_listener_waits_for_no_body_without_end() {
+    let house = House::start("memory:", "http://127.0.0.1:9");
+    let address = house.admin().replace("http://", "");
+    let begun = |token: &str, more: &str| {
+        format!(
+            "POST /api/unlock HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n{more}\r\n\r\n{{"
+        )
+    };
+    let ours = format!("Bearer {OPERATOR}");
+    let lower = format!("bearer {OPERATOR}");
+    for (token, more, status) in [
+        ("Bearer x", "Content-Length: 100", 401),
+        ("Bearer x", "Content-Length: 1000000000", 401),
+        (&ours, "Content-Length: 100", 408),
+        (&lower, "Content-Length: 100", 408),
+        (&ours, "Content-Length: 1000000000", 413),
+        (&ours, "Authorization: Bearer x\r\nContent-Length: 1", 401),
+        ("Bearer x", &format!("Authorization: {ours}\r\nContent-Length: 1"), 401),
+    ] {
+        let answer = sent(&address, &begun(token, more)).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{more}: {answer}");
+    }
+}
