@@ -1,5 +1,6 @@
 //! `callgate simulate`: rings a flow in the terminal.
 
+mod folded;
 mod keypad;
 
 use std::collections::BTreeSet;
@@ -69,7 +70,12 @@ fn number(text: &str) -> Result<PhoneNumber, String> {
 pub fn run(args: &Args) -> u8 {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     if io::stdin().is_terminal() && out.is_terminal() {
-        return run_with(args, &mut keypad::Terminal::default(), &mut out, &mut err);
+        return match keypad::Terminal::take() {
+            Ok(mut terminal) => {
+                run_with(args, &mut terminal, &mut folded::Folded::new(out), &mut err)
+            }
+            Err(error) => say(&mut err, 3, &format!("the terminal cannot be used: {error}")),
+        };
     }
     run_with(args, &mut Lines(io::stdin().lock()), &mut out, &mut err)
 }
@@ -83,11 +89,13 @@ pub fn run_with(
 ) -> u8 {
     match prepare(args).and_then(|caller| ring(caller, keypad, out)) {
         Ok(()) => 0,
-        Err((code, message)) => {
-            let _ = writeln!(err, "error: {message}");
-            code
-        }
+        Err((code, message)) => say(err, code, &message),
     }
+}
+
+fn say(err: &mut impl Write, code: u8, message: &str) -> u8 {
+    let _ = writeln!(err, "error: {message}");
+    code
 }
 
 type Failure = (u8, String);

@@ -47,6 +47,7 @@ mod service_codes;
 mod sim;
 mod store;
 mod support;
+mod terminal;
 mod threats;
 mod tidy;
 mod traces;

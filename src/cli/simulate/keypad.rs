@@ -2,7 +2,10 @@
 
 use std::io::{self, Write as _};
 
-use console::{Key, Term};
+use console::{Key, Term, measure_text_width};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::stdio::stdin;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::engine::reply::Gather;
 use crate::replay::phone::Keypad;
@@ -10,13 +13,58 @@ use crate::replay::phone::Keypad;
 /// What ends the input, as everywhere.
 const CTRL_D: char = '\u{4}';
 
-/// The terminal.
+/// The terminal. Its own editing of lines rests as long as this lives: what is typed while the flow is
+/// thinking is heard afterwards, and seen once.
 #[derive(Debug)]
-pub(super) struct Terminal(Term);
+pub(super) struct Terminal {
+    term: Term,
+    before: Option<Termios>,
+}
 
-impl Default for Terminal {
-    fn default() -> Self {
-        Self(Term::stdout())
+impl Terminal {
+    /// Takes the terminal.
+    pub(super) fn take() -> io::Result<Self> {
+        let before = tcgetattr(stdin())?;
+        let mut ours = before.clone();
+        ours.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(stdin(), OptionalActions::Drain, &ours)?;
+        Ok(Self { term: Term::stdout(), before: Some(before) })
+    }
+
+    /// Leaves it as it was.
+    fn restore(&mut self) {
+        if let Some(before) = self.before.take() {
+            // A terminal that is gone needs nothing.
+            let _ = tcsetattr(stdin(), OptionalActions::Drain, &before);
+        }
+    }
+
+    /// Takes the last key off the screen: `before`: how wide the line was with it.
+    fn erase(&self, before: usize, after: usize) -> io::Result<()> {
+        let columns = usize::from(self.term.size().1).max(1);
+        if before.is_multiple_of(columns) {
+            self.term.move_cursor_up(1)?;
+            self.term.move_cursor_right(columns)?;
+            // The last column is cleared, not the one before it.
+            return self.term.write_str(" \u{8}");
+        }
+        self.term.clear_chars(before - after)
+    }
+
+    /// Shows a key; behind the last column the line goes on below.
+    fn show(&self, key: char, width: usize) -> io::Result<()> {
+        let columns = usize::from(self.term.size().1).max(1);
+        let mut shown = key.to_string();
+        if width.is_multiple_of(columns) {
+            shown.push_str(" \r");
+        }
+        self.term.write_str(&shown)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.restore();
     }
 }
 
@@ -24,20 +72,28 @@ impl Keypad for Terminal {
     fn next(&mut self, listens: Option<&Gather>) -> io::Result<Option<String>> {
         let mut entry = Entry::new(listens);
         loop {
-            match entry.press(&self.0.read_key()?) {
-                Pressed::Shown(key) => write!(self.0, "{key}")?,
-                Pressed::Erased => self.0.clear_chars(1)?,
+            let width = measure_text_width(&entry.text);
+            match entry.press(&self.term.read_key_raw()?) {
+                Pressed::Shown(key) => self.show(key, measure_text_width(&entry.text))?,
+                Pressed::Erased => self.erase(width, measure_text_width(&entry.text))?,
                 Pressed::Ignored => {}
                 Pressed::Done(last) => {
-                    writeln!(self.0, "{}", last.map(String::from).unwrap_or_default())?;
+                    writeln!(self.term, "{}", last.map(String::from).unwrap_or_default())?;
                     return Ok(Some(entry.text));
                 }
                 Pressed::Over => {
-                    writeln!(self.0)?;
+                    writeln!(self.term)?;
+                    return Ok(None);
+                }
+                Pressed::Interrupted => {
+                    writeln!(self.term)?;
+                    self.restore();
+                    // Ends it as it ends every program, unless whoever started it says otherwise.
+                    kill_process(getpid(), Signal::INT)?;
                     return Ok(None);
                 }
             }
-            self.0.flush()?;
+            self.term.flush()?;
         }
     }
 
@@ -69,6 +125,8 @@ enum Pressed {
     Done(Option<char>),
     /// No more will come.
     Over,
+    /// The program is to end.
+    Interrupted,
 }
 
 impl Entry {
@@ -82,6 +140,7 @@ impl Entry {
         match key {
             Key::Enter => Pressed::Done(None),
             Key::Backspace if self.text.pop().is_some() => Pressed::Erased,
+            Key::CtrlC => Pressed::Interrupted,
             Key::Char(CTRL_D) if self.text.is_empty() => Pressed::Over,
             Key::Char(key) if !key.is_control() => {
                 self.text.push(*key);

@@ -13,3 +13,4 @@ pub(crate) mod redis;
 pub(crate) mod relay;
 pub(crate) mod smtp;
 pub(crate) mod telephone;
+pub(crate) mod terminal;

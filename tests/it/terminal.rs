@@ -1,0 +1,137 @@
+//! `simulate` on a real terminal: keys are typed, and the screen is looked at.
+
+use crate::support::house::command_in;
+use crate::support::terminal::Terminal;
+
+const WIDE: (u16, u16) = (60, 132);
+const NARROW: (u16, u16) = (60, 40);
+const CTRL_C: &str = "\u{3}";
+const CTRL_D: &str = "\u{4}";
+const BACKSPACE: &str = "\u{7f}";
+const SIGINT: i32 = 2;
+
+/// Where the bank waits for an account's number.
+const WHO: &str = "eight digit account number";
+const MENU: &str = "press 0.";
+
+#[test]
+fn a_call_is_rung_by_hand_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::start(folder.path(), &["simulate", "bank"], WIDE);
+    terminal.answers("oprima dos.", "\r");
+    // As many keys as the line takes need no Enter.
+    terminal.answers(WHO, "12345678");
+    terminal.answers(MENU, ":facts\r");
+    terminal.answers("nothing is proved", ":speech balance\r");
+    terminal.answers(":sms shows it]", ":sms\r");
+    terminal.answers("to +1", ":wait 30s\r:state\r");
+    terminal.answers("code (en-US)", "000000");
+    terminal.answers("not", ":back\r");
+    terminal.answers("code (en-US)\n▸", ":twiml\r");
+    terminal.answers("</Response>", ":nonsense\r");
+    terminal.answers("`:nonsense` does nothing here", ":save call.toml\r");
+    terminal.answers("call.toml", CTRL_D);
+    assert_eq!(terminal.ends().code(), Some(0), "{}", terminal.screen());
+    expect_test::expect![[r##"
+        ▸ Thank you for calling Acme Bank.
+        ▸ Para español, oprima dos.
+
+        ▸ Please key in your eight digit account number.
+        12345678
+        ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
+        :facts
+          nothing is proved
+        :speech balance
+        ▸ I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.
+          [a text message to +15005550010; :sms shows it]
+        :sms
+          to +15005550010: Acme Bank: 330293 is your code. Key it in on your phone. We will never ask you to say it. Didn't call us? Ignore
+          this.
+        :wait 30s
+        :state
+          code (en-US)
+        000000
+        ▸ That did not work. Please key in the six digits of the newest message. For a new code, press star.
+        :back
+          code (en-US)
+        ▸ I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.
+        :twiml
+          <Response>
+            <Gather action="https://ivr.example.com/twilio/turn/<call>/<nonce>" method="POST" input="dtmf" actionOnEmptyResult="true"
+            timeout="20" finishOnKey="#" numDigits="6">
+              <Say language="en-US" voice="Polly.Joanna-Neural">I have just sent a six digit code to the mobile number we have on file.
+              Please key it in. For a new code, press star.</Say>
+            </Gather>
+            <Redirect method="POST">https://ivr.example.com/twilio/turn/<call>/<nonce></Redirect>
+          </Response>
+        :nonsense
+          ! `:nonsense` does nothing here; see `:help`
+        :save call.toml
+          [saved; `callgate replay call.toml` runs it]
+
+          [you have hung up]"##]].assert_eq(&terminal.screen());
+
+    let flows = concat!(env!("CARGO_MANIFEST_DIR"), "/flows");
+    let replayed =
+        command_in(folder.path()).args(["replay", "call.toml", "--flows", flows]).output().unwrap();
+    assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stdout));
+}
+
+/// Prompts are broken between words; a line of keys that is longer than the window can be taken back.
+#[test]
+fn a_narrow_window_is_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::start(folder.path(), &["simulate", "bank"], NARROW);
+    terminal.answers("oprima dos.", "\r");
+    let long = format!(":speech {}", "balance ".repeat(9));
+    let erased = BACKSPACE.repeat(long.len() - ":sms".len());
+    terminal.answers("number.", &format!("{long}{erased}"));
+    terminal.types(&format!("{}:state\r", BACKSPACE.repeat(":sms".len())));
+    terminal.answers("who (en-US)", "12345678");
+    terminal.answers(MENU, ":hangup\r");
+    terminal.answers("an empty line", "\r");
+    assert_eq!(terminal.ends().code(), Some(0), "{}", terminal.screen());
+    expect_test::expect![[r"
+        ▸ Thank you for calling Acme Bank.
+        ▸ Para español, oprima dos.
+
+        ▸ Please key in your eight digit account
+          number.
+        :state
+          who (en-US)
+        12345678
+        ▸ For your balance, press 1. For your
+          last payment, press 2. For a new card,
+          press 3. For anything else, press 0.
+        :hangup
+          [you have hung up]
+          [:back goes back, :save FILE keeps it,
+          an empty line leaves]"]]
+    .assert_eq(&terminal.screen());
+}
+
+/// What is typed ahead is seen once, and heard in its order.
+#[test]
+fn keys_may_be_typed_ahead() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::start(folder.path(), &["simulate", "bank"], WIDE);
+    terminal.shows("oprima dos.");
+    terminal.types("\r12345678:state\r:hangup\r:quit\r");
+    assert_eq!(terminal.ends().code(), Some(0), "{}", terminal.screen());
+    let screen = terminal.screen();
+    assert_eq!(screen.matches("12345678").count(), 1, "{screen}");
+    assert!(screen.contains("menu (en-US)") && screen.contains("you have hung up"), "{screen}");
+}
+
+#[test]
+fn it_can_be_interrupted_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    for keys in ["", "1234", ":save ca"] {
+        let mut terminal = Terminal::start(folder.path(), &["simulate", "bank"], WIDE);
+        terminal.answers("oprima dos.", "\r");
+        terminal.answers(WHO, keys);
+        terminal.types(CTRL_C);
+        assert_eq!(terminal.dies(), Some(SIGINT), "{keys}: {}", terminal.screen());
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
