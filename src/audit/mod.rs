@@ -11,7 +11,7 @@ pub mod verify;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use crate::engine::audit::{Deed, Entry, Head};
+pub use crate::engine::audit::{Deed, Entry, Head, Letter};
 use crate::engine::id::CallId;
 use crate::store::envelope::Vault;
 use crate::store::{PARTITIONS, RecordKey};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Whom;
 use super::call::Proving;
+use super::id::{CallId, EffectId};
 use super::question::Verdict;
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
@@ -86,6 +87,31 @@ pub enum Deed {
         /// The name of the operator's token, or how else it was done.
         by: String,
     },
+    /// What the outbox had given up on is tried again.
+    LetterRetried {
+        /// The call that it belongs to, and the effect.
+        letter: Letter,
+        /// By whom: the name of a token, or how else.
+        by: String,
+    },
+    /// What the outbox had given up on is not to be done.
+    LetterDropped {
+        /// The call that it belongs to, and the effect.
+        letter: Letter,
+        /// By whom: the name of a token, or how else.
+        by: String,
+    },
+}
+
+/// An effect that was given up on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// The call it belongs to.
+    pub call: CallId,
+    /// Its name.
+    pub effect: EffectId,
+    /// What kind of effect.
+    pub what: String,
 }
 
 /// An entry of a call's chain.

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::tally::{Dead, Why};
 use super::unlock::By;
 use super::{Exchange, ExchangeError, later};
-use crate::audit;
+use crate::audit::{self, Deed, Letter};
+use crate::engine::account::Whom;
 use crate::engine::effect::Effect;
 use crate::engine::id::{CallId, EffectId};
 use crate::limits::{DEAD_LETTER_RETENTION, DEAD_LETTER_TRY_MAX, DEAD_LETTERS_MAX};
@@ -38,6 +39,13 @@ pub struct DeadLetter {
     /// Somebody is trying it again until then at the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tried_until: Option<Timestamp>,
+}
+
+impl DeadLetter {
+    /// What the audit calls it.
+    fn name(&self) -> Letter {
+        Letter { call: self.call, effect: self.effect, what: self.what.clone() }
+    }
 }
 
 /// What was found under an effect's name.
@@ -96,8 +104,8 @@ impl Exchange {
         Ok(all)
     }
 
-    /// Takes a letter in hand to try it again. It stays where it is meanwhile, so that it is not lost
-    /// with whoever tries it.
+    /// Takes a letter in hand to try it again, and has that audited before. It stays where it is
+    /// meanwhile, so that it is not lost with whoever tries it.
     pub async fn take_in_hand(&self, effect: EffectId, by: By<'_>) -> Result<Found, ExchangeError> {
         let now = self.clock.now();
         let take = |letters: &mut Letters| {
@@ -117,6 +125,9 @@ impl Exchange {
         let found = self.change_letters_with(effect, take).await?.unwrap_or(Found::Nothing);
         if let Found::Ours(letter) = &found {
             tracing::info!(target: "callgate::audit", %by, call.id = %letter.call, effect.id = %effect, "a dead letter is tried again");
+            let (whom, letter) = (Whom::Call(letter.call), letter.name());
+            let by = by.to_string();
+            self.audit_outside(&whom, Deed::LetterRetried { letter, by }).await?;
         }
         Ok(found)
     }
@@ -148,11 +159,17 @@ impl Exchange {
 
     /// Forgets a letter whose effect an operator does not want done; `false`: there is none.
     pub async fn drop_letter(&self, effect: EffectId, by: By<'_>) -> Result<bool, ExchangeError> {
-        let dropped = self.lay_to_rest(effect).await?;
-        if dropped {
-            tracing::info!(target: "callgate::audit", %by, effect.id = %effect, "a dead letter was dropped");
-        }
-        Ok(dropped)
+        let drop = |letters: &mut Letters| {
+            let index = letters.0.iter().position(|known| known.effect == effect)?;
+            Some(letters.0.remove(index))
+        };
+        let Some(letter) = self.change_letters_with(effect, drop).await?.flatten() else {
+            return Ok(false);
+        };
+        tracing::info!(target: "callgate::audit", %by, call.id = %letter.call, effect.id = %effect, "a dead letter was dropped");
+        let (whom, letter) = (Whom::Call(letter.call), letter.name());
+        self.audit_outside(&whom, Deed::LetterDropped { letter, by: by.to_string() }).await?;
+        Ok(true)
     }
 
     /// Changes the letters among which this effect's is; `None`: there is none.

@@ -1,6 +1,7 @@
 //! Each threat of `SECURITY.md` that callgate closes, and the test that shows it closed.
 
 mod audit;
+mod audited;
 mod callbacks;
 mod callers;
 mod codes;

@@ -1,0 +1,256 @@
+//! Whatever a call or an operator does about authentication leaves an entry, and no entry a secret: seen in
+//! every shipped transcript, and outside calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use callgate::audit::{Bound, Deed, Head, Link, head_key, link_key};
+use callgate::engine::question::{Answer, Verdict};
+use callgate::engine::turn::Entry;
+use callgate::exchange::Exchange;
+use callgate::exchange::service_code::WebLevel;
+use callgate::exchange::unlock::By;
+use callgate::flow::{self, FlowSet};
+use callgate::outbox::Retried;
+use callgate::replay::Transcript;
+use callgate::replay::folder::read_flows;
+use callgate::replay::play::Player;
+use callgate::replay::provider::Setup;
+use callgate::replay::transcript::Deed as Done;
+use callgate::replay::world::{self, Refusal};
+use callgate::secret::Secret;
+use callgate::store::PARTITIONS;
+use callgate::store::envelope::Kind;
+
+use super::office::{ACCOUNT, DESK, MOBILE, Office, PIN, account};
+
+/// States whose every end is written down.
+const NOTED: [&str; 10] = [
+    "identify",
+    "gather_pin",
+    "gather_passcode",
+    "gather_otp",
+    "gather_service_code",
+    "send_sms_otp",
+    "send_email_otp",
+    "send_link",
+    "callback",
+    "transfer",
+];
+
+/// Every kind of deed by its name: one that is new must be named here, and be seen below.
+fn kind(deed: &Deed) -> &'static str {
+    match deed {
+        Deed::Ended { .. } => "ended",
+        Deed::Attempt { .. } => "attempt",
+        Deed::Proved { .. } => "proved",
+        Deed::StepUp { .. } => "step_up",
+        Deed::Asked { .. } => "asked",
+        Deed::Answered { .. } => "answered",
+        Deed::Notified { .. } => "notified",
+        Deed::Transferred { .. } => "transferred",
+        Deed::ServiceCodeIssued { .. } => "service_code_issued",
+        Deed::Unlocked { .. } => "unlocked",
+        Deed::LetterRetried { .. } => "letter_retried",
+        Deed::LetterDropped { .. } => "letter_dropped",
+    }
+}
+
+const IN_CALLS: [&str; 8] =
+    ["answered", "asked", "attempt", "ended", "notified", "proved", "step_up", "transferred"];
+
+fn flows_in(folder: &Path) -> FlowSet {
+    let (flows, findings) = flow::read(&read_flows(folder).unwrap());
+    assert_eq!(findings, []);
+    flows
+}
+
+/// What nobody may learn: what was keyed in and said, who called, and every run of digits in a message.
+fn secrets_of(player: &Player, transcript: &Transcript) -> BTreeSet<String> {
+    let mut secrets = BTreeSet::new();
+    let long = |text: &str| {
+        let runs = text.split(|c: char| !c.is_ascii_digit());
+        runs.filter(|run| run.len() >= 4).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for turn in &transcript.turns {
+        match &turn.act.deed {
+            Done::Digits(keys) => secrets.extend(long(keys)),
+            Done::Speech(said) if said.len() > 8 => drop(secrets.insert(said.clone())),
+            _ => {}
+        }
+    }
+    secrets.extend(transcript.from.iter().flat_map(|number| long(number.as_e164())));
+    if let Ok(call) = player.provider.call_id() {
+        let messages = player.provider.world().messages(call);
+        secrets.extend(messages.iter().flat_map(|message| long(message.body.expose())));
+    }
+    secrets
+}
+
+/// What a turn did, held against what its audit says.
+fn held_against(entry: &Entry, flows: &FlowSet, place: &str) {
+    let deeds: Vec<_> = entry.audit.iter().map(|entry| &entry.deed).collect();
+    let asked: Vec<Verdict> = entry.answers.iter().filter_map(Answer::verdict).collect();
+    let attempts = deeds.iter().filter_map(|deed| match deed {
+        Deed::Attempt { verdict, .. } => Some(*verdict),
+        _ => None,
+    });
+    assert_eq!(attempts.collect::<Vec<_>>(), asked, "{place}");
+    let proved = deeds.iter().filter_map(|deed| match deed {
+        Deed::Proved { factor } => Some(*factor),
+        _ => None,
+    });
+    assert_eq!(proved.collect::<Vec<_>>(), entry.proved, "{place}");
+    let mut ended: Vec<_> = deeds
+        .iter()
+        .filter_map(|deed| match deed {
+            Deed::Ended { state, outcome } => Some((state.as_str(), outcome.clone())),
+            _ => None,
+        })
+        .collect();
+    for hop in &entry.hops {
+        let Some(outcome) = hop.outcome.clone() else { continue };
+        let state = flows.get(hop.at.flow.as_str()).unwrap().state(&hop.at.state).unwrap();
+        let open = state.kind.is_combined() && outcome == flow::outcome::Outcome::Ok;
+        if (!NOTED.contains(&state.type_name()) || open)
+            && outcome != flow::outcome::Outcome::Denied
+        {
+            continue;
+        }
+        let found = ended.iter().position(|end| *end == (state.type_name(), outcome.clone()));
+        let found = found.unwrap_or_else(|| panic!("{place}: {hop:?} is in no entry"));
+        ended.remove(found);
+    }
+}
+
+/// Plays every shipped transcript, and holds each turn's entries against what the turn did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t65_whatever_a_call_does_leaves_an_entry_and_no_entry_a_secret() {
+    let calls = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/calls");
+    let mut folders: BTreeMap<String, FlowSet> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let mut verdicts = BTreeSet::new();
+    let files = std::fs::read_dir(&calls).unwrap().map(|entry| entry.unwrap().path());
+    for path in files.filter(|path| path.extension().is_some_and(|is| is == "toml")) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let (transcript, findings) =
+            Transcript::read(name.as_str(), &std::fs::read_to_string(&path).unwrap());
+        assert_eq!(findings, [], "{name}");
+        let transcript = transcript.unwrap();
+        let folder = transcript.flows.clone().unwrap_or_else(|| "../../flows".to_owned());
+        let flows = folders.entry(folder.clone()).or_insert_with(|| flows_in(&calls.join(folder)));
+        let flows = flows.closure(&transcript.flow).unwrap();
+        let setup = Setup::of(&transcript, flows.clone());
+        let mut player = Player::new(setup, transcript.from.clone());
+        for (index, turn) in transcript.turns.iter().enumerate() {
+            player.play(&turn.act).await.unwrap();
+            let last = index + 1 == transcript.turns.len();
+            let next = transcript.turns.get(index + 1);
+            if !last && !next.is_some_and(|next| matches!(next.act.deed, Done::Ring(_))) {
+                continue;
+            }
+            let secrets = secrets_of(&player, &transcript);
+            for entry in player.provider.journal().await {
+                held_against(&entry, &flows, &format!("{name}, turn {}", entry.number));
+                for audited in &entry.audit {
+                    seen.insert(kind(&audited.deed));
+                    let text = serde_json::to_string(&audited.deed).unwrap();
+                    for secret in &secrets {
+                        assert!(!text.contains(secret.as_str()), "{name}: {text}");
+                    }
+                    if let Deed::Attempt { factor, verdict } = &audited.deed {
+                        verdicts.insert(format!("{factor} {verdict:?}"));
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), IN_CALLS);
+    for factor in flow::level::Fact::ALL {
+        for verdict in ["Right", "Wrong"] {
+            assert!(
+                verdicts.iter().any(|seen| seen.starts_with(&format!("{factor} {verdict}"))),
+                "no transcript has a {factor} that is {verdict}: {verdicts:?}"
+            );
+        }
+    }
+}
+
+/// What the chains of links hold of deeds outside calls.
+async fn outside(exchange: &Exchange) -> Vec<(String, Deed)> {
+    let mut deeds = Vec::new();
+    for chain in 0..PARTITIONS {
+        let head = exchange.store().read(&head_key(chain)).await.unwrap();
+        let Some((_, bytes)) = head else { continue };
+        let open =
+            |id: &str, bytes: &[u8]| exchange.vault().open(Kind::Record, id, bytes).unwrap().plain;
+        let head: Head = serde_json::from_slice(&open(&head_key(chain).id, &bytes)).unwrap();
+        for number in 1..=head.number {
+            let key = link_key(chain, number);
+            let (_, bytes) = exchange.store().read(&key).await.unwrap().unwrap();
+            let link: Link = serde_json::from_slice(&open(&key.id, &bytes)).unwrap();
+            if let Bound::Deed { about, deed } = link.what {
+                deeds.push((about, deed));
+            }
+        }
+    }
+    deeds
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t65_whatever_an_operator_does_leaves_an_entry_and_no_entry_a_secret() {
+    let flow = DESK
+        .replace("9 = \"bye\" }", "9 = \"bye\", 3 = \"link\" }")
+        .replace("To end the call press 9.", "For a link press 3. To end the call press 9.")
+        + "\n[states.link]\ntype = \"send_link\"\nmessage = \"See https://example.com/card\"\n\
+         on = { sent = \"menu\", unavailable = \"menu\", limited = \"menu\" }\n";
+    let office = Office::fresh(&flow, &account(ACCOUNT, "2024-01-01"));
+    let exchange = &office.exchange;
+    let desk = By::Token("desk");
+    let owner = Secret::new(ACCOUNT);
+    let ttl = std::time::Duration::from_mins(15);
+    let issued = exchange.issue_service_code(&owner, WebLevel::Aal2, None, ttl).await.unwrap();
+    let code = issued.unwrap().code;
+    exchange.unlock(&owner, None, desk).await.unwrap().unwrap();
+
+    let mut letters = Vec::new();
+    for sid in ["CA1", "CA2"] {
+        let mut line = office.ring_to_menu(sid).await;
+        office.world.refuse(Some(Refusal::SendSms));
+        line.key("3").await;
+        office.outbox.drain().await.unwrap();
+        let letter = exchange.dead_letters().await.unwrap();
+        letters.push(letter.into_iter().find(|letter| letter.call == line.call).unwrap());
+    }
+    office.world.refuse(None);
+    assert_eq!(office.outbox.retry(letters[0].effect, desk).await.unwrap(), Retried::Done);
+    assert!(exchange.drop_letter(letters[1].effect, desk).await.unwrap());
+    // What is not there is not done, and leaves nothing.
+    assert!(!exchange.drop_letter(letters[1].effect, desk).await.unwrap());
+    assert_eq!(office.outbox.retry(letters[0].effect, desk).await.unwrap(), Retried::Unknown);
+    let sent = office.world.take_deeds();
+    assert!(sent.iter().any(|deed| matches!(deed, world::Deed::SendSms { refused: false, .. })));
+
+    let deeds = outside(exchange).await;
+    let mut kinds: Vec<_> = deeds.iter().map(|(_, deed)| kind(deed)).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["letter_dropped", "letter_retried", "service_code_issued", "unlocked"]);
+    for (_, deed) in &deeds {
+        match deed {
+            Deed::LetterRetried { letter, by } => {
+                assert_eq!((letter.effect, letter.call), (letters[0].effect, letters[0].call));
+                assert_eq!((letter.what.as_str(), by.as_str()), ("send_sms", "token desk"));
+            }
+            Deed::LetterDropped { letter, .. } => assert_eq!(letter.effect, letters[1].effect),
+            _ => {}
+        }
+    }
+    let text = serde_json::to_string(&deeds).unwrap();
+    for secret in [ACCOUNT, PIN, MOBILE, "example.com", code.expose()] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    let now = office.now();
+    let store = exchange.store().as_ref();
+    let report = callgate::audit::verify::verify(store, exchange.vault(), now).await.unwrap();
+    assert_eq!(report.faults, []);
+}
