@@ -10,6 +10,7 @@ use callgate::engine::turn::Entry;
 use callgate::exchange::Exchange;
 use callgate::exchange::service_code::WebLevel;
 use callgate::exchange::unlock::By;
+use callgate::flow::level::Fact;
 use callgate::flow::{self, FlowSet};
 use callgate::outbox::Retried;
 use callgate::replay::Transcript;
@@ -22,7 +23,7 @@ use callgate::secret::Secret;
 use callgate::store::PARTITIONS;
 use callgate::store::envelope::Kind;
 
-use super::office::{ACCOUNT, DESK, MOBILE, Office, PIN, account};
+use super::office::{ACCOUNT, DESK, MOBILE, Office, PIN, account, other_than};
 
 /// States whose every end is written down.
 const NOTED: [&str; 10] = [
@@ -166,7 +167,8 @@ async fn t65_whatever_a_call_does_leaves_an_entry_and_no_entry_a_secret() {
         }
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), IN_CALLS);
-    for factor in flow::level::Fact::ALL {
+    // Codes from the web are looked at below, with those who issue them.
+    for factor in Fact::ALL.into_iter().filter(|factor| *factor != Fact::ServiceCode) {
         for verdict in ["Right", "Wrong"] {
             assert!(
                 verdicts.iter().any(|seen| seen.starts_with(&format!("{factor} {verdict}"))),
@@ -199,11 +201,14 @@ async fn outside(exchange: &Exchange) -> Vec<(String, Deed)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t65_whatever_an_operator_does_leaves_an_entry_and_no_entry_a_secret() {
-    let flow = DESK
-        .replace("9 = \"bye\" }", "9 = \"bye\", 3 = \"link\" }")
-        .replace("To end the call press 9.", "For a link press 3. To end the call press 9.")
-        + "\n[states.link]\ntype = \"send_link\"\nmessage = \"See https://example.com/card\"\n\
+    let more = "3 = \"link\", 4 = \"web\", 9 = \"bye\" }";
+    let said = "For a link press 3. If you have a code press 4. To end the call press 9.";
+    let menu = DESK.replace("9 = \"bye\" }", more).replace("To end the call press 9.", said);
+    let web = "\n[states.web]\ntype = \"gather_service_code\"\nprompt = \"Key in the code.\"\n\
+         on = { ok = \"menu\", failed = \"sorry\", locked = \"sorry\" }\n";
+    let link = "\n[states.link]\ntype = \"send_link\"\nmessage = \"See https://example.com/card\"\n\
          on = { sent = \"menu\", unavailable = \"menu\", limited = \"menu\" }\n";
+    let flow = menu + web + link;
     let office = Office::fresh(&flow, &account(ACCOUNT, "2024-01-01"));
     let exchange = &office.exchange;
     let desk = By::Token("desk");
@@ -211,6 +216,20 @@ async fn t65_whatever_an_operator_does_leaves_an_entry_and_no_entry_a_secret() {
     let ttl = std::time::Duration::from_mins(15);
     let issued = exchange.issue_service_code(&owner, WebLevel::Aal2, None, ttl).await.unwrap();
     let code = issued.unwrap().code;
+    let mut line = office.ring_to_menu("CA0").await;
+    for keys in ["4", &other_than(code.expose()), code.expose()] {
+        line.key(keys).await;
+    }
+    let mut tried = Vec::new();
+    for entry in exchange.journal(line.call).await.unwrap() {
+        held_against(&entry, &exchange.flows(), "the call with the code");
+        let deeds = entry.audit.into_iter().map(|entry| entry.deed);
+        tried.extend(deeds.filter(|deed| !matches!(deed, Deed::Ended { .. })));
+    }
+    let factor = Fact::ServiceCode;
+    let attempt = |verdict| Deed::Attempt { factor, verdict };
+    let of_code = [attempt(Verdict::Wrong), attempt(Verdict::Right), Deed::Proved { factor }];
+    assert_eq!(tried[2..], of_code);
     exchange.unlock(&owner, None, desk).await.unwrap().unwrap();
 
     let mut letters = Vec::new();
