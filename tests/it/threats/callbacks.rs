@@ -8,6 +8,10 @@ use callgate::flow::level::Fact;
 use callgate::replay::world::Deed;
 
 use super::office::{ACCOUNT, DESK, Line, MOBILE, Office, account, other_than};
+use crate::support::eventually::eventually;
+use crate::support::house::{self, House};
+use crate::support::provider::Provider;
+use crate::support::telephone::{Telephone, digits};
 
 fn office() -> Office {
     Office::fresh(DESK, &account(ACCOUNT, "2024-01-01"))
@@ -76,6 +80,70 @@ async fn t23_whoever_answers_the_code_is_the_proof() {
         assert!(!is_proved(&office, &line).await, "{who:?}");
         if !is_asked {
             assert_eq!(leg.spoken(), "", "a mailbox records nothing");
+        }
+    }
+}
+
+/// Each word that the provider has for who answered, and some that it has not: of all of them none proves
+/// anything, and what follows the code does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t23_each_of_the_providers_words_is_known_and_none_is_a_proof() {
+    let words = [
+        ("human", true),
+        ("unknown", true),
+        ("machine_start", false),
+        ("machine_end_beep", false),
+        ("machine_end_silence", false),
+        ("machine_end_other", false),
+        ("fax", false),
+        // None of its words: like one that does not know.
+        ("", true),
+        ("Human", true),
+        (" human", true),
+        ("answered", true),
+        ("person", true),
+        ("machine_end_sometime", false),
+    ];
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let path = house.folder.path().join("accounts.toml");
+    let one = std::fs::read_to_string(&path).unwrap();
+    let id = |n: usize| format!("{}", 81_000_000 + n);
+    let mobile = |n: usize| format!("+1500555{:04}", 100 + n);
+    let all = (0..words.len())
+        .map(|n| one.replace(house::ACCOUNT, &id(n)).replace(house::MOBILE, &mobile(n)));
+    std::fs::write(&path, all.collect::<String>()).unwrap();
+    house.restart();
+    for (n, (word, is_asked)) in words.into_iter().enumerate() {
+        let mut phone = Telephone::new(&format!("CA{:032x}", 0x2300 + n), "");
+        phone.ring(&house).await;
+        for entry in [&*id(n), house::PIN, "2"] {
+            phone.key(&house, entry).await;
+        }
+        let code = digits(&phone.spoken())[..6].to_owned();
+        let (url, sid) = eventually("the number on file is rung", || {
+            let asked = provider.requests().into_iter().rev();
+            let mut rings = asked.filter(|asked| asked.path.ends_with("/Calls.json"));
+            let ring = rings.find(|asked| asked.field("To") == Some(&mobile(n)))?;
+            let placed = provider.calls().into_iter().rfind(|placed| placed.to == mobile(n))?;
+            Some((ring.field("Url")?.strip_prefix(house::PUBLIC_URL)?.to_owned(), placed.sid))
+        });
+        let mut leg = Telephone::rung(&sid, &mobile(n));
+        leg.post(&house, &url, &[("CallStatus", "in-progress"), ("AnsweredBy", word)]).await;
+        assert_eq!(leg.hears("Gather"), is_asked, "`{word}`: {:?}", leg.heard);
+        let call = phone.action().split('/').nth(3).unwrap().to_owned();
+        let proved = async || {
+            let call = house.ask(&format!("/api/calls/{call}")).await;
+            call["facts"].as_array().unwrap().len()
+        };
+        assert_eq!(proved().await, 1, "`{word}`: the PIN alone");
+        if is_asked {
+            leg.key(&house, &other_than(&code)).await;
+            assert_eq!(proved().await, 1, "`{word}`: nor is it a code");
+            leg.key(&house, &code).await;
+            assert_eq!(proved().await, 2, "`{word}`: the code is");
+        } else {
+            assert_eq!(leg.spoken(), "", "`{word}`: a mailbox records nothing");
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Whoever calls: a number shown proves nothing, and what a network says of it raises demands alone.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use callgate::engine::call::Caller;
+use callgate::engine::reply::Verb;
 use callgate::engine::risk;
 use callgate::flow::condition::Attestation;
 use callgate::phone::PhoneNumber;
 
+use super::guesses::SHOP;
 use super::office::{ACCOUNT, DESK, MOBILE, Office, PIN, account};
 use crate::support::house::House;
 use crate::support::provider::Provider;
@@ -33,6 +36,70 @@ async fn t13_the_number_on_file_proves_nothing() {
     line.key(PIN).await;
     line.key("1").await;
     assert_eq!(line.spoken(), "Key in the six digits we have just sent you.");
+}
+
+/// A desk with every way to prove something, and everything that proof opens.
+pub(super) fn every_state() -> String {
+    SHOP.replace("by = [\"digits\"]\ndigits = 8", "by = [\"caller_id\", \"digits\"]\ndigits = 8")
+        .replace(
+            "For the balance press 4.",
+            "For the balance press 4. For a ring press 5. For a word press 6. For a mail press 7. \
+             For a specialist press 8. For a link press 9.",
+        )
+        .replace(
+            "4 = \"balance\" }",
+            "4 = \"balance\", 5 = \"ring\", 6 = \"word\", 7 = \"mail\", 8 = \"desk\", 9 = \"link\" }",
+        )
+        + "[states.ring]\ntype = \"callback\"\naccept = [\"enumeration\"]\n\
+           on = { ok = \"how\", failed = \"how\", no_answer = \"how\", unavailable = \"how\", limited = \"how\" }\n\
+           [states.word]\ntype = \"gather_passcode\"\ntries = 1\nprompt = \"Word?\"\n\
+           on = { ok = \"how\", failed = \"how\", locked = \"how\" }\n\
+           [states.mail]\ntype = \"send_email_otp\"\naccept = [\"enumeration\"]\n\
+           on = { sent = \"code\", unavailable = \"how\", limited = \"how\" }\n\
+           [states.desk]\ntype = \"transfer\"\nrequires = \"owner\"\nto = { number = \"+15005550042\" }\n\
+           on = { denied = \"how\", completed = \"bye\", busy = \"bye\", no_answer = \"bye\", failed = \"bye\", declined = \"bye\" }\n\
+           [states.link]\ntype = \"send_link\"\nrequires = \"owner\"\nmessage = \"{{ account.balance }} https://bank.example\"\n\
+           accept = [\"enumeration\"]\n\
+           on = { denied = \"how\", sent = \"how\", unavailable = \"how\", limited = \"how\" }\n"
+}
+
+/// With the number on file shown, and best vouched for: into every state, with everything but the secret.
+#[tokio::test]
+async fn t13_the_number_on_file_opens_no_state() {
+    let office = Office::fresh(&every_state(), &account(ACCOUNT, "2024-01-01"));
+    let mut states = BTreeSet::new();
+    for (n, key) in ('1'..='9').enumerate() {
+        for (m, entry) in ["", "*", "#", "1", "111222", "0000000"].into_iter().enumerate() {
+            let mut line = office.ring_from(&format!("CA{n}{m}"), Some(MOBILE)).await;
+            assert!(line.spoken().starts_with("For a PIN"), "{}", line.spoken());
+            line.key(&key.to_string()).await;
+            for _ in 0..4 {
+                let told = line.spoken();
+                assert!(!told.contains("1,234 dollars"), "{key}: {told}");
+                let connects = |verb: &Verb| matches!(verb, Verb::Dial(_) | Verb::Enqueue(_));
+                assert!(!line.reply.verbs.iter().any(connects), "{key}: {:?}", line.reply);
+                assert_eq!(office.facts(line.call).await, [], "{key}, {entry}");
+                let carried_on = |verb: &Verb| matches!(verb, Verb::Gather(_) | Verb::Redirect(_));
+                if !line.reply.verbs.iter().any(carried_on) {
+                    break;
+                }
+                line.key(entry).await;
+            }
+            let journal = office.exchange.journal(line.call).await.unwrap();
+            let hops = journal.iter().flat_map(|entry| &entry.hops);
+            states.extend(hops.map(|hop| hop.at.state.to_string()));
+            office.outbox.drain().await.unwrap();
+            for deed in office.world.take_deeds() {
+                let told = format!("{deed:?}");
+                assert!(!told.contains("bank.example"), "no link: {told}");
+            }
+            // No limit is met: each call finds what the first one found.
+            office.clock.advance(Duration::from_hours(24 * 40));
+        }
+    }
+    for state in ["pin", "code", "web", "balance", "ring", "word", "mail", "desk", "link"] {
+        assert!(states.contains(state), "{state}: {states:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,15 +1,21 @@
 //! One-time codes: where they go, how long they are good, and for what.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use callgate::chance::{self, SystemChance};
 use callgate::engine::event::AnsweredBy;
+use callgate::engine::id::CallId;
 use callgate::exchange::service_code::WebLevel;
 use callgate::flow::level::Fact;
 use callgate::replay::world::Deed;
 use callgate::secret::Secret;
+use callgate::store::memory::MemoryStore;
 
-use super::office::{ACCOUNT, DESK, MOBILE, Office, account, other_than};
+use super::callers::every_state;
+use super::guesses::SHOP;
+use super::office::{ACCOUNT, DESK, Line, MOBILE, Office, PIN, account, boundless, other_than};
 
 const LATER: Duration = Duration::from_hours(1);
 
@@ -33,7 +39,7 @@ fn every_way() -> String {
 }
 
 /// A call that waits for the code it was sent.
-async fn wait_for_code(office: &Office, sid: &str) -> (super::office::Line, String) {
+async fn wait_for_code(office: &Office, sid: &str) -> (Line, String) {
     let mut line = office.ring_to_menu(sid).await;
     line.key("1").await;
     let code = office.code(line.call).await;
@@ -47,7 +53,7 @@ async fn t17_a_code_goes_to_the_number_on_file_whoever_calls() {
     for (n, from) in [Some("+15005550777"), Some("+15005559999"), None].into_iter().enumerate() {
         let mut line = office.ring_from(&format!("CA{n}"), from).await;
         line.key(ACCOUNT).await;
-        line.key(super::office::PIN).await;
+        line.key(PIN).await;
         line.key("1").await;
         office.outbox.drain().await.unwrap();
         let deeds = office.world.take_deeds();
@@ -171,6 +177,91 @@ async fn t27_a_code_is_good_for_its_purpose_alone() {
     assert!(office.facts(ringing.call).await.contains(&Fact::Callback));
 }
 
+/// What a code is sent by, and keyed in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Message,
+    Mail,
+    Ring,
+    Web,
+}
+
+const WAYS: [Way; 4] = [Way::Message, Way::Mail, Way::Ring, Way::Web];
+const OTHER: &str = "20000002";
+
+/// A call that waits for the code of a way, the leg on which it is keyed in, and the code.
+async fn waits(office: &Office, sid: &str, account: &str, way: Way) -> (CallId, Line, String) {
+    let mut line = office.ring_from(sid, None).await;
+    line.key(account).await;
+    let key = match way {
+        Way::Message => "2",
+        Way::Mail => "7",
+        Way::Ring => "5",
+        Way::Web => "3",
+    };
+    line.key(key).await;
+    let call = line.call;
+    match way {
+        Way::Message | Way::Mail => {
+            let code = office.code(call).await;
+            (call, line, code)
+        }
+        Way::Ring => {
+            let code = line.spoken_code();
+            let leg = office.answer(call, AnsweredBy::Human).await;
+            (call, leg, code)
+        }
+        Way::Web => {
+            let (account, ttl) = (Secret::new(account), Duration::from_mins(15));
+            let issued = office.exchange.issue_service_code(&account, WebLevel::Aal2, None, ttl);
+            let code = issued.await.unwrap().unwrap().code.expose().to_owned();
+            (call, line, code)
+        }
+    }
+}
+
+/// The codes of two accounts, sent in every way, keyed in wherever one of them is asked for: each is right
+/// in its own call, for its own account and in its own way, and nowhere else.
+#[tokio::test]
+async fn t27_the_codes_of_every_way_and_account_are_right_in_one_place_each() {
+    let flow = every_state().replace("tries = 1", "tries = 9");
+    let of = |id: &str, number: &str| {
+        let mail = format!("email = {{ address = \"{id}@example.com\", since = \"2024-01-01\" }}");
+        account(id, "2024-01-01")
+            .replace(MOBILE, number)
+            .replace("phones =", &format!("{mail}\nphones ="))
+    };
+    let accounts = of(ACCOUNT, MOBILE) + &of(OTHER, "+15005550011");
+    let store = Arc::new(MemoryStore::default());
+    let office = Office::under(boundless(), store, &flow, &accounts);
+    let places: Vec<_> =
+        [ACCOUNT, OTHER].into_iter().flat_map(|id| WAYS.map(|way| (id, way))).collect();
+    let mut waiting = Vec::new();
+    for (n, (id, way)) in places.iter().enumerate() {
+        waiting.push(waits(&office, &format!("CA{n}"), id, *way).await);
+    }
+    let codes: Vec<_> = waiting.iter().map(|(_, _, code)| code.clone()).collect();
+    let mut pairs = 0;
+    for (n, (call, line, own)) in waiting.iter_mut().enumerate() {
+        let (id, way) = places[n];
+        for (m, code) in codes.iter().enumerate().filter(|(m, code)| *m != n && *code != own) {
+            if way == Way::Ring {
+                // A leg takes three entries: another call each.
+                let (call, mut leg, _) = waits(&office, &format!("CR{n}-{m}"), id, way).await;
+                leg.key(code).await;
+                assert_eq!(office.facts(call).await, [], "{:?} at {:?}", places[m], places[n]);
+            } else {
+                line.key(code).await;
+                assert_eq!(office.facts(*call).await, [], "{:?} at {:?}", places[m], places[n]);
+            }
+            pairs += 1;
+        }
+        line.key(own).await;
+        assert_eq!(office.facts(*call).await.len(), 1, "its own at {:?}", places[n]);
+    }
+    assert!(pairs >= 50, "all but what is equal by chance: {pairs}");
+}
+
 #[tokio::test]
 async fn t28_another_code_refills_no_attempts() {
     let office = office();
@@ -259,5 +350,66 @@ async fn t75_no_code_opens_everything() {
             assert_eq!(office.facts(line.call).await, [Fact::Pin], "{famous} as a code");
         }
         office.clock.advance(Duration::from_hours(48));
+    }
+}
+
+/// What of a program is loaded when it runs: not what is in it for debuggers.
+fn loaded(program: &[u8]) -> Vec<&[u8]> {
+    let number = |at: usize, bytes: usize| {
+        let little = program[at..at + bytes].iter().rev();
+        little.fold(0, |number, byte| number << 8 | usize::from(*byte))
+    };
+    if !program.starts_with(b"\x7fELF\x02\x01") {
+        return vec![program];
+    }
+    // The table of segments: where it begins, how large one is, and how many there are (elf(5)).
+    let (table, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+    let segments = (0..count).map(|n| table + n * size);
+    let is_loaded = |at: &usize| number(*at, 4) == 1;
+    segments
+        .filter(is_loaded)
+        .map(|at| &program[number(at + 8, 8)..][..number(at + 32, 8)])
+        .collect()
+}
+
+/// A code that always works would have to stand somewhere: whatever stands in the program is tried, as a PIN, as
+/// a code that was sent, and as one from the web. In the environment there is no word for it either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t75_no_number_in_the_program_opens_anything() {
+    const WORDS: [&str; 5] = ["BYPASS", "MASTER", "BACKDOOR", "SKIP", "INSECURE"];
+    let program = std::fs::read(env!("CARGO_BIN_EXE_callgate")).unwrap();
+    let mut tried = BTreeSet::new();
+    for segment in loaded(&program) {
+        let is_other = |byte: &u8| !(byte.is_ascii_alphanumeric() || *byte == b'_');
+        for word in segment.split(is_other) {
+            if [6, 8].contains(&word.len()) && word.iter().all(u8::is_ascii_digit) {
+                tried.insert(String::from_utf8(word.to_vec()).unwrap());
+            }
+            let name = word.strip_prefix(b"CALLGATE_").map(String::from_utf8_lossy);
+            let opens = name.is_some_and(|name| WORDS.iter().any(|word| name.contains(word)));
+            assert!(!opens, "{}", String::from_utf8_lossy(word));
+        }
+    }
+    assert!(tried.len() > 20, "{tried:?}");
+    tried.extend(["000000", "123456", "00000000", "12345678"].map(str::to_owned));
+    tried.remove(PIN);
+    let flow = SHOP.replace("tries = 1", "tries = 9");
+    let store = Arc::new(MemoryStore::default());
+    let office = Office::under(boundless(), store, &flow, &account(ACCOUNT, "2024-01-01"));
+    for (key, digits) in [("1", 6), ("2", 6), ("3", office.exchange.policy().service_code.digits)] {
+        let fitting = tried.iter().filter(|number| number.len() == digits as usize);
+        let fitting: Vec<_> = fitting.collect();
+        for (n, numbers) in fitting.chunks(8).enumerate() {
+            let mut line = office.ring_from(&format!("CA{key}-{n}"), None).await;
+            line.key(ACCOUNT).await;
+            line.key(key).await;
+            let sent = if key == "2" { office.code(line.call).await } else { String::new() };
+            for number in numbers.iter().filter(|number| ***number != sent) {
+                line.key(number).await;
+                assert_eq!(office.facts(line.call).await, [], "{number} at {key}");
+            }
+            let (looked_at, _) = office.looked_at(line.call).await;
+            assert!(looked_at + 1 >= numbers.len(), "{key}: each of them was looked at");
+        }
     }
 }

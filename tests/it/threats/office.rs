@@ -171,6 +171,37 @@ impl Office {
     }
 }
 
+/// A policy that keeps nobody from trying: whatever is refused under it is refused for itself.
+pub(super) fn boundless() -> Policy {
+    const MANY: u32 = 100_000;
+    let mut policy = Policy::default();
+    let (otp, pin) = (&mut policy.otp, &mut policy.pin);
+    (otp.checks, pin.per_call, policy.shared.identifications_per_call) =
+        (u8::MAX, u8::MAX, u8::MAX);
+    for bound in [
+        &mut otp.sends_per_10min,
+        &mut otp.sends_per_day,
+        &mut pin.soft_limit,
+        &mut pin.hard_cap,
+        &mut pin.hard_cap_short,
+        &mut pin.year_budget,
+        &mut policy.shared.all_factor_failures_24h,
+        &mut policy.shared.accounts_per_ani_h,
+        &mut policy.shared.accounts_per_ani_prefix_h,
+        &mut policy.shared.accounts_per_secret_day,
+        &mut policy.shared.parallel_auth_sessions_per_account,
+        &mut policy.callback.per_account_h,
+        &mut policy.service_code.failures,
+        &mut policy.sends.per_prefix_h,
+        &mut policy.sends.total_h,
+        &mut policy.sends.entered_of_min,
+        &mut policy.notices.failures,
+    ] {
+        *bound = MANY;
+    }
+    policy
+}
+
 /// The longest run of digits in a text: the code of a message.
 pub(super) fn longest_number(text: &str) -> String {
     let runs = text.split(|c: char| !c.is_ascii_digit());

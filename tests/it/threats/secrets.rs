@@ -14,7 +14,7 @@ const CALLER: &str = "+15005557913";
 const CALLS: usize = 40;
 
 /// Everything that Redis holds.
-fn dump(redis: &RedisServer) -> Vec<Vec<u8>> {
+pub(super) fn dump(redis: &RedisServer) -> Vec<Vec<u8>> {
     let client = redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_connection().unwrap();
     let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();

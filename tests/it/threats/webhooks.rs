@@ -1,12 +1,18 @@
 //! Requests that the provider never made, or made for something else.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use callgate::carrier::signature;
+use callgate::chance::{Chance as _, SeededChance};
 use secrecy::SecretString;
 
-use crate::support::house::{ACCOUNT, House, LINE, PIN, PUBLIC_URL, client, command_in};
+use super::secrets::dump;
+use crate::support::eventually::eventually;
+use crate::support::house::{ACCOUNT, House, LINE, OPERATOR, PIN, PUBLIC_URL, client, command_in};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Provider};
+use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
 
 const CALLER: &str = "+15005550777";
@@ -74,15 +80,34 @@ async fn only_call(house: &House) -> serde_json::Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t01_a_request_with_any_byte_changed_is_refused_and_leaves_no_trace() {
+async fn t01_a_request_with_any_byte_changed_is_refused_and_leaves_no_trace_on_redb() {
     let (house, _provider) = house();
+    refuses_any_byte_changed(&house, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t01_a_request_with_any_byte_changed_is_refused_and_leaves_no_trace_on_redis() {
+    let (redis, provider) = (RedisServer::start(), Provider::start());
+    let house = House::start(&redis.url(), &provider.api_base());
+    refuses_any_byte_changed(&house, Some(&redis)).await;
+}
+
+/// Everything that is stored, in an order of its own.
+fn stored(redis: &RedisServer) -> Vec<Vec<u8>> {
+    let mut all = dump(redis);
+    all.sort_unstable();
+    all
+}
+
+async fn refuses_any_byte_changed(house: &House, redis: Option<&RedisServer>) {
+    let before = redis.map(stored);
     let fields = fields("CA00000000000000000000000000000001", &[("Digits", "1")]);
     let target = "/twilio/voice";
     let good = sign(target, &fields);
     let mut refused = 0;
     for place in 0..good.len() - 1 {
         // The last sextet but one ends in bits that stand for nothing: it is no other spelling.
-        assert_eq!(status(&house, target, &fields, &mutated(&good, place)).await, 403, "{place}");
+        assert_eq!(status(house, target, &fields, &mutated(&good, place)).await, 403, "{place}");
         refused += 1;
     }
     for (field, (name, value)) in fields.iter().enumerate() {
@@ -94,12 +119,12 @@ async fn t01_a_request_with_any_byte_changed_is_refused_and_leaves_no_trace() {
             } else {
                 (name.clone(), mutated(value, place - name.len()))
             };
-            assert_eq!(status(&house, target, &changed, &good).await, 403, "{changed:?}");
+            assert_eq!(status(house, target, &changed, &good).await, 403, "{changed:?}");
             refused += 1;
         }
     }
     for other in ["/twilio/voice?a=b", "/twilio/fallback", "/twilio/status", "/twilio/voice?"] {
-        assert_eq!(status(&house, other, &fields, &good).await, 403, "{other}");
+        assert_eq!(status(house, other, &fields, &good).await, 403, "{other}");
         refused += 1;
     }
     // What was signed for any other address is signed for another.
@@ -107,18 +132,20 @@ async fn t01_a_request_with_any_byte_changed_is_refused_and_leaves_no_trace() {
     let key = SecretString::from(AUTH_TOKEN.to_owned());
     for place in 0..url.len() {
         let elsewhere = signature::sign(&key, &mutated(&url, place), &fields);
-        assert_eq!(status(&house, target, &fields, &elsewhere).await, 403, "{place}");
+        assert_eq!(status(house, target, &fields, &elsewhere).await, 403, "{place}");
         refused += 1;
     }
     for without in ["", "x", &good.repeat(2), &good.to_lowercase()] {
-        assert_eq!(status(&house, target, &fields, without).await, 403, "{without}");
+        assert_eq!(status(house, target, &fields, without).await, 403, "{without}");
         refused += 1;
     }
+    assert_eq!(redis.map(stored), before, "nothing was written");
     let calls = house.ask("/api/calls").await;
     assert_eq!(calls["calls"].as_array().unwrap().len(), 0, "nothing was written");
     let counted = format!("callgate_webhooks_refused_total{{reason=\"Signature\"}} {refused}");
     assert!(house.metrics().await.contains(&counted), "{counted}");
-    assert_eq!(status(&house, target, &fields, &good).await, 200);
+    assert_eq!(status(house, target, &fields, &good).await, 200);
+    assert!(before.is_none() || redis.map(stored) != before, "what is signed is written");
 }
 
 /// Of two signatures a proxy may have looked at the one and we at the other.
@@ -181,43 +208,70 @@ async fn t03_forwarded_hosts_neither_sign_nor_lead_anywhere() {
     assert!(answer.contains(PUBLIC_URL) && !answer.contains("evil"), "{answer}");
 }
 
-/// Walks a call to its balance, and before each step lets `meddle` send what went before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t04_a_captured_request_means_nothing_in_any_later_turn() {
+async fn t04_a_captured_request_means_nothing_in_any_later_turn_on_redb() {
     let (house, provider) = house();
+    nothing_is_replayed(&house, &provider, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t04_a_captured_request_means_nothing_in_any_later_turn_on_redis() {
+    let (redis, provider) = (RedisServer::start(), Provider::start());
+    let house = House::start(&redis.url(), &provider.api_base());
+    nothing_is_replayed(&house, &provider, Some(&redis)).await;
+}
+
+/// What the store holds once every effect is done: ledgers and budgets, calls and journals.
+fn at_rest(redis: &RedisServer) -> Vec<Vec<u8>> {
+    eventually("every effect is done", || {
+        let all = stored(redis);
+        let waits = all.iter().any(|it| String::from_utf8_lossy(it).contains(":effects:"));
+        (!waits).then_some(all)
+    })
+}
+
+/// Walks a call to its balance, with a wrong PIN on the way, and before each step sends again all that went
+/// before.
+async fn nothing_is_replayed(house: &House, provider: &Provider, redis: Option<&RedisServer>) {
     let mut phone = Telephone::new("CA00000000000000000000000000000004", CALLER);
-    phone.ring(&house).await;
+    phone.ring(house).await;
     let mut sent = vec![("/twilio/voice".to_owned(), String::new())];
     let mut messages = 0;
-    for step in 0..5 {
+    for step in 0..6 {
         let entry = match step {
             0 => ACCOUNT.to_owned(),
-            1 => PIN.to_owned(),
-            2 => "1".to_owned(),
-            3 => {
+            1 => "111222".to_owned(),
+            2 => PIN.to_owned(),
+            3 => "1".to_owned(),
+            4 => {
                 messages = provider.wait_for(1).len();
                 digits(provider.requests()[0].field("Body").unwrap_or_default())
             }
             _ => "9".to_owned(),
         };
-        let before = only_call(&house).await;
+        let held = redis.map(at_rest);
+        let before = only_call(house).await;
         let present = phone.heard.clone();
         for (path, digits) in &sent[..sent.len() - 1] {
-            phone.post(&house, path, &[("Digits", digits), ("CallStatus", "in-progress")]).await;
+            phone.post(house, path, &[("Digits", digits), ("CallStatus", "in-progress")]).await;
             assert_eq!(phone.heard, present, "{path} is answered with the present prompt");
         }
-        let after = only_call(&house).await;
-        for unchanged in ["turns", "state", "facts"] {
-            assert_eq!(after[unchanged], before[unchanged], "{unchanged} at step {step}");
-        }
         let (path, last) = sent.last().unwrap().clone();
-        phone.post(&house, &path, &[("Digits", &last), ("CallStatus", "in-progress")]).await;
+        phone.post(house, &path, &[("Digits", &last), ("CallStatus", "in-progress")]).await;
         assert_eq!(phone.heard, present, "the last one gets its stored answer");
+        let after = only_call(house).await;
+        assert_eq!(after, before, "step {step}");
+        assert!(redis.map(stored) == held, "step {step}: nothing was written, ledgers included");
         sent.push((phone.action(), entry.clone()));
-        phone.key(&house, &entry).await;
+        phone.key(house, &entry).await;
     }
     assert_eq!(phone.spoken(), "Thank you. Goodbye.");
     assert_eq!(provider.requests().len(), messages, "no second message was sent");
+    // The wrong PIN, sent four times, is one failure of the year.
+    let asked = serde_json::json!({ "account": ACCOUNT, "factor": "pin" }).to_string();
+    let request = client().post(format!("{}/api/unlock", house.admin())).bearer_auth(OPERATOR);
+    let told: serde_json::Value = request.body(asked).send().await.unwrap().json().await.unwrap();
+    assert_eq!(told["unlocked"][0]["failures_this_year"], 1, "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -324,6 +378,83 @@ async fn t09_neither_repeated_nor_shifted_parameters_are_an_entry() {
         let call = house.ask(&format!("/api/calls/{}", call.as_str().unwrap())).await;
         assert_eq!(call["facts"].as_array().unwrap().len(), 0, "nothing is proved");
     }
+}
+
+/// Divisions of what was signed that have its signature, drawn at random: none is an entry, nor is what names
+/// an entry twice, and what nobody knows changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t09_no_division_of_what_was_signed_is_an_entry() {
+    const TRIED: usize = 60;
+    let (house, _provider) = house();
+    let chance = SeededChance::new(9);
+    let target = "/twilio/voice";
+    let honest_of = |phone: &Telephone| fields(&phone.sid, &[("Digits", &format!("{PIN}0"))]);
+    let mut waiting = Vec::new();
+    for n in 0..TRIED {
+        let mut phone = Telephone::new(&format!("CA{:032}", 9_000 + n), CALLER);
+        phone.ring(&house).await;
+        phone.key(&house, ACCOUNT).await;
+        waiting.push(phone);
+    }
+    let mut told_apart = BTreeSet::new();
+    for phone in &mut waiting {
+        let (honest, target) = (honest_of(phone), phone.action());
+        let signature = sign(&target, &honest);
+        let forged = loop {
+            let forged = divided(&honest, &chance);
+            if forged != honest && sign(&target, &forged) == signature {
+                break forged;
+            }
+        };
+        told_apart.insert(forged.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+        let sent = Sent { target: &target, fields: &forged, signature: &signature, headers: &[] };
+        let (status, answer) = send(&house, sent).await;
+        assert!([200, 400, 403].contains(&status), "{forged:?}: {status}");
+        assert!(!answer.contains("For your balance"), "{forged:?}: {answer}");
+    }
+    assert!(told_apart.len() > TRIED / 3, "{}", told_apart.len());
+    // Twice, in any two spellings, at any two places: refused.
+    for n in 0..TRIED {
+        let mut twice = fields("CA00000000000000000000000000000098", &[]);
+        let [one, other, ..] = chance.bytes();
+        let name = ["Digits", "From", "To", "CallSid", "SpeechResult"][n % 5];
+        for (place, value) in [(one, PIN), (other, "1")] {
+            let place = usize::from(place) % (twice.len() + 1);
+            twice.insert(place, (name.to_owned(), value.to_owned()));
+        }
+        assert_eq!(status(&house, target, &twice, &sign(target, &twice)).await, 400, "{twice:?}");
+    }
+    for call in house.ask("/api/calls").await["calls"].as_array().unwrap() {
+        let call = house.ask(&format!("/api/calls/{}", call.as_str().unwrap())).await;
+        assert_eq!(call["facts"].as_array().unwrap().len(), 0, "nothing is proved");
+    }
+    // What is unknown, in any number and spelling, takes nothing from an honest entry.
+    let mut phone = Telephone::new("CA00000000000000000000000000000097", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    let unknown =
+        ["digits", "DIGITS", "Digits ", " Digits", "Digits[]", "Digits[0]", "Digits\u{0}"];
+    let mut more: Vec<(&str, &str)> = unknown.into_iter().map(|name| (name, "111222")).collect();
+    more.push(("Digits", PIN));
+    let path = phone.action();
+    phone.post(&house, &path, &more).await;
+    assert!(phone.spoken().starts_with("For your balance"), "{}", phone.spoken());
+}
+
+/// The same text as these fields in their order, divided at other places.
+fn divided(fields: &Fields, chance: &SeededChance) -> Fields {
+    let mut sorted = fields.clone();
+    sorted.sort();
+    let bytes = chance.bytes();
+    // One border between a name, its value and the next name is moved, or taken away.
+    let at = usize::from(bytes[0]) % (2 * sorted.len() - 1);
+    let mut parts: Vec<String> =
+        sorted.into_iter().flat_map(|(name, value)| [name, value]).collect();
+    let both = format!("{}{}", parts[at], parts[at + 1]);
+    let cut = usize::from(bytes[1]) % (both.len() + 1);
+    let (left, right) = both.split_at(cut);
+    (parts[at], parts[at + 1]) = (left.to_owned(), right.to_owned());
+    parts.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
 }
 
 /// Every state has been asked at the address of every other one.

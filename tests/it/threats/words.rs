@@ -107,7 +107,7 @@ fn t50_no_text_becomes_a_verb() {
         let verbs = vec![Verb::Hear(Audible::Say(speech)), Verb::Hangup];
         twiml::render(&Reply { verbs }, &links, call)
     };
-    for _ in 0..20_000 {
+    for _ in 0..100_000 {
         let text = format!("a {}", hostile(&chance));
         let written = document(text.clone());
         grammar::validate(&written).unwrap_or_else(|errors| panic!("{text:?}: {errors:?}"));

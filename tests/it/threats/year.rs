@@ -16,17 +16,19 @@ const AT_ONCE: usize = 50;
 /// Between two waves: longer than any lock, so that each wave finds what there is to be had.
 const BETWEEN: Duration = Duration::from_hours(15 * 24);
 const WAVES: usize = 25;
+/// The weeks of a year.
+const WEEKS: usize = 52;
 
 /// Fifty calls at once, each with one guess at one account; how many guesses were looked at, and how
 /// many accounts opened.
 async fn wave(
     office: &Arc<Office>,
-    wave: usize,
+    (wave, at_once): (usize, usize),
     account: impl Fn(usize) -> String,
     guess: impl Fn(usize) -> String,
 ) -> (usize, usize) {
     let mut ready = Vec::new();
-    for n in 0..AT_ONCE {
+    for n in 0..at_once {
         let mut line = office.ring_from(&format!("CA{wave}-{n}"), None).await;
         line.key(&account(n)).await;
         ready.push((line, guess(n)));
@@ -56,7 +58,8 @@ async fn t30_a_year_against_one_account_is_twenty_guesses() {
     let cap = usize::try_from(office.exchange.policy().pin.hard_cap).unwrap();
     let mut seen = 0;
     for n in 0..WAVES {
-        let (looked_at, opened) = wave(&office, n, |_| ACCOUNT.into(), |call| wrong(n, call)).await;
+        let guess = |call| wrong(n, call);
+        let (looked_at, opened) = wave(&office, (n, AT_ONCE), |_| ACCOUNT.into(), guess).await;
         assert_eq!(opened, 0);
         seen += looked_at;
         assert!(seen <= cap, "wave {n}");
@@ -70,15 +73,18 @@ async fn t36_an_owner_who_calls_again_and_again_buys_an_attacker_no_more_than_th
     let office = Arc::new(Office::fresh(DESK, &account(ACCOUNT, "2024-01-01")));
     let budget = usize::try_from(office.exchange.policy().pin.year_budget).unwrap();
     let (mut seen, mut owner_got_in) = (0, 0);
-    for n in 0..WAVES - 1 {
-        let (looked_at, opened) = wave(&office, n, |_| ACCOUNT.into(), |call| wrong(n, call)).await;
+    for week in 0..WEEKS {
+        let guess = |call| wrong(week, call);
+        let (looked_at, opened) = wave(&office, (week, 10), |_| ACCOUNT.into(), guess).await;
         assert_eq!(opened, 0);
         seen += looked_at;
-        assert!(seen <= budget, "wave {n}: {seen}");
-        office.clock.advance(BETWEEN);
-        let owner = office.ring_to_menu(&format!("CB{n}")).await;
+        assert!(seen <= budget, "week {week}: {seen}");
+        // Three days later, whatever was locked is not any more, unless it is for good.
+        office.clock.advance(Duration::from_hours(3 * 24));
+        let owner = office.ring_to_menu(&format!("CB{week}")).await;
         owner_got_in += usize::from(office.facts(owner.call).await == [Fact::Pin]);
         office.outbox.drain().await.unwrap();
+        office.clock.advance(Duration::from_hours(4 * 24));
     }
     assert!(owner_got_in > 5, "the owner was not locked out at once: {owner_got_in}");
     assert!(seen > usize::try_from(office.exchange.policy().pin.hard_cap).unwrap());
@@ -105,7 +111,7 @@ async fn t30_a_year_over_a_thousand_accounts_opens_few() {
     let mut opened_in_all = 0;
     for n in 0..SPRAYS {
         let (seen, opened) =
-            wave(&office, n, |call| name(n * AT_ONCE + call), |_| popular(n)).await;
+            wave(&office, (n, AT_ONCE), |call| name(n * AT_ONCE + call), |_| popular(n)).await;
         assert_eq!(seen, AT_ONCE, "each is as much work");
         // A tenth has this PIN; beyond so many wrong ones it is wrong for all.
         assert!(opened <= AT_ONCE / POPULAR, "wave {n}: {opened}");
