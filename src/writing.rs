@@ -1,11 +1,15 @@
 //! Files are written whole or not at all, and none is written over without being asked.
 //!
 //! A text goes into a file beside, which gets the name when it is complete: whoever looks, and whoever
-//! is interrupted, finds the old file or the new one.
+//! is interrupted, finds the old file or the new one. A new file has no name at all before that, where
+//! the system can do so; what else the killed have left beside a file goes when it is written next.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 /// Why a file was not written. Nothing is changed then.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +40,14 @@ pub enum WriteError {
 
 /// Writes a new file.
 pub fn create(file: &Path, text: &str) -> Result<(), WriteError> {
-    let beside = beside(file);
-    // A link fails where a file is; a rename would not.
-    let written = write(&beside, text).and_then(|()| std::fs::hard_link(&beside, file));
-    // It has its name now, or is of no use to anybody.
-    let _ = std::fs::remove_file(&beside);
+    let written = without_a_name(file, text).unwrap_or_else(|| {
+        let beside = beside(file);
+        // A link fails where a file is; a rename would not.
+        let written = write(&beside, text).and_then(|()| std::fs::hard_link(&beside, file));
+        // It has its name now, or is of no use to anybody.
+        let _ = std::fs::remove_file(&beside);
+        written
+    });
     written.map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => WriteError::Exists(file.to_owned()),
         _ => WriteError::Failed { path: file.to_owned(), source },
@@ -55,6 +62,7 @@ pub fn replace(file: &Path, text: &str) -> Result<(), WriteError> {
     if old.as_ref().is_some_and(std::fs::Permissions::readonly) {
         return Err(WriteError::ReadOnly(file.to_owned()));
     }
+    sweep(&at);
     let beside = beside(&at);
     let written = write(&beside, text).and_then(|()| {
         if let Some(old) = old {
@@ -78,15 +86,65 @@ pub fn renew(file: &Path, text: &str, what: &'static str) -> Result<(), WriteErr
     match std::fs::read(file) {
         Ok(old) if old.is_empty() || begin(&old) == begin(text.as_bytes()) => replace(file, text),
         Ok(_) => Err(WriteError::SomethingElse { path: file.to_owned(), what }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(file, text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(file, text),
         Err(error) => Err(failed(error)),
     }
 }
 
 fn write(file: &Path, text: &str) -> io::Result<()> {
-    let mut new = File::create(file)?;
+    fill(&mut File::create(file)?, text)
+}
+
+fn fill(new: &mut File, text: &str) -> io::Result<()> {
     new.write_all(text.as_bytes())?;
     new.sync_all()
+}
+
+/// Writes a new file that has no name before it is complete: nothing is left of it when its writer dies.
+/// `None`: the system, or this file system, has no such files.
+#[cfg(target_os = "linux")]
+fn without_a_name(file: &Path, text: &str) -> Option<io::Result<()>> {
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let flags = i32::try_from(OFlags::TMPFILE.bits()).ok()?;
+    let opened =
+        OpenOptions::new().write(true).custom_flags(flags).open(folder.unwrap_or(Path::new(".")));
+    let mut new = opened.ok()?;
+    // A name is given through the process's own list of files; not every house lets it be seen.
+    let own = format!("/proc/self/fd/{}", new.as_raw_fd());
+    if !Path::new(&own).exists() {
+        return None;
+    }
+    let named = |()| Ok(linkat(CWD, &own, CWD, file, AtFlags::SYMLINK_FOLLOW)?);
+    Some(fill(&mut new, text).and_then(named))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn without_a_name(_file: &Path, _text: &str) -> Option<io::Result<()>> {
+    None
+}
+
+/// Takes away what writers of this file have left beside it who are no more.
+fn sweep(file: &Path) {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|it| it.to_str()))
+    else {
+        return;
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for left in entries.filter_map(Result::ok) {
+        let own = left.file_name();
+        let writer = own.to_str().and_then(|own| own.strip_prefix(name)?.strip_prefix('.'));
+        let writer = writer.and_then(|rest| rest.strip_suffix(".new")?.parse().ok());
+        let writer = writer.and_then(Pid::from_raw);
+        if writer.is_some_and(|writer| test_kill_process(writer) == Err(Errno::SRCH)) {
+            // What cannot be taken away is in nobody's way.
+            let _ = std::fs::remove_file(left.path());
+        }
+    }
 }
 
 /// Where a file is written before it gets its name.
@@ -116,6 +174,25 @@ mod tests {
         renew(&file, "<svg four", "SVG").unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "<svg four");
         assert_eq!(files(folder.path()), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_the_dead_have_left_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        let (dead, alive) = (dead.id(), std::process::id());
+        let names = ["a.toml.new".to_owned(), format!("a.toml.{alive}0.new.toml")];
+        let of_others = [format!("b.toml.{dead}.new"), format!("a.toml.{dead}")];
+        let parent = format!("a.toml.{}.new", std::os::unix::process::parent_id());
+        let stay: Vec<_> = names.into_iter().chain(of_others).chain([parent]).collect();
+        let left = format!("a.toml.{dead}.new");
+        for name in stay.iter().chain([&left]) {
+            std::fs::write(folder.path().join(name), "half").unwrap();
+        }
+        replace(&folder.path().join("a.toml"), "whole").unwrap();
+        assert!(!folder.path().join(left).exists());
+        assert_eq!(files(folder.path()), stay.len() + 1);
     }
 
     #[test]

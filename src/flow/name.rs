@@ -62,7 +62,7 @@ name!(
 );
 
 /// What a name looks like, for messages.
-pub(super) const NAMES: &str = "a name is a letter, then letters, digits, `_` and `-`";
+pub(super) const NAMES: &str = "a name is a letter, then letters, digits, `_` and `-`, 64 at most";
 
 /// Whether a text may name a state, a level, a variable: a letter, then letters, digits, `_`, `-`.
 pub fn is_name(text: &str) -> bool {

@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use crate::support::house::{House, command_in};
 use crate::support::redis::RedisServer;
+use crate::support::terminal::Terminal;
 
 /// An address that nobody answers, for what must not get that far.
 const NOBODY: &str = "http://127.0.0.1:9";
@@ -402,4 +403,23 @@ fn completions_are_taken_by_the_shell() {
     let lines: Vec<_> = stdout.lines().collect();
     assert!(lines[0].contains("-F _callgate"), "{stdout}");
     assert_eq!(lines[1..], ["simulate", "auto unified side-by-side"], "{stdout}{stderr}");
+
+    let script =
+        "source ./fish; complete -C 'callgate simu'; complete -C 'callgate replay --layout '";
+    let (code, stdout, stderr) =
+        run(Command::new("fish").current_dir(folder.path()).args(["-N", "-c", script]));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let offered: Vec<_> = stdout.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(offered, ["simulate", "auto", "side-by-side", "unified"], "{stdout}{stderr}");
+
+    // It completes for who types alone.
+    std::fs::rename(folder.path().join("zsh"), folder.path().join("_callgate")).unwrap();
+    let zsh = Terminal::running("zsh", &["-f", "-i"], folder.path(), (24, 80));
+    zsh.types(
+        "PROMPT='> '; fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; echo rea''dy\n",
+    );
+    zsh.answers("\nready", "callgate simu\t");
+    zsh.answers("callgate simulate", "\u{15}callgate replay --layout \t");
+    zsh.shows("side-by-side");
+    zsh.shows("unified");
 }

@@ -1,7 +1,9 @@
 //! Pictures of flows: whole, compared, and with the ways of calls in them.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use callgate::draw::{self, Mark, Sort};
 use callgate::flow;
@@ -39,6 +41,28 @@ fn every_state_and_way_is_drawn_in_every_format() {
     assert!(svg.contains("stroke-dasharray") && svg.contains("requires strict"));
     let lines = mermaid.lines().filter(|line| line.contains("|\"")).count();
     assert_eq!(lines, picture.ways.len());
+}
+
+/// Graphviz takes what is meant for it, whatever is in the names and words.
+#[test]
+fn graphviz_draws_what_is_written_for_it() {
+    for flow in ["bank", "clinic", "verify"] {
+        let mut graph = command_in(&root());
+        let written = graph.args(["graph", flow, "--format", "dot"]).output().unwrap();
+        assert!(written.status.success(), "{flow}");
+        let mut dot = Command::new("dot")
+            .arg("-Tsvg")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        dot.stdin.take().unwrap().write_all(&written.stdout).unwrap();
+        let drawn = dot.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&drawn.stderr);
+        assert!(drawn.status.success() && told.is_empty(), "{flow}: {told}");
+        assert!(String::from_utf8_lossy(&drawn.stdout).contains("</svg>"), "{flow}");
+    }
 }
 
 #[test]

@@ -23,14 +23,22 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     /// Starts the program in a folder, in a window of so many rows and columns.
-    pub(crate) fn start(folder: &Path, arguments: &[&str], (rows, columns): (u16, u16)) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str], size: (u16, u16)) -> Self {
+        Self::running(env!("CARGO_BIN_EXE_callgate"), arguments, folder, size)
+    }
+
+    /// The same for another program.
+    pub(crate) fn running(
+        program: &str,
+        arguments: &[&str],
+        folder: &Path,
+        (rows, columns): (u16, u16),
+    ) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(Size::new(rows, columns)).unwrap();
         let before = tcgetattr(&pty).unwrap().local_modes;
-        let command = Command::new(env!("CARGO_BIN_EXE_callgate"))
-            .args(arguments)
-            .current_dir(folder)
-            .env("TERM", "xterm-256color");
+        let command =
+            Command::new(program).args(arguments).current_dir(folder).env("TERM", "xterm-256color");
         let child = command.spawn(pts).unwrap();
         let size = |of: u16| of.try_into().unwrap();
         let screen = Arc::new(Mutex::new(Parser::new(size(rows), size(columns), 0)));
