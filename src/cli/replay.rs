@@ -293,11 +293,11 @@ fn of_store(
     let (flows, recorded, untold) = runtime.block_on(live::last(args.config.as_deref(), count))?;
     let own = args.flows.as_deref().unwrap_or(&flows);
     for call in &untold {
-        say(err, 0, &format!("left out: {call}"));
+        note(err, &format!("left out: {call}"));
     }
     for call in &recorded {
         if let Some(astray) = &call.astray {
-            say(err, 0, &format!("{}: {astray}", call.call));
+            note(err, &format!("{}: {astray}", call.call));
         }
     }
     let name = |call: &crate::replay::recorder::Recorded| {
@@ -347,10 +347,15 @@ fn cover(
         let missing = coverage::touched(&measured).flat_map(Coverage::missing);
         let told = runtime()?.block_on(skeletons::write(&flows, missing, folder))?;
         for line in told {
-            say(err, 0, &line);
+            note(err, &line);
         }
     }
     Ok(())
+}
+
+/// Says what is no error.
+fn note(err: &mut dyn Write, message: &str) {
+    let _ = writeln!(err, "note: {message}");
 }
 
 fn say(err: &mut dyn Write, code: u8, message: &str) -> u8 {

@@ -277,6 +277,35 @@ on = { ok = "bye", failed = "bye", locked = "bye" }
 type = "hangup"
 "#;
 
+/// Who may hear what a back end says stands with each of its answers: it is a level like others, also
+/// while the rest of the file is being written, and behind characters that take two places in a line.
+#[test]
+fn the_label_of_an_answer_leads_to_its_level() {
+    let mut editor = at_desk();
+    let labelled = BILLS.replace(
+        "give.owed = { type = \"number\", label = \"anyone\" }\n",
+        "give.owed = { type = \"number\", label = \"basic\" } # 😀\n",
+    );
+    assert_ne!(labelled, BILLS);
+    editor.open("bills.toml", &labelled);
+    let broken = labelled.replace("prompt = \"Your PIN.\"", "prompt = \"Your {{ owed }}, 😀");
+    for (version, text) in [(2, &labelled), (3, &broken)] {
+        editor.change("bills.toml", version, text);
+        let found = editor.ask_at("definition", "bills.toml", text, "label = \"basic\"", 10);
+        assert_eq!(found["uri"], editor.uri("bills.toml").as_str(), "{found}");
+        assert_eq!(found["range"]["start"], position(text, "basic]", 0), "{found}");
+        let page = editor.ask_at("hover", "bills.toml", text, "label = \"basic\"", 10);
+        assert!(page["contents"]["value"].as_str().unwrap().contains("level **basic**"), "{page}");
+    }
+    let found = editor.ask_at("definition", "bills.toml", &broken, "{{ owed", 4);
+    assert_eq!(found["range"]["start"], position(&broken, "owed =", 0), "{found}");
+    let typed = broken.replace("label = \"basic\"", "label = \"b");
+    editor.change("bills.toml", 4, &typed);
+    let found = editor.ask_at("completion", "bills.toml", &typed, "label = \"b", 10);
+    assert!(labels(&found).contains(&"basic"), "{found}");
+    editor.end();
+}
+
 /// Each kind of place that is asked about, one by one.
 #[test]
 fn each_kind_of_place_offers_its_own() {

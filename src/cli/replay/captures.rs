@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::{Args, Failure, configured, flows};
+use super::{Args, Failure, configured, flows, note};
 use crate::carrier::signature::Keys;
 use crate::config::{self, Config, Line, Lines, environment};
 use crate::demo;
@@ -59,7 +59,7 @@ async fn one(args: &Args, path: &Path, err: &mut dyn Write) -> Result<Vec<Posted
             let why = "the capture does not tell the address that the provider called";
             (2, format!("{why}, and signatures need it: `--public-url`"))
         })?;
-        let _ = writeln!(err, "note: {shown} went to `{}`, as it tells", plan.public_url);
+        note(err, &format!("{shown} went to `{}`, as it tells", plan.public_url));
     }
     let failed = |error: capture::house::HouseError| (3, error.to_string());
     let house = House::open(plan).map_err(failed)?;

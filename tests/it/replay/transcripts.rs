@@ -445,7 +445,7 @@ fn what_is_missing_comes_as_transcripts_that_reach_it() {
     let written = texts(&calls.join("new"));
     assert!(
         err.contains(&format!(
-            "{} transcripts written to {}\n",
+            "note: {} transcripts written to {}\n",
             written.len(),
             calls.join("new").display()
         )),
