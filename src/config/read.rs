@@ -405,6 +405,8 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
         set(&shared, "accounts_per_ani_prefix_h", 1, 10_000, of_prefix);
         let of_call = &mut policy.shared.identifications_per_call;
         set(&shared, "identifications_per_call", 1, 20, of_call);
+        let of_call = &mut policy.shared.input_errors_per_call;
+        set(&shared, "input_errors_per_call", 3, 200, of_call);
         let at_once = &mut policy.shared.parallel_auth_sessions_per_account;
         set(&shared, "parallel_auth_sessions_per_account", 1, 100, at_once);
         shared.finish();

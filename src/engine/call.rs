@@ -62,6 +62,9 @@ pub struct Call {
     /// How often something was claimed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub claims: u8,
+    /// How often nothing was given, or nothing that could be used.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub input_errors: u8,
     /// What the caller has proved.
     pub facts: Facts,
     /// The present flow's variables.

@@ -95,7 +95,8 @@ impl Machine<'_> {
         Ok(Next::Wait)
     }
 
-    /// The try has failed: asks again, or gives up.
+    /// Nothing was given, or nothing that can be used: asks again, or gives up. A call that has had as
+    /// many of these as it may is no caller who flubs, and each state gives up at once.
     pub(super) fn missed(
         &mut self,
         listen: &Listen,
@@ -103,8 +104,21 @@ impl Machine<'_> {
         silent: bool,
         gives_up: &GivesUp,
     ) -> Asks<Next> {
+        self.call.input_errors = self.call.input_errors.saturating_add(1);
+        self.failed(listen, expect, silent, gives_up)
+    }
+
+    /// The try has failed: asks again, or gives up.
+    pub(super) fn failed(
+        &mut self,
+        listen: &Listen,
+        expect: &Expect,
+        silent: bool,
+        gives_up: &GivesUp,
+    ) -> Asks<Next> {
         self.call.visit.tries = self.call.visit.tries.saturating_add(1);
-        if self.call.visit.tries >= listen.tries {
+        let too_many = self.call.input_errors > self.setting.policy.shared.input_errors_per_call;
+        if too_many || self.call.visit.tries >= listen.tries {
             let outcome = if silent { &gives_up.silent } else { &gives_up.otherwise };
             return Ok(Next::Take(outcome.clone()));
         }

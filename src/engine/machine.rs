@@ -617,6 +617,7 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         last_send: None,
         seen: None,
         entries: BTreeMap::new(),
+        input_errors: 0,
         end: None,
         agent_step_up: None,
         on_trial: BTreeMap::new(),

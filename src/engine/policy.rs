@@ -146,7 +146,7 @@ pub struct Otp {
 /// Failures of a factor. A reserved attempt counts as a failure until it has succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempts {
-    /// Entries in one call.
+    /// Entries in one call; PIN and passcode, which are both something known, share them.
     pub per_call: u8,
     /// Failures in a row after which the factor is locked for a while.
     pub soft_limit: u32,
@@ -175,6 +175,8 @@ pub struct Shared {
     pub accounts_per_secret_day: u32,
     /// Accounts that one call may claim; beyond it every claim is a decoy.
     pub identifications_per_call: u8,
+    /// Silences and entries that are none in one call; with each beyond it a state gives up at once.
+    pub input_errors_per_call: u8,
     /// Calls that may try to prove one account at the same time; what is entered in others is wrong.
     pub parallel_auth_sessions_per_account: u32,
 }
@@ -252,6 +254,8 @@ impl Default for Shared {
             accounts_per_ani_prefix_h: 100,
             accounts_per_secret_day: 20,
             identifications_per_call: 2,
+            // Three states in a row whose three tries are used up, and one more.
+            input_errors_per_call: 10,
             parallel_auth_sessions_per_account: 1,
         }
     }

@@ -55,6 +55,7 @@ pub(super) fn text(policy: &Policy) -> String {
             ("accounts_per_ani_prefix_h", shared.accounts_per_ani_prefix_h),
             ("accounts_per_secret_day", shared.accounts_per_secret_day),
             ("identifications_per_call", shared.identifications_per_call.into()),
+            ("input_errors_per_call", shared.input_errors_per_call.into()),
             ("parallel_auth_sessions_per_account", shared.parallel_auth_sessions_per_account),
         ],
         &[],

@@ -34,6 +34,8 @@ const PIN_LENGTH: u32 = 6;
 const PASSCODE: &str = "blue heron";
 /// Accounts that a call may claim, unless the policy says otherwise.
 const CLAIMS_MAX: u32 = 2;
+/// Silences and slips of one call that a policy takes where it says nothing of them.
+const INPUT_ERRORS_MAX: u32 = 10;
 /// Longer than any code is good for.
 const TOO_LONG: &str = "11m";
 /// A Monday, ten o'clock in New York.
@@ -60,6 +62,7 @@ pub(super) struct Play {
     entries: u32,
     entries_max: Option<u32>,
     claims: u32,
+    input_errors: u32,
     soft_limit: Option<u32>,
     pin_length: Option<u32>,
     passcode_length: Option<u32>,
@@ -126,6 +129,7 @@ impl Play {
     }
 
     fn silent(&mut self, listen: &Listen) {
+        self.input_errors += u32::from(listen.tries);
         self.times(listen.tries, "silence = true");
     }
 
@@ -412,12 +416,14 @@ impl Play {
         let from = if self.caller_is_known { KNOWN_CALLER } else { STRANGER };
         writeln!(text, "from = \"{from}\"\nopen = true")?;
         let claims_max = (self.claims > CLAIMS_MAX).then_some(self.claims);
+        let errors_max = (self.input_errors > INPUT_ERRORS_MAX).then_some(self.input_errors);
         for (section, key, value) in [
             ("otp", "sends_per_10min", self.sends_max),
             ("callback", "per_account_h", self.rings_max),
             ("pin", "per_call", self.entries_max),
             ("pin", "soft_limit", self.soft_limit),
             ("shared", "identifications_per_call", claims_max),
+            ("shared", "input_errors_per_call", errors_max),
         ] {
             if let Some(value) = value {
                 writeln!(text, "\n[policy.{section}]\n{key} = {value}")?;

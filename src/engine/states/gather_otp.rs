@@ -70,7 +70,7 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
     if let Some(code) = &mut m.call.code {
         code.checks = code.checks.saturating_add(1);
     }
-    m.missed(&otp.listen, &expect, false, &gives_up)
+    m.failed(&otp.listen, &expect, false, &gives_up)
 }
 
 fn expect(m: &Machine<'_>, otp: &GatherOtp) -> Expect {

@@ -41,8 +41,7 @@ pub(super) fn take(
         Taken::Entry(entry) if fits(&entry) => entry,
         Taken::Entry(_) | Taken::Unusable => return missed(m, listen, expect, false),
     };
-    let used = m.call.entries.get(&factor).copied().unwrap_or_default();
-    let verdict = if used >= m.setting.policy.pin.per_call {
+    let verdict = if used(m, factor) >= m.setting.policy.pin.per_call {
         // The call has had its entries: this one is not looked at, and sounds as if it were wrong.
         Verdict::Locked
     } else {
@@ -57,7 +56,18 @@ pub(super) fn take(
         Verdict::Locked => m.call.visit.locked = true,
         _ => {}
     }
-    missed(m, listen, expect, false)
+    let gives_up = gives_up(m);
+    m.failed(listen, expect, false, &gives_up)
+}
+
+/// The entries that the call has had of those that this factor takes from. A PIN and a passcode are both
+/// something known: who has guessed at one has no more guesses at the other.
+fn used(m: &Machine<'_>, factor: Fact) -> u8 {
+    let of = |factor| m.call.entries.get(&factor).copied().unwrap_or_default();
+    match factor {
+        Fact::Pin | Fact::Passcode => of(Fact::Pin).saturating_add(of(Fact::Passcode)),
+        _ => of(factor),
+    }
 }
 
 fn missed(m: &mut Machine<'_>, listen: &Listen, expect: &Expect, silent: bool) -> Asks<Next> {

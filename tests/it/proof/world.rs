@@ -115,6 +115,7 @@ impl World {
         let mut policy = Policy::default();
         policy.pin.per_call = u8::MAX;
         policy.shared.identifications_per_call = u8::MAX;
+        policy.shared.input_errors_per_call = u8::MAX;
         policy.otp.checks = u8::MAX;
         policy.otp.resend_backoff_s = vec![0];
         Self { flows: flows.clone(), start: start.to_owned(), policy, account }

@@ -60,6 +60,84 @@ async fn t29_a_call_has_three_entries_and_the_next_is_not_looked_at() {
     assert_eq!(office.facts(line.call).await, []);
 }
 
+/// The shop with one more choice in its menu.
+fn with_fifth(choice: &str, states: &str) -> String {
+    let menu = SHOP.replace("For the balance press 4.", "For the balance press 4. Or press 5.");
+    menu.replace("keys = { ", &format!("keys = {{ 5 = \"{choice}\", ")) + states
+}
+
+#[tokio::test]
+async fn t29_a_pin_and_a_passcode_share_the_entries_of_a_call() {
+    let word = "[states.word]\ntype = \"gather_passcode\"\ntries = 1\nprompt = \"Passcode?\"\n\
+        on = { ok = \"how\", failed = \"how\", locked = \"how\" }\n";
+    let both = format!("passcode = \"4711\"\npin = \"{PIN}\"");
+    let accounts = account(ACCOUNT, "2024-01-01").replace(&format!("pin = \"{PIN}\""), &both);
+    let office = Office::fresh(&with_fifth("word", word), &accounts);
+    let mut line = claims(&office, "CA1").await;
+    for keys in ["1", "111222", "5", "1122", "1", "111333"] {
+        line.key(keys).await;
+    }
+    assert_eq!(office.looked_at(line.call).await, (3, 0));
+    for keys in ["5", "4711", "1", PIN] {
+        line.key(keys).await;
+    }
+    assert_eq!(office.looked_at(line.call).await, (3, 0), "no more of either is looked at");
+    assert_eq!(office.facts(line.call).await, []);
+    // A code from the web is another matter, and so is another call.
+    line.key("3").await;
+    line.key("111222").await;
+    assert_eq!(office.looked_at(line.call).await, (4, 0));
+    let mut next = claims(&office, "CA2").await;
+    next.key("5").await;
+    next.key("4711").await;
+    assert_eq!(office.facts(next.call).await, [Fact::Passcode]);
+}
+
+#[tokio::test]
+async fn t32_a_call_that_claims_account_after_account_gets_decoys() {
+    let office = {
+        let other = account("73195529", "2024-01-01").replace("+15005550010", "+15005550012");
+        let third = account("73195530", "2024-01-01").replace("+15005550010", "+15005550013");
+        let accounts = account(ACCOUNT, "2024-01-01") + &other + &third;
+        Office::fresh(&with_fifth("who", ""), &accounts)
+    };
+    let limit = office.exchange.policy().shared.identifications_per_call;
+    assert_eq!(limit, 2);
+    let mut line = office.ring_from("CA1", None).await;
+    for (account, opens) in [(ACCOUNT, true), ("73195529", true), ("73195530", false)] {
+        for keys in [account, "1", PIN] {
+            line.key(keys).await;
+        }
+        let facts = office.facts(line.call).await;
+        assert_eq!(facts, if opens { vec![Fact::Pin] } else { vec![] }, "{account}");
+        line.key("5").await;
+    }
+    // Nobody else is the worse for it.
+    let mut next = office.ring_from("CA2", None).await;
+    for keys in ["73195530", "1", PIN] {
+        next.key(keys).await;
+    }
+    assert_eq!(office.facts(next.call).await, [Fact::Pin]);
+}
+
+#[tokio::test]
+async fn a_call_of_slips_has_each_state_give_up_at_once() {
+    let patient = SHOP.replace("on = { no_input = \"bye\"", "tries = 9\non = { no_input = \"bye\"");
+    let office = Office::fresh(&patient, &account(ACCOUNT, "2024-01-01"));
+    let limit = office.exchange.policy().shared.input_errors_per_call;
+    let mut line = claims(&office, "CA1").await;
+    for _ in 0..limit {
+        line.key("9").await;
+        assert!(line.spoken().contains("For a PIN press 1"), "{}", line.spoken());
+    }
+    // A wrong secret is no slip, and costs none.
+    line.key("1").await;
+    line.key("111222").await;
+    assert!(line.spoken().contains("For a PIN press 1"), "{}", line.spoken());
+    line.key("").await;
+    assert_eq!(line.spoken(), "Goodbye.", "eight tries are left, and it gives up");
+}
+
 #[tokio::test]
 async fn t32_one_pin_over_many_accounts_is_wrong_on_all_of_them() {
     const ACCOUNTS: usize = 24;
