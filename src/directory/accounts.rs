@@ -165,17 +165,28 @@ fn read_phone(table: Reader<'_>) -> Option<Phone> {
 fn read_email(table: Reader<'_>) -> Option<Email> {
     let address = table.required("address").and_then(|item| {
         let text = item.name()?;
-        let plausible = text.split_once('@').is_some_and(|(user, host)| {
-            !user.is_empty() && host.contains('.') && text.chars().all(|c| c.is_ascii_graphic())
-        });
-        if !plausible {
+        let one = is_one_address(text);
+        if !one {
             item.refuse("bad-address", "`address` is not an e-mail address");
         }
-        plausible.then(|| Secret::new(text))
+        one.then(|| Secret::new(text))
     });
     let since = table.required("since").and_then(|since| since.date());
     table.finish();
     Some(Email { address: address?, since: since? })
+}
+
+/// Whether a text is one address, of atoms alone (RFC 5321, section 4.1.2): with a second `@`, a comma or
+/// quotes in it, a mail server may take it for another than was meant, or for two.
+fn is_one_address(text: &str) -> bool {
+    let atoms = |part: &str, is_atom: fn(char) -> bool| {
+        part.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
+    };
+    let of_user = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    let of_host = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    text.split_once('@').is_some_and(|(user, host)| {
+        atoms(user, of_user) && host.contains('.') && atoms(host, of_host)
+    })
 }
 
 fn read_fields(table: &Reader<'_>) -> BTreeMap<String, Value> {

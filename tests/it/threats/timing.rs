@@ -3,11 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use callgate::carrier::signature;
+use callgate::chance::SystemChance;
+use callgate::directory::pin;
+use callgate::secret::Secret;
 use callgate::store;
+use futures_util::StreamExt as _;
+use secrecy::SecretString;
+use serde_json::json;
 
 use super::office::{self, DESK, Office};
+use crate::support::backend::{Backend, Manner};
 use crate::support::cluster::said;
-use crate::support::house::{ACCOUNT, House};
+use crate::support::house::{ACCOUNT, House, LINE, PIN, PUBLIC_URL, client, vault};
+use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
 
@@ -131,4 +140,82 @@ async fn t41_a_claim_of_nobody_is_as_much_work() {
     }
     let (least, most) = (work.iter().min().unwrap(), work.iter().max().unwrap());
     assert!(least * 2 > *most, "{work:?} ticks");
+}
+
+/// Claims of somebody and of nobody, mixed in one run, while the directory says at once that there is nobody and
+/// much later who somebody is: who measures them hears nothing of that. The medians are compared, so that
+/// what else a machine of the tests does concerns both alike.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t41_the_time_of_a_claim_tells_nothing_of_it() {
+    const EACH: usize = 100;
+    const AT_ONCE: usize = 8;
+    const LATER: Duration = Duration::from_millis(150);
+    let hash = pin::hash(&Secret::new(PIN), &vault(), &SystemChance).unwrap();
+    let directory = Backend::start(move |asked| {
+        let id = asked.body["value"].as_str().unwrap().to_owned();
+        if !id.starts_with('2') {
+            return Manner::Raw(404, String::new());
+        }
+        // What a directory does that reads on where it has found somebody.
+        std::thread::sleep(LATER);
+        Manner::Json(
+            json!({ "id": id, "locale": null, "pin_hash": hash, "phones": [], "fields": {} }),
+        )
+    });
+    let mut house = House::set_up("memory:", "http://127.0.0.1:9");
+    house.change_configuration(
+        "kind = \"file\"\npath = \"accounts.toml\"\n",
+        &format!(
+            "kind = \"http\"\nurl = \"{}\"\ntoken_env = \"TEST_DIRECTORY\"\nallow = [\"127.0.0.1\"]\n",
+            directory.url()
+        ),
+    );
+    house.change_configuration("deadline_ms = 0", "deadline_ms = 400");
+    house.set_environment("TEST_DIRECTORY", "directory-token-of-the-tests");
+    house.log_level = "info";
+    house.restart();
+    let client = client();
+    let claim = async |n: usize| {
+        let mut phone = Telephone::new(&format!("CA{n:032}"), "");
+        phone.ring(&house).await;
+        let somebody = n.is_multiple_of(2);
+        let id = format!("{}{n:07}", if somebody { 2 } else { 3 });
+        let (to, signature, form) = signed(&house, &phone, &id);
+        let request = client.post(to).header("X-Twilio-Signature", signature).form(&form);
+        let begun = Instant::now();
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        (somebody, begun.elapsed())
+    };
+    let claims = futures_util::stream::iter(0..2 * EACH).map(claim).buffer_unordered(AT_ONCE);
+    let all: Vec<_> = claims.collect().await;
+    let median = |of: bool| {
+        let took = all.iter().filter(|(somebody, _)| *somebody == of);
+        let mut took: Vec<_> = took.map(|(_, took)| *took).collect();
+        assert_eq!(took.len(), EACH);
+        took.sort_unstable();
+        took[EACH / 2]
+    };
+    let (somebody, nobody) = (median(true), median(false));
+    assert!(somebody.abs_diff(nobody) < LATER / 4, "{somebody:?} and {nobody:?}");
+}
+
+/// A telephone's next entry, signed beforehand: where it goes, the signature and the form.
+fn signed(
+    house: &House,
+    phone: &Telephone,
+    digits: &str,
+) -> (String, String, Vec<(String, String)>) {
+    let path = phone.action();
+    let form = [
+        ("AccountSid", ACCOUNT_SID),
+        ("CallSid", &*phone.sid),
+        ("Digits", digits),
+        ("From", ""),
+        ("To", LINE),
+    ];
+    let form = form.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let key = SecretString::from(AUTH_TOKEN);
+    let signature = signature::sign(&key, &format!("{PUBLIC_URL}{path}"), &form);
+    (format!("{}{path}", house.public()), signature, form)
 }

@@ -1,20 +1,30 @@
 //! Words: what strangers write is never a verb, a header, a key or a record, and tells nobody apart.
 
+use std::time::Duration;
+
+use callgate::carrier::smtp::{Settings, SmtpMail};
+use callgate::carrier::{Delivery, Mail as _, Reference};
 use callgate::chance::{Chance as _, SeededChance};
 use callgate::diagnostic::Problems;
 use callgate::directory::accounts::{Accounts, Secrets};
+use callgate::engine::effect::Email;
 use callgate::engine::event::Heard;
-use callgate::engine::id::{CallId, Sid};
+use callgate::engine::id::{CallId, EffectId, Sid};
 use callgate::engine::reply::{Audible, Reply, Speech, Verb, Words};
+use callgate::exchange::service_code::WebLevel;
 use callgate::secret::Secret;
+use callgate::server::metrics::Metrics;
 use callgate::twiml;
 use callgate::twiml::grammar::{self, Node};
 use callgate::twiml::links::Links;
+use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::office::{ACCOUNT, DESK, Office, account};
 use crate::support::house::{House, LINE, PIN};
 use crate::support::provider::{ACCOUNT_SID, Provider};
 use crate::support::redis::RedisServer;
+use crate::support::smtp::{SmtpServer, Tls};
 use crate::support::telephone::Telephone;
 
 const CALLER: &str = "+15005550777";
@@ -156,6 +166,11 @@ fn t51_no_contact_on_file_carries_a_line_of_its_own() {
     for address in [
         "ada@example.com\\r\\nBcc: eve@evil.example",
         "ada@example.com, eve@evil.example",
+        "ada@example.com,eve@evil.example",
+        "ada@evil.example@example.com",
+        "ada@example.com;eve",
+        "<ada@example.com>",
+        "ada%evil.example@example..com",
         "Ada <ada@example.com>",
         "ada@example.com\\u0000",
         "ada",
@@ -173,6 +188,113 @@ fn t51_no_contact_on_file_carries_a_line_of_its_own() {
     let mut sources = callgate::diagnostic::Sources::default();
     sources.add("desk.toml", DESK.replace("\"Acme Bank\"", "\"Acme\\r\\nBcc: eve@evil.example\""));
     assert_ne!(callgate::flow::read(&sources).1, []);
+}
+
+/// Whatever stands in an accounts file for an address, a number or a name: what is taken is one address and one
+/// number, and the mail that is written to it has the headers that every mail has.
+#[tokio::test]
+async fn t51_no_text_becomes_a_header_of_a_mail() {
+    const TRIED: usize = 5_000;
+    const PIECES: [&str; 16] = [
+        "\r\n",
+        "\n",
+        "\r",
+        "\u{85}",
+        "\u{2028}",
+        "\u{0}",
+        ", ",
+        "; ",
+        "Bcc: eve@evil.example",
+        "Subject: x",
+        "<",
+        ">",
+        "\"",
+        "@evil.example",
+        "%0d%0aBcc: eve@evil.example",
+        "=?utf-8?q?=0D=0ABcc:eve?=",
+    ];
+    let server = SmtpServer::start(Tls::None);
+    let settings = |from: String| Settings {
+        url: SecretString::from(server.url()),
+        from,
+        ca_pem: None,
+        timeout: Duration::from_secs(2),
+    };
+    let chance = SeededChance::new(51);
+    let (mut taken, mut refused, mut n) = (0, 0, 0_u128);
+    let mut sent = Vec::new();
+    for _ in 0..TRIED {
+        let bytes = chance.bytes();
+        let mixed = |from: usize| {
+            let pieces = bytes[from..from + 3].iter().map(|byte| PIECES[usize::from(*byte) % 16]);
+            pieces.collect::<String>()
+        };
+        let address = match bytes[0] % 3 {
+            0 => format!("ada@example.com{}", mixed(1)),
+            1 => format!("{}ada@example.com", mixed(1)),
+            _ => format!("ada{}@example.com", mixed(1)),
+        };
+        let problems = Problems::default();
+        let email = toml::Value::from(address.clone());
+        let email = format!("email = {{ address = {email}, since = \"2024-01-01\" }}\nphones =");
+        let text = account(ACCOUNT, "2024-01-01").replace("phones =", &email);
+        Accounts::read(&"accounts".into(), &text, Secrets::Plain, &problems);
+        if problems.into_findings().is_empty() {
+            taken += 1;
+            assert!(
+                !address.contains(|c: char| c.is_control() || c.is_whitespace()),
+                "{address:?}"
+            );
+            assert_eq!(address.matches('@').count(), 1, "{address:?}");
+        } else {
+            refused += 1;
+        }
+        // What a flow and an account may put into a mail, whatever they hold: a few of them are sent.
+        if sent.len() < 40 {
+            let subject = format!("Your code{}", mixed(4));
+            let body = Secret::new(format!("Key in 048213.{}", mixed(7)));
+            sent.push((subject, body));
+        }
+    }
+    assert!(refused > TRIED / 2, "{refused} were refused, and {taken} taken");
+    let metrics = Metrics::default();
+    let mail =
+        SmtpMail::new(&settings("Acme <no-reply@acme.example>".into()), metrics.outside.clone());
+    let mail = mail.unwrap();
+    for (subject, body) in sent {
+        n += 1;
+        let reference =
+            Reference { call: CallId(Uuid::from_u128(1)), effect: EffectId(Uuid::from_u128(n)) };
+        let (to, locale) = (Secret::new("ada@example.com"), callgate::flow::wording::english());
+        let email = Email { to, subject: subject.clone(), body, locale, code_until: None };
+        let told = mail.send_email(reference, &email).await;
+        assert!(matches!(told, Delivery::Accepted(_)), "{subject:?}: {told:?}");
+        let taken = server.taken().pop().unwrap();
+        assert!(taken.to.contains("ada@example.com") && !taken.to.contains("evil"), "{}", taken.to);
+        let head = taken.data.split("\r\n\r\n").next().unwrap();
+        // A line that goes on begins with a space.
+        let names = head.lines().filter(|line| !line.starts_with([' ', '\t']));
+        for line in names {
+            let name = line.split(':').next().unwrap().to_ascii_lowercase();
+            let known = [
+                "message-id",
+                "from",
+                "to",
+                "subject",
+                "auto-submitted",
+                "date",
+                "mime-version",
+                "content-type",
+            ];
+            assert!(known.contains(&name.as_str()), "{subject:?}: {line}");
+        }
+    }
+    // Nor does the name that mails come from.
+    let bad = SmtpMail::new(
+        &settings("Acme <no-reply@acme.example>\r\nBcc: eve@evil.example".into()),
+        metrics.outside.clone(),
+    );
+    assert!(bad.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,6 +345,41 @@ async fn t53_a_request_is_one_record_whatever_is_in_it() {
             serde_json::from_str(line).unwrap_or_else(|_| panic!("no record: {line}"));
         assert_ne!(record["fields"]["message"], "forged", "{line}");
     }
+}
+
+/// A code from the web that was made for one action is none for another, and a message that a flow words names
+/// what its code is for: so a customer who reads on hears what somebody else is about to do.
+#[tokio::test]
+async fn t71_a_code_for_one_action_is_none_for_another() {
+    let flow = DESK
+        .replace("on     = { found = \"pin\", unknown = \"pin\" }", "on     = { found = \"web\", unknown = \"web\" }")
+        .replace("type = \"send_sms_otp\"", "type = \"send_sms_otp\"\nmessage = \"Acme Bank: {{ code }} lets a caller hear your balance. Nobody will ask you for it.\"")
+        + "[states.web]\ntype = \"gather_service_code\"\npurpose = \"new_card\"\nprompt = \"The code for your new card.\"\n\
+           on = { ok = \"menu\", failed = \"pin\", locked = \"pin\" }\n";
+    let office = Office::fresh(&flow, &account(ACCOUNT, "2024-01-01"));
+    let whose = Secret::new(ACCOUNT);
+    // One that was made for nothing in particular is made for anything.
+    for (purpose, right) in [(Some("balance"), false), (None, true), (Some("new_card"), true)] {
+        let ttl = Duration::from_mins(5);
+        let purpose = purpose.map(str::to_owned);
+        let issued =
+            office.exchange.issue_service_code(&whose, WebLevel::Aal2, purpose.clone(), ttl);
+        let code = issued.await.unwrap().unwrap().code;
+        let mut line = office.ring_from(&format!("CA{purpose:?}"), None).await;
+        line.key(ACCOUNT).await;
+        line.key(code.expose()).await;
+        assert_eq!(office.facts(line.call).await.len(), usize::from(right), "{purpose:?}");
+    }
+    let mut line = office.ring_from("CA71", None).await;
+    line.key(ACCOUNT).await;
+    for _ in 0..3 {
+        line.key("").await;
+    }
+    line.key(super::office::PIN).await;
+    line.key("1").await;
+    office.code(line.call).await;
+    let messages = office.world.messages(line.call);
+    assert!(messages[0].body.expose().contains("hear your balance"));
 }
 
 /// Who passes a code on to an attacker cannot be kept from it; the message says what it is for, and the
