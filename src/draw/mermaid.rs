@@ -32,7 +32,12 @@ pub fn write(picture: &Picture) -> String {
         marked.extend(way.mark.colour().map(|colour| (number + first, colour)));
     }
     for (group, _) in GROUPS {
-        let _ = writeln!(text, "  classDef {} fill:{},stroke:#555", class(group), group.fill());
+        let _ = writeln!(
+            text,
+            "  classDef {} fill:{},stroke:#555,color:#24292f",
+            class(group),
+            group.fill()
+        );
     }
     for (number, card) in picture.cards.iter().enumerate() {
         let level = card.level.as_ref().map(|(level, _)| super::level_colour(*level));

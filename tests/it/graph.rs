@@ -39,6 +39,10 @@ fn every_state_and_way_is_drawn_in_every_format() {
         "\"agent\" -> \"nobody\" [label=\"busy, no_answer, failed, declined\", style=dashed"
     ));
     assert!(svg.contains("stroke-dasharray") && svg.contains("requires strict"));
+    // A page may be dark: what is filled light has dark words.
+    for filled in mermaid.lines().filter(|line| line.contains("fill:")) {
+        assert!(filled.ends_with(",color:#24292f"), "{filled}");
+    }
     let lines = mermaid.lines().filter(|line| line.contains("|\"")).count();
     assert_eq!(lines, picture.ways.len());
 }

@@ -135,3 +135,27 @@ fn it_can_be_interrupted_anywhere() {
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+/// Beside each other where there is room, above each other where there is not; the bar is gone in the end.
+#[test]
+fn differences_are_laid_out_as_the_window_has_room() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("flows")).unwrap();
+    for flow in ["bank.toml", "verify.toml"] {
+        let text = std::fs::read_to_string(root.join("flows").join(flow)).unwrap();
+        let text = text.replace("Your balance is", "You have");
+        std::fs::write(folder.path().join("flows").join(flow), text).unwrap();
+    }
+    let calls = root.join("fixtures/calls/bank.balance.toml");
+    std::fs::copy(calls, folder.path().join("call.toml")).unwrap();
+    for (size, beside) in [(WIDE, true), ((24, 80), false)] {
+        let mut terminal = Terminal::start(folder.path(), &["replay", "call.toml"], size);
+        assert_eq!(terminal.ends().code(), Some(1));
+        terminal.shows("0 calls as expected, 1 not; 6 turns");
+        let screen = terminal.screen();
+        let line = screen.lines().find(|line| line.contains("- Your balance is")).unwrap();
+        assert_eq!(line.contains("+ You have"), beside, "{screen}");
+        assert!(screen.contains("+ You have") && !screen.contains("/1 calls"), "{screen}");
+    }
+}
