@@ -42,7 +42,12 @@ impl Drop for Watch {
 /// `environment` says where to.
 pub fn start(level: Option<&str>, environment: fn(&str) -> Option<String>) -> Watch {
     let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let ours = Targets::new().with_default(LevelFilter::WARN).with_target("callgate", level);
+    let ours = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("callgate", level)
+        // What strangers send that is no HTTP is refused with 400 and is nobody's error: whoever looks at
+        // the errors would look at as many as they like.
+        .with_target("actix_http::h1::dispatcher", LevelFilter::OFF);
     let (export, failure) = match Export::start(environment) {
         Ok(export) => (export, None),
         Err(failure) => (None, Some(failure)),

@@ -72,7 +72,8 @@ async fn connections_of_strangers_leave_room_for_all_else() {
 /// Sends what it has to an address, and says what comes back until the end.
 async fn sent(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
+    // It may be refused before it is sent whole.
+    let _ = stream.write_all(request.as_bytes()).await;
     let mut answer = Vec::new();
     // A connection that is reset has ended too.
     let _ = stream.read_to_end(&mut answer).await;
@@ -103,4 +104,31 @@ async fn the_admin_listener_waits_for_no_body_without_end() {
         let answer = sent(&address, &begun(token, more)).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{more}: {answer}");
     }
+}
+
+/// What is no HTTP is refused, and is no error of ours that somebody is woken for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_http_makes_no_error_of_ours() {
+    let house = House::start("memory:", "http://127.0.0.1:9");
+    let head = "POST /twilio/voice HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n";
+    for address in [house.public(), house.admin()].map(|url| url.replace("http://", "")) {
+        for request in [
+            "\u{16}\u{3}\u{1}\r\n\r\n".to_owned(),
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+            format!("{head}Transfer-Encoding: chunked\r\n\r\nabc"),
+            format!("{head}Content-Length: 4\r\n\r\nabcd"),
+            format!("{head}Transfer-Encoding : chunked\r\n\r\nabc"),
+            format!("{head}X: a\r\n b\r\n\r\nabc"),
+            head.replace('3', "-3") + "\r\n",
+            head.replace("h: 3", "h: +3") + "\r\nabc",
+            format!("{head}X: {}\r\n\r\nabc", "a".repeat(200_000)),
+        ] {
+            let answer = sent(&address, &request).await;
+            let refused = answer.is_empty() || answer.contains(" 400 ") || answer.contains(" 431 ");
+            assert!(refused, "{}: {answer}", &request[..request.len().min(80)]);
+            assert!(!answer.contains(" 200 "), "{answer}");
+        }
+    }
+    let log = house.log();
+    assert!(!log.contains("\"ERROR\""), "{log}");
 }

@@ -96,6 +96,98 @@ async fn t42_what_is_not_proved_is_not_said_whatever_the_flow_says() {
     assert!(!line.spoken().contains("1,234 dollars"), "{}", line.spoken());
 }
 
+/// A flow of one state that a caller comes to with nothing proved.
+fn unguarded(state: &str) -> String {
+    format!(
+        "name = \"f\"\nstart = \"who\"\n[levels]\nstrong = {{ any = [\"sms_otp\"] }}\n[disclose]\nbalance = \"strong\"\n\
+         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+         on = {{ found = \"s\", unknown = \"s\" }}\n[states.s]\n{state}\n[states.bye]\ntype = \"hangup\"\n"
+    )
+}
+
+/// Everywhere that a text can stand, and every trick of a template: none takes a field that is not proved.
+#[test]
+fn t42_no_place_and_no_trick_tells_what_is_not_proved() {
+    let field = "{{ account.balance }}";
+    let dial = "completed = \"bye\", busy = \"bye\", no_answer = \"bye\", failed = \"bye\", declined = \"bye\"";
+    let sent = "sent = \"bye\", unavailable = \"bye\", limited = \"bye\"";
+    let places = [
+        format!("type = \"say\"\nprompt = \"{field}\"\nnext = \"bye\""),
+        format!("type = \"hangup\"\nprompt = \"{field}\""),
+        format!("type = \"menu\"\nprompt = \"Press 1. {field}\"\nkeys = {{ 1 = \"bye\" }}\non = {{ no_input = \"bye\", no_match = \"bye\" }}"),
+        format!("type = \"menu\"\nprompt = \"Press 1.\"\nreprompt = \"{field}\"\nkeys = {{ 1 = \"bye\" }}\non = {{ no_input = \"bye\", no_match = \"bye\" }}"),
+        format!("type = \"gather\"\nkind = \"digits\"\nvar = \"q\"\ndigits = 2\nprompt = \"{field}\"\non = {{ ok = \"bye\", no_input = \"bye\", invalid = \"bye\" }}"),
+        format!("type = \"gather_pin\"\ndigits = 6\nprompt = \"{field}\"\non = {{ ok = \"bye\", failed = \"bye\", locked = \"bye\" }}"),
+        format!("type = \"voicemail\"\nprompt = \"{field}\"\non = {{ ok = \"bye\", no_input = \"bye\" }}"),
+        format!("type = \"transfer\"\nto = {{ number = \"+15005550042\" }}\nprompt = \"{field}\"\non = {{ {dial} }}"),
+        format!("type = \"transfer\"\nto = {{ number = \"+15005550042\" }}\nwhisper = \"{field}\"\non = {{ {dial} }}"),
+        format!("type = \"send_link\"\nmessage = \"https://x.example/{field}\"\naccept = [\"enumeration\"]\non = {{ {sent} }}"),
+        format!("type = \"send_sms_otp\"\nmessage = \"{{{{ code }}}} {field}\"\naccept = [\"enumeration\"]\non = {{ {sent} }}"),
+        format!("type = \"lookup\"\nbackend = \"b\"\nsend = {{ x = \"{field}\" }}\naccept = [\"enumeration\"]\non = {{ ok = \"bye\", failed = \"bye\" }}"),
+        format!("type = \"set\"\nvalues = {{ x = \"{field}\" }}\nnext = \"bye\""),
+        "type = \"branch\"\ncases = [{ when = { field = \"balance\", above = 5 }, next = \"bye\" }]\notherwise = \"who\"".to_owned(),
+        "type = \"branch\"\ncases = [{ when = { any = [{ level = \"strong\" }, { field = \"balance\", above = 5 }] }, next = \"bye\" }]\notherwise = \"who\"".to_owned(),
+        "type = \"branch\"\ncases = [{ when = { not = { field = \"balance\", above = 5 } }, next = \"bye\" }]\notherwise = \"who\"".to_owned(),
+    ];
+    for state in &places {
+        let found = errors(&unguarded(state));
+        assert!(has(&found, "disclosed-too-early"), "{state}: {found:?}");
+    }
+    for trick in [
+        "{% if account.balance > 5 %}a{% endif %}",
+        "{{ 'a' if account.balance else 'b' }}",
+        "{{ 1 ~ account.balance }}",
+        "{{ account['balance'] }}",
+        "{{ account|attr('balance') }}",
+        "{% set a = account %}{{ a.balance }}",
+        "{% for k in account %}{{ k }}{% endfor %}",
+        "{{ account }}",
+        "{{ debug() }}",
+        "{{ self }}",
+        "{{ x | default(account.balance) }}",
+        "{% macro m() %}{{ account.balance }}{% endmacro %}{{ m() }}",
+        "{% include 'x' %}",
+        "{{ [account.balance][0] }}",
+        "{{ {'a': account.balance}.a }}",
+        "{{ namespace(a=account.balance).a }}",
+        "{{ range(100000) }}",
+    ] {
+        let found =
+            errors(&unguarded(&format!("type = \"say\"\nprompt = \"{trick}\"\nnext = \"bye\"")));
+        assert!(!found.is_empty(), "{trick}");
+    }
+}
+
+/// No level asks for nothing, however it is written.
+#[test]
+fn t55_no_level_asks_for_nothing() {
+    for level in [
+        "{ all = [] }",
+        "{ any = [] }",
+        "{ }",
+        "{ any = [{ all = [] }, \"pin\"] }",
+        "{ all = [\"pin\", { any = [{ all = [] }] }] }",
+        "{ not = \"pin\" }",
+        "{ any = [\"pin\"], within = \"0s\" }",
+        "{ any = [\"pin\"], within = \"-1s\" }",
+        "{ any = [\"pin\"], within = \"999999999h\" }",
+        "{ any = [\"pin\"], at_risk = { high = { all = [] } } }",
+        "{ any = [\"pin\", \"\"] }",
+        "[]",
+        "true",
+        "\"pin or true\"",
+    ] {
+        let flow = unguarded(
+            "type = \"say\"\nrequires = \"strong\"\nprompt = \"In.\"\nnext = \"bye\"\non = { denied = \"bye\" }",
+        );
+        let found = errors(&flow.replace("{ any = [\"sms_otp\"] }", level));
+        assert!(
+            found.iter().any(|code| code != "unproved" && code != "unused"),
+            "{level}: {found:?}"
+        );
+    }
+}
+
 #[test]
 fn t49_a_choice_that_tells_the_secret_is_an_error() {
     let flow = DESK.replace("on = { ok = \"menu\", failed", "on = { ok = \"rich\", failed")
