@@ -2,7 +2,8 @@
 //!
 //! Each is checked by its own signature first. What the provider was told in its answers (nonces, the
 //! names of effects and of legs that were placed) is other than it was then: it is put in its place, and
-//! the request signed anew. Everything else goes through the real server as it was captured.
+//! the request signed anew. Everything else goes through the real server as it was captured: a code that
+//! was right then is another now, and what back ends and networks answered stands in no capture.
 
 pub mod address;
 pub mod house;
