@@ -1,13 +1,10 @@
 //! Who takes up all the room there is: connections, and bodies that never end.
 
 use callgate::limits;
-use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::house::{House, OPERATOR};
-use crate::support::redis::RedisServer;
-use crate::support::telephone::Telephone;
 
 /// A server that may open so many files: `-S` of a soft limit, `-H` of a hard one.
 fn limited(store: &str, limits: &str) -> House {
@@ -41,32 +38,6 @@ fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
     let house = limited("memory:", "ulimit -Sn 64");
     assert_eq!(open_files(&house), [may, may]);
     assert_eq!(house.log().contains(FEW), may < all);
-}
-
-/// Whoever fills all connections up takes none from the store and none from the admin listener.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_of_strangers_leave_room_for_all_else() {
-    const FILES: usize = 160;
-    let redis = RedisServer::start();
-    let house = limited(&redis.url(), &format!("ulimit -n {FILES}"));
-    let mut phone = Telephone::new("CA00000000000000000000000000000001", "");
-    phone.ring(&house).await;
-    let address = house.public().replace("http://", "");
-    let silent = (0..2 * FILES).map(|_| TcpStream::connect(&address));
-    let silent: Vec<_> = join_all(silent).await.into_iter().collect::<Result<_, _>>().unwrap();
-    let open = || std::fs::read_dir(format!("/proc/{}/fd", house.pid())).unwrap().count();
-    crate::support::eventually::eventually("half of what may be open is taken", || {
-        (open() > FILES / 2).then_some(())
-    });
-    // A new connection each, while there is no room for another webhook.
-    for _ in 0..10 {
-        assert!(house.metrics().await.contains("callgate_"));
-        assert!(house.ask("/api/calls").await["calls"].is_array());
-    }
-    assert!(open() < FILES, "{}", open());
-    drop(silent);
-    phone.wait(&house).await;
-    assert!(phone.hears("Gather"), "{:?}", phone.heard);
 }
 
 /// Sends what it has to an address, and says what comes back until the end.
