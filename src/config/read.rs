@@ -432,6 +432,12 @@ pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
         set(&sends, "blocked_h", 1, 72, &mut policy.sends.blocked_h);
         sends.finish();
     }
+    if let Some(fuse) = section("fuse") {
+        set(&fuse, "wrong_percent_max", 50, 100, &mut policy.fuse.wrong_percent_max);
+        set(&fuse, "entries_of_min", 16, 1_000_000, &mut policy.fuse.entries_of_min);
+        set(&fuse, "blown_s", 60, 86_400, &mut policy.fuse.blown_s);
+        fuse.finish();
+    }
     if let Some(contact) = section("contact") {
         set(&contact, "min_age_days", 0, 3_650, &mut policy.contact.min_age_days);
         set(&contact, "sim_swap_days", 0, 365, &mut policy.contact.sim_swap_days);

@@ -12,6 +12,7 @@ pub mod call;
 pub mod effect;
 pub mod eligibility;
 pub mod event;
+pub mod fuse;
 pub mod id;
 mod label;
 pub mod ledger;

@@ -24,6 +24,8 @@ pub struct Policy {
     pub service_code: ServiceCode,
     /// Messages and rings of all accounts together.
     pub sends: Sends,
+    /// When so much is wrong that nothing is looked at.
+    pub fuse: Fuse,
     /// Which contacts on file may be used.
     pub contact: Contact,
     /// What keeps callers from learning which accounts there are.
@@ -102,6 +104,24 @@ impl Default for Sends {
             entered_of_min: 20,
             blocked_h: 12,
         }
+    }
+}
+
+/// When so many PINs and passcodes of all accounts are wrong that for a while none is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fuse {
+    /// The percentage of an hour's entries that may be wrong; 100: it never blows.
+    pub wrong_percent_max: u32,
+    /// The entries of an hour from which on that is looked at, over all accounts.
+    pub entries_of_min: u32,
+    /// For how long nothing is looked at then.
+    pub blown_s: u32,
+}
+
+impl Default for Fuse {
+    fn default() -> Self {
+        // Customers key in one wrong PIN of ten, and hardly one of two on the worst of days.
+        Self { wrong_percent_max: 90, entries_of_min: 480, blown_s: 900 }
     }
 }
 

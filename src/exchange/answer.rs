@@ -158,10 +158,18 @@ impl Exchange {
         let length = entry.expose().chars().count();
         let attempt = Attempt { call, factor: *factor, key, digest: &digest, length };
         let verdict = |right: bool| if right { Verdict::Right } else { Verdict::Wrong };
-        let (reserved, due) = self.reserve(whom, &attempt, now).await?;
+        let known = matches!(against, Against::Pin | Against::Passcode);
+        let (reserved, due) = if known && !self.fuse_is_whole(whom, now).await? {
+            (Reserved::Refused, [None; 2])
+        } else {
+            self.reserve(whom, &attempt, now).await?
+        };
+        if known && matches!(reserved, Reserved::Granted | Reserved::Again) {
+            self.load_fuse(whom, key, now).await?;
+        }
         let verdict = match reserved {
             Reserved::Refused | Reserved::Busy(_) => {
-                if matches!(against, Against::Pin | Against::Passcode) {
+                if known {
                     // Nothing is hashed, and yet it waits its turn like those that are, so that a
                     // queue of them does not tell a locked account.
                     drop(self.verifier.slot().await?);
@@ -322,6 +330,9 @@ impl Exchange {
         let clear = |ledger: &mut Ledger| ledger.clear(factor, key, at);
         let now = self.clock.now();
         self.change_ledger(whom, now, clear).await?;
+        if matches!(factor, Fact::Pin | Fact::Passcode) {
+            self.relieve_fuse(whom, key, now).await?;
+        }
         match reached {
             Some(number) => self.entered(number, key, now).await,
             None => Ok(()),

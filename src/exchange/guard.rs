@@ -16,6 +16,7 @@ use super::eligible::LookedUp;
 use super::{Exchange, ExchangeError};
 use crate::engine::account::Whom;
 use crate::engine::budget::Budget;
+use crate::engine::fuse::{Fuse, PARTS};
 use crate::engine::id::CallId;
 use crate::engine::ledger::Ledger;
 use crate::engine::question::{Notifies, Notify};
@@ -29,6 +30,7 @@ const BUDGET: &str = "budget";
 const CALLER: &str = "callers";
 const CALLER_PREFIX: &str = "caller-prefix";
 const SECRET: &str = "sprayed";
+const FUSE: &str = "fuse";
 /// Longer than a caller's hour.
 pub(super) const HOURS_KEPT_FOR: Duration = Duration::from_hours(2);
 /// Longer than a budget's hour, and than the three days that a prefix may be shut.
@@ -86,6 +88,8 @@ pub enum Limit {
     CallerPrefix,
     /// Notices to owners.
     Notices,
+    /// PINs and passcodes of all accounts, of which nearly all are wrong.
+    Fuse,
     /// Calls that try to prove one account at the same time.
     Parallel,
     /// Accounts that one secret is tried on.
@@ -249,6 +253,57 @@ impl Exchange {
         let account = self.mark("tried", &[self.subject(whom).as_bytes()]);
         let forgive = |spread: &mut Spread| spread.forgive(account);
         self.change_record(&self.secret_key(factor, entry), DAY_KEPT_FOR, now, forgive).await
+    }
+
+    /// Whether PINs and passcodes are looked at just now.
+    pub(super) async fn fuse_is_whole(
+        &self,
+        whom: &Whom,
+        now: Timestamp,
+    ) -> Result<bool, ExchangeError> {
+        let fuse: Option<Fuse> = self.opened(&self.fuse_key(whom)).await?;
+        let whole = fuse.is_none_or(|fuse| !fuse.is_blown(now));
+        if !whole {
+            self.guards.refuse(Limit::Fuse);
+        }
+        Ok(whole)
+    }
+
+    /// Counts a PIN or passcode that is looked at, wrong unless it is said to be right.
+    pub(super) async fn load_fuse(
+        &self,
+        whom: &Whom,
+        attempt: &str,
+        now: Timestamp,
+    ) -> Result<(), ExchangeError> {
+        let key = self.short("fuse key", &[attempt.as_bytes()]);
+        let limits = &self.policy.fuse;
+        let entered = |fuse: &mut Fuse| fuse.entered(&key, limits, now);
+        if self.change_record(&self.fuse_key(whom), HOURS_KEPT_FOR, now, entered).await? {
+            tracing::error!(
+                "nearly every PIN and passcode is wrong: for a while none of this part of the accounts is looked at"
+            );
+        }
+        Ok(())
+    }
+
+    /// A PIN or passcode that was counted was right.
+    pub(super) async fn relieve_fuse(
+        &self,
+        whom: &Whom,
+        attempt: &str,
+        now: Timestamp,
+    ) -> Result<(), ExchangeError> {
+        let key = self.short("fuse key", &[attempt.as_bytes()]);
+        let succeeded = |fuse: &mut Fuse| fuse.succeeded(&key, now);
+        self.change_record(&self.fuse_key(whom), HOURS_KEPT_FOR, now, succeeded).await
+    }
+
+    /// Which part of the accounts one belongs to.
+    fn fuse_key(&self, whom: &Whom) -> RecordKey {
+        let subject = self.subject(whom);
+        let sum = subject.bytes().fold(0_u32, |sum, byte| sum.wrapping_add(byte.into()));
+        RecordKey { kind: FUSE, id: format!("{:02x}", sum % PARTS) }
     }
 
     async fn change_budget<R>(

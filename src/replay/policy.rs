@@ -8,7 +8,7 @@ use crate::engine::policy::Policy;
 
 /// The section `[policy]`, every number in it.
 pub(super) fn text(policy: &Policy) -> String {
-    let Policy { otp, pin, shared, callback, service_code, contact, sends, .. } = policy;
+    let Policy { otp, pin, shared, callback, service_code, contact, sends, fuse, .. } = policy;
     let Policy { enumeration, notices, .. } = policy;
     let lines = |lines: &[Line]| -> Vec<&str> {
         lines.iter().map(|line| word_of(&Line::ALL, line)).collect()
@@ -71,6 +71,8 @@ pub(super) fn text(policy: &Policy) -> String {
         ],
         &[],
     );
+    let blows = [("wrong_percent_max", fuse.wrong_percent_max), ("blown_s", fuse.blown_s)];
+    section("fuse", &[blows[0], ("entries_of_min", fuse.entries_of_min), blows[1]], &[]);
     section(
         "callback",
         &[

@@ -341,6 +341,48 @@ async fn codes_that_nobody_keys_in(store: Arc<dyn Store>) {
     assert_eq!(sent(40, 50, "CD").await, 10);
 }
 
+/// Guesses at sixty accounts, below the limits of each: none is looked at for a quarter of an hour, the
+/// right ones too, and all hear the same.
+async fn a_house_whose_pins_are_nearly_all_wrong(store: Arc<dyn Store>) {
+    let mut policy = Policy::default();
+    policy.shared.parallel_auth_sessions_per_account = u32::MAX;
+    policy.fuse.entries_of_min = 32;
+    let desk = desk(store, policy, |n| format!("+14155{n:02}"));
+    let desk = &desk;
+    let verdicts = |round: usize, right: bool| async move {
+        let pin =
+            |n: usize| if right { PIN.into() } else { (100_000 + n * 10 + round).to_string() };
+        let pins: Vec<String> = (0..60).map(pin).collect();
+        let rings = pins
+            .iter()
+            .zip(0..)
+            .map(|(pin, n)| desk.ring(format!("CA{round}-{n}"), CALLERS, id(n), pin));
+        let mut verdicts = Vec::new();
+        for call in join_all(rings).await {
+            assert_eq!(desk.state(call).await, "code", "all hear the same");
+            let journal = desk.exchange.journal(call).await.unwrap();
+            let answers = journal.iter().flat_map(|entry| &entry.answers);
+            verdicts.extend(answers.filter_map(Answer::verdict).next_back());
+        }
+        verdicts
+    };
+    for round in 0..2 {
+        assert_eq!(verdicts(round, false).await, [Verdict::Wrong; 60]);
+    }
+    desk.clock.advance(Duration::from_mins(10));
+    // Each part of the accounts finds it out with its next entry, and that is looked at still.
+    assert!(verdicts(2, false).await.contains(&Verdict::Wrong));
+    let before = desk.refused(Limit::Fuse);
+    assert_eq!(verdicts(3, true).await, [Verdict::Locked; 60]);
+    assert_eq!(desk.refused(Limit::Fuse), before + 60);
+    desk.clock.advance(Duration::from_mins(15));
+    let call = desk.ring("CB".into(), CALLERS, id(7), PIN).await;
+    let journal = desk.exchange.journal(call).await.unwrap();
+    let answers = journal.iter().flat_map(|entry| &entry.answers);
+    let last = answers.filter_map(Answer::verdict).next_back();
+    assert_eq!(last, Some(Verdict::Right));
+}
+
 /// Each of these in each store.
 macro_rules! in_every_store {
     ($($guard:ident)*) => {
@@ -377,4 +419,5 @@ in_every_store! {
     calls_at_one_account
     accounts_of_a_block_of_callers
     codes_that_nobody_keys_in
+    a_house_whose_pins_are_nearly_all_wrong
 }

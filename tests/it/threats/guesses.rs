@@ -1,9 +1,11 @@
 //! Guessing: in one call, over many, with many factors, on many accounts.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use callgate::carrier::signature;
 use callgate::engine::event::Heard;
+use callgate::engine::policy::Policy;
 use callgate::engine::question::Verdict;
 use callgate::engine::reply::Verb;
 use callgate::exchange::guard::{Guarded, Limit};
@@ -11,6 +13,7 @@ use callgate::exchange::service_code::WebLevel;
 use callgate::flow::level::Fact;
 use callgate::replay::world::Refusal;
 use callgate::secret::Secret;
+use callgate::store::memory::MemoryStore;
 use futures_util::future::join_all;
 use secrecy::SecretString;
 
@@ -136,6 +139,44 @@ async fn a_call_of_slips_has_each_state_give_up_at_once() {
     assert!(line.spoken().contains("For a PIN press 1"), "{}", line.spoken());
     line.key("").await;
     assert_eq!(line.spoken(), "Goodbye.", "eight tries are left, and it gives up");
+}
+
+/// Customers who know their PINs blow no fuse, and whoever has no PIN to guess at is not kept waiting by one.
+#[tokio::test]
+async fn t32_a_fuse_counts_what_is_right_and_is_for_what_is_known_alone() {
+    let mut policy = Policy::default();
+    policy.fuse.entries_of_min = 16;
+    policy.shared.parallel_auth_sessions_per_account = u32::MAX;
+    let accounts = account(ACCOUNT, "2024-01-01");
+    let office = Office::under(policy, Arc::new(MemoryStore::default()), SHOP, &accounts);
+    let fuse =
+        || office.exchange.guards().refused.get_or_create(&Guarded { limit: Limit::Fuse }).get();
+    let enters = async |sid: &str, pin: &str| {
+        let mut line = claims(&office, sid).await;
+        line.key("1").await;
+        line.key(pin).await;
+        office.outbox.drain().await.unwrap();
+        line
+    };
+    for sid in ["CA1", "CA2"] {
+        enters(sid, PIN).await;
+    }
+    office.clock.advance(Duration::from_mins(10));
+    for sid in ["CA3", "CA4"] {
+        let line = enters(sid, PIN).await;
+        assert_eq!(office.facts(line.call).await, [Fact::Pin], "all were right");
+    }
+    office.clock.advance(Duration::from_hours(2));
+    enters("CB1", "111222").await;
+    office.clock.advance(Duration::from_mins(10));
+    enters("CB2", "111333").await;
+    assert_eq!(fuse(), 0);
+    let mut line = enters("CB3", PIN).await;
+    assert_eq!((office.facts(line.call).await, fuse()), (vec![], 1), "all were wrong");
+    line.key("2").await;
+    let code = office.code(line.call).await;
+    line.key(&code).await;
+    assert_eq!(office.facts(line.call).await, [Fact::SmsOtp]);
 }
 
 #[tokio::test]
