@@ -84,7 +84,8 @@ fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>) -> Graph {
         }
     };
     let mut inside = Vec::new();
-    for (index, (state, back)) in walk.flow.states.values().zip(walk.comes_back_to()).enumerate() {
+    let returns = walk.proves_for().into_iter().zip(walk.rejoins());
+    for (index, (state, (proves, rejoins))) in walk.flow.states.values().zip(returns).enumerate() {
         inside.push((entered(index), doing(index)));
         if state.requires.is_some() {
             let refused = step_up(state).or_else(|| denied(state));
@@ -98,14 +99,10 @@ fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>) -> Graph {
         }
         if matches!(state.kind, Kind::Return(_)) {
             // Who does nothing proves nothing: the state that asked for proof denies.
-            let asked = back.iter().filter_map(|asked| walk.state(*asked));
+            let asked = proves.iter().filter_map(|asked| walk.state(*asked));
             asked.for_each(|asked| lead(doing(index), denied(asked)));
             // One that has handed over is entered anew.
-            let handed_over = |asked: &&usize| {
-                walk.state(**asked).is_some_and(|asked| asked.agent_step_up().is_some())
-            };
-            let anew = back.iter().filter(handed_over);
-            inside.extend(anew.map(|asked| (doing(index), entered(*asked))));
+            inside.extend(rejoins.iter().map(|asked| (doing(index), entered(*asked))));
         }
     }
     for (from, to) in inside {

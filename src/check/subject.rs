@@ -156,10 +156,25 @@ impl<'f> Walk<'f> {
 
     /// For each state, those whose step-up a `return` there may come back to.
     pub fn comes_back_to(&self) -> Vec<Vec<usize>> {
+        self.returns_from(|state| step_ups(state).collect())
+    }
+
+    /// The same of those step-ups alone that the caller's lack of a level leads to.
+    pub fn proves_for(&self) -> Vec<Vec<usize>> {
+        self.returns_from(|state| step_up(state).into_iter().collect())
+    }
+
+    /// The same of those alone that a specialist asks for.
+    pub fn rejoins(&self) -> Vec<Vec<usize>> {
+        self.returns_from(|state| state.agent_step_up().into_iter().collect())
+    }
+
+    fn returns_from(&self, entered: impl Fn(&'f State) -> Vec<&'f Target>) -> Vec<Vec<usize>> {
         let graph = self.without_step_ups();
         let mut back = vec![Vec::new(); self.flow.states.len()];
         for (asked, state) in self.flow.states.values().enumerate() {
-            let entered: Vec<_> = step_ups(state).filter_map(|to| self.index(&to.state)).collect();
+            let targets = entered(state).into_iter();
+            let entered: Vec<_> = targets.filter_map(|to| self.index(&to.state)).collect();
             if entered.is_empty() {
                 continue;
             }

@@ -88,6 +88,27 @@ mod tests {
     }
 
     #[test]
+    fn who_is_silent_proves_nothing_to_whoever_they_were_connected_with() {
+        let flow = |asks: &str| {
+            format!(
+                "levels = {{ known = {{ any = [\"pin\"] }}, sure = {{ all = [\"pin\", \"service_code\"] }} }}\n\
+                 [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+                 on = {{ found = \"desk\", unknown = \"desk\" }}\n\
+                 [states.desk]\ntype = \"transfer\"\nto = {{ conference = \"desk\" }}\nrequires = \"known\"\n\
+                 step_up = \"pin\"\nagent_step_up = \"{asks}\"\non = {{ denied = \"bye\", completed = \"bye\", \
+                 busy = \"bye\", no_answer = \"bye\", failed = \"bye\", declined = \"bye\" }}\n\
+                 [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+                 on = {{ ok = \"back\", failed = \"back\", locked = \"back\" }}\n[states.back]\ntype = \"return\"\n\
+                 [states.web]\ntype = \"gather_service_code\"\nprompt = \"Code?\"\n\
+                 on = {{ ok = \"again\", failed = \"again\", locked = \"again\" }}\n[states.again]\ntype = \"return\"\n\
+                 [states.bye]\ntype = \"hangup\"\n"
+            )
+        };
+        // The level that nothing asks for may be what the specialist asks for.
+        assert_eq!(check("who", &flow("web")), [""; 0]);
+    }
+
+    #[test]
     fn a_sub_flow_that_only_proof_leaves_well_is_no_way_round() {
         let main = |failed: &str| {
             format!(

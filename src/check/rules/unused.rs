@@ -58,6 +58,8 @@ struct Used<'f> {
     fields: BTreeSet<&'f str>,
     hours: BTreeSet<&'f str>,
     variables: BTreeSet<&'f str>,
+    /// Whether a specialist may ask for a level, whichever it is.
+    asked_for: bool,
 }
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
@@ -68,7 +70,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         let unused = |what: &str, name: &str| format!("nothing uses {what} `{name}`");
         let help = "use it, or delete it";
         for (level, of) in &walk.flow.levels {
-            if !all.levels.contains(level.as_str()) {
+            if !all.asked_for && !all.levels.contains(level.as_str()) {
                 let message = unused("the level", level.as_str());
                 report.add(report.finding(message, &of.place).help(help));
             }
@@ -130,6 +132,7 @@ fn used_by<'f>(flows: impl IntoIterator<Item = &'f Flow>) -> Used<'f> {
 impl<'f> Used<'f> {
     fn by(&mut self, state: &'f State) {
         self.levels.extend(state.requires.iter().map(|(level, _)| level.as_str()));
+        self.asked_for |= state.agent_step_up().is_some();
         let texts = state.prompts().into_iter().flat_map(Prompt::uses);
         texts.for_each(|used| self.text(used));
         state.sent().flat_map(|text| &text.uses).for_each(|used| self.text(used));

@@ -104,7 +104,7 @@ fn a_captured_call_goes_as_it_went_with_the_nonces_of_now() {
         a.http:9: POST /twilio/turn/…: 200, in `who`
             Please key in your eight digit account number.
         a.http:17: POST /twilio/turn/…: 200, in `menu`
-            For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
+            For your balance, press 1. For your last payment, press 2. For a new card, press 3. To change your address, press 4. For anything else, press 0.
         a.http:25: POST /twilio/turn/…: 200, in `pin`
             Please key in your six digit PIN.
         a.http:33: POST /twilio/turn/…: 200, in `more`
@@ -317,7 +317,7 @@ fn a_capture_may_hold_answers_chunks_and_what_fell_back() {
         a.http:36: POST /twilio/fallback: 200, in `who`
             Please key in your eight digit account number.
         a.http:44: POST /twilio/turn/…: 200, in `menu`
-            For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
+            For your balance, press 1. For your last payment, press 2. For a new card, press 3. To change your address, press 4. For anything else, press 0.
         4 requests taken, 0 not
     "]].assert_eq(&out);
 }

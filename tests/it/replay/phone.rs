@@ -43,7 +43,7 @@ fn a_balance_in_a_pipe() {
             ▸ Thank you for calling Acme Bank.
             ▸ Para español, oprima dos.
             ▸ Please key in your eight digit account number.
-            ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
+            ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. To change your address, press 4. For anything else, press 0.
             ▸ I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.
               [a text message to +15005550010; :sms shows it]
             ▸ Your balance is 1,234 dollars and 56 cents.
@@ -149,7 +149,7 @@ fn a_call_goes_back_and_takes_another_way() {
         ▸ Thank you for calling Acme Bank.
         ▸ Para español, oprima dos.
         ▸ Please key in your eight digit account number.
-        ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
+        ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. To change your address, press 4. For anything else, press 0.
         ▸ I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.
           [a text message to +15005550010; :sms shows it]
         ▸ Your balance is 1,234 dollars and 56 cents.
@@ -161,7 +161,7 @@ fn a_call_goes_back_and_takes_another_way() {
           nothing is proved
         ▸ That did not work. Please key in the six digits of the newest message. For a new code, press star.
           menu (en-US)
-        ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
+        ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. To change your address, press 4. For anything else, press 0.
         ▸ For this I need two things from you. First, the six digit code that I have just sent to the mobile number we have on file. Please key it in. For a new code, press star.
           [a text message to +15005550010; :sms shows it]
           welcome (en-US)
@@ -242,7 +242,7 @@ fn a_call_is_saved_and_replays() {
         digits = "12345678"
         state = "menu"
         says = [
-            "For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.",
+            "For your balance, press 1. For your last payment, press 2. For a new card, press 3. To change your address, press 4. For anything else, press 0.",
         ]
 
         [[turn]]
