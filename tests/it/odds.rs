@@ -59,10 +59,12 @@ fn programs_get_every_number() {
     assert_eq!(odds["guesses"]["pin"], serde_json::json!({"call": 3, "day": 10, "year": 50}));
     let card = odds["states"].as_array().unwrap().iter().find(|s| s["state"] == "new_card");
     let card = card.unwrap();
-    assert_eq!(card["ways"], serde_json::json!([["sms_otp", "pin"], ["callback", "pin"]]));
+    let ways =
+        serde_json::json!([["sms_otp", "pin"], ["callback", "pin"], ["pin", "service_code"]]);
+    assert_eq!(card["ways"], ways);
     let year = |pins: usize| card["chances"][pins]["year"].as_f64().unwrap();
-    // Two ways, each a code of fifty guesses and a PIN of fifty.
-    assert!((year(0) - 2.0 * 5e-5 * 5e-5).abs() < 1e-12, "{}", year(0));
+    // Three ways, each a code of fifty guesses and a PIN of fifty.
+    assert!((year(0) - 3.0 * 5e-5 * 5e-5).abs() < 1e-12, "{}", year(0));
     assert!(year(1) > year(2) && year(2) > year(3) && year(3) > year(0));
     let opened = card["chances"][1]["accounts_opened"].as_f64().unwrap();
     assert!((opened - 1_000.0 * year(1)).abs() < 1e-9);

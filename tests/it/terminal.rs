@@ -38,7 +38,8 @@ fn a_call_is_rung_by_hand_and_kept() {
 
         ▸ Please key in your eight digit account number.
         12345678
-        ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. For anything else, press 0.
+        ▸ For your balance, press 1. For your last payment, press 2. For a new card, press 3. To change your address, press 4. For anything
+          else, press 0.
         :facts
           nothing is proved
         :speech balance
@@ -102,7 +103,8 @@ fn a_narrow_window_is_enough() {
         12345678
         ▸ For your balance, press 1. For your
           last payment, press 2. For a new card,
-          press 3. For anything else, press 0.
+          press 3. To change your address, press
+          4. For anything else, press 0.
         :hangup
           [you have hung up]
           [:back goes back, :save FILE keeps it,
