@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::guard::Limit;
@@ -21,54 +20,17 @@ use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 use crate::store::RecordKey;
-use crate::store::envelope::Vault;
-
-/// Verifies secrets off the async workers, a few at a time.
-#[derive(Debug)]
-pub(super) struct Verifier {
-    slots: Semaphore,
-    in_place: bool,
-}
 
 const RECORD: &str = "ledger";
 /// As long as the year's budget looks back.
 const LEDGER_KEPT_FOR: Duration = Duration::from_hours(366 * 24);
-/// Hashes at once: each takes 19 MiB and a processor.
-const HASHES_AT_ONCE: usize = 2;
-
-impl Verifier {
-    pub(super) fn new() -> Self {
-        Self { slots: Semaphore::new(HASHES_AT_ONCE), in_place: false }
-    }
-
-    /// Holds an entry against a secret on file.
-    async fn is(
-        &self,
-        stored: StoredPin,
-        entry: &Secret,
-        vault: &Vault,
-    ) -> Result<bool, ExchangeError> {
-        if self.in_place {
-            return Ok(stored.is(entry, vault));
-        }
-        let _slot = self.slot().await?;
-        let (entry, vault) = (entry.clone(), vault.clone());
-        let right = tokio::task::spawn_blocking(move || stored.is(&entry, &vault));
-        right.await.map_err(|_| ExchangeError::Unverified)
-    }
-
-    /// A place among those that are worked off.
-    async fn slot(&self) -> Result<SemaphorePermit<'_>, ExchangeError> {
-        self.slots.acquire().await.map_err(|_| ExchangeError::Unverified)
-    }
-}
 
 impl Exchange {
     /// Verifies secrets where it stands and not on threads of their own: for simulations, which are the
     /// same every time, and in which nobody else waits.
     #[must_use]
     pub fn verifying_in_place(mut self) -> Self {
-        self.verifier.in_place = true;
+        self.verifier.verify_in_place();
         self
     }
 
@@ -148,6 +110,9 @@ impl Exchange {
         until: Instant,
     ) -> Result<(Verdict, [Option<Alert>; 2]), ExchangeError> {
         let Verify { key, whom, factor, entry, against } = verify;
+        let known = matches!(against, Against::Pin | Against::Passcode);
+        // Who cannot be served in time costs the customer no attempt either.
+        let _place = if known { Some(self.verifier.place()?) } else { None };
         // The directory first: what it does not answer costs the customer no attempt.
         let customer = match against {
             Against::Pin | Against::Passcode => self.customer(whom, until).await?,
@@ -158,7 +123,6 @@ impl Exchange {
         let length = entry.expose().chars().count();
         let attempt = Attempt { call, factor: *factor, key, digest: &digest, length };
         let verdict = |right: bool| if right { Verdict::Right } else { Verdict::Wrong };
-        let known = matches!(against, Against::Pin | Against::Passcode);
         let (reserved, due) = if known && !self.fuse_is_whole(whom, now).await? {
             (Reserved::Refused, [None; 2])
         } else {

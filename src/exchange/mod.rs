@@ -25,6 +25,7 @@ mod take;
 pub mod tally;
 pub mod unlock;
 mod verification;
+mod verifier;
 mod voucher;
 
 use std::sync::{Arc, OnceLock};
@@ -50,7 +51,6 @@ use crate::outbound::numbers::Numbers;
 use crate::outbound::verifications::Verifications;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Store, StoreError, Version};
-use answer::Verifier;
 use deed::{Deed, deed_of};
 use edition::Editions;
 use events::Events;
@@ -60,6 +60,7 @@ use recent::Recent;
 use record::Queues;
 use take::Done;
 use tally::Tally;
+use verifier::Verifier;
 use voucher::Signer;
 
 /// The exchange.
@@ -146,6 +147,9 @@ pub enum ExchangeError {
     /// Others took longer than a caller can wait.
     #[error("others took longer to answer than a turn may take")]
     Late,
+    /// There is no place to wait for a verification.
+    #[error("more entries wait to be verified than can be in time")]
+    Crowded,
     /// A verification did not finish.
     #[error("a verification did not finish")]
     Unverified,

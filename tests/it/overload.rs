@@ -1,12 +1,14 @@
 //! A house that is full turns new calls away, and goes on with those it has.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
+use crate::support::crowd::{Crowd, account, pin_of, telephone};
 use crate::support::eventually::eventually_async;
 use crate::support::house::House;
 use crate::support::provider::Provider;
@@ -66,11 +68,68 @@ async fn a_full_house_turns_new_calls_away_and_goes_on_with_those_it_has() {
     assert!(new.hears("Gather"), "who was turned away and rings again is taken: {:?}", new.heard);
 }
 
-/// What the server's process holds in memory, in KiB.
-fn resident_kib(house: &House) -> u64 {
+/// What the server's process holds in memory (`VmRSS`), or the most that it ever held (`VmHWM`), in KiB.
+fn memory_kib(house: &House, which: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let value = |line: &str| line.strip_prefix(which)?.strip_prefix(':').map(str::to_owned);
+    let line = status.lines().find_map(value).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// A PIN takes 19 MiB and a processor: of many at once some are hashed and the others wait, and the house goes
+/// on meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_pins_at_once_wait_for_each_other_and_keep_nobody_else_waiting() {
+    const CALLERS: usize = 150;
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    Crowd::settle_in(&house, CALLERS);
+    house.restart();
+    let house = Arc::new(house);
+    let mut phones: Vec<_> =
+        (0..CALLERS).map(|n| Telephone::new(&format!("CA{n}"), &telephone(n))).collect();
+    for (n, phone) in phones.iter_mut().enumerate() {
+        phone.ring(&house).await;
+        phone.key(&house, &account(n)).await;
+        assert!(phone.spoken().contains("PIN"), "{:?}", phone.heard);
+    }
+
+    let before = memory_kib(&house, "VmHWM");
+    let begun = Instant::now();
+    let keyed = phones.into_iter().enumerate().map(|(n, mut phone)| {
+        let house = house.clone();
+        tokio::spawn(async move {
+            phone.key(&house, &pin_of(n)).await;
+            phone.spoken()
+        })
+    });
+    let keyed: Vec<_> = keyed.collect();
+    // Whoever keys in no PIN, and whoever rings, waits behind none of them.
+    let (mut slowest, mut rings) = (Duration::ZERO, 0);
+    while !keyed.iter().all(JoinHandle::is_finished) {
+        let asked = Instant::now();
+        let mut phone = Telephone::new(&format!("CA{}", CALLERS + rings), CALLER);
+        phone.ring(&house).await;
+        assert!(phone.hears("Gather"), "a new call is taken: {:?}", phone.heard);
+        phone.wait(&house).await;
+        assert!(phone.hears("Gather"), "a call in progress goes on: {:?}", phone.heard);
+        slowest = slowest.max(asked.elapsed());
+        rings += 1;
+    }
+    let all = begun.elapsed();
+    let (mut served, mut apologies) = (0, 0);
+    for heard in join_all(keyed).await {
+        match heard.unwrap() {
+            words if words.contains("For your balance") => served += 1,
+            words if words.contains("We are sorry") => apologies += 1,
+            words => panic!("neither served nor told: {words}"),
+        }
+    }
+    println!("{served} served and {apologies} told in {all:?}, others within {slowest:?}");
+    assert!(served > 0);
+    assert!(slowest < all / 3, "{slowest:?} of {all:?}");
+    let grown = memory_kib(&house, "VmHWM") - before;
+    assert!(grown < 128 * 1024, "{CALLERS} PINs took {grown} KiB at once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,7 +140,7 @@ async fn connections_that_say_nothing_and_bodies_without_end_cost_little_and_sto
     let address = house.public().strip_prefix("http://").unwrap().to_owned();
     let mut phone = Telephone::new("CA1", CALLER);
     phone.ring(&house).await;
-    let before = resident_kib(&house);
+    let before = memory_kib(&house, "VmRSS");
 
     let head = "POST /twilio/voice HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n";
     let endless = "POST /twilio/voice HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -109,7 +168,7 @@ async fn connections_that_say_nothing_and_bodies_without_end_cost_little_and_sto
     let mut new = Telephone::new("CA2", CALLER);
     new.ring(&house).await;
     assert!(new.hears("Gather"), "{:?}", new.heard);
-    let grown = resident_kib(&house).saturating_sub(before);
+    let grown = memory_kib(&house, "VmRSS").saturating_sub(before);
     assert!(grown < 64 * 1024, "{FLOOD} connections cost {grown} KiB");
 
     // The server ends them all by itself.

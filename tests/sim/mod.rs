@@ -11,6 +11,7 @@ mod dice;
 mod explore;
 mod ground;
 mod oracle;
+mod others;
 mod person;
 mod planted;
 mod run;

@@ -1,6 +1,9 @@
 //! Who knows the truth: what was really keyed, sent and rung, and by whom. It looks at every turn,
 //! every answer and every effect, and says what must not be.
 
+mod answers;
+mod ends;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Mutex;
@@ -8,18 +11,18 @@ use std::time::Duration;
 
 use callgate::engine::account::Claim;
 use callgate::engine::call::{Call, Phase, Role};
-use callgate::engine::effect::Effect;
+use callgate::engine::effect::{BeginVerification, Effect, Sms};
 use callgate::engine::event::Event;
 use callgate::engine::id::{CallId, EffectId, Nonce, Sid, TurnId};
-use callgate::engine::policy::Policy;
 use callgate::engine::question::Verdict;
 use callgate::engine::turn::Entry;
 use callgate::flow::level::Fact;
 use callgate::store::{Due, DueWhat};
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::world::World;
+
+pub(crate) use answers::Answered;
 
 /// Whose telephone it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +51,11 @@ pub(crate) struct Tally {
     pub(crate) effects: u64,
     pub(crate) sent_again: u64,
     pub(crate) rung_again: u64,
+    pub(crate) looked_for: u64,
+    pub(crate) notices: u64,
+    pub(crate) mails: u64,
+    pub(crate) verifications: u64,
+    pub(crate) look_ups: u64,
     pub(crate) fail_overs: u64,
     pub(crate) writes_lost: u64,
     pub(crate) crashes: u64,
@@ -55,7 +63,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// All parts by name.
-    pub(crate) fn parts(&self) -> [(&'static str, u64); 10] {
+    pub(crate) fn parts(&self) -> [(&'static str, u64); 14] {
         [
             ("turns", self.turns),
             ("answers", self.answers),
@@ -63,7 +71,11 @@ impl Tally {
             ("facts", self.facts),
             ("attempts", self.attempts),
             ("effects", self.effects),
-            ("messages sent again", self.sent_again),
+            ("messages looked for", self.looked_for),
+            ("notices", self.notices),
+            ("mails", self.mails),
+            ("codes by the provider", self.verifications),
+            ("numbers looked up", self.look_ups),
             ("fail-overs", self.fail_overs),
             ("writes lost", self.writes_lost),
             ("crashes", self.crashes),
@@ -79,6 +91,11 @@ impl Tally {
         self.effects += other.effects;
         self.sent_again += other.sent_again;
         self.rung_again += other.rung_again;
+        self.looked_for += other.looked_for;
+        self.notices += other.notices;
+        self.mails += other.mails;
+        self.verifications += other.verifications;
+        self.look_ups += other.look_ups;
         self.fail_overs += other.fail_overs;
         self.writes_lost += other.writes_lost;
         self.crashes += other.crashes;
@@ -113,6 +130,9 @@ struct Books {
     used: HashMap<(CallId, String), Nonce>,
     /// By account and factor: when, and whether it was right.
     attempts: BTreeMap<(String, Fact), Vec<(Timestamp, bool)>>,
+    /// By account: the last entry that was wrong.
+    tried: HashMap<String, (CallId, Timestamp)>,
+    ended: HashSet<CallId>,
     effects: BTreeMap<EffectId, (CallId, Effect, Timestamp)>,
     settled: HashSet<EffectId>,
     claims: HashMap<EffectId, u32>,
@@ -133,6 +153,10 @@ impl std::fmt::Debug for Oracle {
     }
 }
 
+/// A call that has tried an entry is the only one that may for longer than this.
+const ALONE_S: i64 = 30;
+/// After so many the outbox keeps what it gives up on for an operator.
+const NOTICE_TRIES: u32 = 6;
 /// Lines of a run that are shown when it fails.
 const SHOWN: usize = 40;
 
@@ -286,6 +310,9 @@ impl Oracle {
             }
         }
         books.count_attempts(&call, &entry, &state, at);
+        if call.end.is_some() {
+            books.ended.insert(id);
+        }
         for id in &settled {
             let by = matches!(
                 entry.event,
@@ -298,6 +325,7 @@ impl Oracle {
         }
         for (effect, what) in effects {
             books.tally.effects += 1;
+            books.is_for_its_owner(world, &call, &what);
             books.effects.insert(effect, (id, what, at));
         }
         let state = call.at.state.to_string();
@@ -313,12 +341,18 @@ impl Oracle {
         let (id, telco) = (*id, &world.telco);
         let claims = books.claims.get(&effect).copied().unwrap_or_default();
         let well = match what {
-            Effect::SendSms(sms) => {
-                let wanted = call.and_then(|call| call.code.as_ref()).is_some_and(|code| {
-                    code.effect == Some(effect)
-                        && sms.code_until.is_none_or(|until| world.now() < until)
-                });
+            Effect::SendSms(Sms { code_until: Some(until), .. })
+            | Effect::BeginVerification(BeginVerification { code_until: until, .. }) => {
+                let wanted = call
+                    .and_then(|call| call.code.as_ref())
+                    .is_some_and(|code| code.effect == Some(effect) && world.now() < *until);
                 over || !wanted || telco.knows_message(effect)
+            }
+            // A notice is for somebody who is not on the line: it is tried to the last.
+            Effect::SendSms(_) => telco.knows_message(effect) || claims >= NOTICE_TRIES,
+            Effect::SendEmail(_) => {
+                let known = world.others.has_mail(effect) || telco.knows_message(effect);
+                known || claims >= NOTICE_TRIES
             }
             Effect::PlaceCall(place) => {
                 let leg = call.and_then(|call| call.leg(place.leg));
@@ -335,9 +369,7 @@ impl Oracle {
                 there || telco.was_redirected(sid) || claims > 1
             }
             Effect::EndLeg { sid, .. } => telco.was_ended(sid),
-            Effect::SendEmail(_) | Effect::ClearAttempts { .. } | Effect::CloseAudit(_) => true,
-            // The codes of this house are its own.
-            Effect::BeginVerification(_) => false,
+            Effect::ClearAttempts { .. } | Effect::CloseAudit(_) => true,
         };
         if !well {
             let name = what.name();
@@ -372,6 +404,11 @@ impl Books {
                 let right = keyed.contains(&of.pin);
                 right.then_some(()).ok_or_else(|| "the PIN was not keyed".into())
             }
+            Fact::SmsOtp if world.codes_by_provider => {
+                let code = world.others.approved(&of.phone, &keyed);
+                let code = code.ok_or("the provider has approved nothing that was keyed")?;
+                self.is_first_use(call.id, code, *nonce)
+            }
             Fact::SmsOtp => {
                 let sent = world.telco.messages();
                 let sent = sent.values().find(|message| {
@@ -395,6 +432,34 @@ impl Books {
                 self.is_first_use(call.id, code, *nonce)
             }
             other => Err(format!("nobody can prove {other} here")),
+        }
+    }
+
+    /// Codes, notices and rings go to what is on file of whoever is claimed, and codes and rings to nothing of
+    /// which networks say that it may be in other hands.
+    fn is_for_its_owner(&mut self, world: &World, call: &Call, what: &Effect) {
+        let (to, may_go_to_others) = match what {
+            Effect::SendSms(sms) => (sms.to.as_e164().to_owned(), sms.code_until.is_none()),
+            Effect::BeginVerification(begin) => {
+                self.tally.verifications += 1;
+                (begin.to.as_e164().to_owned(), false)
+            }
+            Effect::PlaceCall(place) => (place.to.as_e164().to_owned(), false),
+            Effect::SendEmail(mail) => (mail.to.expose().to_owned(), mail.code_until.is_none()),
+            _ => return,
+        };
+        self.tally.notices += u64::from(may_go_to_others);
+        let id = call.id;
+        let Claim::Account(account) = &call.claim else {
+            return self.violated(format!("{id}: {} for nobody", what.name()));
+        };
+        let of = world.customers.iter().find(|it| it.id == account.expose()).unwrap();
+        if to != of.phone && to != format!("{}@example.com", of.id) {
+            self.violated(format!("{id}: {} goes to what is not on file", what.name()));
+        }
+        if of.swapped && !may_go_to_others {
+            let name = what.name();
+            self.violated(format!("{id}: {name} goes to a number that may be somebody else's"));
         }
     }
 
@@ -423,218 +488,25 @@ impl Books {
                 _ => continue,
             };
             self.tally.attempts += 1;
-            let of = self.attempts.entry((account.expose().to_owned(), factor)).or_default();
-            of.push((at, right));
-        }
-    }
-}
-
-/// An answer that a telephone got.
-#[derive(Debug)]
-pub(crate) struct Answered<'a> {
-    pub(crate) who: Who,
-    pub(crate) sid: &'a Sid,
-    pub(crate) call: CallId,
-    pub(crate) nonce: Option<Nonce>,
-    /// Whether it is the call's own telephone that asked.
-    pub(crate) own: bool,
-    pub(crate) asked: Instant,
-    pub(crate) disturbed: u64,
-    pub(crate) document: &'a str,
-}
-
-/// Words of the apology.
-const APOLOGY: &str = "something is not working on our side";
-
-impl Oracle {
-    /// How often a call was disturbed until now.
-    pub(crate) fn disturbances(&self, call: CallId) -> u64 {
-        self.0.lock().unwrap().disturbances(call)
-    }
-
-    /// Looks at an answer.
-    pub(crate) async fn answered(&self, world: &World, answer: Answered<'_>) {
-        let Answered { who, sid, call: id, nonce, own, asked, disturbed, document } = answer;
-        let call = world.watcher.load(id).await.unwrap().map(|loaded| loaded.call);
-        let mut books = self.0.lock().unwrap();
-        books.tally.answers += 1;
-        books.note(format!("{} {who:?} hears {}", world.now(), words(document)));
-        if let Err(problems) = callgate::twiml::grammar::validate(document) {
-            books.violated(format!("{id}: an answer is not valid TwiML: {problems:?}"));
-        }
-        let apology = document.contains(APOLOGY);
-        if apology {
-            books.tally.apologies += 1;
-            if world.was_calm(asked) && call.is_some() {
-                books.violated(format!("{id}: an apology, though nothing is wrong"));
-            }
-        }
-        let leg = call.as_ref().and_then(|call| call.leg_of(sid));
-        if own && !document.contains("<Say") && !has_sound(document) {
-            let entitled = call.as_ref().zip(leg).is_some_and(|(call, leg)| {
-                let waits = call.ringing.as_ref().is_none_or(|it| it.phase != Phase::HangUpFirst);
-                call.end.is_none() && leg.is_live() && leg.id == call.speaking && waits
-            });
-            if entitled {
-                books.violated(format!("{id}: a caller hears nothing"));
-            }
-        }
-        if own {
-            books.listen(world, who, id, document);
-        }
-        let silent = document == callgate::twiml::hangup();
-        if let (Some(nonce), Some(leg)) = (nonce, leg)
-            && !apology
-            && !silent
-            && leg.spent == Some(nonce)
-            && disturbed == books.disturbances(id)
-        {
-            match books.bought.get(&nonce) {
-                Some(bought) if bought.disturbed == disturbed && bought.document != document => {
-                    let was = words(&bought.document);
-                    let is = words(document);
-                    books.violated(format!(
-                        "{id}: answered otherwise the second time: {was} / {is}"
-                    ));
-                }
-                Some(bought) if bought.disturbed == disturbed => {}
-                _ => {
-                    let document = document.to_owned();
-                    books.bought.insert(nonce, Bought { document, disturbed });
-                }
-            }
-        }
-    }
-
-    /// Looks at what is left when everything is over.
-    pub(crate) async fn is_over(&self, world: &World) {
-        let calls = callgate::store::Store::calls(world.ground.as_ref(), 1_000).await.unwrap();
-        let mut stands = HashSet::new();
-        for id in calls {
-            let call = world.watcher.load(id).await.unwrap().unwrap().call;
-            if call.end.is_none() {
-                let at = &call.at;
-                self.violated(format!("{id}: has not ended, in {}.{}", at.flow, at.state));
-            }
-            for entry in world.watcher.journal(id).await.unwrap() {
-                stands.extend(entry.effects);
-            }
-        }
-        let mut books = self.0.lock().unwrap();
-        let lost: Vec<_> = books
-            .effects
-            .iter()
-            .filter(|(id, _)| stands.contains(id) && !books.settled.contains(id))
-            .map(|(_, (call, effect, _))| format!("{call}: {} was lost", effect.name()))
-            .collect();
-        for lost in lost {
-            books.violated(lost);
-        }
-        books.bounds(world);
-    }
-}
-
-/// Whether a document has something to hear without words.
-fn has_sound(document: &str) -> bool {
-    ["<Play", "<Dial", "<Enqueue", "<Reject", "<Pause"].iter().any(|verb| document.contains(verb))
-}
-
-/// The words of a document, for the story.
-fn words(document: &str) -> String {
-    let mut text = String::new();
-    let mut inside = false;
-    for c in document.chars() {
-        match c {
-            '<' => inside = true,
-            '>' => inside = false,
-            _ if !inside => text.push(c),
-            _ => {}
-        }
-    }
-    text.replace("https://ivr.example.com/twilio", "").chars().take(160).collect()
-}
-
-impl Books {
-    /// Nobody hears what is not theirs.
-    fn listen(&mut self, world: &World, who: Who, id: CallId, document: &str) {
-        let sensitive = ["dollars", "last payment was", "workflowSid", "Ada"]
-            .iter()
-            .any(|it| document.contains(it));
-        match who {
-            Who::Attacker if sensitive => {
-                self.violated(format!("{id}: an attacker hears what is a customer's"));
-            }
-            Who::Customer(n)
-                if document.contains("dollars")
-                    && !document.contains(&format!("is {}", world.customers[n].balance)) =>
-            {
-                self.violated(format!("{id}: a customer hears another's balance"));
-            }
-            _ => {}
-        }
-    }
-
-    /// What is bounded is within its bounds; a fail-over adds what it has lost.
-    fn bounds(&mut self, world: &World) {
-        let policy = Policy::default();
-        let lost = usize::try_from(self.tally.writes_lost).unwrap();
-        let mut found = Vec::new();
-        for ((account, factor), attempts) in &self.attempts {
-            let wrong: Vec<_> =
-                attempts.iter().filter(|(_, right)| !right).map(|(at, _)| *at).collect();
-            let right = attempts.len() - wrong.len();
-            let limit = usize::try_from(policy.pin.soft_limit).unwrap() * (1 + right) + lost;
-            let span = i64::from(policy.pin.soft_lock_s);
-            if most_within(&wrong, span) > limit {
-                let count = wrong.len();
-                found.push(format!("{account}: {count} attempts at {factor}, over {limit}"));
-            }
-        }
-        let mut sends: BTreeMap<(String, bool), Vec<Timestamp>> = BTreeMap::new();
-        for (_, effect, at) in self.effects.values() {
-            match effect {
-                Effect::SendSms(sms) => {
-                    sends.entry((sms.to.as_e164().to_owned(), false)).or_default().push(*at);
-                }
-                Effect::PlaceCall(place) => {
-                    sends.entry((place.to.as_e164().to_owned(), true)).or_default().push(*at);
-                }
-                _ => {}
-            }
-        }
-        for ((to, rings), mut at) in sends {
-            at.sort_unstable();
-            let (limit, span) = if rings {
-                (policy.callback.per_account_h, 3_600)
+            let account = account.expose().to_owned();
+            self.attempts.entry((account.clone(), factor)).or_default().push((at, right));
+            if right {
+                self.tried.remove(&account);
             } else {
-                (policy.otp.sends_per_10min, 600)
-            };
-            if most_within(&at, span) > usize::try_from(limit).unwrap() + lost {
-                found.push(format!("{to}: more messages or rings than {limit} in {span} s"));
+                self.is_alone(call.id, account, at);
             }
-        }
-        let mut rung: BTreeMap<(CallId, u16), u64> = BTreeMap::new();
-        for placed in world.telco.all_placed() {
-            *rung.entry((placed.call, placed.leg.0)).or_default() += 1;
-        }
-        for ((call, leg), times) in rung.into_iter().filter(|(_, times)| *times > 1) {
-            self.tally.rung_again += times - 1;
-            if times - 1 > self.tally.fail_overs {
-                found.push(format!("{call}: leg {leg} was rung twice or more: {times} times"));
-            }
-        }
-        let messages = world.telco.messages();
-        self.tally.sent_again = messages.values().map(|it| u64::from(it.times - 1)).sum();
-        for it in found {
-            self.violated(it);
         }
     }
-}
 
-/// The most moments, in order, within so many seconds.
-fn most_within(at: &[Timestamp], span_s: i64) -> usize {
-    let within = |(n, from): (usize, &Timestamp)| {
-        at[n..].iter().take_while(|to| to.as_second() - from.as_second() < span_s - 5).count()
-    };
-    at.iter().enumerate().map(within).max().unwrap_or_default()
+    /// One call at a time tries to prove an account; a store that forgot one may let in another.
+    fn is_alone(&mut self, call: CallId, account: String, at: Timestamp) {
+        let before = self.tried.insert(account.clone(), (call, at));
+        let other = before.filter(|(other, since)| {
+            let lately = at.as_second() - since.as_second() < ALONE_S;
+            *other != call && lately && !self.ended.contains(other)
+        });
+        if let (Some((other, _)), 0) = (other, self.tally.fail_overs) {
+            self.violated(format!("{call}: an entry for {account} while {other} is at it"));
+        }
+    }
 }

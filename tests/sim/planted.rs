@@ -19,6 +19,12 @@ pub(crate) enum Plant {
     SettlesWhenClaimed,
     /// The provider is asked for a call that may have been placed, and the answer is not listened to.
     RingsWithoutAsking,
+    /// The provider is not asked for a message that may have been sent.
+    SendsWithoutAsking,
+    /// The provider is asked more than once whether an entry is its code.
+    ChecksTwice,
+    /// What networks say of a number is not listened to.
+    LooksUpNothing,
     /// The directory takes another PIN for the customer's.
     TakesAnotherPin,
     /// A server answers with nothing to hear.
@@ -32,13 +38,16 @@ const SEEDS: u64 = 64;
 
 #[test]
 fn the_simulation_finds_planted_faults() {
-    let faults: [(Plant, &[&str]); 8] = [
+    let faults: [(Plant, &[&str]); 11] = [
         (Plant::CommitsOverAnything, &["over another history"]),
-        // A ledger counts attempts, and messages and rings.
-        (Plant::CountsOverAnything, &["attempts", "messages or rings"]),
+        // A ledger counts attempts, and messages and rings, and says who is at it.
+        (Plant::CountsOverAnything, &["attempts", "messages or rings", "is at it"]),
         (Plant::LeasesNothing, &["in hand at once"]),
         (Plant::LosesEffects, &["was lost"]),
         (Plant::SettlesWhenClaimed, &["was lost"]),
+        (Plant::SendsWithoutAsking, &["was sent again"]),
+        (Plant::ChecksTwice, &["was asked about"]),
+        (Plant::LooksUpNothing, &["may be somebody else's"]),
         (Plant::TakesAnotherPin, &["is one"]),
         (Plant::SaysNothing, &["hears nothing"]),
         (Plant::AnswersAnew, &["otherwise the second time"]),

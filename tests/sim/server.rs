@@ -50,11 +50,17 @@ impl Server {
     pub(crate) async fn start(world: &Arc<World>) -> Rc<Self> {
         let life = CancellationToken::new();
         let wire = Wire { world: world.clone(), life: life.clone() };
-        let exchange = Exchange::new(world.parts(Arc::new(wire.clone()))).verifying_in_place();
+        let line = Arc::new(telco::Line(wire.clone()));
+        let mut exchange = Exchange::new(world.parts(Arc::new(wire))).verifying_in_place();
+        if world.codes_by_provider {
+            exchange = exchange.verifying_with(line.clone());
+        }
+        if world.looks_up {
+            exchange = exchange.looking_up(line.clone(), true);
+        }
         let exchange = Arc::new(exchange);
         let stop = CancellationToken::new();
-        let line = telco::Line(wire);
-        let outbox = Outbox::new(exchange.clone(), Arc::new(line), None);
+        let outbox = Outbox::new(exchange.clone(), line.clone(), Some(line));
         let app = app(world, exchange, outbox.clone(), stop.clone()).await;
         let outbox = RefCell::new(Some(tokio::spawn(outbox.run(stop.clone()))));
         Rc::new(Self { life, stop, outbox, app })

@@ -59,11 +59,17 @@ pub(crate) struct Placed {
     pub(crate) created: Timestamp,
 }
 
+/// Of any code of these runs.
+const CODE_DIGITS: usize = 6;
+
 #[derive(Debug, Default)]
 struct Books {
     sids: u32,
     messages: BTreeMap<EffectId, Message>,
     refused: Vec<EffectId>,
+    looked_for: u64,
+    /// By number: how often it was asked for a message, and did not say whether it has it.
+    unsaid: HashMap<String, u32>,
     placed: Vec<Placed>,
     /// How often the provider was told to take a leg somewhere, and to end it.
     redirected: HashMap<Sid, u32>,
@@ -109,13 +115,14 @@ impl Telco {
         self.books.lock().unwrap().legs.remove(sid);
     }
 
-    /// The newest code that has arrived at a mobile, of those sent since then.
+    /// The newest code that has arrived at a mobile, of those sent since then; what has none is no matter.
     pub(crate) fn newest_code(&self, mobile: &str, since: Instant) -> Option<String> {
         let books = self.books.lock().unwrap();
         let now = Instant::now();
         let here = |message: &&Message| {
             let arrived = message.arrives.is_some_and(|arrives| arrives <= now);
-            message.to == mobile && arrived && message.taken >= since
+            let has_code = message.code.len() == CODE_DIGITS;
+            message.to == mobile && arrived && has_code && message.taken >= since
         };
         books.messages.values().filter(here).max_by_key(|it| it.taken).map(|it| it.code.clone())
     }
@@ -149,22 +156,36 @@ impl Telco {
         self.books.lock().unwrap().ended.contains_key(sid)
     }
 
-    fn take_message(&self, world: &World, reference: Reference, sms: &Sms) {
+    /// How often it was asked for a message.
+    pub(crate) fn looked_for(&self) -> u64 {
+        self.books.lock().unwrap().looked_for
+    }
+
+    /// How often it did not say whether it has the messages to this number.
+    pub(crate) fn unsaid(&self, to: &str) -> u32 {
+        self.books.lock().unwrap().unsaid.get(to).copied().unwrap_or_default()
+    }
+
+    /// It will not send this, or do what else it was to do.
+    pub(crate) fn refuse(&self, effect: EffectId) {
+        self.books.lock().unwrap().refused.push(effect);
+    }
+
+    /// Takes a message with this text.
+    pub(crate) fn take_message(&self, world: &World, reference: Reference, to: &str, body: String) {
         let dice = &world.dice;
         let arrives = (!world.fails(150)).then(|| Instant::now() + dice.ms(800, 9_000));
-        let body = sms.body.expose().to_owned();
         let mut books = self.books.lock().unwrap();
         let known = books.messages.get_mut(&reference.effect);
         if let Some(known) = known {
             known.times += 1;
-            if known.body != body || known.to != sms.to.as_e164() {
+            if known.body != body || known.to != to {
                 world.oracle.violated("a message was sent twice and says something else".into());
             }
             return;
         }
         let code = body.chars().filter(char::is_ascii_digit).collect();
-        let to = sms.to.as_e164().to_owned();
-        let (call, taken) = (reference.call, Instant::now());
+        let (call, taken, to) = (reference.call, Instant::now(), to.to_owned());
         let message = Message { call, to, code, body, arrives, taken, times: 1 };
         books.messages.insert(reference.effect, message);
         books.sids += 1;
@@ -213,11 +234,11 @@ impl Telco {
 }
 
 /// One server's way to the provider.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Line(pub(crate) Wire);
 
 /// What becomes of a request to the provider.
-enum Fate {
+pub(crate) enum Fate {
     Done,
     /// It is carried out, and the answer does not come.
     DoneUnheard,
@@ -228,7 +249,7 @@ enum Fate {
 }
 
 impl Line {
-    fn world(&self) -> &Arc<World> {
+    pub(crate) fn world(&self) -> &Arc<World> {
         &self.0.world
     }
 
@@ -236,7 +257,7 @@ impl Line {
         &self.0.world.telco
     }
 
-    fn fate(&self) -> Fate {
+    pub(crate) fn fate(&self) -> Fate {
         if !self.world().gusts() {
             return Fate::Done;
         }
@@ -249,7 +270,11 @@ impl Line {
         }
     }
 
-    async fn ask(&self, done: impl FnOnce() -> Option<Sid>, refused: impl FnOnce()) -> Delivery {
+    pub(crate) async fn ask(
+        &self,
+        done: impl FnOnce() -> Option<Sid>,
+        refused: impl FnOnce(),
+    ) -> Delivery {
         let dice = &self.world().dice;
         let fate = self.fate();
         self.0.pass(dice.ms(20, 200)).await;
@@ -288,11 +313,27 @@ impl Carrier for Line {
     async fn send_sms(&self, reference: Reference, sms: &Sms) -> Delivery {
         let (world, telco) = (self.world(), self.telco());
         let take = || {
-            telco.take_message(world, reference, sms);
+            let (to, body) = (sms.to.as_e164(), sms.body.expose());
+            telco.take_message(world, reference, to, body.to_owned());
             Some(Sid("SM1".into()))
         };
-        let refused = || telco.books.lock().unwrap().refused.push(reference.effect);
-        self.ask(take, refused).await
+        self.ask(take, || telco.refuse(reference.effect)).await
+    }
+
+    async fn has_sms(&self, sms: &Sms) -> bool {
+        if self.0.has(Plant::SendsWithoutAsking) {
+            return false;
+        }
+        self.telco().books.lock().unwrap().looked_for += 1;
+        self.0.pass(self.world().dice.ms(20, 200)).await;
+        let to = sms.to.as_e164();
+        if self.world().fails(300) {
+            *self.telco().books.lock().unwrap().unsaid.entry(to.to_owned()).or_default() += 1;
+            self.0.pass(Duration::from_secs(5)).await;
+            return false;
+        }
+        let is_it = |message: &Message| message.to == to && message.body == *sms.body.expose();
+        self.telco().messages().values().any(is_it)
     }
 
     async fn place_call(&self, reference: Reference, place: &PlaceCall) -> Delivery {

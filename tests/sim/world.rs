@@ -10,7 +10,7 @@ use callgate::diagnostic::{Problems, Sources};
 use callgate::directory::Directory;
 use callgate::directory::accounts::{Accounts, Secrets};
 use callgate::engine::id::{CallId, EffectId};
-use callgate::engine::policy::Policy;
+use callgate::engine::policy::{LookUps, Otp, Policy};
 use callgate::exchange::{Exchange, Parts};
 use callgate::flow::FlowSet;
 use callgate::store::envelope::Vault;
@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::dice::Dice;
 use super::ground::Ground;
 use super::oracle::{Committed, Oracle};
+use super::others::Others;
 use super::planted::Plant;
 use super::telco::{Job, Telco};
 
@@ -59,6 +60,8 @@ pub(crate) struct Customer {
     pub(crate) is_mobile: bool,
     /// How the balance is said.
     pub(crate) balance: String,
+    /// Whether networks say that somebody else may hold the telephone by now.
+    pub(crate) swapped: bool,
 }
 
 /// The world.
@@ -69,9 +72,14 @@ pub(crate) struct World {
     pub(crate) ground: Arc<Ground>,
     pub(crate) oracle: Oracle,
     pub(crate) telco: Telco,
+    pub(crate) others: Others,
     pub(crate) customers: Vec<Customer>,
     /// An exchange that sees what is true, and changes nothing.
     pub(crate) watcher: Exchange,
+    /// Whether the provider makes, sends and checks the codes of text messages.
+    pub(crate) codes_by_provider: bool,
+    /// Whether numbers are looked up before they are used.
+    pub(crate) looks_up: bool,
     began: Instant,
     /// How often, in a hundred, it is as bad as it can be.
     rough: u64,
@@ -105,12 +113,14 @@ impl World {
         let (telco, jobs) = Telco::new();
         let dice = Dice::new(seed);
         let rough = 5 + dice.below(60);
+        let (codes_by_provider, looks_up) = (seed % 3 == 2, seed % 4 == 1);
         let customer = |n: usize| Customer {
             id: format!("7319{n:04}"),
             pin: dice.digits(6),
             phone: format!("+1500555{:04}", 100 + n),
             is_mobile: n.is_multiple_of(2),
             balance: format!("{} dollars", 101 + n),
+            swapped: looks_up && n == 2,
         };
         let customers: Vec<_> = (0..customers).map(customer).collect();
         let ground = Arc::new(Ground::new(plant));
@@ -120,6 +130,7 @@ impl World {
             Arc::new(WorldClock { began, ahead: Duration::ZERO }),
             seed,
             directory(&customers, None),
+            policy(codes_by_provider, looks_up),
         ));
         let world = Self {
             plant,
@@ -127,8 +138,11 @@ impl World {
             ground,
             oracle: Oracle::default(),
             telco,
+            others: Others::default(),
             customers,
             watcher,
+            codes_by_provider,
+            looks_up,
             began,
             rough,
             calm: AtomicBool::new(false),
@@ -143,7 +157,8 @@ impl World {
         let ahead = self.dice.ms(0, 1_500);
         let clock = WorldClock { began: self.began, ahead };
         let directory = directory(&self.customers, self.plant);
-        parts(store, Arc::new(clock), self.dice.any(), directory)
+        let policy = policy(self.codes_by_provider, self.looks_up);
+        parts(store, Arc::new(clock), self.dice.any(), directory, policy)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -224,13 +239,14 @@ impl World {
 
 fn directory(customers: &[Customer], plant: Option<Plant>) -> Directory {
     let account = |customer: &Customer| {
-        let Customer { id, pin, phone, is_mobile, balance } = customer;
+        let Customer { id, pin, phone, is_mobile, balance, .. } = customer;
         let line = if *is_mobile { "mobile" } else { "landline" };
         let pin = if plant == Some(Plant::TakesAnotherPin) { WRONG_PIN } else { pin };
         let balance = balance.trim_end_matches(" dollars");
         format!(
             "[[accounts]]\nid = \"{id}\"\npin = \"{pin}\"\n\
              phones = [{{ number = \"{phone}\", line = \"{line}\", since = \"2024-01-01\" }}]\n\
+             email = {{ address = \"{id}@example.com\", since = \"2024-01-01\" }}\n\
              fields = {{ first_name = \"Ada\", balance = {balance}.00, last_payment = \"2026-11-02\" }}\n"
         )
     };
@@ -244,14 +260,28 @@ fn directory(customers: &[Customer], plant: Option<Plant>) -> Directory {
 /// A PIN that is nobody's: what attackers try first.
 pub(crate) const WRONG_PIN: &str = "111222";
 
-fn parts(store: Arc<dyn Store>, clock: Arc<dyn Clock>, seed: u64, directory: Directory) -> Parts {
+fn policy(codes_by_provider: bool, looks_up: bool) -> Policy {
+    Policy {
+        otp: Otp { by_provider: codes_by_provider, ..Otp::default() },
+        look_ups: LookUps { asked: looks_up, unknown_may: false },
+        ..Policy::default()
+    }
+}
+
+fn parts(
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    seed: u64,
+    directory: Directory,
+    policy: Policy,
+) -> Parts {
     Parts {
         store,
         vault: Vault::new(&[7; 32]),
         directory: Arc::new(directory),
         clock,
         chance: Arc::new(SeededChance::new(seed)),
-        policy: Policy::default(),
+        policy,
         flows: FLOWS.clone(),
     }
 }

@@ -14,8 +14,8 @@ use ::redb::{
 use super::super::{OpenError, StoreError};
 use super::tables::{self, Fault, View};
 use crate::limits::{
-    STORE_CACHE_BYTES, STORE_COMPACT_BYTES_MIN, STORE_COMPACT_EVERY, STORE_COMPACT_USED_BYTES_MAX,
-    STORE_VERIFIED_BYTES_MAX,
+    STORE_CACHE_BYTES, STORE_COMPACT_BYTES_MIN, STORE_COMPACT_EVERY, STORE_COMPACT_ROWS_MAX,
+    STORE_COMPACT_USED_BYTES_MAX, STORE_VERIFIED_BYTES_MAX,
 };
 
 /// The format this program writes: the tables and what their columns mean.
@@ -88,6 +88,10 @@ impl Slot {
             return Ok(());
         }
         self.looked_us.store(now_us, Ordering::Relaxed);
+        // To add up the bytes every page is read, and turns wait; rows are counted without.
+        if self.read(View::rows)? > STORE_COMPACT_ROWS_MAX {
+            return Ok(());
+        }
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = database.as_mut() else { return Ok(()) };
         let compacted = used_bytes(open).and_then(|used| {

@@ -4,7 +4,8 @@
 //! should: what is due first comes first.
 
 use ::redb::{
-    ReadOnlyTable, ReadTransaction, ReadableTable as _, Table, TableDefinition, WriteTransaction,
+    ReadOnlyTable, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, Table,
+    TableDefinition, WriteTransaction,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -139,6 +140,17 @@ impl View {
         let due = self.0.open_table(DUE)?;
         let first = due.first()?;
         Ok(first.is_some_and(|row| row.0.value().0 <= now_us))
+    }
+
+    /// How many rows there are in the tables that hold anything large.
+    pub(super) fn rows(&self) -> Result<u64, Fault> {
+        let rows = [
+            self.0.open_table(CALLS)?.len()?,
+            self.0.open_table(JOURNAL)?.len()?,
+            self.0.open_table(EFFECTS)?.len()?,
+            self.0.open_table(RECORDS)?.len()?,
+        ];
+        Ok(rows.into_iter().fold(0, u64::saturating_add))
     }
 
     pub(super) fn any_expired(&self, now_us: i64) -> Result<bool, Fault> {

@@ -3,11 +3,12 @@
 //!
 //! The same runs are small in the tests and large in `benches/faults.rs`, which writes `docs/faults.md`.
 
+use std::cell::Cell;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::cluster::{RedisCluster, Watched};
+use crate::support::cluster::{RedisCluster, Watched, let_follow, part};
 use crate::support::crowd::{Crowd, Tally, done_again, done_anew};
 use crate::support::eventually::eventually;
 use crate::support::front::Proxy;
@@ -18,9 +19,10 @@ use crate::support::relay::Relay;
 
 /// The head of the table that [`Outcome::row`] is a line of.
 pub(crate) const HEAD: &str = "| fault | setting | in progress | calls | webhooks | affected | put through \
-     | turned down | lost | turns forgotten | done anew | messages again | rings again | normal after, s |";
+     | turned down | lost | turns at risk | turns forgotten | done anew | messages again | rings again \
+     | normal after, s |";
 /// What stands under it.
-pub(crate) const RULE: &str = "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+pub(crate) const RULE: &str = "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// How large a run is.
 #[derive(Clone, Copy)]
@@ -36,6 +38,16 @@ pub(crate) struct Size {
     pub(crate) more: usize,
 }
 
+/// What a fault may take with it of turns that were answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forgets {
+    Nothing,
+    /// What a primary that dies had not told its replica yet: that of a moment.
+    TheLast,
+    /// Some of so many webhooks, answered while the replica heard nothing.
+    Of(usize),
+}
+
 /// What came of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -47,8 +59,8 @@ pub(crate) struct Outcome {
     pub(crate) again: (usize, usize),
     /// Messages and rings that a call asked for a second time, under another key.
     pub(crate) anew: usize,
-    /// Whether the fault may take writes with it that were acknowledged.
-    pub(crate) forgets: bool,
+    /// What may be forgotten of turns that were answered.
+    pub(crate) forgets: Forgets,
     /// From the fault until the last webhook that went wrong.
     pub(crate) normal_after: Duration,
 }
@@ -57,13 +69,18 @@ impl Outcome {
     /// A line of the table of faults.
     pub(crate) fn row(&self) -> String {
         let Self { fault, setting, in_progress, tally, again: (messages, rings), anew, .. } = self;
+        let at_risk = match self.forgets {
+            Forgets::Nothing => "0".into(),
+            Forgets::TheLast => "the last".into(),
+            Forgets::Of(turns) => turns.to_string(),
+        };
         let Tally { webhooks, whole, turned_down, put_through, lost, affected, forgotten, .. } =
             tally;
         let calls = whole + turned_down + put_through + lost.len();
         format!(
             "| {fault} | {setting} | {in_progress} | {calls} | {webhooks} | {affected} | {put_through} | \
              {turned_down} | {} \
-             | {forgotten} | {anew} | {messages} | {rings} | {:.1} |",
+             | {at_risk} | {forgotten} | {anew} | {messages} | {rings} | {:.1} |",
             lost.len(),
             self.normal_after.as_secs_f64()
         )
@@ -77,10 +94,18 @@ impl Outcome {
         assert_eq!(self.tally.lost, Vec::<String>::new(), "{}: calls are lost", self.fault);
         assert_eq!(self.again.1, 0, "{}: somebody was rung twice", self.fault);
         let Tally { forgotten, ref bad, .. } = self.tally;
-        let turns_taken_again = if self.forgets { forgotten + bad.len() } else { 0 };
+        let may_forget = self.forgets != Forgets::Nothing;
+        let turns_taken_again = if may_forget { forgotten + bad.len() } else { 0 };
         assert!(self.anew <= turns_taken_again, "{}: done anew: {}", self.fault, self.anew);
-        assert!(self.forgets || self.again.0 == 0, "{}: sent twice: {}", self.fault, self.again.0);
-        assert!(self.forgets || forgotten == 0, "{}: {forgotten} turns forgotten", self.fault);
+        assert!(may_forget || self.again.0 == 0, "{}: sent twice: {}", self.fault, self.again.0);
+        match self.forgets {
+            Forgets::Nothing => assert_eq!(forgotten, 0, "{}: turns forgotten", self.fault),
+            Forgets::TheLast => {}
+            // Were none forgotten, the run would have shown nothing.
+            Forgets::Of(turns) => {
+                assert!((1..=turns).contains(&forgotten), "{}: {forgotten} forgotten", self.fault);
+            }
+        }
         assert!(self.tally.whole > 0, "{}: no call came to its own end", self.fault);
     }
 }
@@ -91,14 +116,14 @@ async fn run(
     front: &str,
     provider: &Arc<Provider>,
     size: Size,
-    strike: impl AsyncFnOnce(),
+    strike: impl AsyncFnOnce(&Crowd),
 ) -> Outcome {
     provider.go_by_the_clock();
     let crowd = Crowd::ring(front, provider, size.callers, size.within, size.think);
     crowd.all_in_progress().await;
     let in_progress = crowd.in_progress();
     let struck = Instant::now();
-    strike().await;
+    strike(&crowd).await;
     crowd.more_over(size.more).await;
     let tally = crowd.go_home().await;
     let last = tally.bad.iter().max().copied().unwrap_or(struck);
@@ -108,7 +133,7 @@ async fn run(
         in_progress,
         again: done_again(provider),
         anew: done_anew(provider),
-        forgets: false,
+        forgets: Forgets::Nothing,
         normal_after: last.saturating_duration_since(struck),
         tally,
     }
@@ -123,9 +148,15 @@ struct Pair {
 
 impl Pair {
     fn start(store: &str, provider: &Provider, size: Size) -> Self {
+        Self::start_with("", store, provider, size)
+    }
+
+    /// With a table more in both configurations.
+    fn start_with(table: &str, store: &str, provider: &Provider, size: Size) -> Self {
         let server = || {
             let mut house = House::set_up(store, &provider.api_base());
             house.log_level = "info";
+            house.change_configuration("[twilio]", &format!("{table}[twilio]"));
             Crowd::settle_in(&house, size.callers);
             let (public, admin) = (free_port(), free_port());
             house.change_configuration(
@@ -147,7 +178,7 @@ pub(crate) async fn a_server_is_killed(size: Size) -> Outcome {
     let mut pair = Pair::start(&redis.url(), &provider, size);
     let front = pair.proxy.url.clone();
     let named = ("a server is killed (SIGKILL), and started again", "two servers, Redis");
-    run(named, &front, &provider, size, async || {
+    run(named, &front, &provider, size, async |_| {
         pair.one.kill();
         pair.one.restart();
     })
@@ -162,7 +193,7 @@ pub(crate) async fn a_server_is_killed_in_mid_delivery(size: Size) -> Outcome {
     let front = pair.proxy.url.clone();
     let named = ("a server is killed while the provider keeps it waiting", "two servers, Redis");
     let hanging = size.callers.div_ceil(4);
-    run(named, &front, &provider, size, async || {
+    run(named, &front, &provider, size, async |_| {
         let before = provider.look(|requests, _| requests.len());
         for _ in 0..hanging {
             provider.next(Answer::Hang);
@@ -181,12 +212,12 @@ pub(crate) async fn a_server_is_killed_in_mid_delivery(size: Size) -> Outcome {
 /// The primary that Sentinels watch is killed.
 pub(crate) async fn the_primary_behind_sentinels_is_killed(size: Size) -> Outcome {
     let provider = Arc::new(Provider::start());
-    let mut watched = Watched::start();
+    let mut watched = Watched::start(1);
     let pair = Pair::start(&watched.url(), &provider, size);
     let named = ("the Redis primary is killed", "two servers, Sentinel");
     let outcome =
-        run(named, &pair.proxy.url, &provider, size, async || watched.primary.stop()).await;
-    Outcome { forgets: true, ..outcome }
+        run(named, &pair.proxy.url, &provider, size, async |_| watched.primary.stop()).await;
+    Outcome { forgets: Forgets::TheLast, ..outcome }
 }
 
 /// One of three primaries of a cluster is killed.
@@ -196,11 +227,79 @@ pub(crate) async fn a_primary_of_a_cluster_is_killed(size: Size) -> Outcome {
     let pair = Pair::start(&cluster.url(), &provider, size);
     let port = cluster.primaries().next().unwrap().port;
     let named = ("one of three Redis primaries is killed", "two servers, Cluster");
-    let outcome = run(named, &pair.proxy.url, &provider, size, async || {
+    let outcome = run(named, &pair.proxy.url, &provider, size, async |_| {
         cluster.nodes.iter_mut().find(|node| node.port == port).unwrap().stop();
     })
     .await;
-    Outcome { forgets: true, ..outcome }
+    Outcome { forgets: Forgets::TheLast, ..outcome }
+}
+
+/// How long a primary goes on without its replica before it dies, and takes with it what it was told
+/// meanwhile.
+const UNHEARD: Duration = Duration::from_secs(1);
+
+/// Parts a primary and its replica for a while, and says how many webhooks were sent meanwhile and just before.
+async fn unheard(crowd: &Crowd, primary: &RedisServer, replica: &RedisServer) -> usize {
+    let before = crowd.tally().webhooks;
+    part(primary, replica);
+    tokio::time::sleep(UNHEARD).await;
+    crowd.tally().webhooks - before
+}
+
+/// The primary that Sentinels watch dies with a second of turns that its replica never heard of.
+pub(crate) async fn the_primary_behind_sentinels_takes_turns_with_it(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let mut watched = Watched::start(1);
+    let pair = Pair::start(&watched.url(), &provider, size);
+    let named = (
+        "the Redis primary is killed a second after its replica was cut off",
+        "two servers, Sentinel",
+    );
+    let turns = Cell::new(0);
+    let outcome = run(named, &pair.proxy.url, &provider, size, async |crowd| {
+        turns.set(unheard(crowd, &watched.primary, &watched.replicas[0]).await);
+        watched.primary.stop();
+    })
+    .await;
+    Outcome { forgets: Forgets::Of(turns.get()), ..outcome }
+}
+
+/// A primary of a cluster does.
+pub(crate) async fn a_primary_of_a_cluster_takes_turns_with_it(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let mut cluster = RedisCluster::start();
+    let pair = Pair::start(&cluster.url(), &provider, size);
+    let port = cluster.primaries().next().unwrap().port;
+    let named = (
+        "one of three Redis primaries is killed a second after its replica was cut off",
+        "two servers, Cluster",
+    );
+    let turns = Cell::new(0);
+    let outcome = run(named, &pair.proxy.url, &provider, size, async |crowd| {
+        let (primary, replica) = cluster.with_replica(port);
+        turns.set(unheard(crowd, primary, replica).await);
+        cluster.nodes.iter_mut().find(|node| node.port == port).unwrap().stop();
+    })
+    .await;
+    Outcome { forgets: Forgets::Of(turns.get()), ..outcome }
+}
+
+/// Where a turn is answered only when a replica has it, the same takes nothing with it.
+pub(crate) async fn a_primary_takes_nothing_that_a_replica_must_have(size: Size) -> Outcome {
+    let provider = Arc::new(Provider::start());
+    let mut watched = Watched::start(2);
+    let pair = Pair::start_with("[redis]\nreplicas = 1\n", &watched.url(), &provider, size);
+    let named = (
+        "the same, and no turn is answered before a replica has it",
+        "two servers, Sentinel, `replicas = 1`",
+    );
+    run(named, &pair.proxy.url, &provider, size, async |crowd| {
+        unheard(crowd, &watched.primary, &watched.replicas[0]).await;
+        watched.primary.stop();
+        // The other one is primary now, and needs a replica to answer any turn.
+        let_follow(&watched.replicas[0]);
+    })
+    .await
 }
 
 /// Nothing goes between the server and Redis for a while.
@@ -210,7 +309,7 @@ pub(crate) async fn the_network_is_cut(size: Size) -> Outcome {
     let relay = Relay::to(redis.port);
     let house = alone(&format!("redis://127.0.0.1:{}", relay.port), &provider, size, Vec::new());
     let named = ("the network to Redis is cut for eight seconds", "one server, Redis");
-    run(named, &house.public(), &provider, size, async || {
+    run(named, &house.public(), &provider, size, async |_| {
         relay.cut();
         tokio::time::sleep(Duration::from_secs(8)).await;
         relay.mend();
@@ -224,7 +323,7 @@ pub(crate) async fn the_disk_is_full(size: Size) -> Outcome {
     let house = alone("embedded:callgate.redb", &provider, size, deaf_to("XFSZ"));
     let file = house.folder.path().join("callgate.redb");
     let named = ("the disk is full for eight seconds", "one server, embedded store");
-    run(named, &house.public(), &provider, size, async || {
+    run(named, &house.public(), &provider, size, async |_| {
         let half = std::fs::metadata(&file).unwrap().len() / 2;
         limit_files(&house, &half.to_string());
         tokio::time::sleep(Duration::from_secs(8)).await;
@@ -238,7 +337,7 @@ pub(crate) async fn the_file_is_read_only(size: Size) -> Outcome {
     let provider = Arc::new(Provider::start());
     let house = alone("embedded:callgate.redb", &provider, size, deaf_to("XFSZ"));
     let named = ("the file takes no writes for eight seconds", "one server, embedded store");
-    run(named, &house.public(), &provider, size, async || {
+    run(named, &house.public(), &provider, size, async |_| {
         limit_files(&house, "0");
         tokio::time::sleep(Duration::from_secs(8)).await;
         limit_files(&house, "unlimited");
@@ -275,7 +374,7 @@ pub(crate) async fn the_clock_is_set(size: Size) -> Outcome {
         std::fs::rename(beside, &offset).unwrap();
     };
     let named = ("the clock is set 45 s forward, then two minutes back", "one server, Redis");
-    run(named, &house.public(), &provider, size, async || {
+    run(named, &house.public(), &provider, size, async |_| {
         set("+45\n");
         tokio::time::sleep(size.think * 4).await;
         set("-75\n");

@@ -125,14 +125,14 @@ async fn with_effects_to_claim(cluster: &RedisCluster) -> RedisStore {
 
 #[tokio::test]
 async fn a_turn_that_no_replica_has_is_not_answered_where_one_must() {
-    let mut watched = Watched::start();
+    let mut watched = Watched::start(1);
     let replicas = Some(Replicas { count: 1, within_ms: 300 });
     let options = Options { replicas, ..Options::default() };
     let store = open_with(&watched.url(), &options).await.unwrap();
     let one = first(fresh_call());
     assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
 
-    watched.replica.stop();
+    watched.replicas[0].stop();
     let next = after(&one);
     let error = store.commit(&next, at(1)).await.unwrap_err().to_string();
     assert!(error.contains("0 of 1 replicas have it"), "{error}");
@@ -140,12 +140,12 @@ async fn a_turn_that_no_replica_has_is_not_answered_where_one_must() {
 
 #[tokio::test]
 async fn sentinels_lead_to_the_new_primary() {
-    let mut watched = Watched::start();
+    let mut watched = Watched::start(1);
     let store = RedisStore::connect(&watched.url()).unwrap();
     let one = first(fresh_call());
     assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
     eventually_async("the replica to have the call", async || {
-        (said(&watched.replica, &["DBSIZE"]).trim() != "0").then_some(())
+        (said(&watched.replicas[0], &["DBSIZE"]).trim() != "0").then_some(())
     })
     .await;
 
@@ -156,6 +156,6 @@ async fn sentinels_lead_to_the_new_primary() {
         committed.await.expect("an answer in time, whatever it is").ok()
     });
     assert_eq!(committed.await, Committed::Applied);
-    assert!(said(&watched.replica, &["ROLE"]).starts_with("master"));
+    assert!(said(&watched.replicas[0], &["ROLE"]).starts_with("master"));
     assert_eq!(store.journal(one.call).await.unwrap().len(), 2);
 }

@@ -69,27 +69,39 @@ impl RedisCluster {
         format!("redis+cluster://{}", hosts.join(","))
     }
 
+    /// The node at this port, and the one that follows it.
+    pub(crate) fn with_replica(&self, port: u16) -> (&RedisServer, &RedisServer) {
+        let follows = format!("slave\n127.0.0.1\n{port}\n");
+        let find = |is: &dyn Fn(&RedisServer) -> bool| self.nodes.iter().find(|node| is(node));
+        let replica = find(&|node| said(node, &["ROLE"]).starts_with(&follows));
+        (find(&|node| node.port == port).unwrap(), replica.unwrap())
+    }
+
     pub(crate) fn primaries(&self) -> impl Iterator<Item = &RedisServer> {
         self.nodes.iter().filter(|node| said(node, &["ROLE"]).starts_with("master"))
     }
 }
 
-/// A primary, a replica of it, and three Sentinels.
+/// A primary, its replicas, and three Sentinels.
 pub(crate) struct Watched {
     pub(crate) primary: RedisServer,
-    pub(crate) replica: RedisServer,
+    pub(crate) replicas: Vec<RedisServer>,
     sentinels: Vec<RedisServer>,
     _files: TempDir,
 }
 
 impl Watched {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(replicas: usize) -> Self {
         let primary = RedisServer::start();
         let of = format!("127.0.0.1 {}", primary.port);
-        let replica = RedisServer::start_with(&["--replicaof", &of]);
-        eventually("the replica to follow", || {
-            info(&replica, "replication", "master_link_status:up").then_some(())
-        });
+        let replicas: Vec<_> = (0..replicas)
+            .map(|_| RedisServer::start_with(&["--replicaof", &of]))
+            .inspect(|replica| {
+                eventually("the replica to follow", || {
+                    info(replica, "replication", "master_link_status:up").then_some(())
+                });
+            })
+            .collect();
         let files = tempfile::tempdir().unwrap();
         let sentinels: Vec<_> = (0..3)
             .map(|n| {
@@ -103,14 +115,15 @@ impl Watched {
                 RedisServer::sentinel(file)
             })
             .collect();
-        eventually("the Sentinels to know each other and the replica", || {
+        let slaves = format!("num-slaves\n{}", replicas.len());
+        eventually("the Sentinels to know each other and the replicas", || {
             let known = sentinels.iter().all(|sentinel| {
                 let calls = said(sentinel, &["SENTINEL", "MASTER", "calls"]);
-                calls.contains("num-other-sentinels\n2") && calls.contains("num-slaves\n1")
+                calls.contains("num-other-sentinels\n2") && calls.contains(&slaves)
             });
             known.then_some(())
         });
-        Self { primary, replica, sentinels, _files: files }
+        Self { primary, replicas, sentinels, _files: files }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -118,6 +131,24 @@ impl Watched {
             self.sentinels.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
         format!("redis+sentinel://{}/calls", hosts.join(","))
     }
+}
+
+/// From now on the replica hears nothing of what its primary is told, as over a slow or broken line; nobody
+/// else is told.
+pub(crate) fn part(primary: &RedisServer, replica: &RedisServer) {
+    // It would be back at once if it were let in.
+    said(replica, &["CONFIG", "SET", "masteruser", "nobody"]);
+    said(replica, &["CONFIG", "SET", "masterauth", "nobody"]);
+    said(primary, &["CLIENT", "KILL", "TYPE", "replica"]);
+    eventually("the replica to hear nothing", || {
+        info(replica, "replication", "master_link_status:down").then_some(())
+    });
+}
+
+/// Lets it follow whoever is primary by now.
+pub(crate) fn let_follow(replica: &RedisServer) {
+    said(replica, &["CONFIG", "SET", "masteruser", ""]);
+    said(replica, &["CONFIG", "SET", "masterauth", ""]);
 }
 
 /// What a server answers to a command, one value a line; empty: it is not there.

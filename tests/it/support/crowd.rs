@@ -25,8 +25,10 @@ use super::telephone::{digits, spoken};
 
 /// The provider gives a webhook up after this.
 const WEBHOOK_PATIENCE: Duration = Duration::from_secs(15);
-/// No caller waits longer for a message, or to be rung.
-const CALLER_PATIENCE: Duration = Duration::from_secs(90);
+/// No part of a run takes longer.
+const RUN_MAX: Duration = Duration::from_secs(270);
+/// Who has no message yet says nothing, and is heard to say nothing after this, again and again.
+const SILENCE: Duration = Duration::from_secs(10);
 /// How often somebody who waits looks again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A caller who hears nothing new is carried on by a redirect, after a pause.
@@ -97,6 +99,10 @@ impl Crowd {
              [policy.otp]\nsends_per_10min = 100\nsends_per_day = 1000\n\
              [policy.callback]\nper_account_h = 100\n[lines]",
         );
+        house.change_configuration(
+            "[policy.shared]\n",
+            "[policy.shared]\naccounts_per_ani_prefix_h = 10000\n",
+        );
     }
 
     /// Lets them ring, one after the other within this time.
@@ -155,7 +161,7 @@ impl Crowd {
     pub(crate) async fn all_in_progress(&self) {
         let begun = Instant::now();
         while self.in_progress() < self.callers.len() {
-            assert!(begun.elapsed() < 3 * CALLER_PATIENCE, "{} have rung", self.in_progress());
+            assert!(begun.elapsed() < RUN_MAX, "{} have rung", self.in_progress());
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -169,7 +175,7 @@ impl Crowd {
         let begun = Instant::now();
         while self.over() < over {
             let tally = self.tally().lost.len();
-            assert!(begun.elapsed() < 3 * CALLER_PATIENCE, "calls do not end; {tally} are lost");
+            assert!(begun.elapsed() < RUN_MAX, "calls do not end; {tally} are lost");
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -285,6 +291,8 @@ impl Shared {
     /// Rings, and does what is asked for until the call is over.
     async fn follow(&self, leg: &mut Leg, caller: usize) -> End {
         let (mut knows_balance, mut has_card) = (false, !caller.is_multiple_of(4));
+        // What they were told to key in when they are rung.
+        let mut told: Option<String> = None;
         let mut heard = self.post(leg, "/twilio/voice", &[("CallStatus", "ringing")]).await;
         for _ in 0..TURNS_MAX {
             let answer = match heard {
@@ -313,6 +321,17 @@ impl Shared {
                 self.tally().forgotten += forgotten;
             }
             tokio::time::sleep(self.think).await;
+            if words.contains("ringing the number") {
+                told = Some(digits(&words).chars().take(6).collect());
+            }
+            if let Some(code) = told.take() {
+                match self.answer_ring(caller, call_of(&path), &code).await {
+                    Ok(true) => {}
+                    // The phone does not ring yet: they stay on the line.
+                    Ok(false) => told = Some(code),
+                    Err(why) => return End::Lost(why),
+                }
+            }
             let keyed = if words.contains("account number") {
                 account(caller)
             } else if words.contains("PIN") {
@@ -326,22 +345,15 @@ impl Shared {
             } else if words.contains("six digits we have just sent")
                 || words.contains("did not work")
             {
-                match self.message(caller, call_of(&path)).await {
-                    Some(code) => code,
-                    None => return End::Lost("no message came".into()),
-                }
-            } else if words.contains("ringing the number") {
-                let code = digits(&words).chars().take(6).collect::<String>();
-                if let Err(why) = self.answer_ring(caller, call_of(&path), &code).await {
-                    return End::Lost(why);
-                }
-                String::new()
+                self.message(caller, call_of(&path)).await.unwrap_or_default()
             } else if answer.children.iter().any(|node| node.name == "Enqueue") {
                 has_card = true;
                 heard = self.post(leg, &path, &[("QueueResult", "bridged")]).await;
                 continue;
             } else {
-                tokio::time::sleep(LONGER_WAIT).await;
+                if told.is_none() {
+                    tokio::time::sleep(LONGER_WAIT).await;
+                }
                 String::new()
             };
             heard =
@@ -358,20 +370,20 @@ impl Shared {
             let message = sent.find(|r| r.field("To") == Some(&to) && is_of(r, call))?;
             Some(digits(message.field("Body")?))
         };
-        self.look(newest).await
+        self.look(SILENCE, newest).await
     }
 
-    /// Picks up on the caller's mobile, and keys in what they were told.
-    async fn answer_ring(&self, caller: usize, call: &str, code: &str) -> Result<(), String> {
+    /// Picks up on the caller's mobile, and keys in what they were told; `false`: it does not ring.
+    async fn answer_ring(&self, caller: usize, call: &str, code: &str) -> Result<bool, String> {
         let to = mobile(caller);
-        let ring = self.look(|requests| {
+        let ring = self.look(LONGER_WAIT, |requests| {
             let mut rings = requests.iter().rev().filter(|r| r.path.ends_with("/Calls.json"));
             let ours = |r: &&Request| r.method == "POST" && r.field("To") == Some(&to);
             let ring = rings.find(|r| ours(r) && is_of(r, call))?;
             let path = |name| Some(ring.field(name)?.strip_prefix(PUBLIC_URL)?.to_owned());
             Some((path("Url")?, path("StatusCallback")?))
         });
-        let (url, status) = ring.await.ok_or("nobody was rung")?;
+        let Some((url, status)) = ring.await else { return Ok(false) };
         let sid = self.provider.look(|_, placed| {
             placed.iter().rev().find(|placed| placed.to == to).map(|placed| placed.sid.clone())
         });
@@ -390,13 +402,13 @@ impl Shared {
             self.post(&mut leg, &path, &[("Digits", code), ("CallStatus", "in-progress")]).await?;
         }
         let _ = self.send(&leg, &status, &[("CallStatus", "completed")]).await;
-        Ok(())
+        Ok(true)
     }
 
-    /// Looks again and again at what the provider was asked for.
-    async fn look<T>(&self, at: impl Fn(&[Request]) -> Option<T>) -> Option<T> {
+    /// Looks again and again at what the provider was asked for, so long.
+    async fn look<T>(&self, patience: Duration, at: impl Fn(&[Request]) -> Option<T>) -> Option<T> {
         let begun = Instant::now();
-        while begun.elapsed() < CALLER_PATIENCE {
+        while begun.elapsed() < patience {
             if let Some(found) = self.provider.look(|requests, _| at(requests)) {
                 return Some(found);
             }
@@ -496,7 +508,8 @@ fn action(answer: &Node) -> Option<String> {
     Some(url.or_else(redirect)?.strip_prefix(PUBLIC_URL).unwrap().to_owned())
 }
 
-fn account(caller: usize) -> String {
+/// The account of a caller.
+pub(crate) fn account(caller: usize) -> String {
     format!("73{caller:06}")
 }
 
@@ -504,12 +517,13 @@ fn mobile(caller: usize) -> String {
     format!("+1500555{:04}", 1_000 + caller)
 }
 
-/// What they ring from: not the number on file, so that they stay on the line while that is rung.
-fn telephone(caller: usize) -> String {
+/// What a caller rings from: not the number on file, so that they stay on the line while that is rung.
+pub(crate) fn telephone(caller: usize) -> String {
     format!("+1500555{:04}", 5_000 + caller)
 }
 
-fn pin_of(caller: usize) -> String {
+/// Its PIN.
+pub(crate) fn pin_of(caller: usize) -> String {
     format!("{}", 271_829 + 31_337 * (caller % PINS))
 }
 

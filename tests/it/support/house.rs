@@ -1,10 +1,11 @@
 //! The real program, serving in a folder of its own.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -268,15 +269,21 @@ impl Drop for House {
     }
 }
 
+/// The program: the one that was built with the tests, or another that is named.
+pub(crate) fn program() -> OsString {
+    let built = || env!("CARGO_BIN_EXE_callgate").into();
+    std::env::var_os("CALLGATE_TEST_PROGRAM").unwrap_or_else(built)
+}
+
 /// The program in a folder, with the environment that the tests' configuration names.
 pub(crate) fn command_in(folder: &Path) -> Command {
     command_under(&[], folder)
 }
 
 fn command_under(under: &[String], folder: &Path) -> Command {
-    let program = env!("CARGO_BIN_EXE_callgate");
+    let program = program();
     let mut command = match under {
-        [] => Command::new(program),
+        [] => Command::new(&program),
         [first, rest @ ..] => {
             let mut command = Command::new(first);
             command.args(rest).arg(program);
@@ -298,8 +305,11 @@ pub(crate) fn vault() -> Vault {
     Vault::new(&STATE_KEY)
 }
 
-/// A client that keeps nothing between requests.
+/// A client that keeps nothing between requests, and so may be everybody's: to make one takes long.
 pub(crate) fn client() -> reqwest::Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap()
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap()
+    });
+    CLIENT.clone()
 }

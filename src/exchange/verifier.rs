@@ -1,0 +1,108 @@
+//! Holds entries against slow hashes: off the async workers, a few at a time, and with no more waiting than
+//! can be served in time.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::ExchangeError;
+use crate::directory::pin::StoredPin;
+use crate::limits::{HASHES_AT_ONCE, HASHES_WAITING_MAX};
+use crate::secret::Secret;
+use crate::store::envelope::Vault;
+
+/// Verifies secrets.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    /// Of those that are worked off or wait.
+    places: Arc<Semaphore>,
+    /// Of those that are worked off.
+    slots: Arc<Semaphore>,
+    in_place: bool,
+}
+
+impl Verifier {
+    pub(super) fn new() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(HASHES_AT_ONCE + HASHES_WAITING_MAX)),
+            slots: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
+            in_place: false,
+        }
+    }
+
+    /// Verifies where it stands from now on, and not on threads of their own.
+    pub(super) fn verify_in_place(&mut self) {
+        self.in_place = true;
+    }
+
+    /// A place in the queue, held as long as somebody waits for it.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, ExchangeError> {
+        self.places.clone().try_acquire_owned().map_err(|_| ExchangeError::Crowded)
+    }
+
+    /// Its turn among those that are worked off.
+    pub(super) async fn slot(&self) -> Result<OwnedSemaphorePermit, ExchangeError> {
+        self.slots.clone().acquire_owned().await.map_err(|_| ExchangeError::Unverified)
+    }
+
+    /// Holds an entry against a secret on file.
+    pub(super) async fn is(
+        &self,
+        stored: StoredPin,
+        entry: &Secret,
+        vault: &Vault,
+    ) -> Result<bool, ExchangeError> {
+        if self.in_place {
+            return Ok(stored.is(entry, vault));
+        }
+        let slot = self.slot().await?;
+        let (entry, vault) = (entry.clone(), vault.clone());
+        let right = tokio::task::spawn_blocking(move || {
+            let right = stored.is(&entry, &vault);
+            // Not before, though nobody may wait for it any more: the processor is not free until then.
+            drop(slot);
+            right
+        });
+        right.await.map_err(|_| ExchangeError::Unverified)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_waits_for_any_more_holds_its_slot_until_it_is_done() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let (go_on, told) = mpsc::channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || told.recv().unwrap());
+            let verifier = Verifier::new();
+            let (entry, vault) = (Secret::new("271828"), Vault::new(&[7; 32]));
+            let mut right = Box::pin(verifier.is(StoredPin::plain("271828"), &entry, &vault));
+            assert!(right.as_mut().now_or_never().is_none());
+            drop(right);
+            assert_eq!(verifier.slots.available_permits(), HASHES_AT_ONCE - 1);
+
+            go_on.send(()).unwrap();
+            busy.await.unwrap();
+            assert!(verifier.is(StoredPin::plain("271828"), &entry, &vault).await.unwrap());
+            assert_eq!(verifier.slots.available_permits(), HASHES_AT_ONCE);
+        });
+    }
+
+    #[test]
+    fn no_more_wait_than_can_be_served_in_time() {
+        let verifier = Verifier::new();
+        let held: Vec<_> = std::iter::from_fn(|| verifier.place().ok()).collect();
+        assert_eq!(held.len(), HASHES_AT_ONCE + HASHES_WAITING_MAX);
+        assert!(matches!(verifier.place(), Err(ExchangeError::Crowded)));
+        drop(held);
+        assert!(verifier.place().is_ok());
+    }
+}
