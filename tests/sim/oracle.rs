@@ -493,14 +493,14 @@ impl Books {
             if right {
                 self.tried.remove(&account);
             } else {
-                self.is_alone(call.id, account, at);
+                self.is_alone(call.id, &account, at);
             }
         }
     }
 
     /// One call at a time tries to prove an account; a store that forgot one may let in another.
-    fn is_alone(&mut self, call: CallId, account: String, at: Timestamp) {
-        let before = self.tried.insert(account.clone(), (call, at));
+    fn is_alone(&mut self, call: CallId, account: &str, at: Timestamp) {
+        let before = self.tried.insert(account.to_owned(), (call, at));
         let other = before.filter(|(other, since)| {
             let lately = at.as_second() - since.as_second() < ALONE_S;
             *other != call && lately && !self.ended.contains(other)
