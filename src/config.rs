@@ -2,11 +2,14 @@
 //!
 //! This is the one place that reads the environment.
 
+mod keys;
 mod lookup;
 mod otp;
 mod outbound;
+mod policy;
 mod read;
 mod redis;
+pub mod reference;
 mod smtp;
 
 use std::collections::BTreeMap;
@@ -23,7 +26,8 @@ use crate::store::envelope::Vault;
 
 pub use lookup::Lookup;
 pub use otp::Verify;
-pub use read::{DEFAULT_FILE, read_policy};
+pub use policy::{read_policy, write_policy};
+pub use read::DEFAULT_FILE;
 
 /// How a server is set up.
 #[derive(Debug)]

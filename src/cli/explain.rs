@@ -1,7 +1,9 @@
-//! `callgate explain`: the page of a code or of a state type, and the references they are from.
+//! `callgate explain`: the page of a code, a state type or a section of the configuration, and the references
+//! they are from.
 
 use super::{Exit, print, say};
 use crate::check::{explain, pages, reference as rules};
+use crate::config::reference as configuration;
 use crate::diagnostic::did_you_mean;
 use crate::flow::reference;
 use crate::flow::states::TYPES;
@@ -11,35 +13,52 @@ use crate::flow::states::TYPES;
 #[command(after_help = "Examples:
   callgate explain unrouted-outcome
   callgate explain menu                  what a `menu` does, its keys and its outcomes
+  callgate explain policy.pin            a section of the configuration, or a key of it
   callgate explain --language            the flow language, as one document
+  callgate explain --configuration       every key of the configuration, as one document
   callgate explain --all                 every page of a code, as one document")]
 pub(super) struct Args {
-    /// A code, as `check` prints it in brackets, or a state type.
-    #[arg(required_unless_present_any = ["all", "language"], conflicts_with_all = ["all", "language"])]
+    /// A code, as `check` prints it in brackets, a state type, or a section or key of the configuration
+    /// (`[lookup]`, in brackets, where a state type is called so too).
+    #[arg(required_unless_present = "whole", conflicts_with = "whole")]
     code: Option<String>,
 
     /// Print the pages of all codes, as one document.
-    #[arg(long, conflicts_with = "language")]
+    #[arg(long, group = "whole")]
     all: bool,
 
     /// Print the reference of the flow language, as one document.
-    #[arg(long)]
+    #[arg(long, group = "whole")]
     language: bool,
+
+    /// Print the reference of the configuration, as one document.
+    #[arg(long, group = "whole")]
+    configuration: bool,
 }
 
 pub(super) fn run(args: &Args) -> Exit {
     let Some(code) = &args.code else {
-        print(&if args.language { reference::reference() } else { rules() });
+        print(&if args.language {
+            reference::reference()
+        } else if args.configuration {
+            configuration::reference()
+        } else {
+            rules()
+        });
         return Exit::Well;
     };
-    if let Some(page) = explain(code).or_else(|| reference::page(code)) {
+    if let Some(page) =
+        explain(code).or_else(|| reference::page(code)).or_else(|| configuration::page(code))
+    {
         print(&page);
         return Exit::Well;
     }
     let pages = pages();
     let known = pages.iter().map(|page| page.code).chain(TYPES.iter().map(|of| of.name));
+    let sections = configuration::sections();
+    let known = known.chain(sections.iter().map(String::as_str));
     let near = did_you_mean(code, known);
     let near = near.unwrap_or_else(|| "`callgate explain --all` prints them all".to_owned());
-    say(&format!("error: there is no code or state type `{code}`; {near}"));
+    say(&format!("error: there is no code, state type or section `{code}`; {near}"));
     Exit::Usage
 }

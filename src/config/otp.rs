@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::outbound::{self, Defaults};
+use super::read::read_sid;
 use crate::document::Item;
 use crate::limits;
 use crate::outbound::Settings;
@@ -32,16 +33,8 @@ pub(super) fn read(item: &Item<'_>, folder: &Path) -> Option<Verify> {
         table.finish();
         return None;
     }
-    let service_sid = table.required("service_sid").and_then(|sid| {
-        let text = sid.name()?;
-        let plausible = text.len() == 34
-            && text.starts_with("VA")
-            && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if !plausible {
-            sid.refuse("bad-service-sid", "`service_sid` is VA and 32 hexadecimal digits");
-        }
-        plausible.then(|| text.to_owned())
-    });
+    let service_sid = table.required("service_sid");
+    let service_sid = service_sid.and_then(|item| read_sid(&item, "VA", "bad-service-sid"));
     let defaults = Defaults { url: Some(URL), timeout: limits::NUMBER_TIMEOUT };
     let peer = outbound::read(&table, folder, None, &defaults);
     table.finish();

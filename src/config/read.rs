@@ -9,14 +9,14 @@ use secrecy::SecretString;
 
 use super::lookup::Lookup;
 use super::outbound::{Defaults, Token};
+use super::policy::read_policy;
 use super::{AdminToken, Config, Directory, Line, Lines, Role, Twilio, environment};
 use crate::carrier::twilio::Sender;
 use crate::diagnostic::{Finding, Place, Problems, Sources};
 use crate::document::{self, Item, Reader};
-use crate::engine::account::Line as LineType;
 use crate::engine::policy::{LookUps, Policy};
 use crate::limits;
-use crate::phone::{self, PhoneNumber};
+use crate::phone::PhoneNumber;
 use crate::store::envelope::Vault;
 
 /// The configuration that is read where none is named.
@@ -213,18 +213,22 @@ fn read_state_key(root: &Reader<'_>, folder: &Path) -> Option<Vault> {
     }
 }
 
+/// One of the provider's ids: two letters that say of what, and 32 hexadecimal digits.
+pub(super) fn read_sid(item: &Item<'_>, letters: &str, code: &'static str) -> Option<String> {
+    let text = item.name()?;
+    let plausible = text.len() == 34
+        && text.starts_with(letters)
+        && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !plausible {
+        item.refuse(code, format!("`{}` is {letters} and 32 hexadecimal digits", item.key));
+    }
+    plausible.then(|| text.to_owned())
+}
+
 fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
     let table = item.table("`twilio`")?;
-    let account_sid = table.required("account_sid").and_then(|sid| {
-        let text = sid.name()?;
-        let plausible = text.len() == 34
-            && text.starts_with("AC")
-            && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if !plausible {
-            sid.refuse("bad-account-sid", "`account_sid` is AC and 32 hexadecimal digits");
-        }
-        plausible.then(|| text.to_owned())
-    });
+    let account_sid = table.required("account_sid");
+    let account_sid = account_sid.and_then(|item| read_sid(&item, "AC", "bad-account-sid"));
     let auth_tokens = read_secret(&table, "auth_token", Some(AUTH_TOKEN_ENV), folder);
     let api_base = table.item("api_base").map_or(Some(API_BASE), |base| {
         let text = base.name()?;
@@ -234,7 +238,8 @@ fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
         }
         plausible.then_some(text)
     });
-    let service = table.item("messaging_service_sid").and_then(|sid| sid.name());
+    let service = table.item("messaging_service_sid");
+    let service = service.and_then(|item| read_sid(&item, "MG", "bad-service-sid"));
     let from = table.item("from").and_then(|from| {
         let number = PhoneNumber::parse(from.name()?);
         if number.is_none() {
@@ -243,7 +248,7 @@ fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
         number
     });
     let sender = match (service, from) {
-        (Some(service), None) => Some(Sender::MessagingService(service.to_owned())),
+        (Some(service), None) => Some(Sender::MessagingService(service)),
         (None, Some(number)) => Some(Sender::From(number.as_e164().to_owned())),
         (None, None) => None,
         (Some(_), Some(_)) => {
@@ -363,130 +368,4 @@ fn of_the_house(
         unknown_may: lookup.unknown_may,
     });
     policy
-}
-
-/// Reads `[policy]`.
-pub fn read_policy(item: &Item<'_>) -> Option<Policy> {
-    let table = item.table("`policy`")?;
-    let mut policy = Policy::default();
-    let section =
-        |key: &'static str| table.item(key).and_then(|item| item.table(format!("`policy.{key}`")));
-    if let Some(otp) = section("otp") {
-        set(&otp, "digits", 6, 10, &mut policy.otp.digits);
-        set(&otp, "ttl_s", 30, 600, &mut policy.otp.ttl_s);
-        set(&otp, "checks", 1, 10, &mut policy.otp.checks);
-        set(&otp, "sends_per_10min", 1, 100, &mut policy.otp.sends_per_10min);
-        set(&otp, "sends_per_day", 1, 1_000, &mut policy.otp.sends_per_day);
-        if let Some(waits) = otp.item("resend_backoff_s").and_then(|waits| waits.list()) {
-            let waits = waits.iter().filter_map(|wait| wait.integer(0, 600));
-            policy.otp.resend_backoff_s =
-                waits.filter_map(|wait| u32::try_from(wait).ok()).collect();
-        }
-        otp.finish();
-    }
-    if let Some(pin) = section("pin") {
-        set(&pin, "per_call", 1, 10, &mut policy.pin.per_call);
-        set(&pin, "soft_limit", 1, 100, &mut policy.pin.soft_limit);
-        set(&pin, "soft_lock_s", 1, 86_400, &mut policy.pin.soft_lock_s);
-        set(&pin, "soft_lock_max_s", 1, 31_536_000, &mut policy.pin.soft_lock_max_s);
-        // NIST SP 800-63B, 3.2.2: at most a hundred, and then the factor is disabled.
-        set(&pin, "hard_cap", 1, 100, &mut policy.pin.hard_cap);
-        set(&pin, "hard_cap_short", 1, 100, &mut policy.pin.hard_cap_short);
-        set(&pin, "year_budget", 1, 1_000, &mut policy.pin.year_budget);
-        pin.finish();
-    }
-    if let Some(shared) = section("shared") {
-        let failures = &mut policy.shared.all_factor_failures_24h;
-        set(&shared, "all_factor_failures_24h", 1, 100, failures);
-        set(&shared, "accounts_per_ani_h", 1, 1_000, &mut policy.shared.accounts_per_ani_h);
-        let accounts = &mut policy.shared.accounts_per_secret_day;
-        set(&shared, "accounts_per_secret_day", 1, 1_000, accounts);
-        let of_prefix = &mut policy.shared.accounts_per_ani_prefix_h;
-        set(&shared, "accounts_per_ani_prefix_h", 1, 10_000, of_prefix);
-        let of_call = &mut policy.shared.identifications_per_call;
-        set(&shared, "identifications_per_call", 1, 20, of_call);
-        let of_call = &mut policy.shared.input_errors_per_call;
-        set(&shared, "input_errors_per_call", 3, 200, of_call);
-        let at_once = &mut policy.shared.parallel_auth_sessions_per_account;
-        set(&shared, "parallel_auth_sessions_per_account", 1, 100, at_once);
-        shared.finish();
-    }
-    if let Some(callback) = section("callback") {
-        set(&callback, "code_digits", 6, 10, &mut policy.callback.code_digits);
-        set(&callback, "total_s", 60, 600, &mut policy.callback.total_s);
-        set(&callback, "per_account_h", 1, 100, &mut policy.callback.per_account_h);
-        callback.finish();
-    }
-    if let Some(code) = section("service_code") {
-        set(&code, "digits", 6, 12, &mut policy.service_code.digits);
-        set(&code, "ttl_s", 60, 86_400, &mut policy.service_code.ttl_s);
-        set(&code, "ttl_max_s", 60, 86_400, &mut policy.service_code.ttl_max_s);
-        set(&code, "failures", 1, 10, &mut policy.service_code.failures);
-        code.finish();
-    }
-    if let Some(sends) = section("sends") {
-        set(&sends, "per_prefix_h", 1, 10_000, &mut policy.sends.per_prefix_h);
-        set(&sends, "total_h", 1, 100_000, &mut policy.sends.total_h);
-        set(&sends, "entered_percent_min", 0, 100, &mut policy.sends.entered_percent_min);
-        set(&sends, "entered_of_min", 1, 10_000, &mut policy.sends.entered_of_min);
-        set(&sends, "blocked_h", 1, 72, &mut policy.sends.blocked_h);
-        sends.finish();
-    }
-    if let Some(fuse) = section("fuse") {
-        set(&fuse, "wrong_percent_max", 50, 100, &mut policy.fuse.wrong_percent_max);
-        set(&fuse, "entries_of_min", 16, 1_000_000, &mut policy.fuse.entries_of_min);
-        set(&fuse, "blown_s", 60, 86_400, &mut policy.fuse.blown_s);
-        fuse.finish();
-    }
-    if let Some(contact) = section("contact") {
-        set(&contact, "min_age_days", 0, 3_650, &mut policy.contact.min_age_days);
-        set(&contact, "sim_swap_days", 0, 365, &mut policy.contact.sim_swap_days);
-        lines(&contact, "sms_line_types", &mut policy.contact.sms_line_types);
-        lines(&contact, "voice_line_types", &mut policy.contact.voice_line_types);
-        countries(&contact, &mut policy.contact.countries);
-        contact.finish();
-    }
-    if let Some(enumeration) = section("enumeration") {
-        // Well within the time that a webhook is answered in.
-        set(&enumeration, "deadline_ms", 0, 2_000, &mut policy.enumeration.deadline_ms);
-        enumeration.finish();
-    }
-    if let Some(notices) = section("notices") {
-        set(&notices, "failures", 0, 100, &mut policy.notices.failures);
-        set(&notices, "quiet_h", 1, 720, &mut policy.notices.quiet_h);
-        set(&notices, "per_day", 1, 100, &mut policy.notices.per_day);
-        notices.finish();
-    }
-    table.finish();
-    Some(policy)
-}
-
-fn set<T: TryFrom<u64>>(table: &Reader<'_>, key: &str, min: u64, max: u64, to: &mut T) {
-    let read = table.item(key).and_then(|item| item.integer(min, max));
-    if let Some(value) = read.and_then(|value| T::try_from(value).ok()) {
-        *to = value;
-    }
-}
-
-fn countries(table: &Reader<'_>, to: &mut Vec<String>) {
-    let Some(items) = table.item("countries").and_then(|item| item.list()) else { return };
-    let known = phone::countries();
-    for item in items {
-        let Some(name) = item.name() else { continue };
-        if known.iter().any(|country| country == name) {
-            to.push(name.to_owned());
-        } else {
-            let message = format!("`{name}` is no country that numbers can be told by");
-            item.report(
-                Finding::error("unknown-country", message, item.place())
-                    .help("write its two letters as in ISO 3166: \"US\", \"CA\", \"GB\""),
-            );
-        }
-    }
-}
-
-fn lines(table: &Reader<'_>, key: &str, to: &mut Vec<LineType>) {
-    if let Some(items) = table.item(key).and_then(|item| item.list()) {
-        *to = items.iter().filter_map(|item| item.choice(&LineType::ALL)).collect();
-    }
 }

@@ -17,7 +17,6 @@ pub mod junit;
 mod met;
 pub mod phone;
 pub mod play;
-mod policy;
 pub mod provider;
 mod read;
 pub mod record;

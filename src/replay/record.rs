@@ -16,6 +16,7 @@ use super::journal::Ran;
 use super::substitute::{self, Substitutes, accounts_of};
 use super::transcript::{CHECKS, DIALS, FATES, Fate, QUEUES, ROLES, word_of};
 use super::written::{self, of, quoted};
+use crate::config::write_policy;
 use crate::engine::account::{Account, Claim, Line};
 use crate::engine::call::{Call, Role};
 use crate::engine::effect::Effect;
@@ -399,7 +400,7 @@ impl Recording<'_> {
             text.push_str("otp = \"verify\"\n");
         }
         if *policy != Policy::default() {
-            text.push_str(&super::policy::text(policy));
+            text.push_str(&write_policy(policy));
         }
         for customer in std::mem::take(&mut self.accounts).into_values() {
             self.write_account(&customer, &mut text);

@@ -311,13 +311,13 @@ fn a_code_that_is_none_is_told_with_the_way_out() {
     assert_eq!((exit, told.as_str()), (2, ""));
     assert_eq!(
         said,
-        "error: there is no code or state type `unrouted-outcom`; did you mean `unrouted-outcome`?\n"
+        "error: there is no code, state type or section `unrouted-outcom`; did you mean `unrouted-outcome`?\n"
     );
     let (exit, _, said) = explain("birthday");
     assert_eq!(exit, 2);
     assert_eq!(
         said,
-        "error: there is no code or state type `birthday`; `callgate explain --all` prints them all\n"
+        "error: there is no code, state type or section `birthday`; `callgate explain --all` prints them all\n"
     );
 }
 

@@ -12,6 +12,7 @@ mod agents;
 mod attempts;
 mod carrier;
 mod cli;
+mod configuration;
 mod deploy;
 mod directory;
 mod docs;

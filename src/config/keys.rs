@@ -1,0 +1,414 @@
+//! The sections and keys of the configuration, for its reference. The policy's are in [`super::policy`];
+//! the readers of the others stand in files of their own, and a test holds this table against them.
+
+use std::time::Duration;
+
+use crate::limits;
+
+/// A section.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// Its name; empty: the keys before any section.
+    pub(super) name: &'static str,
+    /// What it is for.
+    pub(super) doc: &'static str,
+    /// What may stand in it.
+    pub(super) keys: &'static [Key],
+    /// How it is written: as many as it has kinds.
+    pub(super) examples: &'static [&'static str],
+}
+
+/// A key.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What its value looks like.
+    pub(super) shape: Shape,
+    /// What holds where it is left out.
+    pub(super) otherwise: Otherwise,
+    /// What it does.
+    pub(super) doc: &'static str,
+}
+
+/// What a value looks like.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    /// A text, in these words.
+    Text(&'static str),
+    /// A list, or what it says.
+    List(&'static str),
+    /// A whole number of these, from and to.
+    Integer(&'static str, u64, u64),
+    /// A duration from and to.
+    Duration(Duration, Duration),
+    /// `true` or `false`.
+    Boolean,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list of these words.
+    Choices(&'static [&'static str]),
+}
+
+/// What holds where a key is left out.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Otherwise {
+    /// It must be there.
+    Required,
+    /// This value, as it would be written.
+    Default(&'static str),
+    /// In words.
+    Else(&'static str),
+}
+
+use Otherwise::{Default, Else, Required};
+use Shape::{Boolean, Choice, Choices, Integer, List, Text};
+
+const fn key(name: &'static str, shape: Shape, otherwise: Otherwise, doc: &'static str) -> Key {
+    Key { name, shape, otherwise, doc }
+}
+
+const ADDRESS: Shape = Text("an address and a port");
+const VARIABLE: Shape = Text("a variable's name");
+const FILE: Shape = Text("a file");
+const NUMBER: Shape = Text("a number in E.164");
+const NETWORKS: Shape = List("a list of networks");
+const ASKED: Shape = Shape::Duration(limits::ASKED_TIMEOUT_MIN, limits::ASKED_TIMEOUT_MAX);
+const NONE: Otherwise = Else("none");
+
+const TIMEOUT: Key =
+    key("timeout", ASKED, Default("\"1500ms\""), "How long an answer may take; later is none.");
+const ALLOW: Key = key(
+    "allow",
+    NETWORKS,
+    Else("public ones alone"),
+    "Private networks that the address may lie in, once resolved; `http://` goes to these alone.",
+);
+const URL: Key =
+    key("url", Text("an `https://` address"), Required, "Whom is asked; a path is put after it.");
+const CA_FILE: Key = key(
+    "ca_file",
+    FILE,
+    Else("public authorities"),
+    "The certificate of the authority that signed the server's, in PEM.",
+);
+
+/// The sections but those of the policy, in the order of the reference.
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        name: "",
+        doc: "The keys that stand before any section.",
+        keys: &[
+            key(
+                "public_url",
+                Text("an `https://` or `http://` address"),
+                Required,
+                "What the provider knows callgate by, to the letter: signatures are checked against it.",
+            ),
+            key(
+                "listen",
+                ADDRESS,
+                Default("\"127.0.0.1:8080\""),
+                "Where webhooks come in. Put something that ends TLS before it.",
+            ),
+            key(
+                "admin_listen",
+                ADDRESS,
+                Default("\"127.0.0.1:8081\""),
+                "Where health, metrics and the admin API are. Keep it off the public network.",
+            ),
+            key(
+                "flows",
+                Text("a folder"),
+                Default("\"flows\""),
+                "The folder of flow files, read again when they change.",
+            ),
+            key(
+                "store",
+                Text("`embedded:FILE`, `redis://…` or `memory:`"),
+                Default("\"embedded:callgate.redb\""),
+                "Where calls, counts and the audit are kept; `memory:` forgets them at the end. Sentinels, \
+                 clusters and TLS: [operations](operations.md#the-store).",
+            ),
+            key(
+                "state_key_env",
+                VARIABLE,
+                Default("\"CALLGATE_STATE_KEY\""),
+                "The variable that holds the state key, which seals and hashes what is stored: 32 bytes in \
+                 base64 (`openssl rand -base64 32`). With another key the store and PINs are of no use.",
+            ),
+            key("state_key_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            key(
+                "turns_max",
+                Integer("turns", 1, 100_000),
+                Default("1024"),
+                "Turns under way in one server from which on new calls are turned away.",
+            ),
+            key(
+                "drain",
+                Shape::Duration(Duration::ZERO, limits::DRAIN_MAX),
+                Default("\"0s\""),
+                "How long a server that is told to stop goes on as not ready before it closes.",
+            ),
+        ],
+        examples: &["public_url = \"https://ivr.example.com\"\nlisten = \"0.0.0.0:8080\"\n\
+             admin_listen = \"127.0.0.1:8081\"\nflows = \"flows\"\nstore = \"embedded:callgate.redb\"\n\
+             state_key_env = \"CALLGATE_STATE_KEY\"\nturns_max = 1024\ndrain = \"3s\""],
+    },
+    Section {
+        name: "twilio",
+        doc: "The provider's account.",
+        keys: &[
+            key("account_sid", Text("`AC` and 32 hexadecimal digits"), Required, "The account."),
+            key(
+                "auth_token_env",
+                List("a variable's name, or a list of them"),
+                Default("\"TWILIO_AUTH_TOKEN\""),
+                "The auth token. Of a list the first signs what callgate asks, and any may sign webhooks: \
+                 for the time in which tokens are changed.",
+            ),
+            key("auth_token_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            key(
+                "api_base",
+                Text("an `https://` or `http://` address"),
+                Default("\"https://api.twilio.com\""),
+                "The REST API.",
+            ),
+            key(
+                "messaging_service_sid",
+                Text("`MG` and 32 hexadecimal digits"),
+                Else("what `from` says"),
+                "The messaging service that text messages come from.",
+            ),
+            key(
+                "from",
+                NUMBER,
+                Else("the first of `[lines]`"),
+                "The number that text messages come from, in place of a service.",
+            ),
+        ],
+        examples: &[
+            "account_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO_AUTH_TOKEN\"\n\
+             messaging_service_sid = \"MG00000000000000000000000000000000\"",
+            "account_sid = \"AC00000000000000000000000000000000\"\n\
+             auth_token_env = [\"TWILIO_AUTH_TOKEN\", \"TWILIO_OLD_AUTH_TOKEN\"]\nfrom = \"+15005550006\"",
+        ],
+    },
+    Section {
+        name: "lines",
+        doc: "Which number leads to which flow: a table for each number in E.164, and `\"*\"` for the others.",
+        keys: &[
+            key("flow", Text("a flow's `name`"), Required, "The flow that its callers go through."),
+            key(
+                "fallback_number",
+                NUMBER,
+                Else("they are hung up on"),
+                "Who takes callers whom callgate cannot serve, after the apology.",
+            ),
+            key(
+                "overflow_number",
+                NUMBER,
+                Else("the engaged tone"),
+                "Who takes new callers while `turns_max` turns are under way.",
+            ),
+        ],
+        examples: &[
+            "\"+15005550006\" = { flow = \"bank\", fallback_number = \"+15005550009\", overflow_number = \"+15005550008\" }\n\
+             \"*\" = { flow = \"bank\" }",
+        ],
+    },
+    Section {
+        name: "directory",
+        doc: "Where accounts come from: a file, read again when it changes, or a directory of your own, which \
+              is asked for one account at a time.",
+        keys: &[
+            key("kind", Choice(&["file", "http"]), Required, "Which of the two."),
+            key("path", FILE, Else("required with `file`"), "The accounts file."),
+            key(
+                "url",
+                Text("an `https://` address"),
+                Else("required with `http`"),
+                "Whom is asked; `/find` is put after it.",
+            ),
+            key(
+                "token_env",
+                VARIABLE,
+                Else("required with `http`"),
+                "The bearer token's variable.",
+            ),
+            key("token_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            TIMEOUT,
+            ALLOW,
+        ],
+        examples: &[
+            "kind = \"file\"\npath = \"accounts.toml\"",
+            "kind = \"http\"\nurl = \"https://customers.example.com/callgate\"\ntoken_env = \"DIRECTORY_TOKEN\"\n\
+             timeout = \"1500ms\"\nallow = [\"10.20.0.0/16\"]",
+        ],
+    },
+    Section {
+        name: "backends.NAME",
+        doc: "A back end that `lookup` states ask by this name, so that no flow holds an address.",
+        keys: &[
+            URL,
+            key("token_env", VARIABLE, Else("no token is sent"), "The bearer token's variable."),
+            key("token_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            TIMEOUT,
+            ALLOW,
+        ],
+        examples: &[
+            "url = \"https://billing.example.com/callgate\"\ntoken_env = \"BILLING_TOKEN\"\ntimeout = \"1500ms\"",
+        ],
+    },
+    Section {
+        name: "smtp",
+        doc: "Where mail is handed in: only where a flow sends codes by e-mail, or owners are told by mail.",
+        keys: &[
+            key(
+                "url_env",
+                VARIABLE,
+                Required,
+                "The variable that holds the server's address with user and password: \
+                 `smtps://user:password@mail.example.com`.",
+            ),
+            key("url_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            key("from", Text("a mailbox"), Required, "Whom mail comes from."),
+            CA_FILE,
+        ],
+        examples: &["url_env = \"SMTP_URL\"\nfrom = \"Acme Bank <no-reply@acme.example>\""],
+    },
+    Section {
+        name: "lookup",
+        doc: "Whether the provider is asked about numbers before a code, a link or a ring goes to them \
+              ([operations](operations.md#whom-callgate-asks)).",
+        keys: &[
+            key(
+                "kind",
+                Choice(&["none", "twilio"]),
+                Required,
+                "Nobody (as without the section), or Twilio Lookup v2. With `none` the other keys may stay \
+                 and are not read.",
+            ),
+            key(
+                "fields",
+                Choices(&[
+                    "line_type_intelligence",
+                    "sim_swap",
+                    "call_forwarding",
+                    "reassigned_number",
+                ]),
+                Else("required with `twilio`"),
+                "What is asked for: what your account has. Each costs something a look-up.",
+            ),
+            key(
+                "if_unknown",
+                Choice(&["refuse", "use"]),
+                Default("\"refuse\""),
+                "Whether a number is used of which nobody says enough to tell.",
+            ),
+            key(
+                "callers",
+                Boolean,
+                Default("false"),
+                "Whether callers' own numbers are looked up too, for the risk of their calls.",
+            ),
+            key(
+                "url",
+                Text("an `https://` address"),
+                Default("\"https://lookups.twilio.com\""),
+                "Whom is asked.",
+            ),
+            key(
+                "timeout",
+                ASKED,
+                Default("\"1s\""),
+                "How long a look-up takes, always: its time tells nothing.",
+            ),
+            ALLOW,
+        ],
+        examples: &[
+            "kind = \"twilio\"\nfields = [\"line_type_intelligence\", \"sim_swap\"]\nif_unknown = \"refuse\"\n\
+             callers = false",
+        ],
+    },
+    Section {
+        name: "otp",
+        doc: "Who makes, words, sends and checks the codes of `send_sms_otp`; how long and how many they are is \
+              in `[policy.otp]`.",
+        keys: &[
+            key(
+                "backend",
+                Choice(&["own", "verify"]),
+                Required,
+                "callgate (as without the section), or Twilio Verify v2. With `own` the other keys may stay \
+                 and are not read.",
+            ),
+            key(
+                "service_sid",
+                Text("`VA` and 32 hexadecimal digits"),
+                Else("required with `verify`"),
+                "The Verify service, which should be callgate's alone.",
+            ),
+            key(
+                "url",
+                Text("an `https://` address"),
+                Default("\"https://verify.twilio.com\""),
+                "Whom is asked.",
+            ),
+            key("timeout", ASKED, Default("\"1s\""), "How long a check takes, always."),
+            ALLOW,
+        ],
+        examples: &["backend = \"verify\"\nservice_sid = \"VA00000000000000000000000000000000\""],
+    },
+    Section {
+        name: "redis",
+        doc: "What the address of a store in Redis does not say.",
+        keys: &[
+            key("password_env", VARIABLE, Else("that of the address"), "The password's variable."),
+            key("password_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            CA_FILE,
+            key(
+                "replicas",
+                Integer("replicas", 1, 5),
+                Else("none are waited for"),
+                "How many replicas must have a turn before it is answered.",
+            ),
+            key(
+                "replicas_within_ms",
+                Integer("milliseconds", 1, 1_000),
+                Default("500"),
+                "How long that may take; after it the store counts as gone.",
+            ),
+        ],
+        examples: &["password_env = \"REDIS_PASSWORD\"\nreplicas = 1\nreplicas_within_ms = 500"],
+    },
+    Section {
+        name: "vouchers",
+        doc: "The signed words on a caller that a specialist's systems can check.",
+        keys: &[key(
+            "key",
+            Integer("", 1, 1_000_000),
+            Default("1"),
+            "The number of the key that signs them. Go up one at a time: the ones before and after it are \
+             published with it.",
+        )],
+        examples: &["key = 1"],
+    },
+    Section {
+        name: "admin.tokens",
+        doc: "Who may use the admin API: a `[[admin.tokens]]` for each.",
+        keys: &[
+            key("name", Text("a name"), Required, "Whose it is, for the audit."),
+            key(
+                "role",
+                Choice(&["designer", "agent", "operator"]),
+                Required,
+                "What it allows: to see flows; to see what a caller's proof allows and to ask for more; \
+                 to run the house.",
+            ),
+            key("token_env", VARIABLE, Required, "The token's variable."),
+            key("token_file", FILE, NONE, "The file that holds it, in place of a variable."),
+        ],
+        examples: &["name = \"desk\"\nrole = \"agent\"\ntoken_env = \"CALLGATE_DESK_TOKEN\""],
+    },
+];

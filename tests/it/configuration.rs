@@ -1,0 +1,379 @@
+//! The reference of the configuration, held against what reads it: the keys that it has, their bounds and
+//! defaults, and its examples.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use callgate::config::reference::reference;
+use callgate::config::{Config, ConfigError};
+use callgate::diagnostic::{Finding, Sources};
+use toml_edit::{DocumentMut, Item, Table, Value};
+
+use crate::support::house::command_in;
+
+/// A section as it is documented.
+struct Section {
+    name: String,
+    rows: Vec<Row>,
+    examples: Vec<String>,
+}
+
+struct Row {
+    key: String,
+    value: String,
+    otherwise: String,
+}
+
+fn sections() -> Vec<Section> {
+    let text = reference();
+    let (_, after) = text.split_once("\n## Sections\n").unwrap();
+    let section = |part: &str| {
+        let title = part.lines().next().unwrap();
+        let rows = part.lines().filter(|line| line.starts_with("| `")).map(|line| {
+            let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            let [key, value, otherwise, _] = cells[..] else { panic!("{line}") };
+            let text = |cell: &str| cell.to_owned();
+            Row { key: text(key.trim_matches('`')), value: text(value), otherwise: text(otherwise) }
+        });
+        let examples = part.split("```toml\n").skip(1).map(|it| it.split("```").next().unwrap());
+        let name = title.trim_matches(['`', '[', ']']);
+        Section {
+            name: if title.starts_with('`') { name.to_owned() } else { String::new() },
+            rows: rows.collect(),
+            examples: examples.map(str::to_owned).collect(),
+        }
+    };
+    after.split("\n### ").skip(1).map(section).collect()
+}
+
+const LEAST: &str = "public_url = \"https://ivr.example.com\"
+[twilio]
+account_sid = \"AC00000000000000000000000000000000\"
+auth_token_env = \"TOKEN\"
+[lines]
+\"+15005550006\" = { flow = \"bank\" }
+[directory]
+kind = \"file\"
+path = \"accounts.toml\"
+";
+
+/// A whole configuration with an example of a section in it.
+fn whole(section: &Section, example: &str) -> DocumentMut {
+    let mut whole: DocumentMut = LEAST.parse().unwrap();
+    let example: DocumentMut = example.parse().unwrap();
+    for (key, item) in example.iter() {
+        whole.insert(key, item.clone());
+    }
+    if section.name == "redis" {
+        whole["store"] = toml_edit::value("redis://127.0.0.1:6379");
+    }
+    whole
+}
+
+/// The table that a section's keys stand in.
+fn table<'a>(section: &Section, whole: &'a mut DocumentMut) -> &'a mut dyn toml_edit::TableLike {
+    let part = |whole: &'a mut DocumentMut, key: &str| whole.get_mut(key).unwrap();
+    let item = match section.name.as_str() {
+        "" => return whole.as_table_mut(),
+        "lines" => &mut part(whole, "lines")["+15005550006"],
+        "backends.NAME" => &mut part(whole, "backends")["billing"],
+        "admin.tokens" => {
+            let Item::ArrayOfTables(tokens) = &mut part(whole, "admin")["tokens"] else { panic!() };
+            return tokens.get_mut(0).unwrap();
+        }
+        name => match name.split_once('.') {
+            Some((outer, inner)) => &mut part(whole, outer)[inner],
+            None => part(whole, name),
+        },
+    };
+    item.as_table_like_mut().unwrap()
+}
+
+/// Reads it with its secrets where the system has them, and without.
+fn load(whole: &DocumentMut, secrets: bool) -> Result<Config, Vec<Finding>> {
+    load_in(tempfile::tempdir().unwrap().path(), whole, secrets)
+}
+
+fn load_in(folder: &Path, whole: &DocumentMut, secrets: bool) -> Result<Config, Vec<Finding>> {
+    let mut whole = whole.clone();
+    if secrets {
+        if !whole.contains_key("state_key_file") {
+            whole["state_key_env"] = toml_edit::value("KEY");
+        }
+        keep_in_files(whole.as_table_mut(), folder);
+    }
+    let path = folder.join("callgate.toml");
+    std::fs::write(&path, whole.to_string()).unwrap();
+    match Config::load(&path) {
+        Ok(config) => Ok(config),
+        Err(ConfigError::Wrong { findings, .. }) => Err(findings),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Puts each secret that a variable would hold into a file.
+fn keep_in_files(table: &mut Table, folder: &Path) {
+    let keys: Vec<_> = table.iter().map(|(key, _)| key.to_owned()).collect();
+    for key in keys {
+        if let Some(stem) = key.strip_suffix("_env") {
+            table.remove(&key);
+            table[&format!("{stem}_file")] = toml_edit::value(stem);
+            let secret = match stem {
+                "state_key" => "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=",
+                "url" => "smtps://bank:word@mail.example.com",
+                _ => "secret",
+            };
+            std::fs::write(folder.join(stem), secret).unwrap();
+            continue;
+        }
+        match &mut table[&key] {
+            Item::Table(inner) => keep_in_files(inner, folder),
+            Item::ArrayOfTables(tables) => {
+                tables.iter_mut().for_each(|table| keep_in_files(table, folder));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The keys that a reader says it knows there, when it meets one that it does not.
+fn known(section: &Section, example: &str) -> BTreeSet<String> {
+    let mut whole = whole(section, example);
+    table(section, &mut whole).insert("zz_no_such_key", toml_edit::value(1));
+    known_by(&whole)
+}
+
+fn known_by(whole: &DocumentMut) -> BTreeSet<String> {
+    let findings = load(whole, false).expect_err("an unknown key is an error");
+    let unknown = findings.iter().find(|it| it.message.contains("zz_no_such_key")).unwrap();
+    let help = unknown.help.as_deref().unwrap();
+    let listed = help.strip_prefix("it may have: ").unwrap_or_else(|| panic!("{help}"));
+    listed.split(", ").map(|key| key.trim_matches('`').to_owned()).collect()
+}
+
+/// With a key set in an example that may have it.
+fn with(section: &Section, key: &str, value: &str) -> DocumentMut {
+    let example = section.examples.iter().find(|example| known(section, example).contains(key));
+    let mut whole = whole(section, example.unwrap_or_else(|| panic!("{key}")));
+    let value: Value = value.parse().unwrap_or_else(|error| panic!("{key} = {value}: {error}"));
+    table(section, &mut whole).insert(key, Item::Value(value));
+    whole
+}
+
+#[test]
+fn the_document_is_what_explain_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = |argument: &str| {
+        let output = command_in(folder.path()).args(["explain", argument]).output().unwrap();
+        assert!(output.status.success(), "{argument}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole = printed("--configuration");
+    expect_test::expect_file!["../../docs/configuration.md"].assert_eq(&whole);
+    let page = printed("policy.pin");
+    assert!(page.contains("| `soft_limit` | failures, 1 to 100 | `5` |"), "{page}");
+    assert_eq!(printed("[policy.pin]"), page);
+    assert_eq!(printed("soft_limit"), page);
+    // A state type is called so too: the section is meant in brackets.
+    assert!(printed("lookup").starts_with("# lookup\n\nstate type"));
+    assert!(printed("[lookup]").starts_with("# `[lookup]`"));
+}
+
+#[test]
+fn every_key_that_is_read_is_documented_and_no_other() {
+    let mut outer = BTreeSet::new();
+    let mut of_policy = BTreeSet::new();
+    for section in sections() {
+        let documented: BTreeSet<_> = section.rows.iter().map(|row| row.key.clone()).collect();
+        let read: BTreeSet<_> =
+            section.examples.iter().flat_map(|example| known(&section, example)).collect();
+        let name = &section.name;
+        if let Some((first, inner)) = name.split_once('.') {
+            outer.insert(first.to_owned());
+            of_policy.extend((first == "policy").then(|| inner.to_owned()));
+        } else if !name.is_empty() {
+            outer.insert(name.clone());
+        }
+        if !name.is_empty() {
+            assert_eq!(documented, read, "[{name}]");
+        }
+    }
+    let top = &sections()[0];
+    let documented = top.rows.iter().map(|row| row.key.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(&documented | &outer, known(top, &top.examples[0]));
+    let mut whole: DocumentMut = LEAST.parse().unwrap();
+    whole["policy"]["zz_no_such_key"] = toml_edit::value(1);
+    assert_eq!(known_by(&whole), of_policy);
+}
+
+#[test]
+fn every_example_is_read() {
+    for section in sections() {
+        assert!(!section.examples.is_empty(), "[{}]", section.name);
+        for example in &section.examples {
+            let read = load(&whole(&section, example), true);
+            assert!(read.is_ok(), "{example}\n{:?}", read.err());
+        }
+    }
+}
+
+#[test]
+fn every_bound_is_the_readers() {
+    let mut held = 0;
+    for section in sections() {
+        for Row { key, value, .. } in &section.rows {
+            let taken = |value: &str| {
+                // A code of which nobody says how long it is good is held against the longest.
+                let mut whole = with(&section, key, value);
+                if section.name == "policy.service_code" && key == "ttl_max_s" {
+                    table(&section, &mut whole).insert("ttl_s", toml_edit::value(60));
+                }
+                let read = load(&whole, true);
+                assert!(read.is_ok(), "[{}] {key} = {value}: {:?}", section.name, read.err());
+            };
+            let refused = |value: &str, code: &str| {
+                // A variable that is not there is another error.
+                let secrets = !key.ends_with("_env") && !key.ends_with("_file");
+                let findings = load(&with(&section, key, value), secrets).err().unwrap_or_default();
+                let found = findings.iter().any(|finding| finding.code == code);
+                assert!(found, "[{}] {key} = {value}: {findings:?}", section.name);
+            };
+            let (kind, bounds) = value.rsplit_once(", ").unwrap_or(("", value));
+            let bounds = bounds.split_once(" to ");
+            if let Some((min, max)) = bounds.filter(|_| kind == "a duration") {
+                let quoted = |text: &str| format!("\"{text}\"");
+                taken(&quoted(min));
+                taken(&quoted(max));
+                refused(&quoted(&format!("{max} 1ms")), "out-of-range");
+                if min != "0s" {
+                    refused("\"0s\"", "out-of-range");
+                }
+                held += 1;
+            } else if let Some((min, max)) = bounds {
+                let list = kind.starts_with("a list");
+                let write = |n: i64| if list { format!("[{n}]") } else { n.to_string() };
+                let (min, max): (i64, i64) = (min.parse().unwrap(), max.parse().unwrap());
+                taken(&write(min));
+                taken(&write(max));
+                refused(&write(min - 1), "out-of-range");
+                refused(&write(max + 1), "out-of-range");
+                held += 1;
+            } else if value.contains('"') && !value.contains("ISO 3166") {
+                let list = value.starts_with("a list");
+                let write = |word: &str| if list { format!("[{word}]") } else { word.to_owned() };
+                refused(&write("\"no such word\""), "unknown-value");
+                held += 1;
+            } else if value == "`true` or `false`" {
+                taken("true");
+                taken("false");
+                refused("1", "wrong-type");
+            } else {
+                // Texts: none is a table.
+                refused("{}", "wrong-type");
+            }
+        }
+    }
+    assert!(held > 45, "{held} keys have bounds");
+}
+
+#[test]
+fn every_word_of_a_choice_is_read() {
+    for section in sections() {
+        for Row { key, value, .. } in &section.rows {
+            // What a kind needs beside it stands in the examples.
+            if matches!(
+                (&*section.name, &**key),
+                ("directory" | "lookup" | "otp", "kind" | "backend")
+            ) {
+                for word in value.split('"').skip(1).step_by(2) {
+                    let written =
+                        section.examples.iter().any(|it| it.contains(&format!("\"{word}\"")));
+                    let off = matches!(word, "none" | "own");
+                    assert!(written || off, "{word}");
+                    if off {
+                        assert!(load(&with(&section, key, &format!("\"{word}\"")), true).is_ok());
+                    }
+                }
+                continue;
+            }
+            if !value.starts_with("one of") && !value.starts_with("a list of `\"") {
+                continue;
+            }
+            for word in value.split('"').skip(1).step_by(2) {
+                let list = value.starts_with("a list");
+                let written = if list { format!("[\"{word}\"]") } else { format!("\"{word}\"") };
+                let read = load(&with(&section, key, &written), true);
+                assert!(read.is_ok(), "[{}] {key} = {written}: {:?}", section.name, read.err());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_default_is_what_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let show = |whole: &DocumentMut| {
+        let config = load_in(folder.path(), whole, true);
+        let mut config = config.unwrap_or_else(|found| panic!("{whole}\n{found:?}"));
+        config.sources = Sources::default();
+        let shown = format!("{config:?}");
+        // Places differ, and say nothing.
+        let mut parts = shown.split("span: ");
+        let first = parts.next().unwrap().to_owned();
+        let rest = parts.map(|part| part.split_once(' ').map_or("", |(_, rest)| rest));
+        rest.fold(first, |shown, part| shown + part)
+    };
+    let mut held = 0;
+    for section in sections() {
+        for Row { key, otherwise, .. } in &section.rows {
+            let Some(default) = otherwise.strip_prefix('`').and_then(|it| it.strip_suffix('`'))
+            else {
+                continue;
+            };
+            // Variables of the environment are the system's.
+            if key.ends_with("_env") {
+                continue;
+            }
+            let written = with(&section, key, default);
+            let mut left_out = written.clone();
+            table(&section, &mut left_out).remove(key);
+            assert_eq!(show(&left_out), show(&written), "[{}] {key} = {default}", section.name);
+            held += 1;
+        }
+    }
+    assert!(held > 50, "{held} keys have defaults");
+}
+
+#[test]
+fn the_way_to_a_knob_leads_to_one() {
+    let sections = sections();
+    let text = reference();
+    let chapter = text.split("\n## ").find(|part| part.starts_with("Where to look")).unwrap();
+    let mut found = 0;
+    for line in chapter.lines().filter(|line| line.contains("`[")) {
+        let cell = line.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let mut section = "";
+        for part in cell.split(", ").map(|part| part.trim_matches('`')) {
+            let key = part.split_once("] ").map_or(part, |(name, key)| {
+                section = name.trim_start_matches('[');
+                key
+            });
+            let of = sections.iter().find(|it| it.name == section);
+            let there = of.is_some_and(|of| of.rows.iter().any(|row| row.key == key));
+            assert!(there, "[{section}] {key}");
+            found += 1;
+        }
+    }
+    assert!(found > 30, "{found}");
+}
+
+#[test]
+fn service_codes_may_be_issued_without_saying_how_long() {
+    let sections = sections();
+    let section = sections.iter().find(|it| it.name == "policy.service_code").unwrap();
+    let mut whole = with(section, "ttl_max_s", "600");
+    table(section, &mut whole).insert("ttl_s", toml_edit::value(601));
+    let findings = load(&whole, true).expect_err("none could be");
+    assert_eq!(findings[0].message, "`ttl_s` is longer than `ttl_max_s`");
+    assert_eq!(findings[0].help.as_deref(), Some("write at most 600 s, or raise `ttl_max_s`"));
+}
