@@ -19,6 +19,7 @@ use super::{Carrier, Delivery, Found, Reference};
 use crate::engine::effect::{PlaceCall, Sms};
 use crate::engine::id::{CallId, LegId, Sid};
 use crate::limits;
+use crate::telemetry::OutsideCounter;
 use crate::twiml::links::Links;
 
 /// The states of a placed call that are reported to us; each also tells us its name, which may be
@@ -80,6 +81,13 @@ impl TwilioCarrier {
         let Settings { account_sid, auth_token, api_base, sender, links, timeout } = settings;
         let http = Http::new(&api_base, account_sid, auth_token, timeout)?;
         Ok(Self { http, sender, links })
+    }
+
+    /// The same, and every request is counted there.
+    #[must_use]
+    pub fn counted(mut self, asked: OutsideCounter) -> Self {
+        self.http.asked = asked;
+        self
     }
 
     async fn create(&self, resource: &str, form: &Form<'_>) -> Delivery {

@@ -90,8 +90,9 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
 async fn carry_out(args: &Args) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
-    let carrier = carrier_of(&config)?;
-    let mail = mail_of(&config, &Metrics::default())?;
+    let metrics = Metrics::default();
+    let carrier = carrier_of(&config, &metrics)?;
+    let mail = mail_of(&config, &metrics)?;
     let exchange = Arc::new(Exchange::new(Parts {
         store,
         vault: config.vault,

@@ -208,8 +208,8 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     if let Some(lack) = offer.lacks(&flows) {
         return Err(Failure::Lacks(lack));
     }
-    let carrier = carrier_of(&config)?;
     let metrics = Metrics::default();
+    let carrier = carrier_of(&config, &metrics)?;
     let numbers = look_ups(&config, &metrics)?;
     let mail = mail_of(&config, &metrics)?;
     let verifications = verifications(&config, &metrics)?;
@@ -261,7 +261,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
 }
 
 /// The provider's REST side, as it is configured.
-pub(super) fn carrier_of(config: &Config) -> Result<Arc<dyn Carrier>, Failure> {
+pub(super) fn carrier_of(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Carrier>, Failure> {
     let links = Links::new(&config.public_url);
     let (Some(auth_token), Some(sender)) =
         (config.twilio.auth_tokens.first().cloned(), config.twilio.sender.clone())
@@ -277,7 +277,7 @@ pub(super) fn carrier_of(config: &Config) -> Result<Arc<dyn Carrier>, Failure> {
         timeout: limits::CARRIER_TIMEOUT,
     });
     let carrier = carrier.map_err(|error| Failure::Carrier(error.to_string()))?;
-    Ok(Arc::new(carrier))
+    Ok(Arc::new(carrier.counted(metrics.outside.clone())))
 }
 
 /// What sends mail, where that is configured.

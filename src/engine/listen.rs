@@ -104,6 +104,7 @@ impl Machine<'_> {
         silent: bool,
         gives_up: &GivesUp,
     ) -> Asks<Next> {
+        self.unusable = true;
         self.call.input_errors = self.call.input_errors.saturating_add(1);
         self.failed(listen, expect, silent, gives_up)
     }

@@ -55,6 +55,7 @@ enum Known {
 
 /// A run.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each tells of another thing that came up")]
 pub(super) struct Machine<'a> {
     pub(super) setting: Setting<'a>,
     pub(super) moment: &'a Moment,
@@ -80,6 +81,8 @@ pub(super) struct Machine<'a> {
     /// Whether the caller comes back to the conference that a specialist sent them from.
     pub(super) rejoins: bool,
     discreet: bool,
+    /// Whether what was heard in this turn is nothing that was asked for.
+    pub(super) unusable: bool,
 }
 
 impl<'a> Machine<'a> {
@@ -117,6 +120,7 @@ impl<'a> Machine<'a> {
             secret: false,
             rejoins: false,
             discreet: false,
+            unusable: false,
         };
         machine.nonce = machine.fresh_nonce();
         Some(machine)
@@ -543,7 +547,8 @@ impl<'a> Machine<'a> {
             audit: Vec::new(),
         };
         let (effects, noted, discreet) = (self.effects, self.noted, self.discreet);
-        Turn { call: self.call, reply, effects, deadline, entry, noted, discreet }
+        let unusable = self.unusable;
+        Turn { call: self.call, reply, effects, deadline, entry, noted, discreet, unusable }
     }
 }
 

@@ -107,6 +107,8 @@ pub struct Turn {
     /// Whether an account was claimed, looked up or verified in it, or could have been: then the time
     /// that its answer takes must not tell what was found.
     pub discreet: bool,
+    /// Whether what the caller gave was nothing that was asked for: silence, too many keys, other words.
+    pub unusable: bool,
 }
 
 /// What is written down of a turn: enough to run it again, and no secret.

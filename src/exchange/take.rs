@@ -8,8 +8,10 @@ use tokio::time::Instant;
 use super::deed::Deed;
 use super::edition::Edition;
 use super::posted::Posted;
+use super::tally;
 use super::{Exchange, ExchangeError, Loaded, Served, json, later};
 use crate::chance;
+use crate::engine::audit;
 use crate::engine::call::Call;
 use crate::engine::effect::Effect;
 use crate::engine::event::Event;
@@ -233,12 +235,19 @@ impl Exchange {
 /// One line a turn: what an operator may know.
 fn note(turn: &Turn, event: &Event) {
     let state = &turn.call.at;
+    let judged = turn.noted.iter().filter_map(|noted| match &noted.deed {
+        audit::Deed::Attempt { factor, verdict } => Some((*factor, *verdict)),
+        _ => None,
+    });
+    let judged: Vec<_> = judged.collect();
     tracing::info!(
         call.id = %turn.call.id,
         turn = turn.call.turns,
         event = event.name(),
         flow = %state.flow,
         state = %state.state,
+        judged = (!judged.is_empty()).then(|| debug(&judged)),
+        unusable = tally::unusable(turn, event).map(debug),
         proved = ?turn.entry.proved,
         effects = turn.effects.len(),
         end = ?turn.call.end,

@@ -22,6 +22,10 @@ pub struct Tally {
     pub facts: Family<Granted, Counter>,
     /// Entries judged.
     pub attempts: Family<Judged, Counter>,
+    /// What callers gave that was none of what was asked for.
+    pub unusable: Family<Unusable, Counter>,
+    /// States that identify, send, verify, hand over or refuse, and have ended.
+    pub states: Family<StateEnded, Counter>,
     /// Calls begun; less those ended, over all servers, they are the live calls of a flow version.
     pub begun: Family<Version, Counter>,
     /// Calls ended.
@@ -57,6 +61,35 @@ pub enum Judgement {
     Locked,
     /// The provider, whose code it is, did not judge it.
     Unjudged,
+}
+
+/// Something given that was none of what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Unusable {
+    /// What.
+    pub given: Given,
+}
+
+/// What a caller gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Given {
+    /// Nothing.
+    Silence,
+    /// Keys of a telephone: too many of them, too few, or others than were named.
+    Keys,
+    /// Characters in place of keys that no telephone has: it was no telephone that sent them.
+    NoKeys,
+    /// Words.
+    Speech,
+}
+
+/// A state that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StateEnded {
+    /// Its type.
+    pub state: String,
+    /// How.
+    pub outcome: String,
 }
 
 /// A flow, in one version.
@@ -119,8 +152,15 @@ impl Tally {
         if turn.entry.end.is_some() {
             self.ended.get_or_create(&version_of(&turn.call)).inc();
         }
+        if let Some(given) = unusable(turn, event) {
+            self.unusable.get_or_create(&Unusable { given }).inc();
+        }
         for noted in &turn.noted {
             match &noted.deed {
+                Deed::Ended { state, outcome } => {
+                    let ended = StateEnded { state: state.clone(), outcome: outcome.to_string() };
+                    self.states.get_or_create(&ended).inc();
+                }
                 Deed::Proved { factor } => {
                     self.facts.get_or_create(&Granted { fact: factor.as_str() }).inc();
                 }
@@ -140,6 +180,19 @@ impl Tally {
             }
         }
     }
+}
+
+/// What was given in a turn, if it was none of what was asked for.
+pub(super) fn unusable(turn: &Turn, event: &Event) -> Option<Given> {
+    let Event::Heard { heard, .. } = event else { return None };
+    let (keys, speech) = (heard.digits.expose(), heard.speech.expose());
+    let is_key = |key: char| key.is_ascii_digit() || "*#ABCD".contains(key);
+    turn.unusable.then_some(match (keys, speech.trim()) {
+        ("", "") => Given::Silence,
+        ("", _) => Given::Speech,
+        (keys, _) if keys.chars().all(is_key) => Given::Keys,
+        _ => Given::NoKeys,
+    })
 }
 
 fn version_of(call: &Call) -> Version {

@@ -182,7 +182,7 @@ impl Default for Metrics {
         registry.register("webhooks", "Webhooks answered", webhooks.clone());
         registry.register(
             "asked_of_others",
-            "What was asked of the mail server, the directory, back ends, look-ups and the provider's codes",
+            "What was asked of the provider, the mail server, the directory and back ends",
             outside.counts(),
         );
         registry.register(
@@ -224,6 +224,16 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("facts_granted", "Facts granted", tally.facts.clone());
         registry.register("attempts", "Entries judged", tally.attempts.clone());
+        registry.register(
+            "unusable_entries",
+            "What callers gave that was none of what was asked for",
+            tally.unusable.clone(),
+        );
+        registry.register(
+            "states_ended",
+            "States that identify, send, verify, hand over or refuse, by how they ended",
+            tally.states.clone(),
+        );
         registry.register("calls_begun", "Calls begun, by flow version", tally.begun.clone());
         registry.register("calls_ended", "Calls ended, by flow version", tally.ended.clone());
         registry.register("dead_letters", "Effects given up on", tally.dead_letters.clone());

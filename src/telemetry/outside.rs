@@ -30,6 +30,8 @@ pub struct Asked {
 /// Whom something was asked of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Peer {
+    /// The provider, to send a message, or to place, find, redirect or end a call.
+    Provider,
     /// The mail server.
     Mail,
     /// The directory.

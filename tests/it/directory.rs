@@ -175,6 +175,8 @@ async fn an_answer_that_makes_no_sense_is_nobody() {
         telephone.key(&house, PIN).await;
         assert!(telephone.spoken().contains("did not work"), "{account}");
     }
+    // It is asked when the account is claimed, and again when the PIN is verified.
+    assert!(counted(&house, "Failed").await >= Some(2 * u64::try_from(wrong.len()).unwrap()));
     assert!(house.log().contains("no account that was asked for"));
     hides_everything(&house);
 }
@@ -200,6 +202,44 @@ async fn a_caller_id_that_is_not_on_file_is_nobodys() {
     let mut stranger = Telephone::new("CA00000000000000000000000000000002", CALLER);
     stranger.ring(&house).await;
     assert!(stranger.spoken().contains("account number"), "{}", stranger.spoken());
+    assert_eq!(counted(&house, "Failed").await, Some(1));
+    assert!(house.log().contains("another-account"), "{}", house.log());
+    hides_everything(&house);
+}
+
+/// A number that nobody should be sent a code at is not used because the directory says so.
+#[tokio::test]
+async fn a_strange_number_on_file_gets_nothing() {
+    let provider = Provider::start();
+    let directory = Backend::start(honest(ada()));
+    let house = house(&provider, &directory);
+    let with = |number: &str, line: &str, since: &str| json!([{ "number": number, "line": line, "since": since }]);
+    let strange = [
+        with("+19005550010", "mobile", "2024-01-01"),
+        with("+447700900123", "mobile", "2024-01-01"),
+        with("+88213123456", "mobile", "2024-01-01"),
+        with(MOBILE, "landline", "2024-01-01"),
+        with(MOBILE, "mobile", "2999-01-01"),
+        json!([]),
+    ];
+    let count = u64::try_from(strange.len()).unwrap();
+    for (sid, phones) in (400..).zip(strange) {
+        let mut account = ada();
+        account["phones"] = phones.clone();
+        directory.answer(honest(account));
+        let mut telephone = claim(&house, sid, ACCOUNT).await;
+        telephone.key(&house, PIN).await;
+        telephone.key(&house, "1").await;
+        assert!(telephone.spoken().contains("visit a branch"), "{phones}: {}", telephone.spoken());
+    }
+    let metrics = house.metrics().await;
+    let ended = "callgate_states_ended_total{state=\"send_sms_otp\",outcome=\"unavailable\"}";
+    assert!(metrics.contains(&format!("{ended} {count}\n")), "{metrics}");
+    assert_eq!(provider.requests(), [], "nobody was written to or rung");
+    hides_everything(&house);
+    for number in ["9005550010", "7700900123", "88213123456"] {
+        assert!(!house.log().contains(number) && !metrics.contains(number), "{number}");
+    }
 }
 
 /// An outage costs the customer nothing, and is over when it is over.

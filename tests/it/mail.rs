@@ -213,6 +213,40 @@ async fn a_call_is_proved_by_a_code_from_a_mail() {
     assert!(house.metrics().await.contains(counted), "{}", house.metrics().await);
 }
 
+/// What a mail server has not taken for certain it is handed again, under the same name; the caller is asked
+/// for the code meanwhile, and has it.
+#[tokio::test]
+async fn a_mail_server_that_fails_or_hangs_up_loses_no_caller() {
+    let (provider, smtp) = (Provider::start(), SmtpServer::start(Tls::Upgraded));
+    let mut house = house(&provider, Some(&smtp));
+    house.restart();
+    // How it answers first, and how many mails have come in the end.
+    let manners = [(Manner::TryAgain, 1), (Manner::DropInside, 1), (Manner::TakeAndDrop, 2)];
+    for (sid, (manner, mails)) in (1..).zip(manners) {
+        let before = smtp.taken().len();
+        smtp.next(manner);
+        let mut phone = Telephone::new(&format!("CA{sid:032x}"), "+15005550777");
+        phone.ring(&house).await;
+        phone.key(&house, ACCOUNT).await;
+        assert!(phone.spoken().contains("by e-mail"), "{manner:?}: {}", phone.spoken());
+        let taken = eventually_async("the mail", async || {
+            let taken = smtp.taken().split_off(before);
+            let settled = house.log().matches("the provider accepted an effect").count() == sid;
+            (taken.len() == mails && settled).then_some(taken)
+        })
+        .await;
+        let names: Vec<_> = taken.iter().map(|mail| mail.field("Message-ID")).collect();
+        assert!(names.iter().all(|name| *name == names[0]), "{manner:?}: {names:?}");
+        let code = digits(taken[0].text());
+        phone.key(&house, &code).await;
+        assert!(phone.spoken().contains("December 3, 2026"), "{manner:?}: {}", phone.spoken());
+        assert!(!house.log().contains(&code) && !house.log().contains(ADDRESS));
+    }
+    let counted = "callgate_asked_of_others_total{peer=\"Mail\",outcome=\"Failed\"} 3";
+    assert!(house.metrics().await.contains(counted), "{}", house.metrics().await);
+    assert!(house.log().contains("the provider did not accept an effect"));
+}
+
 #[test]
 fn a_flow_that_sends_mail_needs_a_mail_server() {
     let provider = Provider::start();

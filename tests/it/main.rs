@@ -10,6 +10,7 @@
 
 mod agents;
 mod attempts;
+mod bad_input;
 mod carrier;
 mod cli;
 mod configuration;

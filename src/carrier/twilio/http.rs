@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Form, SettingsError};
 use crate::limits;
+use crate::telemetry::{Outside, OutsideCounter, Peer};
 
 /// How we name ourselves.
 const USER_AGENT: &str = concat!("callgate/", env!("CARGO_PKG_VERSION"));
@@ -31,6 +32,7 @@ pub(super) struct Http {
     account: Url,
     account_sid: String,
     auth_token: SecretString,
+    pub(super) asked: OutsideCounter,
 }
 
 impl Http {
@@ -60,7 +62,7 @@ impl Http {
             .pool_idle_timeout(limits::CARRIER_IDLE_TIMEOUT)
             .build()
             .map_err(SettingsError::Client)?;
-        Ok(Self { client, account, account_sid, auth_token })
+        Ok(Self { client, account, account_sid, auth_token, asked: OutsideCounter::default() })
     }
 
     /// Posts a form to `…/{resource}.json`.
@@ -103,14 +105,21 @@ impl Http {
 
     async fn send(&self, request: RequestBuilder) -> Answer {
         let key = self.auth_token.expose_secret();
-        match request.basic_auth(&self.account_sid, Some(key)).send().await {
+        let answer = match request.basic_auth(&self.account_sid, Some(key)).send().await {
             Ok(response) => answer(response).await,
             // No connection, so nothing was sent over it.
             Err(error) if error.is_connect() => Answer::NotDone { retry_after: None },
             // No request could be made of it, and none will be another time.
             Err(error) if error.is_builder() => Answer::Refused(Vec::new()),
             Err(_) => Answer::Unknown,
-        }
+        };
+        let outcome = match answer {
+            Answer::Done(_) => Outside::Done,
+            Answer::Refused(_) => Outside::Refused,
+            Answer::NotDone { .. } | Answer::Unknown => Outside::Failed,
+        };
+        self.asked.count(Peer::Provider, outcome);
+        answer
     }
 }
 

@@ -153,12 +153,14 @@ pub(in crate::engine) fn heard(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -
         return Ok(());
     }
     let Given::Keys(keys) = Given::of(heard) else {
+        m.unusable = true;
         missed(m);
         return Ok(());
     };
     let digits = m.setting.policy.callback.code_digits;
     let fits = usize::try_from(digits).is_ok_and(|digits| digits == keys.len());
     if !fits || !keys.bytes().all(|b| b.is_ascii_digit()) {
+        m.unusable = true;
         missed(m);
         return Ok(());
     }

@@ -171,3 +171,29 @@ async fn keys_are_changed_without_a_gap() {
         assert!(!keys.to_string().contains("\"d\""), "no private key is published");
     }
 }
+
+#[test]
+fn a_key_that_is_none_is_told_at_its_place_with_the_way_out() {
+    let provider = Provider::start();
+    for (written, told) in [
+        ("[vouchers]\nkeys = 2", "did you mean `key`?"),
+        ("[vouchers]\nttl = \"1h\"", "`vouchers` has no key `ttl`"),
+        ("[vouchers]\nkey = 0", "`key` must be a whole number from 1 to 1000000"),
+        ("[vouchers]\nkey = -1", "`key` must be a whole number from 1 to 1000000"),
+        ("[vouchers]\nkey = 1_000_001", "`key` must be a whole number from 1 to 1000000"),
+        (
+            "[vouchers]\nkey = 99999999999999999999999999",
+            "`key` must be a whole number from 1 to 1000000",
+        ),
+        ("[vouchers]\nkey = 1.5", "`key` must be a whole number from 1 to 1000000"),
+        ("[vouchers]\nkey = \"2\"", "`key` must be a whole number from 1 to 1000000"),
+        ("[vouchers]\nkey = [1, 2]", "`key` must be a whole number from 1 to 1000000"),
+        ("[[vouchers]]\nkey = 1", "`vouchers`"),
+        ("[voucher]\nkey = 2", "did you mean `vouchers`?"),
+    ] {
+        let house = House::set_up("memory:", &provider.api_base());
+        house.change_configuration("[directory]", &format!("{written}\n[directory]"));
+        let shown = house.refused();
+        assert!(shown.contains(told), "{written}: {shown}");
+    }
+}
