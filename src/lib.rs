@@ -28,4 +28,5 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod twiml;
+pub mod ui;
 pub mod writing;

@@ -251,6 +251,10 @@ pub const CLAIM_COUNT_MAX: usize = 1_000;
 pub const CLAIM_ROUNDS_MAX: usize = 4;
 /// Calls listed per partition: what an operator leafs through, and no more memory than that.
 pub const LISTED_CALLS_MAX: usize = 1_000;
+/// Listed calls that are loaded at once: a store serves them side by side, and callers go first.
+pub const CALLS_LOADED_AT_ONCE: usize = 16;
+/// Seconds after which a page on what is still going on is asked for anew.
+pub const PAGE_AGAIN_S: u32 = 10;
 /// Writes to the embedded store that share one flush to the disk: as many as wait for one anyway.
 pub const STORE_BATCH_MAX: usize = 256;
 /// Writes waiting for the embedded store: more than the busiest second brings.

@@ -115,7 +115,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 "admin_listen",
                 ADDRESS,
                 Default("\"127.0.0.1:8081\""),
-                "Where health, metrics and the admin API are. Keep it off the public network.",
+                "Where health, metrics, the admin API and the pages are. Keep it off the public network.",
             ),
             key(
                 "flows",

@@ -3,6 +3,7 @@
 mod events;
 mod flows;
 mod outbox;
+mod pages;
 mod step_up;
 mod unlock;
 
@@ -53,6 +54,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     resource("/api/outbox/{effect}/drop", vec![post().to(outbox::discard)]);
     resource("/api/service-codes", vec![post().to(service_code)]);
     resource("/api/unlock", vec![post().to(unlock::unlock)]);
+    pages::routes(config);
 }
 
 async fn live() -> HttpResponse {
@@ -288,7 +290,11 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
 
 /// The token that a request carries, if it is one of ours.
 fn holder<'h>(house: &'h House, request: &HttpRequest) -> Option<&'h AdminToken> {
-    let given = Sha256::digest(bearer(request)?);
+    owner(house, bearer(request)?)
+}
+
+fn owner<'h>(house: &'h House, given: &str) -> Option<&'h AdminToken> {
+    let given = Sha256::digest(given);
     // Every token is held against it, so that time does not tell which one is near.
     let mut known = None;
     for token in &house.admin_tokens {

@@ -37,6 +37,7 @@ mod odds;
 mod outbound;
 mod outbox;
 mod overload;
+mod pages;
 mod proof;
 mod recording;
 mod render;

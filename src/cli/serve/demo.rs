@@ -199,6 +199,7 @@ Ring it as a telephony provider does:
 Webhooks are signed with the demo's own auth token:  {auth}
 The admin API is on http://{admin} with the token:   {token}
   curl -sS http://{admin}/health/ready
+Its pages open in a browser, with any name and that token as the password.
 
 For your own lines, write a {config}: see the README. Stop with Ctrl-C.
 

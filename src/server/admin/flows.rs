@@ -5,36 +5,38 @@ use std::collections::BTreeMap;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream::{StreamExt as _, iter};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::House;
 use super::{refusal, unavailable};
 use crate::config::Role;
+use crate::exchange::ExchangeError;
 use crate::limits;
-
-/// Calls that are looked into at once: a store serves them side by side.
-const AT_ONCE: usize = 16;
 
 pub(super) async fn flows(house: Data<House>, request: HttpRequest) -> HttpResponse {
     if let Some(refused) = refusal(&house, &request, Role::Designer) {
         return refused;
     }
-    let calls = match house.exchange.store().calls(limits::LISTED_CALLS_MAX).await {
-        Ok(calls) => calls,
-        Err(error) => return unavailable(&error.into()),
-    };
+    match listing(&house).await {
+        Ok(listing) => HttpResponse::Ok().json(listing),
+        Err(error) => unavailable(&error),
+    }
+}
+
+pub(super) async fn listing(house: &House) -> Result<Value, ExchangeError> {
+    let calls = house.exchange.store().calls(limits::LISTED_CALLS_MAX).await?;
     let looked_at = calls.len();
-    let mut loaded = iter(calls).map(|call| house.exchange.load(call)).buffer_unordered(AT_ONCE);
+    let mut loaded = iter(calls)
+        .map(|call| house.exchange.load(call))
+        .buffer_unordered(limits::CALLS_LOADED_AT_ONCE);
     // The calls in progress by flow and version.
     let mut live: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     while let Some(loaded) = loaded.next().await {
-        match loaded {
-            Ok(Some(loaded)) if loaded.call.end.is_none() => {
-                let versions = live.entry(loaded.call.flow.to_string()).or_default();
-                *versions.entry(loaded.call.edition).or_default() += 1;
-            }
-            Ok(_) => {}
-            Err(error) => return unavailable(&error),
+        if let Some(loaded) = loaded?
+            && loaded.call.end.is_none()
+        {
+            let versions = live.entry(loaded.call.flow.to_string()).or_default();
+            *versions.entry(loaded.call.edition).or_default() += 1;
         }
     }
     let current = house.exchange.flows();
@@ -61,5 +63,5 @@ pub(super) async fn flows(house: Data<House>, request: HttpRequest) -> HttpRespo
             json!({ "name": name, "edition": edition, "versions": versions })
         })
         .collect();
-    HttpResponse::Ok().json(json!({ "flows": flows, "calls_looked_at": looked_at }))
+    Ok(json!({ "flows": flows, "calls_looked_at": looked_at }))
 }
