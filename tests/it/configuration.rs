@@ -7,6 +7,7 @@ use std::path::Path;
 use callgate::config::reference::reference;
 use callgate::config::{Config, ConfigError};
 use callgate::diagnostic::{Finding, Sources};
+use callgate::document::parse_duration;
 use toml_edit::{DocumentMut, Item, Table, Value};
 
 use crate::support::house::command_in;
@@ -244,9 +245,10 @@ fn every_bound_is_the_readers() {
                 let quoted = |text: &str| format!("\"{text}\"");
                 taken(&quoted(min));
                 taken(&quoted(max));
-                refused(&quoted(&format!("{max} 1ms")), "out-of-range");
-                if min != "0s" {
-                    refused("\"0s\"", "out-of-range");
+                let ms = |text: &str| parse_duration(text).unwrap().as_millis();
+                refused(&quoted(&format!("{}ms", ms(max) + 1)), "out-of-range");
+                if ms(min) > 0 {
+                    refused(&quoted(&format!("{}ms", ms(min) - 1)), "out-of-range");
                 }
                 held += 1;
             } else if let Some((min, max)) = bounds {
