@@ -359,6 +359,42 @@ fn a_flow_that_words_its_codes_is_not_served() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("state `prove` of flow `desk` has a `message` of its own"), "{told}");
+    assert!(told.contains("leave `message` out, or have callgate make the codes"), "{told}");
+}
+
+/// Whoever tries it begins with the shipped flows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shipped_flows_run_with_codes_of_the_providers() {
+    let provider = Provider::start();
+    let mut house = set_up(&provider, "memory:");
+    let (from, to) =
+        (concat!(env!("CARGO_MANIFEST_DIR"), "/flows"), house.folder.path().join("flows"));
+    std::fs::remove_file(to.join("desk.toml")).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+    house.change_configuration("flow = \"desk\"", "flow = \"bank\"");
+    house.change_configuration(
+        "[otp]",
+        "[smtp]\nurl_env = \"TEST_SMTP\"\nfrom = \"clinic@example.com\"\n[otp]",
+    );
+    house.set_environment("TEST_SMTP", "smtps://clinic:word@mail.example.com");
+    house.restart();
+    let mut telephone = Telephone::new(&format!("CA{:032x}", 1), CALLER);
+    telephone.ring(&house).await;
+    telephone.key(&house, "").await;
+    telephone.key(&house, ACCOUNT).await;
+    telephone.key(&house, "1").await;
+    assert!(
+        telephone.spoken().starts_with("I have just sent a six digit code"),
+        "{}",
+        telephone.spoken()
+    );
+    let code = sent_code(&provider, 0);
+    telephone.key(&house, &code).await;
+    assert!(telephone.spoken().starts_with("Your balance is"), "{}", telephone.spoken());
+    assert!(provider.messages().is_empty(), "no message of ours");
 }
 
 /// A live call becomes a transcript that runs as it went, with what was found about the number and what the

@@ -30,7 +30,8 @@ impl Offer {
                 }
                 Kind::SendSmsOtp(send) if send.message.is_some() && !self.own_words => {
                     "has a `message` of its own, and with `[otp] backend = \"verify\"` the provider \
-                     words its messages: leave it out"
+                     words its messages: leave `message` out, or have callgate make the codes, with \
+                     `backend = \"own\"`"
                 }
                 Kind::Lookup(lookup) if !self.backends.contains(&lookup.backend) => {
                     let known = self.backends.iter().map(String::as_str);

@@ -4,7 +4,8 @@
 //! committed to the outbox; `unavailable` that nothing eligible is on file (a mobile, on file long
 //! enough, in an allowed country, and with `[lookup]` one that its network says nothing against), decided
 //! before anything is sent; `limited` that too many have been sent. `message` may give the wording, with
-//! `{{ code }}` in it once; a provider that makes the codes (`[otp] backend = "verify"`) words them itself.
+//! `{{ code }}` in it once. A provider that makes the codes (`[otp] backend = "verify"`) words them itself, and a flow
+//! with a `message` is not served there: leave it out where a flow is to run under either.
 
 use super::{Key, Outcome, Shape, StateReader, StateType};
 use crate::flow::prompt::Prompt;

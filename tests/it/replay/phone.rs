@@ -33,8 +33,7 @@ fn check(arguments: &[&str], typed: &str, expected: &Expect) {
 fn a_balance_in_a_pipe() {
     // The code is in the message that the demo's chance makes.
     let (_, out, _) = ring(&[], "\n12345678\n1\n:sms\n:quit\n");
-    let message = out.lines().find(|line| line.contains("is your code")).unwrap();
-    let code: String = message.split("Acme Bank: ").nth(1).unwrap().chars().take(6).collect();
+    let code = code_in(&out);
     let typed = format!("\n12345678\n1\n{code}\n:facts\n:state\n\n");
     check(
         &[],
@@ -175,8 +174,8 @@ fn a_call_goes_back_and_takes_another_way() {
 
 /// The one code of the messages that were shown.
 fn code_in(out: &str) -> String {
-    let message = out.lines().find(|line| line.contains("is your code")).unwrap();
-    message.split("Acme Bank: ").nth(1).unwrap().chars().take(6).collect()
+    let message = out.lines().find(|line| line.contains("You called Acme Bank")).unwrap();
+    message.split("Key in ").nth(1).unwrap().chars().take(6).collect()
 }
 
 #[test]
@@ -252,7 +251,7 @@ fn a_call_is_saved_and_replays() {
             "I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.",
         ]
         effects = [
-            "send_sms +15005550010: Acme Bank: <code> is your code. Key it in on your phone. We will never ask you to say it. Didn't call us? Ignore this.",
+            "send_sms +15005550010: You called Acme Bank. Key in <code> on your phone. Nobody will ask you to say it. Didn't call? Ignore this.",
         ]
 
         [[turn]]
