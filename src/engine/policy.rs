@@ -107,21 +107,28 @@ impl Default for Sends {
     }
 }
 
-/// When so many PINs and passcodes of all accounts are wrong that for a while none is looked at.
+/// When so many callers enter wrong PINs and passcodes that for a while none is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fuse {
-    /// The percentage of an hour's entries that may be wrong; 100: it never blows.
+    /// The percentage of an hour's callers who may enter nothing but wrong ones; 100: there is no fuse.
     pub wrong_percent_max: u32,
-    /// The entries of an hour from which on that is looked at, over all accounts.
-    pub entries_of_min: u32,
+    /// The callers of an hour from which on that is looked at, over all accounts.
+    pub callers_min: u32,
     /// For how long nothing is looked at then.
     pub blown_s: u32,
 }
 
+impl Fuse {
+    /// Whether there is one.
+    pub fn is_there(&self) -> bool {
+        self.wrong_percent_max < 100
+    }
+}
+
 impl Default for Fuse {
     fn default() -> Self {
-        // Customers key in one wrong PIN of ten, and hardly one of two on the worst of days.
-        Self { wrong_percent_max: 90, entries_of_min: 480, blown_s: 900 }
+        // Numbers can be shown at will: whoever shows five hundred could lock everybody out with it.
+        Self { wrong_percent_max: 100, callers_min: 480, blown_s: 900 }
     }
 }
 

@@ -26,7 +26,9 @@ impl Machine<'_> {
         // nobody: it is as much work, is wrong, and counts for this call alone.
         let doubt = self.call.doubt;
         let whom = if doubt { Claim::None } else { self.call.claim.clone() }.whom(self.call.id);
-        let verify = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against };
+        let caller = self.call.caller.number.clone();
+        let (key_of_it, whose) = (key.clone(), whom.clone());
+        let verify = Verify { key: key_of_it, whom: whose, factor, entry, against, caller };
         let answer = self.ask(Question::Verify(verify))?;
         let verdict = answer.verdict();
         if let Some(verdict) = verdict {

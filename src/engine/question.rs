@@ -148,6 +148,8 @@ pub struct Verify {
     pub entry: Secret,
     /// What it is held against.
     pub against: Against,
+    /// The number that the caller shows, if any.
+    pub caller: Option<PhoneNumber>,
 }
 
 /// What an entry is held against.

@@ -109,7 +109,7 @@ impl Exchange {
         now: Timestamp,
         until: Instant,
     ) -> Result<(Verdict, [Option<Alert>; 2]), ExchangeError> {
-        let Verify { key, whom, factor, entry, against } = verify;
+        let Verify { key, whom, factor, entry, against, caller } = verify;
         let known = matches!(against, Against::Pin | Against::Passcode);
         // Who cannot be served in time costs the customer no attempt either.
         let _place = if known { Some(self.verifier.place()?) } else { None };
@@ -123,14 +123,13 @@ impl Exchange {
         let length = entry.expose().chars().count();
         let attempt = Attempt { call, factor: *factor, key, digest: &digest, length };
         let verdict = |right: bool| if right { Verdict::Right } else { Verdict::Wrong };
-        let (reserved, due) = if known && !self.fuse_is_whole(whom, now).await? {
+        let fused = known && self.policy.fuse.is_there();
+        let (reserved, due) = if fused && !self.fuse_is_whole(whom, now).await? {
             (Reserved::Refused, [None; 2])
         } else {
             self.reserve(whom, &attempt, now).await?
         };
-        if known && matches!(reserved, Reserved::Granted | Reserved::Again) {
-            self.load_fuse(whom, key, now).await?;
-        }
+        let looked_at = matches!(reserved, Reserved::Granted | Reserved::Again);
         let verdict = match reserved {
             Reserved::Refused | Reserved::Busy(_) => {
                 if known {
@@ -177,6 +176,9 @@ impl Exchange {
                 }
             },
         };
+        if fused && looked_at {
+            self.load_fuse(whom, caller.as_ref(), verdict == Verdict::Right, now).await?;
+        }
         Ok((verdict, due))
     }
 
@@ -294,9 +296,6 @@ impl Exchange {
         let clear = |ledger: &mut Ledger| ledger.clear(factor, key, at);
         let now = self.clock.now();
         self.change_ledger(whom, now, clear).await?;
-        if matches!(factor, Fact::Pin | Fact::Passcode) {
-            self.relieve_fuse(whom, key, now).await?;
-        }
         match reached {
             Some(number) => self.entered(number, key, now).await,
             None => Ok(()),

@@ -88,7 +88,7 @@ pub enum Limit {
     CallerPrefix,
     /// Notices to owners.
     Notices,
-    /// PINs and passcodes of all accounts, of which nearly all are wrong.
+    /// Callers who enter PINs and passcodes, of whom nearly all enter wrong ones.
     Fuse,
     /// Calls that try to prove one account at the same time.
     Parallel,
@@ -269,34 +269,24 @@ impl Exchange {
         Ok(whole)
     }
 
-    /// Counts a PIN or passcode that is looked at, wrong unless it is said to be right.
+    /// Counts a caller whose PIN or passcode was looked at; those who show no number are one.
     pub(super) async fn load_fuse(
         &self,
         whom: &Whom,
-        attempt: &str,
+        caller: Option<&PhoneNumber>,
+        right: bool,
         now: Timestamp,
     ) -> Result<(), ExchangeError> {
-        let key = self.short("fuse key", &[attempt.as_bytes()]);
+        let number = caller.map_or("", PhoneNumber::as_e164);
+        let caller = self.mark("at the fuse", &[number.as_bytes()]);
         let limits = &self.policy.fuse;
-        let entered = |fuse: &mut Fuse| fuse.entered(&key, limits, now);
+        let entered = |fuse: &mut Fuse| fuse.entered(caller, right, limits, now);
         if self.change_record(&self.fuse_key(whom), HOURS_KEPT_FOR, now, entered).await? {
             tracing::error!(
                 "nearly every PIN and passcode is wrong: for a while none of this part of the accounts is looked at"
             );
         }
         Ok(())
-    }
-
-    /// A PIN or passcode that was counted was right.
-    pub(super) async fn relieve_fuse(
-        &self,
-        whom: &Whom,
-        attempt: &str,
-        now: Timestamp,
-    ) -> Result<(), ExchangeError> {
-        let key = self.short("fuse key", &[attempt.as_bytes()]);
-        let succeeded = |fuse: &mut Fuse| fuse.succeeded(&key, now);
-        self.change_record(&self.fuse_key(whom), HOURS_KEPT_FOR, now, succeeded).await
     }
 
     /// Which part of the accounts one belongs to.

@@ -14,7 +14,7 @@ use callgate::engine::account::Claim;
 use callgate::engine::call::Call;
 use callgate::engine::event::{Event, Heard, LegStatus, Ring};
 use callgate::engine::id::{CallId, LegId, Sid};
-use callgate::engine::policy::Policy;
+use callgate::engine::policy::{Fuse, Policy};
 use callgate::engine::question::{Answer, Verdict};
 use callgate::engine::reply::{Reply, Verb};
 use callgate::engine::risk::Signal;
@@ -344,19 +344,19 @@ async fn codes_that_nobody_keys_in(store: Arc<dyn Store>) {
 /// Guesses at sixty accounts, below the limits of each: none is looked at for a quarter of an hour, the
 /// right ones too, and all hear the same.
 async fn a_house_whose_pins_are_nearly_all_wrong(store: Arc<dyn Store>) {
-    let mut policy = Policy::default();
+    let fuse = Fuse { wrong_percent_max: 90, callers_min: 32, blown_s: 900 };
+    let mut policy = Policy { fuse, ..Policy::default() };
     policy.shared.parallel_auth_sessions_per_account = u32::MAX;
-    policy.fuse.entries_of_min = 32;
     let desk = desk(store, policy, |n| format!("+14155{n:02}"));
     let desk = &desk;
-    let verdicts = |round: usize, right: bool| async move {
+    let verdicts = |round: usize, right: bool, shown: bool| async move {
         let pin =
             |n: usize| if right { PIN.into() } else { (100_000 + n * 10 + round).to_string() };
-        let pins: Vec<String> = (0..60).map(pin).collect();
-        let rings = pins
-            .iter()
-            .zip(0..)
-            .map(|(pin, n)| desk.ring(format!("CA{round}-{n}"), CALLERS, id(n), pin));
+        let callers = (0..60).map(|n| (shown.then(|| format!("+1415200{n:04}")), pin(n), n));
+        let callers: Vec<(Option<String>, String, usize)> = callers.collect();
+        let rings = callers.iter().map(|(from, pin, n)| {
+            desk.ring(format!("CA{round}-{n}"), from.as_deref(), id(*n), pin)
+        });
         let mut verdicts = Vec::new();
         for call in join_all(rings).await {
             assert_eq!(desk.state(call).await, "code", "all hear the same");
@@ -366,14 +366,15 @@ async fn a_house_whose_pins_are_nearly_all_wrong(store: Arc<dyn Store>) {
         }
         verdicts
     };
+    // Whoever shows no number is one caller, who blows nothing.
     for round in 0..2 {
-        assert_eq!(verdicts(round, false).await, [Verdict::Wrong; 60]);
+        assert_eq!(verdicts(round, false, false).await, [Verdict::Wrong; 60]);
     }
-    desk.clock.advance(Duration::from_mins(10));
-    // Each part of the accounts finds it out with its next entry, and that is looked at still.
-    assert!(verdicts(2, false).await.contains(&Verdict::Wrong));
+    assert_eq!(desk.refused(Limit::Fuse), 0);
+    // Each part of the accounts finds it out with its next caller, whose entry is looked at still.
+    assert!(verdicts(2, false, true).await.contains(&Verdict::Wrong));
     let before = desk.refused(Limit::Fuse);
-    assert_eq!(verdicts(3, true).await, [Verdict::Locked; 60]);
+    assert_eq!(verdicts(3, true, true).await, [Verdict::Locked; 60]);
     assert_eq!(desk.refused(Limit::Fuse), before + 60);
     desk.clock.advance(Duration::from_mins(15));
     let call = desk.ring("CB".into(), CALLERS, id(7), PIN).await;

@@ -1,7 +1,7 @@
 //! How often a turn asks the store: once, where this server took the turn before it.
 
 use crate::support::cluster::said;
-use crate::support::house::House;
+use crate::support::house::{ACCOUNT, House};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -64,4 +64,36 @@ async fn a_turn_is_one_round_trip_and_a_reload_where_another_server_took_the_las
     let reloaded = asked(&redis);
     assert_eq!((reloaded.0 - before.0, reloaded.1 - before.1), (1, 2), "one reload, one script");
     assert_eq!(second.spoken(), phone.spoken(), "the third silence ends it, whoever hears it");
+}
+
+/// How often records were read and written by a turn that looks at a PIN.
+async fn records(house: &House, sid: &str) -> (u32, u32) {
+    let mut phone = Telephone::new(sid, "+15005550777");
+    phone.ring(house).await;
+    phone.key(house, ACCOUNT).await;
+    let count = async |operation: &str| {
+        let name = format!(
+            "callgate_store_questions_total{{operation=\"{operation}\",outcome=\"Done\"}} "
+        );
+        let page = house.metrics().await;
+        page.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u32>().ok()).unwrap_or(0)
+    };
+    let before = (count("Read").await, count("Swap").await);
+    phone.key(house, "111222").await;
+    (count("Read").await - before.0, count("Swap").await - before.1)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_house_without_a_fuse_asks_nothing_for_it() {
+    let provider = Provider::start();
+    let mut house = House::start("memory:", &provider.api_base());
+    assert_eq!(
+        records(&house, "CA1").await,
+        (2, 2),
+        "the account's attempts, and the secret's accounts"
+    );
+    house.kill();
+    house.change_configuration("[directory]", "[policy.fuse]\nwrong_percent_max = 90\n[directory]");
+    house.restart();
+    assert_eq!(records(&house, "CA2").await, (4, 3), "whether it is whole, and who was at it");
 }

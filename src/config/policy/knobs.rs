@@ -253,19 +253,23 @@ pub(crate) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "fuse",
-        doc: "Guessing at many accounts at once: when nearly everything that is entered is wrong, nothing is \
-              looked at for a while.",
+        doc: "Guessing at many accounts at once: when nearly everybody enters a wrong PIN or passcode, none is \
+              looked at for a while. Think before you ask for it: whoever shows enough numbers, and that costs \
+              little, can keep all your customers from their PINs with it. Locks, caps and \
+              `accounts_per_secret_day` hold without it, and other ways to prove oneself go on.",
         knobs: &[
             number(
                 "wrong_percent_max",
                 ("percent", 50, 100),
                 |p| &mut p.fuse.wrong_percent_max,
-                "How many of an hour's PINs and passcodes, over all accounts, may be wrong. 100: it never blows.",
+                "How many of an hour's callers, over all accounts, may enter nothing but wrong PINs and passcodes; \
+                 90 suits most houses. A caller counts once, however often; those who show no number count as \
+                 one. 100: there is no fuse, and nothing is counted for it.",
             ),
             number(
-                "entries_of_min",
-                ("entries", 16, 1_000_000),
-                |p| &mut p.fuse.entries_of_min,
+                "callers_min",
+                ("callers", 16, 8_000),
+                |p| &mut p.fuse.callers_min,
                 "Those of an hour from which on that is looked at.",
             ),
             number(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use callgate::carrier::signature;
 use callgate::engine::event::Heard;
-use callgate::engine::policy::Policy;
+use callgate::engine::policy::{Fuse, Policy};
 use callgate::engine::question::Verdict;
 use callgate::engine::reply::Verb;
 use callgate::exchange::guard::{Guarded, Limit};
@@ -141,38 +141,40 @@ async fn a_call_of_slips_has_each_state_give_up_at_once() {
     assert_eq!(line.spoken(), "Goodbye.", "eight tries are left, and it gives up");
 }
 
-/// Customers who know their PINs blow no fuse, and whoever has no PIN to guess at is not kept waiting by one.
+/// Customers who know their PINs blow no fuse, nor does one caller, however often; and whoever has no PIN to guess at
+/// is not kept waiting by one.
 #[tokio::test]
-async fn t32_a_fuse_counts_what_is_right_and_is_for_what_is_known_alone() {
-    let mut policy = Policy::default();
-    policy.fuse.entries_of_min = 16;
+async fn t32_a_fuse_counts_callers_and_is_for_what_is_known_alone() {
+    assert!(!Policy::default().fuse.is_there(), "whoever can blow it keeps customers out");
+    let limits = Fuse { wrong_percent_max: 90, callers_min: 32, blown_s: 900 };
+    let mut policy = Policy { fuse: limits, ..Policy::default() };
     policy.shared.parallel_auth_sessions_per_account = u32::MAX;
+    policy.pin.soft_limit = 100;
     let accounts = account(ACCOUNT, "2024-01-01");
     let office = Office::under(policy, Arc::new(MemoryStore::default()), SHOP, &accounts);
     let fuse =
         || office.exchange.guards().refused.get_or_create(&Guarded { limit: Limit::Fuse }).get();
-    let enters = async |sid: &str, pin: &str| {
-        let mut line = claims(&office, sid).await;
+    let enters = async |sid: &str, from: &str, pin: &str| {
+        let mut line = office.ring_from(sid, Some(from)).await;
+        line.key(ACCOUNT).await;
         line.key("1").await;
         line.key(pin).await;
         office.outbox.drain().await.unwrap();
         line
     };
-    for sid in ["CA1", "CA2"] {
-        enters(sid, PIN).await;
-    }
-    office.clock.advance(Duration::from_mins(10));
-    for sid in ["CA3", "CA4"] {
-        let line = enters(sid, PIN).await;
-        assert_eq!(office.facts(line.call).await, [Fact::Pin], "all were right");
-    }
+    let (owner, one, other) = ("+15005550777", "+15005550778", "+15005550779");
+    enters("CA1", owner, PIN).await;
+    enters("CA2", one, "111222").await;
+    let line = enters("CA3", owner, PIN).await;
+    assert_eq!(office.facts(line.call).await, [Fact::Pin], "half of the callers were right");
     office.clock.advance(Duration::from_hours(2));
-    enters("CB1", "111222").await;
-    office.clock.advance(Duration::from_mins(10));
-    enters("CB2", "111333").await;
+    for (sid, pin) in [("CB1", "111333"), ("CB2", "111444"), ("CB3", "111555")] {
+        enters(sid, one, pin).await;
+    }
+    enters("CB4", other, "111666").await;
     assert_eq!(fuse(), 0);
-    let mut line = enters("CB3", PIN).await;
-    assert_eq!((office.facts(line.call).await, fuse()), (vec![], 1), "all were wrong");
+    let mut line = enters("CB5", owner, PIN).await;
+    assert_eq!((office.facts(line.call).await, fuse()), (vec![], 1), "both callers were wrong");
     line.key("2").await;
     let code = office.code(line.call).await;
     line.key(&code).await;
