@@ -202,6 +202,17 @@ pub const AUDIT_TRIES_MAX: usize = 256;
 pub const CALL_DURATION_MAX: Duration = Duration::from_hours(4);
 /// Calls of which a server keeps a copy: some 3 KiB each.
 pub const RECENT_CALLS_MAX: usize = 4_096;
+/// Calls that are over of which a server has the audit at hand until it is put down, half a second later:
+/// as many as end in that time where it is busiest.
+pub const AUDITS_AT_HAND: usize = 1_024;
+/// Entries of one audit that are kept so: more than any but the longest calls have, some hundred bytes each.
+pub const AUDIT_ENTRIES_AT_HAND: usize = 64;
+/// Counts of callers' numbers that a server has at hand, some hundred bytes each: as many as ring within a
+/// few seconds where it is busiest.
+pub const RECORDS_AT_HAND: usize = 2_048;
+/// How long one is believed to be as it was left: longer than from a ring to the account that is keyed in,
+/// and much shorter than anything is counted for.
+pub const RECORD_AT_HAND_FOR: Duration = Duration::from_mins(1);
 /// How long the trace of a readiness probe is kept: far longer than from one to the next.
 pub const PROBE_RETENTION: Duration = Duration::from_hours(24);
 /// The longest that a server may go on serving once it was told to stop.

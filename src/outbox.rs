@@ -3,6 +3,7 @@
 //! Effects are done at least once. What may not be done twice (ringing somebody), and what can be told from
 //! its like (a message with a code), is asked about first whenever it may have been begun before. Deadlines are claimed here too.
 
+mod audits;
 mod dead;
 mod fair;
 mod verification;
@@ -30,6 +31,7 @@ use crate::limits::OUTBOX_TASKS_MAX;
 use crate::store::{Claim, Claimed, Due, DueWhat, Lease};
 use crate::telemetry::trace;
 
+use audits::Audit;
 pub use dead::Retried;
 use fair::Places;
 
@@ -79,6 +81,11 @@ impl InHand {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The lease under which it was claimed last.
+    fn lease_of(&self, effect: EffectId) -> Option<Lease> {
+        self.all().get(&effect).copied()
+    }
+
     /// `None`: it is in hand already, now under this lease.
     fn take(&self, effect: EffectId, lease: Lease) -> Option<Held<'_>> {
         let known = self.all().insert(effect, lease);
@@ -96,6 +103,12 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.of.all().remove(&self.effect);
     }
+}
+
+/// Something to work off.
+enum Work {
+    Due(Due),
+    Audits(Vec<Audit>),
 }
 
 /// An effect in hand.
@@ -164,11 +177,11 @@ impl Outbox {
             match self.claim(free).await {
                 Ok((due, until)) => {
                     let more = due.len() == free;
-                    for due in due {
+                    for work in self.sorted(due) {
                         let place = places.clone().acquire_owned().await;
                         let (outbox, woken, places) = (self.clone(), woken.clone(), places.clone());
                         tasks.spawn(Box::pin(async move {
-                            outbox.deliver(due, until).await;
+                            outbox.work(work, until).await;
                             let was_full = places.available_permits() == 0;
                             drop(place);
                             if more || was_full {
@@ -192,9 +205,9 @@ impl Outbox {
             if due.is_empty() {
                 return Ok(count);
             }
-            for due in due {
-                self.deliver(due, until).await;
-                count += 1;
+            count += due.len();
+            for work in self.sorted(due) {
+                self.work(work, until).await;
             }
         }
     }
@@ -205,6 +218,26 @@ impl Outbox {
         let lease = Lease(chance::id(self.exchange.chance()));
         let claim = Claim { now, lease, until: later(now, LEASE), count_max };
         Ok((self.exchange.store().claim(claim).await?, claim.until))
+    }
+
+    /// What is due as it is worked off: by itself, or the audits together.
+    fn sorted(&self, due: Vec<Due>) -> Vec<Work> {
+        let (mut works, mut audits) = (Vec::new(), Vec::new());
+        for due in due {
+            match self.audit_in(&due) {
+                Some(audit) => audits.push(audit),
+                None => works.push(Work::Due(due)),
+            }
+        }
+        works.extend((!audits.is_empty()).then_some(Work::Audits(audits)));
+        works
+    }
+
+    async fn work(&self, work: Work, until: Timestamp) {
+        match work {
+            Work::Due(due) => self.deliver(due, until).await,
+            Work::Audits(audits) => self.close_audits(audits).await,
+        }
     }
 
     async fn deliver(&self, due: Due, until: Timestamp) {
@@ -281,10 +314,8 @@ impl Outbox {
                 self.exchange.clear_attempts(&whom, attempt, at, reached.as_ref()).await?;
                 self.settle(task).await
             }
-            Effect::CloseAudit(head) => {
-                self.exchange.close_audit(task.call, task.turn, head).await?;
-                self.settle(task).await
-            }
+            // With others that are due.
+            Effect::CloseAudit(_) => Ok(()),
         }
     }
 
@@ -494,7 +525,7 @@ impl Outbox {
 
     /// A task's effect, under the lease that it was claimed under last.
     fn claimed(&self, task: Task<'_>) -> Claimed {
-        let lease = self.in_hand.all().get(&task.id).copied().unwrap_or(task.lease);
+        let lease = self.in_hand.lease_of(task.id).unwrap_or(task.lease);
         Claimed { call: task.call, effect: task.id, lease }
     }
 

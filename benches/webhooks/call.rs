@@ -20,9 +20,13 @@ pub(crate) const LINE: &str = "+15005550006";
 pub(crate) const PIN_LINE: &str = "+15005550007";
 /// The customers; call `n` claims account `n`, and begins again from the first after the last.
 pub(crate) const ACCOUNTS: usize = 1_000;
-/// The four digits of every customer, and the PIN of the first.
+/// How many of them have a PIN: more than are ever about to prove theirs, for one call at a time may try
+/// to prove an account.
+pub(crate) const PINS: usize = 128;
+/// The blocks of numbers that callers ring from.
+const BLOCKS: u64 = 100_000;
+/// The four digits of every customer.
 pub(crate) const ENTRY: &str = "2468";
-pub(crate) const PIN: &str = "739182";
 
 /// Tells the calls of one load from those of another.
 pub(crate) fn fresh_run() -> u64 {
@@ -65,9 +69,16 @@ pub(crate) fn account(n: usize) -> String {
     format!("{:06}", 100_000 + n)
 }
 
-/// Number `n`: a line rings anew long after everybody else has rung.
+/// The PIN of account `n`: no two have the same, for one that is tried on many accounts is a guess.
+pub(crate) fn pin(n: usize) -> String {
+    format!("{:06}", 739_182 + 137 * n)
+}
+
+/// Number `n`: a line rings anew long after everybody else has rung. Callers come from all over the
+/// country: one block of ten thousand numbers would soon be taken for a single caller.
 pub(crate) fn number(n: u64) -> String {
-    format!("+1{}", 2_000_000_000 + n % 8_000_000_000)
+    let (line, block) = (n / BLOCKS % 10_000, n % BLOCKS);
+    format!("+12{block:05}{line:04}")
 }
 
 impl Call {
@@ -75,7 +86,7 @@ impl Call {
     pub(crate) fn new(script: Script, run: u64, n: u64) -> Self {
         let account = match script {
             Script::Balance => usize::try_from(n).unwrap_or(0) % ACCOUNTS,
-            Script::Pin => 0,
+            Script::Pin => usize::try_from(n).unwrap_or(0) % PINS,
         };
         let sid = format!("CA{run:016x}{n:016x}");
         let from = number(run.wrapping_mul(10_000_000).wrapping_add(n));
@@ -89,7 +100,7 @@ impl Call {
             (_, 1) => Some(account(self.account)),
             (Script::Balance, 2) => Some(ENTRY.to_owned()),
             (Script::Balance, _) => Some("1".to_owned()),
-            (Script::Pin, _) => Some(PIN.to_owned()),
+            (Script::Pin, _) => Some(pin(self.account)),
         };
         let (from, to_number) = (self.from.as_str(), self.line());
         // In the order of their names, as they are signed.

@@ -4,6 +4,7 @@ use std::process::{Child, Command};
 use std::time::Instant;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 
 /// The core of the server that is measured, and the one of Redis and the load.
 pub(crate) const SERVER_CORE: usize = 0;
@@ -26,10 +27,12 @@ pub(crate) fn unpin() {
     let _ = sched_setaffinity(None, &cores);
 }
 
-/// How long this thread has been on a core, in nanoseconds: the part that others did not take.
+/// How long this thread has been on a core, in nanoseconds: the part that others did not take. What
+/// `/proc` tells of it moves only when the scheduler ticks.
 pub(crate) fn core_ns() -> u64 {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    told.split(' ').next().and_then(|ns| ns.parse().ok()).expect("the system tells")
+    let told = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, ns) = (told.tv_sec.unsigned_abs(), told.tv_nsec.unsigned_abs());
+    seconds * 1_000_000_000 + ns
 }
 
 fn processors() -> usize {

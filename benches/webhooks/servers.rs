@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use callgate::chance::SeededChance;
@@ -12,7 +13,7 @@ use callgate::secret::Secret;
 use callgate::store::envelope::Vault;
 
 use super::call::{
-    ACCOUNT_SID, ACCOUNTS, ENTRY, LINE, PIN, PIN_LINE, PUBLIC_URL, TOKEN, account, number,
+    ACCOUNT_SID, ACCOUNTS, ENTRY, LINE, PIN_LINE, PINS, PUBLIC_URL, TOKEN, account, number, pin,
 };
 use super::machine::{LOAD_CORE, Process, SERVER_CORE, on_cores};
 
@@ -158,7 +159,7 @@ impl Server {
 
 /// The program that is measured: the one that was built with this one, or another that is named.
 fn callgate_path() -> &'static str {
-    static NAMED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    static NAMED: OnceLock<Option<String>> = OnceLock::new();
     let named = NAMED.get_or_init(|| {
         let mut arguments = std::env::args().skip_while(|argument| argument != "--callgate");
         arguments.nth(1)
@@ -200,8 +201,8 @@ fn house(store: &str) -> tempfile::TempDir {
             "phones = [{{ number = \"{}\", line = \"mobile\", since = \"2024-01-01\" }}]",
             number(n as u64)
         );
-        if n == 0 {
-            let _ = writeln!(accounts, "pin_hash = \"{}\"", pin_hash());
+        if let Some(hash) = pin_hashes().get(n) {
+            let _ = writeln!(accounts, "pin_hash = \"{hash}\"");
         }
         let _ = writeln!(accounts, "[accounts.fields]\nfirst_name = \"Ada\"\nbalance = 1234.56\n");
     }
@@ -221,11 +222,15 @@ fn house(store: &str) -> tempfile::TempDir {
     folder
 }
 
-/// The PIN's hash, as `callgate hash-pin` prints it.
-fn pin_hash() -> String {
-    let vault = Vault::from_base64(STATE_KEY).expect("the key is the harness's own");
-    let hash = callgate::directory::pin::hash(&Secret::new(PIN), &vault, &SeededChance::new(1));
-    hash.expect("there is memory for a hash")
+/// The PINs' hashes, as `callgate hash-pin` prints them.
+fn pin_hashes() -> &'static [String] {
+    static HASHES: OnceLock<Vec<String>> = OnceLock::new();
+    HASHES.get_or_init(|| {
+        let vault = Vault::from_base64(STATE_KEY).expect("the key is the harness's own");
+        let chance = SeededChance::new(1);
+        let hash = |n| callgate::directory::pin::hash(&Secret::new(pin(n)), &vault, &chance);
+        (0..PINS).map(|n| hash(n).expect("there is memory for a hash")).collect()
+    })
 }
 
 /// The customers as the peers read them.

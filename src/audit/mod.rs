@@ -4,7 +4,8 @@
 //! before it, so that whoever can write the store but has not the key can neither alter, remove,
 //! reorder nor invent. The entries are committed with the turn they belong to, and the call keeps the
 //! head. When a call is over its entries are put down for as long as audits are kept, and its head is
-//! appended to one of 64 chains of links, as is everything that happens outside calls.
+//! appended to one of 64 chains of links, with those of the calls that are put down with it; so is
+//! everything that happens outside calls.
 
 pub mod verify;
 
@@ -42,6 +43,8 @@ pub struct Link {
 pub enum Bound {
     /// A call that is over, by its id and the end of its chain.
     Call(CallId, Head),
+    /// Several of them, put down at once.
+    Calls(Vec<(CallId, Head)>),
     /// Something outside any call.
     Deed {
         /// Whom it concerns: a keyed hash.
@@ -93,7 +96,18 @@ impl Link {
     }
 }
 
-/// Which chain of links a call belongs to.
+impl Bound {
+    /// The calls that it binds, each with the end of its chain.
+    pub fn calls(&self) -> Vec<(CallId, &Head)> {
+        match self {
+            Self::Call(call, head) => vec![(*call, head)],
+            Self::Calls(calls) => calls.iter().map(|(call, head)| (*call, head)).collect(),
+            Self::Deed { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Which chain of links a call belongs to; one that is put down with others is in the first one's.
 pub fn chain_of_call(call: CallId) -> u64 {
     call.0.as_bytes().last().map_or(0, |byte| u64::from(*byte)) % PARTITIONS
 }

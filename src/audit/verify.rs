@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Bound, CallAudit, Entry, Head, Link, call_key, entry_hash, head_key, link_key};
+use super::{CallAudit, Entry, Head, Link, call_key, entry_hash, head_key, link_key};
 use crate::engine::call::Call;
 use crate::engine::id::CallId;
 use crate::engine::turn::{self, later};
@@ -163,8 +163,8 @@ impl Audit<'_> {
             self.fault(place, number, What::Reordered);
         }
         self.report.links += 1;
-        if let Bound::Call(call, end) = &link.what {
-            self.closed(*call, end, link.at).await?;
+        for (call, end) in link.what.calls() {
+            self.closed(call, end, link.at).await?;
         }
         Ok(Some(link.after))
     }

@@ -1,6 +1,7 @@
 //! Writing the audit: entries with their turn, and links when a call is over or something happens
 //! outside calls.
 
+use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 
 use super::{Exchange, ExchangeError};
@@ -13,6 +14,17 @@ use crate::engine::turn::Turn;
 use crate::limits;
 use crate::store::envelope::Kind;
 use crate::store::{RecordKey, Revision};
+
+/// A call that is over, and whose audit is to be put down.
+#[derive(Clone, Debug)]
+pub struct Over {
+    /// The call.
+    pub call: CallId,
+    /// The number of the turn that ended it.
+    pub last: u64,
+    /// The end of its chain, as that turn left it.
+    pub head: Option<Head>,
+}
 
 impl Exchange {
     /// Chains what the turn noted to what the call has, and has the chain closed when the call is over.
@@ -35,30 +47,52 @@ impl Exchange {
         }
     }
 
-    /// Puts the audit of a call that is over down for as long as audits are kept, and appends its end
-    /// to its partition's chain. `last` is the number of the turn that ended it, and `head` the end of its
-    /// chain. Done twice it is bound twice, to the same end.
-    pub async fn close_audit(
-        &self,
-        call: CallId,
-        last: u64,
-        head: Option<Head>,
-    ) -> Result<(), ExchangeError> {
-        let mut entries = self.audited(call).await?;
-        let ends_so = |head: &Head| entries.last().is_some_and(|entry| entry.hash == head.hash);
-        let head = if let Some(head) = head.filter(ends_so) {
+    /// Puts the audits of calls that are over down for as long as audits are kept, and appends their
+    /// ends to one chain, as one link; says which are put down. Done twice they are bound twice, to the
+    /// same ends.
+    pub async fn close_audits(&self, over: &[Over]) -> Result<Vec<CallId>, ExchangeError> {
+        let put = join_all(over.iter().map(|over| self.put_audit(over))).await;
+        let (mut done, mut ends) = (Vec::new(), Vec::new());
+        for (over, put) in over.iter().zip(put) {
+            match put {
+                Ok(head) => {
+                    done.push(over.call);
+                    ends.extend(head.map(|head| (over.call, head)));
+                }
+                Err(error) => {
+                    tracing::warn!(call.id = %over.call, %error, "an audit could not be put down");
+                }
+            }
+        }
+        let Some((first, head)) = ends.first().cloned() else { return Ok(done) };
+        let what = if ends.len() == 1 { Bound::Call(first, head) } else { Bound::Calls(ends) };
+        self.bind(audit::chain_of_call(first), what).await?;
+        Ok(done)
+    }
+
+    /// Puts one audit down, and says how its chain ends; `None`: there is nothing in it.
+    async fn put_audit(&self, over: &Over) -> Result<Option<Head>, ExchangeError> {
+        let Over { call, last, ref head } = *over;
+        let ends_so = |entries: &[audit::Entry], head: &Head| {
+            entries.last().is_some_and(|entry| entry.hash == head.hash)
+        };
+        let mut entries = match self.recent.audit_of(call) {
+            Some(entries) => entries,
+            None => self.audited(call).await?,
+        };
+        let head = if let Some(head) = head.clone().filter(|head| ends_so(&entries, head)) {
             head
         } else {
             // The journal is an older copy, or altered: what there is of it is held against the call.
             let loaded = self.load_since(call, last).await?;
-            let Some(head) = loaded.call.audit else { return Ok(()) };
+            let Some(head) = loaded.call.audit else { return Ok(None) };
             entries = self.audited(call).await?;
             head
         };
         let put = |record: &mut CallAudit| record.entries.clone_from(&entries);
         let now = self.clock.now();
         self.begin_record(&audit::call_key(call), limits::AUDIT_RETENTION, now, put).await?;
-        self.bind(audit::chain_of_call(call), Bound::Call(call, head)).await
+        Ok(Some(head))
     }
 
     /// What the journal of a call has for the audit, oldest first.

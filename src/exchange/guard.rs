@@ -210,7 +210,7 @@ impl Exchange {
         let limit = self.policy.shared.accounts_per_ani_h;
         let touch = |known: &mut Caller| known.accounts.touch(account, limit, HOUR, now);
         let key = self.caller_key(caller);
-        let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
+        let room = self.change_at_hand(&key, HOURS_KEPT_FOR, now, touch).await?;
         if room == Room::None {
             self.guards.refuse(Limit::Caller);
             return Ok(false);
@@ -220,7 +220,7 @@ impl Exchange {
         let key = RecordKey { kind: CALLER_PREFIX, id };
         let limit = self.policy.shared.accounts_per_ani_prefix_h;
         let touch = |spread: &mut Spread| spread.touch(account, limit, HOUR, now);
-        let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
+        let room = self.change_at_hand(&key, HOURS_KEPT_FOR, now, touch).await?;
         if room == Room::None {
             self.guards.refuse(Limit::CallerPrefix);
         }

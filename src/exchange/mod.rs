@@ -51,13 +51,14 @@ use crate::outbound::numbers::Numbers;
 use crate::outbound::verifications::Verifications;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Store, StoreError, Version};
+pub use audit::Over;
 use deed::{Deed, deed_of};
 use edition::Editions;
 use events::Events;
 use guard::Guards;
 pub use posted::Posted;
 use recent::Recent;
-use record::Queues;
+use record::{AtHand, Queues};
 use take::Done;
 use tally::Tally;
 use verifier::Verifier;
@@ -76,6 +77,7 @@ pub struct Exchange {
     verifier: Verifier,
     queues: Queues,
     recent: Recent,
+    at_hand: AtHand,
     guards: Guards,
     tally: Tally,
     signer: Signer,
@@ -233,6 +235,8 @@ pub struct Loaded {
     /// The call.
     pub call: Call,
     version: Version,
+    /// Its audit so far; `None`: only its journal knows.
+    audit: Option<Vec<crate::audit::Entry>>,
 }
 
 impl Exchange {
@@ -252,6 +256,7 @@ impl Exchange {
             verifier,
             queues: Queues::default(),
             recent: Recent::default(),
+            at_hand: AtHand::default(),
             guards: Guards::default(),
             tally: Tally::default(),
             signer,
@@ -381,7 +386,7 @@ impl Exchange {
             .map_err(|error| ExchangeError::Sealed("call", error))?;
         let read = serde_json::from_slice(&opened.plain);
         let call: Call = read.map_err(|_| ExchangeError::Unreadable("call"))?;
-        Ok(Some(Loaded { call, version: stored.version }))
+        Ok(Some(Loaded { call, version: stored.version, audit: None }))
     }
 
     /// A call as it stands, and at least as it stood after its turn of this number.

@@ -1,4 +1,5 @@
-//! Copies of the calls that this server committed last, so that the next turn need not load them.
+//! Copies of the calls that this server committed last, so that the next turn need not load them; and of
+//! the audits of those that are over, so that whoever puts them down need not read their journals.
 //!
 //! A copy is only ever a guess: a turn computed from it is committed on its version, so that a copy
 //! which another server has overtaken costs a reload and never a wrong answer. What is answered
@@ -10,39 +11,54 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 
 use super::Loaded;
+use crate::audit::Entry;
 use crate::engine::id::CallId;
-use crate::limits::RECENT_CALLS_MAX;
+use crate::limits::{AUDITS_AT_HAND, RECENT_CALLS_MAX};
 
-pub(super) struct Recent(Cache<CallId, Arc<Loaded>>);
+pub(super) struct Recent {
+    calls: Cache<CallId, Arc<Loaded>>,
+    /// Of calls that are over.
+    audits: Cache<CallId, Vec<Entry>>,
+}
 
 impl Recent {
     pub(super) fn of(&self, call: CallId) -> Option<Arc<Loaded>> {
-        self.0.get(&call)
+        self.calls.get(&call)
     }
 
-    /// Keeps a call as it was committed; one that is over has no next turn.
+    /// Keeps a call as it was committed. One that is over has no next turn: what is left of it to do is
+    /// to put its audit down.
     pub(super) fn keep(&self, loaded: Loaded) {
         let id = loaded.call.id;
-        if loaded.call.end.is_some() {
-            self.0.remove(&id);
-        } else {
-            self.0.insert(id, Arc::new(loaded));
+        if loaded.call.end.is_none() {
+            self.calls.insert(id, Arc::new(loaded));
+            return;
+        }
+        self.calls.remove(&id);
+        if let Some(audit) = loaded.audit.filter(|audit| !audit.is_empty()) {
+            self.audits.insert(id, audit);
         }
     }
 
     pub(super) fn forget(&self, call: CallId) {
-        self.0.remove(&call);
+        self.calls.remove(&call);
+    }
+
+    /// The audit of a call that is over, given away: it is put down once.
+    pub(super) fn audit_of(&self, call: CallId) -> Option<Vec<Entry>> {
+        self.audits.remove(&call).map(|(_, audit)| audit)
     }
 }
 
 impl Default for Recent {
     fn default() -> Self {
-        Self(Cache::new(RECENT_CALLS_MAX))
+        Self { calls: Cache::new(RECENT_CALLS_MAX), audits: Cache::new(AUDITS_AT_HAND) }
     }
 }
 
 impl fmt::Debug for Recent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recent").field("calls", &self.0.len()).finish()
+        let (calls, audits) = (self.calls.len(), self.audits.len());
+        f.debug_struct("Recent").field("calls", &calls).field("audits", &audits).finish()
     }
 }

@@ -1,8 +1,12 @@
 //! Counted records: ledgers and service codes, changed atomically whoever else changes them.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use quick_cache::sync::Cache;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, MutexGuard};
@@ -11,6 +15,50 @@ use super::{Exchange, ExchangeError, later};
 use crate::limits;
 use crate::store::envelope::Kind;
 use crate::store::{RecordKey, Revision};
+
+/// Copies of records as this server left them. Each is only ever a guess: what is made of it is written
+/// on its revision. (A fail-over that forgets writes may count up to the same revision anew: writing over
+/// those costs no more counts than it has forgotten.)
+pub(super) struct AtHand(Cache<RecordKey, Arc<Held>>);
+
+struct Held {
+    revision: Revision,
+    since: Timestamp,
+    record: Box<dyn Any + Send + Sync>,
+}
+
+impl AtHand {
+    /// The copy that is at hand, given away: it is no guess any more once something was made of it.
+    fn take<T: Clone + 'static>(&self, key: &RecordKey, now: Timestamp) -> Option<(Revision, T)> {
+        let (_, held) = self.0.remove(key)?;
+        let age = Duration::try_from(now.duration_since(held.since)).ok();
+        age.filter(|age| *age <= limits::RECORD_AT_HAND_FOR)?;
+        Some((held.revision, held.record.downcast_ref::<T>()?.clone()))
+    }
+
+    /// Keeps a record as it stands.
+    fn keep<T: Send + Sync + 'static>(
+        &self,
+        key: &RecordKey,
+        (revision, record): (Revision, T),
+        now: Timestamp,
+    ) {
+        let held = Held { revision, since: now, record: Box::new(record) };
+        self.0.insert(key.clone(), Arc::new(held));
+    }
+}
+
+impl Default for AtHand {
+    fn default() -> Self {
+        Self(Cache::new(limits::RECORDS_AT_HAND))
+    }
+}
+
+impl fmt::Debug for AtHand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AtHand").field("records", &self.0.len()).finish()
+    }
+}
 
 /// One writer a record in this process, so that writers do not starve each other.
 #[derive(Debug)]
@@ -51,7 +99,8 @@ impl Exchange {
         T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
     {
         let _turn = self.queues.turn(&key.id).await;
-        self.change_in_turn(key, kept_for, now, &change).await
+        let (result, _) = self.change_in_turn(key, kept_for, now, &change).await?;
+        Ok(result)
     }
 
     /// The same for a record that most likely is not there yet: it is written without having looked,
@@ -72,16 +121,47 @@ impl Exchange {
         if record != T::default() && self.swap(key, None, &record, (kept_for, now)).await? {
             return Ok(result);
         }
-        self.change_in_turn(key, kept_for, now, &change).await
+        let (result, _) = self.change_in_turn(key, kept_for, now, &change).await?;
+        Ok(result)
     }
 
+    /// The same for a record that most likely is as this server left it a moment ago, or is not there
+    /// yet: what is at hand is changed without having looked.
+    pub(super) async fn change_at_hand<T, R>(
+        &self,
+        key: &RecordKey,
+        kept_for: Duration,
+        now: Timestamp,
+        change: impl Fn(&mut T) -> R,
+    ) -> Result<R, ExchangeError>
+    where
+        T: Clone + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let _turn = self.queues.turn(&key.id).await;
+        let (expected, before) = self.at_hand.take::<T>(key, now).unzip();
+        let before = before.unwrap_or_default();
+        let mut record = before.clone();
+        let result = change(&mut record);
+        if record != before && self.swap(key, expected, &record, (kept_for, now)).await? {
+            self.at_hand.keep(key, (Revision::after(expected), record), now);
+            return Ok(result);
+        }
+        // Others have changed it; or it is to stay as it is, and then it must be as it was thought to be.
+        let (result, standing) = self.change_in_turn(key, kept_for, now, &change).await?;
+        if let Some(standing) = standing {
+            self.at_hand.keep(key, standing, now);
+        }
+        Ok(result)
+    }
+
+    /// What came of the change, and the record as it stands by then, if there is one.
     async fn change_in_turn<T, R>(
         &self,
         key: &RecordKey,
         kept_for: Duration,
         now: Timestamp,
         change: &impl Fn(&mut T) -> R,
-    ) -> Result<R, ExchangeError>
+    ) -> Result<(R, Option<(Revision, T)>), ExchangeError>
     where
         T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
     {
@@ -103,8 +183,11 @@ impl Exchange {
             };
             let before = record.clone();
             let result = change(&mut record);
-            if record == before || self.swap(key, revision, &record, (kept_for, now)).await? {
-                return Ok(result);
+            if record == before {
+                return Ok((result, revision.map(|revision| (revision, record))));
+            }
+            if self.swap(key, revision, &record, (kept_for, now)).await? {
+                return Ok((result, Some((Revision::after(revision), record))));
             }
             lost = revision;
         }

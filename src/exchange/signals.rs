@@ -61,7 +61,7 @@ impl Exchange {
             (room, known.accounts.count(HOUR, now))
         };
         let key = self.caller_key(caller);
-        let (room, accounts) = self.begin_record(&key, HOURS_KEPT_FOR, now, ring).await?;
+        let (room, accounts) = self.change_at_hand(&key, HOURS_KEPT_FOR, now, ring).await?;
         if room == Room::None {
             signals.insert(Signal::ManyCalls);
         }

@@ -125,7 +125,7 @@ impl Exchange {
                 note(&turn, event);
                 self.tally.count(&turn, event);
                 self.events.tell(&turn, event);
-                self.recent.keep(Loaded { call: turn.call.clone(), version: commit.version });
+                self.recent.keep(loaded_after(&turn, loaded));
                 if turn.effects.iter().any(|(_, effect)| effect.is_urgent()) {
                     self.outbox.notify_one();
                 }
@@ -230,6 +230,15 @@ impl Exchange {
             done => Ok(done?),
         }
     }
+}
+
+/// The call as the turn leaves it, and its audit where that of the turns before is known.
+fn loaded_after(turn: &Turn, before: Option<&Loaded>) -> Loaded {
+    let before = before.map_or(Some(&[][..]), |before| before.audit.as_deref());
+    let audit = before.map(|before| [before, &turn.entry.audit].concat());
+    let audit = audit.filter(|audit| audit.len() <= limits::AUDIT_ENTRIES_AT_HAND);
+    let version = Version { number: turn.call.turns, turn: turn.call.turn };
+    Loaded { call: turn.call.clone(), version, audit }
 }
 
 /// One line a turn: what an operator may know.

@@ -54,7 +54,7 @@ pub async fn transcript_of(exchange: &Exchange, id: CallId) -> Result<Recorded, 
         RecordError::Unreadable(messages.join("; "))
     };
     let transcript = transcript.ok_or_else(unreadable)?;
-    let report = run(&transcript, &flows).await;
+    let report = Box::pin(run(&transcript, &flows)).await;
     let lived: Vec<_> = entries.iter().flat_map(|entry| &entry.hops).collect();
     let same = report.hops.iter().zip(&lived).take_while(|(one, other)| one == *other).count();
     let astray = (report.hops.len() != lived.len() || same != lived.len()).then(|| {

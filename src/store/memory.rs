@@ -201,7 +201,7 @@ impl Inner {
         if revision != expected {
             return false;
         }
-        let revision = Revision(revision.map_or(1, |Revision(number)| number.saturating_add(1)));
+        let revision = Revision::after(revision);
         self.records.insert(key.clone(), Record { revision, value: value.to_vec(), expires_us });
         true
     }

@@ -196,6 +196,13 @@ pub struct RecordKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub u64);
 
+impl Revision {
+    /// The revision of what is written over this one, or where there is nothing.
+    pub fn after(before: Option<Self>) -> Self {
+        Self(before.map_or(1, |Self(number)| number.saturating_add(1)))
+    }
+}
+
 /// Why a store could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

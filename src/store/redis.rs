@@ -363,7 +363,7 @@ impl Store for RedisStore {
     ) -> Result<bool, StoreError> {
         let record = keys::record(key);
         let mut script = self.swap.key(&record);
-        let revision = expected.map_or(1, |Revision(number)| number.saturating_add(1));
+        let Revision(revision) = Revision::after(expected);
         script.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
         script.arg(revision).arg(value).arg(ttl_ms(expires_at, now));
         let won = self.run(&script, Again::MustNot).await?;

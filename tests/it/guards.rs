@@ -234,6 +234,30 @@ async fn signals_of_a_caller(store: Arc<dyn Store>) {
     assert_eq!(signals("CE", caller).await, []);
 }
 
+/// Two servers that both have a caller's count at hand lose nothing of it: whichever is asked, and however
+/// old what it has is.
+async fn a_caller_whom_two_servers_count(store: Arc<dyn Store>) {
+    let two = [(); 2].map(|()| desk(store.clone(), Policy::default(), |n| format!("+14155{n:02}")));
+    let caller = PhoneNumber::parse("+14155550199").unwrap();
+    let signals = async |at: usize, name: &str| {
+        let call = CallId::of("AC1", &Sid(name.into()));
+        two[at].exchange.signals(call, &caller).await.into_iter().collect::<Vec<_>>()
+    };
+    // In turn, then many by one alone, then all the rest at once at both.
+    let most = usize::try_from(limits::CALLS_PER_CALLER_H).unwrap();
+    for n in 0..most - 6 {
+        let at = if n < 4 { n % 2 } else { 0 };
+        assert_eq!(signals(at, &format!("CA{n}")).await, [], "call {n}");
+    }
+    let names: Vec<_> = (most - 6..most + 4).map(|n| format!("CA{n}")).collect();
+    let all = names.iter().enumerate().map(|(n, name)| signals(n % 2, name));
+    let refused = join_all(all).await.into_iter().filter(|signals| !signals.is_empty()).count();
+    assert_eq!(refused, 4, "of ten more calls there was room for six");
+    for at in [0, 1] {
+        assert_eq!(signals(at, "CB").await, [Signal::ManyCalls], "server {at}");
+    }
+}
+
 async fn one_secret_on_many_accounts(store: Arc<dyn Store>) {
     let mut policy = Policy::default();
     policy.shared.parallel_auth_sessions_per_account = u32::MAX;
@@ -416,6 +440,7 @@ in_every_store! {
     sends_in_total
     accounts_of_a_caller
     signals_of_a_caller
+    a_caller_whom_two_servers_count
     one_secret_on_many_accounts
     calls_at_one_account
     accounts_of_a_block_of_callers

@@ -327,7 +327,7 @@ impl<'t> Tables<'t> {
         if let Some((_, expires_us)) = row {
             self.record_expiry.remove((expires_us, key.0, key.1))?;
         }
-        let revision = standing.map_or(1, |(revision, _)| revision.saturating_add(1));
+        let Revision(revision) = Revision::after(swap.expected);
         self.records.insert(key, (revision, swap.expires_us, swap.value.as_slice()))?;
         self.record_expiry.insert((swap.expires_us, key.0, key.1), ())?;
         Ok(true)

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use callgate::audit::verify::{Fault, Report, What, verify};
 use callgate::audit::{call_key, chain_of_call, link_key};
-use callgate::engine::id::CallId;
+use callgate::engine::call::Call;
+use callgate::engine::event::{Event, LegStatus};
+use callgate::engine::id::{CallId, LegId};
 use callgate::store::envelope::Vault;
 use callgate::store::{self, Store};
+use jiff::SignedDuration;
 use redb::{Database, ReadableTable as _, TableDefinition};
 
 use super::office::{ACCOUNT, Office};
@@ -208,6 +211,38 @@ async fn t65_the_audit_holds_no_secret_and_believes_no_other_key() {
     let now = office.now();
     let report = verify(store.as_ref(), &Vault::new(&[8; 32]), now).await.unwrap();
     assert_eq!(report.faults.len(), 1);
+}
+
+/// Calls that end at about the same time are put down together and bound by one link: by the server that
+/// had them, or by one that knows only what the store has. Each of them is held to its own end.
+#[tokio::test]
+async fn t65_of_audits_that_are_bound_together_each_is_held_to_its_end() {
+    for own in [true, false] {
+        let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+        let office = Office::over(store.clone());
+        let mut calls = Vec::new();
+        for n in 0..3 {
+            let line = office.ring_to_pin(&format!("CA{n}")).await;
+            let (leg, sid) = (LegId::INBOUND, line.sid.clone());
+            let left = move |_: &Call| {
+                Some(Event::LegStatus { leg, sid: sid.clone(), status: LegStatus::Completed })
+            };
+            office.exchange.tell(line.call, None, left).await.unwrap().unwrap();
+            calls.push(line.call);
+        }
+        let worker = if own { office } else { Office::over(store.clone()) };
+        worker.outbox.drain().await.unwrap();
+        let report = verified(store.as_ref()).await;
+        assert_eq!((report.calls, report.links, report.faults), (3, 1, vec![]), "own: {own}");
+
+        let key = call_key(calls[1]);
+        let (revision, _) = store.read(&key).await.unwrap().unwrap();
+        let (_, other) = store.read(&call_key(calls[2])).await.unwrap().unwrap();
+        let (now, kept) = (worker.now(), worker.now() + SignedDuration::from_hours(1));
+        assert!(store.swap(&key, Some(revision), &other, kept, now).await.unwrap());
+        let expected = fault(format!("call {}", calls[1]), None, What::Altered);
+        assert_eq!(verified(store.as_ref()).await.faults, [expected], "own: {own}");
+    }
 }
 
 fn run_verify(house: &House) -> (Option<i32>, serde_json::Value, String) {
