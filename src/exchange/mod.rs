@@ -437,7 +437,14 @@ pub fn hangup() -> Reply {
     Reply { verbs: vec![Verb::Hangup] }
 }
 
+/// As much room as nearly everything that is stored takes.
+const JSON_BYTES: usize = 1_536;
+
 fn json(value: &impl serde::Serialize) -> Vec<u8> {
     // Every key of these types is a text, and no number in them is beyond JSON: it cannot fail.
-    serde_json::to_vec(value).unwrap_or_default()
+    let mut bytes = Vec::with_capacity(JSON_BYTES);
+    match serde_json::to_writer(&mut bytes, value) {
+        Ok(()) => bytes,
+        Err(_) => Vec::new(),
+    }
 }

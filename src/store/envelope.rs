@@ -11,15 +11,15 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_PAD_INDIFFERENT};
-use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use hmac::{Hmac, Mac};
+use chacha20::{R20, hchacha};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac::{self, HMAC_SHA256};
 use secrecy::{ExposeSecret, SecretBox};
 use serde::Deserialize;
-use sha2::Sha256;
 
 /// The version that [`Vault::seal`] writes.
 pub const VERSION: u32 = 2;
@@ -32,6 +32,9 @@ const VERSION_BYTE: [u8; 1] = [2];
 const KEY_BYTES: usize = 32;
 const KEY_NAME_BYTES: usize = 8;
 const NONCE_BYTES: usize = 24;
+/// As many of them as go into the key of one envelope; the others are its own nonce.
+const SALT_BYTES: usize = 16;
+const TAG_BYTES: usize = 16;
 /// In the byte that tells the length of the flow's hash: two hexadecimal digits stand in one byte.
 const PACKED: u8 = 0x80;
 
@@ -62,10 +65,10 @@ impl Kind {
 /// Seals, opens, and hashes under keys derived from the one state key.
 #[derive(Clone)]
 pub struct Vault {
-    cipher: XChaCha20Poly1305,
+    seal_key: Arc<SecretBox<[u8; KEY_BYTES]>>,
     key_name: [u8; KEY_NAME_BYTES],
     /// Has taken the key in already: that is half the work of a short hash.
-    hash: std::sync::Arc<Hmac<Sha256>>,
+    hash_key: hmac::Key,
 }
 
 /// What an envelope held.
@@ -122,17 +125,13 @@ struct Versioned {
 impl Vault {
     /// A vault under this state key.
     pub fn new(state_key: &[u8; KEY_BYTES]) -> Self {
-        let key_name = hmac(state_key, [b"callgate state key name".as_slice()]);
-        let seal_key = hmac(state_key, [b"callgate seal".as_slice()]);
-        let hash_key = hmac(state_key, [b"callgate keyed hash".as_slice()]);
-        let mut name = [0; KEY_NAME_BYTES];
-        for (to, from) in name.iter_mut().zip(key_name) {
-            *to = from;
-        }
+        let state_key = hmac::Key::new(HMAC_SHA256, state_key);
+        let derived = |label: &str| hash_of(&state_key, [label.as_bytes()]);
+        let name = derived("callgate state key name");
         Self {
-            cipher: XChaCha20Poly1305::new(&seal_key.into()),
-            key_name: name,
-            hash: std::sync::Arc::new(keyed(&hash_key)),
+            seal_key: Arc::new(SecretBox::new(Box::new(derived("callgate seal")))),
+            key_name: name.first_chunk().copied().unwrap_or_default(),
+            hash_key: hmac::Key::new(HMAC_SHA256, &derived("callgate keyed hash")),
         }
     }
 
@@ -157,18 +156,24 @@ impl Vault {
         plain: &[u8],
         nonce: [u8; NONCE_BYTES],
     ) -> Vec<u8> {
-        let aad = bound(u64::from(VERSION), kind, id, flow_hash);
-        let payload = Payload { msg: plain, aad: &aad };
-        // Refused for 256 GiB and more alone; nothing is what then opens as altered.
-        let ciphertext = self.cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
         let (length, flow) = written(flow_hash);
         let head: [&[u8]; 5] = [&VERSION_BYTE, &[length], &flow, &self.key_name, &nonce];
-        let bytes = head.iter().map(|part| part.len()).sum::<usize>() + ciphertext.len();
-        let mut sealed = Vec::with_capacity(bytes);
+        let begin = head.iter().map(|part| part.len()).sum::<usize>();
+        let mut sealed = Vec::with_capacity(begin + plain.len() + TAG_BYTES);
         for part in head {
             sealed.extend_from_slice(part);
         }
-        sealed.extend_from_slice(&ciphertext);
+        sealed.extend_from_slice(plain);
+        let aad = Aad::from(bound(u64::from(VERSION), kind, id, flow_hash));
+        let tag =
+            self.key_of(&nonce).zip(sealed.get_mut(begin..)).and_then(|((key, nonce), plain)| {
+                key.seal_in_place_separate_tag(nonce, aad, plain).ok()
+            });
+        match tag {
+            Some(tag) => sealed.extend_from_slice(tag.as_ref()),
+            // Refused for 256 GiB and more alone; nothing is what then opens as altered.
+            None => sealed.truncate(begin),
+        }
         sealed
     }
 
@@ -194,19 +199,30 @@ impl Vault {
         if *key_name != self.key_name {
             return Err(EnvelopeError::WrongKey);
         }
-        let aad = bound(u64::from(version), kind, id, &flow);
-        let plain = self
-            .cipher
-            .decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: &aad })
-            .map_err(|_| altered)?;
+        let aad = Aad::from(bound(u64::from(version), kind, id, &flow));
+        let (key, nonce) = self.key_of(nonce).ok_or(altered)?;
+        let mut plain = ciphertext.to_vec();
+        let bytes = key.open_in_place(nonce, aad, &mut plain).map_err(|_| altered)?.len();
+        plain.truncate(bytes);
         Ok(Opened { version, flow, plain })
+    }
+
+    /// The key of one envelope and the nonce under it, both made of its long nonce
+    /// (draft-irtf-cfrg-xchacha, section 2.3).
+    fn key_of(&self, nonce: &[u8; NONCE_BYTES]) -> Option<(LessSafeKey, Nonce)> {
+        let (salt, rest) = nonce.split_first_chunk::<SALT_BYTES>()?;
+        let key = hchacha::<R20>(self.seal_key.expose_secret().into(), &(*salt).into());
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &key).ok()?;
+        let mut short = [0; NONCE_LEN];
+        short.iter_mut().rev().zip(rest.iter().rev()).for_each(|(to, from)| *to = *from);
+        Some((LessSafeKey::new(key), Nonce::assume_unique_for_key(short)))
     }
 
     /// A hash that nobody without the state key can compute or try out: HMAC-SHA-256 over the label
     /// and the parts, each with its length before it, so that no two lists of parts are the same text.
     pub fn keyed_hash(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
         let parts = std::iter::once(label.as_bytes()).chain(parts.iter().copied());
-        finished(Hmac::clone(&self.hash), parts)
+        hash_of(&self.hash_key, parts)
     }
 
     /// [`Self::keyed_hash`] in 64 lower-case hexadecimal digits.
@@ -290,33 +306,24 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn hmac<'a>(key: &[u8; KEY_BYTES], parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
-    finished(keyed(key), parts)
-}
-
-fn keyed(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
-    // HMAC takes keys of any length; 32 bytes are padded with zeros to a block of 64.
-    let mut block = [0; 64];
-    for (to, from) in block.iter_mut().zip(key) {
-        *to = *from;
-    }
-    Hmac::<Sha256>::new(&block.into())
-}
-
-fn finished<'a>(mut mac: Hmac<Sha256>, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+fn hash_of<'a>(key: &hmac::Key, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut mac = hmac::Context::with_key(key);
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);
     }
-    mac.finalize().into_bytes().into()
+    mac.sign().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// What a seal binds besides the contents.
 fn bound(version: u64, kind: Kind, id: &str, flow: &str) -> Vec<u8> {
-    let mut bytes = version.to_be_bytes().to_vec();
-    for part in [kind.word(), id, flow] {
-        bytes.extend((part.len() as u64).to_be_bytes());
-        bytes.extend(part.as_bytes());
+    let parts = [kind.word(), id, flow];
+    let length = parts.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>();
+    let mut bytes = Vec::with_capacity(size_of::<u64>() + length);
+    bytes.extend_from_slice(&version.to_be_bytes());
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
     }
     bytes
 }

@@ -14,18 +14,22 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha256};
+use ring::digest::{self, SHA256};
+use uuid::Uuid;
 
 use super::super::{PARTITIONS, RecordKey};
 use crate::engine::id::{CallId, EffectId};
 
 /// One of [`PARTITIONS`] parts of the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Partition(u64);
+pub(super) struct Partition(u32);
+
+/// As long as nearly every key is.
+const KEY_BYTES: usize = 96;
 
 impl Partition {
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        (0..PARTITIONS).map(Self)
+        (0..PARTITIONS).map(Self::nth)
     }
 
     pub(super) fn of(call: CallId) -> Self {
@@ -34,36 +38,52 @@ impl Partition {
 
     /// A stable hash: what one version of callgate wrote, every later one must find.
     fn hashed(parts: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new();
+        let mut hash = digest::Context::new(&SHA256);
         for part in parts {
             hash.update(part);
         }
-        let bits = hash.finalize().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        Self(bits % PARTITIONS)
+        let hash = hash.finish();
+        let bits = hash.as_ref().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        Self::nth(bits % PARTITIONS)
+    }
+
+    fn nth(number: u64) -> Self {
+        Self(u32::try_from(number).unwrap_or_default())
     }
 
     pub(super) fn due(self) -> String {
-        self.key("due")
+        self.key(&["due"])
     }
 
     pub(super) fn calls(self) -> String {
-        self.key("calls")
+        self.key(&["calls"])
     }
 
     pub(super) fn call(self, id: CallId) -> String {
-        self.key(format_args!("call:{id}"))
+        self.key_of("call:", id)
     }
 
     pub(super) fn effects(self, call: CallId) -> String {
-        self.key(format_args!("effects:{call}"))
+        self.key_of("effects:", call)
     }
 
     pub(super) fn journal(self, call: CallId) -> String {
-        self.key(format_args!("journal:{call}"))
+        self.key_of("journal:", call)
     }
 
-    fn key(self, rest: impl fmt::Display) -> String {
-        format!("cg:{{p{:02}}}:{rest}", self.0)
+    fn key_of(self, what: &str, call: CallId) -> String {
+        let mut id = Uuid::encode_buffer();
+        self.key(&[what, call.0.as_hyphenated().encode_lower(&mut id)])
+    }
+
+    /// Put together by hand: a turn needs half a dozen, and a look at what is due one of each partition.
+    fn key(self, rest: &[&str]) -> String {
+        let mut key = String::with_capacity(KEY_BYTES);
+        key.push_str("cg:{p");
+        key.extend([self.0 / 10, self.0 % 10].into_iter().filter_map(|d| char::from_digit(d, 10)));
+        key.push_str("}:");
+        key.extend(rest.iter().copied());
+        key
     }
 }
 
@@ -82,7 +102,7 @@ pub(super) fn journal(call: CallId) -> String {
 pub(super) fn record(key: &RecordKey) -> String {
     let RecordKey { kind, id } = key;
     let partition = Partition::hashed(&[kind.as_bytes(), b":", id.as_bytes()]);
-    partition.key(format_args!("rec:{kind}:{id}"))
+    partition.key(&["rec:", kind, ":", id])
 }
 
 /// The cluster's slot of a key: of what stands between the braces.
@@ -135,8 +155,6 @@ impl fmt::Display for Member {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     #[test]
