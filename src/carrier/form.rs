@@ -3,6 +3,8 @@
 //! The signature covers every field, so nothing is trimmed, dropped, merged or guessed; and what is
 //! not well formed is no provider's and is refused whole.
 
+use std::borrow::Cow;
+
 use crate::limits;
 
 /// Why a body is not a form.
@@ -19,30 +21,40 @@ pub enum FormError {
     TooMany,
 }
 
+/// A field's name and value.
+pub type Field<'b> = (Cow<'b, str>, Cow<'b, str>);
+
+/// As many fields as nearly every webhook has.
+const FIELDS: usize = 32;
+
 /// Decodes an `application/x-www-form-urlencoded` body, or a query, into its fields in their order.
 /// A field without `=` has an empty value; nothing between two `&` is no field.
 pub fn parse(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
-    let mut fields = Vec::new();
-    for field in body.split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
+    let fields = fields(body)?.into_iter();
+    Ok(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+}
+
+/// The same, with what stands for itself left where it is.
+pub fn fields(body: &[u8]) -> Result<Vec<Field<'_>>, FormError> {
+    let body = std::str::from_utf8(body).map_err(|_| FormError::Utf8)?;
+    let mut fields = Vec::with_capacity(FIELDS);
+    for field in body.split('&').filter(|field| !field.is_empty()) {
         if fields.len() == limits::FORM_PARAMETERS_MAX {
             return Err(FormError::TooMany);
         }
-        let mut halves = field.splitn(2, |byte| *byte == b'=');
-        let name = decode(halves.next().unwrap_or_default())?;
-        let value = decode(halves.next().unwrap_or_default())?;
-        fields.push((name, value));
+        let (name, value) = field.split_once('=').unwrap_or((field, ""));
+        fields.push((decode(name)?, decode(value)?));
     }
     Ok(fields)
 }
 
-fn decode(encoded: &[u8]) -> Result<String, FormError> {
+fn decode(encoded: &str) -> Result<Cow<'_, str>, FormError> {
     // Most names and values stand for themselves.
-    if !encoded.iter().any(|byte| matches!(byte, b'+' | b'%')) {
-        let plain = std::str::from_utf8(encoded).map_err(|_| FormError::Utf8)?;
-        return Ok(plain.to_owned());
+    if !encoded.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Ok(Cow::Borrowed(encoded));
     }
     let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
+    let mut rest = encoded.as_bytes();
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'+' | b'%')) {
         let (plain, from) = rest.split_at(at);
         bytes.extend_from_slice(plain);
@@ -60,7 +72,7 @@ fn decode(encoded: &[u8]) -> Result<String, FormError> {
         };
     }
     bytes.extend_from_slice(rest);
-    String::from_utf8(bytes).map_err(|_| FormError::Utf8)
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| FormError::Utf8)
 }
 
 fn digit(byte: u8) -> Result<u8, FormError> {

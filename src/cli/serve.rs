@@ -232,8 +232,8 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     }
     let backends = HttpBackends::new(peers, metrics.outside.clone());
     let lines = config.lines.by_number.values().map(|line| line.flow.clone()).collect();
-    let keys = config.twilio.auth_tokens.iter().map(|token| token.expose_secret().into()).collect();
-    let keys = Keys::new(keys);
+    let tokens = config.twilio.auth_tokens.iter().map(|token| token.expose_secret().into());
+    let keys = Keys::new(&tokens.collect::<Vec<_>>());
     Ok(Plan {
         flows,
         directory,

@@ -29,6 +29,8 @@ pub struct Templates {
 #[derive(Clone, Debug)]
 pub struct Template {
     key: Arc<str>,
+    /// What it always says, if it fills nothing in.
+    plain: Option<Arc<str>>,
     /// The text as written.
     pub source: Arc<str>,
     /// What it fills in.
@@ -136,7 +138,9 @@ impl Templates {
         let uses: Vec<_> = names.iter().map(|name| read_use(name, place, problems)).collect();
         let sound = uses.iter().all(Option::is_some);
         let uses = uses.into_iter().flatten().collect();
-        let template = Template { key, source: source.into(), uses, place: place.clone() };
+        let plain = || compiled.render(()).ok().map(Arc::from);
+        let plain = (!source.contains('{')).then(plain).flatten();
+        let template = Template { key, plain, source: source.into(), uses, place: place.clone() };
         if let (true, Some(detail)) = (sound, self.always_fails(&template)) {
             return refuse(format!("the text can never be filled in: {detail}"), FILLING);
         }
@@ -173,8 +177,14 @@ impl Templates {
 
     /// Fills a text in. Fails only where a designer's own arithmetic does, or the budget runs out.
     pub fn fill(&self, template: &Template, filling: &Filling<'_>) -> Option<String> {
-        let text = self.render(template, filling).ok()?;
-        Some(text.chars().take(limits::SPOKEN_CHARS_MAX).collect())
+        let mut text = match &template.plain {
+            Some(plain) => plain.to_string(),
+            None => self.render(template, filling).ok()?,
+        };
+        if let Some((end, _)) = text.char_indices().nth(limits::SPOKEN_CHARS_MAX) {
+            text.truncate(end);
+        }
+        Some(text)
     }
 
     fn render(&self, template: &Template, filling: &Filling<'_>) -> Result<String, Error> {
@@ -361,6 +371,14 @@ mod tests {
             fill("{{ sum | money }}", &[("sum", Value::Text("a lot".into()))]).unwrap(),
             "a lot"
         );
+    }
+
+    #[test]
+    fn what_fills_nothing_in_is_said_as_it_stands() {
+        assert_eq!(fill("Good } day.\n", &[]).unwrap(), "Good } day.");
+        let long = "é".repeat(limits::SPOKEN_CHARS_MAX);
+        let name = [("name", Value::Text(format!("{long}!")))];
+        assert_eq!(fill("{{ name }}", &name).unwrap(), long);
     }
 
     #[test]

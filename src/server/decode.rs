@@ -86,7 +86,8 @@ pub(super) fn failed_url(form: &Form) -> (Option<CallId>, Option<Nonce>) {
 }
 
 fn bounded(text: &str, chars_max: usize) -> Secret {
-    Secret::new(text.chars().take(chars_max).collect::<String>())
+    let end = text.char_indices().nth(chars_max).map_or(text.len(), |(at, _)| at);
+    Secret::new(text.split_at(end).0)
 }
 
 fn dial_status(word: &str) -> Option<DialStatus> {

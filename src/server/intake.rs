@@ -38,13 +38,15 @@ const READ: [&str; 17] = [
     "To",
 ];
 
-/// A form that the provider signed.
-pub(super) struct Form(Vec<(String, String)>);
+/// What is read of a form that the provider signed: of each of [`READ`] what was given.
+pub(super) struct Form([Option<String>; READ.len()]);
 
 impl Form {
     /// A parameter; empty if it is not there.
     pub(super) fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+        let place = READ.binary_search(&name);
+        debug_assert!(place.is_ok(), "`{name}` is not read");
+        place.ok().and_then(|place| self.0.get(place)?.as_deref()).unwrap_or_default()
     }
 }
 
@@ -89,7 +91,7 @@ async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Resul
     if !is_form && !body.is_empty() {
         return Err(Reason::Form);
     }
-    let fields = form::parse(&body).map_err(|error| match error {
+    let fields = form::fields(&body).map_err(|error| match error {
         FormError::TooMany => Reason::Size,
         FormError::Escape | FormError::Utf8 => Reason::Form,
     })?;
@@ -97,14 +99,13 @@ async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Resul
     if !house.keys.verify(&house.public_url, target, &fields, signature) {
         return Err(Reason::Signature);
     }
-    let mut given = [false; READ.len()];
-    for (name, _) in &fields {
-        let Ok(place) = READ.binary_search(&name.as_str()) else { continue };
-        if given.get_mut(place).is_none_or(|given| std::mem::replace(given, true)) {
+    let mut form = Form(Default::default());
+    for (name, value) in fields {
+        let Ok(place) = READ.binary_search(&&*name) else { continue };
+        if form.0.get_mut(place).and_then(|given| given.replace(value.into_owned())).is_some() {
             return Err(Reason::Repeated);
         }
     }
-    let form = Form(fields);
     let account = form.get("AccountSid");
     if house.account_sid.as_ref().is_some_and(|ours| !account.is_empty() && account != ours) {
         return Err(Reason::Account);

@@ -119,7 +119,7 @@ async fn app(
         exchange,
         metrics: metrics.clone(),
         lines: Lines { by_number: [(LINE.to_owned(), line)].into_iter().collect() },
-        keys: Keys::new(vec![SecretString::from(AUTH_TOKEN)]).unwrap(),
+        keys: Keys::new(&[SecretString::from(AUTH_TOKEN)]).unwrap(),
         public_url: PUBLIC_URL.into(),
         account_sid: Some(ACCOUNT_SID.into()),
         admin_tokens: Vec::new(),

@@ -53,7 +53,7 @@ async fn one(args: &Args, path: &Path, err: &mut dyn Write) -> Result<Vec<Posted
     let requests = capture::read(&text).map_err(|error| (1, format!("{shown}:{error}")))?;
     let mut plan = plan(args)?;
     if plan.public_url.is_empty() {
-        let keys = Keys::new(plan.tokens.clone());
+        let keys = Keys::new(&plan.tokens);
         let told = keys.and_then(|keys| address::told(&requests, &keys));
         plan.public_url = told.ok_or_else(|| {
             let why = "the capture does not tell the address that the provider called";

@@ -103,7 +103,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         vault: keyring.vault,
         policy: Policy::default(),
         lines: Lines { by_number: IndexMap::from([("*".to_owned(), line)]) },
-        keys: Keys::new(vec![keyring.auth_token]).ok_or(DemoError::KeyFile)?,
+        keys: Keys::new(&[keyring.auth_token]).ok_or(DemoError::KeyFile)?,
         public_url,
         account_sid: None,
         voucher_key: 1,

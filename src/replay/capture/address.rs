@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn the_address_is_what_the_first_request_tells() {
         let key = secrecy::SecretString::from("key");
-        let keys = Keys::new(vec![key.clone()]).unwrap();
+        let keys = Keys::new(std::slice::from_ref(&key)).unwrap();
         let told_by = |signed_at: &str, target: &str, headers: &[(&str, &str)]| {
             let signature = sign(&key, &format!("{signed_at}{}", parts(target).1), &[]);
             let own = [(crate::replay::capture::SIGNATURE, signature.as_str())];

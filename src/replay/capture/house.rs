@@ -90,7 +90,7 @@ pub enum HouseError {
 impl House {
     /// Sets it up within a runtime, and serves until it is closed.
     pub fn open(plan: Plan) -> Result<Self, HouseError> {
-        let keys = Keys::new(plan.tokens.clone()).ok_or(HouseError::NoToken)?;
+        let keys = Keys::new(&plan.tokens).ok_or(HouseError::NoToken)?;
         let token = plan.tokens.into_iter().next().ok_or(HouseError::NoToken)?;
         let world = Arc::new(World::with_codes_of(plan.policy.otp.digits));
         let exchange = Exchange::new(Parts {
