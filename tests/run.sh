@@ -12,6 +12,8 @@ command -v zsh >/dev/null || missing+=(zsh)
 command -v fish >/dev/null || missing+=(fish)
 command -v dot >/dev/null || missing+=(graphviz)
 command -v faketime >/dev/null || missing+=(faketime)
+command -v valgrind >/dev/null || missing+=(valgrind)
+command -v strace >/dev/null || missing+=(strace)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 [ -e /usr/share/zoneinfo/America/New_York ] || missing+=(tzdata)
@@ -34,6 +36,10 @@ if [ -n "$valkey" ]; then
   CALLGATE_TEST_REDIS=$valkey cargo test --locked --test it -- \
     store::contract::redis store::contract::cluster store::redis:: store::cluster:: 2>&1 | tee -a "$log" || status=$?
 fi
+
+# What a webhook costs, counted and not timed: neither may grow by more than 3 %.
+cargo build --locked --release
+cargo bench --locked --profile dev --bench webhooks -- check --callgate target/release/callgate || status=$?
 
 count() { { grep -E '^test result:' "$log" || true; } | { grep -oE "[0-9]+ $1" || true; } | awk '{ n += $1 } END { print n + 0 }'; }
 passed=$(count passed)

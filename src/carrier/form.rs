@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 use crate::limits;
 
 /// Why a body is not a form.
@@ -36,26 +38,39 @@ pub fn parse(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
 
 /// The same, with what stands for itself left where it is.
 pub fn fields(body: &[u8]) -> Result<Vec<Field<'_>>, FormError> {
-    let body = std::str::from_utf8(body).map_err(|_| FormError::Utf8)?;
     let mut fields = Vec::with_capacity(FIELDS);
-    for field in body.split('&').filter(|field| !field.is_empty()) {
+    let mut rest = Some(body);
+    while let Some(body) = rest {
+        let (field, after) = halves(body, b'&');
+        rest = after;
+        if field.is_empty() {
+            continue;
+        }
         if fields.len() == limits::FORM_PARAMETERS_MAX {
             return Err(FormError::TooMany);
         }
-        let (name, value) = field.split_once('=').unwrap_or((field, ""));
-        fields.push((decode(name)?, decode(value)?));
+        let (name, value) = halves(field, b'=');
+        fields.push((decode(name)?, decode(value.unwrap_or_default())?));
     }
     Ok(fields)
 }
 
-fn decode(encoded: &str) -> Result<Cow<'_, str>, FormError> {
+/// What comes before the first such byte, and what comes after it if there is one.
+fn halves(text: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr(at, text).and_then(|at| text.split_at_checked(at)) {
+        Some((before, [_, after @ ..])) => (before, Some(after)),
+        _ => (text, None),
+    }
+}
+
+fn decode(encoded: &[u8]) -> Result<Cow<'_, str>, FormError> {
     // Most names and values stand for themselves.
-    if !encoded.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Ok(Cow::Borrowed(encoded));
+    if memchr2(b'+', b'%', encoded).is_none() {
+        return std::str::from_utf8(encoded).map(Cow::Borrowed).map_err(|_| FormError::Utf8);
     }
     let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'+' | b'%')) {
+    let mut rest = encoded;
+    while let Some(at) = memchr2(b'+', b'%', rest) {
         let (plain, from) = rest.split_at(at);
         bytes.extend_from_slice(plain);
         rest = match from {

@@ -6,7 +6,6 @@
 //! public URL and the request's target as it came. Only the host's port is in doubt, because the
 //! provider drops it for some services and keeps it for others (Twilio, "Webhooks security").
 
-use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use base64::Engine as _;
@@ -54,10 +53,10 @@ impl Keys {
             return false;
         }
         let fields = in_order(params);
-        bases(url_base).iter().any(|base| {
+        bases(url_base).any(|base| {
             self.0.iter().any(|key| {
                 // Takes neither more nor fewer than all 20 bytes.
-                mac(key.clone(), &[base, target], &fields).verify_slice(&signature).is_ok()
+                mac(key.clone(), &[&base, target], &fields).verify_slice(&signature).is_ok()
             })
         })
     }
@@ -103,25 +102,21 @@ fn mac(mut mac: Hmac<Sha1>, url: &[&str], fields: &[(&str, &str)]) -> Hmac<Sha1>
 
 /// The public URL as the provider may have it: as configured, and with the port left out or the
 /// scheme's own put in; always without a name and password, a fragment and a last `/`.
-fn bases(url_base: &str) -> Vec<Cow<'_, str>> {
+fn bases(url_base: &str) -> impl Iterator<Item = String> {
     let base = url_base.split('#').next().unwrap_or_default().trim_end_matches('/');
-    let Some((scheme, rest)) = base.split_once("://") else {
-        return vec![base.into()];
-    };
+    let (scheme, rest) = base.split_at(base.find("://").map_or(0, |at| at + "://".len()));
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let default = if scheme.eq_ignore_ascii_case("http") { 80 } else { 443 };
-    let (name, other) = match host.rsplit_once(':') {
+    let default = if scheme.eq_ignore_ascii_case("http://") { ":80" } else { ":443" };
+    let hosts = match host.rsplit_once(':') {
         // The last colon of `[::1]` is the address's own.
-        Some((name, port)) if !port.contains(']') => (name, name.to_owned()),
-        _ => (host, format!("{host}:{default}")),
+        Some((name, port)) if !port.contains(']') => {
+            [Some((host, "")), Some((name, "")), Some((name, default))]
+        }
+        _ => [Some((host, "")), Some((host, default)), None],
     };
-    let given = format!("{scheme}://{host}{path}");
-    let mut bases = vec![given.into(), format!("{scheme}://{other}{path}").into()];
-    if name != host {
-        bases.push(format!("{scheme}://{name}:{default}{path}").into());
-    }
-    bases
+    let hosts = hosts.into_iter().flatten();
+    hosts.map(move |(host, port)| [scheme, host, port, path].concat())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::limits;
 
 const SIGNATURE: &str = "X-Twilio-Signature";
 
-/// The parameters that are read, in order: each may be given once.
+/// The parameters that are read: each may be given once.
 const READ: [&str; 17] = [
     "AccountSid",
     "AnsweredBy",
@@ -44,10 +44,16 @@ pub(super) struct Form([Option<String>; READ.len()]);
 impl Form {
     /// A parameter; empty if it is not there.
     pub(super) fn get(&self, name: &str) -> &str {
-        let place = READ.binary_search(&name);
-        debug_assert!(place.is_ok(), "`{name}` is not read");
-        place.ok().and_then(|place| self.0.get(place)?.as_deref()).unwrap_or_default()
+        let place = place_of(name);
+        debug_assert!(place.is_some(), "`{name}` is not read");
+        place.and_then(|place| self.0.get(place)?.as_deref()).unwrap_or_default()
     }
+}
+
+/// Where a parameter stands among those that are read. Few are as long as it is: to look at each is
+/// quicker than to halve the list.
+fn place_of(name: &str) -> Option<usize> {
+    READ.iter().position(|known| *known == name)
 }
 
 /// Takes a request in.
@@ -101,7 +107,7 @@ async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Resul
     }
     let mut form = Form(Default::default());
     for (name, value) in fields {
-        let Ok(place) = READ.binary_search(&&*name) else { continue };
+        let Some(place) = place_of(&name) else { continue };
         if form.0.get_mut(place).and_then(|given| given.replace(value.into_owned())).is_some() {
             return Err(Reason::Repeated);
         }
