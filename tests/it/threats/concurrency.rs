@@ -183,7 +183,7 @@ async fn exactly_the_limit(store: Arc<dyn Store>) {
     }
     let guess = |mut line: Line| {
         tokio::spawn(async move {
-            line.key(WRONG).await;
+            line.key_until_there_is_room(WRONG).await;
             line
         })
     };

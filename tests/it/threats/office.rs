@@ -12,7 +12,7 @@ use callgate::engine::id::{CallId, Sid};
 use callgate::engine::policy::Policy;
 use callgate::engine::question::{Answer, Verdict};
 use callgate::engine::reply::{Audible, Reply, Verb, Words};
-use callgate::exchange::{Exchange, Parts, Request, Served, Wants};
+use callgate::exchange::{Exchange, ExchangeError, Parts, Request, Served, Wants};
 use callgate::flow::condition::Attestation;
 use callgate::flow::level::Fact;
 use callgate::outbox::Outbox;
@@ -245,11 +245,27 @@ impl Line {
     }
 
     pub(super) async fn tell(&mut self, wants: Wants, heard: Heard) -> Served {
+        self.try_tell(wants, heard).await.unwrap()
+    }
+
+    async fn try_tell(&mut self, wants: Wants, heard: Heard) -> Result<Served, ExchangeError> {
         let (call, sid) = (self.call, self.sid.clone());
         let request = Request { call, sid, wants, heard, fallback_number: None };
-        let (reply, served) = self.exchange.serve(&request).await.unwrap();
+        let (reply, served) = self.exchange.serve(&request).await?;
         self.reply = reply;
-        served
+        Ok(served)
+    }
+
+    /// Keys in a secret until there is a place for it in the queue of those that are looked at.
+    pub(super) async fn key_until_there_is_room(&mut self, digits: &str) {
+        loop {
+            let heard = Heard { digits: Secret::new(digits), ..Heard::default() };
+            match self.try_tell(self.next(), heard).await {
+                Ok(_) => return,
+                Err(ExchangeError::Crowded) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     pub(super) async fn key(&mut self, digits: &str) -> Served {
