@@ -114,6 +114,14 @@ impl<'f> Walk<'f> {
         }
     }
 
+    /// Whether a `return` is ever reached from there that comes back from there, and not from a step-up
+    /// on the way.
+    pub fn comes_back_from(&self, to: &Target) -> bool {
+        let reached = self.without_step_ups().reach(self.index(&to.state));
+        let mut states = self.flow.states.values().zip(reached);
+        states.any(|(state, reached)| reached && matches!(state.kind, Kind::Return(_)))
+    }
+
     /// The flow's own edges without those to step-ups.
     fn without_step_ups(&self) -> Graph {
         let mut graph = Graph::new(self.flow.states.len());

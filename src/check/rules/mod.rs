@@ -7,6 +7,7 @@ mod first_proof_told;
 mod loop_without_input;
 mod menu_prompt_key;
 mod missing_locale;
+mod no_way_back;
 mod no_way_out;
 mod over_budget;
 mod prompt_too_long;
@@ -36,6 +37,7 @@ pub const RULES: &[&Rule] = &[
     &first_proof_told::RULE,
     &unreachable_state::RULE,
     &no_way_out::RULE,
+    &no_way_back::RULE,
     &loop_without_input::RULE,
     &silent_loop::RULE,
     &return_without_caller::RULE,
