@@ -161,7 +161,7 @@ pub const HOPS_MAX: usize = 64;
 pub const TURNS_MAX: u64 = 1_000;
 /// Step-ups and sub-flows inside each other.
 pub const FRAMES_MAX: usize = 16;
-/// Legs of one call: the inbound one, callbacks, whispers.
+/// Legs of one call that are remembered: the inbound one, callbacks, whispers.
 pub const LEGS_MAX: usize = 32;
 /// After this a specialist who asks once more has the caller taken to the prompt once more, if nothing
 /// was heard since: a redirect that got lost is not noticed otherwise.

@@ -103,13 +103,16 @@ impl Machine<'_> {
         }
     }
 
-    /// Adds a leg that we place; `None`: the call has had too many.
+    /// Adds a leg that we place; `None`: the call has had too many. A specialist who was rung first is
+    /// forgotten when there are: somebody else is rung now, and a flow may try as often as it likes.
     pub(super) fn add_leg(&mut self, role: Role) -> Option<(LegId, Nonce)> {
-        let count = u16::try_from(self.call.legs.len()).ok()?;
+        let last = self.call.legs.iter().map(|leg| leg.id.0).max().unwrap_or_default();
+        let id = LegId(last.checked_add(1)?);
         if self.call.legs.len() >= limits::LEGS_MAX {
-            return None;
+            let first = self.call.legs.iter().position(|leg| leg.role == Role::Whisper)?;
+            self.call.legs.remove(first);
         }
-        let (id, nonce) = (LegId(count), self.fresh_nonce());
+        let nonce = self.fresh_nonce();
         let mut leg = new(id, role, None, nonce);
         leg.present = hangup();
         self.call.legs.push(leg);

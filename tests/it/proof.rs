@@ -3,7 +3,10 @@
 mod bad_input;
 mod explore;
 mod holes;
+mod judge;
+mod made;
 mod mutation;
 pub(crate) mod random;
 mod soundness;
+mod vocabulary;
 mod world;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use callgate::engine::account::Claim;
-use callgate::engine::call::Frame;
-use callgate::flow::condition::Attestation;
+use callgate::engine::call::{Frame, Proving};
 use callgate::flow::level::{Fact, Proof};
+use callgate::phone::PhoneNumber;
 
 use super::world::{Came, MOODS, Mood, Move, Scene, World};
 
@@ -38,13 +38,9 @@ pub(super) fn explore(
         }
         enough || seen.len() > budget
     };
-    for attestation in
-        &[Attestation::None, Attestation::A][..=usize::from(world.asks_attestation())]
-    {
-        for known in &[false, true][..=usize::from(world.asks_caller_id())] {
-            for mood in MOODS {
-                take(world.ring(*known, *attestation, mood), &mut wanted);
-            }
+    for rings in world.rings() {
+        for mood in MOODS {
+            take(world.ring(&rings, mood), &mut wanted);
         }
     }
     while let Some(scene) = wanted.pop_front() {
@@ -116,8 +112,10 @@ fn alike(scene: &Scene, grain: Grain, fresh_s: &BTreeSet<i64>) -> String {
         Claim::Decoy(_) => 2,
     };
     let live: Vec<_> = call.legs.iter().filter(|leg| leg.is_live()).map(|leg| leg.role).collect();
-    let caller =
-        (call.caller.attestation, call.caller.number.is_some(), call.speaking == call.legs[0].id);
+    let number = call.caller.number.as_ref().map(PhoneNumber::as_e164);
+    let caller = (call.caller.attestation, number, call.risk(), call.speaking == call.legs[0].id);
+    let asked = call.agent_step_up.as_ref().filter(|asked| asked.result == Proving::Pending);
+    let asked = asked.map(|asked| asked.level.as_str());
     let fine = match grain {
         Grain::Fine => {
             format!("{:?}{:?}{:?}{}", call.visit, call.variables, call.asked, call.sends.min(5))
@@ -125,7 +123,7 @@ fn alike(scene: &Scene, grain: Grain, fresh_s: &BTreeSet<i64>) -> String {
         Grain::Coarse => String::new(),
     };
     format!(
-        "{:?}{facts:?}{trial:?}{code:?}{ringing:?}{frames:?}{claim}{caller:?}{live:?}{fine}",
+        "{:?}{facts:?}{trial:?}{code:?}{ringing:?}{frames:?}{claim}{caller:?}{live:?}{asked:?}{fine}",
         call.at
     )
 }

@@ -7,14 +7,17 @@ use std::path::Path;
 use callgate::check::check_sources;
 use callgate::diagnostic::{Severity, Sources};
 use callgate::engine::turn::Hop;
-use callgate::flow::FlowSet;
+use callgate::flow::level::Facts;
+use callgate::flow::name::LevelName;
 use callgate::flow::outcome::Outcome;
 use callgate::flow::state::Kind;
+use callgate::flow::{Flow, FlowSet};
 use expect_test::expect_file;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::explore::{Grain, explore};
-use super::world::{Came, World, fields};
+use super::judge::fields;
+use super::world::{Came, World};
 
 /// Calls that are told apart in one mutant.
 const CALLS_MAX: usize = 20_000;
@@ -99,31 +102,31 @@ fn mutants(text: &str) -> Vec<(String, String)> {
 fn gets_in(before: &FlowSet, now: &FlowSet, start: &str, came: &Came) -> bool {
     let call = &came.scene.call;
     let begin = before.get(start).unwrap();
-    let inside = |hop: &Hop| {
+    let meets = |facts: &Facts, flow: &Flow, name: &LevelName| {
+        let level = begin.levels.get(name).or_else(|| flow.levels.get(name));
+        level.is_some_and(|level| level.is_met(facts, came.scene.now, call.risk()))
+    };
+    let inside = |hop: &Hop, facts: &Facts| {
         let flow = now.get(hop.at.flow.as_str()).unwrap();
         let state = flow.state(&hop.at.state).unwrap();
-        let met = state.requires.as_ref().is_none_or(|(name, _)| {
-            let level = begin.levels.get(name).or_else(|| flow.levels.get(name));
-            level.is_some_and(|level| level.is_met(&call.facts, came.scene.now, call.risk()))
-        });
+        let met = state.requires.as_ref().is_none_or(|(name, _)| meets(facts, flow, name));
         let waits = hop.outcome.is_none() && hop.at == call.at && call.end.is_none();
         matches!(state.kind, Kind::Branch(_) | Kind::Call(_)) && met
             || waits
             || hop.outcome.as_ref().is_some_and(|outcome| *outcome != Outcome::Denied)
     };
     // What was entered before may have grown old since.
-    let earlier = came.entry.hops.first().is_some_and(|hop| Some(&hop.at) == came.before.as_ref());
-    let hops = came.entry.hops.iter().skip(usize::from(earlier));
-    hops.filter(|hop| inside(hop)).any(|hop| {
+    let stood = came.before.as_ref().map(|before| &before.at);
+    let earlier = came.entry.hops.first().is_some_and(|hop| Some(&hop.at) == stood);
+    let hops = came.entry.hops.iter().enumerate().skip(usize::from(earlier));
+    let hops = hops.map(|(number, hop)| (hop, came.facts_at(number, now)));
+    hops.filter(|(hop, facts)| inside(hop, facts)).any(|(hop, facts)| {
         let flow = before.get(hop.at.flow.as_str()).unwrap();
         let Some(state) = flow.state(&hop.at.state) else { return false };
         let own = state.requires.iter().map(|(level, _)| level);
         let disclosed = fields(state);
         let theirs = disclosed.iter().filter_map(|field| begin.disclose.get(field.as_str()));
-        own.chain(theirs).any(|name| {
-            let level = begin.levels.get(name).or_else(|| flow.levels.get(name));
-            !level.is_some_and(|level| level.is_met(&call.facts, came.scene.now, call.risk()))
-        })
+        own.chain(theirs).any(|name| !meets(&facts, flow, name))
     })
 }
 

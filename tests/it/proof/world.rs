@@ -6,20 +6,23 @@
 
 use std::collections::BTreeSet;
 
-use callgate::engine::account::{Account, Line, Phone};
-use callgate::engine::call::{Call, Phase, Position, Role};
+use callgate::engine::account::{Account, Email, Line, Phone};
+use callgate::engine::call::{Call, Phase, Role};
 use callgate::engine::effect::Effect;
 use callgate::engine::eligibility::Fit;
 use callgate::engine::event::{AnsweredBy, DialStatus, Event, Heard, LegStatus, QueueResult, Ring};
 use callgate::engine::id::{CallId, LegId, Sid, TurnId};
 use callgate::engine::policy::Policy;
 use callgate::engine::question::{Answer, Notifies, Question, Verdict};
-use callgate::engine::turn::{Entry, Moment, Remark, Step};
+use callgate::engine::risk::Signal;
+use callgate::engine::turn::{Entry, Moment, Step};
 use callgate::engine::{Setting, step};
 use callgate::flow::FlowSet;
 use callgate::flow::condition::{Attestation, Condition};
+use callgate::flow::name::LevelName;
 use callgate::flow::state::Kind;
-use callgate::flow::template::Use;
+use callgate::flow::states::lookup::Type;
+use callgate::flow::value::Value;
 use callgate::phone::PhoneNumber;
 use callgate::replay::default_clock;
 use callgate::replay::telephone::Doing;
@@ -27,7 +30,9 @@ use callgate::secret::Secret;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-const MOBILE: &str = "+15005550010";
+pub(super) const MOBILE: &str = "+15005550010";
+/// A number that is nobody's on file.
+pub(super) const STRANGERS: &str = "+15005550099";
 
 /// What stays the same while calls are made.
 pub(super) struct World {
@@ -48,12 +53,24 @@ pub(super) struct Scene {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     Well,
-    NoPhone,
+    /// There is no contact on file, and back ends do not answer.
+    Bare,
+    /// There is no mobile on file, and little money.
     LandlineAlone,
+    /// No message and no ring is to be had.
     Spent,
 }
 
-pub(super) const MOODS: [Mood; 4] = [Mood::Well, Mood::NoPhone, Mood::LandlineAlone, Mood::Spent];
+pub(super) const MOODS: [Mood; 4] = [Mood::Well, Mood::Bare, Mood::LandlineAlone, Mood::Spent];
+
+/// Who rings.
+#[derive(Clone, Debug)]
+pub(super) struct Rings {
+    /// The number shown.
+    pub(super) from: Option<&'static str>,
+    pub(super) attestation: Attestation,
+    pub(super) signals: &'static [Signal],
+}
 
 /// Something that happens.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,14 +91,16 @@ pub(super) enum Move {
     CallbackKeys(&'static str),
     Status(Role, LegStatus),
     NotPlaced,
+    /// The specialist asks for this level.
+    StepUp(LevelName),
 }
 
 /// What came of a move.
 pub(super) struct Came {
     pub(super) scene: Scene,
     pub(super) entry: Entry,
-    /// Where the call stood before.
-    pub(super) before: Option<Position>,
+    /// The call as it was before.
+    pub(super) before: Option<Call>,
     /// Whether the world's mood was asked about.
     pub(super) moody: bool,
 }
@@ -106,7 +125,7 @@ impl World {
         let disclosed = flows.iter().flat_map(|flow| flow.disclose.keys());
         let fields = disclosed.map(|field| (field.to_string(), value(field.as_str()))).collect();
         let account = Account {
-            email: None,
+            email: Some(Email { address: Secret::new("ada@example.com"), since }),
             id: Secret::new("12345678"),
             locale: None,
             phones: vec![phone(MOBILE, Line::Mobile), phone("+15005550011", Line::Landline)],
@@ -124,8 +143,14 @@ impl World {
     fn account(&self, mood: Mood) -> Answer {
         let mut account = self.account.clone();
         match mood {
-            Mood::NoPhone => account.phones.clear(),
-            Mood::LandlineAlone => account.phones.retain(|phone| phone.line == Line::Landline),
+            Mood::Bare => {
+                account.phones.clear();
+                account.email = None;
+            }
+            Mood::LandlineAlone => {
+                account.phones.retain(|phone| phone.line == Line::Landline);
+                account.fields.entry("balance".into()).and_modify(|sum| *sum = Value::Number(1.0));
+            }
             Mood::Well | Mood::Spent => {}
         }
         Answer::Account(Some(Box::new(account)))
@@ -150,10 +175,21 @@ impl World {
                 hash: "the code".into(),
             },
             Question::Spend { .. } => Answer::Spent(mood != Mood::Spent),
+            Question::Notify(_) if mood == Mood::Spent => Answer::Notifies(Notifies::NoneLeft),
             Question::Notify(_) => Answer::Notifies(Notifies::Yes),
             Question::Reach { .. } => Answer::Spent(true),
             Question::Eligible { .. } => Answer::Eligible(Fit::Fits),
-            Question::LookUp(_) => Answer::LookedUp(None),
+            Question::LookUp(_) if mood == Mood::Bare => Answer::LookedUp(None),
+            Question::LookUp(asked) => {
+                let value = |of: &Type| match of {
+                    Type::Text => Value::Text("x".into()),
+                    Type::Number => Value::Number(5.0),
+                    Type::Flag => Value::Flag(true),
+                    Type::Date => Value::Text("2026-12-03".into()),
+                };
+                let wants = asked.wants.iter();
+                Answer::LookedUp(Some(wants.map(|(name, of)| (name.clone(), value(of))).collect()))
+            }
             Question::Vouch(_) => Answer::Voucher(Secret::new("voucher")),
         }
     }
@@ -174,7 +210,10 @@ impl World {
         loop {
             match step(setting, call, event, &moment, &answers)? {
                 Step::Ask(question) => {
-                    moody |= matches!(*question, Question::Spend { .. } | Question::FindById(_));
+                    moody |= matches!(
+                        *question,
+                        Question::Spend { .. } | Question::FindById(_) | Question::LookUp(_)
+                    );
                     answers.push(self.answer(&question, mood));
                 }
                 Step::Turn(turn) => {
@@ -189,7 +228,7 @@ impl World {
                             scene = came.scene;
                         }
                     }
-                    let before = call.map(|call| call.at.clone());
+                    let before = call.cloned();
                     return Some(Came { scene, entry: turn.entry, before, moody });
                 }
             }
@@ -225,17 +264,42 @@ impl World {
         within.map(|within| i64::try_from(within.as_secs()).unwrap()).collect()
     }
 
+    /// Whether anything depends on the call's risk.
+    pub(super) fn asks_risk(&self) -> bool {
+        let asks = |it: &Condition| matches!(it, Condition::Risk(_) | Condition::RiskAtLeast(_));
+        let mut levels = self.flows.iter().flat_map(|flow| flow.levels.values());
+        levels.any(|level| !level.at_risk.is_empty()) || self.conditions().any(asks)
+    }
+
+    /// Everybody who may ring, as far as that makes a difference.
+    pub(super) fn rings(&self) -> Vec<Rings> {
+        let attestations = [Attestation::None, Attestation::A];
+        let attestations = &attestations[..=usize::from(self.asks_attestation())];
+        let numbers = [Some(STRANGERS), Some(MOBILE), None];
+        let numbers = if self.asks_caller_id() { &numbers[..] } else { &numbers[..1] };
+        let signals: [&[Signal]; 3] = [&[], &[Signal::ManyCalls], &[Signal::ManyAccounts]];
+        let signals = if self.asks_risk() { &signals[..] } else { &signals[..1] };
+        let mut rings = Vec::new();
+        for from in numbers {
+            for attestation in attestations {
+                let ring = |signals| Rings { from: *from, attestation: *attestation, signals };
+                rings.extend(signals.iter().map(|signals| ring(*signals)));
+            }
+        }
+        rings
+    }
+
     /// Somebody rings.
-    pub(super) fn ring(&self, known: bool, attestation: Attestation, mood: Mood) -> Came {
+    pub(super) fn ring(&self, rings: &Rings, mood: Mood) -> Came {
         let sid = sid(LegId::INBOUND);
         let ring = Ring {
-            signals: std::collections::BTreeSet::new(),
+            signals: rings.signals.iter().copied().collect(),
             call: CallId::of("AC", &sid),
             sid,
             flow: self.start.clone(),
             line: "+15005550006".into(),
-            from: if known { PhoneNumber::parse(MOBILE) } else { None },
-            attestation,
+            from: rings.from.and_then(PhoneNumber::parse),
+            attestation: rings.attestation,
             forwarded: false,
         };
         self.run(None, &Event::Ring(ring), default_clock(), mood).unwrap()
@@ -304,6 +368,7 @@ impl World {
                 let leg = call.leg(callback?)?;
                 Event::NotPlaced { effect: leg.effect?, leg: leg.id }
             }
+            Move::StepUp(level) => Event::StepUp { level: level.clone(), by: "desk".into() },
         };
         self.run(Some(call), &event, scene.now, mood)
     }
@@ -350,74 +415,13 @@ impl World {
         if matches!(state.kind, Kind::GatherOtp(_)) {
             moves.extend([Move::Undelivered, Move::Wait(601)]);
         }
+        if state.agent_step_up().is_some() {
+            let levels =
+                self.flows.get(&self.start).into_iter().flat_map(|flow| flow.levels.keys());
+            moves.extend(levels.cloned().map(Move::StepUp));
+        }
         moves
     }
-
-    /// The states whose demands the engine had to refuse in a turn, and whatever it could not do.
-    pub(super) fn refusals(&self, came: &Came) -> (Vec<Position>, Vec<Remark>) {
-        let call = &came.scene.call;
-        let level = |at: &Position, name| {
-            let own = self.flows.get(&self.start).and_then(|flow| flow.levels.get(name));
-            own.or_else(|| self.flows.get(at.flow.as_str())?.levels.get(name))
-        };
-        let met = |at: &Position, name| {
-            level(at, name)
-                .is_some_and(|level| level.is_met(&call.facts, came.scene.now, call.risk()))
-        };
-        let unread = came.entry.remarks.contains(&Remark::Unread);
-        let mut refused = Vec::new();
-        for hop in &came.entry.hops {
-            let flow = self.flows.get(hop.at.flow.as_str()).unwrap();
-            let state = flow.state(&hop.at.state).unwrap();
-            let denied = hop.outcome.as_ref().is_some_and(|outcome| outcome.as_str() == "denied");
-            // Who comes back from a step-up without the level is turned away, as it is written.
-            let stepped = state.step_up.is_some()
-                && state.requires.as_ref().is_some_and(|(name, _)| !met(&hop.at, name));
-            let disclose = &self.flows.get(&self.start).unwrap().disclose;
-            let early = |field| disclose.get(field).is_some_and(|name| !met(&hop.at, name));
-            let asked = match &state.kind {
-                Kind::Branch(branch) => {
-                    branch.cases.iter().flat_map(|case| case.when.walk()).any(|condition| {
-                        match condition {
-                            Condition::Field(field, ..) => early(field),
-                            Condition::Variable(..) => unread,
-                            _ => false,
-                        }
-                    })
-                }
-                _ => false,
-            };
-            let inside = state.requires.as_ref().is_none_or(|(name, _)| met(&hop.at, name));
-            if (denied && !stepped) || (asked && inside) {
-                refused.push(hop.at.clone());
-            }
-        }
-        let mut faults = came.entry.remarks.clone();
-        if faults.contains(&Remark::Withheld) {
-            refused.extend(came.entry.hops.last().map(|hop| hop.at.clone()));
-            faults.retain(|remark| *remark != Remark::Withheld);
-        }
-        faults.retain(|remark| !matches!(remark, Remark::TooManyTurns | Remark::Unread));
-        (refused, faults)
-    }
-}
-
-/// The fields that a state says, sends or keeps.
-pub(super) fn fields(state: &callgate::flow::state::State) -> Vec<String> {
-    let mut uses: Vec<_> =
-        state.prompts().into_iter().flat_map(callgate::flow::prompt::Prompt::uses).collect();
-    if let Kind::Set(set) = &state.kind {
-        for value in &set.values {
-            if let callgate::flow::states::set::Assigned::Text(template) = &value.to {
-                uses.extend(&template.uses);
-            }
-        }
-    }
-    let field = |used: &&Use| match used {
-        Use::Field(field) => Some(field.to_string()),
-        _ => None,
-    };
-    uses.iter().filter_map(field).collect()
 }
 
 fn listening(kind: &Kind, digits: Option<u32>, moves: &mut Vec<Move>) {
@@ -433,11 +437,14 @@ fn listening(kind: &Kind, digits: Option<u32>, moves: &mut Vec<Move>) {
         Kind::Gather(_) => {
             let length = digits.unwrap_or(3) as usize;
             moves.extend(["1", "9"].map(|first| entry(first, length)));
+            // The same day in each order, near enough.
+            moves.extend(["12032026", "20261203"].map(|date| Move::Keys(date.into())));
             moves.extend([Move::Keys("**".into()), Move::Says("something".into())]);
         }
-        Kind::Identify(_) => {
+        Kind::Identify(identify) => {
             let length = digits.unwrap_or(8) as usize;
             moves.extend(["1", "2"].map(|first| entry(first, length)));
+            moves.extend(identify.speech.then(|| Move::Says("1 1 1 1 1 1 1 1".into())));
         }
         _ => {
             let length = digits.unwrap_or(6) as usize;

@@ -1,0 +1,391 @@
+//! States at random: each type of the language, with its keys, led anywhere.
+
+use super::random::Dice;
+
+/// A state, as long as its flow is being made.
+pub(super) struct Made {
+    pub(super) name: String,
+    pub(super) lines: String,
+    pub(super) requires: Option<String>,
+    pub(super) step_up: Option<&'static str>,
+    denied: String,
+    on: Vec<(&'static str, String)>,
+}
+
+/// Where a state may lead.
+struct Ways {
+    a: String,
+    b: String,
+    c: String,
+}
+
+type Lines = (String, Vec<(&'static str, String)>);
+
+/// How a flow begins, up to its levels.
+pub(super) const HEAD: &str = "start = \"begin\"\n[hours.h]\nzone = \"UTC\"\n\
+    open = [\"mon-fri 09:00-17:00\"]\n[disclose]\nfirst_name = \"lo\"\nbalance = \"hi\"\n\
+    visit = \"said\"\n[states.bye]\ntype = \"hangup\"\n[states.begin]\ntype = \"set\"\n\
+    values = { v = \"x\", w = \"x\" }\nnext = \"s0\"\n[levels]\nlo = { any = [\"pin\"] }\n\
+    hi = { any = [\"sms_otp\", \"callback\"] }\nboth = { all = [\"knowledge\", \"possession\"] }\n\
+    fresh = { any = [\"pin\", \"service_code\"], within = \"30s\" }\n\
+    said = { any = [\"passcode\", { all = [\"pin\", \"email_otp\"] }] }\n";
+/// A level that asks for more where much speaks against the caller, and the same without.
+pub(super) const RISKY: [&str; 3] = [
+    "risky = { any = [\"knowledge\"], at_risk = { high = { any = [\"possession\"], within = \"9m\" } } }\n",
+    "risky = { any = [\"knowledge\"] }\n",
+    "risky = { any = [\"knowledge\"] }\n",
+];
+const LEVELS: [&str; 6] = ["lo", "hi", "both", "fresh", "said", "risky"];
+
+/// Branches on what the checker knows for certain.
+pub(super) const CERTAIN: [&str; 9] = [
+    "{ fact = \"pin\" }",
+    "{ fact = \"email_otp\" }",
+    "{ level = \"hi\" }",
+    "{ not = { level = \"both\" } }",
+    "{ all = [{ attestation = \"A\" }, { level = \"said\" }] }",
+    "{ field = \"balance\", at_least = 5 }",
+    "{ any = [{ fact = \"callback\" }, { level = \"fresh\" }] }",
+    "{ risk = \"medium\" }",
+    "{ risk_at_least = \"high\" }",
+];
+/// And on what variables hold and clocks show, which it does not follow: either way may be taken.
+pub(super) const GUESSED: [&str; 10] = [
+    "{ field = \"balance\", at_least = 5 }",
+    "{ field = \"visit\", equals = \"2026-12-03\" }",
+    "{ var = \"v\", equals = \"x\" }",
+    "{ var = \"w\", at_least = 5 }",
+    "{ any = [{ var = \"w\", at_most = 4 }, { var = \"v\", one_of = [\"x\", 5] }] }",
+    "{ var = \"w\", above = 4 }",
+    "{ var = \"v\", below = 9 }",
+    "{ not = { any = [{ var = \"v\", present = true }, { level = \"fresh\" }] } }",
+    "{ open = \"h\" }",
+    "{ time = \"mon-fri 09:00-17:00\", zone = \"UTC\" }",
+];
+
+/// Where levels are proved, by the state that it begins with: one factor after the other, and back.
+pub(super) const PROVERS: [(&str, &str); 3] = [
+    (
+        "prove",
+        "[states.prove]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\ndigits = 6\ntries = 1\n\
+         on = { ok = \"prove2\", failed = \"back\", locked = \"back\" }\n\
+         [states.prove2]\ntype = \"send_sms_otp\"\n\
+         on = { sent = \"prove3\", unavailable = \"back\", limited = \"back\" }\n\
+         [states.prove3]\ntype = \"gather_otp\"\nprompt = \"Code?\"\ntries = 1\n\
+         on = { ok = \"back\", failed = \"back\", expired = \"back\", undelivered = \"back\" }\n",
+    ),
+    (
+        "show",
+        "[states.show]\ntype = \"gather_passcode\"\nprompt = \"Passcode?\"\ntries = 1\n\
+         verdict = \"combined\"\non = { ok = \"show2\", failed = \"back\", locked = \"back\" }\n\
+         [states.show2]\ntype = \"callback\"\ntries = 1\n\
+         on = { ok = \"back\", failed = \"back\", no_answer = \"back\", unavailable = \"back\", limited = \"back\" }\n",
+    ),
+    (
+        "mail",
+        "[states.mail]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\ndigits = 6\ntries = 1\n\
+         verdict = \"combined\"\non = { ok = \"mail2\", failed = \"back\", locked = \"back\" }\n\
+         [states.mail2]\ntype = \"send_email_otp\"\n\
+         on = { sent = \"mail3\", unavailable = \"back\", limited = \"back\" }\n\
+         [states.mail3]\ntype = \"gather_otp\"\nprompt = \"Code?\"\ntries = 1\n\
+         on = { ok = \"back\", failed = \"back\", expired = \"back\", undelivered = \"back\" }\n",
+    ),
+];
+pub(super) const BACK: &str = "[states.back]\ntype = \"return\"\n";
+
+const SAYS: [&str; 7] = [
+    "So.",
+    "So.",
+    "So.",
+    "Hello {{ account.first_name }}.",
+    "{{ account.balance | money }}.",
+    "On {{ account.visit | date }}.",
+    "It is {{ v }}.",
+];
+const SETS: [&str; 5] = [
+    "v = \"{{ account.first_name }}\"",
+    "v = \"{{ account.balance }}\"",
+    "w = \"{{ v }}\", v = 1",
+    "v = \"{{ w }} {{ account.first_name }}\"",
+    "v = \"x\"",
+];
+
+/// What makes states.
+pub(super) struct Maker<'d> {
+    pub(super) dice: &'d mut Dice,
+    /// The states of the flow.
+    pub(super) count: usize,
+    /// Whether one may call the sub-flow.
+    pub(super) calls: bool,
+    /// What branches ask.
+    pub(super) branches: &'d [&'d str],
+}
+
+impl Maker<'_> {
+    /// The state of this number.
+    pub(super) fn made(&mut self, number: usize) -> Made {
+        let ways = Ways { a: self.to(number), b: self.to(number), c: self.to(number) };
+        let denied = self.to(number);
+        let requires = self.dice.once_in(3).then(|| (*self.dice.one(&LEVELS)).to_owned());
+        // Nothing can be proved of nobody.
+        let claims = number == 0 && !self.dice.once_in(6);
+        let (mut lines, on) = if claims { self.identify(ways) } else { self.drawn(ways) };
+        if requires.is_some() && self.dice.once_in(3) {
+            let notice = ["true", "\"Somebody was let in.\"", "\"{{ account.first_name }}: you?\""];
+            lines += &format!("notify = {}\n", self.dice.one(&notice));
+        }
+        if self.dice.once_in(9) {
+            lines += "accept = [\"enumeration\"]\n";
+        }
+        let proves = requires.is_some() && self.dice.once_in(2);
+        let step_up = proves.then(|| self.prover());
+        Made { name: format!("s{number}"), lines, requires, step_up, denied, on }
+    }
+
+    /// Mostly onwards, so that there is an end.
+    fn to(&mut self, number: usize) -> String {
+        let onwards = number + 1 + self.dice.below(self.count - number);
+        let next = if self.dice.once_in(6) { self.dice.below(self.count) } else { onwards };
+        if next >= self.count { "bye".to_owned() } else { format!("s{next}") }
+    }
+
+    fn prover(&mut self) -> &'static str {
+        self.dice.one(&PROVERS).0
+    }
+
+    fn words(&mut self) -> &'static str {
+        SAYS[self.dice.below(SAYS.len())]
+    }
+
+    /// A line that is there now and then.
+    fn perhaps(&mut self, line: &str) -> String {
+        if self.dice.once_in(5) { format!("{line}\n") } else { String::new() }
+    }
+
+    fn spoken(&mut self, key: &str) -> String {
+        let words = self.words();
+        self.perhaps(&format!("{key} = \"{words}\""))
+    }
+
+    fn listens(&mut self, kind: &str) -> String {
+        let tries = if self.dice.once_in(5) { 2 } else { 1 };
+        let mut lines = format!("type = \"{kind}\"\nprompt = \"What?\"\ntries = {tries}\n");
+        lines += &self.spoken("reprompt");
+        lines += &self.spoken("last_prompt");
+        lines += &self.perhaps("timeout = \"4s\"");
+        lines + &self.perhaps("barge_in = false")
+    }
+
+    fn drawn(&mut self, ways: Ways) -> Lines {
+        match self.dice.below(if self.calls { 29 } else { 28 }) {
+            0 => {
+                (format!("type = \"say\"\nprompt = \"{}\"\nnext = \"{}\"\n", self.words(), ways.a), vec![])
+            }
+            1 => self.menu(ways),
+            2 | 3 => self.identify(ways),
+            4 | 5 => self.secret("gather_pin", ways),
+            6 => self.secret("gather_passcode", ways),
+            7 | 8 => self.sends("send_sms_otp", ways),
+            9 => self.sends("send_email_otp", ways),
+            10 => self.link(ways),
+            11 | 12 => self.code(ways),
+            13 => self.service_code(ways),
+            14 => self.callback(ways),
+            15 | 16 => self.transfer(ways),
+            17 => self.voicemail(ways),
+            18 | 19 => self.lookup(ways),
+            20..=22 => self.branch(&ways),
+            23 | 24 => self.set(&ways),
+            25 => self.gather(ways),
+            26 => (format!("type = \"hangup\"\n{}", self.spoken("prompt")), vec![]),
+            27 => {
+                let reason = *self.dice.one(&["", "reason = \"busy\"\n", "reason = \"rejected\"\n"]);
+                (format!("type = \"reject\"\n{reason}"), vec![])
+            }
+            _ => (
+                "type = \"call\"\nflow = \"sub\"\nwith = { v = \"v\", w = \"w\" }\ngive = { v = \"w\" }\n".into(),
+                vec![("ok", ways.a), ("failed", ways.b)],
+            ),
+        }
+    }
+
+    fn menu(&mut self, Ways { a, b, c }: Ways) -> Lines {
+        let mut lines = format!("{}keys = {{ 1 = \"{a}\", 2 = \"{b}\" }}\n", self.listens("menu"));
+        lines += &self.perhaps(&format!("phrases = {{ more = \"{b}\" }}"));
+        (lines, vec![("no_input", c.clone()), ("no_match", c)])
+    }
+
+    fn identify(&mut self, Ways { a, b, .. }: Ways) -> Lines {
+        let by = [
+            "[\"digits\"]",
+            "[\"digits\"]",
+            "[\"caller_id\", \"digits\"]",
+            "[\"digits\", \"speech\"]",
+        ];
+        let by = *self.dice.one(&by);
+        let lines = if self.dice.once_in(6) {
+            "type = \"identify\"\nby = [\"caller_id\"]\n".to_owned()
+        } else {
+            format!("{}by = {by}\ndigits = 8\n", self.listens("identify"))
+        };
+        (lines, vec![("found", a), ("unknown", b)])
+    }
+
+    fn secret(&mut self, kind: &str, Ways { a, b, c }: Ways) -> Lines {
+        let mut lines = format!("{}digits = 6\n", self.listens(kind));
+        let verdict = ["", "", "verdict = \"combined\"\n", "verdict = \"own\"\n"];
+        lines += *self.dice.one(&verdict);
+        if kind == "gather_pin" {
+            lines += &self.perhaps("speech = true");
+        }
+        let locked = if self.dice.once_in(2) { b.clone() } else { c };
+        (lines, vec![("ok", a), ("failed", b), ("locked", locked)])
+    }
+
+    fn sends(&mut self, kind: &str, Ways { a, b, c }: Ways) -> Lines {
+        let message = [
+            "",
+            "message = \"Your code: {{ code }}\"\n",
+            "message = \"{{ account.first_name }}: {{ code }}\"\n",
+        ];
+        let lines = format!("type = \"{kind}\"\n{}", *self.dice.one(&message));
+        (lines, vec![("sent", a), ("unavailable", b), ("limited", c)])
+    }
+
+    fn link(&mut self, Ways { a, b, c }: Ways) -> Lines {
+        let lines = format!("type = \"send_link\"\nmessage = \"{}\"\n", self.words());
+        (lines, vec![("sent", a), ("unavailable", b), ("limited", c)])
+    }
+
+    fn code(&mut self, Ways { a, b, c }: Ways) -> Lines {
+        let lines = self.listens("gather_otp") + &self.perhaps("digits = 6");
+        (lines, vec![("ok", a), ("failed", b.clone()), ("expired", b), ("undelivered", c)])
+    }
+
+    fn service_code(&mut self, Ways { a, b, c }: Ways) -> Lines {
+        let mut lines = format!("{}digits = 6\n", self.listens("gather_service_code"));
+        lines += &self.perhaps("purpose = \"card\"");
+        (lines, vec![("ok", a), ("failed", b), ("locked", c)])
+    }
+
+    fn callback(&mut self, Ways { a, b, c }: Ways) -> Lines {
+        let mut lines = "type = \"callback\"\ntries = 1\n".to_owned();
+        lines += &self.spoken("prompt");
+        lines += &self.spoken("hang_up_prompt");
+        lines += &self.perhaps("ring = \"20s\"");
+        lines += &self.perhaps("timeout = \"20s\"");
+        let on = vec![
+            ("ok", a),
+            ("failed", b.clone()),
+            ("no_answer", b),
+            ("unavailable", c.clone()),
+            ("limited", c),
+        ];
+        (lines, on)
+    }
+
+    fn transfer(&mut self, Ways { a, b, .. }: Ways) -> Lines {
+        let whom = [
+            "number = \"+15005550020\"",
+            "sip = \"sip:desk@example.com\"",
+            "queue = \"service\"",
+            "workflow = \"WW0123456789abcdef0123456789abcdef\"",
+            "conference = \"desk\"",
+            "conference = \"desk\"",
+            "conference = \"desk\"",
+        ];
+        let whom = *self.dice.one(&whom);
+        let mut lines = format!("type = \"transfer\"\nto = {{ {whom} }}\n");
+        if whom.starts_with("conference") {
+            lines += &format!("agent_step_up = \"{}\"\n", self.prover());
+        }
+        if whom.starts_with("number") || whom.starts_with("sip") {
+            lines += &self.spoken("whisper");
+        }
+        lines += &self.spoken("prompt");
+        lines += &self.perhaps("share = [\"first_name\", \"balance\"]");
+        lines += &self.perhaps("timeout = \"20s\"");
+        let on = ["completed", "busy", "no_answer", "failed", "declined"];
+        let to = |outcome| (outcome, if outcome == "completed" { a.clone() } else { b.clone() });
+        (lines, on.map(to).to_vec())
+    }
+
+    fn voicemail(&mut self, Ways { a, b, .. }: Ways) -> Lines {
+        let mut lines = format!("type = \"voicemail\"\nprompt = \"{}\"\n", self.words());
+        lines += &self.perhaps("max_length = \"30s\"");
+        lines += &self.perhaps("silence = \"4s\"");
+        (lines, vec![("ok", a), ("no_input", b)])
+    }
+
+    fn lookup(&mut self, Ways { a, b, .. }: Ways) -> Lines {
+        let mut lines = "type = \"lookup\"\nbackend = \"ledger\"\n".to_owned();
+        lines += &self.perhaps("path = \"sums/open\"");
+        lines += &self.perhaps("account = false");
+        let send = ["v = \"{{ v }}\", n = 1", "sum = \"{{ account.balance }}\""];
+        let send = *self.dice.one(&send);
+        lines += &self.perhaps(&format!("send = {{ {send} }}"));
+        let label = *self.dice.one(&["anyone", "lo", "hi", "said"]);
+        let (one, other) = (self.dice.one(&["text", "number"]), self.dice.one(&["flag", "date"]));
+        lines += &format!(
+            "give = {{ v = {{ type = \"{one}\", label = \"{label}\" }}, w = {{ type = \"{other}\", label = \"anyone\" }} }}\n"
+        );
+        (lines, vec![("ok", a), ("failed", b)])
+    }
+
+    fn branch(&mut self, Ways { a, b, .. }: &Ways) -> Lines {
+        let when = *self.dice.one(self.branches);
+        let cases = format!("cases = [{{ when = {when}, next = \"{a}\" }}]\notherwise = \"{b}\"\n");
+        (format!("type = \"branch\"\n{cases}"), vec![])
+    }
+
+    fn set(&mut self, Ways { a, .. }: &Ways) -> Lines {
+        let values = *self.dice.one(&SETS);
+        let mut lines = format!("type = \"set\"\nvalues = {{ {values} }}\nnext = \"{a}\"\n");
+        lines += &self.perhaps("locale = \"es-MX\"");
+        (lines, vec![])
+    }
+
+    fn gather(&mut self, Ways { a, b, c }: Ways) -> Lines {
+        let kinds = [
+            "digits = 3\n",
+            "kind = \"digits\"\nspeech = true\n",
+            "kind = \"speech\"\n",
+            "kind = \"amount\"\nat_least = 1\nat_most = 500\n",
+            "kind = \"date\"\nformat = \"mmddyyyy\"\n",
+            "kind = \"date\"\nformat = \"ddmmyyyy\"\n",
+            "kind = \"date\"\nformat = \"yyyymmdd\"\n",
+        ];
+        let kind = *self.dice.one(&kinds);
+        let variable = *self.dice.one(&["v", "w"]);
+        let lines = format!("{}var = \"{variable}\"\n{kind}", self.listens("gather"));
+        (lines, vec![("ok", a), ("no_input", b), ("invalid", c)])
+    }
+}
+
+impl Made {
+    /// The state as it is written.
+    pub(super) fn text(&self) -> String {
+        let mut text = format!("[states.{}]\n{}", self.name, self.lines);
+        let mut on = self.on.clone();
+        if let Some(level) = &self.requires {
+            text = format!("{text}requires = \"{level}\"\n");
+            on.push(("denied", self.denied.clone()));
+            if let Some(prover) = self.step_up {
+                text = format!("{text}step_up = \"{prover}\"\n");
+            }
+        }
+        let on: Vec<_> = on.iter().map(|(outcome, to)| format!("{outcome} = \"{to}\"")).collect();
+        if !on.is_empty() {
+            text = format!("{text}on = {{ {} }}\n", on.join(", "));
+        }
+        text
+    }
+
+    /// What it says about a level is mended: it asks for it, and can be proved.
+    pub(super) fn guard(&mut self, level: Option<&str>, dice: &mut Dice) {
+        if let Some(level) = level {
+            self.requires = Some(level.to_owned());
+        }
+        self.step_up.get_or_insert_with(|| dice.one(&PROVERS).0);
+    }
+}
