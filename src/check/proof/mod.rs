@@ -12,8 +12,8 @@
 //!
 //! A sub-flow is walked once for each thing that may be known when it is entered ([`entries`]).
 //!
-//! What is not followed: the values of variables, the time of day, attestation. A branch on them may
-//! go either way. The band of the call's risk holds for the whole call: each is walked by itself.
+//! What is not followed: the values of variables and the time of day. A branch on them may go either
+//! way. What the network says of a number and the band of the call's risk hold for the whole call.
 
 mod cells;
 mod conditions;

@@ -1,19 +1,21 @@
 //! The walk: the shortest way first, so that the first to a gap is a shortest.
 
+mod enter;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 
-use super::conditions::Levels;
-use super::entries::{Entries, Entry, Exit};
-use super::known::{Claimed, Known, NEVER};
+use super::entries::{Entries, Entry};
+use super::known::{Known, NEVER, Unlabelled};
 use super::labels::{self, Labels};
 use super::stacks::{Frame, Stack, Stacks};
-use super::steps::{Way, ways};
-use super::uses::{Told, uses};
+use super::uses::Told;
 use crate::check::Subject;
+use crate::check::graph::Graph;
+use crate::check::subject::own_targets;
 use crate::diagnostic::Place;
 use crate::flow::condition::Condition;
 use crate::flow::edge::Label;
@@ -54,7 +56,10 @@ pub(in crate::check) struct Walks<'f> {
     labels: labels::Known<'f>,
     entries: Entries<'f>,
     arrivals: Vec<Arrival<'f>>,
-    kept: HashMap<(usize, Stack), Vec<Known>>,
+    /// By the number of each state: whether a `return` can be come to from there that comes back to what
+    /// was left before it. Where none can, nobody asks what that was.
+    comes_back: Vec<bool>,
+    kept: HashMap<(usize, Stack, Unlabelled), Vec<Known>>,
     /// The shortest way first.
     wanted: BinaryHeap<Reverse<(usize, usize)>>,
     /// The number of the gap of each demand.
@@ -152,6 +157,7 @@ impl<'f> Walks<'f> {
         let places: Vec<_> = flows.iter().flat_map(states).collect();
         let numbers = places.iter().enumerate();
         let numbers = numbers.map(|(n, (flow, state))| ((&flow.name, &state.name), n)).collect();
+        let comes_back = comes_back(&places, &numbers);
         let levels = flows.iter().flat_map(|flow| flow.levels.values());
         let ages =
             levels.flat_map(|level| level.demands(Risk::High).filter_map(|(_, within)| within));
@@ -163,6 +169,7 @@ impl<'f> Walks<'f> {
             flows,
             places,
             numbers,
+            comes_back,
             stacks: Stacks::default(),
             labels: labels::Known::new(start),
             entries: Entries::default(),
@@ -284,18 +291,17 @@ impl<'f> Walks<'f> {
     fn arrive(
         &mut self,
         place: usize,
-        stack: Stack,
+        mut stack: Stack,
         mut known: Known,
         from: Option<usize>,
         by: By<'f>,
         caller: Option<usize>,
     ) {
-        let kept = self.kept.entry((place, stack)).or_default();
-        let labels: BTreeSet<Labels> = kept
-            .iter()
-            .filter(|other| other.unlabelled() == known.unlabelled())
-            .map(|other| other.labels)
-            .collect();
+        if !self.comes_back.get(place).is_some_and(|back| *back) {
+            stack = 0;
+        }
+        let kept = self.kept.entry((place, stack, known.unlabelled())).or_default();
+        let labels: BTreeSet<Labels> = kept.iter().map(|other| other.labels).collect();
         if labels.len() >= LABELS_MAX && !labels.contains(&known.labels) {
             let all = labels.iter().fold(known.labels, |all, one| self.labels.joined(all, *one));
             known = known.labelled(all);
@@ -379,214 +385,25 @@ impl<'f> Walks<'f> {
         let key = (*place, format!("{label:?}"), met.map(|(name, _)| name.clone()).collect());
         self.cells.entry(key).or_insert(arrival);
     }
+}
 
-    fn deny(&mut self, place: usize, stack: Stack, known: Known, from: usize) {
-        let Some((_, state)) = self.state(place) else { return };
-        if let Some(to) = state.routes.get(&Outcome::Denied) {
-            let edge = (Label::Outcome(Outcome::Denied), to);
-            self.follow(place, stack, known, from, edge);
-        }
-    }
-
-    /// What the machine does when it enters a state.
-    fn enter(&mut self, from: usize) {
-        let Some(Arrival { place, stack, known, .. }) = self.arrivals.get(from).cloned() else {
-            return;
-        };
-        let Some((flow, state)) = self.state(place) else { return };
-        let Some((name, _)) = &state.requires else {
-            return self.inside(from, place, stack, known);
-        };
-        let Some(level) = self.level(flow, name) else { return };
-        if !known.meets(level) {
-            if let Some(to) = &state.step_up {
-                if let Some(stack) = self.stacks.step_up(stack, Frame::StepUp(place)) {
-                    self.follow(place, stack, known, from, (Label::StepUp, to));
-                }
-            } else {
-                self.gap(from, (name.clone(), level), None, known);
-                self.deny(place, stack, known, from);
-            }
-        }
-        for known in known.if_met(level) {
-            self.inside(from, place, stack, known);
-        }
-    }
-
-    /// The caller is let in.
-    fn inside(&mut self, from: usize, place: usize, stack: Stack, known: Known) {
-        let Some((flow, state)) = self.state(place) else { return };
-        let mut heard = vec![known];
-        for (told, at) in uses(state) {
-            let levels = self.levels_of(flow, known.labels, &told);
-            let levels = levels.unwrap_or_else(|| vec![(&NOBODY.0, &NOBODY.1)]);
-            for (name, level) in levels {
-                if !known.meets(level) {
-                    let told = Some((told.clone(), at.clone()));
-                    self.gap(from, (name.clone(), level), told, known);
-                }
-                // Who lacks the level is turned away; a branch goes on as if there were nothing.
-                if !matches!(state.kind, Kind::Branch(_)) {
-                    for known in heard.iter().filter(|known| !known.meets(level)).copied() {
-                        self.deny(place, stack, known, from);
-                    }
-                    heard = heard.iter().flat_map(|known| known.if_met(level)).collect();
-                }
-            }
-        }
-        for known in heard {
-            self.follow_all(from, place, stack, known);
-        }
-    }
-
-    /// What the state itself does.
-    fn follow_all(&mut self, from: usize, place: usize, stack: Stack, known: Known) {
-        let Some((flow, state)) = self.state(place) else { return };
-        match &state.kind {
-            Kind::Call(call) => {
-                let Some(called) = self.flows.get(call.flow.as_str()) else { return };
-                let Some(start) = self.number(called, &called.start) else { return };
-                let inside = self.labels.call(known.labels, call);
-                let inside = known.across(inside, Claimed::NotSince);
-                let (entry, new) =
-                    self.entries.enter(start, inside, (from, self.length(Some(from), None)));
-                if new && let Some(stack) = self.stacks.push(0, Frame::Caller(entry)) {
-                    self.arrive(start, stack, inside, Some(from), By::Call, None);
-                }
-                for exit in self.entries.exits(entry) {
-                    self.resume(from, exit);
-                }
-            }
-            Kind::Return(back) => {
-                let outcome = back.outcome.as_ref().map(|(outcome, _)| outcome);
-                self.come_back(from, stack, known, outcome);
-            }
-            _ => {
-                let levels = |told: &Told| {
-                    let levels = self.levels_of(flow, known.labels, told)?;
-                    Some(levels.into_iter().map(|(_, level)| level).collect())
-                };
-                let levels = Levels {
-                    named: &|name| self.level(flow, name),
-                    of_field: &|field| levels(&Told::Field(field.clone())),
-                    of_variable: &|variable| levels(&Told::Variable(variable.clone())),
-                };
-                let all = ways(state, known, self.oldest_s, &levels);
-                for way in all {
-                    let known = self.relabelled(flow, state, &way);
-                    let mut stack = stack;
-                    if way.label == Label::AgentStepUp {
-                        // Who is sent off by a specialist comes back to the conference.
-                        match self.stacks.step_up(stack, Frame::Agent(place)) {
-                            Some(with) => stack = with,
-                            None => continue,
-                        }
-                    }
-                    self.follow(place, stack, known, from, (way.label, way.to));
-                }
+/// By the number of each state: whether a `return` can be come to from there that comes back to what was
+/// left before it.
+fn comes_back<'f>(
+    places: &[(&'f Flow, &'f State)],
+    numbers: &HashMap<(&'f FlowName, &'f StateName), usize>,
+) -> Vec<bool> {
+    let mut back = Graph::new(places.len());
+    for (from, (flow, state)) in places.iter().enumerate() {
+        for to in own_targets(state) {
+            if let Some(to) = numbers.get(&(&flow.name, &to.state)) {
+                back.add(*to, from);
             }
         }
     }
-
-    /// What becomes of labels when a state is left this way.
-    fn relabelled(&mut self, flow: &'f Flow, state: &'f State, way: &Way<'f>) -> Known {
-        let known = way.known;
-        let labels = match &state.kind {
-            Kind::Set(set) => self.labels.set(known.labels, set),
-            Kind::Lookup(lookup) if way.label == Label::Outcome(Outcome::Ok) => {
-                self.labels.looked_up(known.labels, lookup)
-            }
-            Kind::Gather(gather) if way.label == Label::Outcome(Outcome::Ok) => {
-                self.labels.gathered(known.labels, &gather.variable)
-            }
-            Kind::Branch(branch) => {
-                let asks = self.labels.asks(known.labels, branch);
-                let learnt = |levels: &BTreeSet<&'f LevelName>| {
-                    let may = |name: &&LevelName| {
-                        self.level(flow, name).is_some_and(|level| !known.if_met(level).is_empty())
-                    };
-                    levels.iter().all(may)
-                };
-                let learnt = asks.into_iter().filter(learnt).flatten().collect();
-                self.labels.asked(known.labels, learnt)
-            }
-            _ => known.labels,
-        };
-        known.labelled(labels)
-    }
-
-    fn come_back(&mut self, from: usize, stack: Stack, known: Known, outcome: Option<&'f Outcome>) {
-        match self.stacks.pop(stack) {
-            Some((Frame::StepUp(place), stack)) => {
-                let known = known.heard(false);
-                let Some((flow, state)) = self.state(place) else { return };
-                let name = state.requires.as_ref().map(|(name, _)| name);
-                let Some(level) = name.and_then(|name| self.level(flow, name)) else { return };
-                for known in known.if_met(level) {
-                    self.arrive(place, stack, known, Some(from), By::Back, None);
-                }
-                if !known.meets(level) {
-                    self.deny(place, stack, known, from);
-                }
-            }
-            // Entered anew, it looks at its level again.
-            Some((Frame::Agent(place), stack)) => {
-                let known = known.heard(false);
-                self.arrive(place, stack, known, Some(from), By::Back, None);
-            }
-            Some((Frame::Caller(entry), _)) => {
-                let exit = Exit { arrival: from, outcome, known };
-                for caller in self.entries.leave(entry, exit) {
-                    self.resume(caller, exit);
-                }
-            }
-            None => {}
-        }
-    }
-
-    /// A sub-flow comes back to the arrival that called it.
-    fn resume(&mut self, caller: usize, exit: Exit<'f>) {
-        let Some(Arrival { place, stack, known, .. }) = self.arrivals.get(caller).cloned() else {
-            return;
-        };
-        let Some((_, state)) = self.state(place) else { return };
-        let (Kind::Call(call), Some(outcome)) = (&state.kind, exit.outcome) else { return };
-        let Some(to) = state.routes.get(outcome) else { return };
-        let anew = exit.known.claimed == Claimed::Since;
-        let own = if anew { 0 } else { known.labels };
-        let labels = self.labels.come_back(exit.known.labels, own, call);
-        let claimed = match known.claimed {
-            Claimed::NotSince if anew => Claimed::Since,
-            claimed => claimed,
-        };
-        let known = exit.known.across(labels, claimed);
-        let edge = (Label::Outcome(outcome.clone()), to);
-        self.lead(place, stack, known, (exit.arrival, Some(caller)), edge);
-    }
-
-    fn gap(
-        &mut self,
-        arrival: usize,
-        (name, level): (LevelName, &'f Level),
-        told: Option<(Told, Place)>,
-        known: Known,
-    ) {
-        let Some(place) = self.arrivals.get(arrival).map(|arrival| arrival.place) else { return };
-        let Some((flow, state)) = self.state(place) else { return };
-        let what = match &told {
-            None => String::new(),
-            Some((Told::Field(field), _)) => format!("account.{field}"),
-            Some((Told::Variable(variable), _)) => format!("{variable} {name}"),
-        };
-        if let Some(gap) = self.told.get(&(place, what.clone())) {
-            if let Some(gap) = self.gaps.get_mut(*gap) {
-                gap.others += 1;
-            }
-            return;
-        }
-        self.told.insert((place, what), self.gaps.len());
-        self.gaps.push(Gap { flow, state, name, level, told, known, others: 0, arrival });
-    }
+    let returns = places.iter().enumerate();
+    let returns = returns.filter(|(_, (_, state))| matches!(state.kind, Kind::Return(_)));
+    back.reach(returns.map(|(number, _)| number))
 }
 
 /// The bands of risk that the flows tell apart.

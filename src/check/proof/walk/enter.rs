@@ -1,0 +1,229 @@
+//! What becomes of a call that comes to a state, as the machine has it: who is let in, who is sent off to
+//! prove more and comes back, who is turned away, and what a sub-flow comes back with.
+
+use std::collections::BTreeSet;
+
+use super::{Arrival, By, Gap, NOBODY, Walks};
+use crate::check::proof::conditions::Levels;
+use crate::check::proof::entries::Exit;
+use crate::check::proof::known::{Claimed, Known};
+use crate::check::proof::stacks::{Frame, Stack};
+use crate::check::proof::steps::{Way, ways};
+use crate::check::proof::uses::{Told, uses};
+use crate::diagnostic::Place;
+use crate::flow::Flow;
+use crate::flow::edge::Label;
+use crate::flow::level::Level;
+use crate::flow::name::LevelName;
+use crate::flow::outcome::Outcome;
+use crate::flow::state::{Kind, State};
+
+impl<'f> Walks<'f> {
+    /// What the machine does when it enters a state.
+    pub(super) fn enter(&mut self, from: usize) {
+        let Some(Arrival { place, stack, known, .. }) = self.arrivals.get(from).cloned() else {
+            return;
+        };
+        let Some((flow, state)) = self.state(place) else { return };
+        let Some((name, _)) = &state.requires else {
+            return self.inside(from, place, stack, known);
+        };
+        let Some(level) = self.level(flow, name) else { return };
+        if !known.meets(level) {
+            if let Some(to) = &state.step_up {
+                if let Some(stack) = self.stacks.step_up(stack, Frame::StepUp(place)) {
+                    self.follow(place, stack, known, from, (Label::StepUp, to));
+                }
+            } else {
+                self.gap(from, (name.clone(), level), None, known);
+                self.deny(place, stack, known, from);
+            }
+        }
+        for known in known.if_met(level) {
+            self.inside(from, place, stack, known);
+        }
+    }
+
+    /// The caller is let in.
+    fn inside(&mut self, from: usize, place: usize, stack: Stack, known: Known) {
+        let Some((flow, state)) = self.state(place) else { return };
+        let mut heard = vec![known];
+        for (told, at) in uses(state) {
+            let levels = self.levels_of(flow, known.labels, &told);
+            let levels = levels.unwrap_or_else(|| vec![(&NOBODY.0, &NOBODY.1)]);
+            for (name, level) in levels {
+                if !known.meets(level) {
+                    let told = Some((told.clone(), at.clone()));
+                    self.gap(from, (name.clone(), level), told, known);
+                }
+                // Who lacks the level is turned away; a branch goes on as if there were nothing.
+                if !matches!(state.kind, Kind::Branch(_)) {
+                    for known in heard.iter().filter(|known| !known.meets(level)).copied() {
+                        self.deny(place, stack, known, from);
+                    }
+                    heard = heard.iter().flat_map(|known| known.if_met(level)).collect();
+                }
+            }
+        }
+        for known in heard {
+            self.follow_all(from, place, stack, known);
+        }
+    }
+
+    /// What the state itself does.
+    fn follow_all(&mut self, from: usize, place: usize, stack: Stack, known: Known) {
+        let Some((flow, state)) = self.state(place) else { return };
+        match &state.kind {
+            Kind::Call(call) => {
+                let Some(called) = self.flows.get(call.flow.as_str()) else { return };
+                let Some(start) = self.number(called, &called.start) else { return };
+                let inside = self.labels.call(known.labels, call);
+                let inside = known.across(inside, Claimed::NotSince);
+                let (entry, new) =
+                    self.entries.enter(start, inside, (from, self.length(Some(from), None)));
+                if new && let Some(stack) = self.stacks.push(0, Frame::Caller(entry)) {
+                    self.arrive(start, stack, inside, Some(from), By::Call, None);
+                }
+                for exit in self.entries.exits(entry) {
+                    self.resume(from, exit);
+                }
+            }
+            Kind::Return(back) => {
+                let outcome = back.outcome.as_ref().map(|(outcome, _)| outcome);
+                self.come_back(from, stack, known, outcome);
+            }
+            _ => {
+                let levels = |told: &Told| {
+                    let levels = self.levels_of(flow, known.labels, told)?;
+                    Some(levels.into_iter().map(|(_, level)| level).collect())
+                };
+                let levels = Levels {
+                    named: &|name| self.level(flow, name),
+                    of_field: &|field| levels(&Told::Field(field.clone())),
+                    of_variable: &|variable| levels(&Told::Variable(variable.clone())),
+                };
+                let all = ways(state, known, self.oldest_s, &levels);
+                for way in all {
+                    let known = self.relabelled(flow, state, &way);
+                    let mut stack = stack;
+                    if way.label == Label::AgentStepUp {
+                        // Who is sent off by a specialist comes back to the conference.
+                        match self.stacks.step_up(stack, Frame::Agent(place)) {
+                            Some(with) => stack = with,
+                            None => continue,
+                        }
+                    }
+                    self.follow(place, stack, known, from, (way.label, way.to));
+                }
+            }
+        }
+    }
+
+    /// What becomes of labels when a state is left this way.
+    fn relabelled(&mut self, flow: &'f Flow, state: &'f State, way: &Way<'f>) -> Known {
+        let known = way.known;
+        let labels = match &state.kind {
+            Kind::Set(set) => self.labels.set(known.labels, set),
+            Kind::Lookup(lookup) if way.label == Label::Outcome(Outcome::Ok) => {
+                self.labels.looked_up(known.labels, lookup)
+            }
+            Kind::Gather(gather) if way.label == Label::Outcome(Outcome::Ok) => {
+                self.labels.gathered(known.labels, &gather.variable)
+            }
+            Kind::Branch(branch) => {
+                let asks = self.labels.asks(known.labels, branch);
+                let learnt = |levels: &BTreeSet<&'f LevelName>| {
+                    let may = |name: &&LevelName| {
+                        self.level(flow, name).is_some_and(|level| !known.if_met(level).is_empty())
+                    };
+                    levels.iter().all(may)
+                };
+                let learnt = asks.into_iter().filter(learnt).flatten().collect();
+                self.labels.asked(known.labels, learnt)
+            }
+            _ => known.labels,
+        };
+        known.labelled(labels)
+    }
+
+    fn deny(&mut self, place: usize, stack: Stack, known: Known, from: usize) {
+        let Some((_, state)) = self.state(place) else { return };
+        if let Some(to) = state.routes.get(&Outcome::Denied) {
+            let edge = (Label::Outcome(Outcome::Denied), to);
+            self.follow(place, stack, known, from, edge);
+        }
+    }
+
+    fn come_back(&mut self, from: usize, stack: Stack, known: Known, outcome: Option<&'f Outcome>) {
+        match self.stacks.pop(stack) {
+            Some((Frame::StepUp(place), stack)) => {
+                let known = known.heard(false);
+                let Some((flow, state)) = self.state(place) else { return };
+                let name = state.requires.as_ref().map(|(name, _)| name);
+                let Some(level) = name.and_then(|name| self.level(flow, name)) else { return };
+                for known in known.if_met(level) {
+                    self.arrive(place, stack, known, Some(from), By::Back, None);
+                }
+                if !known.meets(level) {
+                    self.deny(place, stack, known, from);
+                }
+            }
+            // Entered anew, it looks at its level again.
+            Some((Frame::Agent(place), stack)) => {
+                let known = known.heard(false);
+                self.arrive(place, stack, known, Some(from), By::Back, None);
+            }
+            Some((Frame::Caller(entry), _)) => {
+                let exit = Exit { arrival: from, outcome, known };
+                for caller in self.entries.leave(entry, exit) {
+                    self.resume(caller, exit);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// A sub-flow comes back to the arrival that called it.
+    fn resume(&mut self, caller: usize, exit: Exit<'f>) {
+        let Some(Arrival { place, stack, known, .. }) = self.arrivals.get(caller).cloned() else {
+            return;
+        };
+        let Some((_, state)) = self.state(place) else { return };
+        let (Kind::Call(call), Some(outcome)) = (&state.kind, exit.outcome) else { return };
+        let Some(to) = state.routes.get(outcome) else { return };
+        let anew = exit.known.claimed == Claimed::Since;
+        let own = if anew { 0 } else { known.labels };
+        let labels = self.labels.come_back(exit.known.labels, own, call);
+        let claimed = match known.claimed {
+            Claimed::NotSince if anew => Claimed::Since,
+            claimed => claimed,
+        };
+        let known = exit.known.across(labels, claimed);
+        let edge = (Label::Outcome(outcome.clone()), to);
+        self.lead(place, stack, known, (exit.arrival, Some(caller)), edge);
+    }
+
+    fn gap(
+        &mut self,
+        arrival: usize,
+        (name, level): (LevelName, &'f Level),
+        told: Option<(Told, Place)>,
+        known: Known,
+    ) {
+        let Some(place) = self.arrivals.get(arrival).map(|arrival| arrival.place) else { return };
+        let Some((flow, state)) = self.state(place) else { return };
+        let what = match &told {
+            None => String::new(),
+            Some((Told::Field(field), _)) => format!("account.{field}"),
+            Some((Told::Variable(variable), _)) => format!("{variable} {name}"),
+        };
+        if let Some(gap) = self.told.get(&(place, what.clone())) {
+            if let Some(gap) = self.gaps.get_mut(*gap) {
+                gap.others += 1;
+            }
+            return;
+        }
+        self.told.insert((place, what), self.gaps.len());
+        self.gaps.push(Gap { flow, state, name, level, told, known, others: 0, arrival });
+    }
+}
