@@ -7,7 +7,7 @@ use callgate::engine::call::{Frame, Proving};
 use callgate::flow::level::{Fact, Proof};
 use callgate::phone::PhoneNumber;
 
-use super::world::{Came, MOODS, Mood, Move, Scene, World};
+use super::world::{Came, MOBILE, MOODS, Mood, Move, Scene, World};
 
 /// How calls are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,8 @@ fn alike(scene: &Scene, grain: Grain, fresh_s: &BTreeSet<i64>) -> String {
         Claim::Decoy(_) => 2,
     };
     let live: Vec<_> = call.legs.iter().filter(|leg| leg.is_live()).map(|leg| leg.role).collect();
-    let number = call.caller.number.as_ref().map(PhoneNumber::as_e164);
+    // Whether it is a number on file: a stranger's and none at all lead on alike.
+    let number = call.caller.number.as_ref().map(PhoneNumber::as_e164) == Some(MOBILE);
     let caller = (call.caller.attestation, number, call.risk(), call.speaking == call.legs[0].id);
     let asked = call.agent_step_up.as_ref().filter(|asked| asked.result == Proving::Pending);
     let asked = asked.map(|asked| asked.level.as_str());

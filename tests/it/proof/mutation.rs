@@ -20,7 +20,7 @@ use super::judge::fields;
 use super::world::{Came, World};
 
 /// Calls that are told apart in one mutant.
-const CALLS_MAX: usize = 20_000;
+const CALLS_MAX: usize = 150_000;
 
 /// The flows that are dialled.
 const STARTS: [&str; 2] = ["bank", "clinic"];
