@@ -77,6 +77,15 @@ pub fn replace(file: &Path, text: &str) -> Result<(), WriteError> {
     written.map_err(|source| WriteError::Failed { path: file.to_owned(), source })
 }
 
+/// Makes a folder, if it is not there, and finds out whether files can be written into it.
+pub fn folder(folder: &Path) -> Result<(), WriteError> {
+    let failed = |source| WriteError::Failed { path: folder.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let trial = beside(&folder.join("trial"));
+    let written = write(&trial, "").and_then(|()| std::fs::remove_file(&trial));
+    written.map_err(failed)
+}
+
 /// Writes what is made anew on every run: over an earlier one, which begins alike, and over nothing
 /// else.
 pub fn renew(file: &Path, text: &str, what: &'static str) -> Result<(), WriteError> {

@@ -39,6 +39,7 @@ use crate::store::counted::Counted;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::telemetry;
 use crate::twiml::links::Links;
+use crate::writing::{self, WriteError};
 use crate::{files, limits, render};
 
 /// What `serve` takes.
@@ -78,6 +79,8 @@ pub(super) enum Failure {
     Carrier(String),
     #[error("{0}")]
     Lacks(String),
+    #[error("calls cannot be recorded: {0}")]
+    Record(#[source] WriteError),
     #[error("cannot begin: {0}")]
     System(#[from] std::io::Error),
 }
@@ -98,6 +101,7 @@ impl Failure {
             Self::Open(_)
             | Self::Ping { .. }
             | Self::Server(_)
+            | Self::Record(_)
             | Self::System(_)
             | Self::Demo(_) => Exit::Environment,
         }
@@ -188,7 +192,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         (plan, Some(greeting))
     };
     if let Some(folder) = &args.record {
-        std::fs::create_dir_all(folder)?;
+        writing::folder(folder).map_err(Failure::Record)?;
     }
     start(plan, greeting, args.record.as_deref()).await
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::lookup::Lookup;
 use super::outbound::{Defaults, Token};
@@ -155,6 +155,11 @@ pub(super) fn read_secret(
     if let Some(item) = table.item(&format!("{key}_file")) {
         let read = item.name().map(|name| std::fs::read_to_string(folder.join(name)));
         return match read {
+            // Like a variable that is empty, it holds none: everybody would know it.
+            Some(Ok(text)) if text.trim().is_empty() => {
+                item.refuse("missing-secret", "the file is empty");
+                Vec::new()
+            }
             Some(Ok(text)) => vec![SecretString::from(text.trim())],
             Some(Err(error)) => {
                 item.refuse("unreadable-secret", format!("the file cannot be read: {error}"));
@@ -202,7 +207,6 @@ pub(super) fn read_secret(
 }
 
 fn read_state_key(root: &Reader<'_>, folder: &Path) -> Option<Vault> {
-    use secrecy::ExposeSecret as _;
     let key = read_secret(root, "state_key", Some(STATE_KEY_ENV), folder).into_iter().next()?;
     match Vault::from_base64(key.expose_secret()) {
         Ok(vault) => Some(vault),
@@ -340,7 +344,24 @@ fn read_admin(item: &Item<'_>, folder: &Path) -> Vec<AdminToken> {
     let Some(table) = item.table("`admin`") else { return Vec::new() };
     let tokens = table.item("tokens").and_then(|tokens| tokens.tables("an admin token"));
     table.finish();
-    tokens.unwrap_or_default().into_iter().filter_map(|token| read_token(token, folder)).collect()
+    let mut read: Vec<AdminToken> = Vec::new();
+    for table in tokens.unwrap_or_default() {
+        let place = table.place();
+        let Some(token) = read_token(table, folder) else { continue };
+        // The audit tells by the name who it was, and by the token what they may.
+        let twice = read.iter().find_map(|known| {
+            let same = known.token.expose_secret() == token.token.expose_secret();
+            let what = if same { "token" } else { "name" };
+            (same || known.name == token.name).then_some((what, &known.name))
+        });
+        if let Some((what, name)) = twice {
+            let message = format!("it has the same {what} as that of `{name}`");
+            let help = "give each its own: what is done with it is put down under its name";
+            item.report(Finding::error("duplicate", message, place).help(help));
+        }
+        read.push(token);
+    }
+    read
 }
 
 fn read_token(table: Reader<'_>, folder: &Path) -> Option<AdminToken> {

@@ -45,6 +45,8 @@ pub struct Answer {
     pub words: Vec<String>,
     /// The state that the call is in then.
     pub state: Option<String>,
+    /// Whether a code was keyed in that is none now: each run has codes of its own.
+    pub code_of_then: bool,
 }
 
 impl Posted {
@@ -63,6 +65,9 @@ impl Posted {
         let mut first = format!("{head}: {}", answer.status);
         if let Some(state) = &answer.state {
             let _ = write!(first, ", in `{state}`");
+        }
+        if answer.code_of_then {
+            first.push_str(" (a code of then, which is wrong now)");
         }
         let told: Vec<_> = if twiml {
             answer.document.lines().map(|line| format!("    {line}")).collect()
@@ -114,10 +119,15 @@ async fn post(
     }
     let request = Captured { target, ..request.clone() };
     let (request, call) = translator.translate(house, &request, &fields).await?;
+    let before = house.waits_for_code(call).await?;
     let (status, document) = house.post(&request).await?;
+    let code_of_then = match before {
+        Some(turns) => house.judged_wrong_since(call, turns).await?,
+        None => false,
+    };
     let words = grammar::read(&document).map(|root| words(&root)).unwrap_or_default();
     let state = house.call(call).await?.map(|call| show::state(&call));
-    Ok(Answer { status, document, words, state })
+    Ok(Answer { status, document, words, state, code_of_then })
 }
 
 /// What is heard, in order.

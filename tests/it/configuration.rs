@@ -379,3 +379,40 @@ fn service_codes_may_be_issued_without_saying_how_long() {
     assert_eq!(findings[0].message, "`ttl_s` is longer than `ttl_max_s`");
     assert_eq!(findings[0].help.as_deref(), Some("write at most 600 s, or raise `ttl_max_s`"));
 }
+
+/// What everybody knows is no secret, and what two have is nobody's.
+#[test]
+fn a_secret_is_there_and_its_holders_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("blank", " \n");
+    write("one", "first-token");
+    write("same", "first-token\n");
+    write("two", "second-token");
+    let load = |what: &str| {
+        let mut whole: DocumentMut = LEAST.parse().unwrap();
+        let tokens: DocumentMut = what.parse().unwrap();
+        for (key, item) in tokens.iter() {
+            whole.insert(key, item.clone());
+        }
+        load_in(folder.path(), &whole, true)
+    };
+    let messages = |what: &str| {
+        let found = load(what).err().unwrap_or_default();
+        found.into_iter().map(|it| (it.code, it.message)).collect::<Vec<_>>()
+    };
+    let token = |name: &str, role: &str, file: &str| {
+        format!("[[admin.tokens]]\nname = \"{name}\"\nrole = \"{role}\"\ntoken_file = \"{file}\"\n")
+    };
+    assert_eq!(
+        messages(&token("desk", "agent", "blank")),
+        [("missing-secret", "the file is empty".to_owned())]
+    );
+    let two =
+        |name: &str, file: &str| token("desk", "agent", "one") + &token(name, "operator", file);
+    assert!(load(&two("ops", "two")).is_ok());
+    let duplicate =
+        |what: &str| [("duplicate", format!("it has the same {what} as that of `desk`"))];
+    assert_eq!(messages(&two("ops", "same")), duplicate("token"));
+    assert_eq!(messages(&two("desk", "two")), duplicate("name"));
+}

@@ -145,3 +145,24 @@ async fn a_live_call_becomes_a_transcript_without_its_secrets() {
         "{told}"
     );
 }
+
+/// Whoever wants calls recorded is told at once that they cannot be, and not at the end of the first.
+#[test]
+fn a_folder_that_cannot_be_written_is_told_before_the_first_call() {
+    let house = House::set_up("memory:", "http://127.0.0.1:9");
+    std::fs::write(house.folder.path().join("file"), "").unwrap();
+    // Nobody may make files there, whoever runs the tests.
+    for folder in ["/proc", "file", "file/below"] {
+        let output = callgate(&house, &["serve", "--config", "callgate.toml", "--record", folder]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{told}");
+        let error = told.lines().find(|line| line.starts_with("error: ")).unwrap();
+        let begins = format!("error: calls cannot be recorded: cannot write {folder}: ");
+        assert!(error.starts_with(&begins), "{error}");
+    }
+    // One that is not there yet is made, and nothing but calls stands in it.
+    let mut house = House::set_up("memory:", "http://127.0.0.1:9");
+    house.more = vec!["--record", "new/folder"];
+    house.restart();
+    assert_eq!(std::fs::read_dir(house.folder.path().join("new/folder")).unwrap().count(), 0);
+}

@@ -1,5 +1,7 @@
 //! `simulate` on a real terminal: keys are typed, and the screen is looked at.
 
+use rustix::process::Signal;
+
 use crate::support::house::command_in;
 use crate::support::terminal::Terminal;
 
@@ -135,6 +137,20 @@ fn it_can_be_interrupted_anywhere() {
         assert_eq!(terminal.dies(), Some(SIGINT), "{keys}: {}", terminal.screen());
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Whoever is told to end leaves the terminal as it was: with an echo of what is typed.
+#[test]
+fn it_gives_the_terminal_back_when_it_is_told_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let mut terminal = Terminal::start(folder.path(), &["simulate", "bank"], WIDE);
+        terminal.answers("oprima dos.", "\r");
+        terminal.answers(WHO, "1234");
+        terminal.shows("1234");
+        terminal.tells(signal);
+        assert_eq!(terminal.dies(), Some(signal.as_raw()), "{}", terminal.screen());
+    }
 }
 
 /// Beside each other where there is room, above each other where there is not; the bar is gone in the end.

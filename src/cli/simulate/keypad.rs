@@ -1,11 +1,16 @@
 //! A terminal as a keypad: keys are heard as they are pressed, as on a telephone.
 
 use std::io::{self, Write as _};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use console::{Key, Term, measure_text_width};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::stdio::stdin;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::engine::reply::Gather;
 use crate::replay::phone::Keypad;
@@ -13,22 +18,29 @@ use crate::replay::phone::Keypad;
 /// What ends the input, as everywhere.
 const CTRL_D: char = '\u{4}';
 
+/// Who waits for a key is broken off at once; after this it did not wait for one.
+const BROKEN_OFF_WITHIN: Duration = Duration::from_millis(200);
+
 /// The terminal. Its own editing of lines rests as long as this lives: what is typed while the flow is
 /// thinking is heard afterwards, and seen once.
 #[derive(Debug)]
 pub(super) struct Terminal {
     term: Term,
     before: Option<Termios>,
+    /// Told when a signal breaks the waiting for a key off.
+    broken_off: Sender<()>,
 }
 
 impl Terminal {
-    /// Takes the terminal.
+    /// Takes the terminal. Whoever ends the program from outside gets it back as well.
     pub(super) fn take() -> io::Result<Self> {
         let before = tcgetattr(stdin())?;
+        let (tells, broken_off) = channel();
+        give_back_when_told_to_end(before.clone(), broken_off)?;
         let mut ours = before.clone();
         ours.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
         tcsetattr(stdin(), OptionalActions::Drain, &ours)?;
-        Ok(Self { term: Term::stdout(), before: Some(before) })
+        Ok(Self { term: Term::stdout(), before: Some(before), broken_off: tells })
     }
 
     /// Leaves it as it was.
@@ -37,6 +49,16 @@ impl Terminal {
             // A terminal that is gone needs nothing.
             let _ = tcsetattr(stdin(), OptionalActions::Drain, &before);
         }
+    }
+
+    /// Waits for a key.
+    fn key(&self) -> io::Result<Key> {
+        let key = self.term.read_key_raw();
+        if key.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+            let _ = self.broken_off.send(());
+            end();
+        }
+        key
     }
 
     /// Takes the last key off the screen: `before`: how wide the line was with it.
@@ -62,6 +84,31 @@ impl Terminal {
     }
 }
 
+/// Leaves the terminal as it was, and ends the program, when a signal says so: nothing else of it would run.
+/// Who waits for a key is broken off by it and has to say so first, for that changes the terminal too.
+fn give_back_when_told_to_end(before: Termios, broken_off: Receiver<()>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT])?;
+    std::thread::spawn(move || {
+        let told: Vec<_> = signals.wait().collect();
+        // A key that is waited for in vain makes a SIGINT of its own, whatever the first was.
+        let first = told.iter().copied().find(|signal| *signal != SIGINT).unwrap_or(SIGINT);
+        // Whoever does not wait for a key does not touch the terminal.
+        let _ = broken_off.recv_timeout(BROKEN_OFF_WITHIN);
+        // A terminal that is gone needs nothing.
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
+        // Ends it as it ends every program, unless whoever started it says otherwise.
+        let _ = emulate_default_handler(first);
+    });
+    Ok(())
+}
+
+/// Waits for the end that is on its way.
+fn end() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.restore();
@@ -73,7 +120,7 @@ impl Keypad for Terminal {
         let mut entry = Entry::new(listens);
         loop {
             let width = measure_text_width(&entry.text);
-            match entry.press(&self.term.read_key_raw()?) {
+            match entry.press(&self.key()?) {
                 Pressed::Shown(key) => self.show(key, measure_text_width(&entry.text))?,
                 Pressed::Erased => self.erase(width, measure_text_width(&entry.text))?,
                 Pressed::Ignored => {}
@@ -88,9 +135,9 @@ impl Keypad for Terminal {
                 Pressed::Interrupted => {
                     writeln!(self.term)?;
                     self.restore();
-                    // Ends it as it ends every program, unless whoever started it says otherwise.
+                    let _ = self.broken_off.send(());
                     kill_process(getpid(), Signal::INT)?;
-                    return Ok(None);
+                    end();
                 }
             }
             self.term.flush()?;

@@ -21,8 +21,10 @@ use crate::directory::Directory;
 use crate::engine::call::Call;
 use crate::engine::id::CallId;
 use crate::engine::policy::Policy;
+use crate::engine::question::Verdict;
 use crate::exchange::{Exchange, ExchangeError, Parts};
 use crate::flow::FlowSet;
+use crate::flow::state::Kind;
 use crate::limits;
 use crate::outbox::Outbox;
 use crate::replay::world::{Message, World};
@@ -162,6 +164,36 @@ impl House {
     pub async fn call(&self, call: Option<CallId>) -> Result<Option<Call>, HouseError> {
         let Some(call) = call else { return Ok(None) };
         Ok(self.exchange.load(call).await?.map(|loaded| loaded.call))
+    }
+
+    /// How many turns a call has had that waits for a code; `None`: it waits for none.
+    pub(super) async fn waits_for_code(
+        &self,
+        call: Option<CallId>,
+    ) -> Result<Option<usize>, HouseError> {
+        let Some(call) = self.call(call).await? else { return Ok(None) };
+        let flows = self.exchange.flows_of(&call).await?;
+        let flow = flows.get(call.at.flow.as_str());
+        let state = flow.and_then(|flow| flow.state(&call.at.state));
+        let waits = state.is_some_and(|state| {
+            matches!(
+                state.kind,
+                Kind::GatherOtp(_) | Kind::GatherServiceCode(_) | Kind::Callback(_)
+            )
+        });
+        Ok(if waits { Some(self.exchange.journal(call.id).await?.len()) } else { None })
+    }
+
+    /// Whether an entry was found to be wrong after the first so many turns of a call.
+    pub(super) async fn judged_wrong_since(
+        &self,
+        call: Option<CallId>,
+        turns: usize,
+    ) -> Result<bool, HouseError> {
+        let Some(call) = call else { return Ok(false) };
+        let journal = self.exchange.journal(call).await?;
+        let mut answers = journal.iter().skip(turns).flat_map(|entry| &entry.answers);
+        Ok(answers.any(|answer| answer.verdict() == Some(Verdict::Wrong)))
     }
 
     /// Does what is due in the world.

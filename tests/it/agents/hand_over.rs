@@ -1,5 +1,7 @@
 //! A caller is handed over with what was proved, and the fields that it allows.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use callgate::clock::{Clock as _, SystemClock};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -86,6 +88,27 @@ async fn a_task_has_what_the_facts_allow_and_a_voucher_that_others_can_check() {
         let altered = String::from_utf8(altered).unwrap();
         assert!(verify(&altered, &keys, WORKFLOW, now_s()).is_err(), "byte {at}");
     }
+    // What others are shown is enough to check a voucher and not to make one: neither without a key, nor with the
+    // published one as if it were a shared secret, nor under the name of another key.
+    let published = keys["keys"].as_array().unwrap();
+    for key in published {
+        assert_eq!((key["kty"].as_str(), key["alg"].as_str()), (Some("OKP"), Some("EdDSA")));
+        assert!(["d", "k", "p", "q"].iter().all(|private| key.get(private).is_none()), "{key}");
+    }
+    let [head, claims, signed] = voucher.split('.').collect::<Vec<_>>()[..] else { panic!() };
+    let own: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).unwrap()).unwrap();
+    let other = published.iter().find(|key| key["kid"] != own["kid"]).unwrap();
+    for (alg, kid, signed) in [
+        ("none", &own["kid"], ""),
+        ("none", &own["kid"], signed),
+        ("HS256", &own["kid"], signed),
+        ("EdDSA", &other["kid"], signed),
+        ("EdDSA", &json!("no such key"), signed),
+    ] {
+        let head = URL_SAFE_NO_PAD.encode(json!({ "alg": alg, "kid": kid }).to_string());
+        let forged = format!("{head}.{claims}.{signed}");
+        assert!(verify(&forged, &keys, WORKFLOW, now_s()).is_err(), "{alg}, {kid}");
+    }
 
     let log = house.log();
     assert!(!log.contains(voucher), "no voucher is logged");
@@ -126,6 +149,48 @@ async fn a_sip_endpoint_has_it_in_its_headers() {
     let said = verify(&field("X-Callgate-Voucher"), &keys(&house).await, SIP, now_s()).unwrap();
     assert_eq!(said["call"], field("X-Callgate-Call"));
     assert!(headers.iter().all(|(name, _)| name != "X-balance"));
+}
+
+/// What stands in a directory is a value and stays one, whoever wrote it there: no header field, no attribute, no
+/// element of its own.
+#[tokio::test]
+async fn no_field_of_an_account_becomes_more_than_a_value() {
+    const NAMES: [&str; 5] = [
+        "Ada\\r\\nX-Callgate-Levels: strong",
+        "Ada\\u0085X-Callgate-Levels: strong\\u2028\\u0000",
+        "Ada&X-Callgate-Proved=sms_otp;age=1?X-a=b",
+        "Ada%0D%0AX-Callgate-Levels:%20strong",
+        "Ada</Sip><Hangup/>]]>&#13;&lt;\\\", \\\"levels\\\": [\\\"strong\\\"], \\\"a\\\": \\\"",
+    ];
+    let provider = Provider::start();
+    let mut house = house("memory:", &provider);
+    for (n, name) in NAMES.into_iter().enumerate() {
+        house.kill();
+        let file = house.folder.path().join("accounts.toml");
+        let accounts = std::fs::read_to_string(&file).unwrap();
+        let line = accounts.lines().find(|line| line.starts_with("first_name")).unwrap();
+        let accounts = accounts.replace(line, &format!("first_name = \"{name}\""));
+        std::fs::write(file, accounts).unwrap();
+        house.restart();
+        let mut phone = caller(&house, &format!("CA5{n}"), true).await;
+        phone.key(&house, "2").await;
+        let headers = headers(&phone);
+        let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
+        let own = ["X-Callgate-Call", "X-Callgate-Proved", "X-Callgate-Levels"];
+        assert_eq!(names, [&own[..], &["X-first-name", "X-Callgate-Voucher"]].concat(), "{name:?}");
+        assert_eq!(headers[2].1, "basic", "{name:?}");
+        assert!(headers[1].1.starts_with("pin;age="), "{name:?}");
+        assert!(!headers[3].1.contains(|c: char| c.is_control()), "{:?}", headers[3].1);
+        let [dial] = &phone.heard.children[..] else { panic!("{:?}", phone.heard) };
+        assert_eq!((dial.name.as_str(), dial.children.len()), ("Dial", 1), "{name:?}");
+
+        let mut phone = caller(&house, &format!("CA6{n}"), true).await;
+        phone.key(&house, "1").await;
+        let task = task(&phone);
+        assert_eq!(task["levels"], json!(["basic"]), "{name:?}");
+        let shared = task["shared"].as_object().unwrap();
+        assert!(shared.len() == 1 && shared["first_name"].as_str().unwrap().starts_with("Ada"));
+    }
 }
 
 #[tokio::test]

@@ -118,6 +118,34 @@ fn a_captured_call_goes_as_it_went_with_the_nonces_of_now() {
     "]].assert_eq(&out);
 }
 
+/// Codes are drawn anew: whoever looks is told why the call does not go on as it did.
+#[test]
+fn a_code_of_then_is_said_to_be_one() {
+    let asked = turn(4, &[("Digits", "730915")]);
+    let code = turn(5, &[("Digits", "482913")]);
+    let capture = [
+        ring(),
+        turn(1, &[]),
+        turn(2, &[("Digits", "12345678")]),
+        // A balance is told after a code.
+        turn(3, &[("Digits", "1")]),
+        turn(4, &[("Digits", "48")]),
+        code.clone(),
+        code,
+        asked,
+    ];
+    let (code, out, err) = Run::of(&capture.concat()).come();
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let heads: Vec<_> = out.lines().filter(|line| line.starts_with("a.http")).skip(3).collect();
+    expect_test::expect![[r"
+        a.http:25: POST /twilio/turn/…: 200, in `code`
+        a.http:33: POST /twilio/turn/…: 200, in `code`
+        a.http:41: POST /twilio/turn/…: 200, in `code` (a code of then, which is wrong now)
+        a.http:49: POST /twilio/turn/…: 200, in `code`
+        a.http:57: POST /twilio/turn/…: 200, in `code`"]]
+    .assert_eq(&heads.join("\n"));
+}
+
 #[test]
 fn a_callback_leg_has_another_name_and_messages_are_told_apart() {
     let call = CallId::of(ACCOUNT_SID, &Sid(SID.into()));

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{LocalModes, tcgetattr};
 use vt100::Parser;
 
@@ -86,6 +87,11 @@ impl Terminal {
         let cursor_is_hidden = self.screen.lock().unwrap().screen().hide_cursor();
         assert!(!cursor_is_hidden, "the cursor is hidden");
         status
+    }
+
+    /// Sends the program a signal.
+    pub(crate) fn tells(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// The signal that ended the program.

@@ -11,8 +11,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use crate::support::eventually::eventually_async;
-use crate::support::house::House;
+use crate::support::house::{House, client};
 use crate::support::provider::Provider;
+use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
 
 /// Slow clients in all.
@@ -129,4 +130,49 @@ async fn t10_slow_and_endless_requests_hold_little_and_keep_nobody_waiting() {
     .await;
     phone.wait(&house).await;
     assert!(phone.hears("Gather"), "the call goes on: {:?}", phone.heard);
+}
+
+/// More connections than there are files for: those of the webhooks have their part of them and no more, so that the
+/// store and the admin listener go on, and callers do once it is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t10_a_flood_of_connections_leaves_the_store_and_the_admin_listener_theirs() {
+    const FILES: usize = 900;
+    const FLOOD: usize = 1_000;
+    let (redis, provider) = (RedisServer::start(), Provider::start());
+    let mut house = House::set_up(&redis.url(), &provider.api_base());
+    let limited = format!("ulimit -Sn {FILES} && ulimit -Hn {FILES} && exec \"$0\" \"$@\"");
+    house.under = ["sh".to_owned(), "-c".to_owned(), limited].into();
+    house.restart();
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", house.pid())).unwrap().count();
+    let room = FILES - usize::try_from(limits::OPEN_BESIDE).unwrap();
+    let (before, most) = (open(), at_once());
+    assert!(most > FLOOD, "a test may open {most}");
+    let mut flood = Vec::new();
+    for _ in 0..FLOOD {
+        flood.push(begin(&house, "POST /twilio/voice HTTP/1.1\r\nHost: x\r\nX-Twilio").await);
+    }
+    eventually_async("the webhooks' part to be full", async || {
+        (open() >= before + room * 9 / 10).then_some(())
+    })
+    .await;
+    // It asks the store for something, for which it needs a new connection each time.
+    for _ in 0..5 {
+        let mut connection = RedisServer::connection(&redis.url());
+        redis::cmd("CLIENT")
+            .arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"])
+            .exec(&mut connection)
+            .unwrap();
+        let ready = client().get(format!("{}/health/ready", house.admin())).send().await.unwrap();
+        assert_eq!(ready.status().as_u16(), 200);
+        // Half of what is kept for others is still to be had.
+        let left = usize::try_from(limits::OPEN_BESIDE).unwrap() / 2;
+        assert!(open() < FILES - left, "{} files", open());
+    }
+    assert!(house.metrics().await.contains("callgate_store_questions"));
+    let log = house.log();
+    assert!(!log.contains("Too many open files"), "{log}");
+    drop(flood);
+    let mut phone = Telephone::new("CA10", "");
+    phone.ring(&house).await;
+    assert!(phone.hears("Gather"), "{:?}", phone.heard);
 }
