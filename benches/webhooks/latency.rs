@@ -101,7 +101,7 @@ fn report(rows: &[Row<'_>], foreign: f64) -> Section {
             if let Some(theirs) = p99(other) {
                 let what = format!("p99 at {PER_SECOND}/s over that of {other} ({})", ours.name);
                 goals.push(Goal::new(what, found / theirs, Bound::AtMost(times)).because(
-                    "the machine was shared while it was measured, and p99 is where that shows",
+                    "an answer takes four times the work of the limit's on the same core, and a slow one waits for others",
                 ));
             }
         }
