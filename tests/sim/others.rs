@@ -20,7 +20,7 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::planted::Plant;
-use super::telco::{Fate, Line};
+use super::telco::{Author, Fate, Line};
 use super::world::World;
 
 /// How long a code of the provider's is good, and how often it sends it in that time.
@@ -138,7 +138,8 @@ impl Verifications for Line {
                 world.telco.refuse(reference.effect);
                 return None;
             };
-            world.telco.take_message(world, reference, to, format!("Your code is {code}"));
+            let text = format!("Your code is {code}");
+            world.telco.take_message(world, reference, to, text, Author::Provider);
             Some(Sid("VE1".into()))
         };
         let done = self.ask(take, || world.telco.refuse(reference.effect)).await;

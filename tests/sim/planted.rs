@@ -34,7 +34,7 @@ pub(crate) enum Plant {
 }
 
 /// Seeds in which each fault must show; the first that shows it ends the search.
-const SEEDS: u64 = 512;
+const SEEDS: u64 = 128;
 
 #[test]
 fn the_simulation_finds_planted_faults() {
@@ -45,7 +45,7 @@ fn the_simulation_finds_planted_faults() {
         (Plant::LeasesNothing, &["in hand at once"]),
         (Plant::LosesEffects, &["was lost"]),
         (Plant::SettlesWhenClaimed, &["was lost"]),
-        (Plant::SendsWithoutAsking, &["was sent again", "was sent twice"]),
+        (Plant::SendsWithoutAsking, &["was sent again"]),
         (Plant::ChecksTwice, &["was asked about"]),
         (Plant::LooksUpNothing, &["may be somebody else's"]),
         (Plant::TakesAnotherPin, &["is one"]),
