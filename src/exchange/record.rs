@@ -116,12 +116,8 @@ impl Exchange {
         T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
     {
         let _turn = self.queues.turn(&key.id).await;
-        let mut record = T::default();
-        let result = change(&mut record);
-        if record != T::default() && self.swap(key, None, &record, (kept_for, now)).await? {
-            return Ok(result);
-        }
-        let (result, _) = self.change_in_turn(key, kept_for, now, &change).await?;
+        let guess = (None, T::default());
+        let (result, _) = self.change_from(guess, key, kept_for, now, &change).await?;
         Ok(result)
     }
 
@@ -139,19 +135,33 @@ impl Exchange {
     {
         let _turn = self.queues.turn(&key.id).await;
         let (expected, before) = self.at_hand.take::<T>(key, now).unzip();
-        let before = before.unwrap_or_default();
-        let mut record = before.clone();
-        let result = change(&mut record);
-        if record != before && self.swap(key, expected, &record, (kept_for, now)).await? {
-            self.at_hand.keep(key, (Revision::after(expected), record), now);
-            return Ok(result);
-        }
-        // Others have changed it; or it is to stay as it is, and then it must be as it was thought to be.
-        let (result, standing) = self.change_in_turn(key, kept_for, now, &change).await?;
+        let guess = (expected, before.unwrap_or_default());
+        let (result, standing) = self.change_from(guess, key, kept_for, now, &change).await?;
         if let Some(standing) = standing {
             self.at_hand.keep(key, standing, now);
         }
         Ok(result)
+    }
+
+    /// Changes a record as it is thought to be, and where it is otherwise, as it is.
+    async fn change_from<T, R>(
+        &self,
+        (expected, before): (Option<Revision>, T),
+        key: &RecordKey,
+        kept_for: Duration,
+        now: Timestamp,
+        change: &impl Fn(&mut T) -> R,
+    ) -> Result<(R, Option<(Revision, T)>), ExchangeError>
+    where
+        T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
+    {
+        let mut record = before.clone();
+        let result = change(&mut record);
+        if record != before && self.swap(key, expected, &record, (kept_for, now)).await? {
+            return Ok((result, Some((Revision::after(expected), record))));
+        }
+        // Others have changed it; or it is to stay as it is, and then it must be as it was thought to be.
+        self.change_in_turn(key, kept_for, now, change).await
     }
 
     /// What came of the change, and the record as it stands by then, if there is one.
