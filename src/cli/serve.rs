@@ -143,6 +143,7 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
         Ok(()) => Exit::Well,
         Err(failure) => {
             failure.tell();
+            say("nothing is served");
             failure.exit()
         }
     }
@@ -401,7 +402,7 @@ fn read_flows(folder: &Path) -> Result<FlowSet, Failure> {
     let (flows, findings) = check_sources(&files.all);
     if any_error(&findings) {
         return Err(Failure::Findings {
-            what: format!("the flows in `{}` have errors; nothing is served", folder.display()),
+            what: format!("the flows in `{}` have errors", folder.display()),
             findings,
             sources: files.all,
             exit: Exit::Findings,
