@@ -21,7 +21,8 @@ pub fn write(picture: &Picture) -> String {
             let _ = writeln!(text, "  // {word}");
         }
         for card in cards {
-            let _ = writeln!(text, "  {} [{}];", quoted(&card.name), look(card));
+            let _ =
+                writeln!(text, "  {} [{}];", quoted(&card.name), look(card, picture.border(card)));
         }
     }
     if let Some(start) = picture.cards.iter().find(|card| card.starts) {
@@ -40,7 +41,7 @@ pub fn write(picture: &Picture) -> String {
     text
 }
 
-fn look(card: &Card) -> String {
+fn look(card: &Card, border: Option<&str>) -> String {
     let mut lines = vec![card.name.clone(), card.what.clone()];
     lines.extend(card.level.iter().map(|(_, level)| format!("requires {level}")));
     if !card.remark.is_empty() {
@@ -51,10 +52,8 @@ fn look(card: &Card) -> String {
     if card.group == Group::Ends {
         look.push_str(", peripheries=2");
     }
-    if let Some(colour) = card.mark.colour() {
+    if let Some(colour) = border {
         let _ = write!(look, ", color=\"{colour}\", penwidth=2");
-    } else if let Some((number, _)) = card.level {
-        let _ = write!(look, ", color=\"{}\", penwidth=2", super::level_colour(number));
     }
     look
 }

@@ -40,8 +40,7 @@ pub fn write(picture: &Picture) -> String {
         );
     }
     for (number, card) in picture.cards.iter().enumerate() {
-        let level = card.level.as_ref().map(|(level, _)| super::level_colour(*level));
-        if let Some(colour) = card.mark.colour().or(level) {
+        if let Some(colour) = picture.border(card) {
             let _ = writeln!(text, "  style s{number} stroke:{colour},stroke-width:3px");
         }
     }

@@ -316,6 +316,14 @@ impl Mark {
     }
 }
 
+impl Picture {
+    /// The colour round a card: its mark's; or its level's, where a picture has no marks to mistake it for.
+    fn border(&self, card: &Card) -> Option<&'static str> {
+        let level = card.level.as_ref().filter(|_| self.marks.is_empty());
+        card.mark.colour().or(level.map(|(number, _)| level_colour(*number)))
+    }
+}
+
 /// The colours of levels, in the flow's order; a flow with more begins again.
 const LEVELS: [&str; 5] = ["#2f7ed8", "#8a4fbf", "#c0392b", "#00796b", "#6d4c41"];
 

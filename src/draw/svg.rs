@@ -64,7 +64,8 @@ pub fn write(picture: &Picture) -> String {
     let _ = writeln!(text, "<g transform=\"translate({MARGIN} {top:.0})\">");
     draw_lines(&mut text, &plan, &drawn);
     for (((card, rows), size), at) in picture.cards.iter().zip(&rows).zip(&sizes).zip(&plan.boxes) {
-        draw_card(&mut text, card, rows, *size, *at, &backward_of(&plan, &drawn));
+        let border = picture.border(card);
+        draw_card(&mut text, card, border, rows, *size, *at, &backward_of(&plan, &drawn));
     }
     text.push_str("</g>\n");
     legend(&mut text, picture, height - 22.0);
@@ -184,16 +185,22 @@ fn curve(points: &[Point]) -> String {
     path
 }
 
-fn draw_card(text: &mut String, card: &Card, rows: &[&Way], size: Size, at: Point, back: &[&Way]) {
+fn draw_card(
+    text: &mut String,
+    card: &Card,
+    border: Option<&str>,
+    rows: &[&Way],
+    size: Size,
+    at: Point,
+    back: &[&Way],
+) {
     let faded = if card.mark == Mark::Missed { " class=\"faded\"" } else { "" };
     let _ = writeln!(text, "<g{faded} transform=\"translate({:.1} {:.1})\">", at.x, at.y);
     if card.starts {
         text.push_str("<circle cx=\"-26\" cy=\"20\" r=\"6\" fill=\"#30363d\"/><path d=\"M-20 20H-6\" stroke=\"#30363d\" stroke-width=\"2\"/><path d=\"M0 20l-8 -4v8z\" style=\"fill:#30363d\"/>\n");
     }
     let Size { width, height } = size;
-    let level = card.level.as_ref().map(|(number, _)| level_colour(*number));
-    let colour = card.mark.colour().or(level);
-    let stroke = colour
+    let stroke = border
         .map_or(String::new(), |colour| format!(" style=\"stroke:{colour};stroke-width:2.2\""));
     let round = if card.group == Group::Ends { 16 } else { 6 };
     if card.group == Group::Ends {

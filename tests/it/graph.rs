@@ -111,6 +111,10 @@ fn a_difference_names_what_was_added_removed_and_changed() {
     assert!(back.cards.iter().any(|card| card.name == "extra" && card.mark == Mark::Removed));
     let same = draw::between(&read(&bank()), &read(&format!("# a comment\n{}", bank())));
     assert!(same.cards.iter().all(|card| card.mark == Mark::Plain), "comments are no change");
+    let bordered =
+        |picture: &draw::Picture| draw::svg::write(picture).matches("stroke-width:2.2").count();
+    assert!(bordered(&draw::of(&read(&bank()))) > 0, "a level has its colour");
+    assert_eq!(bordered(&same), 0, "and none that could be taken for a change");
 }
 
 #[test]
