@@ -20,6 +20,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use runs::{Outcome, Size};
 
 /// Each thinks for less than any person does, so that they are worth a thousand people.
@@ -53,9 +54,19 @@ const FAULTS: [Fault; 11] = faults![
     the_clock_is_set,
 ];
 
+/// Run every fault with two hundred callers and more, and write docs/faults.md
+#[derive(Parser)]
+#[command(bin_name = "cargo bench --bench faults --")]
+struct Words {
+    /// Run those alone that have one of these words in their names, and write nothing
+    words: Vec<String>,
+    /// Said by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
 fn main() {
-    let wanted: Vec<String> =
-        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted = Words::parse().words;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     let faults: Vec<Fault> = FAULTS.into_iter().filter(|(name, _)| is_wanted(name)).collect();

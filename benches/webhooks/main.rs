@@ -1,10 +1,7 @@
 //! Webhooks per second, and everything else that `docs/performance.md` tells: one command measures it
 //! and writes it.
 //!
-//! `cargo bench --bench webhooks` runs everything. `-- check` counts instructions and system calls and
-//! holds them against `benches/baseline.json`; `-- check --write` writes that anew. `-- profile callgate`
-//! tells where the instructions are. `-- NAME…` runs some parts and prints them. `--callgate PATH`
-//! measures another build, and `--loud` shows what servers say.
+//! `cargo bench --bench webhooks` runs everything; `-- --help` tells what else there is.
 
 #![expect(
     clippy::unwrap_used,
@@ -39,7 +36,9 @@ mod workers;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
+use clap::Parser;
 use report::Section;
 
 /// As the program that it is compared with.
@@ -59,20 +58,53 @@ const PARTS: [(&str, Part); 7] = [
     ("workers", workers::section),
 ];
 
+/// Measure what a webhook costs; with no word, all of it, into docs/performance.md
+#[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of its own on the command line")]
+#[command(bin_name = "cargo bench --bench webhooks --", after_help = WORDS_HELP)]
+struct Words {
+    /// What is done, or the parts that are measured and printed
+    what: Vec<String>,
+    /// Measure this build of callgate
+    #[arg(long, value_name = "PATH")]
+    callgate: Option<String>,
+    /// Show what the servers say
+    #[arg(long)]
+    loud: bool,
+    /// Count a million live calls as well, which takes some 6 GiB of memory
+    #[arg(long)]
+    million: bool,
+    /// With `check`: write benches/baseline.json anew
+    #[arg(long)]
+    write: bool,
+    /// Said by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+const WORDS_HELP: &str = "\
+What is done:
+  check             hold instructions and system calls against benches/baseline.json
+  profile callgate  tell where the instructions are (or: profile limit)
+Parts:
+  throughput, counts, latency, size, embedded, engine, workers";
+
+/// What was asked for on the command line.
+fn words() -> &'static Words {
+    static WORDS: OnceLock<Words> = OnceLock::new();
+    WORDS.get_or_init(Words::parse)
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let named = arguments.iter().skip_while(|word| *word != "--callgate").nth(1);
-    let words: Vec<&str> =
-        arguments.iter().filter(|word| Some(*word) != named).map(String::as_str).collect();
-    if let ["limit", redis, port, workers] = words.as_slice() {
+    let words = words();
+    let what: Vec<&str> = words.what.iter().map(String::as_str).collect();
+    if let ["limit", redis, port, workers] = what.as_slice() {
         let served = limit::serve(redis, port.parse().unwrap(), workers.parse().unwrap());
         served.expect("the limit serves");
         return ExitCode::SUCCESS;
     }
     machine::pin_to(machine::LOAD_CORE);
-    let (options, names): (Vec<&str>, Vec<&str>) =
-        words.iter().partition(|word| word.starts_with("--"));
-    match names.as_slice() {
+    match what.as_slice() {
         [] => {
             let sections: Vec<Section> =
                 PARTS.iter().map(|(name, part)| run(name, *part)).collect();
@@ -81,7 +113,7 @@ fn main() -> ExitCode {
             std::fs::write(path, page).expect("the report has a place");
         }
         ["check"] => {
-            let well = counts::check(options.contains(&"--write"));
+            let well = counts::check(words.write);
             return if well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
         ["profile", who] => {
@@ -96,8 +128,10 @@ fn main() -> ExitCode {
         }
         names => {
             for name in names {
-                let part = PARTS.iter().find(|(known, _)| known == name);
-                let (name, part) = part.unwrap_or_else(|| panic!("there is no part `{name}`"));
+                let Some((name, part)) = PARTS.iter().find(|(known, _)| known == name) else {
+                    eprintln!("there is no part `{name}`: see --help");
+                    return ExitCode::FAILURE;
+                };
                 let section = run(name, *part);
                 println!("{}", report::page(&machine::name(), &[section]));
             }

@@ -16,6 +16,7 @@ use super::call::{
     ACCOUNT_SID, ACCOUNTS, ENTRY, LINE, PIN_LINE, PINS, PUBLIC_URL, TOKEN, account, number, pin,
 };
 use super::machine::{LOAD_CORE, Process, SERVER_CORE, on_cores};
+use super::words;
 
 /// Starting a server, a peer's interpreter and its libraries included, takes less than this.
 const START_MAX: Duration = Duration::from_mins(1);
@@ -159,12 +160,7 @@ impl Server {
 
 /// The program that is measured: the one that was built with this one, or another that is named.
 fn callgate_path() -> &'static str {
-    static NAMED: OnceLock<Option<String>> = OnceLock::new();
-    let named = NAMED.get_or_init(|| {
-        let mut arguments = std::env::args().skip_while(|argument| argument != "--callgate");
-        arguments.nth(1)
-    });
-    named.as_deref().unwrap_or(env!("CARGO_BIN_EXE_callgate"))
+    words().callgate.as_deref().unwrap_or(env!("CARGO_BIN_EXE_callgate"))
 }
 
 pub(crate) fn cores_of(workers: usize) -> String {
@@ -173,11 +169,7 @@ pub(crate) fn cores_of(workers: usize) -> String {
 
 /// What servers say goes nowhere, unless somebody wants to see it.
 fn log() -> Stdio {
-    if std::env::args().any(|argument| argument == "--loud") {
-        Stdio::inherit()
-    } else {
-        Stdio::null()
-    }
+    if words().loud { Stdio::inherit() } else { Stdio::null() }
 }
 
 fn folder() -> tempfile::TempDir {

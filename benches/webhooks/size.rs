@@ -32,11 +32,8 @@ struct Found {
 }
 
 pub(crate) fn section() -> Section {
-    let sizes: &[u64] = if std::env::args().any(|argument| argument == "--million") {
-        &[1_000, 100_000, 1_000_000]
-    } else {
-        &[1_000, 100_000]
-    };
+    let sizes: &[u64] =
+        if super::words().million { &[1_000, 100_000, 1_000_000] } else { &[1_000, 100_000] };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime needs little");
     let mut text = format!(
