@@ -142,6 +142,8 @@ pub const LOOKUP_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// How long looking a number up takes, unless the configuration says otherwise: it never takes less
 /// either, so that its time does not tell whether there was a number.
 pub const NUMBER_TIMEOUT: Duration = Duration::from_secs(1);
+/// The numbers on file that are looked up for one message or ring: hardly anybody has more, and each costs.
+pub const NUMBERS_LOOKED_UP_MAX: usize = 3;
 /// How long a caller's number may take to be looked up: the ring waits for it.
 pub const CALLER_LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
 /// What the provider says of one number.

@@ -6,6 +6,7 @@
 mod audits;
 mod dead;
 mod fair;
+mod number;
 mod verification;
 
 use std::collections::HashMap;
@@ -367,15 +368,16 @@ impl Outbox {
             },
             None => sms.valid_for_s,
         };
+        let Some(sms) = self.addressed(task, sms).await? else { return Ok(()) };
         // A try before this one may have sent it. A text with a code is like no other, so it can be
         // looked for; any other text is sent again.
-        if task.attempt > 1 && sms.code_until.is_some() && self.carrier.has_sms(sms).await {
+        if task.attempt > 1 && sms.code_until.is_some() && self.carrier.has_sms(&sms).await {
             tracing::info!(call.id = %task.call, effect.id = %task.id, "a message had been sent before");
             return self.settle(task).await;
         }
         let reference = Reference { call: task.call, effect: task.id };
         let valid_for_s = sms.valid_for_s.min(left_s.max(VALID_S_MIN));
-        let sms = Sms { valid_for_s, ..sms.clone() };
+        let sms = Sms { valid_for_s, ..sms };
         let done = self.carrier.send_sms(reference, &sms).await;
         log(task, "sms", &done);
         self.settle_message(task, done).await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
-use super::serve::{Failure, carrier_of, mail_of};
+use super::serve::{Failure, carrier_of, look_ups, mail_of};
 use super::{Exit, print, say};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
@@ -93,7 +93,8 @@ async fn carry_out(args: &Args) -> Result<Exit, Failure> {
     let metrics = Metrics::default();
     let carrier = carrier_of(&config, &metrics)?;
     let mail = mail_of(&config, &metrics)?;
-    let exchange = Arc::new(Exchange::new(Parts {
+    let numbers = look_ups(&config, &metrics)?;
+    let mut exchange = Exchange::new(Parts {
         store,
         vault: config.vault,
         directory: Arc::new(Directory::new(Accounts::default())),
@@ -101,7 +102,11 @@ async fn carry_out(args: &Args) -> Result<Exit, Failure> {
         chance: Arc::new(SystemChance),
         policy: config.policy,
         flows: FlowSet::default(),
-    }));
+    });
+    if let Some(looks) = numbers {
+        exchange = exchange.looking_up(looks.numbers, looks.callers);
+    }
+    let exchange = Arc::new(exchange);
     let done = match args.what {
         Deed::List => exchange.dead_letters().await.map(|letters| {
             for letter in letters {

@@ -175,9 +175,9 @@ struct Plan {
 }
 
 /// Whom is asked about numbers, and whether about callers' too.
-struct Looks {
-    numbers: Arc<dyn Numbers>,
-    callers: bool,
+pub(super) struct Looks {
+    pub(super) numbers: Arc<dyn Numbers>,
+    pub(super) callers: bool,
 }
 
 async fn serve(args: &Args) -> Result<(), Failure> {
@@ -415,7 +415,7 @@ fn read_flows(folder: &Path) -> Result<FlowSet, Failure> {
 }
 
 /// Whom is asked about numbers, in the name of the provider's account.
-fn look_ups(config: &Config, metrics: &Metrics) -> Result<Option<Looks>, Failure> {
+pub(super) fn look_ups(config: &Config, metrics: &Metrics) -> Result<Option<Looks>, Failure> {
     let (Some(lookup), Some(key)) = (&config.lookup, config.twilio.auth_tokens.first()) else {
         return Ok(None);
     };

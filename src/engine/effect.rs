@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::account::Whom;
+use super::account::{Phone, Whom};
 use super::audit::Head;
 use super::id::{LegId, Nonce, Sid};
 use crate::flow::level::Fact;
@@ -91,6 +91,10 @@ pub struct Sms {
     pub valid_for_s: u32,
     /// Until when the code in it is good; `None`: there is none.
     pub code_until: Option<Timestamp>,
+    /// The numbers on file that it may go to in place of `to`, of which networks are asked when it goes out;
+    /// none: they were asked before, or are not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub look_up: Vec<Phone>,
 }
 
 /// A mail with a code, or a notice.

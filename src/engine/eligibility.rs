@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::account::Line;
-use super::policy::Contact;
+use super::policy::{Contact, LookUps};
 
 /// What a number is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,16 @@ impl Fit {
         ("forwarded", Self::Forwarded),
         ("unknown", Self::Unknown),
     ];
+}
+
+/// Which of these is the first that may be used; `None`: none may.
+pub fn first_usable(fits: &[Fit], look_ups: LookUps) -> Option<usize> {
+    let may = |fit: &Fit| match fit {
+        Fit::Fits => true,
+        Fit::Unknown => look_ups.unknown_may,
+        Fit::WrongLine | Fit::SimSwapped | Fit::Reassigned | Fit::Forwarded => false,
+    };
+    fits.iter().position(may)
 }
 
 impl Told {

@@ -198,6 +198,8 @@ pub struct Shared {
     pub accounts_per_ani_h: u32,
     /// The same for all caller IDs that differ in their last four digits alone.
     pub accounts_per_ani_prefix_h: u32,
+    /// The same for all callers of one line who show no number.
+    pub accounts_withheld_per_line_h: u32,
     /// Accounts that one PIN or passcode may be tried on in a day; beyond it it is wrong everywhere.
     pub accounts_per_secret_day: u32,
     /// Accounts that one call may claim; beyond it every claim is a decoy.
@@ -279,6 +281,7 @@ impl Default for Shared {
             all_factor_failures_24h: 10,
             accounts_per_ani_h: 5,
             accounts_per_ani_prefix_h: 100,
+            accounts_withheld_per_line_h: 100,
             accounts_per_secret_day: 20,
             identifications_per_call: 2,
             // Three states in a row whose three tries are used up, and one more.

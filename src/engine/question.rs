@@ -53,17 +53,19 @@ pub enum Question {
     Notify(Notify),
     /// Count an account among those that one caller ID claims; may it be claimed?
     Reach {
-        /// The number shown.
-        caller: PhoneNumber,
+        /// The number shown; `None`: none, and all who show none are one caller.
+        caller: Option<PhoneNumber>,
+        /// The line called.
+        line: String,
         /// What was claimed, whether it exists or not.
         account: Secret,
     },
-    /// May this number be used, by what its networks say of it?
+    /// May these numbers be used, by what their networks say of them?
     Eligible {
         /// Asked once under this.
         key: String,
-        /// The number on file; `None`: nobody's, of whom as much is made.
-        to: Option<Phone>,
+        /// The numbers on file, all asked about at once; none: nobody's, of whom as much is made.
+        to: Vec<Phone>,
         /// What it is wanted for.
         purpose: Purpose,
     },
@@ -191,6 +193,8 @@ pub enum Answer {
     LookedUp(Option<BTreeMap<VariableName, Value>>),
     /// Of a number on file.
     Eligible(Fit),
+    /// Of several, in their order.
+    EligibleOf(Vec<Fit>),
     /// Of a budget, or of a caller's reach.
     Spent(bool),
     /// Of a notice.

@@ -70,12 +70,19 @@ impl Exchange {
                 Ok(Answer::Spent(spent))
             }
             Question::Notify(notify) => Ok(Answer::Notifies(self.notify(notify, now).await?)),
-            Question::Reach { caller, account } => {
+            Question::Reach { caller: Some(caller), account, .. } => {
                 Ok(Answer::Spent(self.reach(caller, account, now).await?))
             }
-            Question::Eligible { key, to, purpose } => Ok(Answer::Eligible(
-                self.is_eligible(key, to.as_ref(), *purpose, now, until).await?,
-            )),
+            Question::Reach { caller: None, line, account } => {
+                Ok(Answer::Spent(self.reach_unseen(line, account, now).await?))
+            }
+            Question::Eligible { key, to, purpose } => {
+                let fits = Box::pin(self.are_eligible(key, to, *purpose, now, until)).await?;
+                Ok(match fits.as_slice() {
+                    [fit] => Answer::Eligible(*fit),
+                    _ => Answer::EligibleOf(fits),
+                })
+            }
             Question::LookUp(look_up) => {
                 Ok(Answer::LookedUp(Box::pin(self.look_up(look_up, now, until)).await?))
             }

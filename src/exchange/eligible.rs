@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{Exchange, ExchangeError};
 use crate::engine::account::Phone;
-use crate::engine::eligibility::{Fit, Purpose, Word};
+use crate::engine::eligibility::{Fit, Purpose, Told, Word};
 use crate::engine::id::CallId;
 use crate::engine::risk::Signal;
 use crate::limits;
@@ -32,10 +33,11 @@ pub struct LookedUp {
     pub fit: &'static str,
 }
 
-/// Whether a number may be used.
+/// Whether numbers may be used.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 struct Judged {
-    fit: Option<Fit>,
+    #[serde(default)]
+    fits: Option<Vec<Fit>>,
 }
 
 /// What is known of a caller's number.
@@ -54,36 +56,52 @@ impl Exchange {
         self
     }
 
-    pub(super) async fn is_eligible(
+    /// Whether these numbers may be used, in their order; of none of them whether nobody's may. They are asked
+    /// about at once, so that it takes no longer than one.
+    pub(super) async fn are_eligible(
         &self,
         key: &str,
-        to: Option<&Phone>,
+        to: &[Phone],
         purpose: Purpose,
         now: Timestamp,
         until: Instant,
-    ) -> Result<Fit, ExchangeError> {
+    ) -> Result<Vec<Fit>, ExchangeError> {
         let id = self.vault.keyed_hex(NUMBER, &[key.as_bytes()]);
         let key = RecordKey { kind: NUMBER, id };
-        let known = |judged: &mut Judged| judged.fit;
-        if let Some(fit) = self.change_record(&key, KEPT_FOR, now, known).await? {
-            return Ok(fit);
+        let known = |judged: &mut Judged| judged.fits.clone();
+        if let Some(fits) = self.change_record(&key, KEPT_FOR, now, known).await? {
+            return Ok(fits);
         }
-        let about = to.map_or(About::Nobody(purpose), |phone| About::OnFile(phone, purpose));
-        let told = match &self.numbers {
-            Some(numbers) => numbers.look_up(about, until).await,
-            None => None,
+        let fits = if to.is_empty() {
+            let told = self.ask_about(About::Nobody(purpose), until).await;
+            vec![told.map_or(Fit::Unknown, |_| Fit::Fits)]
+        } else {
+            let asked = to.iter().map(|phone| async move {
+                let told = self.ask_about(About::OnFile(phone, purpose), until).await;
+                let contact = &self.policy.contact;
+                told.map_or(Fit::Unknown, |told| told.fit(purpose, phone.line, contact, now))
+            });
+            join_all(asked).await
         };
-        let fit = match (told, to) {
-            (None, _) => Fit::Unknown,
-            (Some(_), None) => Fit::Fits,
-            (Some(told), Some(phone)) => told.fit(purpose, phone.line, &self.policy.contact, now),
-        };
-        if to.is_some() {
-            let name = Fit::ALL.iter().find(|(_, it)| *it == fit).map_or("", |(name, _)| name);
+        for fit in fits.iter().take(to.len()) {
+            let name = Fit::ALL.iter().find(|(_, it)| it == fit).map_or("", |(name, _)| name);
             self.guards.looked_up.get_or_create(&LookedUp { fit: name }).inc();
         }
-        let first = |judged: &mut Judged| *judged.fit.get_or_insert(fit);
+        let first = |judged: &mut Judged| judged.fits.get_or_insert_with(|| fits.clone()).clone();
         self.change_record(&key, KEPT_FOR, now, first).await
+    }
+
+    async fn ask_about(&self, about: About<'_>, until: Instant) -> Option<Told> {
+        match &self.numbers {
+            Some(numbers) => numbers.look_up(about, until).await,
+            None => None,
+        }
+    }
+
+    /// The same for something that goes out by itself, and keeps nobody waiting.
+    pub async fn fits(&self, key: &str, to: &[Phone]) -> Result<Vec<Fit>, ExchangeError> {
+        let (now, until) = (self.clock.now(), Instant::now() + limits::ASKED_PER_TURN);
+        self.are_eligible(key, to, Purpose::Message, now, until).await
     }
 
     /// What networks say against a caller's number, asked once for a call.

@@ -1,5 +1,5 @@
 //! What is counted over many accounts: sends to a number prefix and in total, the accounts that one
-//! caller ID claims, and the accounts that one secret is tried on.
+//! caller ID claims, or all who show none on one line, and the accounts that one secret is tried on.
 //!
 //! Each is one record, changed with one compare-and-set; what is refused is counted and logged without
 //! saying whose it was.
@@ -29,6 +29,7 @@ use crate::store::RecordKey;
 const BUDGET: &str = "budget";
 const CALLER: &str = "callers";
 const CALLER_PREFIX: &str = "caller-prefix";
+const WITHHELD: &str = "withheld";
 const SECRET: &str = "sprayed";
 const FUSE: &str = "fuse";
 /// Longer than a caller's hour.
@@ -86,6 +87,8 @@ pub enum Limit {
     Caller,
     /// Accounts that the caller IDs of one prefix claim.
     CallerPrefix,
+    /// Accounts that callers who show no number claim on one line.
+    Withheld,
     /// Notices to owners.
     Notices,
     /// Callers who enter PINs and passcodes, of whom nearly all enter wrong ones.
@@ -223,6 +226,25 @@ impl Exchange {
         let room = self.change_at_hand(&key, HOURS_KEPT_FOR, now, touch).await?;
         if room == Room::None {
             self.guards.refuse(Limit::CallerPrefix);
+        }
+        Ok(room != Room::None)
+    }
+
+    /// The same for those who show no number: on one line they are all one caller.
+    pub(super) async fn reach_unseen(
+        &self,
+        line: &str,
+        account: &Secret,
+        now: Timestamp,
+    ) -> Result<bool, ExchangeError> {
+        let account = self.mark("claimed", &[account.expose().as_bytes()]);
+        let limit = self.policy.shared.accounts_withheld_per_line_h;
+        let touch = |spread: &mut Spread| spread.touch(account, limit, HOUR, now);
+        let id = self.vault.keyed_hex(WITHHELD, &[line.as_bytes()]);
+        let key = RecordKey { kind: WITHHELD, id };
+        let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
+        if room == Room::None {
+            self.guards.refuse(Limit::Withheld);
         }
         Ok(room != Room::None)
     }

@@ -1,5 +1,6 @@
 //! What becomes of effects that are given up on, and of those that an operator tries again.
 
+use super::number::Found as Number;
 use super::{Outbox, Task};
 use crate::carrier::{Delivery, Reference};
 use crate::engine::effect::{Effect, Email, Sms};
@@ -74,7 +75,12 @@ impl Outbox {
         };
         let reference = Reference { call: letter.call, effect };
         let done = match (&letter.again, &self.mail) {
-            (Some(Effect::SendSms(sms)), _) => self.carrier.send_sms(reference, sms).await,
+            (Some(Effect::SendSms(sms)), _) => {
+                match self.find_number(effect, letter.attempts + 1, sms).await? {
+                    Number::To(sms) => self.carrier.send_sms(reference, &sms).await,
+                    Number::None | Number::Unknown => Delivery::Refused { code: None },
+                }
+            }
             (Some(Effect::SendEmail(email)), Some(mail)) => mail.send_email(reference, email).await,
             (Some(Effect::EndLeg { sid, .. }), _) => self.carrier.end_leg(sid).await,
             _ => Delivery::Refused { code: None },

@@ -125,9 +125,10 @@ impl Recording<'_> {
             Answer::LookedUp(found) => Some(found),
             _ => None,
         });
-        let fits = ran.entry.answers.iter().filter_map(|answer| match answer {
-            Answer::Eligible(fit) => Some(*fit),
-            _ => None,
+        let fits = ran.entry.answers.iter().flat_map(|answer| match answer {
+            Answer::Eligible(fit) => std::slice::from_ref(fit),
+            Answer::EligibleOf(fits) => fits.as_slice(),
+            _ => &[],
         });
         let Some(turn) = self.turns.last_mut() else { return };
         turn.lookup.extend(fits);

@@ -37,6 +37,7 @@ fn sms() -> Sms {
         body: Secret::new("Your code is 048213 & no other: é"),
         valid_for_s: 600,
         code_until: None,
+        look_up: Vec::new(),
     }
 }
 

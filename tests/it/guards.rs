@@ -346,6 +346,36 @@ async fn accounts_of_a_block_of_callers(store: Arc<dyn Store>) {
     assert_eq!((real, desk.refused(Limit::CallerPrefix)), (12, 18));
 }
 
+/// Whoever shows no number is one caller with all others of the line who show none, and nobody else's.
+async fn accounts_of_callers_who_show_no_number(store: Arc<dyn Store>) {
+    let mut policy = Policy::default();
+    policy.shared.accounts_withheld_per_line_h = 12;
+    let desk = desk(store, policy, |n| format!("+14155{n:02}"));
+    let desk = &desk;
+    let is_real = async |call| {
+        let call = desk.exchange.load(call).await.unwrap().unwrap().call;
+        matches!(call.claim, Claim::Account(_))
+    };
+    let rings = (0..30).map(|n| desk.ring(format!("CA{n}"), None, id(n), PIN));
+    let mut real = Vec::new();
+    for (call, n) in join_all(rings).await.into_iter().zip(0..) {
+        if is_real(call).await {
+            real.push(n);
+        }
+    }
+    assert_eq!((real.len(), desk.refused(Limit::Withheld)), (12, 18));
+    // An account that was claimed may be claimed again, and by who shows a number so may any.
+    let again = desk.ring("CB1".into(), None, id(real[0]), PIN).await;
+    assert!(is_real(again).await);
+    let shown = desk.ring("CB2".into(), Some("+14155550199"), id(40), PIN).await;
+    assert!(is_real(shown).await);
+    let hidden = desk.ring("CB3".into(), None, id(41), PIN).await;
+    assert!(!is_real(hidden).await);
+    desk.clock.advance(Duration::from_hours(1));
+    let later = desk.ring("CB4".into(), None, id(42), PIN).await;
+    assert!(is_real(later).await);
+}
+
 /// Codes to one block of numbers that nobody keys in: it gets none for half a day.
 async fn codes_that_nobody_keys_in(store: Arc<dyn Store>) {
     let desk = desk(store, Policy::default(), |_| "+1415555".into());
@@ -444,6 +474,7 @@ in_every_store! {
     one_secret_on_many_accounts
     calls_at_one_account
     accounts_of_a_block_of_callers
+    accounts_of_callers_who_show_no_number
     codes_that_nobody_keys_in
     a_house_whose_pins_are_nearly_all_wrong
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use callgate::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::support::house::{ACCOUNT, House, MOBILE, PIN};
+use crate::support::eventually::eventually_async;
+use crate::support::house::{ACCOUNT, House, MOBILE, OPERATOR, PIN, client};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Provider};
 use crate::support::telephone::Telephone;
 
@@ -364,6 +365,93 @@ fn what_is_wrong_in_the_configuration_is_told_at_its_place() {
     let told =
         refused("deadline_ms = 0", "deadline_ms = 0\n[policy.contact]\nsim_swap_days = 1000");
     assert!(told.contains("sim_swap_days"), "{told}");
+}
+
+/// A house whose account has these mobiles beside the first.
+fn with_more_numbers(provider: &Provider, numbers: &[&str], more: &str) -> House {
+    let mut house = set_up(provider, more);
+    let path = house.folder.path().join("accounts.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let first = format!("phones = [{{ number = \"{MOBILE}\"");
+    assert!(text.contains(&first));
+    let line = |number: &&str| {
+        format!(", {{ number = \"{number}\", line = \"mobile\", since = \"2024-01-01\" }}")
+    };
+    let more: String = numbers.iter().map(line).collect();
+    std::fs::write(&path, text.replace("\"2024-01-01\" }]", &format!("\"2024-01-01\" }}{more}]")))
+        .unwrap();
+    house.restart();
+    house
+}
+
+/// All that may be used are looked up at once, and the first of which nothing is known against it gets the code.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_number_on_file_that_will_do_gets_the_code() {
+    const SECOND: &str = "+15005550020";
+    const THIRD: &str = "+15005550021";
+    const FOURTH: &str = "+15005550022";
+    let provider = Provider::start();
+    let house = with_more_numbers(&provider, &[SECOND, THIRD, FOURTH], "");
+    let swapped = || json!({ "sim_swap": { "last_sim_swap": { "swapped_in_period": true } } });
+    let to = |provider: &Provider, count: usize| {
+        provider.wait_for(count);
+        let sent = provider.requests().into_iter().rev();
+        let mut sent = sent.filter(|it| it.path.ends_with("/Messages.json"));
+        sent.next().unwrap().field("To").unwrap().to_owned()
+    };
+    assert!(is_sent(&ask(&house, 1, ACCOUNT, "1").await));
+    assert_eq!(to(&provider, 4), MOBILE);
+    assert_eq!(provider.look_ups().len(), 3, "no more than three are asked about");
+    provider.say_of(MOBILE, swapped());
+    assert!(is_sent(&ask(&house, 2, ACCOUNT, "1").await));
+    assert_eq!(to(&provider, 8), SECOND);
+    provider.say_of(SECOND, json!({ "reassigned_number": { "is_number_reassigned": "yes" } }));
+    let telephone = ask(&house, 3, ACCOUNT, "1").await;
+    assert!(is_sent(&telephone), "{}", telephone.spoken());
+    assert_eq!(to(&provider, 12), THIRD);
+    provider.say_of(THIRD, swapped());
+    assert!(!is_sent(&ask(&house, 4, ACCOUNT, "1").await), "the fourth is not asked about");
+    assert_eq!(provider.look_ups().len(), 12);
+    let metrics = house.metrics().await;
+    counted(&metrics, "numbers_looked_up", "fit=\"fits\"", 3 + 2 + 1);
+    hides_everything(&house);
+    for number in [SECOND, THIRD, FOURTH] {
+        assert!(!house.log().contains(number), "{number} is in the log");
+    }
+}
+
+/// What owners are told of failures goes to no number that somebody else may hold; it is kept, and may be sent later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_is_looked_up_when_it_goes_out() {
+    let provider = Provider::start();
+    let mut house = set_up(&provider, "");
+    house
+        .change_configuration("deadline_ms = 0", "deadline_ms = 0\n[policy.notices]\nfailures = 2");
+    house.restart();
+    provider.say_of(MOBILE, json!({ "reassigned_number": { "is_number_reassigned": "yes" } }));
+    let mut telephone = Telephone::new("CA00000000000000000000000000000001", CALLER);
+    telephone.ring(&house).await;
+    for keys in [ACCOUNT, "111222", "111333"] {
+        telephone.key(&house, keys).await;
+    }
+    let letter = eventually_async("a dead letter", async || {
+        let told = house.ask("/api/outbox").await;
+        told["dead_letters"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    assert_eq!((&letter["what"], &letter["why"]), (&json!("send_sms"), &json!("refused")));
+    assert!(house.log().contains("a notice may go to no number on file"));
+    assert_eq!((provider.look_ups().len(), provider.messages().len()), (1, 0));
+    let id = letter["effect"].as_str().unwrap().to_owned();
+    let retry = async || {
+        let url = format!("{}/api/outbox/{id}/retry", house.admin());
+        client().post(url).bearer_auth(OPERATOR).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(retry().await, 502, "it may still not");
+    provider.say_of(MOBILE, json!({ "reassigned_number": { "is_number_reassigned": "no" } }));
+    assert_eq!(retry().await, 200);
+    assert_eq!((provider.look_ups().len(), provider.messages().len()), (3, 1));
+    hides_everything(&house);
 }
 
 /// A house that asks nobody may keep what it would ask, and asks nobody.

@@ -135,6 +135,13 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "The same for all caller IDs that differ in their last four digits alone.",
             ),
             number(
+                "accounts_withheld_per_line_h",
+                ("accounts", 1, 1_000),
+                |p| &mut p.shared.accounts_withheld_per_line_h,
+                "The same for all callers of one of your lines who show no number. Raise it where many of your \
+                 customers show none.",
+            ),
+            number(
                 "accounts_per_secret_day",
                 ("accounts", 1, 1_000),
                 |p| &mut p.shared.accounts_per_secret_day,

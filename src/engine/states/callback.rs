@@ -17,7 +17,7 @@ use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Against, Answer, Question, Verdict};
 use super::super::reply::{Audible, Gather, Reply, Verb};
 use super::super::turn::later;
-use super::contact::{self, Eligible};
+use super::contact::{self, Eligible, Out};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
 use crate::flow::state::Kind;
@@ -39,23 +39,18 @@ const HEARD_WITHIN: Duration = Duration::from_secs(45);
 const ENTRY_TIMEOUT_S: u32 = 15;
 
 pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
-    let to = match contact::phone(m, &m.setting.policy.contact.voice_line_types)? {
-        Eligible::To(phone) => Some(phone),
-        Eligible::Decoy => None,
+    let phones = match contact::phones(m, &m.setting.policy.contact.voice_line_types)? {
+        Eligible::To(phones) => phones,
+        Eligible::Decoy => Vec::new(),
         Eligible::None => return Ok(Next::Take(Outcome::Unavailable)),
     };
     let whom = m.call.claim.whom(m.call.id);
-    let key = m.key();
-    let factor = Fact::Callback;
-    let number = to.as_ref().map(|phone| phone.number.clone());
-    let spend = Question::Spend { key, whom: whom.clone(), factor, to: number.clone(), code: true };
-    if m.ask(spend)? != Answer::Spent(true) {
-        return Ok(Next::Take(Outcome::Limited));
-    }
-    if !contact::may_use(m, to.as_ref(), Purpose::Ring)? {
-        return Ok(Next::Take(Outcome::Unavailable));
-    }
-    let to = number;
+    let (factor, purpose) = (Fact::Callback, Purpose::Ring);
+    let out = Out { whom: whom.clone(), factor, purpose, code: true };
+    let to = match contact::reserve(m, &phones, &out)? {
+        Ok(to) => to.map(|phone| phone.number),
+        Err(outcome) => return Ok(Next::Take(outcome)),
+    };
     let rules = &m.setting.policy.callback;
     let fresh = Question::FreshCode { whom, factor: Fact::Callback, digits: rules.code_digits };
     let Answer::Code { code, hash } = m.ask(fresh)? else {

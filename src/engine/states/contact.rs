@@ -4,10 +4,13 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::super::account::{Claim, Line, Phone};
-use super::super::eligibility::{Fit, Purpose};
+use super::super::account::{Claim, Line, Phone, Whom};
+use super::super::eligibility::{Purpose, first_usable};
 use super::super::machine::{Asks, Machine};
 use super::super::question::{Answer, Question};
+use crate::flow::level::Fact;
+use crate::flow::outcome::Outcome;
+use crate::limits;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
@@ -21,9 +24,18 @@ pub(super) enum Eligible<T> {
     None,
 }
 
-/// The first number on file that is of the right kind, on file long enough, and in a country allowed.
-/// Never one that the caller gave, or calls from.
-pub(super) fn phone(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<Phone>> {
+/// A message or a ring.
+pub(super) struct Out {
+    pub(super) whom: Whom,
+    pub(super) factor: Fact,
+    pub(super) purpose: Purpose,
+    /// Whether it carries a code.
+    pub(super) code: bool,
+}
+
+/// The numbers on file that are of the right kind, on file long enough, and in a country allowed: no more
+/// than are looked up. Never one that the caller gave, or calls from.
+pub(super) fn phones(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<Vec<Phone>>> {
     let account = m.account()?;
     if !matches!(m.call.claim, Claim::Account(_)) {
         return Ok(Eligible::Decoy);
@@ -38,24 +50,58 @@ pub(super) fn phone(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<Phone>
         };
         may && !number.costs_extra()
     };
-    let phone = account.phones.iter().find(|phone| {
+    let phones = account.phones.into_iter().filter(|phone| {
         lines.contains(&phone.line) && is_old_enough(m, phone.since) && allowed(&phone.number)
     });
-    Ok(phone.map_or(Eligible::None, |phone| Eligible::To(phone.clone())))
+    let phones: Vec<_> = phones.take(limits::NUMBERS_LOOKED_UP_MAX).collect();
+    Ok(if phones.is_empty() { Eligible::None } else { Eligible::To(phones) })
 }
 
-/// Whether what networks say of the number allows it to be used. Of nobody's as much is asked, and where
-/// no network can be asked both go the same way.
-pub(super) fn may_use(m: &mut Machine<'_>, to: Option<&Phone>, purpose: Purpose) -> Asks<bool> {
+/// Takes a message or a ring out of the budgets, and says which of these numbers gets it; none of them:
+/// nobody's, of whom as much is made. `Err`: how the state ends instead.
+pub(super) fn reserve(
+    m: &mut Machine<'_>,
+    phones: &[Phone],
+    out: &Out,
+) -> Asks<Result<Option<Phone>, Outcome>> {
+    let key = m.key();
+    if !spends(m, &key, phones.first(), out)? {
+        return Ok(Err(Outcome::Limited));
+    }
+    let Some(index) = usable(m, phones, out.purpose)? else {
+        return Ok(Err(Outcome::Unavailable));
+    };
+    let chosen = phones.get(index);
+    // The block of another number has a budget of its own; the others are counted once under the key.
+    if index > 0 && !spends(m, &key, chosen, out)? {
+        return Ok(Err(Outcome::Limited));
+    }
+    Ok(Ok(chosen.cloned()))
+}
+
+fn spends(m: &mut Machine<'_>, key: &str, to: Option<&Phone>, out: &Out) -> Asks<bool> {
+    let spend = Question::Spend {
+        key: key.to_owned(),
+        whom: out.whom.clone(),
+        factor: out.factor,
+        to: to.map(|phone| phone.number.clone()),
+        code: out.code,
+    };
+    Ok(m.ask(spend)? == Answer::Spent(true))
+}
+
+/// Which of these numbers is the first that what networks say allows to be used. They are asked about all of
+/// them at once, and of nobody's as much, so that the time tells neither how many there are nor which will do.
+fn usable(m: &mut Machine<'_>, phones: &[Phone], purpose: Purpose) -> Asks<Option<usize>> {
     let look_ups = m.setting.policy.look_ups;
     if !look_ups.asked {
-        return Ok(true);
+        return Ok(Some(0));
     }
-    let question = Question::Eligible { key: m.key(), to: to.cloned(), purpose };
+    let question = Question::Eligible { key: m.key(), to: phones.to_vec(), purpose };
     Ok(match m.ask(question)? {
-        Answer::Eligible(Fit::Fits) => true,
-        Answer::Eligible(Fit::Unknown) => look_ups.unknown_may,
-        _ => false,
+        Answer::Eligible(fit) => first_usable(&[fit], look_ups),
+        Answer::EligibleOf(fits) => first_usable(&fits, look_ups),
+        _ => None,
     })
 }
 

@@ -58,13 +58,9 @@ pub(super) fn resume(m: &mut Machine<'_>, identify: &Identify, heard: &Heard) ->
 fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Box<Account>>) -> Asks<Next> {
     m.call.claims = m.call.claims.saturating_add(1);
     let too_many = m.call.claims > m.setting.policy.shared.identifications_per_call;
-    let within_reach = match m.call.caller.number.clone() {
-        Some(caller) => {
-            let account = id.clone();
-            m.ask(Question::Reach { caller, account })? == Answer::Spent(true)
-        }
-        None => true,
-    };
+    let (caller, line) = (m.call.caller.number.clone(), m.call.line.clone());
+    let reach = Question::Reach { caller, line, account: id.clone() };
+    let within_reach = m.ask(reach)? == Answer::Spent(true);
     if let Some(account) = account.filter(|_| within_reach && !too_many) {
         m.claim(Claim::Account(account.id.clone()), Some(*account));
         return Ok(Next::Take(Outcome::Found));

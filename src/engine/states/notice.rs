@@ -1,7 +1,7 @@
 //! Telling the owner of an account what others do: over another channel than the one under attack, or
 //! than a caller has used to prove who they are, so that whoever holds that one cannot keep it from them.
 
-use super::super::account::Claim;
+use super::super::account::{Claim, Phone};
 use super::super::audit::Deed;
 use super::super::effect::{Effect, Email, Sms};
 use super::super::ledger::Alert;
@@ -19,14 +19,14 @@ use crate::secret::Secret;
 /// Where a notice goes.
 enum Channel {
     Mail(Secret),
-    Text(PhoneNumber),
+    Text(PhoneNumber, Vec<Phone>),
 }
 
 impl Channel {
     fn name(&self) -> &'static str {
         match self {
             Self::Mail(_) => "email",
-            Self::Text(_) => "sms",
+            Self::Text(..) => "sms",
         }
     }
 }
@@ -50,7 +50,7 @@ pub(in crate::engine) fn alert(
     let mail = if attacked == Fact::EmailOtp { None } else { address(m)? };
     // Who holds the telephone, or gets its messages, shall not be the only one who hears of it.
     let telephone = matches!(attacked, Fact::SmsOtp | Fact::Callback);
-    let text = if telephone { None } else { Some(mobile(m)?) };
+    let text = if telephone { None } else { Some(mobiles(m)?) };
     let words: fn(&Wording) -> &'static str = match alert {
         Alert::Failures => |own| own.notice_failures,
         Alert::Disabled => |own| own.notice_disabled,
@@ -73,13 +73,16 @@ pub(in crate::engine) fn of_state(m: &mut Machine<'_>, words: &Notify) -> Asks<(
     let Some(body) = body else { return Ok(()) };
     m.call.told.push(m.call.at.clone());
     let mail = if m.call.facts.has(Fact::EmailOtp) { None } else { address(m)? };
-    let text = mobile(m)?;
+    let text = mobiles(m)?;
     let used = |to: &PhoneNumber| {
         let to = contact::of_number(to);
         m.call.facts.0.values().any(|proof| proof.contact.as_ref() == Some(&to))
     };
     let text = match text {
-        Eligible::To(to) if used(&to) => None,
+        Eligible::To(mut phones) => {
+            phones.retain(|phone| !used(&phone.number));
+            Some(Eligible::To(phones))
+        }
         text => Some(text),
     };
     let of = Of { name: m.call.at.state.to_string(), counted: None };
@@ -91,13 +94,8 @@ fn address(m: &mut Machine<'_>) -> Asks<Option<Eligible<Secret>>> {
     by_mail.then(|| contact::email(m)).transpose()
 }
 
-fn mobile(m: &mut Machine<'_>) -> Asks<Eligible<PhoneNumber>> {
-    let phone = contact::phone(m, &m.setting.policy.contact.sms_line_types)?;
-    Ok(match phone {
-        Eligible::To(phone) => Eligible::To(phone.number),
-        Eligible::Decoy => Eligible::Decoy,
-        Eligible::None => Eligible::None,
-    })
+fn mobiles(m: &mut Machine<'_>) -> Asks<Eligible<Vec<Phone>>> {
+    contact::phones(m, &m.setting.policy.contact.sms_line_types)
 }
 
 /// Tells it over the first channel that has a notice left. Notices have budgets of their own, so that
@@ -106,15 +104,17 @@ fn tell(
     m: &mut Machine<'_>,
     of: Of,
     mail: Option<Eligible<Secret>>,
-    text: Option<Eligible<PhoneNumber>>,
+    text: Option<Eligible<Vec<Phone>>>,
     body: String,
 ) -> Asks<()> {
     let mut channels = Vec::new();
     if let Some(Eligible::To(to)) = mail {
         channels.push(Channel::Mail(to));
     }
-    if let Some(Eligible::To(to)) = text {
-        channels.push(Channel::Text(to));
+    if let Some(Eligible::To(phones)) = text
+        && let Some(first) = phones.first()
+    {
+        channels.push(Channel::Text(first.number.clone(), phones));
     }
     let mut over = None;
     for channel in channels {
@@ -134,7 +134,7 @@ fn tell(
 
 fn may_send(m: &mut Machine<'_>, of: &Of, channel: &Channel) -> Asks<Notifies> {
     let to = match channel {
-        Channel::Text(to) => Some(to.clone()),
+        Channel::Text(to, _) => Some(to.clone()),
         Channel::Mail(_) => None,
     };
     let whom = m.call.claim.whom(m.call.id);
@@ -153,10 +153,13 @@ fn send(m: &mut Machine<'_>, channel: Channel, body: String) -> Asks<()> {
             let locale = message::written_in(m)?;
             Effect::SendEmail(Email { to, subject, body, locale, code_until: None })
         }
-        Channel::Text(to) => {
+        Channel::Text(to, phones) => {
             // It matters for as long as a message is carried.
             let valid_for_s = limits::MESSAGE_VALID_S_MAX;
-            Effect::SendSms(Sms { to, body, valid_for_s, code_until: None })
+            // A caller whose answer waited for a look-up would know that there is somebody to tell.
+            let asked = m.setting.policy.look_ups.asked;
+            let look_up = if asked { phones } else { Vec::new() };
+            Effect::SendSms(Sms { to, body, valid_for_s, code_until: None, look_up })
         }
     };
     m.effect(effect);

@@ -9,7 +9,7 @@ use super::super::eligibility::Purpose;
 use super::super::machine::{Asks, Machine};
 use super::super::question::{Answer, Question};
 use super::super::turn::later;
-use super::contact::{self, Eligible};
+use super::contact::{self, Eligible, Out};
 use super::{send_email_otp, send_sms_otp};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
@@ -29,8 +29,8 @@ pub(super) struct Fresh {
 pub(super) struct Way<T> {
     /// What it proves.
     pub(super) factor: Fact,
-    /// Where it goes.
-    pub(super) to: Eligible<T>,
+    /// Where it may go.
+    pub(super) to: Eligible<Vec<T>>,
     /// How the proof names where it went.
     pub(super) contact: fn(&T) -> Secret,
     /// The telephone that it is, whose prefix is limited and which is looked up; `None`: it is no
@@ -62,24 +62,29 @@ pub(super) fn send<T>(
 ) -> Asks<Outcome> {
     let Way { factor, to, contact, phone } = way;
     let to = match to {
-        Eligible::To(to) => Some(to),
-        Eligible::Decoy => None,
+        Eligible::To(to) => to,
+        Eligible::Decoy => Vec::new(),
         Eligible::None => return Ok(Outcome::Unavailable),
     };
     if m.call.sends >= limits::SENDS_PER_CALL_MAX || too_soon(m) {
         return Ok(Outcome::Limited);
     }
     let whom = m.call.claim.whom(m.call.id);
-    let on_file = to.as_ref().zip(phone).map(|(to, phone)| phone(to).clone());
-    let number = on_file.as_ref().map(|phone| phone.number.clone());
-    let spend =
-        Question::Spend { key: m.key(), whom: whom.clone(), factor, to: number, code: true };
-    if m.ask(spend)? != Answer::Spent(true) {
-        return Ok(Outcome::Limited);
-    }
-    if phone.is_some() && !contact::may_use(m, on_file.as_ref(), Purpose::Message)? {
-        return Ok(Outcome::Unavailable);
-    }
+    let to = if let Some(phone) = phone {
+        let phones: Vec<_> = to.iter().map(|to| phone(to).clone()).collect();
+        let out = Out { whom: whom.clone(), factor, purpose: Purpose::Message, code: true };
+        match contact::reserve(m, &phones, &out)? {
+            Ok(chosen) => to.into_iter().find(|to| Some(phone(to)) == chosen.as_ref()),
+            Err(outcome) => return Ok(outcome),
+        }
+    } else {
+        let (key, whom) = (m.key(), whom.clone());
+        let spend = Question::Spend { key, whom, factor, to: None, code: true };
+        if m.ask(spend)? != Answer::Spent(true) {
+            return Ok(Outcome::Limited);
+        }
+        to.into_iter().next()
+    };
     // Who has given a wrong entry and not heard of it is sent nothing, and cannot tell: all the rest is
     // as it would be, budgets included.
     let to = to.filter(|_| !m.call.doubt);

@@ -3,15 +3,20 @@
 use super::super::call::Position;
 use super::super::effect::{Effect, Email};
 use super::super::machine::{Asks, Machine};
+use super::contact::{self, Eligible};
+use super::message;
 use super::send_code::{self, Way};
-use super::{contact, message};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
 use crate::flow::states::send_email_otp::SendEmailOtp;
 
 /// Sends a code for the state `sender`.
 pub(super) fn send(m: &mut Machine<'_>, state: &SendEmailOtp, sender: Position) -> Asks<Outcome> {
-    let to = contact::email(m)?;
+    let to = match contact::email(m)? {
+        Eligible::To(address) => Eligible::To(vec![address]),
+        Eligible::Decoy => Eligible::Decoy,
+        Eligible::None => Eligible::None,
+    };
     let way = Way { factor: Fact::EmailOtp, to, contact: contact::of_email, phone: None };
     send_code::send(m, sender, way, |m, to, fresh| {
         let Some(code) = &fresh.code else { return Ok(None) };

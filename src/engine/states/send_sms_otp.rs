@@ -12,7 +12,7 @@ use crate::flow::states::send_sms_otp::SendSmsOtp;
 
 /// Sends a code for the state `sender`.
 pub(super) fn send(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) -> Asks<Outcome> {
-    let to = contact::phone(m, &m.setting.policy.contact.sms_line_types)?;
+    let to = contact::phones(m, &m.setting.policy.contact.sms_line_types)?;
     let way = Way {
         factor: Fact::SmsOtp,
         to,
@@ -29,6 +29,7 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) ->
         };
         let body = message::with_code(m, state.message.as_ref(), |own| own.sms, code)?;
         let (valid_for_s, code_until) = (fresh.ttl_s, Some(fresh.expires));
-        Ok(body.map(|body| Effect::SendSms(Sms { to, body, valid_for_s, code_until })))
+        let look_up = Vec::new();
+        Ok(body.map(|body| Effect::SendSms(Sms { to, body, valid_for_s, code_until, look_up })))
     })
 }

@@ -72,6 +72,7 @@ async fn post(exchange: &Exchange, line: &str, to: &str, number: usize) {
         body: Secret::new("See https://example.com/card"),
         valid_for_s: 600,
         code_until: None,
+        look_up: Vec::new(),
     });
     let body = exchange.seal_effect(id, &Posted::now(&sms, line, 1));
     let commit = Commit {

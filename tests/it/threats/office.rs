@@ -188,6 +188,7 @@ pub(super) fn boundless() -> Policy {
         &mut policy.shared.all_factor_failures_24h,
         &mut policy.shared.accounts_per_ani_h,
         &mut policy.shared.accounts_per_ani_prefix_h,
+        &mut policy.shared.accounts_withheld_per_line_h,
         &mut policy.shared.accounts_per_secret_day,
         &mut policy.shared.parallel_auth_sessions_per_account,
         &mut policy.callback.per_account_h,
