@@ -57,7 +57,7 @@ on = { ok = "menu", failed = "agent" }"#,
         code: "missing-key",
         title: "something that must be said is not",
         what: "A flow or a state lacks a key without which it means nothing.",
-        fix: "Add the key. `callgate schema` lists the keys of every state type.",
+        fix: "Add the key. `callgate explain menu` lists the keys of a menu, and so with every other type.",
         before: r#"[states.welcome]
 type = "say"
 prompt = "Welcome.""#,

@@ -2,7 +2,7 @@
 //! from the same tables that read it.
 
 use super::outcome::Outcome;
-use super::states::{COMMON, Key, Shape, StateType, TYPES};
+use super::states::{COMMON, Key, StateType, TYPES};
 
 const CHAPTERS: &str = include_str!("reference.md");
 
@@ -69,36 +69,8 @@ fn table(keys: &[Key]) -> String {
     for key in keys {
         let must = if key.required { " (required)" } else { "" };
         // A bar would end the cell.
-        let (shape, doc) = (words(key.shape), key.doc.replace('|', "\\|"));
+        let (shape, doc) = (key.shape.words(), key.doc.replace('|', "\\|"));
         text.push_str(&format!("| `{}`{must} | {shape} | {doc} |\n", key.name));
     }
     text
-}
-
-/// What a value looks like, in words.
-fn words(shape: Shape) -> String {
-    let choice = |words: &[&str]| {
-        let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-        words.join(", ")
-    };
-    match shape {
-        Shape::Text => "text".into(),
-        Shape::State => "a state".into(),
-        Shape::Prompt => "a prompt".into(),
-        Shape::Notice => "a prompt, or `true`".into(),
-        Shape::Integer(min, u64::MAX) => format!("a number from {min}"),
-        Shape::Integer(min, max) => format!("a whole number, {min} to {max}"),
-        Shape::Boolean => "`true` or `false`".into(),
-        Shape::Duration => "a duration".into(),
-        Shape::Choice(of) => format!("one of {}", choice(of)),
-        Shape::Choices(of) => format!("a list of {}", choice(of)),
-        Shape::Texts => "a list of texts".into(),
-        Shape::Routes => "a table of names to states".into(),
-        Shape::Values => "a table of names to values".into(),
-        Shape::Gives => "a table of variables to `{ type = …, label = … }`".into(),
-        Shape::Cases => "a list of `{ when = {…}, next = … }`".into(),
-        Shape::Target => {
-            "a table of one of `number`, `sip`, `queue`, `workflow`, `conference`".into()
-        }
-    }
 }

@@ -93,6 +93,36 @@ pub enum Shape {
     Target,
 }
 
+impl Shape {
+    /// The same in words: "a whole number, 1 to 9".
+    pub(in crate::flow) fn words(self) -> String {
+        let choice = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+            words.join(", ")
+        };
+        match self {
+            Self::Text => "text".into(),
+            Self::State => "a state".into(),
+            Self::Prompt => "a prompt".into(),
+            Self::Notice => "a prompt, or `true`".into(),
+            Self::Integer(min, u64::MAX) => format!("a number from {min}"),
+            Self::Integer(min, max) => format!("a whole number, {min} to {max}"),
+            Self::Boolean => "`true` or `false`".into(),
+            Self::Duration => "a duration".into(),
+            Self::Choice(of) => format!("one of {}", choice(of)),
+            Self::Choices(of) => format!("a list of {}", choice(of)),
+            Self::Texts => "a list of texts".into(),
+            Self::Routes => "a table of names to states".into(),
+            Self::Values => "a table of names to values".into(),
+            Self::Gives => "a table of variables to `{ type = …, label = … }`".into(),
+            Self::Cases => "a list of `{ when = {…}, next = … }`".into(),
+            Self::Target => {
+                "a table of one of `number`, `sip`, `queue`, `workflow`, `conference`".into()
+            }
+        }
+    }
+}
+
 impl Key {
     const fn new(name: &'static str, shape: Shape, doc: &'static str) -> Self {
         Self { name, shape, required: false, doc }

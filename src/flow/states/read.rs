@@ -41,7 +41,10 @@ impl<'a> StateReader<'a, '_> {
 
     /// The value of a key that must be there.
     pub(super) fn required(&self, key: &str) -> Option<Item<'a>> {
-        self.table.required(key)
+        self.table.required_or(key, || {
+            let shape = self.of.keys.iter().find(|own| own.name == key)?.shape.words();
+            Some(format!("it takes {shape}: see `callgate explain {}`", self.of.name))
+        })
     }
 
     /// Whether a prompt is there and can be read.

@@ -17,6 +17,7 @@
 use std::time::Duration;
 
 use super::{Key, Outcome, Shape, StateReader, StateType, read_target};
+use crate::diagnostic::fix::Fix;
 use crate::diagnostic::{Finding, Place};
 use crate::document::Item;
 use crate::flow::name::FieldName;
@@ -119,6 +120,9 @@ fn read(state: &StateReader<'_, '_>) -> Option<Transfer> {
 }
 
 fn read_to(item: &Item<'_>) -> Option<To> {
+    if let Some(text) = item.as_text() {
+        return bare(item, text);
+    }
     let table = item.table("`to`")?;
     let given: Vec<_> = TARGETS.into_iter().filter_map(|key| table.item(key)).collect();
     table.finish_among(TARGETS);
@@ -171,4 +175,23 @@ fn read_to(item: &Item<'_>) -> Option<To> {
         "queue" => Some(To::Queue(text.into())),
         _ => Some(To::Conference(text.into())),
     }
+}
+
+/// A target that does not say what it is.
+fn bare(item: &Item<'_>, text: &str) -> Option<To> {
+    let key = match text {
+        _ if text.starts_with("sip") => "sip",
+        _ if PhoneNumber::parse(text).is_some() => "number",
+        _ => "queue",
+    };
+    let message = "`to` does not say what it names";
+    let named = format!("{{ {key} = {} }}", toml::Value::from(text));
+    let title = format!("write `to = {named}`");
+    let fix = (key != "queue").then(|| Fix::replace(title, item.place(), &named));
+    item.report(
+        Finding::error("bad-transfer", message, item.place())
+            .help(format!("write `to = {named}`; what can be named: {}", TARGETS.join(", ")))
+            .fix(fix),
+    );
+    None
 }
