@@ -25,7 +25,7 @@ pub fn read<T>(
     read: impl FnOnce(Reader<'_>) -> T,
 ) -> T {
     let (root, errors) = DeTable::parse_recoverable(text);
-    syntax::report(file, text, &errors, problems);
+    syntax::report(file, text, root.get_ref(), &errors, problems);
     let source = Source { file, problems };
     let first = text.chars().next().map_or(0, char::len_utf8);
     read(Reader::new(root.get_ref(), 0..first, "the file".into(), source))

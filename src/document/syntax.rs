@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use toml::de::Error;
+use toml::de::{DeTable, DeValue, Error};
 
 use crate::diagnostic::{Finding, Place, Problems};
 
@@ -16,8 +16,21 @@ const ERRORS_MAX: usize = 50;
 /// Lines without an error that may lie between two errors of one mistake.
 const GAP: usize = 1;
 
-/// Reports syntax errors, and what of the file was lost by them.
-pub(super) fn report(file: &Arc<str>, text: &str, errors: &[Error], problems: &Problems) {
+/// Reports syntax errors, and what of the file was lost by them: from the line of each to the next key
+/// that could be read in spite of it.
+pub(super) fn report(
+    file: &Arc<str>,
+    text: &str,
+    root: &DeTable<'_>,
+    errors: &[Error],
+    problems: &Problems,
+) {
+    if errors.is_empty() {
+        return;
+    }
+    let mut keys = Vec::new();
+    keys_of(root, &mut keys);
+    keys.sort_unstable();
     let mut errors: Vec<_> = errors
         .iter()
         .map(|error| (error.span().unwrap_or(0..0), error.message().trim().replace('\n', ", ")))
@@ -37,6 +50,8 @@ pub(super) fn report(file: &Arc<str>, text: &str, errors: &[Error], problems: &P
     let mut reported = 0;
     // The end of the last line with an error, or of what may belong to the same mistake.
     let mut last: Option<usize> = None;
+    // What is lost already ends here.
+    let mut lost = 0;
     for (span, message) in errors {
         let line = line_span(text, span.start);
         let between = last.and_then(|last| text.get(last..line.start));
@@ -44,14 +59,35 @@ pub(super) fn report(file: &Arc<str>, text: &str, errors: &[Error], problems: &P
             || between.is_some_and(|between| between.matches('\n').count() <= 1 + GAP);
         last = Some(line.end);
         if reported == ERRORS_MAX {
-            problems.lose(place(line.start..text.len()));
+            problems.lose(place(line.start.max(lost)..text.len()));
             return;
         }
-        problems.lose(place(line));
+        if line.end > lost {
+            let next = keys.get(keys.partition_point(|key| *key < line.end));
+            let end = next.copied().unwrap_or(text.len()).max(line.end);
+            problems.lose(place(line.start.max(lost)..end));
+            lost = end;
+        }
         if !same {
             reported += 1;
             problems.add(worded(text, &message, &place(span)));
         }
+    }
+}
+
+/// Where each key that could be read stands.
+fn keys_of(table: &DeTable<'_>, keys: &mut Vec<usize>) {
+    for (key, value) in table {
+        keys.push(key.span().start);
+        values_of(value.get_ref(), keys);
+    }
+}
+
+fn values_of(value: &DeValue<'_>, keys: &mut Vec<usize>) {
+    match value {
+        DeValue::Table(table) => keys_of(table, keys),
+        DeValue::Array(array) => array.iter().for_each(|value| values_of(value.get_ref(), keys)),
+        _ => {}
     }
 }
 
