@@ -250,6 +250,9 @@ pub const COMMIT_TRIES_MAX: usize = 8;
 /// once one must still get through.
 pub const SWAP_TRIES_MAX: usize = 400;
 
+/// Lists and maps within each other in what is stored: far more than any of it has, and no deep stack.
+pub const PACKED_DEPTH_MAX: usize = 64;
+
 /// How long one answer of Redis may take: a turn waits for a few of them within [`TURN_DEADLINE`].
 pub const STORE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection to Redis may take to stand.
@@ -262,8 +265,11 @@ pub const STORE_SILENCE_MAX: Duration = Duration::from_secs(5);
 pub const CLAIM_COUNT_MAX: usize = 1_000;
 /// How often a claim looks again when others were quicker or what it found was gone.
 pub const CLAIM_ROUNDS_MAX: usize = 4;
-/// Calls listed per partition: what an operator leafs through, and no more memory than that.
+/// Calls listed at once: what an operator leafs through.
 pub const LISTED_CALLS_MAX: usize = 1_000;
+/// Calls of one of 64 partitions whose order Redis remembers: 16,000 in all, a day of a small house, and no
+/// more memory than 2 MB.
+pub const CALLS_PER_PARTITION_MAX: usize = 250;
 /// Listed calls that are loaded at once: a store serves them side by side, and callers go first.
 pub const CALLS_LOADED_AT_ONCE: usize = 16;
 /// Seconds after which a page on what is still going on is asked for anew.

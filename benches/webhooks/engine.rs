@@ -91,8 +91,7 @@ fn around(turn: &Turn) -> Vec<(&'static str, f64)> {
     let signature = sign(&TOKEN.into(), &format!("{PUBLIC_URL}/twilio/voice"), &fields);
     let (vault, links) = (vault(), Links::new(PUBLIC_URL));
     let id = turn.call.id.to_string();
-    let json = serde_json::to_vec(&turn.call).expect("it is JSON");
-    let sealed = vault.seal(Kind::Call, &id, EDITION, &json, [7; 24]);
+    let sealed = vault.seal(Kind::Call, &id, &turn.call, [7; 24]);
     vec![
         ("the form, parsed", per_run(|| drop(black_box(form::fields(body))))),
         (
@@ -101,16 +100,13 @@ fn around(turn: &Turn) -> Vec<(&'static str, f64)> {
                 black_box(keys.verify(PUBLIC_URL, "/twilio/voice", &fields, &signature));
             }),
         ),
-        ("the state, as JSON", per_run(|| drop(black_box(serde_json::to_vec(&turn.call))))),
         (
-            "the journal's entry, as JSON",
-            per_run(|| drop(black_box(serde_json::to_vec(&turn.entry)))),
+            "the state, spelled and sealed",
+            per_run(|| drop(black_box(vault.seal(Kind::Call, &id, &turn.call, [7; 24])))),
         ),
         (
-            "the state, sealed",
-            per_run(|| {
-                drop(black_box(vault.seal(Kind::Call, &id, EDITION, &json, [7; 24])));
-            }),
+            "the journal's entry, spelled and sealed",
+            per_run(|| drop(black_box(vault.seal(Kind::Entry, &id, &turn.entry, [7; 24])))),
         ),
         ("a keyed hash", per_run(|| drop(black_box(vault.keyed_hex("heard", &[b"1"]))))),
         (
@@ -123,7 +119,7 @@ fn around(turn: &Turn) -> Vec<(&'static str, f64)> {
             "(not on the way while the copy is fresh: the state, opened and read)",
             per_run(|| {
                 let opened = vault.open(Kind::Call, &id, &sealed).expect("it was sealed here");
-                drop(black_box(serde_json::from_slice::<Call>(&opened.plain)));
+                drop(black_box(opened.read::<Call>()));
             }),
         ),
     ]

@@ -262,14 +262,13 @@ impl Audit<'_> {
     }
 
     fn opened<T: DeserializeOwned>(&self, kind: Kind, call: CallId, sealed: &[u8]) -> Option<T> {
-        let opened = self.vault.open(kind, &call.to_string(), sealed).ok()?;
-        serde_json::from_slice(&opened.plain).ok()
+        self.vault.open(kind, &call.to_string(), sealed).ok()?.read()
     }
 
     async fn read<T: DeserializeOwned>(&self, key: &RecordKey) -> Result<Read<T>, StoreError> {
         let Some((_, sealed)) = self.store.read(key).await? else { return Ok(Read::Missing) };
         let opened = self.vault.open(Kind::Record, &key.id, &sealed).ok();
-        let read = opened.and_then(|opened| serde_json::from_slice(&opened.plain).ok());
+        let read = opened.and_then(|opened| opened.read());
         Ok(read.map_or(Read::Altered, Read::There))
     }
 }

@@ -168,8 +168,7 @@ impl Exchange {
             .vault
             .open(Kind::Record, &key.id, &bytes)
             .map_err(|error| ExchangeError::Sealed("audit record", error))?;
-        let read = serde_json::from_slice(&opened.plain);
-        let read = read.map_err(|_| ExchangeError::Unreadable("audit record"))?;
+        let read = opened.read().ok_or(ExchangeError::Unreadable("audit record"))?;
         Ok(Some((revision, read)))
     }
 

@@ -384,8 +384,7 @@ impl Exchange {
             .vault
             .open(Kind::Call, &call.to_string(), &stored.state)
             .map_err(|error| ExchangeError::Sealed("call", error))?;
-        let read = serde_json::from_slice(&opened.plain);
-        let call: Call = read.map_err(|_| ExchangeError::Unreadable("call"))?;
+        let call: Call = opened.read().ok_or(ExchangeError::Unreadable("call"))?;
         Ok(Some(Loaded { call, version: stored.version, audit: None }))
     }
 
@@ -409,8 +408,7 @@ impl Exchange {
                 .vault
                 .open(Kind::Entry, &id, entry)
                 .map_err(|error| ExchangeError::Sealed("journal entry", error))?;
-            serde_json::from_slice(&opened.plain)
-                .map_err(|_| ExchangeError::Unreadable("journal entry"))
+            opened.read().ok_or(ExchangeError::Unreadable("journal entry"))
         };
         sealed.iter().map(open).collect()
     }
@@ -435,16 +433,4 @@ impl Exchange {
 /// The end of a leg.
 pub fn hangup() -> Reply {
     Reply { verbs: vec![Verb::Hangup] }
-}
-
-/// As much room as nearly everything that is stored takes.
-const JSON_BYTES: usize = 1_536;
-
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    // Every key of these types is a text, and no number in them is beyond JSON: it cannot fail.
-    let mut bytes = Vec::with_capacity(JSON_BYTES);
-    match serde_json::to_writer(&mut bytes, value) {
-        Ok(()) => bytes,
-        Err(_) => Vec::new(),
-    }
 }

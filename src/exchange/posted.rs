@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Exchange, json};
+use super::Exchange;
 use crate::engine::effect::Effect;
 use crate::engine::id::EffectId;
 use crate::store::envelope::Kind;
@@ -45,13 +45,12 @@ impl Exchange {
     /// An effect as it lies in the outbox.
     pub fn seal_effect<E: Serialize>(&self, id: EffectId, posted: &Posted<E>) -> Vec<u8> {
         let nonce = self.seal_nonce();
-        self.vault.seal(Kind::Effect, &id.to_string(), "", &json(posted), nonce)
+        self.vault.seal(Kind::Effect, &id.to_string(), posted, nonce)
     }
 
     /// An effect of the outbox; `None`: it cannot be read here.
     pub fn open_effect(&self, id: EffectId, sealed: &[u8]) -> Option<Posted> {
-        let opened = self.vault.open(Kind::Effect, &id.to_string(), sealed).ok()?;
-        serde_json::from_slice(&opened.plain).ok()
+        self.vault.open(Kind::Effect, &id.to_string(), sealed).ok()?.read()
     }
 }
 

@@ -11,7 +11,7 @@ impl Exchange {
         let key = RecordKey { kind: "probe", id: "00".into() };
         let now = self.clock.now();
         let known = self.store.read(&key).await?.map(|(revision, _)| revision);
-        let sealed = self.vault.seal(Kind::Record, &key.id, "", b"{}", self.seal_nonce());
+        let sealed = self.vault.seal(Kind::Record, &key.id, &(), self.seal_nonce());
         // Where another server was quicker, it wrote.
         self.store.swap(&key, known, &sealed, later(now, PROBE_RETENTION), now).await.map(drop)
     }

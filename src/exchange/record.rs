@@ -186,8 +186,7 @@ impl Exchange {
                         .vault
                         .open(Kind::Record, &key.id, &bytes)
                         .map_err(|error| ExchangeError::Sealed("record", error))?;
-                    let record = serde_json::from_slice(&opened.plain)
-                        .map_err(|_| ExchangeError::Unreadable("record"))?;
+                    let record = opened.read().ok_or(ExchangeError::Unreadable("record"))?;
                     (Some(revision), record)
                 }
             };
@@ -211,8 +210,7 @@ impl Exchange {
         record: &impl Serialize,
         (kept_for, now): (Duration, Timestamp),
     ) -> Result<bool, ExchangeError> {
-        let plain = super::json(record);
-        let sealed = self.vault.seal(Kind::Record, &key.id, "", &plain, self.seal_nonce());
+        let sealed = self.vault.seal(Kind::Record, &key.id, record, self.seal_nonce());
         Ok(self.store.swap(key, expected, &sealed, later(now, kept_for), now).await?)
     }
 }

@@ -9,7 +9,7 @@ use super::deed::Deed;
 use super::edition::Edition;
 use super::posted::Posted;
 use super::tally;
-use super::{Exchange, ExchangeError, Loaded, Served, json, later};
+use super::{Exchange, ExchangeError, Loaded, Served, later};
 use crate::chance;
 use crate::engine::audit;
 use crate::engine::call::Call;
@@ -196,10 +196,6 @@ impl Exchange {
 
     fn commit_of(&self, turn: &Turn, loaded: Option<&Loaded>, settled: &[EffectId]) -> Commit {
         let id = turn.call.id.to_string();
-        let edition = &turn.call.edition;
-        let seal = |kind, id: &str, plain: Vec<u8>| {
-            self.vault.seal(kind, id, edition, &plain, self.seal_nonce())
-        };
         let now = turn.entry.moment.now;
         // By the clock that the outbox goes by, which may have been set back.
         let due = now.min(self.clock.now());
@@ -212,12 +208,12 @@ impl Exchange {
             call: turn.call.id,
             expected: loaded.map(|loaded| loaded.version),
             version: Version { number: turn.call.turns, turn: turn.call.turn },
-            state: seal(Kind::Call, &id, json(&turn.call)),
+            state: self.vault.seal(Kind::Call, &id, &turn.call, self.seal_nonce()),
             expires_at: later(now, limits::CALL_RETENTION),
             deadline: turn.deadline,
             effects: turn.effects.iter().map(effect).collect(),
             settled: settled.to_vec(),
-            entry: seal(Kind::Entry, &id, json(&turn.entry)),
+            entry: self.vault.seal(Kind::Entry, &id, &turn.entry, self.seal_nonce()),
         }
     }
 

@@ -10,10 +10,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Exchange, json as bytes, later};
+use super::{Exchange, later};
 use crate::engine::voucher::Voucher;
 use crate::limits;
 use crate::secret::Secret;
@@ -123,4 +124,9 @@ impl Exchange {
         let subject = voucher.whom.as_ref().map(|whom| self.reference(whom));
         self.signer.sign(voucher, subject)
     }
+}
+
+/// As JSON: every key of a voucher is a text, and no number in it is beyond JSON: it cannot fail.
+fn bytes(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
 }

@@ -1,15 +1,20 @@
 //! How a thing lies in a store: sealed, bound to its place, with the version of its format.
 //!
 //! What is in it is XChaCha20-Poly1305 under a key derived from the state key. The seal binds the
-//! version, the kind, the id and the flow, so that a value copied to another key of the store, or
-//! another kind, does not open.
+//! version, the kind and the id, so that a value copied to another key of the store, or another kind,
+//! does not open.
 //!
-//! An envelope of version 2 is bytes: the version; the length of the flow's hash, and that hash (two
-//! digits a byte where it is lower-case hexadecimal, which the length's highest bit says); 8 bytes that
-//! name the key; 24 of nonce; the ciphertext and its tag. One of version 1 was JSON,
-//! `{"v":1,"flow":"<hash or empty>","sealed":"<base64>"}`, with the rest in `sealed`; it is read as ever.
+//! An envelope of version 3 is bytes: the version; 4 that name the key; 24 of nonce; the ciphertext and its
+//! tag. The thing in it is spelled as [`packed`] does it.
+//!
+//! Those before it are read as ever; what is in them is JSON, and their seals bind the hash of a flow as
+//! well, which they show. One of version 2 is bytes: the version; the length of that hash, and the hash
+//! (two digits a byte where it is lower-case hexadecimal, which the length's highest bit says); 8 that name
+//! the key; and as above. One of version 1 is JSON, `{"v":1,"flow":"<hash or empty>","sealed":"<base64>"}`,
+//! with the rest in `sealed`.
+//!
+//! A callgate that does not know a version says so and leaves the thing as it is.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,23 +24,35 @@ use chacha20::{R20, hchacha};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac::{self, HMAC_SHA256};
 use secrecy::{ExposeSecret, SecretBox};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::packed;
 
 /// The version that [`Vault::seal`] writes.
-pub const VERSION: u32 = 2;
-/// The one before it, which was JSON.
-const VERSION_JSON: u32 = 1;
+pub const VERSION: u32 = 3;
+/// The one before it, in which things were JSON.
+const VERSION_OF_JSON: u32 = 2;
+/// The first, which was JSON itself.
+const VERSION_IN_JSON: u32 = 1;
 
 /// How an envelope of [`VERSION`] begins.
-const VERSION_BYTE: [u8; 1] = [2];
+const VERSION_BYTE: u8 = 3;
+/// And one of the version before it.
+const VERSION_BYTE_OF_JSON: u8 = 2;
 
 const KEY_BYTES: usize = 32;
-const KEY_NAME_BYTES: usize = 8;
+/// Enough to tell a wrong key from damage.
+const KEY_NAME_BYTES: usize = 4;
+/// In envelopes before the third.
+const LONG_KEY_NAME_BYTES: usize = 8;
 const NONCE_BYTES: usize = 24;
 /// As many of them as go into the key of one envelope; the others are its own nonce.
 const SALT_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;
-/// In the byte that tells the length of the flow's hash: two hexadecimal digits stand in one byte.
+/// As much room as nearly everything that is stored takes.
+const PLAIN_BYTES: usize = 640;
+/// In the byte that tells the length of a flow's hash: two hexadecimal digits stand in one byte.
 const PACKED: u8 = 0x80;
 
 /// What kind of thing is sealed; part of what the seal binds.
@@ -66,7 +83,7 @@ impl Kind {
 #[derive(Clone)]
 pub struct Vault {
     seal_key: Arc<SecretBox<[u8; KEY_BYTES]>>,
-    key_name: [u8; KEY_NAME_BYTES],
+    key_name: [u8; LONG_KEY_NAME_BYTES],
     /// Has taken the key in already: that is half the work of a short hash.
     hash_key: hmac::Key,
 }
@@ -76,10 +93,8 @@ pub struct Vault {
 pub struct Opened {
     /// The version of the envelope.
     pub version: u32,
-    /// The hash of the flow it belongs to, or nothing.
-    pub flow: String,
-    /// The thing itself.
-    pub plain: Vec<u8>,
+    /// The thing itself, as it is spelled in that version.
+    plain: Vec<u8>,
 }
 
 /// Why an envelope does not open. Never says what is in it.
@@ -145,33 +160,34 @@ impl Vault {
         Ok(Self::new(key))
     }
 
-    /// Seals `plain` for the place that `kind` and `id` name.
+    /// Seals a thing for the place that `kind` and `id` name.
     ///
-    /// A nonce must never be used twice: 24 random bytes. `flow_hash` stays readable.
+    /// A nonce must never be used twice: 24 random bytes.
     pub fn seal(
         &self,
         kind: Kind,
         id: &str,
-        flow_hash: &str,
-        plain: &[u8],
+        value: &impl Serialize,
         nonce: [u8; NONCE_BYTES],
     ) -> Vec<u8> {
-        let (length, flow) = written(flow_hash);
-        let head: [&[u8]; 5] = [&VERSION_BYTE, &[length], &flow, &self.key_name, &nonce];
+        let key_name = self.key_name.split_at(KEY_NAME_BYTES).0;
+        let head: [&[u8]; 3] = [&[VERSION_BYTE], key_name, &nonce];
         let begin = head.iter().map(|part| part.len()).sum::<usize>();
-        let mut sealed = Vec::with_capacity(begin + plain.len() + TAG_BYTES);
+        let mut sealed = Vec::with_capacity(begin + PLAIN_BYTES + TAG_BYTES);
         for part in head {
             sealed.extend_from_slice(part);
         }
-        sealed.extend_from_slice(plain);
-        let aad = Aad::from(bound(u64::from(VERSION), kind, id, flow_hash));
-        let tag =
-            self.key_of(&nonce).zip(sealed.get_mut(begin..)).and_then(|((key, nonce), plain)| {
-                key.seal_in_place_separate_tag(nonce, aad, plain).ok()
-            });
+        // Every number in what is stored is within JSON, and all of it has the parts that it says: it
+        // cannot fail, and nothing is what then opens as altered.
+        let written = packed::write(value, &mut sealed);
+        let aad = Aad::from(bound(VERSION, kind, id, None));
+        let key = self.key_of(&nonce).filter(|_| written);
+        let tag = key.zip(sealed.get_mut(begin..)).and_then(|((key, nonce), plain)| {
+            key.seal_in_place_separate_tag(nonce, aad, plain).ok()
+        });
         match tag {
             Some(tag) => sealed.extend_from_slice(tag.as_ref()),
-            // Refused for 256 GiB and more alone; nothing is what then opens as altered.
+            // Refused for 256 GiB and more alone.
             None => sealed.truncate(begin),
         }
         sealed
@@ -180,31 +196,58 @@ impl Vault {
     /// Opens what was sealed for the place that `kind` and `id` name.
     pub fn open(&self, kind: Kind, id: &str, envelope: &[u8]) -> Result<Opened, EnvelopeError> {
         let altered = EnvelopeError::Altered;
-        let (version, flow, sealed) = match envelope.split_first().ok_or(altered)? {
+        match envelope.split_first().ok_or(altered)? {
+            (&VERSION_BYTE, sealed) => {
+                let (key_name, sealed) = sealed.split_at_checked(KEY_NAME_BYTES).ok_or(altered)?;
+                self.open_sealed(key_name, sealed, VERSION, bound(VERSION, kind, id, None))
+            }
+            (&VERSION_BYTE_OF_JSON, rest) => {
+                let (flow, sealed) = read(rest).ok_or(altered)?;
+                self.open_older(VERSION_OF_JSON, kind, id, &flow, sealed)
+            }
             (b'{', _) => {
                 let (flow, sealed) = read_json(envelope)?;
-                (VERSION_JSON, flow, Cow::Owned(sealed))
-            }
-            (version, rest) if [*version] == VERSION_BYTE => {
-                let (flow, sealed) = read(rest).ok_or(altered)?;
-                (VERSION, flow, Cow::Borrowed(sealed))
+                self.open_older(VERSION_IN_JSON, kind, id, &flow, &sealed)
             }
             (version, _) if *version < b' ' => {
-                return Err(EnvelopeError::UnknownVersion(u64::from(*version)));
+                Err(EnvelopeError::UnknownVersion(u64::from(*version)))
             }
-            _ => return Err(altered),
-        };
-        let (key_name, rest) = sealed.split_first_chunk::<KEY_NAME_BYTES>().ok_or(altered)?;
-        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(altered)?;
-        if *key_name != self.key_name {
+            _ => Err(altered),
+        }
+    }
+
+    /// Opens what was sealed before the third version, with the hash of a flow.
+    fn open_older(
+        &self,
+        version: u32,
+        kind: Kind,
+        id: &str,
+        flow: &str,
+        sealed: &[u8],
+    ) -> Result<Opened, EnvelopeError> {
+        let named = sealed.split_at_checked(LONG_KEY_NAME_BYTES);
+        let (key_name, sealed) = named.ok_or(EnvelopeError::Altered)?;
+        self.open_sealed(key_name, sealed, version, bound(version, kind, id, Some(flow)))
+    }
+
+    fn open_sealed(
+        &self,
+        key_name: &[u8],
+        sealed: &[u8],
+        version: u32,
+        bound: Vec<u8>,
+    ) -> Result<Opened, EnvelopeError> {
+        let altered = EnvelopeError::Altered;
+        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(altered)?;
+        if !self.key_name.starts_with(key_name) {
             return Err(EnvelopeError::WrongKey);
         }
-        let aad = Aad::from(bound(u64::from(version), kind, id, &flow));
         let (key, nonce) = self.key_of(nonce).ok_or(altered)?;
         let mut plain = ciphertext.to_vec();
-        let bytes = key.open_in_place(nonce, aad, &mut plain).map_err(|_| altered)?.len();
+        let opened = key.open_in_place(nonce, Aad::from(bound), &mut plain);
+        let bytes = opened.map_err(|_| altered)?.len();
         plain.truncate(bytes);
-        Ok(Opened { version, flow, plain })
+        Ok(Opened { version, plain })
     }
 
     /// The key of one envelope and the nonce under it, both made of its long nonce
@@ -237,45 +280,25 @@ impl fmt::Debug for Vault {
     }
 }
 
+impl Opened {
+    /// The thing; `None`: it is another.
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        if self.version == VERSION {
+            packed::read(&self.plain).ok()
+        } else {
+            serde_json::from_slice(&self.plain).ok()
+        }
+    }
+}
+
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { version, flow, plain: _ } = self;
-        f.debug_struct("Opened")
-            .field("version", version)
-            .field("flow", flow)
-            .finish_non_exhaustive()
+        let Self { version, plain: _ } = self;
+        f.debug_struct("Opened").field("version", version).finish_non_exhaustive()
     }
 }
 
-/// What stands in an envelope for a flow's hash, and the byte before it.
-fn written(flow_hash: &str) -> (u8, Vec<u8>) {
-    let packed = || {
-        let digits = flow_hash.as_bytes().chunks_exact(2);
-        let whole = digits.remainder().is_empty();
-        let bytes = digits.map(|two| match two {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-            _ => None,
-        });
-        bytes.collect::<Option<Vec<u8>>>().filter(|_| whole)
-    };
-    let (flow, mark) = match packed() {
-        Some(bytes) => (bytes, PACKED),
-        None => (flow_hash.as_bytes().to_vec(), 0),
-    };
-    // No hash is as long as that; a length that is none is what then opens as altered.
-    let length = u8::try_from(flow.len()).ok().filter(|length| *length < PACKED);
-    (length.unwrap_or(PACKED - 1) | mark, flow)
-}
-
-fn digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
-}
-
-/// What [`written`] wrote, and what follows it.
+/// The flow's hash that an envelope of version 2 shows, and what is sealed.
 fn read(bytes: &[u8]) -> Option<(String, &[u8])> {
     let (length, rest) = bytes.split_first()?;
     let (flow, rest) = rest.split_at_checked(usize::from(length & !PACKED))?;
@@ -284,11 +307,11 @@ fn read(bytes: &[u8]) -> Option<(String, &[u8])> {
     Some((flow, rest))
 }
 
-/// The flow's hash and what is sealed, of an envelope that is JSON.
+/// The same of an envelope that is JSON.
 fn read_json(envelope: &[u8]) -> Result<(String, Vec<u8>), EnvelopeError> {
     let altered = EnvelopeError::Altered;
     let Versioned { v } = serde_json::from_slice(envelope).map_err(|_| altered)?;
-    if v != u64::from(VERSION_JSON) {
+    if v != u64::from(VERSION_IN_JSON) {
         return Err(EnvelopeError::UnknownVersion(v));
     }
     let read: Read = serde_json::from_slice(envelope).map_err(|_| altered)?;
@@ -315,12 +338,12 @@ fn hash_of<'a>(key: &hmac::Key, parts: impl IntoIterator<Item = &'a [u8]>) -> [u
     mac.sign().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
-/// What a seal binds besides the contents.
-fn bound(version: u64, kind: Kind, id: &str, flow: &str) -> Vec<u8> {
-    let parts = [kind.word(), id, flow];
-    let length = parts.iter().map(|part| size_of::<u64>() + part.len()).sum::<usize>();
+/// What a seal binds besides the contents; `flow`: before the third version.
+fn bound(version: u32, kind: Kind, id: &str, flow: Option<&str>) -> Vec<u8> {
+    let parts = [kind.word(), id].into_iter().chain(flow);
+    let length = parts.clone().map(|part| size_of::<u64>() + part.len()).sum::<usize>();
     let mut bytes = Vec::with_capacity(size_of::<u64>() + length);
-    bytes.extend_from_slice(&version.to_be_bytes());
+    bytes.extend_from_slice(&u64::from(version).to_be_bytes());
     for part in parts {
         bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
         bytes.extend_from_slice(part.as_bytes());

@@ -23,6 +23,7 @@ pub mod counted;
 pub mod envelope;
 pub mod memory;
 mod open;
+mod packed;
 pub mod redb;
 pub mod redis;
 

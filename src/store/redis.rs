@@ -6,6 +6,7 @@
 //! they name that is gone is dropped when it is met.
 
 mod address;
+mod form;
 mod keys;
 mod link;
 mod outlook;
@@ -26,7 +27,12 @@ use super::{
     Replicas, Revision, Store, StoreError, Stored, Version, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, TurnId};
-use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, LISTED_CALLS_MAX};
+use crate::limits::{CALLS_PER_PARTITION_MAX, CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX};
+
+/// The fields of a call that an older callgate left: the number, the turn, the state.
+type OlderCall = (Option<u64>, Option<String>, Option<Vec<u8>>);
+/// And those of a record: the revision, the value.
+type OlderRecord = (Option<u64>, Option<Vec<u8>>);
 
 /// A store in Redis.
 pub struct RedisStore {
@@ -82,6 +88,34 @@ impl RedisStore {
             return Err(StoreError::Unavailable(told));
         }
         Ok(())
+    }
+
+    /// A call that an older callgate left.
+    async fn load_older(&self, call: CallId) -> Result<Option<Stored>, StoreError> {
+        let mut fields = pipe();
+        fields.cmd("HMGET").arg(keys::call(call)).arg(&["n", "t", "s"]);
+        let (older,): (OlderCall,) = self.query(&fields).await?;
+        let (Some(number), turn, state) = older else { return Ok(None) };
+        let turn = turn.and_then(|turn| Uuid::try_parse(&turn).ok()).ok_or_else(unreadable)?;
+        let version = Version { number, turn: TurnId(turn) };
+        Ok(Some(Stored { version, state: state.ok_or_else(unreadable)? }))
+    }
+
+    /// A record that an older callgate left.
+    async fn read_older(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
+        let mut fields = pipe();
+        fields.cmd("HMGET").arg(keys::record(key)).arg(&["r", "v"]);
+        let (older,): (OlderRecord,) = self.query(&fields).await?;
+        let (Some(revision), value) = older else { return Ok(None) };
+        Ok(Some((Revision(revision), value.ok_or_else(unreadable)?)))
+    }
+
+    /// What is in a list after so many.
+    async fn entries(&self, key: String, after: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut entries = pipe();
+        entries.cmd("LRANGE").arg(key).arg(after).arg(-1);
+        let (entries,): (Vec<Vec<u8>>,) = self.query(&entries).await?;
+        Ok(entries)
     }
 
     /// What is due in all partitions that answer, earliest first.
@@ -206,14 +240,14 @@ impl fmt::Debug for RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn load(&self, call: CallId) -> Result<Option<Stored>, StoreError> {
-        let mut fields = pipe();
-        fields.cmd("HMGET").arg(keys::call(call)).arg(&["n", "t", "s"]);
-        let ((number, turn, state),): ((Option<u64>, Option<String>, Option<Vec<u8>>),) =
-            self.query(&fields).await?;
-        let Some(number) = number else { return Ok(None) };
-        let turn = turn.and_then(|turn| Uuid::try_parse(&turn).ok()).ok_or_else(unreadable)?;
-        let version = Version { number, turn: TurnId(turn) };
-        Ok(Some(Stored { version, state: state.ok_or_else(unreadable)? }))
+        let mut first = pipe();
+        first.cmd("LINDEX").arg(keys::call(call)).arg(0);
+        match self.query(&first).await {
+            Ok((None,)) => Ok(None),
+            Ok((Some(stored),)) => form::stored(stored).map(Some).ok_or_else(unreadable),
+            Err(StoreError::Corrupt(_)) => self.load_older(call).await,
+            Err(error) => Err(error),
+        }
     }
 
     async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError> {
@@ -222,14 +256,11 @@ impl Store for RedisStore {
         let mut script = self.commit.key(&call);
         script.key(partition.effects(commit.call)).key(partition.journal(commit.call));
         script.key(partition.due()).key(partition.calls());
-        match commit.expected {
-            Some(Version { number, turn }) => script.arg(number).arg(text(turn.0)),
-            None => script.arg("").arg(""),
-        };
-        script.arg(commit.version.number).arg(text(commit.version.turn.0));
+        script.arg(commit.expected.map(form::version).unwrap_or_default());
+        script.arg(form::version(commit.version));
         script.arg(commit.state.as_slice()).arg(ttl_ms(commit.expires_at, now)).arg(now_us(now));
         script.arg(commit.deadline.map_or(String::new(), |at| due_us(at).to_string()));
-        script.arg(commit.entry.as_slice()).arg(text(commit.call.0)).arg(LISTED_CALLS_MAX);
+        script.arg(commit.entry.as_slice()).arg(text(commit.call.0)).arg(CALLS_PER_PARTITION_MAX);
         script.arg(commit.effects.len());
         for effect in &commit.effects {
             script.arg(text(effect.id.0)).arg(due_us(effect.due)).arg(effect.body.as_slice());
@@ -322,17 +353,22 @@ impl Store for RedisStore {
     }
 
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut entries = pipe();
-        entries.cmd("LRANGE").arg(keys::journal(call)).arg(0).arg(-1);
-        let (entries,): (Vec<Vec<u8>>,) = self.query(&entries).await?;
-        Ok(entries)
+        let after_state = self.entries(keys::call(call), 1).await;
+        match after_state {
+            Err(StoreError::Corrupt(_)) => {
+                // Of an older callgate, and then it has entries.
+                let entries = self.entries(keys::journal(call), 0).await?;
+                if entries.is_empty() { Err(unreadable()) } else { Ok(entries) }
+            }
+            entries => entries,
+        }
     }
 
     async fn calls(&self, count_max: usize) -> Result<Vec<CallId>, StoreError> {
         if count_max == 0 {
             return Ok(Vec::new());
         }
-        let at_once = count_max.min(LISTED_CALLS_MAX);
+        let at_once = count_max.min(CALLS_PER_PARTITION_MAX);
         let listed = self.listed(at_once).await?;
         let mut calls = Vec::new();
         for some in listed.chunks(at_once) {
@@ -346,11 +382,14 @@ impl Store for RedisStore {
     }
 
     async fn read(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
-        let mut fields = pipe();
-        fields.cmd("HMGET").arg(keys::record(key)).arg(&["r", "v"]);
-        let ((revision, value),): ((Option<u64>, Option<Vec<u8>>),) = self.query(&fields).await?;
-        let Some(revision) = revision else { return Ok(None) };
-        Ok(Some((Revision(revision), value.ok_or_else(unreadable)?)))
+        let mut whole = pipe();
+        whole.cmd("GET").arg(keys::record(key));
+        match self.query(&whole).await {
+            Ok((None,)) => Ok(None),
+            Ok((Some(record),)) => form::record(record).map(Some).ok_or_else(unreadable),
+            Err(StoreError::Corrupt(_)) => self.read_older(key).await,
+            Err(error) => Err(error),
+        }
     }
 
     async fn swap(

@@ -1,48 +1,80 @@
 -- Writes one turn: state, effects, deadline and journal entry, together or not at all.
 --
--- KEYS: the call, its effects, its journal; the partition's due things and its calls
--- ARGV: expected number and turn (empty: a new call), number, turn, state, milliseconds to live,
---       now, deadline (or empty), journal entry, the call's id, how many calls to list,
---       how many effects; (id, due, body) of each; then the ids of the settled effects
+-- KEYS: the call, its effects, its journal as an older callgate kept it; the partition's due things and
+--       its calls
+-- ARGV: expected version (empty: a new call), version, state, milliseconds to live, now, deadline (or
+--       empty), journal entry, the call's id, how many calls to list, how many effects;
+--       (id, due, body) of each; then the ids of the settled effects
+--
+-- A call is a list: its version and state in one, then the entries of its journal.
 
-local standing = redis.call('HMGET', KEYS[1], 'n', 't')
-local number, turn = standing[1] or '', standing[2] or ''
-if number == ARGV[3] and turn == ARGV[4] then
+local call_key, expected, version = KEYS[1], ARGV[1], ARGV[2]
+
+-- A call of an older callgate: a hash, and its journal a list beside it.
+local function older()
+  local fields = redis.call('HMGET', call_key, 'n', 't', 's')
+  if not (fields[1] and fields[2] and fields[3]) then
+    return ''
+  end
+  local turn = string.gsub(string.gsub(fields[2], '-', ''), '%x%x', function(byte)
+    return string.char(tonumber(byte, 16))
+  end)
+  return fields[1] .. ':' .. turn .. fields[3]
+end
+
+local standing = redis.pcall('LINDEX', call_key, 0)
+local is_older = type(standing) == 'table'
+if is_older then
+  standing = older()
+end
+standing = standing or ''
+if string.sub(standing, 1, #version) == version then
   return 'yours'
 end
-if number ~= ARGV[1] or turn ~= ARGV[2] then
+local is_new = standing == ''
+if is_new ~= (expected == '') or string.sub(standing, 1, #expected) ~= expected then
   return 'conflict'
 end
 
-local call, ttl = ARGV[10], ARGV[6]
+local call, ttl = ARGV[8], ARGV[4]
 local deadline = 'd:' .. call
-if number == '' then
+if is_new then
+  redis.call('RPUSH', call_key, version .. ARGV[3], ARGV[7])
   redis.call('DEL', KEYS[2], KEYS[3])
-  redis.call('ZADD', KEYS[5], ARGV[7], call)
-  redis.call('ZREMRANGEBYRANK', KEYS[5], 0, -1 - tonumber(ARGV[11]))
+  redis.call('ZADD', KEYS[5], ARGV[5], call)
+  redis.call('ZREMRANGEBYRANK', KEYS[5], 0, -1 - tonumber(ARGV[9]))
+else
+  if is_older then
+    local entries = redis.call('LRANGE', KEYS[3], 0, -1)
+    redis.call('DEL', call_key, KEYS[3])
+    redis.call('RPUSH', call_key, '')
+    for _, entry in ipairs(entries) do
+      redis.call('RPUSH', call_key, entry)
+    end
+  end
+  redis.call('LSET', call_key, 0, version .. ARGV[3])
+  redis.call('RPUSH', call_key, ARGV[7])
 end
-redis.call('HSET', KEYS[1], 'n', ARGV[3], 't', ARGV[4], 's', ARGV[5])
-redis.call('RPUSH', KEYS[3], ARGV[9])
-if ARGV[8] == '' then
+if ARGV[6] == '' then
   redis.call('ZREM', KEYS[4], deadline)
 else
-  redis.call('ZADD', KEYS[4], ARGV[8], deadline)
+  redis.call('ZADD', KEYS[4], ARGV[6], deadline)
 end
 
-local effects_end = 12 + 3 * tonumber(ARGV[12])
+local effects_end = 10 + 3 * tonumber(ARGV[10])
 for i = effects_end + 1, #ARGV do
   local id = ARGV[i]
   redis.call('HDEL', KEYS[2], 'b:' .. id, 'a:' .. id, 'l:' .. id)
   redis.call('ZREM', KEYS[4], 'e:' .. call .. ':' .. id)
 end
-for i = 13, effects_end, 3 do
+for i = 11, effects_end, 3 do
   local id = ARGV[i]
   redis.call('HSET', KEYS[2], 'b:' .. id, ARGV[i + 2], 'a:' .. id, 0)
   redis.call('HDEL', KEYS[2], 'l:' .. id)
   redis.call('ZADD', KEYS[4], ARGV[i + 1], 'e:' .. call .. ':' .. id)
 end
 
-for i = 1, 3 do
+for i = 1, 2 do
   redis.call('PEXPIRE', KEYS[i], ttl)
 end
 -- What a partition shares lives as long as the longest-lived call in it.

@@ -27,10 +27,13 @@ type DueKey = (i64, u8, u128, u128);
 const DUE: TableDefinition<'static, DueKey, ()> = TableDefinition::new("due");
 const JOURNAL: TableDefinition<'static, (u128, u64), &[u8]> = TableDefinition::new("journal");
 const BEGUN: TableDefinition<'static, (i64, u128), ()> = TableDefinition::new("begun");
+/// Of each call a moment at which to look whether it has expired: no later than it does. A turn that lets it
+/// live longer leaves that as it is; whoever looks puts down when to look again.
 const EXPIRY: TableDefinition<'static, (i64, u128), ()> = TableDefinition::new("expiry");
 /// (revision, expires, value) by (kind, id).
 type RecordRow = (u64, i64, &'static [u8]);
 const RECORDS: TableDefinition<'static, (&str, &str), RecordRow> = TableDefinition::new("records");
+/// The same of each record.
 const RECORD_EXPIRY: TableDefinition<'static, (i64, &str, &str), ()> =
     TableDefinition::new("record_expiry");
 
@@ -223,14 +226,20 @@ impl<'t> Tables<'t> {
         let begun_us = head.map_or(now_us, |head| head.begun_us);
         let expires_us = due_us(commit.expires_at);
         let deadline_us = commit.deadline.map(due_us);
-        if let Some(head) = head {
-            self.expiry.remove((head.expires_us, call))?;
-            self.forget_deadline(call, head)?;
+        if head.is_none() {
+            self.begun.insert((begun_us, call), ())?;
         }
-        self.begun.insert((begun_us, call), ())?;
-        self.expiry.insert((expires_us, call), ())?;
-        if let Some(at) = deadline_us {
-            self.due.insert((at, DEADLINE, call, 0), ())?;
+        if head.is_none_or(|head| expires_us < head.expires_us) {
+            self.expiry.insert((expires_us, call), ())?;
+        }
+        let before_us = head.and_then(|head| head.deadline_us);
+        if before_us != deadline_us {
+            if let Some(at) = before_us {
+                self.due.remove((at, DEADLINE, call, 0))?;
+            }
+            if let Some(at) = deadline_us {
+                self.due.insert((at, DEADLINE, call, 0), ())?;
+            }
         }
         let Version { number, turn } = commit.version;
         let row =
@@ -324,16 +333,16 @@ impl<'t> Tables<'t> {
             return Ok(false);
         }
         self.changed = true;
-        if let Some((_, expires_us)) = row {
-            self.record_expiry.remove((expires_us, key.0, key.1))?;
-        }
         let Revision(revision) = Revision::after(swap.expected);
         self.records.insert(key, (revision, swap.expires_us, swap.value.as_slice()))?;
-        self.record_expiry.insert((swap.expires_us, key.0, key.1), ())?;
+        if row.is_none_or(|(_, expires_us)| swap.expires_us < expires_us) {
+            self.record_expiry.insert((swap.expires_us, key.0, key.1), ())?;
+        }
         Ok(true)
     }
 
-    /// Forgets up to `count_max` calls and as many records.
+    /// Looks at up to `count_max` calls and as many records that may have expired, and forgets those that
+    /// have.
     pub(super) fn sweep(&mut self, now_us: i64, count_max: usize) -> Result<(), Fault> {
         let mut expired = Vec::new();
         for row in self.expiry.range(..=(now_us, u128::MAX))?.take(count_max) {
@@ -342,8 +351,10 @@ impl<'t> Tables<'t> {
         for (at, call) in expired {
             self.changed = true;
             self.expiry.remove((at, call))?;
-            if self.head(call)?.is_some_and(|head| head.expires_us <= now_us) {
-                self.forget_call(call)?;
+            match self.head(call)? {
+                Some(head) if head.expires_us <= now_us => self.forget_call(call)?,
+                Some(head) => drop(self.expiry.insert((head.expires_us, call), ())?),
+                None => {}
             }
         }
         for _ in 0..count_max {
@@ -357,9 +368,11 @@ impl<'t> Tables<'t> {
             let (at, kind, id) = first;
             let key = (kind.as_str(), id.as_str());
             self.record_expiry.remove((at, key.0, key.1))?;
-            let expires_us = self.records.get(key)?.map(|row| row.value().1);
-            if expires_us.is_some_and(|expires_us| expires_us <= now_us) {
-                self.records.remove(key)?;
+            let found = self.records.get(key)?.map(|row| row.value().1);
+            match found {
+                Some(expires_us) if expires_us <= now_us => drop(self.records.remove(key)?),
+                Some(at) => drop(self.record_expiry.insert((at, key.0, key.1), ())?),
+                None => {}
             }
         }
         Ok(())

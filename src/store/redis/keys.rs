@@ -2,12 +2,16 @@
 //!
 //! | key | type | what |
 //! |---|---|---|
-//! | `cg:{pNN}:call:<call>` | hash | `n` number and `t` turn of the version, `s` state |
+//! | `cg:{pNN}:call:<call>` | list | version and state in one (see [`form`](super::form)), then the entries of the journal, oldest first |
 //! | `cg:{pNN}:effects:<call>` | hash | of each effect `b:` body, `a:` attempts, `l:` lease |
-//! | `cg:{pNN}:journal:<call>` | list | entries, oldest first |
 //! | `cg:{pNN}:due` | sorted set | `d:<call>` and `e:<call>:<effect>` by when they are due |
 //! | `cg:{pNN}:calls` | sorted set | calls by when they began |
-//! | `cg:{pNN}:rec:<kind>:<id>` | hash | `r` revision, `v` value |
+//! | `cg:{pNN}:rec:<kind>:<id>` | string | revision and value in one |
+//!
+//! An older callgate kept a call as a hash (`n` number and `t` turn of the version, `s` state) and its
+//! journal as a list `cg:{pNN}:journal:<call>`, and a record as a hash (`r` revision, `v` value). What it
+//! left is read, and becomes what it is now when it is written next. It refuses in its turn what it does
+//! not know, for Redis tells it that this is another kind of value.
 //!
 //! The braces are a cluster's hash tag: all keys of a partition lie on one node, so that a script may
 //! touch them together, and the partitions spread over the nodes.

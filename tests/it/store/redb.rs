@@ -160,6 +160,38 @@ async fn a_sweep_leaves_nothing_of_what_has_expired() {
     assert!(store.calls(9).await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn what_was_let_live_longer_is_forgotten_later_and_not_never() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(&directory.path().join("calls.redb")).unwrap();
+    let mut one = first(fresh_call());
+    one.expires_at = at(10);
+    store.commit(&one, at(0)).await.unwrap();
+    let mut two = after(&one);
+    two.expires_at = at(100);
+    store.commit(&two, at(5)).await.unwrap();
+    let mut short = first(fresh_call());
+    short.expires_at = at(100);
+    store.commit(&short, at(0)).await.unwrap();
+    let mut shorter = after(&short);
+    shorter.expires_at = at(20);
+    store.commit(&shorter, at(5)).await.unwrap();
+    let key = record("aa");
+    assert!(store.swap(&key, None, b"x", at(10), at(0)).await.unwrap());
+    assert!(store.swap(&key, Some(Revision(1)), b"y", at(100), at(5)).await.unwrap());
+
+    for now in [10, 20, 99] {
+        store.sweep(at(now)).await.unwrap();
+        assert!(store.load(one.call).await.unwrap().is_some());
+        assert_eq!(store.load(short.call).await.unwrap().is_some(), now < 20);
+        assert!(store.read(&key).await.unwrap().is_some());
+    }
+    store.sweep(at(100)).await.unwrap();
+    assert_eq!(store.load(one.call).await.unwrap(), None);
+    assert_eq!(store.read(&key).await.unwrap(), None);
+    assert!(store.calls(9).await.unwrap().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_file_is_bounded_by_what_lives_in_it() {
     let directory = tempfile::tempdir().unwrap();

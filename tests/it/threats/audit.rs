@@ -108,11 +108,12 @@ fn redis_journal(
     call: CallId,
     change: impl Fn(&mut Vec<Vec<u8>>),
 ) {
-    let key = redis_key(connection, &format!("journal:{call}"));
+    let key = redis_key(connection, &format!("call:{call}"));
+    // The first is the state.
     let mut entries: Vec<Vec<u8>> =
-        redis::cmd("LRANGE").arg(&key).arg(0).arg(-1).query(connection).unwrap();
+        redis::cmd("LRANGE").arg(&key).arg(1).arg(-1).query(connection).unwrap();
     change(&mut entries);
-    redis::cmd("DEL").arg(&key).exec(connection).unwrap();
+    redis::cmd("LTRIM").arg(&key).arg(0).arg(0).exec(connection).unwrap();
     redis::cmd("RPUSH").arg(&key).arg(entries).exec(connection).unwrap();
 }
 

@@ -184,13 +184,12 @@ async fn outside(exchange: &Exchange) -> Vec<(String, Deed)> {
     for chain in 0..PARTITIONS {
         let head = exchange.store().read(&head_key(chain)).await.unwrap();
         let Some((_, bytes)) = head else { continue };
-        let open =
-            |id: &str, bytes: &[u8]| exchange.vault().open(Kind::Record, id, bytes).unwrap().plain;
-        let head: Head = serde_json::from_slice(&open(&head_key(chain).id, &bytes)).unwrap();
+        let open = |id: &str, bytes: &[u8]| exchange.vault().open(Kind::Record, id, bytes).unwrap();
+        let head: Head = open(&head_key(chain).id, &bytes).read().unwrap();
         for number in 1..=head.number {
             let key = link_key(chain, number);
             let (_, bytes) = exchange.store().read(&key).await.unwrap().unwrap();
-            let link: Link = serde_json::from_slice(&open(&key.id, &bytes)).unwrap();
+            let link: Link = open(&key.id, &bytes).read().unwrap();
             if let Bound::Deed { about, deed } = link.what {
                 deeds.push((about, deed));
             }
