@@ -80,6 +80,12 @@ pub fn check_sources(sources: &Sources) -> (FlowSet, Vec<Finding>) {
     (flows, findings)
 }
 
+/// Why no call may begin in a flow: it is there for others to call, and was looked at as that. `None`: one
+/// may.
+pub fn not_dialled(flows: &FlowSet, start: &str) -> Option<String> {
+    flows.get(start).and_then(|flow| subject::Walk::new(flow, true).not_dialled())
+}
+
 /// A call for each demand that callers come to without what it asks for, on a shortest way.
 pub fn examples(flows: &FlowSet) -> Vec<Example> {
     let subject = Subject::new(flows);

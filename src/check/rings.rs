@@ -35,8 +35,19 @@ pub(super) fn rings<'s, 'f>(
     let ends = ends(subject, course);
     let mut rings = Vec::new();
     for walk in subject.walks() {
-        let graph = followed(walk, course, &ends);
-        for ring in graph.cycles() {
+        let graph = followed(walk, course, &ends, Returns::ComeBack);
+        // A step-up is come back from once: nothing goes round by that unless it is entered on the way.
+        let asks = graph.cycles().into_iter().filter(|ring| asks_again(walk, ring));
+        let asks: Vec<_> = asks.collect();
+        let without = followed(walk, course, &ends, Returns::End);
+        let others = without.cycles().into_iter().filter(|ring| {
+            let first = ring.first();
+            !asks.iter().any(|of_asks| first.is_some_and(|node| goes_by(of_asks, *node)))
+        });
+        let others: Vec<_> = others.collect();
+        for (graph, ring) in
+            asks.iter().map(|ring| (&graph, ring)).chain(others.iter().map(|ring| (&without, ring)))
+        {
             let Some(first) = ring.first() else { continue };
             let round = states_of(&graph.round(*first));
             if round.iter().all(|state| walk.reached(*state)) {
@@ -45,6 +56,28 @@ pub(super) fn rings<'s, 'f>(
         }
     }
     rings
+}
+
+/// Whether a step-up is entered on a ring.
+fn asks_again(walk: &Walk<'_>, ring: &[usize]) -> bool {
+    walk.flow.states.values().enumerate().any(|(index, state)| {
+        let to = step_up(state).and_then(|to| walk.index(&to.state));
+        goes_by(ring, entered(index)) && to.is_some_and(|to| goes_by(ring, entered(to)))
+    })
+}
+
+/// Whether a node is one of a ring's, which are in order.
+fn goes_by(ring: &[usize], node: usize) -> bool {
+    ring.binary_search(&node).is_ok()
+}
+
+/// What a `return` does that nothing was proved before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Returns {
+    /// It comes back to the state that asked for proof, which denies.
+    ComeBack,
+    /// It is the end.
+    End,
 }
 
 /// The way from a state of a ring to the next, where it is written.
@@ -75,7 +108,7 @@ fn states_of(nodes: &[usize]) -> Vec<usize> {
 }
 
 /// What a call can do on such a course.
-fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>) -> Graph {
+fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>, back: Returns) -> Graph {
     let gathered = gathered(walk.flow);
     let mut graph = Graph::new(2 * walk.flow.states.len());
     let mut lead = |from: usize, to: Option<&Target>| {
@@ -99,7 +132,8 @@ fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>) -> Graph {
         }
         if matches!(state.kind, Kind::Return(_)) {
             // Who does nothing proves nothing: the state that asked for proof denies.
-            let asked = proves.iter().filter_map(|asked| walk.state(*asked));
+            let asked = proves.iter().filter(|_| back == Returns::ComeBack);
+            let asked = asked.filter_map(|asked| walk.state(*asked));
             asked.for_each(|asked| lead(doing(index), denied(asked)));
             // One that has handed over is entered anew.
             inside.extend(rejoins.iter().map(|asked| (doing(index), entered(*asked))));
@@ -208,7 +242,7 @@ fn ends<'f>(subject: &Subject<'f>, course: Course) -> Ends<'f> {
     loop {
         let of = |walk: &Walk<'f>| {
             let start = walk.index(&walk.flow.start).map(entered);
-            let reached = followed(walk, course, &ends).reach(start);
+            let reached = followed(walk, course, &ends, Returns::ComeBack).reach(start);
             let states = walk.flow.states.values().enumerate().filter(|(index, _)| {
                 reached.get(doing(*index)).is_some_and(|reached| *reached)
                     && walk.plainly(*index) != Reached::Never

@@ -76,7 +76,7 @@ impl<'f> Subject<'f> {
 }
 
 impl<'f> Walk<'f> {
-    fn new(flow: &'f Flow, called: bool) -> Self {
+    pub(super) fn new(flow: &'f Flow, called: bool) -> Self {
         let mut walk = Self {
             flow,
             called,
@@ -160,6 +160,26 @@ impl<'f> Walk<'f> {
                 let speaks = matches!(&state.kind, Kind::Return(back) if back.outcome.is_some());
                 speaks && self.plainly(index) != Reached::Never
             })
+    }
+
+    /// Why no call may begin in this flow, which others call: what it would come to.
+    pub fn not_dialled(&self) -> Option<String> {
+        let mut states = self.flow.states.values().enumerate();
+        states.find_map(|(index, state)| {
+            let plainly = self.plainly(index) != Reached::Never;
+            let level = state.requires.as_ref().map(|(level, _)| level);
+            let level = level.filter(|level| !self.flow.levels.contains_key(*level));
+            match (&state.kind, level) {
+                (Kind::Return(_), _) if plainly => {
+                    Some(format!("`{}` has nothing to return to", state.name))
+                }
+                (_, Some(level)) if self.reached(index) => Some(format!(
+                    "`{}` requires `{level}`, a level of the flows that call it",
+                    state.name
+                )),
+                _ => None,
+            }
+        })
     }
 
     /// For each state, those whose step-up a `return` there may come back to.

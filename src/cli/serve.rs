@@ -484,7 +484,7 @@ pub(super) fn read_accounts(path: &Path) -> Result<Accounts, Failure> {
     Ok(accounts)
 }
 
-/// Every line must lead to a flow that is there.
+/// Every line must lead to a flow that is there, and in which a call may begin.
 fn check_lines(config: &Config, flows: &FlowSet) -> Result<(), Failure> {
     let mut findings = Vec::new();
     for line in config.lines.by_number.values() {
@@ -495,6 +495,12 @@ fn check_lines(config: &Config, flows: &FlowSet) -> Result<(), Failure> {
             findings.push(
                 Finding::error("unknown-flow", message, line.flow_place.clone())
                     .maybe_help(crate::diagnostic::did_you_mean(&line.flow, names)),
+            );
+        } else if let Some(why) = crate::check::not_dialled(flows, &line.flow) {
+            let message = format!("no call can begin in `{}`: {why}", line.flow);
+            findings.push(
+                Finding::error("return-without-caller", message, line.flow_place.clone())
+                    .help("lead the line to a flow that calls it"),
             );
         }
     }

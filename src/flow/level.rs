@@ -163,6 +163,11 @@ impl Level {
         Self { formula: Formula::Any(Vec::new()), within: None, at_risk: BTreeMap::new(), place }
     }
 
+    /// Whether nobody ever meets it.
+    pub(crate) fn is_never(&self) -> bool {
+        self.formula == Formula::Any(Vec::new())
+    }
+
     /// Everything that the level asks for at a risk: what it asks for anyway, and what each band up to
     /// this one adds. So a higher risk never asks for less.
     pub fn demands(&self, risk: Risk) -> impl Iterator<Item = (&Formula, Option<Duration>)> {

@@ -53,7 +53,7 @@ fn row(pins: Option<Pins>, chances: &Chances) -> [String; 5] {
     let opened = match chances.opened {
         none if none <= 0.0 => "none opened".to_owned(),
         few if few < 0.5 => format!("one opened: {}", chance(chances.any)),
-        some => format!("{} opened", grouped(some)),
+        some => expected(some),
     };
     [
         pins.map_or("one account", Pins::words).to_owned(),
@@ -62,6 +62,17 @@ fn row(pins: Option<Pins>, chances: &Chances) -> [String; 5] {
         chance(chances.year),
         opened,
     ]
+}
+
+/// Accounts opened on average, of few with the part that is not whole: it is a bound, and is not rounded
+/// down by half.
+pub(super) fn expected(opened: f64) -> String {
+    match opened {
+        none if none <= 0.0 => "none opened".to_owned(),
+        few if few < 0.95 => format!("{few:.2} opened").replace("0.00", "under 0.01"),
+        few if few < 9.95 => format!("{few:.1} opened").replace(".0 ", " "),
+        some => format!("{} opened", grouped(some)),
+    }
 }
 
 fn lockouts(odds: &Odds) -> String {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::odds::{asked, many, place, span, takes, who};
-use crate::check::odds::words::{chance, grouped};
+use super::odds::{asked, expected, many, place, span, takes, who};
+use crate::check::odds::words::chance;
 use crate::check::odds::{Chances, Odds, Pins, StateOdds, WayIn};
 use crate::diagnostic::Finding;
 use crate::document::show_duration;
@@ -99,7 +99,10 @@ fn protected(flows: &FlowSet, odds: &Odds, state: &StateOdds) -> String {
     }
     if let Some(effort) = &state.effort {
         let (median, worst) = (takes(effort.median), takes(effort.worst));
-        let _ = write!(text, "\nA customer needs {median}; at worst {worst}.\n");
+        let _ = write!(
+            text,
+            "\nA customer who is right at once needs {median} on the middle one of the ways. On the longest, right at the last try each time, it takes {worst}.\n"
+        );
     }
     text
 }
@@ -124,14 +127,6 @@ fn fresh(flows: &FlowSet, odds: &Odds, state: &StateOdds) -> Option<String> {
             crate::diagnostic::listed(&ages)
         )
     })
-}
-
-fn expected(opened: f64) -> String {
-    match opened {
-        none if none <= 0.0 => "none opened".to_owned(),
-        few if few < 0.95 => format!("{few:.2} opened").replace("0.00", "under 0.01"),
-        some => format!("{} opened", grouped(some)),
-    }
 }
 
 fn classes(way: &WayIn) -> (bool, bool) {

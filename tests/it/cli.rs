@@ -72,6 +72,20 @@ fn a_wrong_configuration_is_told_at_its_line() {
 }
 
 #[test]
+fn a_line_leads_to_no_flow_that_is_there_to_be_called() {
+    let house = House::set_up("memory:", NOBODY);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("flows");
+    for flow in ["bank.toml", "verify.toml"] {
+        std::fs::copy(folder.join(flow), house.folder.path().join("flows").join(flow)).unwrap();
+    }
+    change(&house, "callgate.toml", "flow = \"desk\"", "flow = \"verify\"");
+    let (code, stderr) = serve(&house);
+    assert_eq!(code, 2, "{stderr}");
+    let told = "no call can begin in `verify`: `yes` has nothing to return to";
+    assert!(stderr.contains(told) && stderr.contains("callgate.toml:11:"), "{stderr}");
+}
+
+#[test]
 fn a_missing_configuration_or_secret_is_told() {
     let house = House::set_up("memory:", NOBODY);
     let (code, _, stderr) = run(house.command().args(["serve", "--config", "nowhere.toml"]));

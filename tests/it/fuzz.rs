@@ -1,16 +1,13 @@
 //! Whatever is made of a flow file is read and checked to the end. The corpus is every flow there is and
 //! the seeds in `fixtures/fuzz`, to which an input that ever fell over is added. Each target is run for a
 //! few seconds; `CALLGATE_FUZZ_SECONDS=600 cargo test --test it fuzz` runs longer, and with other dice.
+//! Nothing here looks at what an input has come to: `fuzz/` does, with the same targets.
+
+mod targets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-use callgate::check::{check_sources, examples, explain};
-use callgate::diagnostic::fix::apply;
-use callgate::diagnostic::{Finding, Severity, Sources};
-use callgate::flow;
-use callgate::render::{github, human, json, sarif};
 
 use crate::proof::random::Dice;
 
@@ -99,12 +96,6 @@ fn mutated(dice: &mut Dice, corpus: &[String]) -> String {
     text
 }
 
-fn one(text: &str) -> Sources {
-    let mut sources = Sources::default();
-    sources.add("flow.toml", text);
-    sources
-}
-
 /// Runs a target over the seeds as they are, and then over what is made of them, while there is time.
 fn fuzz(target: fn(&str)) {
     #[expect(
@@ -133,54 +124,12 @@ fn fuzz(target: fn(&str)) {
     }
 }
 
-fn assert_placed(text: &str, findings: &[Finding]) {
-    for finding in findings {
-        assert!(explain(finding.code).is_some(), "{} has no page", finding.code);
-        for label in &finding.labels {
-            assert!(text.get(label.place.span.clone()).is_some(), "{label:?}");
-        }
-        for edit in finding.fix.iter().flat_map(|fix| &fix.edits) {
-            assert!(text.get(edit.place.span.clone()).is_some(), "{edit:?}");
-        }
-    }
-}
-
-/// The reader: every finding at a place that there is, and what is mended is not found again.
-fn reader(text: &str) {
-    let sources = one(text);
-    let (_, findings) = flow::read(&sources);
-    assert_placed(text, &findings);
-    let is_toml = |text: &str| text.parse::<toml::Table>().is_ok();
-    for fix in findings.iter().filter_map(|finding| finding.fix.as_ref()).filter(|_| is_toml(text))
-    {
-        let fixed = apply(text, &[fix]);
-        assert!(fixed.done == [0] && fixed.text != text, "{fix:?} does nothing");
-        assert!(is_toml(&fixed.text), "{fix:?} makes no TOML of it");
-    }
-}
-
-/// The checker: it comes to an end, its findings can be printed in every way, and each hole is shown.
-fn checker(text: &str) {
-    let sources = one(text);
-    let (flows, findings) = check_sources(&sources);
-    assert_placed(text, &findings);
-    human::render(&findings, &sources, true);
-    github::render(&findings, &sources);
-    serde_json::from_str::<serde_json::Value>(&json::render(&findings, &sources)).unwrap();
-    serde_json::from_str::<serde_json::Value>(&sarif::render(&findings, &sources)).unwrap();
-    let (_, unread) = flow::read(&sources);
-    if unread.iter().all(|finding| finding.severity != Severity::Error) {
-        let alarms = findings.iter().filter(|it| it.code == "disclosed-too-early").count();
-        assert!(examples(&flows).len() >= alarms);
-    }
-}
-
 #[test]
 fn whatever_is_made_of_a_flow_is_read_to_the_end() {
-    fuzz(reader);
+    fuzz(targets::reader);
 }
 
 #[test]
 fn whatever_is_made_of_a_flow_is_checked_to_the_end() {
-    fuzz(checker);
+    fuzz(targets::checker);
 }

@@ -134,7 +134,22 @@ mod tests {
             close(10_000.0 * pins.chance(5, digits), ten_thousand);
         }
         close(any(0.000_003, 1.0), 0.000_003);
-        close(any(0.01, 100.0), 0.634);
+    }
+
+    /// A code that were right for whichever account has it would be found soon; callgate holds each
+    /// against the account that is claimed.
+    #[test]
+    fn a_code_is_found_sooner_where_it_would_open_any_account() {
+        for (active, digits, guesses, wanted) in [
+            (1_000.0, 6, 3.0, 0.003_0),
+            (10_000.0, 6, 3.0, 0.029_7),
+            (10_000.0, 6, 100.0, 0.634),
+            (10_000.0, 8, 100.0, 0.01),
+            (10_000.0, 10, 100.0, 0.000_1),
+        ] {
+            close(any(active / space(digits), guesses), wanted);
+        }
+        close(uniform(3, 6), 0.000_003);
     }
 
     #[test]

@@ -296,8 +296,9 @@ impl Scale<'_> {
             );
         }
         all.push(format!(
-            "a voice speaks {} characters a second, a key takes half a second, a message or a ring {} \
-             seconds",
+            "a customer is right at once, on the middle one of the ways; at worst right at the last try \
+             each time, on the longest; a voice speaks {} characters a second, a key takes half a second, \
+             a message or a ring {} seconds",
             effort::CHARS_PER_S,
             effort::ARRIVES_S
         ));

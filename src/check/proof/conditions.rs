@@ -15,10 +15,10 @@ pub(super) struct Split {
 pub(super) struct Levels<'a, 'l> {
     /// By name.
     pub(super) named: &'a dyn Fn(&LevelName) -> Option<&'l Level>,
-    /// Those under which a field is disclosed; `None`: there is one that nobody meets.
-    pub(super) of_field: &'a dyn Fn(&FieldName) -> Option<Vec<&'l Level>>,
+    /// Those under which a field is disclosed.
+    pub(super) of_field: &'a dyn Fn(&FieldName) -> Vec<&'l Level>,
     /// Those under which a variable may be heard.
-    pub(super) of_variable: &'a dyn Fn(&VariableName) -> Option<Vec<&'l Level>>,
+    pub(super) of_variable: &'a dyn Fn(&VariableName) -> Vec<&'l Level>,
 }
 
 /// A condition of which it is known whether it holds.
@@ -74,8 +74,8 @@ pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>
             Split { holds: holds.into_iter().collect(), fails: fails.into_iter().collect() }
         }
         // Who lacks the level finds nothing there.
-        Condition::Field(name, test, _) => read((levels.of_field)(name), test, known),
-        Condition::Variable(name, test, _) => read((levels.of_variable)(name), test, known),
+        Condition::Field(name, test, _) => read(&(levels.of_field)(name), test, known),
+        Condition::Variable(name, test, _) => read(&(levels.of_variable)(name), test, known),
         Condition::Open(..) | Condition::Time(_) => {
             Split { holds: vec![known], fails: vec![known] }
         }
@@ -83,16 +83,13 @@ pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>
 }
 
 /// Splits at a test of a value that is read only under these levels.
-fn read(levels: Option<Vec<&Level>>, test: &Test, known: Known) -> Split {
-    let may = |levels: &Vec<&Level>| {
-        let met = |ways: Vec<Known>, level: &&Level| {
-            ways.iter().flat_map(|known| known.if_met(level)).collect()
-        };
-        levels.iter().fold(vec![known], met)
+fn read(levels: &[&Level], test: &Test, known: Known) -> Split {
+    let met = |ways: Vec<Known>, level: &&Level| {
+        ways.iter().flat_map(|known| known.if_met(level)).collect()
     };
-    let reads = levels.as_ref().map(may).unwrap_or_default();
+    let reads = levels.iter().fold(vec![known], met);
     let mut split = Split { holds: reads.clone(), fails: reads };
-    if !levels.is_some_and(|levels| levels.iter().all(|level| known.meets(level))) {
+    if !levels.iter().all(|level| known.meets(level)) {
         let without = if test.passes(None) { &mut split.holds } else { &mut split.fails };
         without.push(known);
     }

@@ -45,6 +45,9 @@ impl Example {
 fn transcript(walks: &Walks<'_>, gap: &Gap<'_>, play: &Play) -> String {
     let demands = match &gap.told {
         None => format!("requires `{}`", gap.name),
+        Some((Told::Field(field), _)) if gap.level.is_never() => {
+            format!("uses `{field}`, disclosed to nobody")
+        }
         Some((Told::Field(field), _)) => format!("uses `{field}`, disclosed at `{}`", gap.name),
         Some((Told::Variable(variable), _)) => {
             format!("uses the variable `{variable}`, guarded by `{}`", gap.name)

@@ -357,8 +357,7 @@ impl Scene<'_, '_, '_> {
         let flow = self.walks.state(before.place).map(|(flow, _)| flow);
         let met = |level: Option<&Level>| level.is_some_and(|level| after.known.meets(level));
         let may = |told: &Told| {
-            let levels =
-                flow.and_then(|flow| self.walks.levels_of(flow, before.known.labels, told));
+            let levels = flow.map(|flow| self.walks.levels_of(flow, before.known.labels, told));
             levels.is_some_and(|levels| levels.iter().all(|(_, level)| met(Some(level))))
         };
         match condition {

@@ -125,6 +125,11 @@ impl Known {
         (attested != 0).then_some(Self { attested, ..self })
     }
 
+    /// Whether a guard has shown that the service code came from a web session with two factors.
+    pub(super) fn is_strong(&self) -> bool {
+        self.strong
+    }
+
     /// A call at this risk.
     pub(super) fn at(self, risk: Risk) -> Self {
         Self { risk, ..self }
@@ -246,6 +251,19 @@ impl Known {
         self.meets_all(level, |_| None)
     }
 
+    /// Why what is proved does not count, where it looks as if it did.
+    pub(in crate::check) fn why_not(&self, level: &Level) -> Option<&'static str> {
+        let (apart, strong) =
+            (Self { apart: true, ..*self }, Self { apart: true, strong: true, ..*self });
+        if apart.meets_but_for_age(level) {
+            Some("a message to and a call to one telephone are one proof")
+        } else if strong.meets_but_for_age(level) {
+            Some("a code from a web session with one factor is no possession")
+        } else {
+            None
+        }
+    }
+
     /// Whether one set of proofs meets every demand of the level by those fresh enough for it.
     fn meets_all(&self, level: &Level, age: fn(Option<Duration>) -> Option<u32>) -> bool {
         let weak = if self.strong { Weak::Counts } else { Weak::No };
@@ -300,6 +318,24 @@ impl Known {
         }
         self
     }
+}
+
+/// Whether there is somebody who meets the one level and not the other: with these facts and no more, all
+/// proved just now, or all a little too long ago for one of the two.
+pub(in crate::check) fn asks_for_less(one: &Level, other: &Level) -> bool {
+    let withins = [one, other].into_iter().flat_map(|level| level.demands(Risk::High));
+    let too_old = withins.filter_map(|(_, within)| seconds(within)).map(|within| within + 1);
+    let ages: Vec<_> = std::iter::once(0).chain(too_old).collect();
+    Risk::ALL.iter().any(|risk| {
+        subsets(Set::MAX >> (8 - Fact::ALL.len())).any(|set| {
+            let proved = Fact::ALL.into_iter().filter(|fact| set & 1 << *fact as u8 != 0);
+            let known = proved.fold(Known::NOTHING.at(*risk), |known, fact| known.proved(fact, 0));
+            ages.iter().any(|age_s| {
+                let known = Known { apart: true, strong: true, ..known.aged(*age_s, NEVER - 1) };
+                known.meets(one) && !known.meets(other)
+            })
+        })
+    })
 }
 
 /// A message and a call: perhaps to one telephone.
@@ -376,6 +412,20 @@ mod tests {
         assert_eq!(met.len(), 2, "one of them was fresh, either");
         assert!(met.iter().all(|known| known.meets(&level)));
         assert_eq!(Known::NOTHING.if_met(&level), []);
+    }
+
+    #[test]
+    fn who_asks_for_less_is_met_by_somebody_whom_the_other_turns_away() {
+        let pin = || Formula::Fact(Fact::Pin);
+        let both = || Formula::All(vec![pin(), Formula::Class(Class::Possession)]);
+        let either = || Formula::Any(vec![pin(), Formula::Class(Class::Possession)]);
+        assert!(asks_for_less(&level(pin(), None), &level(both(), None)));
+        assert!(!asks_for_less(&level(both(), None), &level(either(), None)));
+        assert!(asks_for_less(&level(pin(), Some(600)), &level(pin(), Some(60))));
+        assert!(!asks_for_less(&level(pin(), Some(60)), &level(either(), Some(600))));
+        let mut risky = level(pin(), None);
+        risky.at_risk.insert(Risk::High, Demand { formula: both(), within: None });
+        assert!(asks_for_less(&level(pin(), None), &risky) && !asks_for_less(&risky, &risky));
     }
 
     #[test]

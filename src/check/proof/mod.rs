@@ -31,7 +31,7 @@ mod walk;
 
 pub use cells::Cell;
 pub use example::Example;
-pub(super) use known::Known;
+pub(super) use known::{Known, asks_for_less};
 pub(super) use script::{Script, deeds, proved};
 pub(super) use uses::{Told, fields};
 pub(super) use walk::{Gap, Walks};

@@ -22,6 +22,8 @@ use crate::limits;
 
 /// The mobile on file.
 const MOBILE: &str = "+15005550010";
+/// The address on file.
+const MAIL: &str = "ada@example.com";
 /// A telephone on file that gets no code and is not rung.
 const KNOWN_CALLER: &str = "+15005550077";
 /// A telephone of nobody.
@@ -43,10 +45,7 @@ const BEGINS_S: i64 = 1_795_446_000;
 
 /// A call that shows a gap.
 #[derive(Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four things that are so or not, each on its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "six things that are so or not, each on its own")]
 pub(super) struct Play {
     inputs: Inputs,
     /// What happens, each as the lines of a turn.
@@ -56,8 +55,15 @@ pub(super) struct Play {
     caller_is_known: bool,
     no_sms: bool,
     no_ring: bool,
+    /// A code goes by e-mail, so there is an address on file.
+    has_mail: bool,
+    /// The code from the web is one of a session with two factors: a guard on the way asks for it.
+    strong: bool,
     sends: u32,
+    mails: u32,
     sends_max: Option<u32>,
+    /// Messages to the block of numbers that the mobile is in; e-mail goes to none.
+    block_max: Option<u32>,
     rings_max: Option<u32>,
     entries: u32,
     entries_max: Option<u32>,
@@ -97,6 +103,7 @@ impl Play {
     /// What must be so from the beginning.
     fn look_ahead(&mut self, walks: &Walks<'_>, way: &[&Arrival<'_>]) {
         for arrival in way {
+            self.strong |= arrival.known.is_strong();
             let Some((_, state)) = walks.state(arrival.place) else { continue };
             match &state.kind {
                 Kind::Identify(identify) => {
@@ -185,19 +192,8 @@ impl Play {
                 }
                 _ => self.silent(&otp.listen),
             },
-            (Kind::SendSmsOtp(_) | Kind::SendLink(_), Label::Outcome(outcome)) => match outcome {
-                Outcome::Sent => {
-                    self.sends += 1;
-                    self.undelivered = false;
-                }
-                Outcome::Unavailable => self.no_sms = true,
-                _ => {
-                    self.sends_max = Some(self.sends.max(1));
-                    if self.sends == 0 {
-                        self.after_another(None);
-                    }
-                }
-            },
+            (Kind::SendSmsOtp(_) | Kind::SendLink(_), Label::Outcome(outcome)) => self.sms(outcome),
+            (Kind::SendEmailOtp(_), Label::Outcome(outcome)) => self.mail(outcome),
             (Kind::Callback(callback), Label::Outcome(outcome)) => {
                 let real = before.known.real && !before.known.doubt;
                 match outcome {
@@ -240,6 +236,44 @@ impl Play {
             _ => {}
         }
         Some(())
+    }
+
+    fn sms(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Sent => {
+                self.sends += 1;
+                self.undelivered = false;
+            }
+            Outcome::Unavailable => self.no_sms = true,
+            _ => {
+                let most = Some(self.sends.max(1));
+                // As many as by message go by e-mail.
+                if self.mails == 0 {
+                    self.sends_max = most;
+                } else {
+                    self.block_max = most;
+                }
+                if self.sends == 0 {
+                    self.after_another(None);
+                }
+            }
+        }
+    }
+
+    fn mail(&mut self, outcome: &Outcome) {
+        if *outcome == Outcome::Unavailable {
+            return;
+        }
+        self.has_mail = true;
+        if *outcome == Outcome::Sent {
+            self.mails += 1;
+            self.undelivered = false;
+            return;
+        }
+        self.sends_max = Some(self.mails.max(1));
+        if self.mails == 0 {
+            self.after_another(None);
+        }
     }
 
     /// A back end answers so in the last turn, after what others have answered in it.
@@ -340,7 +374,8 @@ impl Play {
                         Some(length) => self.digits(&cut(PIN_DIGITS, length)),
                         None => self.turn(format!("speech = \"{PASSCODE}\"")),
                     },
-                    _ => self.turn("service_code = \"aal2\""),
+                    _ if self.strong => self.turn("service_code = \"aal2\""),
+                    _ => self.turn("service_code = \"aal1\""),
                 }
             }
             Outcome::Locked => {
@@ -419,6 +454,7 @@ impl Play {
         let errors_max = (self.input_errors > INPUT_ERRORS_MAX).then_some(self.input_errors);
         for (section, key, value) in [
             ("otp", "sends_per_10min", self.sends_max),
+            ("sends", "per_prefix_h", self.block_max),
             ("callback", "per_account_h", self.rings_max),
             ("pin", "per_call", self.entries_max),
             ("pin", "soft_limit", self.soft_limit),
@@ -461,6 +497,9 @@ impl Play {
         };
         let phones: Vec<_> = phones.iter().map(phone).collect();
         writeln!(text, "phones = [{}]", phones.join(", "))?;
+        if self.has_mail {
+            writeln!(text, "email = {{ address = \"{MAIL}\", since = \"2024-01-01\" }}")?;
+        }
         let field = |(name, value): (&crate::flow::name::FieldName, &Value)| {
             format!("{name} = {}", literal(value))
         };
@@ -478,8 +517,9 @@ fn waits(walks: &Walks<'_>, way: &[&Arrival<'_>], gap: &Gap<'_>) -> Vec<u64> {
     if gap.known.meets(gap.level) || !gap.known.meets_but_for_age(gap.level) {
         return waits;
     }
-    let within_s = gap.level.within.map_or(0, |within| within.as_secs());
-    let mut left = within_s + 1;
+    // As long as any of its demands takes to grow old, as far as there is time.
+    let within = gap.level.demands(gap.known.risk).filter_map(|(_, within)| within).max();
+    let mut left = within.map_or(0, |within| within.as_secs()) + 1;
     for (step, before) in way.iter().enumerate().rev().skip(1) {
         let Some((_, state)) = walks.state(before.place) else { continue };
         let waits_there = state.kind.listen().is_some()

@@ -120,6 +120,11 @@ pub(in crate::check) fn proved(known: &Known) -> String {
 }
 
 fn lost(walks: &Walks<'_>, way: &[&Arrival<'_>], level: &Level) -> Option<Lost> {
+    if level.is_never()
+        && let Some(called) = called(walks, way)
+    {
+        return Some(called);
+    }
     let edge = |arrival: &Arrival<'_>| match &arrival.by {
         By::Edge(from, _, to) => Some((walks.state(*from)?.1, to.place.clone())),
         _ => None,
@@ -154,8 +159,17 @@ fn lost(walks: &Walks<'_>, way: &[&Arrival<'_>], level: &Level) -> Option<Lost> 
     })
 }
 
+/// Where the sub-flow is called that asks for what the flow at the start does not have.
+fn called(walks: &Walks<'_>, way: &[&Arrival<'_>]) -> Option<Lost> {
+    let at = way.iter().rposition(|arrival| matches!(arrival.by, By::Call))?;
+    let (_, state) = walks.state(way.get(at.checked_sub(1)?)?.place)?;
+    let Kind::Call(call) = &state.kind else { return None };
+    let what = format!("flow `{}` is called here", call.flow);
+    Some(Lost { place: call.flow_place.clone(), what })
+}
+
 fn shared<'f>(walks: &Walks<'f>, way: &[&Arrival<'f>], level: &Level) -> Option<Shared<'f>> {
-    way.iter().rev().find_map(|arrival| {
+    way.iter().enumerate().rev().find_map(|(number, arrival)| {
         let By::Edge(from, Label::Outcome(failure), to) = &arrival.by else { return None };
         let (_, state) = walks.state(*from)?;
         let (success, fact) = match &state.kind {
@@ -169,7 +183,17 @@ fn shared<'f>(walks: &Walks<'f>, way: &[&Arrival<'f>], level: &Level) -> Option<
         let joined = state.routes.get(&success)?;
         let opens = arrival.known.proved(fact, 0).meets_but_for_age(level);
         let differs = *failure != success && joined.state == to.state && opens;
-        differs.then(|| Shared {
+        // Where a guard on the way tells them apart, they are not joined.
+        let joins = || {
+            let rest = way.iter().skip(number);
+            rest.clone().zip(rest.skip(1)).all(|(before, after)| match &after.by {
+                By::Edge(place, label, _) => {
+                    walks.may_leave(*place, label, before.known.proved(fact, 0))
+                }
+                _ => true,
+            })
+        };
+        (differs && joins()).then(|| Shared {
             state,
             failure: failure.clone(),
             success,

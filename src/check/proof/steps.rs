@@ -9,12 +9,13 @@ use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::{Piece, Prompt};
 use crate::flow::state::{Kind, Listen, State, Target};
+use crate::flow::states::gather::What;
 use crate::limits;
 
-/// Seconds of one entry, keyed or said, beyond the silence that ends it.
+/// Seconds of one entry that is said, or keyed at once, beyond the silence that ends it.
 const ENTRY_S: u32 = 60;
-/// Seconds of a recording that is played, of which nothing is known.
-const PLAYED_S: u32 = 60;
+/// Digits of a code that was sent, or is on the web: no policy may ask for more.
+const CODE_DIGITS_MAX: u32 = 12;
 /// Characters that a slow voice speaks in a second.
 const CHARS_PER_S: usize = 8;
 /// Seconds between a proof on one leg and the flow's going on with the other.
@@ -143,20 +144,40 @@ pub(super) fn dwell_s(kind: &Kind) -> u32 {
     let long = seconds(limits::CALL_DURATION_MAX);
     match kind {
         Kind::Callback(_) | Kind::Transfer(_) | Kind::Voicemail(_) => long,
-        kind => kind.listen().map_or(0, listened_s),
+        kind => kind.listen().map_or(0, |listen| listened_s(listen, keys(kind))),
     }
 }
 
-fn listened_s(listen: &Listen) -> u32 {
+fn listened_s(listen: &Listen, keys: u32) -> u32 {
     let spoken = listen.prompts().map(spoken_s).max().unwrap_or_default();
     let times = u32::from(listen.tries) + u32::from(limits::REPEATS_MAX) + 1;
-    (spoken + seconds(listen.timeout) + ENTRY_S).saturating_mul(times)
+    // Silence ends an entry, and whoever keys a little faster than that is waited for key by key.
+    let keyed = seconds(listen.timeout).saturating_mul(keys);
+    let entry = seconds(listen.timeout).saturating_add(keyed.max(ENTRY_S));
+    spoken.saturating_add(entry).saturating_mul(times)
+}
+
+/// The keys of one entry, at most.
+fn keys(kind: &Kind) -> u32 {
+    let most = u32::try_from(limits::DIGITS_MAX).unwrap_or(u32::MAX);
+    match kind {
+        Kind::Menu(_) => 1,
+        Kind::Identify(identify) => identify.digits.unwrap_or(most),
+        Kind::GatherPin(pin) => pin.digits.unwrap_or(most),
+        Kind::GatherPasscode(passcode) => passcode.digits.unwrap_or(most),
+        Kind::Gather(gather) => match gather.what {
+            What::Digits(Some(length)) => length,
+            _ => most,
+        },
+        _ => CODE_DIGITS_MAX,
+    }
 }
 
 fn spoken_s(prompt: &Prompt) -> u32 {
     let piece = |piece: &Piece| match piece {
         Piece::Pause(seconds) => *seconds,
-        Piece::Play(_) => PLAYED_S,
+        // Nothing is known of a recording: it may last as long as the call.
+        Piece::Play(_) => seconds(limits::CALL_DURATION_MAX),
         Piece::Text(texts) => {
             let fills = |text: &crate::flow::template::Template| !text.uses.is_empty();
             let chars = |text: &crate::flow::template::Template| {

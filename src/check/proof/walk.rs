@@ -33,7 +33,7 @@ const LABELS_MAX: usize = 16;
 /// Sets of ages kept apart at one place: beyond that their higher bounds stand for them.
 const BOUNDS_MAX: usize = 16;
 
-/// A level that is not there: nobody meets it.
+/// What stands for a level that is not there, and for the name of one that nothing names: nobody meets it.
 static NOBODY: LazyLock<(LevelName, Level)> = LazyLock::new(|| {
     let place = Place { file: "".into(), span: 0..0 };
     ("".into(), Level::never(place))
@@ -49,6 +49,8 @@ pub(in crate::check) struct Walks<'f> {
     /// Whether there were too many ways to look at all.
     pub(in crate::check) unfinished: bool,
     flows: &'f FlowSet,
+    /// Whether the flow has its levels from those that call it, and none of its own.
+    borrows: bool,
     /// Every state of every flow; what the others call the number of a state.
     places: Vec<(&'f Flow, &'f State)>,
     numbers: HashMap<(&'f FlowName, &'f StateName), usize>,
@@ -91,7 +93,7 @@ pub(in crate::check) struct Gap<'f> {
     pub(in crate::check) flow: &'f Flow,
     /// The state that demands.
     pub(in crate::check) state: &'f State,
-    /// The level that is missing.
+    /// The level that is missing; empty: the field is disclosed at none.
     pub(in crate::check) name: LevelName,
     /// What it asks for.
     pub(in crate::check) level: &'f Level,
@@ -167,6 +169,8 @@ impl<'f> Walks<'f> {
             gaps: Vec::new(),
             unfinished: false,
             flows,
+            borrows: start.levels.is_empty()
+                && flows.iter().flat_map(|flow| flow.calls()).any(|called| *called == start.name),
             places,
             numbers,
             comes_back,
@@ -201,6 +205,16 @@ impl<'f> Walks<'f> {
         self.arrivals.iter().filter_map(|arrival| {
             let (flow, state) = self.state(arrival.place)?;
             Some((flow, state, arrival.known))
+        })
+    }
+
+    /// The same, of those alone whom the state may let in: it requires nothing, or something that they may
+    /// have proved.
+    pub(in crate::check) fn insiders(&self) -> impl Iterator<Item = (&'f Flow, &'f State, Known)> {
+        self.arrivals().filter(|(flow, state, known)| {
+            let requires = state.requires.as_ref();
+            let level = requires.map(|(name, _)| self.level_or_nobodys(flow, name));
+            level.is_none_or(|level| !known.if_met(level).is_empty())
         })
     }
 
@@ -273,19 +287,25 @@ impl<'f> Walks<'f> {
         self.start.levels.get(name).or_else(|| flow.levels.get(name))
     }
 
-    /// The levels under which something may be told on a way with these labels; `None`: nobody may be
-    /// told, for one of them is not there.
+    /// The level of this name, or the one that nobody meets: levels belong to the flow that the call
+    /// begins in, and of two that call the same flow one may have none of that name.
+    fn level_or_nobodys(&self, flow: &'f Flow, name: &LevelName) -> &'f Level {
+        self.level(flow, name).unwrap_or(&NOBODY.1)
+    }
+
+    /// The levels under which something may be told on a way with these labels.
     pub(super) fn levels_of(
         &self,
         flow: &'f Flow,
         labels: Labels,
         told: &Told,
-    ) -> Option<Vec<(&'f LevelName, &'f Level)>> {
+    ) -> Vec<(&'f LevelName, &'f Level)> {
         let names = match told {
-            Told::Field(field) => self.labels.of_field(field).into_iter().collect(),
+            // A field that the flow of the call's start does not disclose is disclosed to nobody.
+            Told::Field(field) => [self.labels.of_field(field).unwrap_or(&NOBODY.0)].into(),
             Told::Variable(variable) => self.labels.of(labels, variable),
         };
-        names.into_iter().map(|name| Some((name, self.level(flow, name)?))).collect()
+        names.into_iter().map(|name| (name, self.level_or_nobodys(flow, name))).collect()
     }
 
     fn arrive(

@@ -8,6 +8,9 @@
 //! `branch` has asked about such a value, for which way was taken tells of it. All of them are dropped
 //! when another account is claimed.
 //!
+//! Disclosure belongs to the flow that the call begins in: of two flows that call a third, each must
+//! disclose the fields that the third uses.
+//!
 //! ## Why
 //!
 //! callgate does not say it to such a caller: they are denied the state instead, and where no `denied`
@@ -57,18 +60,24 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for walks in &subject.proofs {
         for gap in &walks.gaps {
             let Some((told, place)) = &gap.told else { continue };
+            let (state, level, start) = (&gap.state.name, &gap.name, &walks.start.name);
             let what = match told {
-                Told::Field(field) => format!("`{field}`, disclosed at"),
-                Told::Variable(variable) => {
-                    format!("the variable `{variable}`, which tells of what is disclosed at")
-                }
+                Told::Field(field) if gap.level.is_never() => format!("`{field}`"),
+                Told::Field(field) => format!("`{field}`, disclosed at `{level}`"),
+                Told::Variable(variable) => format!(
+                    "the variable `{variable}`, which tells of what is disclosed at `{level}`"
+                ),
             };
-            let message = format!(
-                "`{}` uses {what} `{}`, and a caller gets here with {} proved",
-                gap.state.name,
-                gap.name,
-                proved(&gap.known)
-            );
+            let why = match told {
+                Told::Field(_) if gap.level.is_never() => {
+                    format!("flow `{start}` discloses it to nobody")
+                }
+                Told::Variable(_) if gap.level.is_never() => {
+                    format!("flow `{start}` has no level of that name")
+                }
+                _ => format!("a caller gets here with {} proved", proved(&gap.known)),
+            };
+            let message = format!("`{state}` uses {what}, and {why}");
             let fix = format!("let `{}` require `{}` with a `step_up`", gap.state.name, gap.name);
             let finding = complete(report.finding(message, place), walks, gap, &fix);
             report.add_at(gap.state, finding);

@@ -100,9 +100,9 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// The states that a caller gets to who claims a customer and has proved nothing.
-fn strangers<'f>(subject: &Subject<'f>) -> HashSet<(&'f FlowName, &'f StateName)> {
-    let arrivals = subject.proofs.iter().flat_map(Walks::arrivals);
-    let stranger = arrivals.filter(|(_, _, known)| known.real && known.facts().next().is_none());
+/// The states that a caller gets into who claims a customer and has proved nothing.
+pub(super) fn strangers<'f>(subject: &Subject<'f>) -> HashSet<(&'f FlowName, &'f StateName)> {
+    let insiders = subject.proofs.iter().flat_map(Walks::insiders);
+    let stranger = insiders.filter(|(_, _, known)| known.real && known.facts().next().is_none());
     stranger.map(|(flow, state, _)| (&flow.name, &state.name)).collect()
 }

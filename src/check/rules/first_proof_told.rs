@@ -96,10 +96,10 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// The states that a customer's caller gets to who has proved to hold nothing.
+/// The states that a customer's caller gets into who has proved to hold nothing.
 fn without_telephone<'f>(subject: &Subject<'f>) -> HashSet<(&'f FlowName, &'f StateName)> {
-    let arrivals = subject.proofs.iter().flat_map(Walks::arrivals);
-    let holds_nothing = arrivals.filter(|(_, _, known)| {
+    let insiders = subject.proofs.iter().flat_map(Walks::insiders);
+    let holds_nothing = insiders.filter(|(_, _, known)| {
         known.real && !known.facts().any(|(fact, _)| fact.class() == Some(Class::Possession))
     });
     holds_nothing.map(|(flow, state, _)| (&flow.name, &state.name)).collect()

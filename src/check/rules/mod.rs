@@ -3,6 +3,7 @@
 mod disclosed_too_early;
 mod enumeration;
 mod failure_shares_success;
+mod failure_unheard;
 mod first_proof_told;
 mod loop_without_input;
 mod menu_prompt_key;
@@ -24,6 +25,7 @@ mod unproved;
 mod unreachable_state;
 mod unused;
 mod weak_level;
+mod weaker_level;
 
 use super::{Report, Rule, Subject};
 
@@ -33,6 +35,7 @@ pub const RULES: &[&Rule] = &[
     &unclaimed::RULE,
     &disclosed_too_early::RULE,
     &failure_shares_success::RULE,
+    &failure_unheard::RULE,
     &enumeration::RULE,
     &first_proof_told::RULE,
     &unreachable_state::RULE,
@@ -45,6 +48,7 @@ pub const RULES: &[&Rule] = &[
     &recursive_call::RULE,
     &secret_in_gather::RULE,
     &weak_level::RULE,
+    &weaker_level::RULE,
     &over_budget::RULE,
     &missing_locale::RULE,
     &uneven_disclosure::RULE,

@@ -1,7 +1,8 @@
 //! A state that requires a level, and that a caller can get to without having proved it.
 //!
 //! Every way to the state is looked at: through silence, wrong entries, errors of the provider, locks,
-//! loops and sub-flows. The finding shows a shortest one as a call script.
+//! loops and sub-flows. The finding shows a shortest one as a call script. A level belongs to the flow that
+//! the call begins in: of two flows that call a third, each must have the levels that the third requires.
 //!
 //! ## Why
 //!
@@ -38,7 +39,7 @@
 //! ```
 
 use super::{Report, Rule, Subject};
-use crate::check::proof::{Gap, Script, Walks, proved};
+use crate::check::proof::{Gap, Script, Told, Walks, proved};
 use crate::diagnostic::{Finding, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -61,12 +62,12 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         }
         for gap in walks.gaps.iter().filter(|gap| gap.told.is_none()) {
             let Some((_, place)) = &gap.state.requires else { continue };
-            let message = format!(
-                "`{}` requires `{}`, and a caller gets here with {} proved",
-                gap.state.name,
-                gap.name,
-                proved(&gap.known)
-            );
+            let why = if gap.level.is_never() {
+                format!("flow `{}` has no level of that name", walks.start.name)
+            } else {
+                format!("a caller gets here with {} proved", proved(&gap.known))
+            };
+            let message = format!("`{}` requires `{}`, and {why}", gap.state.name, gap.name);
             let fix = format!("give `{}` a `step_up`", gap.state.name);
             let finding = complete(report.finding(message, place), walks, gap, &fix);
             report.add_at(gap.state, finding);
@@ -77,7 +78,17 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 /// Adds the script, the edge and the way out.
 pub(super) fn complete(finding: Finding, walks: &Walks<'_>, gap: &Gap<'_>, fix: &str) -> Finding {
     let script = Script::of(walks, gap);
-    let why = if gap.known.meets_but_for_age(gap.level) {
+    let start = &walks.start.name;
+    let mut fix = format!("{fix}, or lead the edge elsewhere");
+    let why = if gap.level.is_never() {
+        fix = match &gap.told {
+            Some((Told::Field(field), _)) => {
+                format!("write {field} = \"<level>\" under [disclose] of flow `{start}`")
+            }
+            _ => format!("give flow `{start}` a level `{}`", gap.name),
+        };
+        "levels and disclosure belong to the flow that a call begins in".into()
+    } else if gap.known.meets_but_for_age(gap.level) {
         let within = gap.level.demands(gap.known.risk).filter_map(|(_, within)| within).min();
         let within_s = within.map_or(0, |within| within.as_secs());
         format!(
@@ -85,7 +96,8 @@ pub(super) fn complete(finding: Finding, walks: &Walks<'_>, gap: &Gap<'_>, fix: 
             gap.name
         )
     } else {
-        format!("`{}` asks for {}", gap.name, gap.level.words(gap.known.risk))
+        let asks = format!("`{}` asks for {}", gap.name, gap.level.words(gap.known.risk));
+        gap.known.why_not(gap.level).map_or(asks.clone(), |why| format!("{asks}: {why}"))
     };
     let others = match gap.others {
         0 => String::new(),
@@ -93,9 +105,7 @@ pub(super) fn complete(finding: Finding, walks: &Walks<'_>, gap: &Gap<'_>, fix: 
         others => format!("\n{others} other ways lead there without it"),
     };
     let script_lines = script.lines().join("\n");
-    let help = format!(
-        "a call that gets there:\n{script_lines}{others}\n{why}\n{fix}, or lead the edge elsewhere"
-    );
+    let help = format!("a call that gets there:\n{script_lines}{others}\n{why}\n{fix}");
     match script.lost {
         Some(lost) => finding.label(lost.what, lost.place),
         None => finding,

@@ -14,6 +14,7 @@ use super::{Failure, read_accounts, read_flows};
 use crate::check::odds::{Terms, odds};
 use crate::diagnostic::Finding;
 use crate::exchange::Exchange;
+use crate::flow::FlowSet;
 use crate::server::metrics::Metrics;
 
 /// What is watched.
@@ -105,12 +106,17 @@ fn reload_flows(
         Some(lack) => Err(Failure::Lacks(lack)),
         None => Ok(flows),
     });
+    let leads_nowhere = |flows: &FlowSet| {
+        lines.iter().any(|line| {
+            flows.get(line).is_none() || crate::check::not_dialled(flows, line).is_some()
+        })
+    };
     match flows {
-        Ok(flows) if lines.iter().any(|line| flows.get(line).is_none()) => {
+        Ok(flows) if leads_nowhere(&flows) => {
             metrics.flows_current.set(0);
             tracing::error!(
                 findings = 1,
-                "a line leads to a flow that is gone: the last good flows stay in use"
+                "a line leads to a flow that is gone, or that is there for others to call: the last good flows stay in use"
             );
         }
         Ok(flows) => {

@@ -74,7 +74,7 @@ impl World {
             let stepped = state.step_up.is_some()
                 && state.requires.as_ref().is_some_and(|(name, _)| !met(&hop.at, name));
             let disclose = &self.flows.get(&self.start).unwrap().disclose;
-            let early = |field| disclose.get(field).is_some_and(|name| !met(&hop.at, name));
+            let early = |field| disclose.get(field).is_none_or(|name| !met(&hop.at, name));
             let asked = match &state.kind {
                 Kind::Branch(branch) => {
                     branch.cases.iter().flat_map(|case| case.when.walk()).any(|condition| {

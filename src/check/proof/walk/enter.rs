@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Arrival, By, Gap, NOBODY, Walks};
+use super::{Arrival, By, Gap, Walks};
 use crate::check::proof::conditions::Levels;
 use crate::check::proof::entries::Exit;
 use crate::check::proof::known::{Claimed, Known};
@@ -28,14 +28,20 @@ impl<'f> Walks<'f> {
         let Some((name, _)) = &state.requires else {
             return self.inside(from, place, stack, known);
         };
-        let Some(level) = self.level(flow, name) else { return };
+        let level = self.level_or_nobodys(flow, name);
+        if level.is_never() {
+            // No step-up helps.
+            self.gap(from, (name.clone(), level), None, known);
+        }
         if !known.meets(level) {
             if let Some(to) = &state.step_up {
                 if let Some(stack) = self.stacks.step_up(stack, Frame::StepUp(place)) {
                     self.follow(place, stack, known, from, (Label::StepUp, to));
                 }
             } else {
-                self.gap(from, (name.clone(), level), None, known);
+                if !level.is_never() {
+                    self.gap(from, (name.clone(), level), None, known);
+                }
                 self.deny(place, stack, known, from);
             }
         }
@@ -49,9 +55,7 @@ impl<'f> Walks<'f> {
         let Some((flow, state)) = self.state(place) else { return };
         let mut heard = vec![known];
         for (told, at) in uses(state) {
-            let levels = self.levels_of(flow, known.labels, &told);
-            let levels = levels.unwrap_or_else(|| vec![(&NOBODY.0, &NOBODY.1)]);
-            for (name, level) in levels {
+            for (name, level) in self.levels_of(flow, known.labels, &told) {
                 if !known.meets(level) {
                     let told = Some((told.clone(), at.clone()));
                     self.gap(from, (name.clone(), level), told, known);
@@ -93,17 +97,7 @@ impl<'f> Walks<'f> {
                 self.come_back(from, stack, known, outcome);
             }
             _ => {
-                let levels = |told: &Told| {
-                    let levels = self.levels_of(flow, known.labels, told)?;
-                    Some(levels.into_iter().map(|(_, level)| level).collect())
-                };
-                let levels = Levels {
-                    named: &|name| self.level(flow, name),
-                    of_field: &|field| levels(&Told::Field(field.clone())),
-                    of_variable: &|variable| levels(&Told::Variable(variable.clone())),
-                };
-                let all = ways(state, known, self.oldest_s, &levels);
-                for way in all {
+                for way in self.ways_of(flow, state, known) {
                     let known = self.relabelled(flow, state, &way);
                     let mut stack = stack;
                     if way.label == Label::AgentStepUp {
@@ -116,6 +110,41 @@ impl<'f> Walks<'f> {
                     self.follow(place, stack, known, from, (way.label, way.to));
                 }
             }
+        }
+    }
+
+    /// The ways out of a state that a caller has got into.
+    fn ways_of(&self, flow: &'f Flow, state: &'f State, known: Known) -> Vec<Way<'f>> {
+        let levels = |told: &Told| {
+            let levels = self.levels_of(flow, known.labels, told).into_iter();
+            levels.map(|(_, level)| level).collect()
+        };
+        let levels = Levels {
+            named: &|name| self.level(flow, name),
+            of_field: &|field| levels(&Told::Field(field.clone())),
+            of_variable: &|variable| levels(&Told::Variable(variable.clone())),
+        };
+        ways(state, known, self.oldest_s, &levels)
+    }
+
+    /// Whether a caller of whom this is known may leave a state like that: a guard lets one go that way
+    /// and another not.
+    pub(in crate::check::proof) fn may_leave(
+        &self,
+        place: usize,
+        by: &Label,
+        known: Known,
+    ) -> bool {
+        let Some((flow, state)) = self.state(place) else { return false };
+        match (&state.kind, by) {
+            (_, Label::StepUp | Label::Outcome(Outcome::Denied)) => {
+                let requires = state.requires.as_ref();
+                !requires.is_some_and(|(name, _)| known.meets(self.level_or_nobodys(flow, name)))
+            }
+            (Kind::Branch(_), _) => {
+                self.ways_of(flow, state, known).iter().any(|way| way.label == *by)
+            }
+            _ => true,
         }
     }
 
@@ -160,7 +189,9 @@ impl<'f> Walks<'f> {
                 let known = known.heard(false);
                 let Some((flow, state)) = self.state(place) else { return };
                 let name = state.requires.as_ref().map(|(name, _)| name);
-                let Some(level) = name.and_then(|name| self.level(flow, name)) else { return };
+                let Some(level) = name.map(|name| self.level_or_nobodys(flow, name)) else {
+                    return;
+                };
                 for known in known.if_met(level) {
                     self.arrive(place, stack, known, Some(from), By::Back, None);
                 }
@@ -210,6 +241,10 @@ impl<'f> Walks<'f> {
         told: Option<(Told, Place)>,
         known: Known,
     ) {
+        if level.is_never() && self.borrows {
+            // Those that call it have them, or it is found there. Who dials it is turned away.
+            return;
+        }
         let Some(place) = self.arrivals.get(arrival).map(|arrival| arrival.place) else { return };
         let Some((flow, state)) = self.state(place) else { return };
         let what = match &told {
