@@ -94,9 +94,9 @@ fn keyed(key: &SecretString) -> Hmac<Sha1> {
 
 fn mac(mut mac: Hmac<Sha1>, url: &[&str], fields: &[(&str, &str)]) -> Hmac<Sha1> {
     let fields = fields.iter().flat_map(|(name, value)| [*name, *value]);
-    for part in url.iter().copied().chain(fields) {
-        mac.update(part.as_bytes());
-    }
+    // In one piece: the parts are many and short.
+    let signed = url.iter().copied().chain(fields).collect::<Vec<_>>().concat();
+    mac.update(signed.as_bytes());
     mac
 }
 
