@@ -3,6 +3,7 @@
 //! Secrets are kept out by their types; other libraries log warnings alone, whatever level is asked
 //! for, for at a finer level they would write down what they carry.
 
+mod json;
 mod lines;
 mod outside;
 pub mod trace;
@@ -14,6 +15,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::json::Json;
 use self::lines::Lines;
 pub use self::outside::{Outside, OutsideCounter, Peer};
 use self::trace::Export;
@@ -65,7 +67,7 @@ pub fn start(level: Option<&str>, environment: fn(&str) -> Option<String>) -> Wa
     let layer = tracing_subscriber::fmt::layer();
     let layer = match &lines {
         None => layer.with_writer(std::io::stderr).boxed(),
-        Some(lines) => layer.json().with_writer(lines.clone()).boxed(),
+        Some(lines) => layer.json().event_format(Json).with_writer(lines.clone()).boxed(),
     };
     let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).with(traces).try_init();
     if let Some(failure) = failure {

@@ -330,6 +330,18 @@ pub enum End {
     Failed,
 }
 
+impl End {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hangup => "hangup",
+            Self::Rejected => "rejected",
+            Self::CallerLeft => "caller_left",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl Call {
     /// How much speaks against the caller's being who they say.
     pub fn risk(&self) -> Risk {

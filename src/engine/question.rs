@@ -223,6 +223,21 @@ pub enum Verdict {
     Unanswered,
 }
 
+impl Verdict {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::RightByOneFactor => "right_by_one_factor",
+            Self::Wrong => "wrong",
+            Self::Locked => "locked",
+            Self::Expired => "expired",
+            Self::Exhausted => "exhausted",
+            Self::Unanswered => "unanswered",
+        }
+    }
+}
+
 impl Answer {
     /// The verdict on an entry, if it is one.
     pub fn verdict(&self) -> Option<Verdict> {

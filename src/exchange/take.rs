@@ -12,7 +12,7 @@ use super::tally;
 use super::{Exchange, ExchangeError, Loaded, Served, later};
 use crate::chance;
 use crate::engine::audit;
-use crate::engine::call::Call;
+use crate::engine::call::{Call, End};
 use crate::engine::effect::Effect;
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, TurnId};
@@ -241,21 +241,22 @@ fn loaded_after(turn: &Turn, before: Option<&Loaded>) -> Loaded {
 fn note(turn: &Turn, event: &Event) {
     let state = &turn.call.at;
     let judged = turn.noted.iter().filter_map(|noted| match &noted.deed {
-        audit::Deed::Attempt { factor, verdict } => Some((*factor, *verdict)),
+        audit::Deed::Attempt { factor, verdict } => Some(format!("{factor} {}", verdict.as_str())),
         _ => None,
     });
     let judged: Vec<_> = judged.collect();
+    let proved: Vec<_> = turn.entry.proved.iter().map(|fact| fact.as_str()).collect();
     tracing::info!(
         call.id = %turn.call.id,
         turn = turn.call.turns,
         event = event.name(),
-        flow = %state.flow,
-        state = %state.state,
+        flow = state.flow.as_str(),
+        state = state.state.as_str(),
         judged = (!judged.is_empty()).then(|| debug(&judged)),
         unusable = tally::unusable(turn, event).map(debug),
-        proved = ?turn.entry.proved,
+        proved = (!proved.is_empty()).then(|| debug(&proved)),
         effects = turn.effects.len(),
-        end = ?turn.call.end,
+        end = turn.call.end.map(End::as_str),
         "a turn was committed"
     );
     for remark in &turn.entry.remarks {
