@@ -39,6 +39,7 @@ pub struct RedisStore {
     link: Link,
     replicas: Option<Replicas>,
     commit: Script,
+    due: Script,
     claim: Script,
     settle: Script,
     put_off: Script,
@@ -59,6 +60,7 @@ impl RedisStore {
             link: Link::new(url, options.clone())?,
             replicas: options.replicas,
             commit: Script::new(include_str!("lua/commit.lua")),
+            due: Script::new(include_str!("lua/due.lua")),
             claim: Script::new(include_str!("lua/claim.lua")),
             settle: Script::new(include_str!("lua/settle.lua")),
             put_off: Script::new(include_str!("lua/put_off.lua")),
@@ -120,19 +122,22 @@ impl RedisStore {
 
     /// What is due in all partitions that answer, earliest first.
     async fn candidates(&self, claim: Claim, count_max: usize) -> Result<Vec<Member>, StoreError> {
-        let mut heads = pipe();
-        for partition in Partition::all() {
-            heads.cmd("ZRANGEBYSCORE").arg(partition.due()).arg("-inf").arg(now_us(claim.now));
-            heads.arg("WITHSCORES").arg("LIMIT").arg(0).arg(count_max);
+        let keys: Vec<String> = Partition::all().map(Partition::due).collect();
+        let heads = join_all(self.link.together(&keys).map(async |keys| {
+            let mut script = self.due.prepare_invoke();
+            for key in keys {
+                script.key(key);
+            }
+            script.arg(now_us(claim.now)).arg(count_max);
+            self.run::<Vec<(String, f64)>>(&script, Again::May).await
+        }));
+        let heads = heads.await;
+        let (of, away) = (heads.len(), heads.iter().filter(|head| head.is_err()).count());
+        if away == of {
+            return Err(heads.into_iter().find_map(Result::err).unwrap_or_else(unreadable));
         }
-        let heads: Vec<Option<Vec<(String, f64)>>> = self.link.ask_each(&heads).await?;
-        let away = heads.iter().filter(|head| head.is_none()).count();
         if away > 0 {
-            tracing::warn!(
-                away,
-                of = heads.len(),
-                "partitions of the store do not say what is due"
-            );
+            tracing::warn!(away, of, "partitions of the store do not say what is due");
         }
         let mut due: Vec<(String, f64)> = heads.into_iter().flatten().flatten().collect();
         due.sort_by(|(a, at_a), (b, at_b)| at_a.total_cmp(at_b).then_with(|| a.cmp(b)));

@@ -24,7 +24,7 @@ use ::redis::{
     Value, from_redis_value,
 };
 use arc_swap::ArcSwap;
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 use tokio::runtime::{Handle, Id as RuntimeId};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -120,27 +120,11 @@ impl Link {
         }
     }
 
-    /// Reads of several partitions. Where a part of a cluster is away, what it was asked is `None`, and
-    /// the others' answers stand; an error is of all of them.
-    pub(super) async fn ask_each<T: FromRedisValue>(
-        &self,
-        reads: &Pipeline,
-    ) -> Result<Vec<Option<T>>, StoreError> {
-        if !matches!(self.address, Address::Cluster(_)) {
-            let answers: Vec<T> = self.ask(Question::Pipeline(reads), Again::May).await?;
-            return Ok(answers.into_iter().map(Some).collect());
-        }
-        let answers = join_all(reads.cmd_iter().map(async |read| {
-            let mut alone = ::redis::pipe();
-            alone.add_command(read.clone());
-            let (answer,): (T,) = self.ask(Question::Pipeline(&alone), Again::May).await?;
-            Ok(answer)
-        }));
-        let answers = answers.await;
-        if answers.iter().any(Result::is_ok) {
-            return Ok(answers.into_iter().map(Result::ok).collect());
-        }
-        answers.into_iter().map(|answer| answer.map(Some)).collect()
+    /// These keys, as far as one script may touch them together: all, but in a cluster each by itself, so
+    /// that where a part of it is away the others answer.
+    pub(super) fn together<'k>(&self, keys: &'k [String]) -> impl Iterator<Item = &'k [String]> {
+        let clustered = matches!(self.address, Address::Cluster(_));
+        keys.chunks(if clustered { 1 } else { keys.len().max(1) })
     }
 
     /// This runtime's connection.
