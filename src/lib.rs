@@ -27,6 +27,7 @@ pub mod secret;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod threads;
 pub mod twiml;
 pub mod ui;
 pub mod writing;

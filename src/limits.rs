@@ -107,6 +107,11 @@ pub const HASHES_AT_ONCE: usize = 2;
 /// And those that wait: two processors are done with so many before [`TURN_DEADLINE`]. Whoever comes when they
 /// are waiting hears the apology at once, and it costs no attempt.
 pub const HASHES_WAITING_MAX: usize = 256;
+/// How much the threads that hash give way to those that answer webhooks: where both want a processor they have a
+/// thirtieth of it, so that a hash is done in less than a second where no processor is ever idle.
+pub const HASH_NICENESS: i32 = 15;
+/// How long such a thread waits for the next hash, with the memory that it hashes in.
+pub const HASH_THREADS_KEPT_FOR: Duration = Duration::from_secs(10);
 /// What a turn waits before it asks a store again that is away: as often as [`TURN_DEADLINE`] allows,
 /// and less and less often, for others wait as well.
 pub const STORE_AWAY_WAITS: [Duration; 6] = [
@@ -228,6 +233,9 @@ pub const OUTBOX_TASKS_MAX: usize = 64;
 pub const OUTBOX_PASSED_OVER_EVERY: Duration = Duration::from_millis(5);
 /// It is looked at again within this, however many there are: a code must come in time if it can.
 pub const OUTBOX_PASSED_OVER_WAIT_MAX: Duration = Duration::from_secs(20);
+/// How much the threads of the outbox give way to those that answer webhooks: where both want a processor they
+/// have a quarter of it, which is more than all that the calls of a processor leave to be done.
+pub const OUTBOX_NICENESS: i32 = 5;
 /// How long an effect that was given up on is kept for an operator to look at.
 pub const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(7 * 24);
 /// Longer than one try of a dead letter takes: after it another may try.

@@ -38,6 +38,7 @@ use crate::server::{self, Gate, House, Listeners, ServerError};
 use crate::store::counted::Counted;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::telemetry;
+use crate::threads::give_way;
 use crate::twiml::links::Links;
 use crate::writing::{self, WriteError};
 use crate::{files, limits, render};
@@ -132,7 +133,12 @@ impl Failure {
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
     let _watch = telemetry::start(log, config::environment);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Webhooks are answered on threads of the server's own; what runs on these nobody waits for so closely.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_start(|| give_way(limits::OUTBOX_NICENESS))
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             say(&format!("error: cannot begin: {error}"));

@@ -6,10 +6,12 @@ pub mod choice;
 pub mod own;
 pub mod popular;
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
 
 use crate::chance::Chance;
@@ -55,15 +57,12 @@ impl StoredPin {
         Self::Hashed(NOBODY.to_owned())
     }
 
-    /// Whether the entry is the PIN. A hash takes some 20 ms of a processor: not for an async worker.
+    /// Whether the entry is the PIN. A hash takes some 20 ms of a processor, and leaves the thread with the
+    /// memory for another: not for an async worker.
     pub fn is(&self, entry: &Secret, vault: &Vault) -> bool {
         match self {
             Self::Plain(pin) => pin.expose().as_bytes().ct_eq(entry.expose().as_bytes()).into(),
-            Self::Hashed(text) => {
-                let keyed = keyed(entry, vault);
-                PasswordHash::new(text)
-                    .is_ok_and(|hash| hasher().verify_password(&keyed, &hash).is_ok())
-            }
+            Self::Hashed(text) => is_hash_of(text, &keyed(entry, vault)).unwrap_or(false),
         }
     }
 }
@@ -74,6 +73,30 @@ pub fn hash(pin: &Secret, vault: &Vault, chance: &dyn Chance) -> Option<String> 
     let salt = salt.get(..16)?;
     let hash = hasher().hash_password_with_salt(&keyed(pin, vault), salt).ok()?;
     Some(hash.to_string())
+}
+
+/// As [`argon2::PasswordVerifier`] finds it, in memory that is at hand; `None`: the text is no hash, or there is
+/// no memory for it.
+fn is_hash_of(text: &str, keyed: &[u8]) -> Option<bool> {
+    thread_local! {
+        /// What was hashed in last: to ask the system for so much, page by page, takes a third of a hash.
+        static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+    }
+    let hash = PasswordHash::new(text).ok()?;
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+    let version = hash.version.map(Version::try_from).transpose().ok()?.unwrap_or_default();
+    let params = Params::try_from(&hash).ok()?;
+    let (salt, output) = (hash.salt?, hash.hash?);
+    let blocks = params.block_count();
+    let hasher = Argon2::new(algorithm, version, params);
+    let mut found = [0; Output::MAX_LENGTH];
+    let found = found.get_mut(..output.len())?;
+    MEMORY.with_borrow_mut(|memory| {
+        memory.try_reserve_exact(blocks.saturating_sub(memory.len())).ok()?;
+        memory.resize(blocks, Block::default());
+        hasher.hash_password_into_with_memory(keyed, &salt, found, memory).ok()
+    })?;
+    Some(found.ct_eq(output.as_bytes()).into())
 }
 
 fn keyed(pin: &Secret, vault: &Vault) -> [u8; 32] {
@@ -103,6 +126,19 @@ mod tests {
         assert!(stored.is(&pin, &vault));
         assert!(!stored.is(&Secret::new("246814"), &vault));
         assert!(!stored.is(&pin, &Vault::new(&[8; 32])));
+    }
+
+    #[test]
+    fn a_hash_is_held_against_as_it_was_made() {
+        let (vault, pin, salt) = (Vault::new(&[7; 32]), Secret::new("246813"), [9; 16]);
+        for (memory_kib, passes, lanes) in [(1_024, 1, 2), (64, 3, 1), (2_048, 1, 1)] {
+            let params = Params::new(memory_kib, passes, lanes, Some(24)).unwrap();
+            let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x10, params);
+            let hash = hasher.hash_password_with_salt(&keyed(&pin, &vault), &salt).unwrap();
+            let stored = StoredPin::hashed(&hash.to_string()).unwrap();
+            assert!(stored.is(&pin, &vault), "{hash}");
+            assert!(!stored.is(&Secret::new("246814"), &vault), "{hash}");
+        }
     }
 
     #[test]

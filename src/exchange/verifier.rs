@@ -1,15 +1,20 @@
 //! Holds entries against slow hashes: off the async workers, a few at a time, and with no more waiting than
 //! can be served in time.
+//!
+//! A hash takes a processor for longer than hundreds of turns do, and those who are asked for a PIN expect to
+//! wait: so its thread gives way to those that answer webhooks.
 
 use std::sync::Arc;
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ExchangeError;
 use crate::directory::pin::StoredPin;
-use crate::limits::{HASHES_AT_ONCE, HASHES_WAITING_MAX};
+use crate::limits::{HASH_NICENESS, HASH_THREADS_KEPT_FOR, HASHES_AT_ONCE, HASHES_WAITING_MAX};
 use crate::secret::Secret;
 use crate::store::envelope::Vault;
+use crate::threads::give_way;
 
 /// Verifies secrets.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub(super) struct Verifier {
     places: Arc<Semaphore>,
     /// Of those that are worked off.
     slots: Arc<Semaphore>,
+    /// What has the threads; `None`: the system gives none.
+    threads: Option<Runtime>,
     in_place: bool,
 }
 
@@ -26,6 +33,13 @@ impl Verifier {
         Self {
             places: Arc::new(Semaphore::new(HASHES_AT_ONCE + HASHES_WAITING_MAX)),
             slots: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
+            threads: Builder::new_current_thread()
+                .max_blocking_threads(HASHES_AT_ONCE)
+                .thread_keep_alive(HASH_THREADS_KEPT_FOR)
+                .thread_name("hash")
+                .on_thread_start(|| give_way(HASH_NICENESS))
+                .build()
+                .ok(),
             in_place: false,
         }
     }
@@ -57,13 +71,23 @@ impl Verifier {
         }
         let slot = self.slot().await?;
         let (entry, vault) = (entry.clone(), vault.clone());
-        let right = tokio::task::spawn_blocking(move || {
+        let threads = self.threads.as_ref().ok_or(ExchangeError::Unverified)?;
+        let right = threads.spawn_blocking(move || {
             let right = stored.is(&entry, &vault);
             // Not before, though nobody may wait for it any more: the processor is not free until then.
             drop(slot);
             right
         });
         right.await.map_err(|_| ExchangeError::Unverified)
+    }
+}
+
+impl Drop for Verifier {
+    /// Without waiting for what nobody waits for: it may be dropped within a turn.
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
     }
 }
 
@@ -77,23 +101,39 @@ mod tests {
 
     #[test]
     fn what_nobody_waits_for_any_more_holds_its_slot_until_it_is_done() {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        let runtime = Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let (go_on, told) = mpsc::channel::<()>();
-            let busy = tokio::task::spawn_blocking(move || told.recv().unwrap());
             let verifier = Verifier::new();
+            let threads = verifier.threads.as_ref().unwrap();
+            let busy = |_| {
+                let (go_on, told) = mpsc::channel::<()>();
+                (go_on, threads.spawn_blocking(move || told.recv().unwrap()))
+            };
+            let busy: Vec<_> = (0..HASHES_AT_ONCE).map(busy).collect();
             let (entry, vault) = (Secret::new("271828"), Vault::new(&[7; 32]));
             let mut right = Box::pin(verifier.is(StoredPin::plain("271828"), &entry, &vault));
             assert!(right.as_mut().now_or_never().is_none());
             drop(right);
             assert_eq!(verifier.slots.available_permits(), HASHES_AT_ONCE - 1);
 
-            go_on.send(()).unwrap();
-            busy.await.unwrap();
+            for (go_on, busy) in busy {
+                go_on.send(()).unwrap();
+                busy.await.unwrap();
+            }
             assert!(verifier.is(StoredPin::plain("271828"), &entry, &vault).await.unwrap());
             assert_eq!(verifier.slots.available_permits(), HASHES_AT_ONCE);
         });
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_hashes_gives_way_and_nobody_else_does() {
+        let verifier = Verifier::new();
+        let niceness = || rustix::process::getpriority_process(None).unwrap();
+        let own = niceness();
+        let threads = verifier.threads.as_ref().unwrap();
+        let theirs = threads.block_on(threads.spawn_blocking(niceness)).unwrap();
+        assert_eq!((theirs, niceness()), (HASH_NICENESS.max(own), own));
     }
 
     #[test]
