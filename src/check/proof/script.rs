@@ -36,12 +36,12 @@ pub(in crate::check) struct Step<'f> {
 /// A failure that leads where success leads, when success would have met the level.
 #[derive(Clone, Debug)]
 pub(in crate::check) struct Shared<'f> {
-    /// The state that asks for the proof.
+    /// The state that asks for the proof, or sends what it takes.
     pub(in crate::check) state: &'f State,
     /// How it failed.
     pub(in crate::check) failure: Outcome,
-    /// How it succeeds.
-    pub(in crate::check) success: Outcome,
+    /// The state that succeeds: the same, or the one that takes the code that was sent.
+    pub(in crate::check) asked: &'f State,
     /// Where failure and success lead.
     pub(in crate::check) places: (Place, Place),
 }
@@ -171,18 +171,27 @@ fn called(walks: &Walks<'_>, way: &[&Arrival<'_>]) -> Option<Lost> {
 fn shared<'f>(walks: &Walks<'f>, way: &[&Arrival<'f>], level: &Level) -> Option<Shared<'f>> {
     way.iter().enumerate().rev().find_map(|(number, arrival)| {
         let By::Edge(from, Label::Outcome(failure), to) = &arrival.by else { return None };
-        let (_, state) = walks.state(*from)?;
-        let (success, fact) = match &state.kind {
-            Kind::GatherPin(_) => (Outcome::Ok, Fact::Pin),
-            Kind::GatherPasscode(_) => (Outcome::Ok, Fact::Passcode),
-            Kind::GatherServiceCode(_) => (Outcome::Ok, Fact::ServiceCode),
-            Kind::GatherOtp(_) => (Outcome::Ok, arrival.known.code.unwrap_or(Fact::SmsOtp)),
-            Kind::Callback(_) => (Outcome::Ok, Fact::Callback),
+        let (flow, state) = walks.state(*from)?;
+        let takes_code = || {
+            let next = flow.state(state.route(&Outcome::Sent)?)?;
+            matches!(next.kind, Kind::GatherOtp(_)).then_some(next)
+        };
+        let (asked, fact) = match &state.kind {
+            Kind::GatherPin(_) => (state, Fact::Pin),
+            Kind::GatherPasscode(_) => (state, Fact::Passcode),
+            Kind::GatherServiceCode(_) => (state, Fact::ServiceCode),
+            Kind::GatherOtp(_) => (state, arrival.known.code.unwrap_or(Fact::SmsOtp)),
+            Kind::Callback(_) => (state, Fact::Callback),
+            Kind::SendSmsOtp(_) => (takes_code()?, Fact::SmsOtp),
+            Kind::SendEmailOtp(_) => (takes_code()?, Fact::EmailOtp),
             _ => return None,
         };
-        let joined = state.routes.get(&success)?;
-        let opens = arrival.known.proved(fact, 0).meets_but_for_age(level);
-        let differs = *failure != success && joined.state == to.state && opens;
+        let joined = asked.routes.get(&Outcome::Ok)?;
+        // Success would also make count what was on trial before.
+        let before = way.get(number.checked_sub(1)?)?.known;
+        let opens = before.proved(fact, 0).heard(true).meets_but_for_age(level);
+        let fails = !matches!(failure, Outcome::Ok | Outcome::Sent);
+        let differs = fails && joined.state == to.state && opens;
         // Where a guard on the way tells them apart, they are not joined.
         let joins = || {
             let rest = way.iter().skip(number);
@@ -196,7 +205,7 @@ fn shared<'f>(walks: &Walks<'f>, way: &[&Arrival<'f>], level: &Level) -> Option<
         (differs && joins()).then(|| Shared {
             state,
             failure: failure.clone(),
-            success,
+            asked,
             places: (to.place.clone(), joined.place.clone()),
         })
     })

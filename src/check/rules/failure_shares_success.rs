@@ -1,4 +1,5 @@
-//! A proof that fails leads where its success leads, and what comes there requires the success.
+//! A proof that fails leads where its success leads, and what comes there requires the success. So does a
+//! code that is not sent, and leads where the right code leads.
 //!
 //! ## Why
 //!
@@ -46,12 +47,17 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for walks in &subject.proofs {
         for gap in &walks.gaps {
             let Some(shared) = Script::of(walks, gap).shared else { continue };
-            let (state, failure) = (shared.state, shared.failure);
+            let (state, failure, asked) = (shared.state, shared.failure, shared.asked);
+            let (whose, success) = if asked.name == state.name {
+                ("its success".to_owned(), "where `ok` leads".to_owned())
+            } else {
+                let whose = format!("the success of `{}`", asked.name);
+                (whose, format!("where `ok` of `{}` leads", asked.name))
+            };
             let message = format!(
-                "`{failure}` of `{}` leads where its success leads, and `{}` needs the success",
+                "`{failure}` of `{}` leads where {whose} leads, and `{}` needs the success",
                 state.name, gap.state.name
             );
-            let success = format!("where `{}` leads", shared.success);
             let needs = format!("needs `{}`", gap.name);
             let place = gap.told.as_ref().map(|(_, place)| place);
             let place = place.or(gap.state.requires.as_ref().map(|(_, place)| place));
