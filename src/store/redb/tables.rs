@@ -25,6 +25,7 @@ const EFFECTS: TableDefinition<'static, (u128, u128), EffectRow> = TableDefiniti
 /// (due, [`DEADLINE`] or [`EFFECT`], call, effect or 0).
 type DueKey = (i64, u8, u128, u128);
 const DUE: TableDefinition<'static, DueKey, ()> = TableDefinition::new("due");
+/// Entry by (call, number of its turn).
 const JOURNAL: TableDefinition<'static, (u128, u64), &[u8]> = TableDefinition::new("journal");
 const BEGUN: TableDefinition<'static, (i64, u128), ()> = TableDefinition::new("begun");
 /// Of each call a moment at which to look whether it has expired: no later than it does. A turn that lets it
@@ -245,7 +246,8 @@ impl<'t> Tables<'t> {
         let row =
             (number, turn.0.as_u128(), begun_us, expires_us, deadline_us, commit.state.as_slice());
         self.calls.insert(call, row)?;
-        self.append(call, &commit.entry)?;
+        // A turn has one entry, and none has its number twice.
+        self.journal.insert((call, number), commit.entry.as_slice())?;
         for settled in &commit.settled {
             self.forget_effect(call, settled.0.as_u128())?;
         }
@@ -384,13 +386,6 @@ impl<'t> Tables<'t> {
             let version = Version { number, turn: TurnId(Uuid::from_u128(turn)) };
             Head { version, begun_us, expires_us, deadline_us }
         }))
-    }
-
-    fn append(&mut self, call: u128, entry: &[u8]) -> Result<(), Fault> {
-        let last = self.journal.range(of_call(call))?.next_back().transpose()?;
-        let seq = last.map_or(1, |row| row.0.value().1.saturating_add(1));
-        self.journal.insert((call, seq), entry)?;
-        Ok(())
     }
 
     fn set_deadline(&mut self, call: u128, at: i64) -> Result<bool, Fault> {

@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::StoreError;
 use super::file::Slot;
 use super::tables::{Fault, Tables};
-use crate::limits::STORE_BATCH_MAX;
+use crate::limits::{STORE_BATCH_MAX, STORE_GATHER_PAUSE, STORE_GATHER_PAUSES};
 
 /// A write that somebody waits for.
 pub(super) type Job = Box<dyn Write>;
@@ -54,14 +54,11 @@ where
 
 /// Writes until the store is dropped.
 pub(super) fn run(slot: &Slot, mut waiting: mpsc::Receiver<Job>) {
-    let mut broken = false;
+    let (mut broken, mut together) = (false, 1);
     while let Some(first) = waiting.blocking_recv() {
         let mut batch = vec![first];
-        while batch.len() < STORE_BATCH_MAX
-            && let Ok(job) = waiting.try_recv()
-        {
-            batch.push(job);
-        }
+        gather(&mut waiting, &mut batch, together);
+        together = batch.len();
         let written = if broken { slot.reopen() } else { Ok(()) };
         let written = written.and_then(|()| flush(slot, &mut batch));
         // What is written in the file itself will not be another by opening it anew.
@@ -69,6 +66,24 @@ pub(super) fn run(slot: &Slot, mut waiting: mpsc::Receiver<Job>) {
         for job in batch {
             job.answer(written.as_ref().err());
         }
+    }
+}
+
+/// Takes what waits. Whoever wrote together a moment ago writes again as soon as each has gone on, so most of
+/// as many are waited for, a little: a flush costs the same for one as for many. One who writes alone is not
+/// kept waiting.
+fn gather(waiting: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>, together: usize) {
+    let most = together - together / 4;
+    for _ in 0..STORE_GATHER_PAUSES {
+        while batch.len() < STORE_BATCH_MAX
+            && let Ok(job) = waiting.try_recv()
+        {
+            batch.push(job);
+        }
+        if batch.len() >= most {
+            return;
+        }
+        std::thread::sleep(STORE_GATHER_PAUSE);
     }
 }
 
