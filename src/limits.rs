@@ -63,6 +63,11 @@ pub const TWIML_DEPTH_MAX: usize = 8;
 pub const MESSAGE_VALID_S_MIN: u32 = 6;
 /// The seconds within which a message may still arrive, at most (Twilio's reference).
 pub const MESSAGE_VALID_S_MAX: u32 = 36_000;
+/// How far our clock and the provider's may be apart.
+pub const CLOCK_SKEW: Duration = Duration::from_mins(1);
+/// For so long a ring of which nobody knows whether it was placed is the only one of its line to its number: the
+/// outbox tries for 22 s at a time, and by both clocks whatever is placed after that is later.
+pub const RING_UNTOLD_FOR: Duration = Duration::from_secs(22 + 2 * 60);
 /// The seconds of ringing of a call that we place, at least: less reaches nobody.
 pub const RING_S_MIN: u32 = 5;
 /// Connecting to the carrier takes milliseconds, or does not work.
@@ -162,6 +167,8 @@ pub const ACCOUNT_BYTES_MAX: usize = 64 * 1024;
 /// How long turns in progress may take to finish when the server is told to stop.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
+/// States looked at for slow answers, over all groups that are looked at by themselves: it takes about a second.
+pub const ANSWER_STATES_MAX: usize = 500_000;
 /// States entered in one turn: more is a loop that no caller asked for.
 pub const HOPS_MAX: usize = 64;
 /// Turns of one call: an hour of menus every few seconds.

@@ -26,9 +26,10 @@ use crate::engine::effect::{Effect, Email, PlaceCall, Sms};
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, LegId, Sid};
 use crate::engine::turn::later;
+use crate::exchange::rings::Leave;
 use crate::exchange::tally::Why;
 use crate::exchange::{Exchange, ExchangeError, Posted, Settles};
-use crate::limits::OUTBOX_TASKS_MAX;
+use crate::limits::{self, OUTBOX_TASKS_MAX};
 use crate::store::{Claim, Claimed, Due, DueWhat, Lease};
 use crate::telemetry::trace;
 
@@ -56,8 +57,8 @@ const BACKOFF_S: [u64; 6] = [1, 2, 4, 8, 15, 30];
 const TRIES_MAX: u32 = 6;
 /// The provider takes no message for less than this.
 const VALID_S_MIN: u32 = 6;
-/// Our clock and the provider's may differ by this much.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// A ring that waits for another to its number looks as often whether that is placed.
+const RING_WAIT: Duration = Duration::from_secs(1);
 /// Beyond this a ring comes too late for anybody.
 const RING_LATE: SignedDuration = SignedDuration::from_secs(90);
 
@@ -272,9 +273,8 @@ impl Outbox {
             return self.put_off_for(task, UNREADABLE_WAIT, task.body.to_vec()).await;
         };
         let Some(_place) = self.places.of(&posted.line) else {
-            let (wait, posted) = (self.places.wait(&posted.line), posted.passed_over());
-            let body = self.exchange.seal_effect(task.id, &posted);
-            return self.put_off_for(task, wait, body).await;
+            let wait = self.places.wait(&posted.line);
+            return self.pass_over(task, posted, wait).await;
         };
         let Posted { effect, turn, line, passed_over, traceparent } = posted;
         let attempt = task.attempt.saturating_sub(passed_over);
@@ -302,7 +302,8 @@ impl Outbox {
             Effect::SendSms(sms) => self.send_sms(task, &sms).await,
             Effect::SendEmail(email) => self.send_email(task, &email).await,
             Effect::BeginVerification(begin) => self.begin_verification(task, &begin).await,
-            Effect::PlaceCall(place) => self.place_call(task, &place).await,
+            // Large, and seldom.
+            Effect::PlaceCall(place) => Box::pin(self.place_call(task, &place)).await,
             Effect::RedirectLeg { leg, sid, undone } => {
                 self.redirect_leg(task, leg, sid, undone).await
             }
@@ -433,20 +434,38 @@ impl Outbox {
             && call.ringing.as_ref().is_some_and(|ringing| {
                 ringing.leg == Some(place.leg) && ringing.phase == Phase::Ringing
             });
-        let known = call.leg(place.leg).is_some_and(|leg| leg.sid.is_some());
-        if !wanted || known {
+        let known = call.leg(place.leg).and_then(|leg| leg.sid.as_ref());
+        if known.is_some() {
+            self.exchange.end_ring(task.id, place, known).await?;
+        }
+        if !wanted || known.is_some() {
             return self.settle(task).await;
         }
         if self.exchange.now().duration_since(place.asked_at) > RING_LATE {
             self.bury(task, Why::Late).await?;
             return self.not_placed(task, place.leg).await;
         }
+        let (since, others) = match self
+            .exchange
+            .begin_ring(task.id, place, task.attempt > 1)
+            .await?
+        {
+            Leave::Given { since, others } => (since, others),
+            Leave::Placed(sid) => return self.placed(task, place, sid).await,
+            Leave::NotYet => {
+                tracing::info!(call.id = %task.call, effect.id = %task.id, "a ring waits until it is known what became of another to its number");
+                let Some(posted) = self.exchange.open_effect(task.id, task.body) else {
+                    return Ok(());
+                };
+                return self.pass_over(task, posted, RING_WAIT).await;
+            }
+        };
         // A try before this one may have rung: it is looked for before anybody is rung again. (A ring that
         // is merely old is not looked for: what would be found is the one of the customer's last call.)
         if task.attempt > 1 {
-            let since = place.asked_at.checked_sub(CLOCK_SKEW).unwrap_or(place.asked_at);
-            match self.carrier.find_call(place, since).await {
-                Found::Call(sid) => return self.placed(task, place.leg, sid).await,
+            let since = since.checked_sub(limits::CLOCK_SKEW).unwrap_or(since);
+            match self.carrier.find_call(place, since, &others).await {
+                Found::Call(sid) => return self.placed(task, place, sid).await,
                 Found::None => {}
                 Found::Unknown => return self.put_off(task, &Delivery::Unknown).await,
             }
@@ -458,17 +477,28 @@ impl Outbox {
         let done = self.carrier.place_call(reference, place).await;
         log(task, "call", &done);
         match done {
-            Delivery::Accepted(sid) => self.placed(task, place.leg, sid).await,
+            Delivery::Accepted(sid) => self.placed(task, place, sid).await,
             Delivery::Refused { .. } => {
+                self.exchange.end_ring(task.id, place, None).await?;
                 self.bury(task, Why::Refused).await?;
                 self.not_placed(task, place.leg).await
             }
-            Delivery::NotDone { .. } | Delivery::Unknown => self.put_off(task, &done).await,
+            Delivery::NotDone { .. } => {
+                self.exchange.end_ring(task.id, place, None).await?;
+                self.put_off(task, &done).await
+            }
+            Delivery::Unknown => self.put_off(task, &done).await,
         }
     }
 
-    async fn placed(&self, task: Task<'_>, leg: LegId, sid: Sid) -> Result<(), ExchangeError> {
-        let event = Event::Placed { effect: task.id, leg, sid: sid.clone() };
+    async fn placed(
+        &self,
+        task: Task<'_>,
+        place: &PlaceCall,
+        sid: Sid,
+    ) -> Result<(), ExchangeError> {
+        self.exchange.end_ring(task.id, place, Some(&sid)).await?;
+        let event = Event::Placed { effect: task.id, leg: place.leg, sid: sid.clone() };
         let told =
             self.exchange.tell(task.call, Some(task.settles()), |_| Some(event.clone())).await?;
         if told.is_some() {
@@ -534,6 +564,17 @@ impl Outbox {
     async fn settle(&self, task: Task<'_>) -> Result<(), ExchangeError> {
         self.exchange.store().settle(self.claimed(task)).await?;
         Ok(())
+    }
+
+    /// Puts off what was not tried: it is no try.
+    async fn pass_over(
+        &self,
+        task: Task<'_>,
+        posted: Posted,
+        wait: Duration,
+    ) -> Result<(), ExchangeError> {
+        let body = self.exchange.seal_effect(task.id, &posted.passed_over());
+        self.put_off_for(task, wait, body).await
     }
 
     async fn put_off(&self, task: Task<'_>, done: &Delivery) -> Result<(), ExchangeError> {

@@ -71,7 +71,7 @@ impl Carrier for ConsoleCarrier {
     }
 
     /// Everything that is printed is accepted at once, so there is never anything to look for.
-    async fn find_call(&self, _call: &PlaceCall, _since: Timestamp) -> Found {
+    async fn find_call(&self, _call: &PlaceCall, _since: Timestamp, _others: &[Sid]) -> Found {
         Found::None
     }
 

@@ -72,8 +72,9 @@ pub trait Carrier: Send + Sync + std::fmt::Debug {
     /// `/twilio/status/{call}/{effect}`.
     async fn place_call(&self, reference: Reference, call: &PlaceCall) -> Delivery;
 
-    /// Looks for a call that [`Carrier::place_call`] may have placed at or after `since`.
-    async fn find_call(&self, call: &PlaceCall, since: Timestamp) -> Found;
+    /// Looks for a call that [`Carrier::place_call`] may have placed at or after `since`, and that is none of
+    /// the others. Where there are several, nobody can tell which it is.
+    async fn find_call(&self, call: &PlaceCall, since: Timestamp, others: &[Sid]) -> Found;
 
     /// Takes a live leg to `/twilio/resume/{call}/{leg}`.
     async fn redirect_leg(&self, call: CallId, leg: LegId, sid: &Sid) -> Delivery;

@@ -165,16 +165,17 @@ impl Carrier for TwilioCarrier {
         self.create("Calls", &form).await
     }
 
-    /// The first call of ours to that number from that line at or after the second of `since`, by
-    /// the provider's clock.
+    /// The one call of ours to that number from that line at or after the second of `since`, by the
+    /// provider's clock, that is none of the others. The list bears no mark of ours: where somebody else has
+    /// the line ring the number too, there may be several, and none is taken.
     ///
     /// The list is not narrowed by `StartTime`: a call still queued has none, and to overlook it
     /// would be to ring twice. It comes latest first, so reading ends at the first page that holds a
     /// call older than a day before `since`.
-    async fn find_call(&self, call: &PlaceCall, since: Timestamp) -> Found {
+    async fn find_call(&self, call: &PlaceCall, since: Timestamp, others: &[Sid]) -> Found {
         let size = limits::CARRIER_PAGE_CALLS.to_string();
         let query = [("To", call.to.as_e164()), ("From", &call.from), ("PageSize", &size)];
-        let mut found: Option<(i64, Sid)> = None;
+        let mut found: Option<Sid> = None;
         let mut next: Option<String> = None;
         for _ in 0..limits::CARRIER_PAGES_MAX {
             let answer = match &next {
@@ -190,14 +191,18 @@ impl Carrier for TwilioCarrier {
                     return Found::Unknown;
                 };
                 is_past |= created_s < since.as_second() - DAY_S;
-                let is_first = found.as_ref().is_none_or(|(first_s, _)| created_s <= *first_s);
-                if is_first && created_s >= since.as_second() && listed.is(call) {
-                    found = Some((created_s, sid));
+                let is_of_then = created_s >= since.as_second() && listed.is(call);
+                // A page may repeat what the one before it had, where new calls have come meanwhile.
+                if !is_of_then || others.contains(&sid) || found.as_ref() == Some(&sid) {
+                    continue;
+                }
+                if found.replace(sid).is_some() {
+                    return Found::Unknown;
                 }
             }
             next = list.next_page_uri.filter(|next| !next.is_empty());
             if is_past || next.is_none() {
-                return found.map_or(Found::None, |(_, sid)| Found::Call(sid));
+                return found.map_or(Found::None, Found::Call);
             }
         }
         Found::Unknown

@@ -18,6 +18,7 @@ mod posted;
 mod probe;
 mod recent;
 mod record;
+pub mod rings;
 pub mod service_code;
 mod signals;
 mod step_up;

@@ -277,7 +277,7 @@ impl Carrier for World {
     }
 
     /// Everything is done the first time, so there is never anything to look for.
-    async fn find_call(&self, _call: &PlaceCall, _since: Timestamp) -> Found {
+    async fn find_call(&self, _call: &PlaceCall, _since: Timestamp, _others: &[Sid]) -> Found {
         Found::None
     }
 

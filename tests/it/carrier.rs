@@ -239,7 +239,7 @@ async fn silence_after_sending_leaves_it_unknown() {
     // It had been done all the same, and is found.
     let since = provider.calls()[0].created;
     let carrier = twilio(&provider);
-    let found = carrier.find_call(&place(), since).await;
+    let found = carrier.find_call(&place(), since, &[]).await;
     assert_eq!(found, Found::Call(Sid(provider.calls()[0].sid.clone())));
 }
 
@@ -298,39 +298,58 @@ async fn a_placed_call_is_found_again() {
         direction: "outbound-api".into(),
         status: "completed".into(),
     };
-    assert_eq!(carrier.find_call(&place(), since).await, Found::None);
+    assert_eq!(carrier.find_call(&place(), since, &[]).await, Found::None);
     provider.list(placed("CAearlier", "2026-03-01T11:59:59Z"));
     provider.list(Placed {
         direction: "outbound-dial".into(),
         ..placed("CAdialled", "2026-03-01T12:00:01Z")
     });
     provider.list(Placed { to: LINE.into(), ..placed("CAother", "2026-03-01T12:00:01Z") });
-    assert_eq!(carrier.find_call(&place(), since).await, Found::None);
-    provider.list(placed("CAlater", "2026-03-01T12:30:00Z"));
+    assert_eq!(carrier.find_call(&place(), since, &[]).await, Found::None);
     provider.list(placed("CAours", "2026-03-01T12:00:00Z"));
-    assert_eq!(carrier.find_call(&place(), since).await, Found::Call(Sid("CAours".into())));
+    assert_eq!(carrier.find_call(&place(), since, &[]).await, Found::Call(Sid("CAours".into())));
     let request = provider.requests().pop().unwrap();
     assert_eq!(request.method, "GET");
     assert_eq!(request.query, owned(&[("To", TO), ("From", LINE), ("PageSize", "20")]));
 
+    // Of two that may be it nobody can say which is; another that is known is none.
+    provider.list(placed("CAlater", "2026-03-01T12:30:00Z"));
+    assert_eq!(carrier.find_call(&place(), since, &[]).await, Found::Unknown);
+    let [ours, later] = ["CAours", "CAlater"].map(|sid| Sid(sid.into()));
+    for (other, found) in [(&later, &ours), (&ours, &later)] {
+        let others = std::slice::from_ref(other);
+        assert_eq!(carrier.find_call(&place(), since, others).await, Found::Call(found.clone()));
+    }
+    let both = [ours, later.clone()];
+    assert_eq!(carrier.find_call(&place(), since, &both).await, Found::None);
+
+    let mut others = vec![later];
     for i in 0..50 {
         provider.list(placed(&format!("CA{i}"), "2026-03-01T13:00:00Z"));
+        others.push(Sid(format!("CA{i}")));
     }
     let before = provider.requests().len();
-    assert_eq!(carrier.find_call(&place(), since).await, Found::Call(Sid("CAours".into())));
+    assert_eq!(
+        carrier.find_call(&place(), since, &others).await,
+        Found::Call(Sid("CAours".into()))
+    );
     assert_eq!(provider.requests().len(), before + 3, "three pages");
 
     for i in 0..50 {
         provider.list(placed(&format!("CB{i}"), "2026-02-20T13:00:00Z"));
     }
     let before = provider.requests().len();
-    assert_eq!(carrier.find_call(&place(), since).await, Found::Call(Sid("CAours".into())));
+    assert_eq!(
+        carrier.find_call(&place(), since, &others).await,
+        Found::Call(Sid("CAours".into()))
+    );
     assert_eq!(provider.requests().len(), before + 3, "what is long past is not read");
 
     for i in 0..100 {
         provider.list(placed(&format!("CC{i}"), "2026-03-01T13:00:00Z"));
+        others.push(Sid(format!("CC{i}")));
     }
-    assert_eq!(carrier.find_call(&place(), since).await, Found::Unknown);
+    assert_eq!(carrier.find_call(&place(), since, &others).await, Found::Unknown);
 }
 
 #[tokio::test]
@@ -357,7 +376,7 @@ async fn a_search_that_fails_says_so() {
         let before = provider.requests().len();
         provider.next(answer.clone());
         let since = "2026-03-01T12:00:00Z".parse().unwrap();
-        assert_eq!(carrier.find_call(&place(), since).await, Found::Unknown, "{answer:?}");
+        assert_eq!(carrier.find_call(&place(), since, &[]).await, Found::Unknown, "{answer:?}");
         assert_eq!(provider.requests().len(), before + 1, "{answer:?}");
     }
     assert_eq!(thief.requests(), [], "the key stays with the provider");
@@ -426,7 +445,7 @@ async fn the_console_shows_what_would_be_done() {
     assert!(matches!(&sent, Delivery::Accepted(sid) if sid.0.starts_with("SM")));
     assert!(sid.0.starts_with("CA") && sid.0.len() == 34, "{sid:?}");
     assert_eq!(
-        carrier.find_call(&place(), "2026-03-01T12:00:00Z".parse().unwrap()).await,
+        carrier.find_call(&place(), "2026-03-01T12:00:00Z".parse().unwrap(), &[]).await,
         Found::None
     );
     assert_eq!(carrier.redirect_leg(reference().call, LegId(0), &sid).await, placed);

@@ -360,7 +360,7 @@ impl Carrier for Line {
         self.ask(|| Some(telco.take_call(world, reference, place)), || {}).await
     }
 
-    async fn find_call(&self, place: &PlaceCall, since: Timestamp) -> Found {
+    async fn find_call(&self, place: &PlaceCall, since: Timestamp, others: &[Sid]) -> Found {
         if self.0.has(Plant::RingsWithoutAsking) {
             return Found::None;
         }
@@ -370,13 +370,19 @@ impl Carrier for Line {
             return Found::Unknown;
         }
         let since_s = since.as_second();
-        let found = self.telco().all_placed().into_iter().find(|it| {
+        let placed = self.telco().all_placed().into_iter().filter(|it| {
             it.to == place.to.as_e164()
                 && it.from == place.from
                 && it.created.as_second() >= since_s
+                && !others.contains(&it.sid)
         });
+        let mut found: Vec<_> = placed.map(|it| it.sid).collect();
         self.0.pass(self.world().dice.ms(10, 100)).await;
-        found.map_or(Found::None, |it| Found::Call(it.sid))
+        match (found.pop(), found.is_empty()) {
+            (None, _) => Found::None,
+            (Some(sid), true) => Found::Call(sid),
+            (Some(_), false) => Found::Unknown,
+        }
     }
 
     async fn redirect_leg(&self, call: CallId, leg: LegId, sid: &Sid) -> Delivery {

@@ -10,7 +10,8 @@ use callgate::replay::world::Deed;
 use super::office::{ACCOUNT, DESK, Line, MOBILE, Office, account, other_than};
 use crate::support::eventually::eventually;
 use crate::support::house::{self, House};
-use crate::support::provider::Provider;
+use crate::support::provider::{Answer, Provider};
+use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
 
 fn office() -> Office {
@@ -175,6 +176,81 @@ async fn t24_another_leg_than_the_one_placed_is_nobody() {
     let mut leg = office.answer(own.call, AnsweredBy::Human).await;
     leg.key(&code).await;
     assert!(is_proved(&office, &own).await, "on the leg that was placed it is right");
+}
+
+/// Two customers have one telephone, and both are rung there within a second; of the first ring the provider's
+/// answer is lost, and so is what it says when it is asked. The list of its calls bears no mark of ours: each
+/// call still gets its own ring and no other, and nobody is rung twice.
+async fn two_rings_of_one_number(store: &str, lost: Answer, was_placed: bool) {
+    let provider = Provider::start();
+    provider.go_by_the_clock();
+    let mut house = House::set_up(store, &provider.api_base());
+    let path = house.folder.path().join("accounts.toml");
+    let one = std::fs::read_to_string(&path).unwrap();
+    let ids = ["81000000", "81000001"];
+    let both = ids.map(|id| one.replace(house::ACCOUNT, id)).concat();
+    std::fs::write(path, both).unwrap();
+    house.restart();
+    let mut phones = Vec::new();
+    for (n, id) in ids.into_iter().enumerate() {
+        let mut phone = Telephone::new(&format!("CA{:032x}", 0x2400 + n), "");
+        phone.ring(&house).await;
+        phone.key(&house, id).await;
+        phone.key(&house, house::PIN).await;
+        phones.push(phone);
+    }
+    provider.next(lost);
+    provider.next(Answer::Error { status: 503, code: None });
+    let mut codes = Vec::new();
+    for phone in &mut phones {
+        phone.key(&house, "2").await;
+        codes.push(digits(&phone.spoken())[..6].to_owned());
+        // The second is asked for when the first was tried, and before it is tried again.
+        provider.wait_for(1);
+    }
+    let placed = eventually("both are rung", || {
+        let asked = provider.requests();
+        let rings = asked.iter().filter(|asked| asked.method == "POST" && asked.form.len() > 2);
+        // The first request was carried out, or came again.
+        let rings = rings.skip(usize::from(!was_placed));
+        let urls: Vec<_> = rings.map(|ring| ring.field("Url").unwrap().to_owned()).collect();
+        let sids: Vec<_> = provider.calls().into_iter().map(|placed| placed.sid).collect();
+        (sids.len() >= 2 && urls.len() == sids.len()).then(|| urls.into_iter().zip(sids))
+    });
+    let asked = provider.requests();
+    let order: Vec<_> = asked.iter().map(|asked| asked.method.as_str()).collect();
+    let again = if was_placed { &["POST"][..] } else { &["POST", "POST"] };
+    assert_eq!(order, [&["POST", "GET", "GET"], again].concat(), "the second waits for the first");
+    for (url, sid) in placed {
+        let url = url.strip_prefix(house::PUBLIC_URL).unwrap();
+        let call_of = |phone: &Telephone| phone.action().split('/').nth(3).unwrap().to_owned();
+        let nth = phones.iter().position(|phone| url.contains(&call_of(phone))).unwrap();
+        let mut leg = Telephone::rung(&sid, house::MOBILE);
+        leg.post(&house, url, &[("CallStatus", "in-progress"), ("AnsweredBy", "human")]).await;
+        assert!(leg.hears("Gather"), "the ring of call {nth} is its own: {:?}", leg.heard);
+        leg.key(&house, &codes[nth]).await;
+        let call = house.ask(&format!("/api/calls/{}", call_of(&phones[nth]))).await;
+        assert_eq!(call["facts"].as_array().unwrap().len(), 2, "{call}");
+    }
+    assert_eq!(provider.calls().len(), 2, "nobody is rung twice");
+}
+
+fn unreadable() -> Answer {
+    Answer::Raw { status: 201, body: b"{}".to_vec() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t24_a_ring_whose_answer_was_lost_is_found_and_not_taken_for_another_on_redb() {
+    two_rings_of_one_number("embedded:calls.redb", Answer::Drop, true).await;
+    two_rings_of_one_number("embedded:calls.redb", unreadable(), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t24_a_ring_whose_answer_was_lost_is_found_and_not_taken_for_another_on_redis() {
+    for (lost, was_placed) in [(Answer::Drop, true), (unreadable(), false)] {
+        let redis = RedisServer::start();
+        two_rings_of_one_number(&redis.url(), lost, was_placed).await;
+    }
 }
 
 #[tokio::test]

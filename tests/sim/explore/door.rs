@@ -242,10 +242,13 @@ impl Carrier for Line {
         self.0.ask(rung).await
     }
 
-    async fn find_call(&self, place: &PlaceCall, since: Timestamp) -> Found {
+    async fn find_call(&self, place: &PlaceCall, since: Timestamp, others: &[Sid]) -> Found {
         let found = {
             let books = self.0.common.books.lock().unwrap();
-            let of = books.rung.iter().find(|(it, _, at)| it.to == place.to && *at >= since);
+            let of = books
+                .rung
+                .iter()
+                .find(|(it, sid, at)| it.to == place.to && *at >= since && !others.contains(sid));
             of.map(|(_, sid, _)| sid.clone())
         };
         self.0.through().await;
