@@ -294,7 +294,7 @@ fn read_use(name: &str, place: &Place, problems: &Problems) -> Option<Use> {
 }
 
 fn filled(value: &Value) -> Filled {
-    match value {
+    match &*value.shown() {
         Value::Flag(flag) => Filled::from(*flag),
         Value::Number(number) => Filled::from(*number),
         Value::Text(text) => Filled::from(text.as_str()),

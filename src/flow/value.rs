@@ -1,5 +1,7 @@
 //! Values that variables and account fields hold.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// A value. Its `Debug` tells the kind alone, for what a caller said may be anything.
@@ -24,6 +26,18 @@ impl Value {
         }
     }
 
+    /// The value as others are shown it: a text is one line, without characters that a screen obeys and nobody
+    /// sees. Somebody else wrote it, and its reader is to see all of it, in its order, in its place.
+    pub fn shown(&self) -> Cow<'_, Self> {
+        match self {
+            Self::Text(text) if text.chars().any(|c| breaks(c) || steers(c)) => {
+                let kept = text.chars().filter(|c| breaks(*c) || !steers(*c));
+                Cow::Owned(Self::Text(kept.map(|c| if breaks(c) { ' ' } else { c }).collect()))
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
+
     /// The value as a number; a text of digits counts as one.
     pub fn as_number(&self) -> Option<f64> {
         match self {
@@ -43,6 +57,18 @@ impl Value {
             _ => self == other,
         }
     }
+}
+
+/// Whether a reader may end a line there.
+fn breaks(c: char) -> bool {
+    (c.is_control() && c.is_whitespace()) || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// Whether it steers what is shown, and is not shown itself: control characters, and those that turn the
+/// direction of writing (Unicode's UAX 9).
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl std::fmt::Debug for Value {
@@ -65,5 +91,18 @@ mod tests {
         assert!(!Value::Text("five".into()).is(&Value::Number(5.0)));
         assert!(Value::Text("a".into()).is(&Value::Text("a".into())));
         assert!(!Value::Flag(true).is(&Value::Number(1.0)));
+    }
+
+    #[test]
+    fn a_text_is_shown_as_one_line_in_its_order() {
+        let shown = |text: &str| Value::Text(text.into()).shown().words();
+        assert_eq!(
+            shown("plain, \u{e9} \u{1f642} \u{5d0}\u{5d1}"),
+            "plain, \u{e9} \u{1f642} \u{5d0}\u{5d1}"
+        );
+        assert_eq!(shown("a\r\nb\tc\u{2028}d\u{85}e"), "a  b c d e");
+        assert_eq!(shown("\u{202e}321\u{2066}\u{61c}x\u{200f}\u{0}\u{1b}[2J"), "321x[2J");
+        assert_eq!(shown(""), "");
+        assert_eq!(Value::Number(5.5).shown().words(), "5.5");
     }
 }

@@ -7,6 +7,7 @@ mod callers;
 mod codes;
 mod concurrency;
 mod flows;
+mod foreign;
 mod full_year;
 mod guesses;
 mod notices;

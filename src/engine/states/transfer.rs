@@ -156,7 +156,8 @@ pub(in crate::engine) fn shared(
     let account = m.account()?;
     let value = |name: &&crate::flow::name::FieldName| {
         let fields = account.as_ref().map(|account| &account.fields)?;
-        Some((name.as_str().to_owned(), fields.get(name.as_str())?.clone()))
+        let shown = fields.get(name.as_str())?.shown().into_owned();
+        Some((name.as_str().to_owned(), shown))
     };
     Ok(allowed.iter().filter_map(value).collect())
 }

@@ -1,6 +1,8 @@
 //! Secrets: what is logged, counted, answered, sent and stored shows none of them.
 
 use std::collections::HashSet;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 
 use callgate::engine::event::Heard;
 use callgate::secret::Secret;
@@ -128,11 +130,37 @@ async fn t46_no_secret_is_in_what_is_logged_counted_answered_or_stored() {
     }
 }
 
-/// Two thousand calls, each with a secret of its own that nothing else has in it, keyed in or spoken where a PIN
-/// and a code are asked for: what is kept of each, and what is answered, shows none of them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t46_two_thousand_secrets_leave_no_trace_in_calls_journals_and_answers() {
-    const CALLS: usize = 2_000;
+/// What is logged on this thread, every last word of it.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Ten thousand calls, each with a secret of its own that nothing else has in it, keyed in or spoken where a PIN
+/// is asked for: what is kept of each, what is logged and what is answered shows none of them.
+#[tokio::test]
+async fn t46_ten_thousand_secrets_leave_no_trace_in_calls_journals_logs_and_answers() {
+    const CALLS: usize = 10_000;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+    let subscriber = subscriber.json().with_writer(move || writer.clone()).finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    let mut lines = 0;
     let spoken = DESK.replace(
         "digits = 6\non = { ok = \"menu\"",
         "digits = 6\nspeech = true\non = { ok = \"menu\"",
@@ -154,7 +182,10 @@ async fn t46_two_thousand_secrets_leave_no_trace_in_calls_journals_and_answers()
         let kept = office.exchange.load(line.call).await.unwrap().unwrap().call;
         let journal = office.exchange.journal(line.call).await.unwrap();
         let answer = twiml::render(&line.reply, &links, line.call);
+        let logged = log.take();
+        lines += logged.lines().count();
         for told in [
+            logged,
             serde_json::to_string(&kept).unwrap(),
             serde_json::to_string(&journal).unwrap(),
             format!("{kept:?} {journal:?} {:?}", line.reply),
@@ -163,6 +194,7 @@ async fn t46_two_thousand_secrets_leave_no_trace_in_calls_journals_and_answers()
             assert!(!told.contains(&canary), "{canary}: {told}");
         }
     }
+    assert!(lines > CALLS, "each call was logged: {lines}");
 }
 
 /// Six digits in a row may stand in a time or in what is sealed.
