@@ -189,6 +189,12 @@ pub const SENDS_PER_CALL_MAX: u8 = 5;
 pub const STATES_MAX: usize = 10_000;
 /// A flow file's size.
 pub const FLOW_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Arrivals that the checker looks at from one flow in which calls begin: more ways than any flow that people
+/// understand has.
+pub const ARRIVALS_MAX: usize = 200_000;
+/// And those from all flows together, some hundred bytes each: a hundred dialled flows with ten thousand states
+/// behind each of them.
+pub const ARRIVALS_OF_ALL_MAX: usize = 1_000_000;
 /// Characters of one prompt: about four minutes of speech.
 pub const PROMPT_CHARS_MAX: usize = 3_000;
 /// Steps that the evaluation of one prompt may take.

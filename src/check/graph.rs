@@ -1,5 +1,7 @@
 //! Graphs over numbered nodes: what can be reached, and what goes round.
 
+use std::collections::VecDeque;
+
 /// A directed graph; nodes are numbers from 0.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Graph {
@@ -12,14 +14,19 @@ impl Graph {
         Self { next: vec![Vec::new(); nodes] }
     }
 
-    /// Adds an edge.
+    /// Adds an edge. One that is there is there twice then: to look for it would cost more than it does.
     pub(super) fn add(&mut self, from: usize, to: usize) {
         if to < self.next.len()
             && let Some(next) = self.next.get_mut(from)
-            && !next.contains(&to)
         {
             next.push(to);
         }
+    }
+
+    /// Every edge.
+    pub(super) fn edges(&self) -> impl Iterator<Item = (usize, usize)> {
+        let nodes = self.next.iter().enumerate();
+        nodes.flat_map(|(from, next)| next.iter().map(move |to| (from, *to)))
     }
 
     /// Where the edges of a node lead.
@@ -102,29 +109,47 @@ impl Graph {
         cycles
     }
 
-    /// A shortest way from a node of a cycle round to itself, its nodes in order.
-    pub(super) fn round(&self, from: usize) -> Vec<usize> {
-        let mut came: Vec<Option<usize>> = vec![None; self.next.len()];
-        let mut wanted = std::collections::VecDeque::from([from]);
-        while let Some(node) = wanted.pop_front() {
+    /// A shortest way from a node of a cycle round to itself, its nodes in order. `within` are the nodes
+    /// of that cycle, in the order of their numbers; a step to a node that is `passing` counts for nothing.
+    pub(super) fn round(
+        &self,
+        from: usize,
+        within: &[usize],
+        passing: impl Fn(usize) -> bool,
+    ) -> Vec<usize> {
+        let mut came: Vec<Option<usize>> = vec![None; within.len()];
+        // How far a node is when it is come to; of two ways to it the shorter is taken up first.
+        let mut done = vec![false; within.len()];
+        let mut wanted = VecDeque::from([(from, None)]);
+        while let Some((node, before)) = wanted.pop_front() {
+            let Ok(at) = within.binary_search(&node) else { continue };
+            if node == from && before.is_some() {
+                return Self::back(&came, within, before);
+            }
+            if done.get_mut(at).is_none_or(|done| std::mem::replace(done, true)) {
+                continue;
+            }
+            if let Some(came) = came.get_mut(at) {
+                *came = before;
+            }
             for next in self.next(node) {
-                if *next == from {
-                    return Self::back(&came, from, node);
-                }
-                if let Some(known @ None) = came.get_mut(*next) {
-                    *known = Some(node);
-                    wanted.push_back(*next);
+                let known = within.binary_search(next).ok().and_then(|at| done.get(at)).copied();
+                if *next == from || known == Some(false) {
+                    if passing(*next) {
+                        wanted.push_front((*next, Some(node)));
+                    } else {
+                        wanted.push_back((*next, Some(node)));
+                    }
                 }
             }
         }
         Vec::new()
     }
 
-    fn back(came: &[Option<usize>], from: usize, last: usize) -> Vec<usize> {
-        let before = |node: &usize| {
-            if *node == from { None } else { came.get(*node).copied().flatten() }
-        };
-        let mut way: Vec<_> = std::iter::successors(Some(last), before).collect();
+    /// The nodes on the way to the last.
+    fn back(came: &[Option<usize>], within: &[usize], last: Option<usize>) -> Vec<usize> {
+        let before = |node: &usize| came.get(within.binary_search(node).ok()?).copied().flatten();
+        let mut way: Vec<_> = std::iter::successors(last, before).collect();
         way.reverse();
         way
     }
@@ -150,8 +175,16 @@ mod tests {
         assert_eq!(cycles, [vec![1, 2], vec![4]]);
         assert_eq!(graph.components().len(), 5);
         assert_eq!(graph.reach([2]), [false, true, true, true, true, false]);
-        assert_eq!(graph.round(1), [1, 2]);
-        assert_eq!(graph.round(4), [4]);
+        assert_eq!(graph.round(1, &[1, 2], |_| false), [1, 2]);
+        assert_eq!(graph.round(4, &[4], |_| false), [4]);
+    }
+
+    #[test]
+    fn what_is_passed_through_makes_a_way_no_longer() {
+        let graph = graph(6, &[(0, 1), (1, 2), (2, 0), (0, 3), (3, 4), (4, 5), (5, 0)]);
+        let all = [0, 1, 2, 3, 4, 5];
+        assert_eq!(graph.round(0, &all, |_| false), [0, 1, 2]);
+        assert_eq!(graph.round(0, &all, |node| (3..=5).contains(&node)), [0, 3, 4, 5]);
     }
 
     #[test]

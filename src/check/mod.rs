@@ -13,9 +13,10 @@ mod rules;
 mod subject;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use self::graph::Graph;
 use crate::diagnostic::{Finding, Severity, Sources};
 use crate::flow::level::Fact;
 use crate::flow::name::{FlowName, StateName};
@@ -125,21 +126,20 @@ pub fn arrivals(flows: &FlowSet, start: &str) -> Vec<Arrival> {
 
 /// The flows that have nothing to do with the broken files.
 fn apart_from(flows: &FlowSet, broken: &BTreeSet<&str>) -> FlowSet {
-    let is_broken = |flow: &&Arc<Flow>| broken.contains(&*flow.file);
-    let mut touched: BTreeSet<_> = flows.iter().filter(is_broken).map(|flow| &flow.name).collect();
-    loop {
-        let known = touched.len();
-        for flow in flows.iter() {
-            if touched.contains(&flow.name) {
-                touched.extend(flow.calls());
-            } else if flow.calls().any(|called| touched.contains(called)) {
-                touched.insert(&flow.name);
-            }
-        }
-        if touched.len() == known {
-            return flows.iter().filter(|flow| !touched.contains(&flow.name)).cloned().collect();
+    let numbers = flows.iter().enumerate().map(|(number, flow)| (&flow.name, number));
+    let numbers: HashMap<_, _> = numbers.collect();
+    let mut joined = Graph::new(numbers.len());
+    for (caller, flow) in flows.iter().enumerate() {
+        for called in flow.calls().filter_map(|called| numbers.get(called)) {
+            joined.add(caller, *called);
+            joined.add(*called, caller);
         }
     }
+    let is_broken = |(_, flow): &(usize, &Arc<Flow>)| broken.contains(&*flow.file);
+    let touched =
+        joined.reach(flows.iter().enumerate().filter(is_broken).map(|(number, _)| number));
+    let apart = flows.iter().zip(touched).filter(|(_, touched)| !touched);
+    apart.map(|(flow, _)| flow).cloned().collect()
 }
 
 /// The pages of every code, in alphabetical order.

@@ -1,9 +1,9 @@
 //! Rings: states that lead to each other again and again while a caller does nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use super::graph::Graph;
-use super::subject::{Reached, Subject, Walk, denied, step_up};
+use super::subject::{Reached, Subject, Walk, WaysBack, denied, step_up};
 use crate::flow::Flow;
 use crate::flow::name::{FlowName, VariableName};
 use crate::flow::outcome::Outcome;
@@ -35,21 +35,28 @@ pub(super) fn rings<'s, 'f>(
     let ends = ends(subject, course);
     let mut rings = Vec::new();
     for walk in subject.walks() {
+        let nodes = 2 * walk.flow.states.len();
+        let cycles = |graph: &Graph| {
+            let mut rings = graph.cycles();
+            // Ways back alone go round where a step-up does.
+            rings.retain(|ring| ring.first().is_some_and(|first| *first < nodes));
+            rings
+        };
         let graph = followed(walk, course, &ends, Returns::ComeBack);
         // A step-up is come back from once: nothing goes round by that unless it is entered on the way.
-        let asks = graph.cycles().into_iter().filter(|ring| asks_again(walk, ring));
-        let asks: Vec<_> = asks.collect();
+        let mut asks = cycles(&graph);
+        asks.retain(|ring| asks_again(walk, ring));
+        let of_asks: HashSet<_> = asks.iter().flatten().copied().collect();
         let without = followed(walk, course, &ends, Returns::End);
-        let others = without.cycles().into_iter().filter(|ring| {
-            let first = ring.first();
-            !asks.iter().any(|of_asks| first.is_some_and(|node| goes_by(of_asks, *node)))
-        });
-        let others: Vec<_> = others.collect();
+        let mut others = cycles(&without);
+        others.retain(|ring| ring.first().is_some_and(|first| !of_asks.contains(first)));
         for (graph, ring) in
             asks.iter().map(|ring| (&graph, ring)).chain(others.iter().map(|ring| (&without, ring)))
         {
             let Some(first) = ring.first() else { continue };
-            let round = states_of(&graph.round(*first));
+            let mut round = graph.round(*first, ring, |node| node >= nodes);
+            round.retain(|node| *node < nodes);
+            let round = states_of(&round);
             if round.iter().all(|state| walk.reached(*state)) {
                 rings.push((walk, round));
             }
@@ -60,10 +67,10 @@ pub(super) fn rings<'s, 'f>(
 
 /// Whether a step-up is entered on a ring.
 fn asks_again(walk: &Walk<'_>, ring: &[usize]) -> bool {
-    walk.flow.states.values().enumerate().any(|(index, state)| {
-        let to = step_up(state).and_then(|to| walk.index(&to.state));
-        goes_by(ring, entered(index)) && to.is_some_and(|to| goes_by(ring, entered(to)))
-    })
+    let states = ring.iter().filter(|node| **node == entered(**node / 2));
+    let states = states.filter_map(|node| walk.state(*node / 2));
+    let mut step_ups = states.filter_map(step_up).filter_map(|to| walk.index(&to.state));
+    step_ups.any(|to| goes_by(ring, entered(to)))
 }
 
 /// Whether a node is one of a ring's, which are in order.
@@ -107,19 +114,18 @@ fn states_of(nodes: &[usize]) -> Vec<usize> {
     states
 }
 
-/// What a call can do on such a course.
+/// What a call can do on such a course. After the nodes of the states come those of ways back from what
+/// proves for one, and of those back to a specialist.
 fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>, back: Returns) -> Graph {
     let gathered = gathered(walk.flow);
-    let mut graph = Graph::new(2 * walk.flow.states.len());
+    let states = walk.flow.states.len();
+    let mut graph = Graph::new(4 * states);
     let mut lead = |from: usize, to: Option<&Target>| {
         if let Some(to) = to.and_then(|to| walk.index(&to.state)) {
             graph.add(from, entered(to));
         }
     };
-    let mut inside = Vec::new();
-    let returns = walk.proves_for().into_iter().zip(walk.rejoins());
-    for (index, (state, (proves, rejoins))) in walk.flow.states.values().zip(returns).enumerate() {
-        inside.push((entered(index), doing(index)));
+    for (index, state) in walk.flow.states.values().enumerate() {
         if state.requires.is_some() {
             let refused = step_up(state).or_else(|| denied(state));
             lead(entered(index), refused);
@@ -130,18 +136,25 @@ fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>, back: Returns) -> 
         for target in onwards(state, course, ends) {
             lead(doing(index), Some(target));
         }
-        if matches!(state.kind, Kind::Return(_)) {
-            // Who does nothing proves nothing: the state that asked for proof denies.
-            let asked = proves.iter().filter(|_| back == Returns::ComeBack);
-            let asked = asked.filter_map(|asked| walk.state(*asked));
-            asked.for_each(|asked| lead(doing(index), denied(asked)));
-            // One that has handed over is entered anew.
-            inside.extend(rejoins.iter().map(|asked| (doing(index), entered(*asked))));
-        }
     }
-    for (from, to) in inside {
-        graph.add(from, to);
+    (0..states).for_each(|index| graph.add(entered(index), doing(index)));
+    // Who does nothing proves nothing: the state that asked for proof denies.
+    let denies = |state: &State| denied(state).and_then(|to| walk.index(&to.state)).map(entered);
+    let proves = WaysBack {
+        entered: &|state| step_up(state).into_iter().collect(),
+        left: &doing,
+        on: &|_, state| denies(state).into_iter().collect(),
+    };
+    if back == Returns::ComeBack {
+        walk.lead_back(&mut graph, 2 * states, &proves);
     }
+    // One that has handed over is entered anew.
+    let rejoins = WaysBack {
+        entered: &|state| state.agent_step_up().into_iter().collect(),
+        left: &doing,
+        on: &|asked, _| vec![entered(asked)],
+    };
+    walk.lead_back(&mut graph, 3 * states, &rejoins);
     graph
 }
 
@@ -236,27 +249,42 @@ fn may_withhold(state: &State, gathered: &BTreeSet<&VariableName>) -> bool {
         || matches!(&state.kind, Kind::Set(values) if set(values))
 }
 
-/// How each flow can end on such a course, from what is known of those it calls until nothing is added.
+/// How each flow can end on such a course: those first that call no other, and a flow again whenever more
+/// is known of one that it calls.
 fn ends<'f>(subject: &Subject<'f>, course: Course) -> Ends<'f> {
+    let calls = subject.calls();
+    let callers = calls.reversed();
     let mut ends = Ends::new();
-    loop {
-        let of = |walk: &Walk<'f>| {
-            let start = walk.index(&walk.flow.start).map(entered);
-            let reached = followed(walk, course, &ends, Returns::ComeBack).reach(start);
-            let states = walk.flow.states.values().enumerate().filter(|(index, _)| {
-                reached.get(doing(*index)).is_some_and(|reached| *reached)
-                    && walk.plainly(*index) != Reached::Never
-            });
-            let outcomes = states.filter_map(|(_, state)| match &state.kind {
-                Kind::Return(back) => back.outcome.as_ref().map(|(outcome, _)| outcome.clone()),
-                _ => None,
-            });
-            (&walk.flow.name, outcomes.collect())
-        };
-        let next: Ends<'f> = subject.walks().map(of).collect();
-        if next == ends {
-            return ends;
+    let mut wanted: VecDeque<_> = calls.components().into_iter().rev().flatten().collect();
+    let mut waits = vec![true; wanted.len()];
+    while let Some(index) = wanted.pop_front() {
+        let Some((name, walk)) = subject.walks.get_index(index) else { continue };
+        waits.get_mut(index).into_iter().for_each(|waits| *waits = false);
+        let found = ends_of(walk, course, &ends);
+        if ends.get(name).map_or(0, BTreeSet::len) == found.len() {
+            continue;
         }
-        ends = next;
+        ends.insert(name, found);
+        for caller in callers.next(index) {
+            if waits.get_mut(*caller).is_some_and(|waits| !std::mem::replace(waits, true)) {
+                wanted.push_back(*caller);
+            }
+        }
     }
+    ends
+}
+
+/// How one flow can, from what is known of those that it calls.
+fn ends_of(walk: &Walk<'_>, course: Course, ends: &Ends<'_>) -> BTreeSet<Outcome> {
+    let start = walk.index(&walk.flow.start).map(entered);
+    let reached = followed(walk, course, ends, Returns::ComeBack).reach(start);
+    let states = walk.flow.states.values().enumerate().filter(|(index, _)| {
+        reached.get(doing(*index)).is_some_and(|reached| *reached)
+            && walk.plainly(*index) != Reached::Never
+    });
+    let outcomes = states.filter_map(|(_, state)| match &state.kind {
+        Kind::Return(back) => back.outcome.as_ref().map(|(outcome, _)| outcome.clone()),
+        _ => None,
+    });
+    outcomes.collect()
 }

@@ -4,7 +4,7 @@
 //! nothing pending but the call of its flow itself, and *proving*, with a step-up pending, to which a
 //! `return` comes back. Facts are not looked at here: an edge that can be taken by somebody is taken.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use indexmap::IndexMap;
 
@@ -34,6 +34,11 @@ pub struct Walk<'f> {
     pub flow: &'f Flow,
     /// Whether another flow calls it.
     pub called: bool,
+    /// The flow's own edges without those to step-ups.
+    own: Graph,
+    /// Whether a `return` is ever reached from each state by those.
+    returning: Vec<bool>,
+    sub_flow: bool,
     /// How each state is reached with no step-up pending.
     plain: Vec<Reached<'f>>,
     /// Whether each state is reached with a step-up pending.
@@ -54,10 +59,8 @@ pub enum Reached<'f> {
 impl<'f> Subject<'f> {
     /// Walks through the flows.
     pub fn new(flows: &'f FlowSet) -> Self {
-        let walk = |flow: &'f Flow| {
-            let called = flows.iter().flat_map(|other| other.calls()).any(|c| *c == flow.name);
-            (&flow.name, Walk::new(flow, called))
-        };
+        let called: HashSet<_> = flows.iter().flat_map(|flow| flow.calls()).collect();
+        let walk = |flow: &'f Flow| (&flow.name, Walk::new(flow, called.contains(&flow.name)));
         let walks = flows.iter().map(|flow| walk(flow)).collect();
         let mut subject = Self { flows, walks, proofs: Vec::new() };
         subject.proofs = Walks::of(&subject);
@@ -69,6 +72,16 @@ impl<'f> Subject<'f> {
         self.walks.values()
     }
 
+    /// Which flow calls which, by their numbers in [`Self::walks`].
+    pub(super) fn calls(&self) -> Graph {
+        let mut calls = Graph::new(self.walks.len());
+        for (from, walk) in self.walks().enumerate() {
+            let called = walk.flow.calls().filter_map(|name| self.walks.get_index_of(name));
+            called.for_each(|to| calls.add(from, to));
+        }
+        calls
+    }
+
     /// Every state, with the ways through its flow.
     pub fn states(&self) -> impl Iterator<Item = (&Walk<'f>, &'f State)> {
         self.walks().flat_map(|walk| walk.flow.states.values().map(move |state| (walk, state)))
@@ -77,14 +90,22 @@ impl<'f> Subject<'f> {
 
 impl<'f> Walk<'f> {
     pub(super) fn new(flow: &'f Flow, called: bool) -> Self {
+        let own = without_step_ups(flow);
+        let states = flow.states.values().enumerate();
+        let returns = states.filter(|(_, state)| matches!(state.kind, Kind::Return(_)));
+        let returning = own.reversed().reach(returns.map(|(index, _)| index));
         let mut walk = Self {
             flow,
             called,
+            own,
+            returning,
+            sub_flow: called,
             plain: vec![Reached::Never; flow.states.len()],
-            proving: vec![false; flow.states.len()],
+            proving: Vec::new(),
         };
         walk.walk_plainly();
-        walk.walk_proving();
+        walk.proving = walk.walk_proving();
+        walk.sub_flow |= walk.says_how_it_ends();
         walk
     }
 
@@ -100,36 +121,30 @@ impl<'f> Walk<'f> {
         }
     }
 
-    fn walk_proving(&mut self) {
-        let graph = self.without_step_ups();
-        loop {
-            let entered = self.flow.states.values().enumerate().filter(|(i, _)| self.reached(*i));
-            let entered = entered.flat_map(|(_, state)| step_ups(state));
-            let entered: Vec<_> = entered.filter_map(|to| self.index(&to.state)).collect();
-            let proving = graph.reach(entered);
-            if proving == self.proving {
-                return;
+    /// Who proves something for one state may come to another that asks for more.
+    fn walk_proving(&self) -> Vec<bool> {
+        let mut graph = self.own.clone();
+        let mut entered = Vec::new();
+        for (index, state) in self.flow.states.values().enumerate() {
+            for to in step_ups(state).filter_map(|to| self.index(&to.state)) {
+                graph.add(index, to);
+                if self.plainly(index) != Reached::Never {
+                    entered.push(to);
+                }
             }
-            self.proving = proving;
         }
+        graph.reach(entered)
     }
 
     /// Whether a `return` is ever reached from there that comes back from there, and not from a step-up
     /// on the way.
-    pub fn comes_back_from(&self, to: &Target) -> bool {
-        let reached = self.without_step_ups().reach(self.index(&to.state));
-        let mut states = self.flow.states.values().zip(reached);
-        states.any(|(state, reached)| reached && matches!(state.kind, Kind::Return(_)))
+    pub fn comes_back_from(&self, to: &StateName) -> bool {
+        self.index(to).and_then(|index| self.returning.get(index)).is_some_and(|back| *back)
     }
 
-    /// The flow's own edges without those to step-ups.
-    fn without_step_ups(&self) -> Graph {
-        let mut graph = Graph::new(self.flow.states.len());
-        for (from, state) in self.flow.states.values().enumerate() {
-            let to = own_targets(state).into_iter().filter_map(|to| self.index(&to.state));
-            to.for_each(|to| graph.add(from, to));
-        }
-        graph
+    /// Whether a `return` is ever reached from each state, step-ups on the way aside.
+    pub(super) fn returning(&self) -> &[bool] {
+        &self.returning
     }
 
     /// The number of a state.
@@ -155,11 +170,7 @@ impl<'f> Walk<'f> {
     /// Whether other flows are meant to call this one: one does, or it returns with an outcome that
     /// only a calling flow could take.
     pub fn is_sub_flow(&self) -> bool {
-        self.called
-            || self.flow.states.values().enumerate().any(|(index, state)| {
-                let speaks = matches!(&state.kind, Kind::Return(back) if back.outcome.is_some());
-                speaks && self.plainly(index) != Reached::Never
-            })
+        self.sub_flow
     }
 
     /// Why no call may begin in this flow, which others call: what it would come to.
@@ -182,37 +193,63 @@ impl<'f> Walk<'f> {
         })
     }
 
-    /// For each state, those whose step-up a `return` there may come back to.
-    pub fn comes_back_to(&self) -> Vec<Vec<usize>> {
-        self.returns_from(|state| step_ups(state).collect())
+    fn says_how_it_ends(&self) -> bool {
+        self.flow.states.values().enumerate().any(|(index, state)| {
+            let speaks = matches!(&state.kind, Kind::Return(back) if back.outcome.is_some());
+            speaks && self.plainly(index) != Reached::Never
+        })
     }
 
-    /// The same of those step-ups alone that the caller's lack of a level leads to.
-    pub fn proves_for(&self) -> Vec<Vec<usize>> {
-        self.returns_from(|state| step_up(state).into_iter().collect())
-    }
-
-    /// The same of those alone that a specialist asks for.
-    pub fn rejoins(&self) -> Vec<Vec<usize>> {
-        self.returns_from(|state| state.agent_step_up().into_iter().collect())
-    }
-
-    fn returns_from(&self, entered: impl Fn(&'f State) -> Vec<&'f Target>) -> Vec<Vec<usize>> {
-        let graph = self.without_step_ups();
-        let mut back = vec![Vec::new(); self.flow.states.len()];
+    /// Leads from every `return` to what it may come back to. A node for each state, `base` and its
+    /// number, stands for a `return` that looks for the step-up it belongs to; from there it goes back,
+    /// against the edges, to where step-ups begin. So there are no more edges than the flow has, however
+    /// many states share a step-up and however many ways it ends.
+    pub(super) fn lead_back(&self, graph: &mut Graph, base: usize, ways: &WaysBack<'_, 'f>) {
+        let mut begin = Vec::new();
         for (asked, state) in self.flow.states.values().enumerate() {
-            let targets = entered(state).into_iter();
-            let entered: Vec<_> = targets.filter_map(|to| self.index(&to.state)).collect();
+            let entered = (ways.entered)(state).into_iter();
+            let entered: Vec<_> = entered.filter_map(|to| self.index(&to.state)).collect();
             if entered.is_empty() {
                 continue;
             }
-            let region = graph.reach(entered);
-            for (returns, _) in back.iter_mut().zip(region).filter(|(_, within)| *within) {
-                returns.push(asked);
+            for on in (ways.on)(asked, state) {
+                begin.extend(entered.iter().map(|to| (*to, on)));
             }
         }
-        back
+        let region = self.own.reach(begin.iter().map(|(to, _)| *to));
+        let within = |state: usize| region.get(state).is_some_and(|within| *within);
+        for (from, to) in self.own.edges().filter(|(from, to)| within(*from) && within(*to)) {
+            graph.add(base + to, base + from);
+        }
+        for (index, state) in self.flow.states.values().enumerate() {
+            if within(index) && matches!(state.kind, Kind::Return(_)) {
+                graph.add((ways.left)(index), base + index);
+            }
+        }
+        for (to, on) in begin {
+            graph.add(base + to, on);
+        }
     }
+}
+
+/// How a `return` comes back.
+pub(super) struct WaysBack<'w, 'f> {
+    /// The step-ups of a state.
+    pub(super) entered: &'w dyn Fn(&'f State) -> Vec<&'f Target>,
+    /// The node of a `return`.
+    pub(super) left: &'w dyn Fn(usize) -> usize,
+    /// The nodes to which whoever comes back to a state goes on.
+    pub(super) on: &'w dyn Fn(usize, &'f State) -> Vec<usize>,
+}
+
+/// A flow's edges without those to step-ups.
+fn without_step_ups(flow: &Flow) -> Graph {
+    let mut graph = Graph::new(flow.states.len());
+    for (from, state) in flow.states.values().enumerate() {
+        let to = own_targets(state).into_iter();
+        to.filter_map(|to| flow.states.get_index_of(&to.state)).for_each(|to| graph.add(from, to));
+    }
+    graph
 }
 
 /// Where a state leads by itself, its step-up left out.
@@ -228,7 +265,7 @@ pub(super) fn step_up(state: &State) -> Option<&Target> {
 }
 
 /// Where a state sends a caller from whom a `return` comes back to it.
-fn step_ups(state: &State) -> impl Iterator<Item = &Target> {
+pub(super) fn step_ups(state: &State) -> impl Iterator<Item = &Target> {
     step_up(state).into_iter().chain(state.agent_step_up())
 }
 

@@ -65,7 +65,7 @@ impl<'f> Script<'f> {
         };
         let steps = way.iter().filter_map(step).collect();
         let shared = shared(walks, &way, gap.level);
-        Self { steps, oldest_s: walks.oldest_s, lost: lost(walks, &way, gap.level), shared }
+        Self { steps, oldest_s: walks.oldest_s(), lost: lost(walks, &way, gap.level), shared }
     }
 
     /// A line for each thing that is done: where that leads, and what is proved there.

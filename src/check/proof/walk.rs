@@ -1,33 +1,32 @@
 //! The walk: the shortest way first, so that the first to a gap is a shortest.
 
 mod enter;
+mod map;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 
+use map::Map;
+
 use super::entries::{Entries, Entry};
-use super::known::{Known, NEVER, Unlabelled};
+use super::known::{Known, Unlabelled};
 use super::labels::{self, Labels};
 use super::stacks::{Frame, Stack, Stacks};
 use super::uses::Told;
 use crate::check::Subject;
-use crate::check::graph::Graph;
-use crate::check::subject::own_targets;
+use crate::check::subject::Walk;
 use crate::diagnostic::Place;
-use crate::flow::condition::Condition;
+use crate::flow::Flow;
 use crate::flow::edge::Label;
 use crate::flow::level::Level;
-use crate::flow::name::{FlowName, LevelName, StateName};
+use crate::flow::name::{LevelName, StateName};
 use crate::flow::outcome::Outcome;
-use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, State, Target};
-use crate::flow::{Flow, FlowSet};
+use crate::limits;
 
-/// Arrivals that are looked at from one start: more ways than any flow that people understand has.
-const ARRIVALS_MAX: usize = 200_000;
 /// Sets of labels kept apart at one place: beyond that all of theirs together stand for them.
 const LABELS_MAX: usize = 16;
 /// Sets of ages kept apart at one place: beyond that their higher bounds stand for them.
@@ -48,25 +47,18 @@ pub(in crate::check) struct Walks<'f> {
     pub(in crate::check) gaps: Vec<Gap<'f>>,
     /// Whether there were too many ways to look at all.
     pub(in crate::check) unfinished: bool,
-    flows: &'f FlowSet,
     /// Whether the flow has its levels from those that call it, and none of its own.
     borrows: bool,
-    /// Every state of every flow; what the others call the number of a state.
-    places: Vec<(&'f Flow, &'f State)>,
-    numbers: HashMap<(&'f FlowName, &'f StateName), usize>,
+    map: Arc<Map<'f>>,
     stacks: Stacks,
     labels: labels::Known<'f>,
     entries: Entries<'f>,
     arrivals: Vec<Arrival<'f>>,
-    /// By the number of each state: whether a `return` can be come to from there that comes back to what
-    /// was left before it. Where none can, nobody asks what that was.
-    comes_back: Vec<bool>,
     kept: HashMap<(usize, Stack, Unlabelled), Vec<Known>>,
     /// The shortest way first.
     wanted: BinaryHeap<Reverse<(usize, usize)>>,
     /// The number of the gap of each demand.
     told: HashMap<(usize, String), usize>,
-    pub(super) oldest_s: u32,
     /// Each way out of each state (by its number and its words), at each set of levels, and the first
     /// to take it; only where they are asked for.
     pub(super) cells: Cells<'f>,
@@ -144,36 +136,28 @@ impl<'f> Walks<'f> {
                 || !walk.flow.levels.is_empty()
                 || !walk.flow.states.values().any(returns)
         });
-        begins.map(|walk| Self::from(subject.flows, walk.flow, false)).collect()
+        let map = Arc::new(Map::of(subject));
+        let mut left = limits::ARRIVALS_OF_ALL_MAX;
+        let walk = |walk: &Walk<'f>| {
+            let walks = Self::from(&map, walk.flow, left, false);
+            left = left.saturating_sub(walks.arrivals.len());
+            walks
+        };
+        begins.map(walk).collect()
     }
 
     /// The same walk, with every way out of every state kept.
     pub(in crate::check) fn with_cells(&self) -> Self {
-        Self::from(self.flows, self.start, true)
+        Self::from(&self.map, self.start, limits::ARRIVALS_MAX, true)
     }
 
-    fn from(flows: &'f FlowSet, start: &'f Flow, tells_cells: bool) -> Self {
-        let states = |flow: &'f std::sync::Arc<Flow>| {
-            flow.states.values().map(move |state| (&**flow, state))
-        };
-        let places: Vec<_> = flows.iter().flat_map(states).collect();
-        let numbers = places.iter().enumerate();
-        let numbers = numbers.map(|(n, (flow, state))| ((&flow.name, &state.name), n)).collect();
-        let comes_back = comes_back(&places, &numbers);
-        let levels = flows.iter().flat_map(|flow| flow.levels.values());
-        let ages =
-            levels.flat_map(|level| level.demands(Risk::High).filter_map(|(_, within)| within));
-        let longest = ages.max().unwrap_or_default();
+    fn from(map: &Arc<Map<'f>>, start: &'f Flow, most: usize, tells_cells: bool) -> Self {
         let mut walks = Self {
             start,
             gaps: Vec::new(),
             unfinished: false,
-            flows,
-            borrows: start.levels.is_empty()
-                && flows.iter().flat_map(|flow| flow.calls()).any(|called| *called == start.name),
-            places,
-            numbers,
-            comes_back,
+            borrows: start.levels.is_empty() && map.called.contains(&start.name),
+            map: map.clone(),
             stacks: Stacks::default(),
             labels: labels::Known::new(start),
             entries: Entries::default(),
@@ -181,23 +165,31 @@ impl<'f> Walks<'f> {
             kept: HashMap::new(),
             wanted: BinaryHeap::new(),
             told: HashMap::new(),
-            oldest_s: u32::try_from(longest.as_secs()).unwrap_or(NEVER - 2).saturating_add(1),
             cells: IndexMap::new(),
             tells_cells,
         };
-        if let Some(place) = walks.number(start, &start.start) {
-            for risk in told_apart(flows) {
+        if let Some(place) = map.number(start, &start.start) {
+            for risk in map.risks {
                 walks.arrive(place, 0, Known::NOTHING.at(*risk), None, By::Dial, None);
             }
         }
         while let Some(Reverse((_, arrival))) = walks.wanted.pop() {
-            if walks.arrivals.len() > ARRIVALS_MAX {
+            if walks.arrivals.len() > most.min(limits::ARRIVALS_MAX) {
                 walks.unfinished = true;
                 break;
             }
             walks.enter(arrival);
         }
+        // What only the walk itself asks for: many walks are looked at together.
+        walks.kept = HashMap::new();
+        walks.wanted = BinaryHeap::new();
+        walks.told = HashMap::new();
         walks
+    }
+
+    /// Beyond so many seconds all ages are one.
+    pub(super) fn oldest_s(&self) -> u32 {
+        self.map.oldest_s
     }
 
     /// Every state that can be come to, with what is proved then: each fact's highest age.
@@ -271,16 +263,16 @@ impl<'f> Walks<'f> {
 
     /// The state of a number.
     pub(super) fn state(&self, place: usize) -> Option<(&'f Flow, &'f State)> {
-        self.places.get(place).copied()
+        self.map.state(place)
     }
 
     /// Every state of every flow.
     pub(super) fn states(&self) -> impl Iterator<Item = &(&'f Flow, &'f State)> {
-        self.places.iter()
+        self.map.places.iter()
     }
 
-    fn number(&self, flow: &'f Flow, state: &'f StateName) -> Option<usize> {
-        self.numbers.get(&(&flow.name, state)).copied()
+    fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
+        self.map.number(flow, state)
     }
 
     pub(super) fn level(&self, flow: &'f Flow, name: &LevelName) -> Option<&'f Level> {
@@ -317,7 +309,7 @@ impl<'f> Walks<'f> {
         by: By<'f>,
         caller: Option<usize>,
     ) {
-        if !self.comes_back.get(place).is_some_and(|back| *back) {
+        if !self.map.comes_back(place) {
             stack = 0;
         }
         let kept = self.kept.entry((place, stack, known.unlabelled())).or_default();
@@ -405,39 +397,4 @@ impl<'f> Walks<'f> {
         let key = (*place, format!("{label:?}"), met.map(|(name, _)| name.clone()).collect());
         self.cells.entry(key).or_insert(arrival);
     }
-}
-
-/// By the number of each state: whether a `return` can be come to from there that comes back to what was
-/// left before it.
-fn comes_back<'f>(
-    places: &[(&'f Flow, &'f State)],
-    numbers: &HashMap<(&'f FlowName, &'f StateName), usize>,
-) -> Vec<bool> {
-    let mut back = Graph::new(places.len());
-    for (from, (flow, state)) in places.iter().enumerate() {
-        for to in own_targets(state) {
-            if let Some(to) = numbers.get(&(&flow.name, &to.state)) {
-                back.add(*to, from);
-            }
-        }
-    }
-    let returns = places.iter().enumerate();
-    let returns = returns.filter(|(_, (_, state))| matches!(state.kind, Kind::Return(_)));
-    back.reach(returns.map(|(number, _)| number))
-}
-
-/// The bands of risk that the flows tell apart.
-fn told_apart(flows: &FlowSet) -> &'static [Risk] {
-    let asks = |condition: &&Condition| {
-        matches!(condition, Condition::Risk(_) | Condition::RiskAtLeast(_))
-    };
-    let branches = |state: &State| match &state.kind {
-        Kind::Branch(branch) => branch.cases.iter().any(|case| case.when.walk().iter().any(asks)),
-        _ => false,
-    };
-    let told = flows.iter().any(|flow| {
-        flow.levels.values().any(|level| !level.at_risk.is_empty())
-            || flow.states.values().any(branches)
-    });
-    if told { &Risk::ALL } else { &[Risk::Low] }
 }

@@ -37,16 +37,17 @@
 //! on = { ok = "send", failed = "agent", locked = "agent" }
 //! ```
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Report, Rule, Subject};
+use crate::check::graph::Graph;
 use crate::check::proof::Walks;
 use crate::diagnostic::Severity;
+use crate::flow::Flow;
 use crate::flow::level::Class;
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State};
-use crate::flow::{Flow, FlowSet};
 
 pub(super) const RULE: Rule = Rule {
     code: "first-proof-told",
@@ -58,10 +59,11 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let without_telephone = without_telephone(subject);
+    let mut proofs = Proofs::of(subject);
     for (walk, state) in subject.states() {
         if state.kind.is_combined() {
             let next = state.routes.get(&Outcome::Ok);
-            let next = next.map(|to| asked_next(subject.flows, walk.flow, &to.state));
+            let next = next.map(|to| proofs.asked_next(walk.flow, &to.state));
             if next.is_some_and(|next| next.is_empty()) {
                 let message =
                     format!("no proof follows on `{}`, so that it never counts", state.name);
@@ -76,12 +78,13 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         {
             continue;
         }
-        let after = |outcome| {
+        let mut after = |outcome| {
             let to = state.routes.get(&outcome);
-            to.map(|to| asked_next(subject.flows, walk.flow, &to.state)).unwrap_or_default()
+            to.map(|to| proofs.asked_next(walk.flow, &to.state)).unwrap_or_default()
         };
         let (ok, failed) = (after(Outcome::Ok), after(Outcome::Failed));
-        let second = ok.iter().find(|(at, _)| !failed.contains_key(*at)).map(|(_, state)| state);
+        let more = ok.difference(&failed).filter_map(|number| proofs.states.get(*number));
+        let second = more.min_by_key(|(flow, state)| (&flow.name, &state.name)).map(|(_, s)| *s);
         if let (Some(second), Some(told)) = (second, state.routes.get(&Outcome::Failed)) {
             let message = format!(
                 "`{}` tells a guesser that it was wrong before `{}` is asked for",
@@ -105,37 +108,79 @@ fn without_telephone<'f>(subject: &Subject<'f>) -> HashSet<(&'f FlowName, &'f St
     holds_nothing.map(|(flow, state, _)| (&flow.name, &state.name)).collect()
 }
 
-/// The proofs of possession that are asked for from here on before anything else is.
-fn asked_next<'f>(
-    flows: &'f FlowSet,
-    flow: &'f Flow,
-    from: &'f StateName,
-) -> BTreeMap<(&'f str, &'f str), &'f State> {
-    let mut asked = BTreeMap::new();
-    let mut seen = HashSet::new();
-    let mut wanted = vec![(flow, from)];
-    while let Some((flow, name)) = wanted.pop() {
-        let at = (flow.name.as_str(), name.as_str());
-        let Some(state) = flow.state(name).filter(|_| seen.insert(at)) else { continue };
-        match &state.kind {
-            Kind::GatherOtp(_) | Kind::GatherServiceCode(_) | Kind::Callback(_) => {
-                asked.insert(at, state);
-            }
-            Kind::Call(call) => {
-                let called = flows.get(call.flow.as_str());
-                wanted.extend(called.map(|called| (&**called, &called.start)));
-            }
-            Kind::Say(_)
-            | Kind::Set(_)
-            | Kind::Branch(_)
-            | Kind::Lookup(_)
-            | Kind::SendSmsOtp(_)
-            | Kind::SendEmailOtp(_)
-            | Kind::SendLink(_) => {
-                wanted.extend(state.edges().into_iter().map(|edge| (flow, &edge.to.state)));
-            }
-            _ => {}
+/// Where proofs of possession are asked for, and what leads there before anything else is.
+struct Proofs<'f> {
+    /// Every state of every flow; the others go by its number.
+    states: Vec<(&'f Flow, &'f State)>,
+    firsts: HashMap<&'f FlowName, usize>,
+    /// Where a state leads that asks the caller for nothing.
+    on: Graph,
+    /// The last search that came to each state.
+    seen: Vec<usize>,
+    searches: usize,
+}
+
+impl<'f> Proofs<'f> {
+    fn of(subject: &Subject<'f>) -> Self {
+        let (mut states, mut firsts) = (Vec::new(), HashMap::new());
+        for flow in subject.flows.iter() {
+            firsts.insert(&flow.name, states.len());
+            states.extend(flow.states.values().map(|state| (&**flow, state)));
         }
+        let seen = vec![0; states.len()];
+        let mut on = Graph::new(states.len());
+        let mut proofs = Self { on: Graph::default(), states, firsts, seen, searches: 0 };
+        for (from, (flow, state)) in proofs.states.iter().enumerate() {
+            match &state.kind {
+                Kind::Call(call) => {
+                    let called = subject.flows.get(call.flow.as_str());
+                    let start = called.and_then(|called| proofs.number(called, &called.start));
+                    if let Some(to) = start {
+                        on.add(from, to);
+                    }
+                }
+                Kind::Say(_)
+                | Kind::Set(_)
+                | Kind::Branch(_)
+                | Kind::Lookup(_)
+                | Kind::SendSmsOtp(_)
+                | Kind::SendEmailOtp(_)
+                | Kind::SendLink(_) => {
+                    for to in state.edges().iter().filter_map(|e| proofs.number(flow, &e.to.state))
+                    {
+                        on.add(from, to);
+                    }
+                }
+                _ => {}
+            }
+        }
+        proofs.on = on;
+        proofs
     }
-    asked
+
+    fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
+        Some(self.firsts.get(&flow.name)? + flow.states.get_index_of(state)?)
+    }
+
+    /// The states that ask for a proof of possession from here on before anything else is asked for.
+    fn asked_next(&mut self, flow: &Flow, from: &StateName) -> BTreeSet<usize> {
+        self.searches += 1;
+        let mut asked = BTreeSet::new();
+        let mut wanted: Vec<_> = self.number(flow, from).into_iter().collect();
+        while let Some(number) = wanted.pop() {
+            let Some(seen) = self.seen.get_mut(number) else { continue };
+            if std::mem::replace(seen, self.searches) == self.searches {
+                continue;
+            }
+            let kind = self.states.get(number).map(|(_, state)| &state.kind);
+            let asks = |kind: &Kind| {
+                matches!(kind, Kind::GatherOtp(_) | Kind::GatherServiceCode(_) | Kind::Callback(_))
+            };
+            if kind.is_some_and(asks) {
+                asked.insert(number);
+            }
+            wanted.extend(self.on.next(number));
+        }
+        asked
+    }
 }

@@ -35,6 +35,8 @@
 //! prompt = "We are closed. Please call again."
 //! ```
 
+use std::collections::HashSet;
+
 use super::{Report, Rule, Subject};
 use crate::check::rings::{Course, link, rings};
 use crate::check::subject::Walk;
@@ -50,16 +52,14 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let mut known: Vec<(&str, Vec<usize>)> = Vec::new();
+    let mut known: HashSet<(&str, Vec<usize>)> = HashSet::new();
     for course in [Course::InstantlyWithCode, Course::InstantlyWithout] {
         for (walk, round) in rings(subject, course) {
             let mut same = round.clone();
             same.sort_unstable();
-            let same = (walk.flow.name.as_str(), same);
-            if known.contains(&same) {
+            if !known.insert((walk.flow.name.as_str(), same)) {
                 continue;
             }
-            known.push(same);
             if let Some((state, finding)) = finding(walk, &round, report) {
                 report.add_at(state, finding);
             }

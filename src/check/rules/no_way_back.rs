@@ -49,7 +49,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for (walk, state) in subject.states() {
         let reached = walk.index(&state.name).is_some_and(|index| walk.reached(index));
         let Some(target) = state.agent_step_up().filter(|_| reached) else { continue };
-        if walk.comes_back_from(target) {
+        if walk.comes_back_from(&target.state) {
             continue;
         }
         let message = format!(

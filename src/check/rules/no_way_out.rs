@@ -35,7 +35,7 @@ use std::collections::BTreeSet;
 
 use super::{Report, Rule, Subject};
 use crate::check::graph::Graph;
-use crate::check::subject::{Reached, Walk, denied, own_targets};
+use crate::check::subject::{Reached, Walk, WaysBack, denied, own_targets, step_ups};
 use crate::diagnostic::{Severity, listed};
 use crate::flow::name::FlowName;
 use crate::flow::state::{Kind, State};
@@ -53,14 +53,19 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for walk in subject.walks() {
         let graph = ways(walk);
         let stuck = stuck(walk, &graph, &ending);
-        let stuck = |index: &usize| stuck.get(*index).is_some_and(|stuck| *stuck);
-        for trap in graph.components() {
-            // What leads into a trap is stuck too, and is freed with it.
+        if !stuck.contains(&true) {
+            continue;
+        }
+        let states = walk.flow.states.len();
+        for mut trap in graph.components() {
+            // What leads into a trap is stuck too, and is freed with it. A way back always leads on.
+            let stuck = |index: &usize| stuck.get(*index).is_none_or(|stuck| *stuck);
             let is_trap = trap.iter().all(stuck)
                 && trap
                     .iter()
                     .flat_map(|node| graph.next(*node))
                     .all(|to| trap.binary_search(to).is_ok());
+            trap.retain(|node| *node < states);
             if is_trap && let Some(state) = trap.first().and_then(|first| walk.state(*first)) {
                 let message = format!("a call that gets to state `{}` can never end", state.name);
                 let finding = report.finding(message, &state.place).help(help(walk, &trap));
@@ -83,8 +88,8 @@ pub(super) fn traps<'f>(subject: &Subject<'f>) -> BTreeSet<(&'f FlowName, usize)
 
 /// Which states can be got to and lead to no end.
 fn stuck(walk: &Walk<'_>, graph: &Graph, ending: &BTreeSet<&FlowName>) -> Vec<bool> {
-    let out = graph.reversed().reach(ends(walk, ending));
-    out.iter().enumerate().map(|(index, out)| walk.reached(index) && !out).collect()
+    let out = graph.reversed().reach(ends(walk, ending)).into_iter().take(walk.flow.states.len());
+    out.enumerate().map(|(index, out)| walk.reached(index) && !out).collect()
 }
 
 fn help(walk: &Walk<'_>, trap: &[usize]) -> String {
@@ -104,21 +109,23 @@ fn help(walk: &Walk<'_>, trap: &[usize]) -> String {
     }
 }
 
-/// Every way on, a step-up and the way back from it included.
+/// Every way on, a step-up and the way back from it included, which has nodes after those of the states.
 fn ways(walk: &Walk<'_>) -> Graph {
-    let mut graph = Graph::new(walk.flow.states.len());
-    for (from, (state, back)) in walk.flow.states.values().zip(walk.comes_back_to()).enumerate() {
+    let states = walk.flow.states.len();
+    let mut graph = Graph::new(2 * states);
+    for (from, state) in walk.flow.states.values().enumerate() {
         let edges = state.edges().into_iter().map(|edge| edge.to);
         edges.filter_map(|to| walk.index(&to.state)).for_each(|to| graph.add(from, to));
-        if matches!(state.kind, Kind::Return(_)) {
-            for asked in back.iter().filter_map(|asked| walk.state(*asked)) {
-                let on = own_targets(asked).into_iter().chain(denied(asked));
-                on.filter_map(|to| walk.index(&to.state)).for_each(|to| graph.add(from, to));
-                // A state that ends the call is an end for what comes back to it.
-                walk.index(&asked.name).into_iter().for_each(|to| graph.add(from, to));
-            }
-        }
     }
+    let on = |asked: usize, state: &State| {
+        let on = own_targets(state).into_iter().chain(denied(state));
+        let on = on.filter_map(|to| walk.index(&to.state));
+        // A state that ends the call is an end for what comes back to it.
+        on.chain([asked]).collect()
+    };
+    let back =
+        WaysBack { entered: &|state| step_ups(state).collect(), left: &|index| index, on: &on };
+    walk.lead_back(&mut graph, states, &back);
     graph
 }
 
@@ -139,25 +146,24 @@ fn ends<'w>(
 
 /// The flows that can end the call they are called in, by themselves or through what they call.
 fn ending_flows<'f>(subject: &Subject<'f>) -> BTreeSet<&'f FlowName> {
-    let mut ending: BTreeSet<&FlowName> = BTreeSet::new();
-    loop {
-        let ends = |(index, state): (usize, &State), walk: &Walk<'_>| {
-            let end = match &state.kind {
-                Kind::Hangup(_) | Kind::Reject(_) => true,
-                Kind::Call(call) => ending.contains(&call.flow),
-                _ => false,
-            };
-            end && walk.reached(index)
-        };
-        let found = subject
-            .walks()
-            .filter(|walk| walk.flow.states.values().enumerate().any(|state| ends(state, walk)));
-        let found: BTreeSet<_> = found.map(|walk| &walk.flow.name).collect();
-        if found.len() == ending.len() {
-            return ending;
+    let mut called_by = Graph::new(subject.walks.len());
+    let mut ends = Vec::new();
+    for (number, walk) in subject.walks().enumerate() {
+        let states = walk.flow.states.values().enumerate();
+        for (_, state) in states.filter(|(index, _)| walk.reached(*index)) {
+            match &state.kind {
+                Kind::Hangup(_) | Kind::Reject(_) => ends.push(number),
+                Kind::Call(call) => {
+                    if let Some(called) = subject.walks.get_index_of(&call.flow) {
+                        called_by.add(called, number);
+                    }
+                }
+                _ => {}
+            }
         }
-        ending = found;
     }
+    let ending = subject.walks.keys().zip(called_by.reach(ends));
+    ending.filter(|(_, ends)| *ends).map(|(name, _)| *name).collect()
 }
 
 #[cfg(test)]

@@ -28,7 +28,6 @@
 //! ```
 
 use super::{Report, Rule, Subject};
-use crate::check::graph::Graph;
 use crate::diagnostic::Severity;
 use crate::flow::state::Kind;
 
@@ -41,11 +40,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let mut graph = Graph::new(subject.walks.len());
-    for (from, walk) in subject.walks().enumerate() {
-        let called = walk.flow.calls().filter_map(|name| subject.walks.get_index_of(name));
-        called.for_each(|to| graph.add(from, to));
-    }
+    let graph = subject.calls();
     for ring in graph.cycles() {
         let calls = |from: usize, to: usize| {
             let (_, walk) = subject.walks.get_index(from)?;
@@ -55,7 +50,8 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
                 _ => None,
             })
         };
-        let round = ring.first().map(|first| graph.round(*first)).unwrap_or_default();
+        let round =
+            ring.first().map(|first| graph.round(*first, &ring, |_| false)).unwrap_or_default();
         let edges = round.iter().zip(round.iter().cycle().skip(1));
         let mut calls = edges.filter_map(|(from, to)| calls(*from, *to));
         let Some((flow, state, call)) = calls.next() else { continue };

@@ -46,7 +46,7 @@ use std::time::Duration;
 
 use super::{Report, Rule, Subject};
 use crate::check::graph::Graph;
-use crate::check::subject::Walk;
+use crate::check::subject::{Walk, WaysBack, step_ups};
 use crate::diagnostic::Severity;
 use crate::flow::edge::Label;
 use crate::flow::name::{FlowName, StateName};
@@ -75,6 +75,9 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let answers = Answers::of(subject);
     let mut told = BTreeSet::new();
     for (start, base) in answers.starts() {
+        if answers.worst(start) + base <= limits::TURN_DEADLINE {
+            continue;
+        }
         let way = answers.worst_from(start);
         let Some((late, total)) = answers.too_late(&way, base) else { continue };
         let (Some((walk, first)), Some((_, last))) = (answers.state(start), answers.state(late))
@@ -112,13 +115,22 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 /// What may follow what within one answer. Every state has two nodes: it is entered, and a caller who
-/// was waited for leads on from it.
+/// was waited for leads on from it. After them come a node for each state from which a step-up comes back,
+/// and one for each flow that does.
 struct Answers<'s, 'f> {
     states: Vec<(&'s Walk<'f>, &'f State)>,
-    /// For each node the worst that may follow from it, itself included.
-    worst: Vec<Duration>,
-    /// And the nodes that go with it, in order, up to the next one.
-    next: Vec<(Vec<usize>, Option<usize>)>,
+    rings: Vec<Ring>,
+    /// For each node its ring.
+    ring_of: Vec<usize>,
+}
+
+/// Nodes that lead to each other; mostly a single one.
+struct Ring {
+    nodes: Vec<usize>,
+    /// The worst that may follow from any of them, all of them included.
+    worst: Duration,
+    /// And the node outside that goes with it.
+    next: Option<usize>,
 }
 
 fn entered(state: usize) -> usize {
@@ -132,30 +144,33 @@ fn resumed(state: usize) -> usize {
 impl<'s, 'f> Answers<'s, 'f> {
     fn of(subject: &'s Subject<'f>) -> Self {
         let mut answers =
-            Self { states: subject.states().collect(), worst: Vec::new(), next: Vec::new() };
+            Self { states: subject.states().collect(), rings: Vec::new(), ring_of: Vec::new() };
         let graph = answers.graph(subject);
-        answers.worst = vec![Duration::ZERO; 2 * answers.states.len()];
-        answers.next = vec![(Vec::new(), None); 2 * answers.states.len()];
+        answers.ring_of = vec![usize::MAX; 3 * answers.states.len() + subject.walks.len()];
         // From the ends backwards; a ring is gone round once.
-        for ring in graph.components().into_iter().rev() {
-            let own: Duration = ring.iter().map(|node| answers.cost(*node)).sum();
-            let outside = ring.iter().flat_map(|node| graph.next(*node)).copied();
-            let outside = outside.filter(|next| ring.binary_search(next).is_err());
-            let worst = |node: &usize| answers.worst.get(*node).copied().unwrap_or_default();
-            let next = outside.max_by_key(|next| worst(next));
-            let total = own + next.map(|next| worst(&next)).unwrap_or_default();
-            for node in &ring {
-                let first = std::iter::once(*node);
-                let way = first.chain(ring.iter().copied().filter(|other| other != node)).collect();
-                if let (Some(worst), Some(after)) =
-                    (answers.worst.get_mut(*node), answers.next.get_mut(*node))
-                {
-                    *worst = total;
-                    *after = (way, next);
+        for nodes in graph.components().into_iter().rev() {
+            let own: Duration = nodes.iter().map(|node| answers.cost(*node)).sum();
+            let outside = nodes.iter().flat_map(|node| graph.next(*node)).copied();
+            let outside = outside.filter(|next| nodes.binary_search(next).is_err());
+            let next = outside.max_by_key(|next| answers.worst(*next));
+            let worst = own + next.map(|next| answers.worst(next)).unwrap_or_default();
+            for node in &nodes {
+                if let Some(ring) = answers.ring_of.get_mut(*node) {
+                    *ring = answers.rings.len();
                 }
             }
+            answers.rings.push(Ring { nodes, worst, next });
         }
         answers
+    }
+
+    fn ring(&self, node: usize) -> Option<&Ring> {
+        self.rings.get(*self.ring_of.get(node)?)
+    }
+
+    /// The worst that may follow from a node, itself included.
+    fn worst(&self, node: usize) -> Duration {
+        self.ring(node).map(|ring| ring.worst).unwrap_or_default()
     }
 
     /// The edges within one answer.
@@ -167,7 +182,8 @@ impl<'s, 'f> Answers<'s, 'f> {
         let number = |flow: &FlowName, state: &StateName| {
             numbers.get(&(flow.as_str(), state.as_str())).copied()
         };
-        let mut graph = Graph::new(2 * self.states.len());
+        let states = self.states.len();
+        let mut graph = Graph::new(3 * states + subject.walks.len());
         for (at, (walk, state)) in self.states.iter().enumerate() {
             let flow = &walk.flow.name;
             for edge in state.edges() {
@@ -187,23 +203,24 @@ impl<'s, 'f> Answers<'s, 'f> {
             if let Some(start) = number(&called.name, &called.start) {
                 graph.add(entered(at), entered(start));
             }
-            let returns = called.states.values().filter(|s| matches!(s.kind, Kind::Return(_)));
-            for back in returns.filter_map(|back| number(&called.name, &back.name)) {
-                graph.add(entered(back), resumed(at));
+            if let Some(called) = subject.walks.get_index_of(&called.name) {
+                graph.add(3 * states + called, resumed(at));
             }
         }
-        for walk in subject.walks() {
-            for (state, back) in walk.flow.states.values().zip(walk.comes_back_to()) {
-                let returns = matches!(state.kind, Kind::Return(_));
-                let asked = back.iter().filter(|_| returns).filter_map(|at| walk.state(*at));
-                for asked in asked {
-                    let edge = number(&walk.flow.name, &state.name)
-                        .zip(number(&walk.flow.name, &asked.name));
-                    if let Some((from, to)) = edge {
-                        graph.add(entered(from), entered(to));
-                    }
+        let mut first = 0;
+        for (number, walk) in subject.walks().enumerate() {
+            for (index, state) in walk.flow.states.values().enumerate() {
+                if matches!(state.kind, Kind::Return(_)) {
+                    graph.add(entered(first + index), 3 * states + number);
                 }
             }
+            let back = WaysBack {
+                entered: &|state| step_ups(state).collect(),
+                left: &|index| entered(first + index),
+                on: &|asked, _| vec![entered(first + asked)],
+            };
+            walk.lead_back(&mut graph, 2 * states + first, &back);
+            first += walk.flow.states.len();
         }
         graph
     }
@@ -255,9 +272,10 @@ impl<'s, 'f> Answers<'s, 'f> {
     fn worst_from(&self, start: usize) -> Vec<usize> {
         let mut way = Vec::new();
         let mut wanted = Some(start);
-        while let Some((nodes, next)) = wanted.and_then(|node| self.next.get(node)) {
-            way.extend(nodes);
-            wanted = *next;
+        while let Some((node, ring)) = wanted.and_then(|node| Some((node, self.ring(node)?))) {
+            way.push(node);
+            way.extend(ring.nodes.iter().copied().filter(|other| *other != node));
+            wanted = ring.next;
         }
         way
     }

@@ -30,14 +30,14 @@
 //! requires = "strong"
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Report, Rule, Subject};
 use crate::check::subject::Walk;
 use crate::diagnostic::Severity;
 use crate::flow::Flow;
 use crate::flow::condition::Condition;
-use crate::flow::name::LevelName;
+use crate::flow::name::{FlowName, LevelName};
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State};
 use crate::flow::states::set::Assigned;
@@ -63,44 +63,62 @@ struct Used<'f> {
 }
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for walk in subject.walks() {
-        let own = used_by([walk.flow]);
-        let closure = subject.flows.closure(walk.flow.name.as_str()).unwrap_or_default();
-        let all = used_by(closure.iter().map(|flow| &**flow));
+    let calls = subject.calls();
+    let used: Vec<_> = subject.walks().map(|walk| Used::of(walk.flow)).collect();
+    let given = given_out(subject);
+    let mut seen = vec![usize::MAX; used.len()];
+    for (number, walk) in subject.walks().enumerate() {
+        let mut levels: Vec<_> = walk.flow.levels.iter().collect();
+        let mut fields: Vec<_> = walk.flow.places.disclose.iter().collect();
+        // What the flow calls may use it too.
+        let mut wanted = vec![number];
+        while let Some(flow) = wanted.pop()
+            && !(levels.is_empty() && fields.is_empty())
+        {
+            let (Some(seen), Some(used)) = (seen.get_mut(flow), used.get(flow)) else { continue };
+            if std::mem::replace(seen, number) == number {
+                continue;
+            }
+            levels.retain(|(level, _)| !used.asked_for && !used.levels.contains(level.as_str()));
+            fields.retain(|(field, _)| !used.fields.contains(field.as_str()));
+            wanted.extend(calls.next(flow));
+        }
         let unused = |what: &str, name: &str| format!("nothing uses {what} `{name}`");
         let help = "use it, or delete it";
-        for (level, of) in &walk.flow.levels {
-            if !all.asked_for && !all.levels.contains(level.as_str()) {
-                let message = unused("the level", level.as_str());
-                report.add(report.finding(message, &of.place).help(help));
-            }
+        for (level, of) in levels {
+            let message = unused("the level", level.as_str());
+            report.add(report.finding(message, &of.place).help(help));
         }
-        for (field, (place, _)) in &walk.flow.places.disclose {
-            if !all.fields.contains(field.as_str()) {
-                let message = unused("the field", field.as_str());
-                report.add(report.finding(message, place).help(help));
-            }
+        for (field, (place, _)) in fields {
+            let message = unused("the field", field.as_str());
+            report.add(report.finding(message, place).help(help));
         }
+        let Some(own) = used.get(number) else { continue };
         for (hours, place) in &walk.flow.places.hours {
             if !own.hours.contains(hours.as_str()) {
                 report.add(report.finding(unused("the hours", hours), place).help(help));
             }
         }
-        variables(subject, walk, &own, report);
+        variables(walk, own, given.get(&walk.flow.name), report);
     }
 }
 
-fn variables(subject: &Subject<'_>, walk: &Walk<'_>, own: &Used<'_>, report: &mut Report<'_>) {
+fn variables(
+    walk: &Walk<'_>,
+    own: &Used<'_>,
+    given: Option<&BTreeSet<&str>>,
+    report: &mut Report<'_>,
+) {
     if walk.is_sub_flow() && !walk.called {
         // Who calls it, and takes its variables out, is not among these files.
         return;
     }
-    let given = given_out(subject, walk.flow);
     let mut known = BTreeSet::new();
     for state in walk.flow.states.values() {
         for (variable, place) in state.assigns() {
             let name = variable.as_str();
-            let used = own.variables.contains(name) || given.contains(name);
+            let used =
+                own.variables.contains(name) || given.is_some_and(|given| given.contains(name));
             if !used && known.insert(name) {
                 let message = format!("nothing uses the variable `{name}`");
                 let help = "fill it in, ask about it in a condition, or do not set it";
@@ -110,26 +128,26 @@ fn variables(subject: &Subject<'_>, walk: &Walk<'_>, own: &Used<'_>, report: &mu
     }
 }
 
-/// The variables of a flow that its callers take out of it.
-fn given_out<'f>(subject: &Subject<'f>, flow: &Flow) -> BTreeSet<&'f str> {
-    let states = subject.flows.iter().flat_map(|caller| caller.states.values());
-    let calls = states.filter_map(|state| match &state.kind {
-        Kind::Call(call) if call.flow == flow.name => Some(&call.give),
-        _ => None,
-    });
-    calls.flatten().map(|give| give.from.as_str()).collect()
-}
-
-fn used_by<'f>(flows: impl IntoIterator<Item = &'f Flow>) -> Used<'f> {
-    let mut used = Used::default();
-    for flow in flows {
-        used.levels.extend(flow.disclose.values().map(LevelName::as_str));
-        flow.states.values().for_each(|state| used.by(state));
+/// The variables of each flow that its callers take out of it.
+fn given_out<'f>(subject: &Subject<'f>) -> HashMap<&'f FlowName, BTreeSet<&'f str>> {
+    let mut given: HashMap<_, BTreeSet<_>> = HashMap::new();
+    for state in subject.flows.iter().flat_map(|caller| caller.states.values()) {
+        if let Kind::Call(call) = &state.kind {
+            let out = call.give.iter().map(|give| give.from.as_str());
+            given.entry(&call.flow).or_default().extend(out);
+        }
     }
-    used
+    given
 }
 
 impl<'f> Used<'f> {
+    fn of(flow: &'f Flow) -> Self {
+        let mut used = Self::default();
+        used.levels.extend(flow.disclose.values().map(LevelName::as_str));
+        flow.states.values().for_each(|state| used.by(state));
+        used
+    }
+
     fn by(&mut self, state: &'f State) {
         self.levels.extend(state.requires.iter().map(|(level, _)| level.as_str()));
         self.asked_for |= state.agent_step_up().is_some();

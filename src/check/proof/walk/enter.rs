@@ -79,7 +79,7 @@ impl<'f> Walks<'f> {
         let Some((flow, state)) = self.state(place) else { return };
         match &state.kind {
             Kind::Call(call) => {
-                let Some(called) = self.flows.get(call.flow.as_str()) else { return };
+                let Some(called) = self.map.flows.get(call.flow.as_str()) else { return };
                 let Some(start) = self.number(called, &called.start) else { return };
                 let inside = self.labels.call(known.labels, call);
                 let inside = known.across(inside, Claimed::NotSince);
@@ -124,7 +124,7 @@ impl<'f> Walks<'f> {
             of_field: &|field| levels(&Told::Field(field.clone())),
             of_variable: &|variable| levels(&Told::Variable(variable.clone())),
         };
-        ways(state, known, self.oldest_s, &levels)
+        ways(state, known, self.oldest_s(), &levels)
     }
 
     /// Whether a caller of whom this is known may leave a state like that: a guard lets one go that way
