@@ -1,11 +1,16 @@
-//! How the checker's cost grows with the flows: 100, 1,000 and 10,000 states, with twenty sub-flows.
+//! How the checker's cost grows with the flows: 100, 1,000 and 10,000 states, with twenty sub-flows; and of
+//! flows that nobody would write, each made to cost as much as it can.
 //!
 //! `cargo bench --bench checker`
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+#[path = "../tests/it/proof/monsters.rs"]
+mod monsters;
+
 use callgate::check;
+use callgate::check::check_sources;
 use callgate::diagnostic::Sources;
 use callgate::flow;
 
@@ -34,7 +39,25 @@ fn main() {
             milliseconds(check)
         );
     }
-    println!("growth: of the cost of one state, against the row above; x1.00 is linear");
+    println!("growth: of the cost of one state, against the row above; x1.00 is linear\n");
+    println!("{:<40} {:>10} {:>10} {:>10} {:>8}", "much of", "100", "1,000", "10,000", "growth");
+    for (of, make) in monsters::ALL {
+        let cost = [100, 1_000, 10_000].map(|states| {
+            let sources = make(states);
+            let cost = || {
+                let began = Instant::now();
+                let _ = check_sources(&sources);
+                began.elapsed()
+            };
+            (0..ROUNDS).map(|_| cost()).min().unwrap_or_default()
+        });
+        let [few, some, very_many] = cost;
+        let growth = very_many.as_secs_f64() / some.as_secs_f64() / 10.0;
+        let [few, some, very_many] =
+            [few, some, very_many].map(|cost| format!("{:.1} ms", milliseconds(cost)));
+        println!("{of:<40} {few:>10} {some:>10} {very_many:>10} {:>8}", format!("x{growth:.2}"));
+    }
+    println!("growth: of the cost of one state from 1,000 to 10,000");
 }
 
 /// States, and the time to read them and to check them.

@@ -1,15 +1,19 @@
 //! A finding as plain data: what is wrong, where, and the way out. [`crate::render`] prints it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+pub mod alike;
 pub mod fix;
 
+use alike::{Alike, Telling};
 use fix::{Fix, Spelling};
+
+use crate::limits;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +67,9 @@ pub struct Finding {
     pub help: Option<String>,
     /// The change that mends it, where there is no doubt what was meant.
     pub fix: Option<Fix>,
+    /// How many others it stands for, of the same code in the same file, which are not told one by one;
+    /// 0: it is a finding itself.
+    pub more: usize,
 }
 
 impl Finding {
@@ -75,6 +82,7 @@ impl Finding {
             labels: vec![Label { place, text: String::new() }],
             help: None,
             fix: None,
+            more: 0,
         }
     }
 
@@ -226,31 +234,98 @@ pub const SYNTAX: &str = "syntax";
 #[derive(Debug, Default)]
 pub struct Problems {
     findings: RefCell<Vec<Finding>>,
-    lost: RefCell<Vec<Place>>,
+    lost: RefCell<BTreeMap<Arc<str>, Vec<Range<usize>>>>,
+    alike: RefCell<Alike>,
+    /// Names that written ones were compared with.
+    compared: Cell<usize>,
 }
 
 impl Problems {
+    /// Collects findings, and tells so much of them.
+    pub fn new(telling: Telling) -> Self {
+        Self { alike: RefCell::new(Alike::new(telling)), ..Self::default() }
+    }
+
     /// Reports a finding.
     pub fn add(&self, finding: Finding) {
-        self.findings.borrow_mut().push(finding);
+        let takes = |place| self.alike.borrow_mut().takes(finding.code, finding.severity, place);
+        if finding.place().is_none_or(takes) {
+            self.findings.borrow_mut().push(finding);
+        }
+    }
+
+    /// Reports an error at a place, which is put in words only if it is told.
+    pub fn add_with(&self, code: &'static str, place: &Place, finding: impl FnOnce() -> Finding) {
+        if self.alike.borrow_mut().takes(code, Severity::Error, place) {
+            let finding = finding();
+            self.findings.borrow_mut().push(finding);
+        }
+    }
+
+    /// The name meant by a misspelt one, as [`did_you_mean`] has it, as long as not too many were
+    /// looked at.
+    pub fn did_you_mean<'k>(
+        &self,
+        written: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) -> Option<String> {
+        self.among(known, |known| did_you_mean(written, known))
+    }
+
+    /// [`nearest`], as long as not too many names were looked at.
+    pub fn nearest<'k>(
+        &self,
+        written: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) -> Option<&'k str> {
+        self.among(known, |known| nearest(written, known))
+    }
+
+    /// [`Finding::respelt`], as long as not too many names were looked at.
+    pub fn respelt<'k>(
+        &self,
+        finding: Finding,
+        written: &str,
+        known: impl IntoIterator<Item = &'k str>,
+        spelling: Spelling,
+    ) -> Finding {
+        let meant = self.among(known, |known| fix::slip(written, known));
+        let meant = meant.zip(finding.place().cloned());
+        let fix = meant.map(|(name, place)| Fix::respell(name, place, spelling));
+        finding.fix(fix)
+    }
+
+    /// What is found among names; `None` too where there are more than may be looked at yet.
+    fn among<'k, T>(
+        &self,
+        known: impl IntoIterator<Item = &'k str>,
+        find: impl FnOnce(&mut dyn Iterator<Item = &'k str>) -> Option<T>,
+    ) -> Option<T> {
+        let left = || limits::NAMES_COMPARED_MAX.saturating_sub(self.compared.get());
+        let count = |_: &&str| {
+            self.compared.set(self.compared.get() + 1);
+            left() > 0
+        };
+        let found = if left() > 0 { find(&mut known.into_iter().take_while(count)) } else { None };
+        found.filter(|_| left() > 0)
     }
 
     /// Says that what stands at a place could not be read, and why is reported: other findings there
     /// would but follow from that.
     pub fn lose(&self, place: Place) {
-        self.lost.borrow_mut().push(place);
+        self.lost.borrow_mut().entry(place.file).or_default().push(place.span);
     }
 
     /// Whether anything of a file could not be read.
     pub fn lost_in(&self, file: &str) -> bool {
-        self.lost.borrow().iter().any(|place| *place.file == *file)
+        self.lost.borrow().contains_key(file)
     }
 
     /// The text of a file that could not be read.
     pub fn lost_text(&self, file: &str, text: &str) -> String {
         let lost = self.lost.borrow();
-        let places = lost.iter().filter(|place| *place.file == *file);
-        let texts = places.filter_map(|place| text.get(place.span.clone()));
+        let spans = lost.get(file).into_iter().flatten();
+        let texts = spans.filter_map(|span| text.get(span.clone()));
         texts.collect::<Vec<_>>().join("\n")
     }
 
@@ -269,24 +344,25 @@ impl Problems {
     /// The findings in the order in which they were made, without those at places that could not be
     /// read, the syntax errors themselves excepted.
     pub fn into_findings(self) -> Vec<Finding> {
-        let mut lost: BTreeMap<Arc<str>, Vec<Range<usize>>> = BTreeMap::new();
-        for place in self.lost.into_inner() {
-            lost.entry(place.file).or_default().push(place.span);
-        }
+        let mut lost = self.lost.into_inner();
         for spans in lost.values_mut() {
             spans.sort_by_key(|span| span.start);
         }
-        let mut findings = self.findings.into_inner();
-        findings.retain(|finding| {
-            let Some(place) = finding.place() else { return true };
+        let stands = |code: &'static str, file: &Arc<str>, at: usize| {
             let within = |spans: &Vec<Range<usize>>| {
-                let at = place.span.start;
                 let after = spans.partition_point(|span| span.start <= at);
                 let nearest = after.checked_sub(1).and_then(|index| spans.get(index));
                 nearest.is_some_and(|span| at < span.end.max(span.start + 1))
             };
-            finding.code == SYNTAX || !lost.get(&place.file).is_some_and(within)
+            code == SYNTAX || !lost.get(file).is_some_and(within)
+        };
+        let mut findings = self.findings.into_inner();
+        findings.retain(|finding| {
+            let place = finding.place();
+            place.is_none_or(|place| stands(finding.code, &place.file, place.span.start))
         });
+        let alike = self.alike.into_inner();
+        findings.extend(alike.rest(|code, file, span| stands(code, file, span.start)));
         findings
     }
 }
@@ -310,7 +386,17 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         name.starts_with(written) || strsim::damerau_levenshtein(written, name) * 2 <= length
     };
     let written = written.to_lowercase();
+    let length = written.chars().count();
     let likeness = |name: &str| {
+        // Most names are far from it, and a file may have very many.
+        let longer = name.chars().count().max(length);
+        if strangers(&written, name) * 2 > longer && !name.is_empty() {
+            let begins =
+                name.get(..written.len()).is_some_and(|b| b.eq_ignore_ascii_case(&written));
+            if !begins {
+                return 0.0;
+            }
+        }
         let name = name.to_lowercase();
         // In a short word one slip of the finger leaves little that is alike.
         let slip = name.len() > 2 && strsim::damerau_levenshtein(&written, &name) == 1;
@@ -326,6 +412,28 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         .filter(|(likeness, _)| *likeness >= NEAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
+}
+
+/// Slips that lie between two texts at least: the letters that one of them has more often than the other.
+/// Capitals are no different; of other than ASCII letters the number alone counts.
+fn strangers(one: &str, other: &str) -> usize {
+    let mut letters = [0_i32; 128];
+    let (mut here, mut there) = (0_i32, 0_i32);
+    for (text, sign) in [(one, 1), (other, -1)] {
+        for letter in text.chars() {
+            let lower = letter.to_ascii_lowercase();
+            match letters.get_mut(lower as usize) {
+                Some(count) => *count += sign,
+                None if sign > 0 => here += 1,
+                None => there += 1,
+            }
+        }
+    }
+    let more: i32 = letters.iter().filter(|count| **count > 0).sum();
+    let less: i32 = letters.iter().filter(|count| **count < 0).sum();
+    // A letter that is no ASCII in one of them may be any that is none in the other.
+    let apart = (more + (here - there).max(0)).max((there - here).max(0) - less);
+    usize::try_from(apart).unwrap_or_default()
 }
 
 /// Names in a sentence: `a`, `b` and `c`.

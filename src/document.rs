@@ -7,6 +7,7 @@
 mod syntax;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,18 +128,21 @@ impl<'a> Reader<'a> {
     pub fn finish_among<'k>(self, known: impl IntoIterator<Item = &'k str>) {
         let known: Vec<_> = known.into_iter().collect();
         let asked = self.asked.borrow();
+        let read: HashSet<_> =
+            known.iter().copied().chain(asked.iter().map(String::as_str)).collect();
         for (name, _) in self.table {
-            if known.contains(&name.get_ref().as_ref()) || asked.iter().any(|k| k == name.get_ref())
-            {
+            if read.contains(name.get_ref().as_ref()) {
                 continue;
             }
-            let help = did_you_mean(name.get_ref(), known.iter().copied())
-                .or_else(|| Some(format!("it may have: {}", list(&known))));
             let place = self.source.place(name.span());
-            // What is there already is not meant a second time.
-            let free = known.iter().copied().filter(|key| !self.table.contains_key(*key));
-            let finding = self.unknown(name.get_ref(), place).maybe_help(help);
-            self.report(finding.respelt(name.get_ref(), free, Spelling::Key));
+            self.source.problems.add_with("unknown-key", &place, || {
+                let help = did_you_mean(name.get_ref(), known.iter().copied())
+                    .or_else(|| Some(format!("it may have: {}", list(&known))));
+                // What is there already is not meant a second time.
+                let free = known.iter().copied().filter(|key| !self.table.contains_key(*key));
+                let finding = self.unknown(name.get_ref(), place.clone()).maybe_help(help);
+                finding.respelt(name.get_ref(), free, Spelling::Key)
+            });
         }
     }
 
@@ -442,18 +446,15 @@ impl<'a> Item<'a> {
         let text = self.text()?;
         let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
-            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-            let help = did_you_mean(text, names.iter().copied())
-                .or_else(|| Some(format!("it may be: {}", list(&names))));
-            self.report(
-                Finding::error(
-                    "unknown-value",
-                    format!("`{}` cannot be `{text}`", self.key),
-                    self.place(),
-                )
-                .maybe_help(help)
-                .respelt(text, names, Spelling::Value),
-            );
+            let place = self.place();
+            self.source.problems.add_with("unknown-value", &place, || {
+                let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+                let help = did_you_mean(text, names.iter().copied())
+                    .or_else(|| Some(format!("it may be: {}", list(&names))));
+                let message = format!("`{}` cannot be `{text}`", self.key);
+                let finding = Finding::error("unknown-value", message, place.clone());
+                finding.maybe_help(help).respelt(text, names, Spelling::Value)
+            });
         }
         found
     }

@@ -1,11 +1,12 @@
 //! Flow files from paths.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::Sources;
-use crate::flow;
+use crate::flow::name::FlowName;
+use crate::flow::{self, Flow};
 use crate::limits;
 
 /// Flow files that were named, and those they call.
@@ -26,6 +27,18 @@ pub(crate) enum FilesError {
     /// A folder without flow files.
     #[error("there is no flow file (*.toml) in `{}`", .0.display())]
     Empty(PathBuf),
+    /// More than anybody checks together.
+    #[error(
+        "more than {} flow files cannot be checked together; name some of them",
+        limits::FLOWS_MAX
+    )]
+    TooMany,
+    /// The same, by size.
+    #[error(
+        "flow files of more than {} MiB cannot be checked together; name some of them",
+        limits::FLOWS_BYTES_MAX / (1024 * 1024)
+    )]
+    TooLarge,
     /// It cannot be read.
     #[error("cannot read `{}`: {source}", .path.display())]
     Unreadable {
@@ -74,31 +87,29 @@ fn add_called(all: &mut Sources, path: &Path) -> Result<(), FilesError> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let beside = flow_files(folder)?;
-    loop {
-        let (set, _) = flow::read(all);
-        let known: HashSet<_> = set.iter().map(|flow| flow.name.clone()).collect();
-        let wanted: HashSet<_> = set
-            .iter()
-            .flat_map(|flow| flow.calls().cloned().collect::<Vec<_>>())
-            .filter(|name| !known.contains(name))
-            .collect();
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let mut added = false;
-        for file in &beside {
-            let text = read_text(file)?;
-            let (found, _) = flow::read_one(&file.display().to_string(), &text);
-            if found.is_some_and(|flow| wanted.contains(&flow.name)) {
-                all.add(&file.display().to_string(), text);
-                added = true;
-            }
-        }
-        if !added {
-            return Ok(());
+    let called = |flow: &Flow| flow.calls().cloned().collect::<Vec<_>>();
+    let (set, _) = flow::read(all);
+    let mut wanted: VecDeque<_> = set.iter().flat_map(|flow| called(flow)).collect();
+    if wanted.iter().all(|name| set.get(name.as_str()).is_some()) {
+        return Ok(());
+    }
+    let mut beside: HashMap<FlowName, Vec<(String, String, Vec<FlowName>)>> = HashMap::new();
+    for file in flow_files(folder)? {
+        let (text, file) = (read_text(&file)?, file.display().to_string());
+        if let (Some(flow), _) = flow::read_one(&file, &text) {
+            beside.entry(flow.name.clone()).or_default().push((file, text, called(&flow)));
         }
     }
+    while let Some(name) = wanted.pop_front() {
+        if set.get(name.as_str()).is_some() {
+            continue;
+        }
+        for (file, text, calls) in beside.remove(&name).unwrap_or_default() {
+            take(all, &file, text)?;
+            wanted.extend(calls);
+        }
+    }
+    Ok(())
 }
 
 /// The flow files of a folder, in the order of their names.
@@ -113,13 +124,23 @@ pub(crate) fn flow_files(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
             files.push(path);
         }
     }
+    if files.len() > limits::FLOWS_MAX {
+        return Err(FilesError::TooMany);
+    }
     files.sort();
     Ok(files)
 }
 
 fn add(all: &mut Sources, path: &Path) -> Result<Arc<str>, FilesError> {
-    let text = read_text(path)?;
-    Ok(all.add(&path.display().to_string(), text))
+    take(all, &path.display().to_string(), read_text(path)?)
+}
+
+fn take(all: &mut Sources, file: &str, text: String) -> Result<Arc<str>, FilesError> {
+    let bytes = all.iter().map(|(_, text)| text.len()).sum::<usize>() + text.len();
+    if bytes > limits::FLOWS_BYTES_MAX {
+        return Err(FilesError::TooLarge);
+    }
+    Ok(all.add(file, text))
 }
 
 /// Reads a file; one that is far too large is cut, and then refused by the reader.

@@ -189,6 +189,23 @@ pub const SENDS_PER_CALL_MAX: u8 = 5;
 pub const STATES_MAX: usize = 10_000;
 /// A flow file's size.
 pub const FLOW_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Flow files that are checked together: far more than anybody oversees, for flows that programs write.
+pub const FLOWS_MAX: usize = 10_000;
+/// And their size together: hundreds of flows as large as any that people write.
+pub const FLOWS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Findings of one code in one file that are told one by one: more than anybody mends before checking again.
+pub const FINDINGS_ALIKE_MAX: usize = 100;
+/// And those in all files together; the first of a file is told in any case.
+pub const FINDINGS_OF_A_CODE_MAX: usize = 1_000;
+/// Names that misspelt ones of flows checked together are compared with before no more is suggested: a fifth
+/// of a second's work.
+pub const NAMES_COMPARED_MAX: usize = 2_000_000;
+/// Lines of a call script that are told: nobody reads more, and the way there is in the transcript.
+pub const SCRIPT_LINES_MAX: usize = 40;
+/// Names that a finding lists.
+pub const NAMES_LISTED_MAX: usize = 8;
+/// Variables with levels that the checker keeps for all ways from one start together, eight bytes each.
+pub const LABELS_KEPT_MAX: usize = 10_000_000;
 /// Arrivals that the checker looks at from one flow in which calls begin: more ways than any flow that people
 /// understand has.
 pub const ARRIVALS_MAX: usize = 200_000;

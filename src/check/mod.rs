@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use self::graph::Graph;
+use crate::diagnostic::alike::{Alike, Telling};
 use crate::diagnostic::{Finding, Severity, Sources};
 use crate::flow::level::Fact;
 use crate::flow::name::{FlowName, StateName};
@@ -58,11 +59,16 @@ pub struct Page {
 
 /// Runs every rule over flows that were read without an error.
 pub fn check(flows: &FlowSet) -> Vec<Finding> {
+    check_telling(flows, Telling::Enough)
+}
+
+fn check_telling(flows: &FlowSet, telling: Telling) -> Vec<Finding> {
     let subject = Subject::new(flows);
-    let mut findings = Vec::new();
+    let (mut findings, mut alike) = (Vec::new(), Alike::new(telling));
     for rule in RULES {
-        (rule.check)(&subject, &mut Report::new(rule, &mut findings));
+        (rule.check)(&subject, &mut Report::new(rule, &mut findings, &mut alike));
     }
+    findings.extend(alike.rest(|_, _, _| true));
     findings
 }
 
@@ -72,11 +78,16 @@ pub fn check(flows: &FlowSet) -> Vec<Finding> {
 /// way, to one that was not: what a misspelt name cuts off would be reported a second time as a
 /// state that cannot be reached.
 pub fn check_sources(sources: &Sources) -> (FlowSet, Vec<Finding>) {
-    let (flows, mut findings) = flow::read(sources);
+    check_sources_telling(sources, Telling::Enough)
+}
+
+/// The same, telling so much.
+pub fn check_sources_telling(sources: &Sources, telling: Telling) -> (FlowSet, Vec<Finding>) {
+    let (flows, mut findings) = flow::read_telling(sources, telling);
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let broken = errors.filter_map(|finding| Some(&*finding.place()?.file)).collect();
     let sound = apart_from(&flows, &broken);
-    findings.extend(check(&sound));
+    findings.extend(check_telling(&sound, telling));
     sources.sort(&mut findings);
     (flows, findings)
 }

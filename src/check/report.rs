@@ -1,19 +1,28 @@
 //! Where a rule reports.
 
 use super::Rule;
+use crate::diagnostic::alike::Alike;
 use crate::diagnostic::{Finding, Place, Severity};
 use crate::flow::state::State;
 
-/// Takes the findings of one rule, except those that the designer accepts.
+/// Takes the findings of one rule, except those that the designer accepts, and so many of what is alike as
+/// anybody reads.
 #[derive(Debug)]
 pub struct Report<'r> {
     rule: &'static Rule,
     findings: &'r mut Vec<Finding>,
+    alike: &'r mut Alike,
+    /// The state that was asked about last, and whether it accepts what this rule reports.
+    accepts: Option<(*const State, bool)>,
 }
 
 impl<'r> Report<'r> {
-    pub(super) fn new(rule: &'static Rule, findings: &'r mut Vec<Finding>) -> Self {
-        Self { rule, findings }
+    pub(super) fn new(
+        rule: &'static Rule,
+        findings: &'r mut Vec<Finding>,
+        alike: &'r mut Alike,
+    ) -> Self {
+        Self { rule, findings, alike, accepts: None }
     }
 
     /// A finding of this rule, to be completed and handed to [`Self::add`] or [`Self::add_at`].
@@ -23,15 +32,40 @@ impl<'r> Report<'r> {
 
     /// Reports what concerns the flow as a whole.
     pub fn add(&mut self, finding: Finding) {
-        self.findings.push(finding);
+        let takes = |place| self.alike.takes(finding.code, finding.severity, place);
+        if finding.place().is_none_or(takes) {
+            self.findings.push(finding);
+        }
     }
 
     /// Reports what concerns a state, unless its `accept` names this warning. Errors cannot be
     /// accepted.
     pub fn add_at(&mut self, state: &State, finding: Finding) {
-        let accepted = state.accept.iter().any(|(code, _)| code == finding.code);
-        if !accepted || finding.severity == Severity::Error {
+        if !self.accepted(state) {
             self.add(finding);
+        }
+    }
+
+    /// The same for what takes long to put in words: that is done only if it is told.
+    pub fn tell(&mut self, state: &State, place: &Place, finding: impl FnOnce(&Self) -> Finding) {
+        if !self.accepted(state) && self.alike.takes(self.rule.code, self.rule.severity, place) {
+            let finding = finding(self);
+            self.findings.push(finding);
+        }
+    }
+
+    fn accepted(&mut self, state: &State) -> bool {
+        if self.rule.severity == Severity::Error {
+            return false;
+        }
+        // A state may be reported many times, and accept very much.
+        match self.accepts {
+            Some((asked, accepts)) if std::ptr::eq(asked, state) => accepts,
+            _ => {
+                let accepts = state.accept.iter().any(|(code, _)| code == self.rule.code);
+                self.accepts = Some((state, accepts));
+                accepts
+            }
         }
     }
 }

@@ -8,13 +8,15 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::{Exit, print, say};
-use crate::check::check_sources;
+use crate::check::check_sources_telling;
+use crate::diagnostic::alike::Telling;
 use crate::diagnostic::{Finding, Severity, any_error};
 use crate::files;
 use crate::render;
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "four flags, each on its own")]
 #[command(after_help = "Examples:
   callgate check                       every flow in ./flows
   callgate check flows/bank.toml       one flow, with the sub-flows it calls
@@ -32,6 +34,10 @@ pub(super) struct Args {
     /// Exit 1 for warnings too.
     #[arg(long)]
     deny_warnings: bool,
+
+    /// Print every finding, however many are alike.
+    #[arg(long)]
+    all: bool,
 
     /// Mend what can be nothing but a slip, in place; comments and layout stay.
     #[arg(long)]
@@ -71,7 +77,8 @@ pub(super) fn run(args: &Args) -> Exit {
     {
         return exit;
     }
-    let (flows, findings) = check_sources(&sources.all);
+    let telling = if args.all { Telling::Everything } else { Telling::Enough };
+    let (flows, findings) = check_sources_telling(&sources.all, telling);
     if let Some(folder) = &args.write_fixtures
         && let Err(exit) = fixtures::write(&flows, folder, args.force)
     {
@@ -90,6 +97,9 @@ pub(super) fn run(args: &Args) -> Exit {
             say(&render::human::summary(&findings));
             if let Some(offer) = fix::offer(&findings) {
                 say(&offer);
+            }
+            if findings.iter().any(|finding| finding.more > 0) {
+                say("`--all` tells every one of those that are alike");
             }
         }
         Format::Json => print(&render::json::render(&findings, all)),

@@ -99,7 +99,10 @@ impl From<&FilesError> for Exit {
     /// A path that is wrong is a matter of the command line; one that cannot be read is not.
     fn from(error: &FilesError) -> Self {
         match error {
-            FilesError::Missing(_) | FilesError::Empty(_) => Self::Usage,
+            FilesError::Missing(_)
+            | FilesError::Empty(_)
+            | FilesError::TooMany
+            | FilesError::TooLarge => Self::Usage,
             FilesError::Unreadable { .. } => Self::Environment,
         }
     }

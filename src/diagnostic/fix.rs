@@ -56,20 +56,25 @@ pub fn slip<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         let kept = name.chars().filter(|c| !matches!(c, '-' | '_'));
         kept.flat_map(char::to_lowercase).collect::<String>()
     };
-    let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
     let (wanted, count) = (plain(written), written.chars().count());
     let slipped = |name: &&str| {
         // Most names are far from it, and a file may have very many.
         let apart = name.chars().count().abs_diff(count);
+        if apart >= count.max(2) || !digits(name).eq(digits(written)) {
+            return false;
+        }
         let one = apart <= 1
             && name.chars().count().min(count) >= LONG
-            && strsim::damerau_levenshtein(written, name) == 1
-            && digits(name) == digits(written);
+            && strsim::damerau_levenshtein(written, name) == 1;
         one || (apart < count && plain(name) == wanted)
     };
     let mut near = known.into_iter().filter(slipped);
     let first = near.next()?;
     near.all(|other| other == first).then_some(first)
+}
+
+fn digits(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(char::is_ascii_digit)
 }
 
 /// What became of fixes of one text.

@@ -37,7 +37,7 @@ use prompt::Localized;
 use state::State;
 use template::Templates;
 
-pub use read::{read, read_one};
+pub use read::{read, read_one, read_telling};
 
 /// A parsed flow file.
 #[derive(Debug)]

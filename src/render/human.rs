@@ -21,7 +21,10 @@ pub fn render(findings: &[Finding], sources: &Sources, styled: bool) -> String {
 
 /// What was found, in a line: `2 errors, 1 warning`.
 pub fn summary(findings: &[Finding]) -> String {
-    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let count = |severity| {
+        let own = findings.iter().filter(|finding| finding.severity == severity);
+        own.map(|finding| finding.more.max(1)).sum()
+    };
     let say = |count: usize, what: &str| match count {
         0 => None,
         1 => Some(format!("1 {what}")),

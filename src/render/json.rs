@@ -1,5 +1,5 @@
 //! For programs: one JSON document. Lines and columns count from 1, columns in characters; an end is
-//! the position after the last character.
+//! the position after the last character. A finding with `more` stands for so many others that are alike.
 
 use serde_json::{Value, json};
 
@@ -34,6 +34,9 @@ fn one(finding: &Finding, sources: &Sources) -> Value {
     insert(&mut value, "labels", json!(labels));
     let fix = finding.fix.as_ref().map(|mends| fix(mends, sources));
     insert(&mut value, "fix", json!(fix));
+    if finding.more > 0 {
+        insert(&mut value, "more", json!(finding.more));
+    }
     value
 }
 

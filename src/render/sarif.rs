@@ -62,6 +62,9 @@ fn result(finding: &Finding, sources: &Sources, pages: &[Page]) -> Value {
     if !others.is_empty() {
         insert(&mut result, "relatedLocations", json!(others));
     }
+    if finding.more > 0 {
+        insert(&mut result, "occurrenceCount", json!(finding.more));
+    }
     if let Some(mends) = &finding.fix {
         insert(&mut result, "fixes", json!([fix(mends, sources)]));
     }

@@ -2,9 +2,11 @@
 
 mod bad_input;
 mod explore;
+mod growth;
 mod holes;
 mod judge;
 mod made;
+mod monsters;
 mod mutation;
 pub(crate) mod random;
 mod soundness;

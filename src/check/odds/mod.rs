@@ -11,17 +11,17 @@ mod demand;
 mod effort;
 pub mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Subject;
-use super::proof::{Walks, deeds};
+use super::proof::{Trail, Walks, deeds};
 use super::subject::Walk;
 use crate::diagnostic::Place;
 use crate::engine::policy::Policy;
+use crate::flow::FlowSet;
 use crate::flow::level::Fact;
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::state::{Kind, State};
-use crate::flow::{Flow, FlowSet};
 
 pub use crate::flow::budget::Pins;
 pub use attempts::{Guesses, Lockout, Siege};
@@ -88,6 +88,9 @@ pub struct WayIn {
     pub script: Vec<String>,
 }
 
+/// Chances by where PINs come from.
+pub(super) type ChancesBy = Vec<(Option<Pins>, Chances)>;
+
 /// The best chances of somebody who guesses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Chances {
@@ -137,26 +140,28 @@ pub fn odds(flows: &FlowSet, start: &str, terms: &Terms) -> Option<Odds> {
 
 /// The odds of the calls of these walks.
 pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
-    let tries = ring_tries(flows);
     let verified = verified(flows);
-    let pin_digits = terms.pin_digits.unwrap_or_else(|| pin_digits(flows));
-    let policy = &of_length(&terms.policy, pin_digits);
-    let limits = |fact: &Fact| (*fact, attempts::guesses(*fact, policy, &terms.siege, tries));
-    let scale = Scale { terms, tries, pin_digits, guesses: verified.keys().map(limits).collect() };
+    let scale = Scale::of_flows(flows, terms);
+    let (tries, policy) = (scale.tries, &of_length(&terms.policy, scale.pin_digits));
     let brought = demand::brought(walks);
     let none = BTreeSet::new();
+    let mut trails: HashMap<_, Vec<_>> = HashMap::new();
+    for trail in walks.trails() {
+        trails.entry((&trail.flow.name, &trail.state.name)).or_default().push(trail);
+    }
     let states = demand::demands(flows, walks.start).into_iter().map(|demand| {
         let at = (demand.flow.name.clone(), demand.state.name.clone());
         let enough = demand::enough(&demand.formula, brought.get(&at).unwrap_or(&none));
         let asks = demand.asks.iter();
+        let here = trails.get(&(&at.0, &at.1)).map(Vec::as_slice).unwrap_or_default();
         StateOdds {
             place: demand.place.clone(),
             type_name: demand.state.type_name(),
             asks: asks.map(|(f, l)| (f.as_ref().map(ToString::to_string), l.clone())).collect(),
             demand: words(&demand),
             chances: scale.chances(&enough),
-            effort: efforts(walks, &demand, &enough, &terms.policy),
-            ways: enough.iter().map(|proofs| way_in(walks, &demand, proofs)).collect(),
+            effort: efforts(walks, here, &enough, &terms.policy),
+            ways: enough.iter().map(|proofs| way_in(walks, here, proofs)).collect(),
             at,
         }
     });
@@ -182,6 +187,26 @@ pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
     }
 }
 
+/// The best chances at each state of the calls of these walks, and nothing else.
+pub(super) fn chances_of(
+    flows: &FlowSet,
+    walks: &Walks<'_>,
+    terms: &Terms,
+) -> Vec<(StateName, Place, ChancesBy)> {
+    let scale = Scale::of_flows(flows, terms);
+    let brought = demand::brought(walks);
+    let none = BTreeSet::new();
+    let mut known = BTreeMap::new();
+    let states = demand::demands(flows, walks.start).into_iter().map(|demand| {
+        let at = (demand.flow.name.clone(), demand.state.name.clone());
+        let enough = demand::enough(&demand.formula, brought.get(&at).unwrap_or(&none));
+        // Many states ask for the same.
+        let chances = known.entry(enough).or_insert_with_key(|enough| scale.chances(enough));
+        (at.1, demand.place, chances.clone())
+    });
+    states.collect()
+}
+
 /// The policy as it holds for PINs of this length; other factors are held to it too where that is more.
 fn of_length(policy: &Policy, pin_digits: u32) -> Policy {
     let mut policy = policy.clone();
@@ -198,7 +223,16 @@ struct Scale<'t> {
     guesses: BTreeMap<Fact, Guesses>,
 }
 
-impl Scale<'_> {
+impl<'t> Scale<'t> {
+    fn of_flows(flows: &FlowSet, terms: &'t Terms) -> Self {
+        let tries = ring_tries(flows);
+        let pin_digits = terms.pin_digits.unwrap_or_else(|| pin_digits(flows));
+        let policy = &of_length(&terms.policy, pin_digits);
+        let limits = |fact: &Fact| (*fact, attempts::guesses(*fact, policy, &terms.siege, tries));
+        let guesses = verified(flows).keys().map(limits).collect();
+        Self { terms, tries, pin_digits, guesses }
+    }
+
     fn chances(&self, ways: &[Proofs]) -> Vec<(Option<Pins>, Chances)> {
         if ways.iter().flatten().any(|fact| *fact == Fact::Pin) {
             Pins::ALL.map(|pins| (Some(pins), self.of(ways, pins))).to_vec()
@@ -378,15 +412,10 @@ fn pin_digits(flows: &FlowSet) -> u32 {
 }
 
 /// A shortest way to a state on which these are proved.
-fn way_in(walks: &Walks<'_>, demand: &demand::Demand<'_>, proofs: &Proofs) -> WayIn {
-    let here = |flow: &Flow, state: &State| {
-        flow.name == demand.flow.name && state.name == demand.state.name
-    };
-    let trail = walks.trails().find(|trail| {
-        here(trail.flow, trail.state) && proofs.iter().all(|fact| trail.known.has(*fact))
-    });
+fn way_in(walks: &Walks<'_>, here: &[Trail<'_>], proofs: &Proofs) -> WayIn {
+    let trail = here.iter().find(|trail| proofs.iter().all(|fact| trail.known.has(*fact)));
     let mut made = Vec::new();
-    let steps = trail.as_ref().map(|trail| walks.steps(trail.number)).unwrap_or_default();
+    let steps = trail.map(|trail| walks.steps(trail.number)).unwrap_or_default();
     for (fact, _) in steps.iter().flat_map(|(_, _, known)| known.facts()) {
         if proofs.contains(&fact) && !made.contains(&fact) {
             made.push(fact);
@@ -397,15 +426,13 @@ fn way_in(walks: &Walks<'_>, demand: &demand::Demand<'_>, proofs: &Proofs) -> Wa
 
 fn efforts(
     walks: &Walks<'_>,
-    demand: &demand::Demand<'_>,
+    here: &[Trail<'_>],
     enough: &[Proofs],
     policy: &Policy,
 ) -> Option<Efforts> {
     let locale = &walks.start.locale;
-    let here = walks.trails().filter(|trail| {
-        trail.flow.name == demand.flow.name
-            && trail.state.name == demand.state.name
-            && enough.iter().any(|proofs| proofs.iter().all(|fact| trail.known.has(*fact)))
+    let here = here.iter().filter(|trail| {
+        enough.iter().any(|proofs| proofs.iter().all(|fact| trail.known.has(*fact)))
     });
     let mut ways: Vec<Way> = here
         .map(|trail| {

@@ -1,14 +1,15 @@
 //! Labels on a way: under which levels each variable may be heard, as the machine keeps them.
 //!
-//! Most ways have none. So they are kept once each, and a way carries a number.
+//! Most ways have none. So they are kept once each, and a way carries a number; and as few levels make up
+//! many labels, a variable carries the number of its own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::flow::Flow;
 use crate::flow::condition::Condition;
 use crate::flow::name::{FieldName, LevelName, VariableName};
 use crate::flow::states::branch::Branch;
-use crate::flow::states::call::{CallFlow, Passed};
+use crate::flow::states::call::CallFlow;
 use crate::flow::states::lookup::Lookup;
 use crate::flow::states::set::{Assigned, Set};
 use crate::flow::template::Use;
@@ -19,13 +20,64 @@ pub(super) type Labels = u32;
 /// Levels that must all be met.
 pub(super) type Label<'f> = BTreeSet<&'f LevelName>;
 
+/// Levels that must all be met, by number; 0: there are none.
+type One = u32;
+
 /// The labels of a way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Labelled<'f> {
-    /// Those of what branches have asked about since the account was claimed.
-    asked: Label<'f>,
-    /// Those of the present flow's variables.
-    variables: BTreeMap<&'f VariableName, Label<'f>>,
+struct Labelled {
+    /// That of what branches have asked about since the account was claimed.
+    asked: One,
+    /// Those of the present flow's variables, by their numbers in order. What has none is not there.
+    variables: Vec<(u32, One)>,
+}
+
+impl Labelled {
+    fn of(&self, variable: u32) -> One {
+        let at = self.variables.binary_search_by_key(&variable, |(name, _)| *name).ok();
+        at.and_then(|at| self.variables.get(at)).map_or(0, |(_, label)| *label)
+    }
+
+    fn put(&mut self, variable: u32, label: One) {
+        match (self.variables.binary_search_by_key(&variable, |(name, _)| *name), label) {
+            (Ok(at), 0) => drop(self.variables.remove(at)),
+            (Ok(at), label) => {
+                if let Some((_, known)) = self.variables.get_mut(at) {
+                    *known = label;
+                }
+            }
+            (Err(_), 0) => {}
+            (Err(at), label) => self.variables.insert(at, (variable, label)),
+        }
+    }
+}
+
+/// Things that are kept once each, by number.
+#[derive(Debug)]
+struct Once<T> {
+    all: Vec<T>,
+    numbers: HashMap<T, u32>,
+}
+
+impl<T: Clone + Default + Eq + std::hash::Hash> Once<T> {
+    /// With the default as number 0.
+    fn new() -> Self {
+        Self { all: vec![T::default()], numbers: HashMap::from([(T::default(), 0)]) }
+    }
+
+    fn get(&self, number: u32) -> Option<&T> {
+        self.all.get(number as usize)
+    }
+
+    fn number(&mut self, thing: T) -> u32 {
+        if let Some(number) = self.numbers.get(&thing) {
+            return *number;
+        }
+        let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(thing.clone());
+        self.numbers.insert(thing, number);
+        number
+    }
 }
 
 /// All labels so far.
@@ -33,35 +85,60 @@ struct Labelled<'f> {
 pub(super) struct Known<'f> {
     /// The flow that the calls begin in, which says under which level a field is disclosed.
     start: &'f Flow,
-    sets: Vec<Labelled<'f>>,
-    numbers: HashMap<Labelled<'f>, Labels>,
+    sets: Once<Labelled>,
+    labels: Once<Label<'f>>,
+    names: HashMap<&'f VariableName, u32>,
+    /// The variables in all sets together.
+    kept: usize,
 }
 
 impl<'f> Known<'f> {
     pub(super) fn new(start: &'f Flow) -> Self {
-        let none = Labelled::default();
-        Self { start, sets: vec![none.clone()], numbers: HashMap::from([(none, 0)]) }
+        let (sets, labels) = (Once::new(), Once::new());
+        Self { start, sets, labels, names: HashMap::new(), kept: 0 }
     }
 
-    fn get(&self, labels: Labels) -> Labelled<'f> {
-        self.sets.get(labels as usize).cloned().unwrap_or_default()
+    /// How many variables with labels are kept for all ways so far.
+    pub(super) fn kept(&self) -> usize {
+        self.kept
     }
 
-    fn number(&mut self, mut labelled: Labelled<'f>) -> Labels {
-        labelled.variables.retain(|_, label| !label.is_empty());
-        if let Some(number) = self.numbers.get(&labelled) {
-            return *number;
+    fn get(&self, labels: Labels) -> Labelled {
+        self.sets.get(labels).cloned().unwrap_or_default()
+    }
+
+    fn number(&mut self, labelled: Labelled) -> Labels {
+        let (size, before) = (labelled.variables.len(), self.sets.all.len());
+        let number = self.sets.number(labelled);
+        if self.sets.all.len() > before {
+            self.kept += size;
         }
-        let number = Labels::try_from(self.sets.len()).unwrap_or(Labels::MAX);
-        self.sets.push(labelled.clone());
-        self.numbers.insert(labelled, number);
         number
+    }
+
+    fn name(&mut self, variable: &'f VariableName) -> u32 {
+        let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        *self.names.entry(variable).or_insert(next)
+    }
+
+    fn label(&self, one: One) -> Label<'f> {
+        self.labels.get(one).cloned().unwrap_or_default()
+    }
+
+    /// The levels of both.
+    fn both(&mut self, one: One, other: One) -> One {
+        if one == other || other == 0 {
+            return one;
+        }
+        let mut label = self.label(one);
+        label.extend(self.label(other));
+        self.labels.number(label)
     }
 
     /// The levels under which a variable may be heard; none: anybody may hear it.
     pub(super) fn of(&self, labels: Labels, variable: &VariableName) -> Label<'f> {
-        let labelled = self.sets.get(labels as usize);
-        labelled.and_then(|it| it.variables.get(variable)).cloned().unwrap_or_default()
+        let found = self.sets.get(labels).zip(self.names.get(variable));
+        found.map(|(labelled, name)| self.label(labelled.of(*name))).unwrap_or_default()
     }
 
     /// The level under which a field is disclosed.
@@ -77,17 +154,19 @@ impl<'f> Known<'f> {
                 Assigned::Text(template) => &template.uses,
                 Assigned::Value(_) => &[],
             };
-            let mut label = labelled.asked.clone();
+            let mut label = self.label(labelled.asked);
             for used in uses {
                 match used {
                     Use::Field(field) => label.extend(self.of_field(field)),
                     Use::Variable(name) => {
-                        label.extend(labelled.variables.get(name).into_iter().flatten());
+                        let own = self.names.get(name).map_or(0, |name| labelled.of(*name));
+                        label.extend(self.label(own));
                     }
                     Use::Code => {}
                 }
             }
-            labelled.variables.insert(&assignment.name, label);
+            let (name, label) = (self.name(&assignment.name), self.labels.number(label));
+            labelled.put(name, label);
         }
         self.number(labelled)
     }
@@ -96,20 +175,19 @@ impl<'f> Known<'f> {
     pub(super) fn looked_up(&mut self, labels: Labels, lookup: &'f Lookup) -> Labels {
         let mut labelled = self.get(labels);
         for given in &lookup.give {
-            let mut label = labelled.asked.clone();
+            let mut label = self.label(labelled.asked);
             label.extend(given.label.iter().map(|(level, _)| level));
-            labelled.variables.insert(&given.name, label);
+            let (name, label) = (self.name(&given.name), self.labels.number(label));
+            labelled.put(name, label);
         }
         self.number(labelled)
     }
 
     /// After something was taken from the caller, which the caller knows.
     pub(super) fn gathered(&mut self, labels: Labels, variable: &VariableName) -> Labels {
-        if labels == 0 {
-            return 0;
-        }
+        let Some(name) = self.names.get(variable).filter(|_| labels != 0) else { return labels };
         let mut labelled = self.get(labels);
-        labelled.variables.remove(variable);
+        labelled.put(*name, 0);
         self.number(labelled)
     }
 
@@ -119,7 +197,8 @@ impl<'f> Known<'f> {
             return labels;
         }
         let mut labelled = self.get(labels);
-        labelled.asked.extend(levels);
+        let levels = self.labels.number(levels);
+        labelled.asked = self.both(labelled.asked, levels);
         self.number(labelled)
     }
 
@@ -139,10 +218,14 @@ impl<'f> Known<'f> {
         if labels == 0 {
             return 0;
         }
-        let Labelled { asked, variables } = self.get(labels);
-        let passed = |passed: &'f Passed| Some((&passed.to, variables.get(&passed.from)?.clone()));
-        let variables = call.with.iter().filter_map(passed).collect();
-        self.number(Labelled { asked, variables })
+        let outside = self.get(labels);
+        let mut inside = Labelled { asked: outside.asked, variables: Vec::new() };
+        for passed in &call.with {
+            let label = self.names.get(&passed.from).map_or(0, |name| outside.of(*name));
+            let name = self.name(&passed.to);
+            inside.put(name, label);
+        }
+        self.number(inside)
     }
 
     /// The labels after a sub-flow has come back; `own` are those with which it was called.
@@ -150,22 +233,25 @@ impl<'f> Known<'f> {
         if inside == 0 && own == 0 {
             return 0;
         }
-        let (inside, own) = (self.get(inside), self.get(own));
-        let mut variables = own.variables;
+        let (inside, mut own) = (self.get(inside), self.get(own));
+        own.asked = inside.asked;
         for give in &call.give {
             // A variable that was never set there leaves ours as it was.
-            let label = inside.variables.get(&give.from).cloned().unwrap_or_default();
-            variables.entry(&give.to).or_default().extend(label);
+            let given = self.names.get(&give.from).map_or(0, |name| inside.of(*name));
+            let name = self.name(&give.to);
+            let label = self.both(own.of(name), given);
+            own.put(name, label);
         }
-        self.number(Labelled { asked: inside.asked, variables })
+        self.number(own)
     }
 
     /// Labels that cover both.
     pub(super) fn joined(&mut self, one: Labels, other: Labels) -> Labels {
         let (mut one, other) = (self.get(one), self.get(other));
-        one.asked.extend(other.asked);
+        one.asked = self.both(one.asked, other.asked);
         for (variable, label) in other.variables {
-            one.variables.entry(variable).or_default().extend(label);
+            let label = self.both(one.of(variable), label);
+            one.put(variable, label);
         }
         self.number(one)
     }

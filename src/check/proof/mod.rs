@@ -32,6 +32,6 @@ mod walk;
 pub use cells::Cell;
 pub use example::Example;
 pub(super) use known::{Known, asks_for_less};
-pub(super) use script::{Script, deeds, proved};
+pub(super) use script::{Script, deeds, proved, shared};
 pub(super) use uses::{Told, fields};
-pub(super) use walk::{Gap, Walks};
+pub(super) use walk::{Gap, Trail, Walks};

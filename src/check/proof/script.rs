@@ -8,6 +8,7 @@ use crate::flow::level::{Fact, Level};
 use crate::flow::outcome::Outcome;
 use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, State};
+use crate::limits;
 
 /// What a caller does, and where the proof was lost.
 #[derive(Clone, Debug)]
@@ -18,8 +19,6 @@ pub(in crate::check) struct Script<'f> {
     oldest_s: u32,
     /// The edge on which the proof was lost, or else the one that leads to the state without it.
     pub(in crate::check) lost: Option<Lost>,
-    /// The last failure on the way that is joined with success.
-    pub(in crate::check) shared: Option<Shared<'f>>,
 }
 
 /// A step of a script.
@@ -64,11 +63,11 @@ impl<'f> Script<'f> {
             Some(Step { deed: deed(walks, arrival), state, known: arrival.known })
         };
         let steps = way.iter().filter_map(step).collect();
-        let shared = shared(walks, &way, gap.level);
-        Self { steps, oldest_s: walks.oldest_s(), lost: lost(walks, &way, gap.level), shared }
+        Self { steps, oldest_s: walks.oldest_s(), lost: lost(walks, &way, gap.level) }
     }
 
-    /// A line for each thing that is done: where that leads, and what is proved there.
+    /// A line for each thing that is done: where that leads, and what is proved there. Of a very long way
+    /// the middle is left out.
     pub(in crate::check) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<(String, Vec<String>, String)> = Vec::new();
         for step in &self.steps {
@@ -84,12 +83,36 @@ impl<'f> Script<'f> {
                 }
             }
         }
-        let width = lines.iter().map(|(deed, ..)| deed.chars().count()).max().unwrap_or_default();
+        let left_out = left_out(lines.len(), limits::SCRIPT_LINES_MAX);
+        let told = |number: &usize| !left_out.contains(number);
+        let width = lines.iter().enumerate().filter(|(number, _)| told(number));
+        let width = width.map(|(_, (deed, ..))| deed.chars().count()).max().unwrap_or_default();
         let line = |(number, (deed, states, known)): (usize, &(String, Vec<String>, String))| {
-            format!("{}. {deed:width$}  -> {}{known}", number + 1, states.join(", "))
+            if number == left_out.start && !left_out.is_empty() {
+                return Some(format!("… {} lines are left out …", left_out.len()));
+            }
+            let line = || format!("{}. {deed:width$}  -> {}{known}", number + 1, named(states));
+            told(&number).then(line)
         };
-        lines.iter().enumerate().map(line).collect()
+        lines.iter().enumerate().filter_map(line).collect()
     }
+}
+
+/// Those in the middle, where there are more than `most`.
+fn left_out(count: usize, most: usize) -> std::ops::Range<usize> {
+    if count <= most { 0..0 } else { most / 2..count - (most - most / 2) }
+}
+
+/// States that are come to one after the other; of very many those in the middle are left out.
+fn named(states: &[String]) -> String {
+    let left_out = left_out(states.len(), 2 * limits::NAMES_LISTED_MAX);
+    let name = |(number, state): (usize, &String)| {
+        if number == left_out.start && !left_out.is_empty() {
+            return Some(format!("… {} more …", left_out.len()));
+        }
+        (!left_out.contains(&number)).then(|| state.clone())
+    };
+    states.iter().enumerate().filter_map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// What is proved, each with the most seconds ago that it may have been; empty: nothing.
@@ -168,7 +191,9 @@ fn called(walks: &Walks<'_>, way: &[&Arrival<'_>]) -> Option<Lost> {
     Some(Lost { place: call.flow_place.clone(), what })
 }
 
-fn shared<'f>(walks: &Walks<'f>, way: &[&Arrival<'f>], level: &Level) -> Option<Shared<'f>> {
+/// The last failure on the way to a gap that is joined with success.
+pub(in crate::check) fn shared<'f>(walks: &Walks<'f>, gap: &Gap<'f>) -> Option<Shared<'f>> {
+    let (way, level) = (walks.way(gap.arrival), gap.level);
     way.iter().enumerate().rev().find_map(|(number, arrival)| {
         let By::Edge(from, Label::Outcome(failure), to) = &arrival.by else { return None };
         let (flow, state) = walks.state(*from)?;

@@ -174,7 +174,8 @@ impl<'f> Walks<'f> {
             }
         }
         while let Some(Reverse((_, arrival))) = walks.wanted.pop() {
-            if walks.arrivals.len() > most.min(limits::ARRIVALS_MAX) {
+            let most = most.min(limits::ARRIVALS_MAX);
+            if walks.arrivals.len() > most || walks.labels.kept() > limits::LABELS_KEPT_MAX {
                 walks.unfinished = true;
                 break;
             }
@@ -247,18 +248,23 @@ impl<'f> Walks<'f> {
 
     /// The arrivals from the ring to this one, and it.
     pub(super) fn way_of<'w>(&'w self, last: &'w Arrival<'f>) -> Vec<&'w Arrival<'f>> {
-        let mut way = Vec::new();
-        // Where a sub-flow that is gone back through was called from, on this way.
-        let mut callers = Vec::new();
-        let mut wanted = Some(last);
-        while let Some(arrival) = wanted {
-            way.push(arrival);
-            callers.extend(arrival.caller);
-            let called = matches!(arrival.by, By::Call).then(|| callers.pop()).flatten();
-            wanted = called.or(arrival.from).and_then(|before| self.arrivals.get(before));
-        }
+        let mut way: Vec<_> = self.back(Some(last)).collect();
         way.reverse();
         way
+    }
+
+    /// The same, the last first.
+    fn back<'w>(
+        &'w self,
+        last: Option<&'w Arrival<'f>>,
+    ) -> impl Iterator<Item = &'w Arrival<'f>> + use<'w, 'f> {
+        // Where a sub-flow that is gone back through was called from, on this way.
+        let mut callers = Vec::new();
+        std::iter::successors(last, move |arrival| {
+            callers.extend(arrival.caller);
+            let called = matches!(arrival.by, By::Call).then(|| callers.pop()).flatten();
+            called.or(arrival.from).and_then(|before| self.arrivals.get(before))
+        })
     }
 
     /// The state of a number.

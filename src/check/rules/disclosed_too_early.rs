@@ -60,27 +60,28 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for walks in &subject.proofs {
         for gap in &walks.gaps {
             let Some((told, place)) = &gap.told else { continue };
-            let (state, level, start) = (&gap.state.name, &gap.name, &walks.start.name);
-            let what = match told {
-                Told::Field(field) if gap.level.is_never() => format!("`{field}`"),
-                Told::Field(field) => format!("`{field}`, disclosed at `{level}`"),
-                Told::Variable(variable) => format!(
-                    "the variable `{variable}`, which tells of what is disclosed at `{level}`"
-                ),
-            };
-            let why = match told {
-                Told::Field(_) if gap.level.is_never() => {
-                    format!("flow `{start}` discloses it to nobody")
-                }
-                Told::Variable(_) if gap.level.is_never() => {
-                    format!("flow `{start}` has no level of that name")
-                }
-                _ => format!("a caller gets here with {} proved", proved(&gap.known)),
-            };
-            let message = format!("`{state}` uses {what}, and {why}");
-            let fix = format!("let `{}` require `{}` with a `step_up`", gap.state.name, gap.name);
-            let finding = complete(report.finding(message, place), walks, gap, &fix);
-            report.add_at(gap.state, finding);
+            report.tell(gap.state, place, |report| {
+                let (state, level, start) = (&gap.state.name, &gap.name, &walks.start.name);
+                let what = match told {
+                    Told::Field(field) if gap.level.is_never() => format!("`{field}`"),
+                    Told::Field(field) => format!("`{field}`, disclosed at `{level}`"),
+                    Told::Variable(variable) => format!(
+                        "the variable `{variable}`, which tells of what is disclosed at `{level}`"
+                    ),
+                };
+                let why = match told {
+                    Told::Field(_) if gap.level.is_never() => {
+                        format!("flow `{start}` discloses it to nobody")
+                    }
+                    Told::Variable(_) if gap.level.is_never() => {
+                        format!("flow `{start}` has no level of that name")
+                    }
+                    _ => format!("a caller gets here with {} proved", proved(&gap.known)),
+                };
+                let message = format!("`{state}` uses {what}, and {why}");
+                let fix = format!("let `{state}` require `{level}` with a `step_up`");
+                complete(report.finding(message, place), walks, gap, &fix)
+            });
         }
     }
 }

@@ -32,7 +32,7 @@
 //! ```
 
 use super::{Report, Rule, Subject};
-use crate::check::proof::Script;
+use crate::check::proof::shared;
 use crate::diagnostic::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -46,7 +46,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for walks in &subject.proofs {
         for gap in &walks.gaps {
-            let Some(shared) = Script::of(walks, gap).shared else { continue };
+            let Some(shared) = shared(walks, gap) else { continue };
             let (state, failure, asked) = (shared.state, shared.failure, shared.asked);
             let (whose, success) = if asked.name == state.name {
                 ("its success".to_owned(), "where `ok` leads".to_owned())

@@ -42,6 +42,7 @@ use crate::check::rings::{Course, link, rings};
 use crate::check::subject::Walk;
 use crate::diagnostic::{Finding, Severity};
 use crate::flow::state::State;
+use crate::limits;
 
 pub(super) const RULE: Rule = Rule {
     code: "loop-without-input",
@@ -60,32 +61,27 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             if !known.insert((walk.flow.name.as_str(), same)) {
                 continue;
             }
-            if let Some((state, finding)) = finding(walk, &round, report) {
-                report.add_at(state, finding);
-            }
+            let states: Vec<_> = round.iter().filter_map(|index| walk.state(*index)).collect();
+            let Some(first) = states.first() else { continue };
+            report.tell(first, &first.place, |report| finding(walk, first, &states, report));
         }
     }
 }
 
-fn finding<'f>(
-    walk: &Walk<'f>,
-    round: &[usize],
-    report: &Report<'_>,
-) -> Option<(&'f State, Finding)> {
-    let states: Vec<_> = round.iter().filter_map(|index| walk.state(*index)).collect();
-    let first = states.first().copied()?;
+fn finding(walk: &Walk<'_>, first: &State, states: &[&State], report: &Report<'_>) -> Finding {
     let message = match states.len() {
         1 => format!("state `{}` leads to itself, and does not wait for the caller", first.name),
         _ => format!("nothing waits for the caller between `{0}` and `{0}` again", first.name),
     };
     let finding = report.finding(message, &first.place);
-    let finding = linked(finding, walk, &states);
-    Some((first, finding.help("put a state that listens on the way, or lead out of it")))
+    let finding = linked(finding, walk, states);
+    finding.help("put a state that listens on the way, or lead out of it")
 }
 
-/// Shows the way round.
+/// Shows the way round; of a very long one how it begins.
 pub(super) fn linked(mut finding: Finding, walk: &Walk<'_>, states: &[&State]) -> Finding {
-    for (state, next) in states.iter().zip(states.iter().cycle().skip(1)) {
+    let links = states.iter().zip(states.iter().cycle().skip(1));
+    for (state, next) in links.take(2 * limits::NAMES_LISTED_MAX) {
         if let Some(target) = link(walk, state, next) {
             finding = finding.label(format!("then `{}`", next.name), target.place.clone());
         }

@@ -27,11 +27,13 @@
 //! keys = { 1 = "balance", 2 = "hours" }
 //! ```
 
+use std::collections::BTreeSet;
+
 use super::{Report, Rule, Subject};
 use crate::check::words::{by_language, words};
 use crate::diagnostic::{Place, Severity, listed};
 use crate::flow::prompt::{Piece, Prompt};
-use crate::flow::state::{Kind, State, Target};
+use crate::flow::state::{Kind, State};
 use crate::flow::states::menu::Menu;
 
 pub(super) const RULE: Rule = Rule {
@@ -157,28 +159,29 @@ fn check_named(state: &State, menu: &Menu, report: &mut Report<'_>) {
     if prompt.pieces.iter().any(|piece| matches!(piece, Piece::Play(_))) {
         return;
     }
-    let all = said(prompt);
-    for (locale, said) in &all {
+    // A part that is there in one language alone is heard by everybody.
+    let own = prompt.pieces.iter().filter_map(|piece| match piece {
+        Piece::Text(text) if text.0.len() == 1 => text.0.first(),
+        _ => None,
+    });
+    let elsewhere: BTreeSet<char> = own
+        .filter_map(|(of, template)| Some((Language::of(of.language())?, &template.source)))
+        .flat_map(|(language, text)| {
+            words(text).into_iter().filter_map(|word| language.key(&word)).collect::<Vec<_>>()
+        })
+        .collect();
+    for (locale, said) in &said(prompt) {
         let Some(language) = Language::of(locale) else { continue };
-        // A part that is there in one language alone is heard by everybody.
-        let elsewhere = |key: char| {
-            let own = prompt.pieces.iter().filter_map(|piece| match piece {
-                Piece::Text(text) if text.0.len() == 1 => text.0.first(),
-                _ => None,
-            });
-            own.into_iter().any(|(of, template)| {
-                let language = Language::of(of.language());
-                let mut words = words(&template.source).into_iter();
-                language.is_some_and(|l| words.any(|word| l.key(&word) == Some(key)))
-            })
-        };
-        let named = |key: char| {
-            said.words.iter().any(|word| language.key(word) == Some(key)) || elsewhere(key)
-        };
-        let unnamed = menu.keys.iter().filter(|(key, target)| {
-            !named(**key) && !menu.phrases.iter().any(|(phrase, to)| same(phrase, to, target, said))
-        });
-        let unnamed: Vec<_> = unnamed.collect();
+        let here: BTreeSet<_> = said.words.iter().filter_map(|word| language.key(word)).collect();
+        let named = |key: &char| here.contains(key) || elsewhere.contains(key);
+        let unnamed = || menu.keys.iter().filter(|(key, _)| !named(key));
+        if unnamed().next().is_none() {
+            continue;
+        }
+        // What may be said instead of a key.
+        let spoken = menu.phrases.iter().filter(|(phrase, _)| is_said(phrase, said));
+        let spoken: BTreeSet<_> = spoken.map(|(_, to)| &to.state).collect();
+        let unnamed: Vec<_> = unnamed().filter(|(_, to)| !spoken.contains(&to.state)).collect();
         if let [(_, first), ..] = unnamed.as_slice() {
             let keys: Vec<_> = unnamed.iter().map(|(key, _)| format!("`{key}`")).collect();
             let message = format!("the prompt does not name the {}", key_list(&keys));
@@ -229,12 +232,10 @@ fn said(prompt: &Prompt) -> Vec<(&str, Said<'_>)> {
     said.collect()
 }
 
-/// Whether a phrase that leads to the same state stands in the prompt.
-fn same(phrase: &str, to: &Target, target: &Target, said: &Said<'_>) -> bool {
+/// Whether a phrase stands in the prompt.
+fn is_said(phrase: &str, said: &Said<'_>) -> bool {
     let phrase = words(phrase);
-    to.state == target.state
-        && !phrase.is_empty()
-        && said.words.windows(phrase.len()).any(|part| part == phrase)
+    !phrase.is_empty() && said.words.windows(phrase.len()).any(|part| part == phrase)
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@
 //! prompt = { en-US = "Goodbye.", es-MX = "Adiós." }
 //! ```
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use super::{Report, Rule, Subject};
@@ -36,6 +38,7 @@ use crate::flow::locale::Locale;
 use crate::flow::prompt::{Localized, Piece};
 use crate::flow::state::State;
 use crate::flow::template::Template;
+use crate::limits;
 
 pub(super) const RULE: Rule = Rule {
     code: "missing-locale",
@@ -49,19 +52,26 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for walk in subject.walks() {
         let spoken = spoken(walk.flow);
         let total = walk.flow.states.values().flat_map(texts).count();
+        let most: IndexMap<_, _> =
+            spoken.iter().filter(|(_, (_, count))| 2 * *count > total).collect();
+        let most: IndexMap<&str, _> = most.into_iter().map(|(l, locale)| (*l, *locale)).collect();
         for state in walk.flow.states.values() {
             for text in texts(state) {
                 let plain = is_plain(text, walk.flow);
-                let counts =
-                    |(_, (_, count)): &(&&str, &(&Locale, usize))| !plain || 2 * *count > total;
-                let missing: Vec<_> = spoken
-                    .iter()
-                    .filter(|(language, _)| !has(text, language))
-                    .filter(counts)
-                    .map(|(_, (locale, _))| format!("`{locale}`"))
-                    .collect();
-                if let (false, Some(first)) = (missing.is_empty(), text.0.values().next()) {
-                    let message = format!("this text is not there in {}", missing.join(", "));
+                let wanted = if plain { &most } else { &spoken };
+                let own: BTreeSet<_> = text.0.keys().map(Locale::language).collect();
+                let all = wanted.len() - own.iter().filter(|l| wanted.contains_key(*l)).count();
+                let Some(first) = text.0.values().next().filter(|_| all > 0) else { continue };
+                report.tell(state, &first.place, |report| {
+                    let missing = wanted.iter().filter(|(language, _)| !own.contains(*language));
+                    let missing = missing.take(limits::NAMES_LISTED_MAX);
+                    let missing: Vec<_> =
+                        missing.map(|(_, (locale, _))| format!("`{locale}`")).collect();
+                    let more = match all - missing.len() {
+                        0 => String::new(),
+                        more => format!(" and {more} other languages"),
+                    };
+                    let message = format!("this text is not there in {}{more}", missing.join(", "));
                     let help = if plain {
                         let own = &walk.flow.locale;
                         format!(
@@ -71,8 +81,8 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
                     } else {
                         format!("add {} = \"…\"", missing.join(" = \"…\", ").replace('`', ""))
                     };
-                    report.add_at(state, report.finding(message, &first.place).help(help));
-                }
+                    report.finding(message, &first.place).help(help)
+                });
             }
         }
     }
@@ -94,10 +104,6 @@ fn spoken(flow: &Flow) -> IndexMap<&str, (&Locale, usize)> {
         }
     }
     spoken
-}
-
-fn has(text: &Localized<Template>, language: &str) -> bool {
-    text.0.keys().any(|locale| locale.language() == language)
 }
 
 /// Whether the text is in the flow's own language alone, as one that is written without a table.

@@ -37,9 +37,10 @@
 //! ```
 
 use super::{Report, Rule, Subject};
-use crate::check::odds::{self, Odds, Terms, words};
-use crate::diagnostic::Severity;
+use crate::check::odds::{self, Chances, Pins, Terms, words};
+use crate::diagnostic::{Place, Severity};
 use crate::flow::budget::Budget;
+use crate::flow::name::StateName;
 
 pub(super) const RULE: Rule = Rule {
     code: "over-budget",
@@ -50,35 +51,41 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for walks in &subject.proofs {
+    // Of one through which there are too many ways nothing is known, and that is told.
+    for walks in subject.proofs.iter().filter(|walks| !walks.unfinished) {
         let Some(budget) = &walks.start.budget else { continue };
         let Some(flows) = subject.flows.closure(walks.start.name.as_str()) else { continue };
-        hold(&odds::of(&flows, walks, &Terms::default()), budget, report);
+        for (name, place, chances) in odds::chances_of(&flows, walks, &Terms::default()) {
+            hold((&name, &place), &chances, budget, report);
+        }
     }
 }
 
-fn hold(odds: &Odds, budget: &Budget, report: &mut Report<'_>) {
-    for state in &odds.states {
-        let own = |(pins, _): &&(Option<_>, _)| pins.is_none_or(|pins| pins == budget.pins);
-        let Some((_, chances)) = state.chances.iter().find(own) else { continue };
-        let spans = [
-            (chances.call, &budget.per_call, "in a call"),
-            (chances.day, &budget.per_day, "in a day"),
-            (chances.year, &budget.per_year, "in a year"),
-        ];
-        for (chance, allowed, when) in spans {
-            let Some((allowed, place)) = allowed else { continue };
-            if chance > *allowed {
-                let message = format!(
-                    "guessing opens `{}` {when} with a chance of {}, and the budget is {}",
-                    state.at.1,
-                    words::chance(chance),
-                    words::chance(*allowed)
-                );
-                let help = "ask for proof that is harder to guess; `callgate odds` shows what each is worth";
-                let finding = report.finding(message, &state.place).help(help);
-                report.add(finding.label("the budget", place.clone()));
-            }
+fn hold(
+    (name, at): (&StateName, &Place),
+    chances: &[(Option<Pins>, Chances)],
+    budget: &Budget,
+    report: &mut Report<'_>,
+) {
+    let own = |(pins, _): &&(Option<_>, _)| pins.is_none_or(|pins| pins == budget.pins);
+    let Some((_, chances)) = chances.iter().find(own) else { return };
+    let spans = [
+        (chances.call, &budget.per_call, "in a call"),
+        (chances.day, &budget.per_day, "in a day"),
+        (chances.year, &budget.per_year, "in a year"),
+    ];
+    for (chance, allowed, when) in spans {
+        let Some((allowed, place)) = allowed else { continue };
+        if chance > *allowed {
+            let message = format!(
+                "guessing opens `{name}` {when} with a chance of {}, and the budget is {}",
+                words::chance(chance),
+                words::chance(*allowed)
+            );
+            let help =
+                "ask for proof that is harder to guess; `callgate odds` shows what each is worth";
+            let finding = report.finding(message, at).help(help);
+            report.add(finding.label("the budget", place.clone()));
         }
     }
 }

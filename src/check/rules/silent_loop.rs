@@ -60,12 +60,13 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         let states: Vec<_> =
             states.iter().cycle().skip(waits).take(states.len()).copied().collect();
         let Some(first) = states.first() else { continue };
-        let message =
-            format!("a caller who stays silent comes to `{}` again and again", first.name);
-        let finding = linked(report.finding(message, &first.place), walk, &states);
-        let help =
-            "lead silence to a person or to an end; `tries` says how often a state asks before";
-        report.add_at(first, finding.help(help));
+        report.tell(first, &first.place, |report| {
+            let message =
+                format!("a caller who stays silent comes to `{}` again and again", first.name);
+            let help =
+                "lead silence to a person or to an end; `tries` says how often a state asks before";
+            linked(report.finding(message, &first.place), walk, &states).help(help)
+        });
     }
 }
 

@@ -99,7 +99,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             let (_, state) = answers.state(*node)?;
             Some(format!("`{}` {}", state.name, seconds(answers.cost(*node))))
         });
-        let asks: Vec<_> = asks.collect();
+        let asks: Vec<_> = asks.take(2 * limits::NAMES_LISTED_MAX).collect();
         let help = format!(
             "it asks for much before the caller does anything: {}\nlet the caller do something in between",
             asks.join(", ")

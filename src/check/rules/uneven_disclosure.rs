@@ -43,8 +43,8 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             let by_language: Vec<_> = texts.values().map(|texts| told(texts)).collect();
             let all: BTreeSet<_> = by_language.iter().flatten().copied().collect();
             for ((locale, texts), told) in texts.iter().zip(&by_language) {
-                let kept: Vec<_> = all.difference(told).collect();
-                let ([field, ..], Some(text)) = (kept.as_slice(), texts.first()) else { continue };
+                let kept = all.difference(told).next();
+                let (Some(field), Some(text)) = (kept, texts.first()) else { continue };
                 let other = all_texts(prompt, field);
                 let message =
                     format!("`{field}` is told in another language and not in `{locale}`");

@@ -45,24 +45,25 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             if warnings().any(|rule| rule.code == code) {
                 continue;
             }
-            let finding = if errors().any(|error| error == code) {
-                let message = format!("`{code}` is an error, which cannot be accepted");
-                let cut = element(&walk.flow.text, &place.span);
-                let fix = cut.map(|span| {
-                    Fix::replace("take it out", Place { file: place.file.clone(), span }, "")
-                });
-                report
-                    .finding(message, place)
-                    .help("take it out, and mend what it reports")
-                    .fix(fix)
-            } else {
-                let message = format!("there is no warning `{code}`");
-                let known = || warnings().map(|rule| rule.code);
-                let finding = report.finding(message, place);
-                let finding = finding.maybe_help(did_you_mean(code, known()));
-                finding.respelt(code, known(), Spelling::Value)
-            };
-            report.add_at(state, finding);
+            report.tell(state, place, |report| {
+                if errors().any(|error| error == code) {
+                    let message = format!("`{code}` is an error, which cannot be accepted");
+                    let cut = element(&walk.flow.text, &place.span);
+                    let fix = cut.map(|span| {
+                        Fix::replace("take it out", Place { file: place.file.clone(), span }, "")
+                    });
+                    report
+                        .finding(message, place)
+                        .help("take it out, and mend what it reports")
+                        .fix(fix)
+                } else {
+                    let message = format!("there is no warning `{code}`");
+                    let known = || warnings().map(|rule| rule.code);
+                    let finding = report.finding(message, place);
+                    let finding = finding.maybe_help(did_you_mean(code, known()));
+                    finding.respelt(code, known(), Spelling::Value)
+                }
+            });
         }
     }
 }

@@ -62,15 +62,16 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         }
         for gap in walks.gaps.iter().filter(|gap| gap.told.is_none()) {
             let Some((_, place)) = &gap.state.requires else { continue };
-            let why = if gap.level.is_never() {
-                format!("flow `{}` has no level of that name", walks.start.name)
-            } else {
-                format!("a caller gets here with {} proved", proved(&gap.known))
-            };
-            let message = format!("`{}` requires `{}`, and {why}", gap.state.name, gap.name);
-            let fix = format!("give `{}` a `step_up`", gap.state.name);
-            let finding = complete(report.finding(message, place), walks, gap, &fix);
-            report.add_at(gap.state, finding);
+            report.tell(gap.state, place, |report| {
+                let why = if gap.level.is_never() {
+                    format!("flow `{}` has no level of that name", walks.start.name)
+                } else {
+                    format!("a caller gets here with {} proved", proved(&gap.known))
+                };
+                let message = format!("`{}` requires `{}`, and {why}", gap.state.name, gap.name);
+                let fix = format!("give `{}` a `step_up`", gap.state.name);
+                complete(report.finding(message, place), walks, gap, &fix)
+            });
         }
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::check::check_sources;
+use crate::check::check_sources_telling;
 use crate::cli::{Exit, say};
+use crate::diagnostic::alike::Telling;
 use crate::diagnostic::fix::{Fix, Fixed, apply};
 use crate::diagnostic::{Finding, SYNTAX, Sources};
 use crate::files::{Files, read_text};
@@ -53,7 +54,7 @@ fn round(
     named: impl Fn(&str) -> bool,
     told: &mut Vec<String>,
 ) -> Vec<(Arc<str>, String)> {
-    let (_, findings) = check_sources(sources);
+    let (_, findings) = check_sources_telling(sources, Telling::Everything);
     let mut texts = Vec::new();
     for (file, text) in sources.iter().filter(|(file, _)| named(file)) {
         let here = |finding: &&Finding| finding.place().is_some_and(|place| place.file == *file);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{Flow, FlowSet};
+use crate::diagnostic::alike::Telling;
 use crate::diagnostic::{Finding, Problems, Sources};
 
 /// The codes that say that something is not there.
@@ -28,7 +29,12 @@ const ABSENCES: [&str; 10] = [
 /// Reads flow files that may call each other. The set holds every flow that could be read at all; it
 /// is to be used only if no finding is an error.
 pub fn read(sources: &Sources) -> (FlowSet, Vec<Finding>) {
-    let problems = Problems::default();
+    read_telling(sources, Telling::Enough)
+}
+
+/// The same, telling so much of what is wrong.
+pub fn read_telling(sources: &Sources, telling: Telling) -> (FlowSet, Vec<Finding>) {
+    let problems = Problems::new(telling);
     let mut flows: IndexMap<_, Arc<Flow>> = IndexMap::new();
     let mut all_read = true;
     for (file, text) in sources.iter() {
@@ -53,7 +59,14 @@ pub fn read(sources: &Sources) -> (FlowSet, Vec<Finding>) {
     let set: FlowSet = flows.into_values().collect();
     let broken = problems.files_with_errors();
     let passed = resolve::passed(&set);
-    let known = resolve::Known { all_read, broken: &broken, passed: &passed };
+    let (callers, outcomes) = (resolve::callers(&set), resolve::outcomes(&set));
+    let known = resolve::Known {
+        all_read,
+        broken: &broken,
+        passed: &passed,
+        callers: &callers,
+        outcomes: &outcomes,
+    };
     for flow in set.iter() {
         resolve::resolve(flow, &set, &known, &problems);
     }
@@ -62,23 +75,29 @@ pub fn read(sources: &Sources) -> (FlowSet, Vec<Finding>) {
         .map(|(file, text)| (file.clone(), problems.lost_text(file, text)))
         .filter(|(_, lost)| !lost.is_empty())
         .collect();
+    let lost: HashMap<_, HashSet<_>> =
+        lost.iter().map(|(file, text)| (file, text.split(parts_names).collect())).collect();
     let mut findings = problems.into_findings();
     // What seems to be missing may stand in what could not be read.
     findings.retain(|finding| {
         let lost = finding.place().and_then(|place| lost.get(&place.file));
-        !(ABSENCES.contains(&finding.code) && lost.is_some_and(|lost| names_of(finding, lost)))
+        let follows = |lost: &HashSet<&str>| finding.more > 0 || names_of(finding, lost);
+        !(ABSENCES.contains(&finding.code) && lost.is_some_and(follows))
     });
     sources.sort(&mut findings);
     (set, findings)
 }
 
-/// Whether a text has one of the words in backticks in it that a finding is about.
-fn names_of(finding: &Finding, text: &str) -> bool {
-    let plain = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'));
-    let words: HashSet<_> = text.split(plain).collect();
+/// What stands between names.
+fn parts_names(c: char) -> bool {
+    !(c.is_alphanumeric() || matches!(c, '_' | '-'))
+}
+
+/// Whether one of the words in backticks that a finding is about is among these.
+fn names_of(finding: &Finding, words: &HashSet<&str>) -> bool {
     let quoted = finding.message.split('`').skip(1).step_by(2);
     quoted
-        .flat_map(|quoted| quoted.split(plain))
+        .flat_map(|quoted| quoted.split(parts_names))
         .any(|word| !word.is_empty() && words.contains(word))
 }
 

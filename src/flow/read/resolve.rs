@@ -1,10 +1,11 @@
 //! Names: each that a flow uses must lead somewhere.
 
-use std::collections::{BTreeSet, HashSet};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::diagnostic::fix::Spelling;
-use crate::diagnostic::{Finding, Place, Problems, did_you_mean, listed, nearest};
+use crate::diagnostic::{Finding, Place, Problems, listed};
 use crate::flow::condition::Condition;
 use crate::flow::level::Fact;
 use crate::flow::name::{FieldName, FlowName, LevelName, StateName, VariableName};
@@ -23,6 +24,26 @@ pub(super) struct Known<'a> {
     pub broken: &'a BTreeSet<Arc<str>>,
     /// The variables that some flow passes into another, by the one that gets them.
     pub passed: &'a HashSet<(&'a FlowName, &'a VariableName)>,
+    /// The flows that call each flow themselves.
+    pub callers: &'a HashMap<&'a FlowName, Vec<&'a Flow>>,
+    /// What each flow returns.
+    pub outcomes: &'a HashMap<&'a FlowName, Vec<Outcome>>,
+}
+
+/// The flows that call each flow themselves.
+pub(super) fn callers(set: &FlowSet) -> HashMap<&FlowName, Vec<&Flow>> {
+    let mut callers: HashMap<_, Vec<&Flow>> = HashMap::new();
+    for flow in set.iter() {
+        for called in flow.calls().collect::<BTreeSet<_>>() {
+            callers.entry(called).or_default().push(flow);
+        }
+    }
+    callers
+}
+
+/// What each flow returns.
+pub(super) fn outcomes(set: &FlowSet) -> HashMap<&FlowName, Vec<Outcome>> {
+    set.iter().map(|flow| (&flow.name, outcomes_of(flow))).collect()
 }
 
 /// The variables that some flow passes into another.
@@ -36,7 +57,8 @@ pub(super) fn passed(set: &FlowSet) -> HashSet<(&FlowName, &VariableName)> {
 }
 
 pub(super) fn resolve(flow: &Flow, set: &FlowSet, known: &Known<'_>, problems: &Problems) {
-    let resolver = Resolver { flow, set, known, problems };
+    let (levels, fields) = (RefCell::default(), RefCell::default());
+    let resolver = Resolver { flow, set, known, problems, levels, fields };
     for (field, level) in &flow.disclose {
         // A level that could not be read has no name.
         if !level.as_str().is_empty()
@@ -65,13 +87,14 @@ enum Stands {
 impl Stands {
     fn respelt<'k>(
         self,
+        problems: &Problems,
         finding: Finding,
         written: &str,
         known: impl IntoIterator<Item = &'k str>,
     ) -> Finding {
         match self {
-            Self::Alone => finding.respelt(written, known, Spelling::Value),
-            Self::Bare => finding.respelt(written, known, Spelling::Key),
+            Self::Alone => problems.respelt(finding, written, known, Spelling::Value),
+            Self::Bare => problems.respelt(finding, written, known, Spelling::Key),
             Self::Within => finding,
         }
     }
@@ -82,9 +105,13 @@ struct Resolver<'a> {
     set: &'a FlowSet,
     known: &'a Known<'a>,
     problems: &'a Problems,
+    /// The levels that were looked for in the calling flows, and whether they are there.
+    levels: RefCell<HashMap<LevelName, bool>>,
+    /// And the fields.
+    fields: RefCell<HashMap<FieldName, bool>>,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
     fn state(&self, state: &State) {
         if let Some((level, place)) = &state.requires
             && !self.level_known(level)
@@ -130,14 +157,14 @@ impl Resolver<'_> {
         if self.flow.states.contains_key(&target.state) {
             return;
         }
-        let names = self.flow.states.keys().map(StateName::as_str);
-        let (written, message) =
-            (target.state.as_str(), format!("there is no state `{}`", target.state));
-        self.problems.add(
-            Finding::error("unknown-state", message, target.place.clone())
-                .maybe_help(did_you_mean(written, names.clone()))
-                .respelt(written, names, Spelling::Value),
-        );
+        self.problems.add_with("unknown-state", &target.place, || {
+            let names = self.flow.states.keys().map(StateName::as_str);
+            let written = target.state.as_str();
+            let message = format!("there is no state `{written}`");
+            let finding = Finding::error("unknown-state", message, target.place.clone());
+            let help = self.problems.did_you_mean(written, names.clone());
+            self.problems.respelt(finding.maybe_help(help), written, names, Spelling::Value)
+        });
     }
 
     fn template(&self, template: &Template) {
@@ -170,13 +197,13 @@ impl Resolver<'_> {
                 self.unknown_level(level, place);
             }
             Condition::Open(hours, place) if !self.flow.hours.contains_key(hours) => {
-                let known = self.flow.hours.keys().map(String::as_str);
-                let message = format!("there are no hours `{hours}`");
-                self.problems.add(
-                    Finding::error("unknown-hours", message, place.clone())
-                        .maybe_help(did_you_mean(hours, known.clone()))
-                        .respelt(hours, known, Spelling::Value),
-                );
+                self.problems.add_with("unknown-hours", place, || {
+                    let known = self.flow.hours.keys().map(String::as_str);
+                    let message = format!("there are no hours `{hours}`");
+                    let finding = Finding::error("unknown-hours", message, place.clone());
+                    let help = self.problems.did_you_mean(hours, known.clone());
+                    self.problems.respelt(finding.maybe_help(help), hours, known, Spelling::Value)
+                });
             }
             _ => {}
         }
@@ -185,22 +212,28 @@ impl Resolver<'_> {
     /// A field is known if this flow discloses it, or a flow that calls this one does: disclosure
     /// belongs to the flow a call starts in.
     fn field(&self, field: &FieldName, place: &Place, stands: Stands) {
-        let callers = self.callers();
-        let known = || {
-            let own = std::iter::once(self.flow).chain(callers.iter().copied());
-            own.flat_map(|flow| flow.disclose.keys())
-        };
-        if known().any(|name| name == field) {
+        if self.flow.disclose.contains_key(field) {
             return;
         }
-        if self.caller_lost() {
+        let asked = self.fields.borrow().get(field).copied();
+        let disclosed =
+            asked.unwrap_or_else(|| self.any_caller(|f| f.disclose.contains_key(field)));
+        self.fields.borrow_mut().insert(field.clone(), disclosed);
+        if disclosed || self.caller_lost() {
             return;
         }
-        let message = format!("nobody may hear `{field}`: it is not named in `disclose`");
-        let help = did_you_mean(field.as_str(), known().map(FieldName::as_str))
-            .unwrap_or_else(|| format!("say who may: [disclose] {field} = \"<level>\""));
-        let finding = Finding::error("undisclosed-field", message, place.clone()).help(help);
-        self.problems.add(stands.respelt(finding, field.as_str(), known().map(FieldName::as_str)));
+        self.problems.add_with("undisclosed-field", place, || {
+            let callers = self.callers();
+            let all = || std::iter::once(self.flow).chain(callers.iter().copied());
+            let known = || all().flat_map(|flow| flow.disclose.keys()).map(FieldName::as_str);
+            let message = format!("nobody may hear `{field}`: it is not named in `disclose`");
+            let help = self
+                .problems
+                .did_you_mean(field.as_str(), known())
+                .unwrap_or_else(|| format!("say who may: [disclose] {field} = \"<level>\""));
+            let finding = Finding::error("undisclosed-field", message, place.clone()).help(help);
+            stands.respelt(self.problems, finding, field.as_str(), known())
+        });
     }
 
     /// A variable is known if a state of the flow assigns it, or a caller passes it in.
@@ -209,15 +242,17 @@ impl Resolver<'_> {
         if passed || self.flow.variables.contains_key(variable) || self.caller_lost() {
             return;
         }
-        let known = self.flow.variables.keys().map(VariableName::as_str);
-        let message = format!("nothing ever sets `{variable}`");
-        let help = if self.flow.disclose.contains_key(variable.as_str()) {
-            Some(format!("a field of the account is written `account.{variable}`"))
-        } else {
-            did_you_mean(variable.as_str(), known.clone())
-        };
-        let finding = Finding::error("unknown-variable", message, place.clone()).maybe_help(help);
-        self.problems.add(stands.respelt(finding, variable.as_str(), known));
+        self.problems.add_with("unknown-variable", place, || {
+            let known = self.flow.variables.keys().map(VariableName::as_str);
+            let message = format!("nothing ever sets `{variable}`");
+            let help = if self.flow.disclose.contains_key(variable.as_str()) {
+                Some(format!("a field of the account is written `account.{variable}`"))
+            } else {
+                self.problems.did_you_mean(variable.as_str(), known.clone())
+            };
+            let finding = Finding::error("unknown-variable", message, place.clone());
+            stands.respelt(self.problems, finding.maybe_help(help), variable.as_str(), known)
+        });
     }
 
     fn call(&self, state: &State, call: &CallFlow) {
@@ -226,13 +261,16 @@ impl Resolver<'_> {
                 // It may be one whose file is reported already.
                 return;
             }
-            let known = self.set.iter().map(|flow| flow.name.as_str());
-            let message = format!("there is no flow `{}`", call.flow);
-            let written = call.flow.as_str();
-            let help = did_you_mean(written, known.clone())
-                .unwrap_or_else(|| "check it together with the file it is in".into());
-            let finding = Finding::error("unknown-flow", message, call.flow_place.clone());
-            self.problems.add(finding.help(help).respelt(written, known, Spelling::Value));
+            self.problems.add_with("unknown-flow", &call.flow_place, || {
+                let known = self.set.iter().map(|flow| flow.name.as_str());
+                let written = call.flow.as_str();
+                let message = format!("there is no flow `{written}`");
+                let help = self.problems.did_you_mean(written, known.clone());
+                let help =
+                    help.unwrap_or_else(|| "check it together with the file it is in".into());
+                let finding = Finding::error("unknown-flow", message, call.flow_place.clone());
+                self.problems.respelt(finding.help(help), written, known, Spelling::Value)
+            });
             return;
         };
         for passed in &call.with {
@@ -242,16 +280,17 @@ impl Resolver<'_> {
             // What it returns may have been lost.
             return;
         }
-        let outcomes = outcomes_of(called);
+        let Some(outcomes) = self.known.outcomes.get(&called.name) else { return };
         let wrong: Vec<_> = state
             .routes
             .iter()
             .filter(|(outcome, _)| **outcome != Outcome::Denied && !outcomes.contains(outcome))
             .map(|(outcome, target)| {
-                (outcome, target, nearest(outcome.as_str(), outcomes.iter().map(Outcome::as_str)))
+                let known = outcomes.iter().map(Outcome::as_str);
+                (outcome, target, self.problems.nearest(outcome.as_str(), known))
             })
             .collect();
-        for outcome in &outcomes {
+        for outcome in outcomes {
             // What a misspelt outcome was meant to be is not missing too.
             let meant = wrong.iter().any(|(.., meant)| *meant == Some(outcome.as_str()));
             if !meant && !state.routes.contains_key(outcome) {
@@ -289,45 +328,63 @@ impl Resolver<'_> {
     }
 
     /// The flows that call this one, directly or not, and this one: levels and disclosure are theirs.
-    fn callers(&self) -> Vec<&Flow> {
-        let mut callers: Vec<&Flow> = Vec::new();
+    fn callers(&self) -> Vec<&'a Flow> {
+        let mut callers = Vec::new();
+        self.any_caller(|flow| {
+            callers.push(flow);
+            false
+        });
+        callers
+    }
+
+    /// Whether one of them is so.
+    fn any_caller(&self, mut is: impl FnMut(&'a Flow) -> bool) -> bool {
+        let mut seen = HashSet::new();
         let mut wanted = vec![&self.flow.name];
         while let Some(name) = wanted.pop() {
-            for flow in self.set.iter() {
-                let new = callers.iter().all(|caller| caller.name != flow.name);
-                if new && flow.calls().any(|called| called == name) {
-                    callers.push(flow);
+            for flow in self.known.callers.get(name).into_iter().flatten() {
+                if seen.insert(&flow.name) {
+                    if is(flow) {
+                        return true;
+                    }
                     wanted.push(&flow.name);
                 }
             }
         }
-        callers
+        false
     }
 
     fn level_known(&self, level: &LevelName) -> bool {
-        self.flow.levels.contains_key(level)
-            || self.callers().iter().any(|flow| flow.levels.contains_key(level))
+        if self.flow.levels.contains_key(level) {
+            return true;
+        }
+        let asked = self.levels.borrow().get(level).copied();
+        let known = asked.unwrap_or_else(|| self.any_caller(|f| f.levels.contains_key(level)));
+        self.levels.borrow_mut().insert(level.clone(), known);
+        known
     }
 
     /// Whether a flow that calls this one may be among those that could not be read, and with it
     /// what this one gets from there.
     fn caller_lost(&self) -> bool {
-        !self.known.all_read && self.callers().is_empty()
+        !self.known.all_read && !self.known.callers.contains_key(&self.flow.name)
     }
 
     fn unknown_level(&self, level: &LevelName, place: &Place) {
         if self.caller_lost() {
             return;
         }
-        let message = format!("there is no level `{level}`");
-        let known = self.flow.levels.keys().map(LevelName::as_str);
-        let help = did_you_mean(level.as_str(), known.clone());
-        let help = help.unwrap_or_else(|| {
-            let facts = Fact::ALL.map(Fact::as_str).join(", ");
-            format!("define it under [levels], over the facts {facts}")
+        self.problems.add_with("unknown-level", place, || {
+            let message = format!("there is no level `{level}`");
+            let known = self.flow.levels.keys().map(LevelName::as_str);
+            let help = self.problems.did_you_mean(level.as_str(), known.clone());
+            let help = help.unwrap_or_else(|| {
+                let facts = Fact::ALL.map(Fact::as_str).join(", ");
+                format!("define it under [levels], over the facts {facts}")
+            });
+            let finding = Finding::error("unknown-level", message, place.clone()).help(help);
+            self.problems.respelt(finding, level.as_str(), known, Spelling::Value)
         });
-        let finding = Finding::error("unknown-level", message, place.clone()).help(help);
-        self.problems.add(finding.respelt(level.as_str(), known, Spelling::Value));
     }
 }
 
