@@ -167,8 +167,6 @@ pub const ACCOUNT_BYTES_MAX: usize = 64 * 1024;
 /// How long turns in progress may take to finish when the server is told to stop.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
-/// States looked at for slow answers, over all groups that are looked at by themselves: it takes about a second.
-pub const ANSWER_STATES_MAX: usize = 500_000;
 /// States entered in one turn: more is a loop that no caller asked for.
 pub const HOPS_MAX: usize = 64;
 /// Turns of one call: an hour of menus every few seconds.

@@ -145,7 +145,8 @@ async fn t41_a_claim_of_nobody_is_as_much_work() {
 /// Claims of somebody and of nobody, mixed in one run, while the directory says at once that there is nobody and
 /// much later who somebody is: who measures them hears nothing of that. So many of each tell 5 ms apart, with a
 /// confidence of 95 %, where the times of one kind differ by 50 ms. What else a machine of the tests
-/// does concerns both alike, and makes some much later: the medians are compared.
+/// does concerns both alike, and makes some much later: the medians are compared, and may be as much further
+/// apart as chance makes of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t41_the_time_of_a_claim_tells_nothing_of_it() {
     const EACH: usize = 1_568;
@@ -205,8 +206,8 @@ async fn t41_the_time_of_a_claim_tells_nothing_of_it() {
     let ((somebody, off), (nobody, also_off)) = (median(true), median(false));
     let (apart, by) = ((somebody - nobody).abs(), 1.96 * off.hypot(also_off));
     let shown = format!("{somebody} s and {nobody} s, {apart} s apart, give or take {by} s");
-    assert!(apart < APART.as_secs_f64(), "{shown}");
-    assert!(by < APART.as_secs_f64(), "the machine is too busy to tell: {shown}");
+    assert!(apart < APART.as_secs_f64() + by, "{shown}");
+    assert!(by < LATER.as_secs_f64() / 6.0, "the machine is too busy to tell: {shown}");
 }
 
 /// A telephone's next entry, signed beforehand: where it goes, the signature and the form.
