@@ -62,14 +62,18 @@ fn sources(files: &[(String, String)]) -> Sources {
     sources
 }
 
+fn changed(document: &DocumentMut, how: &dyn Fn(&mut DocumentMut)) -> String {
+    let mut document = document.clone();
+    how(&mut document);
+    document.to_string()
+}
+
 /// Each flow with one thing changed: what, and the text.
 fn mutants(text: &str) -> Vec<(String, String)> {
     let document: DocumentMut = text.parse().unwrap();
     let mut mutants = Vec::new();
     let mut change = |what: String, how: &dyn Fn(&mut DocumentMut)| {
-        let mut document = document.clone();
-        how(&mut document);
-        mutants.push((what, document.to_string()));
+        mutants.push((what, changed(&document, how)));
     };
     if let Some(disclose) = document.get("disclose").and_then(Item::as_table) {
         for (field, _) in disclose {
@@ -117,9 +121,7 @@ fn rerouted(text: &str) -> Vec<(String, String)> {
     let document: DocumentMut = text.parse().unwrap();
     let mut mutants = Vec::new();
     let mut change = |what: String, how: &dyn Fn(&mut DocumentMut)| {
-        let mut document = document.clone();
-        how(&mut document);
-        mutants.push((what, document.to_string()));
+        mutants.push((what, changed(&document, how)));
     };
     let states = document["states"].as_table().unwrap();
     let requires = |state: &Item| state.get("requires").is_some() && state.get("step_up").is_none();

@@ -1,0 +1,115 @@
+//! Rings: nobody is rung twice, so a try that may have rung is looked for before the next.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::{Outbox, Task, log};
+use crate::carrier::{Delivery, Found, Reference};
+use crate::engine::call::Phase;
+use crate::engine::effect::PlaceCall;
+use crate::engine::event::Event;
+use crate::engine::id::{LegId, Sid};
+use crate::exchange::ExchangeError;
+use crate::exchange::rings::Leave;
+use crate::exchange::tally::Why;
+use crate::limits;
+
+/// A ring that waits for another to its number looks as often whether that is placed.
+const WAIT: Duration = Duration::from_secs(1);
+/// Beyond this a ring comes too late for anybody.
+const LATE: SignedDuration = SignedDuration::from_secs(90);
+
+impl Outbox {
+    pub(super) async fn place_call(
+        &self,
+        task: Task<'_>,
+        place: &PlaceCall,
+    ) -> Result<(), ExchangeError> {
+        let call = self.exchange.load_since(task.call, task.turn).await?.call;
+        let wanted = call.end.is_none()
+            && call.ringing.as_ref().is_some_and(|ringing| {
+                ringing.leg == Some(place.leg) && ringing.phase == Phase::Ringing
+            });
+        let known = call.leg(place.leg).and_then(|leg| leg.sid.as_ref());
+        if known.is_some() {
+            self.exchange.end_ring(task.id, place, known).await?;
+        }
+        if !wanted || known.is_some() {
+            return self.settle(task).await;
+        }
+        if self.exchange.now().duration_since(place.asked_at) > LATE {
+            self.bury(task, Why::Late).await?;
+            return self.not_placed(task, place.leg).await;
+        }
+        let (since, others) = match self
+            .exchange
+            .begin_ring(task.id, place, task.attempt > 1)
+            .await?
+        {
+            Leave::Given { since, others } => (since, others),
+            Leave::Placed(sid) => return self.placed(task, place, sid).await,
+            Leave::NotYet => {
+                tracing::info!(call.id = %task.call, effect.id = %task.id, "a ring waits until it is known what became of another to its number");
+                let Some(posted) = self.exchange.open_effect(task.id, task.body) else {
+                    return Ok(());
+                };
+                return self.pass_over(task, posted, WAIT).await;
+            }
+        };
+        // A try before this one may have rung: it is looked for before anybody is rung again. (A ring that
+        // is merely old is not looked for: what would be found is the one of the customer's last call.)
+        if task.attempt > 1 {
+            let since = since.checked_sub(limits::CLOCK_SKEW).unwrap_or(since);
+            match self.carrier.find_call(place, since, &others).await {
+                Found::Call(sid) => return self.placed(task, place, sid).await,
+                Found::None => {}
+                Found::Unknown => return self.put_off(task, &Delivery::Unknown).await,
+            }
+        }
+        if self.is_overtaken(task) {
+            return Ok(());
+        }
+        let reference = Reference { call: task.call, effect: task.id };
+        let done = self.carrier.place_call(reference, place).await;
+        log(task, "call", &done);
+        match done {
+            Delivery::Accepted(sid) => self.placed(task, place, sid).await,
+            Delivery::Refused { .. } => {
+                self.exchange.end_ring(task.id, place, None).await?;
+                self.bury(task, Why::Refused).await?;
+                self.not_placed(task, place.leg).await
+            }
+            Delivery::NotDone { .. } => {
+                self.exchange.end_ring(task.id, place, None).await?;
+                self.put_off(task, &done).await
+            }
+            Delivery::Unknown => self.put_off(task, &done).await,
+        }
+    }
+
+    async fn placed(
+        &self,
+        task: Task<'_>,
+        place: &PlaceCall,
+        sid: Sid,
+    ) -> Result<(), ExchangeError> {
+        self.exchange.end_ring(task.id, place, Some(&sid)).await?;
+        let event = Event::Placed { effect: task.id, leg: place.leg, sid: sid.clone() };
+        let told =
+            self.exchange.tell(task.call, Some(task.settles()), |_| Some(event.clone())).await?;
+        if told.is_some() {
+            return Ok(());
+        }
+        // The call is over: nobody is to pick up for nothing.
+        let call = self.exchange.load_since(task.call, task.turn).await?.call;
+        if call.end.is_some() {
+            log(task, "late leg", &self.carrier.end_leg(&sid).await);
+        }
+        self.settle(task).await
+    }
+
+    async fn not_placed(&self, task: Task<'_>, leg: LegId) -> Result<(), ExchangeError> {
+        self.tell_and_settle(task, Event::NotPlaced { effect: task.id, leg }).await
+    }
+}
