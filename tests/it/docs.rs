@@ -29,6 +29,17 @@ fn the_readmes_flow_has_no_findings() {
 }
 
 #[test]
+fn the_readmes_picture_is_what_graph_draws() {
+    let flow = blocks("toml").into_iter().find(|block| block.contains("[states.")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hello.toml"), flow).unwrap();
+    let output = command_in(folder.path()).args(["graph", "hello.toml"]).output().unwrap();
+    assert!(output.status.success());
+    let picture = String::from_utf8(output.stdout).unwrap();
+    expect_test::expect_file!["../../docs/hello.svg"].assert_eq(&picture);
+}
+
+#[test]
 fn the_reference_of_the_language_is_what_explain_prints() {
     let folder = tempfile::tempdir().unwrap();
     let printed = |argument: &str| {
