@@ -312,11 +312,16 @@ pub const CALLS_LOADED_AT_ONCE: usize = 16;
 pub const PAGE_AGAIN_S: u32 = 10;
 /// Writes to the embedded store that share one flush to the disk: as many as wait for one anyway.
 pub const STORE_BATCH_MAX: usize = 256;
-/// How long the embedded store waits for more writes to flush together, and how often, where as many came
-/// together before: two milliseconds at most, half of what such a flush takes.
+/// Writers of whom the embedded store waits for most, to flush what they write together: fewer gain less by it
+/// than they wait.
+pub const STORE_GATHER_FROM: usize = 8;
+/// How long the embedded store pauses for more writes to flush together, and how often, while they come: two
+/// milliseconds at most, as long as such a flush takes.
 pub const STORE_GATHER_PAUSE: Duration = Duration::from_micros(50);
 /// See [`STORE_GATHER_PAUSE`].
 pub const STORE_GATHER_PAUSES: usize = 20;
+/// Pauses in which none came, after which no more are waited for.
+pub const STORE_GATHER_PAUSES_IN_VAIN: usize = 2;
 /// Writes waiting for the embedded store: more than the busiest second brings.
 pub const STORE_QUEUE_MAX: usize = 1_024;
 /// Expired things the embedded store forgets in one go, so that turns need not wait for more.

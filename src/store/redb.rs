@@ -8,6 +8,7 @@
 //! (a full disk) the writes that met it are answered with it, and the file is opened anew for the next.
 
 mod file;
+mod older;
 mod tables;
 mod writer;
 

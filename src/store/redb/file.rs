@@ -1,4 +1,5 @@
-//! The file under the embedded store: made, verified, opened, and opened anew after an I/O error.
+//! The file under the embedded store: made, verified, opened, moved on from an older format, and opened anew
+//! after an I/O error.
 
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +13,7 @@ use ::redb::{
 };
 
 use super::super::{OpenError, StoreError};
+use super::older;
 use super::tables::{self, Fault, View};
 use crate::limits::{
     STORE_CACHE_BYTES, STORE_COMPACT_BYTES_MIN, STORE_COMPACT_EVERY, STORE_COMPACT_ROWS_MAX,
@@ -19,7 +21,9 @@ use crate::limits::{
 };
 
 /// The format this program writes: the tables and what their columns mean.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
+/// The one before it, which is moved on when it is opened.
+const FORMAT_BEFORE: u64 = 1;
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("callgate");
 
 /// How the file is opened; asked again after an I/O error.
@@ -203,6 +207,14 @@ fn prepare(path: &Path, database: &Database) -> Result<(), OpenError> {
     let found = found.map_err(|fault| fault_of(path, fault))?;
     match found {
         Found::Format(FORMAT) => Ok(()),
+        Found::Format(FORMAT_BEFORE) => {
+            tracing::info!(
+                from = FORMAT_BEFORE,
+                to = FORMAT,
+                "the store is moved on to another format"
+            );
+            move_on(database).map_err(|fault| fault_of(path, fault))
+        }
         Found::Format(found) => {
             Err(OpenError::Newer { path: path.to_owned(), found, known: FORMAT })
         }
@@ -236,6 +248,14 @@ fn make_tables(database: &Database) -> Result<(), Fault> {
     let transaction = database.begin_write()?;
     transaction.open_table(META)?.insert("format", FORMAT)?;
     tables::make(&transaction)?;
+    Ok(transaction.commit()?)
+}
+
+/// All of it or, if the process is killed, nothing.
+fn move_on(database: &Database) -> Result<(), Fault> {
+    let transaction = database.begin_write()?;
+    older::move_on(&transaction)?;
+    transaction.open_table(META)?.insert("format", FORMAT)?;
     Ok(transaction.commit()?)
 }
 

@@ -2,6 +2,9 @@
 //!
 //! The ids are 128-bit numbers and the times microseconds since 1970, so that keys sort as they
 //! should: what is due first comes first.
+//!
+//! Ids are random, and a row costs as much to write as the page that it lies in. So what a turn writes lies
+//! where the call began: the calls of this hour side by side, however many there are of the day before.
 
 use ::redb::{
     ReadOnlyTable, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, Table,
@@ -16,30 +19,44 @@ use super::super::{
 };
 use crate::engine::id::{CallId, EffectId, TurnId};
 
-/// (version, turn, begun, expires, deadline, state) by call.
-type CallRow = (u64, u128, i64, i64, Option<i64>, &'static [u8]);
-const CALLS: TableDefinition<'static, u128, CallRow> = TableDefinition::new("calls");
-/// (due, attempt, lease, body) by (call, effect).
-type EffectRow = (i64, u32, Option<u128>, &'static [u8]);
-const EFFECTS: TableDefinition<'static, (u128, u128), EffectRow> = TableDefinition::new("effects");
+/// When a call began, by call: with it, the call's place in the tables below.
+const PLACES: TableDefinition<'static, u128, i64> = TableDefinition::new("places");
+/// (version, turn, expires, deadline, state) by (begun, call).
+pub(super) type CallRow = (u64, u128, i64, Option<i64>, &'static [u8]);
+pub(super) const CALLS: TableDefinition<'static, Place, CallRow> = TableDefinition::new("calls");
+/// (due, attempt, lease, body) by (begun, call, effect).
+pub(super) type EffectRow = (i64, u32, Option<u128>, &'static [u8]);
+type EffectKey = (i64, u128, u128);
+pub(super) const EFFECTS: TableDefinition<'static, EffectKey, EffectRow> =
+    TableDefinition::new("effects");
 /// (due, [`DEADLINE`] or [`EFFECT`], call, effect or 0).
 type DueKey = (i64, u8, u128, u128);
 const DUE: TableDefinition<'static, DueKey, ()> = TableDefinition::new("due");
-/// Entry by (call, number of its turn).
-const JOURNAL: TableDefinition<'static, (u128, u64), &[u8]> = TableDefinition::new("journal");
-const BEGUN: TableDefinition<'static, (i64, u128), ()> = TableDefinition::new("begun");
+/// Entry by (begun, call, number of its turn).
+type EntryKey = (i64, u128, u64);
+pub(super) const JOURNAL: TableDefinition<'static, EntryKey, &[u8]> =
+    TableDefinition::new("journal");
 /// Of each call a moment at which to look whether it has expired: no later than it does. A turn that lets it
 /// live longer leaves that as it is; whoever looks puts down when to look again.
 const EXPIRY: TableDefinition<'static, (i64, u128), ()> = TableDefinition::new("expiry");
-/// (revision, expires, value) by (kind, id).
+/// When to look whether a record has expired, by (kind, id): no later than it does, as of a call. With it, the
+/// record's place.
+type RecordId = (&'static str, &'static [u8]);
+const RECORD_PLACES: TableDefinition<'static, RecordId, i64> =
+    TableDefinition::new("record_places");
+/// (revision, expires, value) by (when to look, kind, id).
 type RecordRow = (u64, i64, &'static [u8]);
-const RECORDS: TableDefinition<'static, (&str, &str), RecordRow> = TableDefinition::new("records");
-/// The same of each record.
-const RECORD_EXPIRY: TableDefinition<'static, (i64, &str, &str), ()> =
-    TableDefinition::new("record_expiry");
+type RecordPlace = (i64, &'static str, &'static [u8]);
+const RECORDS: TableDefinition<'static, RecordPlace, RecordRow> = TableDefinition::new("records");
+/// (begun, call).
+pub(super) type Place = (i64, u128);
 
 const DEADLINE: u8 = 0;
 const EFFECT: u8 = 1;
+
+/// How the id of a record begins in a key, see [`spelled`].
+const PACKED: u8 = 0;
+const PLAIN: u8 = 1;
 
 /// Why an operation failed.
 #[derive(Clone, Debug)]
@@ -93,36 +110,47 @@ pub(super) struct View(pub(super) ReadTransaction);
 
 impl View {
     pub(super) fn load(&self, call: CallId) -> Result<Option<Stored>, Fault> {
+        let Some(place) = self.place(call)? else { return Ok(None) };
         let calls = self.0.open_table(CALLS)?;
-        let row = calls.get(call.0.as_u128())?;
+        let row = calls.get(place)?;
         Ok(row.map(|row| {
-            let (number, turn, _, _, _, state) = row.value();
+            let (number, turn, _, _, state) = row.value();
             let version = Version { number, turn: TurnId(Uuid::from_u128(turn)) };
             Stored { version, state: state.to_vec() }
         }))
     }
 
     pub(super) fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, Fault> {
-        let journal: ReadOnlyTable<_, _> = self.0.open_table(JOURNAL)?;
         let mut entries = Vec::new();
-        for row in journal.range(of_call(call.0.as_u128()))? {
+        let Some(place) = self.place(call)? else { return Ok(entries) };
+        let journal: ReadOnlyTable<_, _> = self.0.open_table(JOURNAL)?;
+        for row in journal.range(entries_of(place))? {
             entries.push(row?.1.value().to_vec());
         }
         Ok(entries)
     }
 
     pub(super) fn calls(&self, count_max: usize) -> Result<Vec<CallId>, Fault> {
-        let begun = self.0.open_table(BEGUN)?;
+        let by_begin = self.0.open_table(CALLS)?;
         let mut calls = Vec::new();
-        for row in begun.iter()?.rev().take(count_max) {
+        for row in by_begin.iter()?.rev().take(count_max) {
             calls.push(CallId(Uuid::from_u128(row?.0.value().1)));
         }
         Ok(calls)
     }
 
+    fn place(&self, call: CallId) -> Result<Option<Place>, Fault> {
+        let call = call.0.as_u128();
+        let begun_us = self.0.open_table(PLACES)?.get(call)?;
+        Ok(begun_us.map(|begun_us| (begun_us.value(), call)))
+    }
+
     pub(super) fn record(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, Fault> {
+        let (kind, id) = (key.kind, spelled(&key.id));
+        let place = self.0.open_table(RECORD_PLACES)?.get((kind, id.as_slice()))?;
+        let Some(at) = place.map(|at| at.value()) else { return Ok(None) };
         let records = self.0.open_table(RECORDS)?;
-        let row = records.get((key.kind, key.id.as_str()))?;
+        let row = records.get((at, kind, id.as_slice()))?;
         Ok(row.map(|row| {
             let (revision, _, value) = row.value();
             (Revision(revision), value.to_vec())
@@ -159,7 +187,7 @@ impl View {
 
     pub(super) fn any_expired(&self, now_us: i64) -> Result<bool, Fault> {
         let calls = self.0.open_table(EXPIRY)?;
-        let records = self.0.open_table(RECORD_EXPIRY)?;
+        let records = self.0.open_table(RECORDS)?;
         let call = calls.first()?.is_some_and(|row| row.0.value().0 <= now_us);
         let record = records.first()?.is_some_and(|row| row.0.value().0 <= now_us);
         Ok(call || record)
@@ -170,21 +198,21 @@ impl View {
 pub(super) struct Tables<'t> {
     /// Whether there is anything to flush.
     pub(super) changed: bool,
-    calls: Table<'t, u128, CallRow>,
-    effects: Table<'t, (u128, u128), EffectRow>,
+    pub(super) places: Table<'t, u128, i64>,
+    pub(super) calls: Table<'t, Place, CallRow>,
+    pub(super) effects: Table<'t, EffectKey, EffectRow>,
     due: Table<'t, DueKey, ()>,
-    journal: Table<'t, (u128, u64), &'static [u8]>,
-    begun: Table<'t, (i64, u128), ()>,
+    pub(super) journal: Table<'t, EntryKey, &'static [u8]>,
     expiry: Table<'t, (i64, u128), ()>,
-    records: Table<'t, (&'static str, &'static str), RecordRow>,
-    record_expiry: Table<'t, (i64, &'static str, &'static str), ()>,
+    record_places: Table<'t, RecordId, i64>,
+    records: Table<'t, RecordPlace, RecordRow>,
 }
 
-/// A call's row without its state.
+/// A call's row without its state, and where it lies.
 #[derive(Clone, Copy)]
 struct Head {
+    place: Place,
     version: Version,
-    begun_us: i64,
     expires_us: i64,
     deadline_us: Option<i64>,
 }
@@ -200,14 +228,14 @@ impl<'t> Tables<'t> {
     pub(super) fn of(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
         Ok(Self {
             changed: false,
+            places: transaction.open_table(PLACES)?,
             calls: transaction.open_table(CALLS)?,
             effects: transaction.open_table(EFFECTS)?,
             due: transaction.open_table(DUE)?,
             journal: transaction.open_table(JOURNAL)?,
-            begun: transaction.open_table(BEGUN)?,
             expiry: transaction.open_table(EXPIRY)?,
+            record_places: transaction.open_table(RECORD_PLACES)?,
             records: transaction.open_table(RECORDS)?,
-            record_expiry: transaction.open_table(RECORD_EXPIRY)?,
         })
     }
 
@@ -224,11 +252,11 @@ impl<'t> Tables<'t> {
         }
         self.changed = true;
 
-        let begun_us = head.map_or(now_us, |head| head.begun_us);
+        let place = head.map_or((now_us, call), |head| head.place);
         let expires_us = due_us(commit.expires_at);
         let deadline_us = commit.deadline.map(due_us);
         if head.is_none() {
-            self.begun.insert((begun_us, call), ())?;
+            self.places.insert(call, now_us)?;
         }
         if head.is_none_or(|head| expires_us < head.expires_us) {
             self.expiry.insert((expires_us, call), ())?;
@@ -243,20 +271,19 @@ impl<'t> Tables<'t> {
             }
         }
         let Version { number, turn } = commit.version;
-        let row =
-            (number, turn.0.as_u128(), begun_us, expires_us, deadline_us, commit.state.as_slice());
-        self.calls.insert(call, row)?;
+        let row = (number, turn.0.as_u128(), expires_us, deadline_us, commit.state.as_slice());
+        self.calls.insert(place, row)?;
         // A turn has one entry, and none has its number twice.
-        self.journal.insert((call, number), commit.entry.as_slice())?;
+        self.journal.insert((place.0, call, number), commit.entry.as_slice())?;
         for settled in &commit.settled {
-            self.forget_effect(call, settled.0.as_u128())?;
+            self.take_effect(place, settled.0.as_u128())?;
         }
         for new in &commit.effects {
             let id = new.id.0.as_u128();
-            self.forget_effect(call, id)?;
+            self.take_effect(place, id)?;
             let body = new.body.clone();
             let effect = Effect { due_us: due_us(new.due), attempt: 0, lease: None, body };
-            self.put_effect(call, id, &effect)?;
+            self.put_effect(place, id, &effect)?;
         }
         Ok(Committed::Applied)
     }
@@ -270,25 +297,26 @@ impl<'t> Tables<'t> {
                 break;
             }
             let key = row?.0.value();
-            let head = self.calls.get(key.2)?.map(|row| row.value().3);
-            if head.is_some_and(|expires_us| expires_us > now_us) {
-                found.push(key);
+            if let Some(head) = self.head(key.2)?
+                && head.expires_us > now_us
+            {
+                found.push((key, head.place));
             }
         }
 
         let mut claimed = Vec::new();
-        for (_, kind, call, id) in found {
+        for ((_, kind, call, id), place) in found {
             let what = if kind == DEADLINE {
                 if !self.set_deadline(call, until_us)? {
                     continue;
                 }
                 DueWhat::Deadline
             } else {
-                let Some(mut effect) = self.take_effect(call, id)? else { continue };
+                let Some(mut effect) = self.take_effect(place, id)? else { continue };
                 effect.due_us = until_us;
                 effect.attempt = effect.attempt.saturating_add(1);
                 effect.lease = Some(claim.lease.0.as_u128());
-                self.put_effect(call, id, &effect)?;
+                self.put_effect(place, id, &effect)?;
                 let attempt = effect.attempt;
                 DueWhat::Effect { id: EffectId(Uuid::from_u128(id)), body: effect.body, attempt }
             };
@@ -299,13 +327,10 @@ impl<'t> Tables<'t> {
     }
 
     pub(super) fn settle(&mut self, claimed: Claimed) -> Result<bool, Fault> {
-        let (call, effect) = (claimed.call.0.as_u128(), claimed.effect.0.as_u128());
-        let ours = self.holds(call, effect, claimed.lease)?;
-        if ours {
-            self.changed = true;
-            self.forget_effect(call, effect)?;
-        }
-        Ok(ours)
+        let Some(place) = self.held(claimed)? else { return Ok(false) };
+        self.changed = true;
+        self.take_effect(place, claimed.effect.0.as_u128())?;
+        Ok(true)
     }
 
     pub(super) fn put_off(
@@ -314,33 +339,52 @@ impl<'t> Tables<'t> {
         due: Timestamp,
         body: &[u8],
     ) -> Result<bool, Fault> {
-        let (call, id) = (claimed.call.0.as_u128(), claimed.effect.0.as_u128());
-        if !self.holds(call, id, claimed.lease)? {
-            return Ok(false);
-        }
-        let Some(mut effect) = self.take_effect(call, id)? else { return Ok(false) };
+        let Some(place) = self.held(claimed)? else { return Ok(false) };
+        let id = claimed.effect.0.as_u128();
+        let Some(mut effect) = self.take_effect(place, id)? else { return Ok(false) };
         self.changed = true;
         effect.due_us = due_us(due);
         effect.lease = None;
         body.clone_into(&mut effect.body);
-        self.put_effect(call, id, &effect)?;
+        self.put_effect(place, id, &effect)?;
         Ok(true)
     }
 
     pub(super) fn swap(&mut self, swap: &Swap) -> Result<bool, Fault> {
-        let key = (swap.key.kind, swap.key.id.as_str());
-        let row = self.records.get(key)?.map(|row| (row.value().0, row.value().1));
+        let (kind, id) = (swap.key.kind, spelled(&swap.key.id));
+        let id = id.as_slice();
+        let at = self.record_places.get((kind, id))?.map(|at| at.value());
+        let row = match at {
+            Some(at) => self.records.get((at, kind, id))?.map(|row| (row.value().0, row.value().1)),
+            None => None,
+        };
         let standing = row.filter(|(_, expires_us)| *expires_us > swap.now_us);
         if standing.map(|(revision, _)| Revision(revision)) != swap.expected {
             return Ok(false);
         }
-        self.changed = true;
         let Revision(revision) = Revision::after(swap.expected);
-        self.records.insert(key, (revision, swap.expires_us, swap.value.as_slice()))?;
-        if row.is_none_or(|(_, expires_us)| swap.expires_us < expires_us) {
-            self.record_expiry.insert((swap.expires_us, key.0, key.1), ())?;
-        }
+        self.put_record((kind, id), at, (revision, swap.expires_us, &swap.value))?;
         Ok(true)
+    }
+
+    /// Writes a record: where it lies, unless it is now to be looked at before that.
+    pub(super) fn put_record(
+        &mut self,
+        (kind, id): (&str, &[u8]),
+        before: Option<i64>,
+        row: (u64, i64, &[u8]),
+    ) -> Result<(), Fault> {
+        self.changed = true;
+        let (_, expires_us, _) = row;
+        let at = before.map_or(expires_us, |before| before.min(expires_us));
+        if before != Some(at) {
+            if let Some(before) = before {
+                self.records.remove((before, kind, id))?;
+            }
+            self.record_places.insert((kind, id), at)?;
+        }
+        self.records.insert((at, kind, id), row)?;
+        Ok(())
     }
 
     /// Looks at up to `count_max` calls and as many records that may have expired, and forgets those that
@@ -360,43 +404,47 @@ impl<'t> Tables<'t> {
             }
         }
         for _ in 0..count_max {
-            let Some(first) = self.record_expiry.first()?.and_then(|row| {
-                let (at, kind, id) = row.0.value();
-                (at <= now_us).then(|| (at, kind.to_owned(), id.to_owned()))
+            let Some(first) = self.records.first()?.and_then(|(key, row)| {
+                let ((at, kind, id), (revision, expires_us, value)) = (key.value(), row.value());
+                let key = (kind.to_owned(), id.to_vec());
+                (at <= now_us).then(|| (at, key, (revision, expires_us, value.to_vec())))
             }) else {
                 break;
             };
             self.changed = true;
-            let (at, kind, id) = first;
-            let key = (kind.as_str(), id.as_str());
-            self.record_expiry.remove((at, key.0, key.1))?;
-            let found = self.records.get(key)?.map(|row| row.value().1);
-            match found {
-                Some(expires_us) if expires_us <= now_us => drop(self.records.remove(key)?),
-                Some(at) => drop(self.record_expiry.insert((at, key.0, key.1), ())?),
-                None => {}
+            let (at, (kind, id), (revision, expires_us, value)) = first;
+            self.records.remove((at, kind.as_str(), id.as_slice()))?;
+            if expires_us <= now_us {
+                self.record_places.remove((kind.as_str(), id.as_slice()))?;
+            } else {
+                self.put_record((&kind, &id), None, (revision, expires_us, &value))?;
             }
         }
         Ok(())
     }
 
     fn head(&self, call: u128) -> Result<Option<Head>, Fault> {
-        Ok(self.calls.get(call)?.map(|row| {
-            let (number, turn, begun_us, expires_us, deadline_us, _) = row.value();
+        let Some(place) = self.place(call)? else { return Ok(None) };
+        Ok(self.calls.get(place)?.map(|row| {
+            let (number, turn, expires_us, deadline_us, _) = row.value();
             let version = Version { number, turn: TurnId(Uuid::from_u128(turn)) };
-            Head { version, begun_us, expires_us, deadline_us }
+            Head { place, version, expires_us, deadline_us }
         }))
+    }
+
+    fn place(&self, call: u128) -> Result<Option<Place>, Fault> {
+        Ok(self.places.get(call)?.map(|begun_us| (begun_us.value(), call)))
     }
 
     fn set_deadline(&mut self, call: u128, at: i64) -> Result<bool, Fault> {
         let Some(head) = self.head(call)? else { return Ok(false) };
-        let state = self.calls.get(call)?.map(|row| row.value().5.to_vec()).unwrap_or_default();
+        let row = self.calls.get(head.place)?;
+        let state = row.map(|row| row.value().4.to_vec()).unwrap_or_default();
         self.forget_deadline(call, head)?;
         self.due.insert((at, DEADLINE, call, 0), ())?;
         let Version { number, turn } = head.version;
-        let turn = turn.0.as_u128();
-        let row = (number, turn, head.begun_us, head.expires_us, Some(at), state.as_slice());
-        self.calls.insert(call, row)?;
+        let row = (number, turn.0.as_u128(), head.expires_us, Some(at), state.as_slice());
+        self.calls.insert(head.place, row)?;
         Ok(true)
     }
 
@@ -407,20 +455,25 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    fn holds(&self, call: u128, effect: u128, lease: Lease) -> Result<bool, Fault> {
-        let row = self.effects.get((call, effect))?;
-        Ok(row.is_some_and(|row| row.value().2 == Some(lease.0.as_u128())))
+    /// Where the call of an effect lies, if the effect is there and claimed under this lease.
+    fn held(&self, claimed: Claimed) -> Result<Option<Place>, Fault> {
+        let Claimed { call, effect, lease: Lease(lease) } = claimed;
+        let Some(place) = self.place(call.0.as_u128())? else { return Ok(None) };
+        let row = self.effects.get((place.0, place.1, effect.0.as_u128()))?;
+        Ok(row.filter(|row| row.value().2 == Some(lease.as_u128())).map(|_| place))
     }
 
-    fn put_effect(&mut self, call: u128, id: u128, effect: &Effect) -> Result<(), Fault> {
+    fn put_effect(&mut self, place: Place, id: u128, effect: &Effect) -> Result<(), Fault> {
+        let (begun_us, call) = place;
         let row = (effect.due_us, effect.attempt, effect.lease, effect.body.as_slice());
-        self.effects.insert((call, id), row)?;
+        self.effects.insert((begun_us, call, id), row)?;
         self.due.insert((effect.due_us, EFFECT, call, id), ())?;
         Ok(())
     }
 
-    fn take_effect(&mut self, call: u128, id: u128) -> Result<Option<Effect>, Fault> {
-        let taken = self.effects.remove((call, id))?.map(|row| {
+    fn take_effect(&mut self, place: Place, id: u128) -> Result<Option<Effect>, Fault> {
+        let (begun_us, call) = place;
+        let taken = self.effects.remove((begun_us, call, id))?.map(|row| {
             let (due_us, attempt, lease, body) = row.value();
             Effect { due_us, attempt, lease, body: body.to_vec() }
         });
@@ -430,29 +483,42 @@ impl<'t> Tables<'t> {
         Ok(taken)
     }
 
-    fn forget_effect(&mut self, call: u128, id: u128) -> Result<(), Fault> {
-        self.take_effect(call, id).map(|_| ())
-    }
-
     fn forget_call(&mut self, call: u128) -> Result<(), Fault> {
         let Some(head) = self.head(call)? else { return Ok(()) };
         self.changed = true;
-        self.calls.remove(call)?;
-        self.begun.remove((head.begun_us, call))?;
+        self.places.remove(call)?;
+        self.calls.remove(head.place)?;
         self.expiry.remove((head.expires_us, call))?;
         self.forget_deadline(call, head)?;
-        self.journal.retain_in(of_call(call), |_, _| false)?;
+        self.journal.retain_in(entries_of(head.place), |_, _| false)?;
+        let (begun_us, _) = head.place;
         let mut effects = Vec::new();
-        for row in self.effects.range((call, 0)..=(call, u128::MAX))? {
-            effects.push(row?.0.value().1);
+        for row in self.effects.range((begun_us, call, 0)..=(begun_us, call, u128::MAX))? {
+            effects.push(row?.0.value().2);
         }
         for effect in effects {
-            self.forget_effect(call, effect)?;
+            self.take_effect(head.place, effect)?;
         }
         Ok(())
     }
 }
 
-fn of_call(call: u128) -> std::ops::RangeInclusive<(u128, u64)> {
-    (call, 0)..=(call, u64::MAX)
+fn entries_of((begun_us, call): Place) -> std::ops::RangeInclusive<EntryKey> {
+    (begun_us, call, 0)..=(begun_us, call, u64::MAX)
+}
+
+/// A record's id in a key: two hexadecimal digits in a byte, and anything else as it is.
+pub(super) fn spelled(id: &str) -> Vec<u8> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, odd) = id.as_bytes().as_chunks();
+    let packed = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    let packed: Option<Vec<u8>> = [Some(PACKED)].into_iter().chain(packed).collect();
+    match packed {
+        Some(packed) if odd.is_empty() => packed,
+        _ => [&[PLAIN], id.as_bytes()].concat(),
+    }
 }

@@ -177,3 +177,11 @@ async fn what_changes_nothing_costs_no_flush() {
     store.sweep(now).await.unwrap();
     assert_eq!(disk.flushes.load(Ordering::SeqCst), before);
 }
+
+#[test]
+fn no_two_ids_of_records_are_spelled_alike() {
+    let ids = ["", "a", "aa", "aaa", "0a", "0A", "g0", "\0", "\u{1}aa", "00", "0001", "é"];
+    let spelled: std::collections::BTreeSet<_> = ids.map(tables::spelled).into_iter().collect();
+    assert_eq!(spelled.len(), ids.len());
+    assert!(spelled.contains(&vec![0, 0x0a]), "{spelled:?}");
+}

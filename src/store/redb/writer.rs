@@ -5,7 +5,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::StoreError;
 use super::file::Slot;
 use super::tables::{Fault, Tables};
-use crate::limits::{STORE_BATCH_MAX, STORE_GATHER_PAUSE, STORE_GATHER_PAUSES};
+use crate::limits::{
+    STORE_BATCH_MAX, STORE_GATHER_PAUSE, STORE_GATHER_PAUSES, STORE_GATHER_PAUSES_IN_VAIN,
+};
 
 /// A write that somebody waits for.
 pub(super) type Job = Box<dyn Write>;
@@ -54,35 +56,41 @@ where
 
 /// Writes until the store is dropped.
 pub(super) fn run(slot: &Slot, mut waiting: mpsc::Receiver<Job>) {
-    let (mut broken, mut together) = (false, 1);
+    let (mut broken, mut expected) = (false, 1);
     while let Some(first) = waiting.blocking_recv() {
         let mut batch = vec![first];
-        gather(&mut waiting, &mut batch, together);
-        together = batch.len();
+        gather(&mut waiting, &mut batch, expected);
         let written = if broken { slot.reopen() } else { Ok(()) };
         let written = written.and_then(|()| flush(slot, &mut batch));
         // What is written in the file itself will not be another by opening it anew.
         broken = matches!(written, Err(Fault::Io(_) | Fault::Closed(_)));
+        // Those who are answered now may write again as soon as each has gone on.
+        expected = batch.len() + waiting.len();
         for job in batch {
             job.answer(written.as_ref().err());
         }
     }
 }
 
-/// Takes what waits. Whoever wrote together a moment ago writes again as soon as each has gone on, so most of
-/// as many are waited for, a little: a flush costs the same for one as for many. One who writes alone is not
-/// kept waiting.
-fn gather(waiting: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>, together: usize) {
-    let most = together - together / 4;
-    for _ in 0..STORE_GATHER_PAUSES {
+/// Takes what waits. A flush costs the same for one as for many, and of those who wrote with the last one, or
+/// came while it lasted, most are expected again: where they are many they are waited for, as long as they come.
+fn gather(waiting: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>, expected: usize) {
+    let most = (expected - expected / 4).min(STORE_BATCH_MAX);
+    let enough = if expected < STORE_GATHER_FROM { 1 } else { most };
+    let (mut pauses, mut in_vain) = (0, 0);
+    loop {
+        let before = batch.len();
         while batch.len() < STORE_BATCH_MAX
             && let Ok(job) = waiting.try_recv()
         {
             batch.push(job);
         }
-        if batch.len() >= most {
+        in_vain = if batch.len() > before { 0 } else { in_vain + 1 };
+        let over = pauses == STORE_GATHER_PAUSES || in_vain > STORE_GATHER_PAUSES_IN_VAIN;
+        if over || batch.len() >= enough {
             return;
         }
+        pauses += 1;
         std::thread::sleep(STORE_GATHER_PAUSE);
     }
 }

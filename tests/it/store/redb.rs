@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use callgate::engine::id::CallId;
+use callgate::engine::id::{CallId, EffectId, TurnId};
 use callgate::limits::{STORE_COMPACT_BYTES_MIN, STORE_COMPACT_USED_BYTES_MAX};
 use callgate::store::redb::RedbStore;
-use callgate::store::{Claimed, Committed, OpenError, Revision, Store as _};
+use callgate::store::{Claimed, Committed, Lease, OpenError, Revision, Store as _, Version};
 use futures_util::future::join_all;
 
-use super::{after, at, claim, effect, first, fresh_call, record};
+use super::{after, at, claim, effect, first, fresh_call, fresh_lease, record};
 
 const FILE: &str = "CALLGATE_TEST_STORE_FILE";
 const ROLE: &str = "CALLGATE_TEST_STORE_ROLE";
@@ -338,11 +338,11 @@ fn what_is_no_store_is_left_as_it_is() {
         let database = ::redb::Database::create(&file).unwrap();
         let table: ::redb::TableDefinition<'_, &str, u64> = ::redb::TableDefinition::new(name);
         let transaction = database.begin_write().unwrap();
-        transaction.open_table(table).unwrap().insert(key, 2).unwrap();
+        transaction.open_table(table).unwrap().insert(key, 3).unwrap();
         transaction.commit().unwrap();
         drop(database);
         let error = RedbStore::open(&file).unwrap_err().to_string();
-        let told = ["is not a callgate store", "has format 2, and this callgate reads 1"];
+        let told = ["is not a callgate store", "has format 3, and this callgate reads 2"];
         assert!(told.iter().any(|told| error.contains(told)), "{name}: {error}");
     }
 }
@@ -378,6 +378,106 @@ fn a_damaged_file_is_told_and_left_as_it_is() {
     }
     std::fs::write(&file, &good).unwrap();
     RedbStore::open(&file).unwrap();
+}
+
+/// The tables of the first format that have changed since, and those that have not.
+mod older {
+    use redb::TableDefinition;
+
+    pub(super) const FORMAT: TableDefinition<'static, &str, u64> = TableDefinition::new("callgate");
+    type Call = (u64, u128, i64, i64, Option<i64>, &'static [u8]);
+    pub(super) const CALLS: TableDefinition<'static, u128, Call> = TableDefinition::new("calls");
+    type Effect = (i64, u32, Option<u128>, &'static [u8]);
+    pub(super) const EFFECTS: TableDefinition<'static, (u128, u128), Effect> =
+        TableDefinition::new("effects");
+    pub(super) const JOURNAL: TableDefinition<'static, (u128, u64), &[u8]> =
+        TableDefinition::new("journal");
+    pub(super) const BEGUN: TableDefinition<'static, (i64, u128), ()> =
+        TableDefinition::new("begun");
+    pub(super) const DUE: TableDefinition<'static, (i64, u8, u128, u128), ()> =
+        TableDefinition::new("due");
+    pub(super) const EXPIRY: TableDefinition<'static, (i64, u128), ()> =
+        TableDefinition::new("expiry");
+    type Record = (u64, i64, &'static [u8]);
+    pub(super) const RECORDS: TableDefinition<'static, (&str, &str), Record> =
+        TableDefinition::new("records");
+    pub(super) const RECORD_EXPIRY: TableDefinition<'static, (i64, &str, &str), ()> =
+        TableDefinition::new("record_expiry");
+}
+
+/// Writes a file as callgate wrote it in the first format: of each call two turns and an effect, which somebody
+/// has claimed, and a deadline; the calls began one after the other.
+fn of_the_first_format(file: &Path, calls: &[(CallId, EffectId)], turn: TurnId, lease: Lease) {
+    let database = ::redb::Database::create(file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let us = |seconds| at(seconds).as_microsecond();
+    transaction.open_table(older::FORMAT).unwrap().insert("format", 1).unwrap();
+    for ((call, effect), second) in calls.iter().zip(0..) {
+        let (call, effect, lease) = (call.0.as_u128(), effect.0.as_u128(), lease.0.as_u128());
+        let state = format!("state {second}");
+        let row = (2, turn.0.as_u128(), us(second), us(900), Some(us(50)), state.as_bytes());
+        transaction.open_table(older::CALLS).unwrap().insert(call, row).unwrap();
+        let mut journal = transaction.open_table(older::JOURNAL).unwrap();
+        for number in [1, 2] {
+            let entry = format!("entry {number} of {second}");
+            journal.insert((call, number), entry.as_bytes()).unwrap();
+        }
+        let row = (us(60), 1, Some(lease), b"body".as_slice());
+        transaction.open_table(older::EFFECTS).unwrap().insert((call, effect), row).unwrap();
+        transaction.open_table(older::BEGUN).unwrap().insert((us(second), call), ()).unwrap();
+        transaction.open_table(older::EXPIRY).unwrap().insert((us(900), call), ()).unwrap();
+        let mut due = transaction.open_table(older::DUE).unwrap();
+        due.insert((us(50), 0, call, 0), ()).unwrap();
+        due.insert((us(60), 1, call, effect), ()).unwrap();
+    }
+    let mut records = transaction.open_table(older::RECORDS).unwrap();
+    records.insert(("ledger", "aa"), (3, us(900), b"value".as_slice())).unwrap();
+    drop(records);
+    let mut expiry = transaction.open_table(older::RECORD_EXPIRY).unwrap();
+    expiry.insert((us(900), "ledger", "aa"), ()).unwrap();
+    drop(expiry);
+    transaction.commit().unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_the_format_before_is_moved_on_with_all_that_is_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("calls.redb");
+    let calls: Vec<_> = (0..40).map(|_| (fresh_call(), EffectId(fresh_call().0))).collect();
+    let (turn, lease) = (TurnId(fresh_call().0), fresh_lease());
+    of_the_first_format(&file, &calls, turn, lease);
+
+    // Opened once it is moved on; opened again it is as any other.
+    for _ in 0..2 {
+        let store = RedbStore::open(&file).unwrap();
+        for ((call, _), second) in calls.iter().zip(0..) {
+            let stored = store.load(*call).await.unwrap().unwrap();
+            assert_eq!(stored.version, Version { number: 2, turn });
+            assert_eq!(stored.state, format!("state {second}").into_bytes());
+            let entries = [1, 2].map(|n| format!("entry {n} of {second}").into_bytes());
+            assert_eq!(store.journal(*call).await.unwrap(), entries);
+        }
+        let newest_first: Vec<_> = calls.iter().rev().map(|(call, _)| *call).collect();
+        assert_eq!(store.calls(99).await.unwrap(), newest_first);
+        let value = store.read(&record("aa")).await.unwrap();
+        assert_eq!(value, Some((Revision(3), b"value".to_vec())));
+        assert_eq!(store.backlog(at(60)).await.unwrap().count, 80);
+    }
+
+    let store = RedbStore::open(&file).unwrap();
+    for (call, effect) in &calls {
+        let claimed = Claimed { call: *call, effect: *effect, lease };
+        assert!(store.settle(claimed).await.unwrap());
+    }
+    assert_eq!(store.claim(claim(at(60))).await.unwrap().len(), 40, "the deadlines");
+    let mut next = first(calls[0].0);
+    next.expected = Some(Version { number: 2, turn });
+    next.version.number = 3;
+    assert_eq!(store.commit(&next, at(61)).await.unwrap(), Committed::Applied);
+    assert_eq!(store.journal(calls[0].0).await.unwrap().len(), 3);
+    store.sweep(at(900)).await.unwrap();
+    assert_eq!(store.calls(99).await.unwrap(), [calls[0].0], "it was let live longer");
+    assert_eq!(store.read(&record("aa")).await.unwrap(), None);
 }
 
 #[test]

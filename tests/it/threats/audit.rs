@@ -11,7 +11,7 @@ use callgate::engine::id::{CallId, LegId};
 use callgate::store::envelope::Vault;
 use callgate::store::{self, Store};
 use jiff::SignedDuration;
-use redb::{Database, ReadableTable as _, TableDefinition};
+use redb::{Database, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
 
 use super::office::{ACCOUNT, Office};
 use crate::support::house::House;
@@ -19,9 +19,13 @@ use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
 
-const JOURNAL: TableDefinition<'static, (u128, u64), &[u8]> = TableDefinition::new("journal");
+/// (begun, call, number of its turn).
+type EntryKey = (i64, u128, u64);
+const JOURNAL: TableDefinition<'static, EntryKey, &[u8]> = TableDefinition::new("journal");
 type Record = (u64, i64, &'static [u8]);
-const RECORDS: TableDefinition<'static, (&str, &str), Record> = TableDefinition::new("records");
+/// (when to look whether it has expired, kind, id).
+type RecordKey = (i64, &'static str, &'static [u8]);
+const RECORDS: TableDefinition<'static, RecordKey, Record> = TableDefinition::new("records");
 
 /// Rings three calls: one that is over and two that go on. The first two in one chain of links would
 /// be chance; each is verified in its own.
@@ -60,34 +64,35 @@ fn journal_of(database: &Database, call: CallId, change: impl Fn(&mut Vec<Vec<u8
     let transaction = database.begin_write().unwrap();
     {
         let mut journal = transaction.open_table(JOURNAL).unwrap();
-        let range = (call.0.as_u128(), 0)..=(call.0.as_u128(), u64::MAX);
+        let of_call = |key: EntryKey| key.1 == call.0.as_u128();
         let rows: Vec<_> = journal
-            .range(range.clone())
+            .iter()
             .unwrap()
             .map(|row| row.unwrap())
-            .map(|(key, value)| (key.value().1, value.value().to_vec()))
+            .map(|(key, value)| (key.value(), value.value().to_vec()))
+            .filter(|(key, _)| of_call(*key))
             .collect();
         let mut entries: Vec<_> = rows.iter().map(|(_, entry)| entry.clone()).collect();
         change(&mut entries);
-        journal.retain_in(range, |_, _| false).unwrap();
-        for ((number, _), entry) in rows.iter().zip(&entries) {
-            journal.insert((call.0.as_u128(), *number), entry.as_slice()).unwrap();
+        journal.retain(|key, _| !of_call(key)).unwrap();
+        for ((key, _), entry) in rows.iter().zip(&entries) {
+            journal.insert(*key, entry.as_slice()).unwrap();
         }
     }
     transaction.commit().unwrap();
 }
 
-fn record_of(database: &Database, kind: &str, id: &str, change: impl Fn(&mut Vec<u8>) -> bool) {
+fn remove_record(database: &Database, kind: &str, id: &str) {
+    // As it is spelled in a key: two digits in a byte.
+    let digits = id.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    let bytes = digits.map(|pair| u8::from_str_radix(pair, 16).unwrap());
+    let id: Vec<u8> = [0].into_iter().chain(bytes).collect();
     let transaction = database.begin_write().unwrap();
     {
         let mut records = transaction.open_table(RECORDS).unwrap();
-        let row = records.remove((kind, id)).unwrap().unwrap();
-        let (revision, expires, value) = row.value();
-        let mut value = value.to_vec();
-        drop(row);
-        if change(&mut value) {
-            records.insert((kind, id), (revision, expires, value.as_slice())).unwrap();
-        }
+        let before = records.len().unwrap();
+        records.retain(|key, _| (key.1, key.2) != (kind, id.as_slice())).unwrap();
+        assert_eq!(records.len().unwrap(), before - 1);
     }
     transaction.commit().unwrap();
 }
@@ -143,7 +148,7 @@ fn harms([over, goes_on]: [CallId; 2]) -> Vec<Harm> {
         Harm {
             what: "the audit of a call that is over removed",
             fault: fault(format!("call {over}"), None, What::Removed),
-            on_redb: Box::new(move |database| record_of(database, "audit-call", &kept, |_| false)),
+            on_redb: Box::new(move |database| remove_record(database, "audit-call", &kept)),
             on_redis: Box::new(move |redis| {
                 let key = redis_key(redis, &kept2);
                 redis::cmd("DEL").arg(key).exec(redis).unwrap();
@@ -152,7 +157,7 @@ fn harms([over, goes_on]: [CallId; 2]) -> Vec<Harm> {
         Harm {
             what: "a link removed",
             fault: fault(format!("chain {}", chain_of_call(over)), Some(1), What::Removed),
-            on_redb: Box::new(move |database| record_of(database, "audit-link", &link, |_| false)),
+            on_redb: Box::new(move |database| remove_record(database, "audit-link", &link)),
             on_redis: Box::new(move |redis| {
                 let key = redis_key(redis, &link2);
                 redis::cmd("DEL").arg(key).exec(redis).unwrap();
