@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use callgate::exchange::Exchange;
+use callgate::store::Store;
+use callgate::store::memory::MemoryStore;
 use callgate::store::redb::RedbStore;
 use futures_util::future::join_all;
 
@@ -23,16 +25,18 @@ pub(crate) fn section() -> Section {
     let runtime = runtime.expect("a runtime needs little");
     let mut text = format!(
         "Whole calls in this process over a file, without HTTP: a ring is two writes (the call, and the count of its\n\
-         number) and a read, any other turn one write. The median of {ROUNDS} rounds of {} s.\n\n\
-         | callers | turns/s | µs per turn |\n|---|---|---|\n",
+         number), naming an account three (the call, and the counts of the number and of its block), any other turn\n\
+         one. The same over a store in memory is what is left without a file. The median of {ROUNDS} rounds of {} s.\n\n\
+         | store | callers | turns/s | µs per turn |\n|---|---|---|---|\n",
         ROUND.as_secs()
     );
     let mut goals = Vec::new();
-    for callers in [1, 64] {
-        let turns_s = runtime.block_on(turns_s(callers));
+    for (in_file, callers) in [(true, 1), (true, 64), (false, 64)] {
+        let turns_s = runtime.block_on(turns_s(in_file, callers));
         let us = 1e6 * callers as f64 / turns_s;
-        let _ = writeln!(text, "| {callers} | {} | {us:.0} |", number(turns_s));
-        if callers == 64 {
+        let store = if in_file { "embedded" } else { "memory" };
+        let _ = writeln!(text, "| {store} | {callers} | {} | {us:.0} |", number(turns_s));
+        if in_file && callers == 64 {
             let goal = Goal::new(
                 "turns/s of the embedded store at 64 callers",
                 turns_s,
@@ -47,10 +51,15 @@ pub(crate) fn section() -> Section {
     Section { title: "The embedded store", text, goals }
 }
 
-async fn turns_s(callers: usize) -> f64 {
+async fn turns_s(in_file: bool, callers: usize) -> f64 {
     let folder = tempfile::tempdir().expect("there is a place for temporary files");
-    let store = RedbStore::open(&folder.path().join("calls.redb")).expect("the folder is ours");
-    let exchange = Arc::new(exchange(Arc::new(store)));
+    let store: Arc<dyn Store> = if in_file {
+        let path = folder.path().join("calls.redb");
+        Arc::new(RedbStore::open(&path).expect("the folder is ours"))
+    } else {
+        Arc::new(MemoryStore::new())
+    };
+    let exchange = Arc::new(exchange(store));
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
         let begun = Instant::now();
