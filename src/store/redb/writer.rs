@@ -6,7 +6,8 @@ use super::super::StoreError;
 use super::file::Slot;
 use super::tables::{Fault, Tables};
 use crate::limits::{
-    STORE_BATCH_MAX, STORE_GATHER_PAUSE, STORE_GATHER_PAUSES, STORE_GATHER_PAUSES_IN_VAIN,
+    STORE_BATCH_MAX, STORE_GATHER_FROM, STORE_GATHER_PAUSE, STORE_GATHER_PAUSES,
+    STORE_GATHER_PAUSES_IN_VAIN,
 };
 
 /// A write that somebody waits for.
