@@ -4,18 +4,31 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diagnostic::Sources;
+use crate::diagnostic::{Finding, Place, Sources};
 use crate::flow::name::FlowName;
+use crate::flow::state::{Kind, State};
 use crate::flow::{self, Flow};
 use crate::limits;
 
-/// Flow files that were named, and those they call.
+/// Flow files that were named, those they call, and those that call sub-flows among them.
 #[derive(Debug)]
 pub(crate) struct Files {
     /// All of them.
     pub(crate) all: Sources,
     /// Those that were named.
     pub(crate) named: HashSet<Arc<str>>,
+    /// Those that are there alone because they call a sub-flow that was named: it has variables, levels and
+    /// fields of theirs.
+    calling: HashSet<Arc<str>>,
+}
+
+impl Files {
+    /// The findings without those in files that only call what was named.
+    pub(crate) fn of_concern(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        let calling = |place: &Place| self.calling.contains(&place.file);
+        findings.retain(|finding| !finding.place().is_some_and(calling));
+        findings
+    }
 }
 
 /// Why files cannot be read.
@@ -49,9 +62,11 @@ pub(crate) enum FilesError {
     },
 }
 
-/// Reads the named files and folders. What a named file calls is looked for beside it.
+/// Reads the named files and folders. What a named file calls is looked for beside it, and so is what calls
+/// it where it is a sub-flow.
 pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
-    let mut files = Files { all: Sources::default(), named: HashSet::new() };
+    let mut files =
+        Files { all: Sources::default(), named: HashSet::new(), calling: HashSet::new() };
     for path in paths {
         if path.is_dir() {
             let found = flow_files(path)?;
@@ -70,6 +85,7 @@ pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
         }
     }
     for path in paths.iter().filter(|path| path.is_file()) {
+        add_calling(&mut files, path)?;
         add_called(&mut files.all, path)?;
     }
     Ok(files)
@@ -81,20 +97,58 @@ pub(crate) fn found(path: &Path) -> PathBuf {
     if !path.exists() && named.exists() { named } else { path.to_owned() }
 }
 
-/// Adds the flows beside `path` that the flows read so far call, and those that these call.
-fn add_called(all: &mut Sources, path: &Path) -> Result<(), FilesError> {
-    let folder = match path.parent() {
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    let called = |flow: &Flow| flow.calls().cloned().collect::<Vec<_>>();
+    }
+}
+
+fn called(flow: &Flow) -> Vec<FlowName> {
+    flow.calls().cloned().collect()
+}
+
+/// Adds the flows beside `path` that call the sub-flows among the flows read so far, and those that call
+/// these.
+fn add_calling(files: &mut Files, path: &Path) -> Result<(), FilesError> {
+    let (set, _) = flow::read(&files.all);
+    let returns =
+        |state: &State| matches!(&state.kind, Kind::Return(back) if back.outcome.is_some());
+    let sub_flows = set.iter().filter(|flow| flow.states.values().any(returns));
+    let mut wanted: VecDeque<_> = sub_flows.map(|flow| flow.name.clone()).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut calling: HashMap<FlowName, Vec<(FlowName, String, String)>> = HashMap::new();
+    for file in flow_files(folder_of(path))? {
+        let (text, file) = (read_text(&file)?, file.display().to_string());
+        let Some(flow) = flow::read_one(&file, &text).0 else { continue };
+        for name in called(&flow).into_iter().collect::<HashSet<_>>() {
+            calling.entry(name).or_default().push((flow.name.clone(), file.clone(), text.clone()));
+        }
+    }
+    let mut there: HashSet<_> = set.iter().map(|flow| flow.name.clone()).collect();
+    while let Some(name) = wanted.pop_front() {
+        for (name, file, text) in calling.remove(&name).unwrap_or_default() {
+            if there.insert(name.clone()) {
+                let file = take(&mut files.all, &file, text)?;
+                files.calling.insert(file);
+                wanted.push_back(name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds the flows beside `path` that the flows read so far call, and those that these call.
+fn add_called(all: &mut Sources, path: &Path) -> Result<(), FilesError> {
     let (set, _) = flow::read(all);
     let mut wanted: VecDeque<_> = set.iter().flat_map(|flow| called(flow)).collect();
     if wanted.iter().all(|name| set.get(name.as_str()).is_some()) {
         return Ok(());
     }
     let mut beside: HashMap<FlowName, Vec<(String, String, Vec<FlowName>)>> = HashMap::new();
-    for file in flow_files(folder)? {
+    for file in flow_files(folder_of(path))? {
         let (text, file) = (read_text(&file)?, file.display().to_string());
         if let (Some(flow), _) = flow::read_one(&file, &text) {
             beside.entry(flow.name.clone()).or_default().push((file, text, called(&flow)));

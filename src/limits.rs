@@ -195,6 +195,17 @@ pub const FLOWS_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const FINDINGS_ALIKE_MAX: usize = 100;
 /// And those in all files together; the first of a file is told in any case.
 pub const FINDINGS_OF_A_CODE_MAX: usize = 1_000;
+/// States of a flow that is drawn as a picture: more than anybody looks at, and what layout takes grows with
+/// their square.
+pub const DRAWN_STATES_MAX: usize = 1_000;
+/// States that ask for something of which the odds are told one by one: a statement holds the way to each.
+pub const ODDS_STATES_MAX: usize = 2_000;
+/// Steps of answers that are followed to see whether one is as slow as it seems, in all flows that are checked
+/// together, before it is told as it seems.
+pub const SLOW_STEPS_MAX: usize = 200_000;
+/// Edges that are followed to find where variables may be missing, in all flows that are checked together,
+/// before no more is looked for: a second's work.
+pub const EDGES_WITHOUT_MAX: usize = 20_000_000;
 /// Names that misspelt ones of flows checked together are compared with before no more is suggested: a fifth
 /// of a second's work.
 pub const NAMES_COMPARED_MAX: usize = 2_000_000;

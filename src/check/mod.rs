@@ -23,6 +23,7 @@ use crate::flow::level::Fact;
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::state::State;
 use crate::flow::{self, Flow, FlowSet};
+use crate::limits;
 
 pub use proof::{Cell, Example};
 pub use report::Report;
@@ -100,11 +101,23 @@ pub fn not_dialled(flows: &FlowSet, start: &str) -> Option<String> {
 
 /// A call for each demand that callers come to without what it asks for, on a shortest way.
 pub fn examples(flows: &FlowSet) -> Vec<Example> {
+    examples_telling(flows, Telling::Everything).0
+}
+
+/// The same, of each flow as many as are told of what is alike, and how many more there are.
+pub(crate) fn examples_telling(flows: &FlowSet, telling: Telling) -> (Vec<Example>, usize) {
+    let most = match telling {
+        Telling::Everything => usize::MAX,
+        Telling::Enough => limits::FINDINGS_ALIKE_MAX,
+    };
     let subject = Subject::new(flows);
     let of_start = |walks: &proof::Walks<'_>| -> Vec<Example> {
-        walks.gaps.iter().map(|gap| Example::of(walks, gap)).collect()
+        walks.gaps.iter().take(most).map(|gap| Example::of(walks, gap)).collect()
     };
-    subject.proofs.iter().flat_map(of_start).collect()
+    let examples: Vec<_> = subject.proofs.iter().flat_map(of_start).collect();
+    let all: usize = subject.proofs.iter().map(|walks| walks.gaps.len()).sum();
+    let more = all - examples.len();
+    (examples, more)
 }
 
 /// Every way out of every state, at each set of levels that callers who take it may have reached, with a

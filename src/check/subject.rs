@@ -142,6 +142,11 @@ impl<'f> Walk<'f> {
         self.index(to).and_then(|index| self.returning.get(index)).is_some_and(|back| *back)
     }
 
+    /// The states from which one is reached, step-ups on the way aside.
+    pub(super) fn leading_to(&self, index: usize) -> Vec<bool> {
+        self.own.reversed().reach([index])
+    }
+
     /// Whether a `return` is ever reached from each state, step-ups on the way aside.
     pub(super) fn returning(&self) -> &[bool] {
         &self.returning

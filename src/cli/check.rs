@@ -35,7 +35,7 @@ pub(super) struct Args {
     #[arg(long)]
     deny_warnings: bool,
 
-    /// Print every finding, however many are alike.
+    /// Print every finding, and write every transcript, however many are alike.
     #[arg(long)]
     all: bool,
 
@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args) -> Exit {
     let telling = if args.all { Telling::Everything } else { Telling::Enough };
     let (flows, findings) = check_sources_telling(&sources.all, telling);
     if let Some(folder) = &args.write_fixtures
-        && let Err(exit) = fixtures::write(&flows, folder, args.force)
+        && let Err(exit) = fixtures::write(&flows, folder, args.force, telling)
     {
         return exit;
     }
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args) -> Exit {
         finding.severity == Severity::Error
             || finding.place().is_none_or(|place| sources.named.contains(&place.file))
     };
-    let findings: Vec<_> = findings.into_iter().filter(asked_for).collect();
+    let findings: Vec<_> = sources.of_concern(findings).into_iter().filter(asked_for).collect();
     let all = &sources.all;
     match args.format {
         Format::Human => {

@@ -12,6 +12,7 @@ use crate::files;
 use crate::flow::edge::Label;
 use crate::flow::state::State;
 use crate::flow::{self, Flow};
+use crate::limits;
 use crate::render;
 use crate::replay::coverage;
 use crate::replay::folder::{Outcome, Wish, read_flows, run_all};
@@ -133,6 +134,7 @@ fn read(path: &Path) -> Result<Arc<Flow>, Failure> {
     let files = files::flows(&[path.to_owned()])
         .map_err(|error| (Exit::from(&error), error.to_string()))?;
     let (flows, findings) = flow::read(&files.all);
+    let findings = files.of_concern(findings);
     if any_error(&findings) {
         let shown = render::human::render(&findings, &files.all, false);
         return Err((Exit::Findings, format!("the flow has errors\n{shown}")));
@@ -142,6 +144,15 @@ fn read(path: &Path) -> Result<Arc<Flow>, Failure> {
 }
 
 fn write(args: &Args, picture: &Picture) -> Result<(), Failure> {
+    let states = picture.cards.len();
+    if args.format == Format::Svg && states > limits::DRAWN_STATES_MAX {
+        let message = format!(
+            "a picture of {states} states is too large, at most {} are drawn; take `--format dot` or \
+             `mermaid`, or put parts of the flow into flows that it calls",
+            limits::DRAWN_STATES_MAX
+        );
+        return Err((Exit::Usage, message));
+    }
     let text = match args.format {
         Format::Svg => draw::svg::write(picture),
         Format::Dot => draw::dot::write(picture),

@@ -98,17 +98,14 @@ impl Asked {
         let files = files::flows(std::slice::from_ref(&path))
             .map_err(|e| (Exit::from(&e), e.to_string()))?;
         let (flows, findings) = flow::read(&files.all);
+        let findings = files.of_concern(findings);
         if any_error(&findings) {
             let shown = render::human::render(&findings, &files.all, false);
             return Err((Exit::Findings, format!("the flow has errors\n{shown}")));
         }
         let named = flows.iter().find(|flow| files.named.contains(&flow.file));
         let name = named.map(|flow| flow.name.to_string()).unwrap_or_default();
-        let found = odds(&flows, &name, &terms).ok_or_else(|| {
-            let message =
-                format!("no call begins in `{name}`: other flows call it; name one of them");
-            (Exit::Usage, message)
-        })?;
+        let found = odds(&flows, &name, &terms).map_err(|no| (Exit::Usage, no.to_string()))?;
         let flows = flows.closure(&name).unwrap_or_default();
         Ok((flows, found))
     }

@@ -43,7 +43,6 @@ pub(super) fn deed_of(request: &Request, call: Option<&Call>) -> Deed {
             }),
             Received::Replay { reply, same: true } => Deed::Answer(reply.clone(), Served::Replayed),
             Received::Replay { reply, same: false } => {
-                tracing::warn!(call.id = %call.id, "another entry was sent for a spent nonce");
                 Deed::Answer(reply.clone(), Served::Contradicted)
             }
             Received::Present(reply) => Deed::Answer(reply.clone(), Served::OutOfStep),

@@ -338,6 +338,9 @@ impl Exchange {
         let request = &Request { heard, ..request.clone() };
         let fallback = request.fallback_number.as_deref();
         let done = self.turn(request.call, &[], fallback, |call| deed_of(request, call)).await?;
+        if matches!(done, Done::Answer(_, Served::Contradicted)) {
+            tracing::warn!(call.id = %request.call, "another entry was sent for a spent nonce");
+        }
         let at_once = |reply, served| Answered { reply, served, discreet: false };
         Ok(match done {
             Done::Turn(turn) => {

@@ -133,7 +133,9 @@ fn value(key: &Key, of: &StateType) -> Value {
         Shape::Choices(words) => json!({"type": "array", "items": {"enum": words}}),
         Shape::Texts => json!({"type": "array", "items": {"type": "string"}}),
         Shape::Routes if key.name == "on" => routes(of),
-        Shape::Routes => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        Shape::Routes | Shape::Variables => {
+            json!({"type": "object", "additionalProperties": {"type": "string"}})
+        }
         Shape::Values => json!({"type": "object"}),
         Shape::Gives => json!({"type": "object", "additionalProperties": {
             "type": "object",

@@ -171,7 +171,11 @@ async fn service_code(house: Data<House>, request: HttpRequest, body: Payload) -
     let ttl = match &wanted.ttl {
         None => Some(Duration::from_secs(policy.ttl_s.into())),
         Some(Value::String(text)) => parse_duration(text),
-        Some(value) => value.as_u64().map(Duration::from_secs),
+        // 900.0 is a whole number too (JSON Schema, 6.1.1).
+        Some(value) => {
+            let seconds = value.as_f64().filter(|seconds| seconds.fract() == 0.0);
+            seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        }
     };
     let longest = Duration::from_secs(policy.ttl_max_s.into());
     let Some(ttl) = ttl.filter(|ttl| (Duration::from_secs(1)..=longest).contains(ttl)) else {

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::check::odds::{Chances, Odds};
+use crate::check::odds::Chances;
 use crate::exchange::guard::Guards;
 use crate::exchange::tally::Tally;
 use crate::store::counted::Questions;
@@ -251,21 +251,10 @@ impl Metrics {
         self
     }
 
-    /// Says what guessing is worth against a flow: of all its states, and wherever PINs come from, the
-    /// best chance. A flow that asks for no proof has none.
-    pub fn tell_odds(&self, flow: &str, odds: &Odds) {
-        let all =
-            || odds.states.iter().flat_map(|state| &state.chances).map(|(_, chances)| chances);
-        let best = |of: fn(&Chances) -> f64| all().map(of).fold(0.0, f64::max);
-        if all().next().is_none() {
-            return;
-        }
-        let told = [
-            ("call", best(|chances| chances.call)),
-            ("day", best(|chances| chances.day)),
-            ("year", best(|chances| chances.year)),
-        ];
-        for (within, chance) in told {
+    /// Says what guessing is worth against a flow: the best chance at any of its states. A flow that asks
+    /// for no proof has none.
+    pub fn tell_odds(&self, flow: &str, best: &Chances) {
+        for (within, chance) in [("call", best.call), ("day", best.day), ("year", best.year)] {
             self.odds.get_or_create(&Odd { flow: flow.to_owned(), within }).set(chance);
         }
     }

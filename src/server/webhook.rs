@@ -35,7 +35,9 @@ async fn dispatch(house: Data<House>, request: HttpRequest, body: Payload) -> Ht
     if request.method() != Method::POST {
         return elsewhere(body);
     }
-    let path: Vec<&str> = request.path().split('/').collect();
+    // A slash at the end of an address that somebody keyed in keeps no caller out.
+    let path = request.path();
+    let path: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     match *path.as_slice() {
         ["", "twilio", "voice"] => voice(house, &request, body).await,
         ["", "twilio", "turn", call, nonce] => {

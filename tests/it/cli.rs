@@ -185,7 +185,6 @@ fn check_reports_every_problem_of_every_file() {
     assert!(stderr.contains("there is no `nowhere`"), "{stderr}");
 }
 
-/// Runs `hash-pin` with this standard input.
 #[test]
 fn a_flow_is_no_sounder_than_those_that_it_calls() {
     let folder = tempfile::tempdir().unwrap();
@@ -221,6 +220,95 @@ type = "hangup"
     assert!(told.contains("helper.toml"), "{told}");
 }
 
+#[test]
+fn a_sub_flow_has_what_the_flows_beside_it_pass_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let caller = r#"
+name = "caller"
+start = "set"
+[disclose]
+street = "known"
+[levels]
+known = { any = ["pin"] }
+[states.set]
+type = "set"
+values = { why = "a test" }
+next = "help"
+[states.help]
+type = "call"
+flow = "helper"
+with = { reason = "why" }
+on = { ok = "bye" }
+[states.bye]
+type = "hangup"
+"#;
+    let helper = r#"
+name = "helper"
+start = "begin"
+[states.begin]
+type = "say"
+prompt = "For {{ reason }}."
+next = "more"
+[states.more]
+type = "say"
+requires = "known"
+step_up = "end"
+prompt = "You live in {{ account.street }}."
+on = { denied = "end" }
+next = "end"
+[states.end]
+type = "return"
+outcome = "ok"
+"#;
+    write("caller.toml", caller);
+    write("helper.toml", helper);
+    let on = |args: &[&str]| run(command_in(folder.path()).args(args));
+    let (exit, told, said) = on(&["check", "helper.toml", "--deny-warnings"]);
+    assert_eq!((exit, told.as_str()), (0, ""), "{said}");
+    assert_eq!(on(&["graph", "helper.toml", "--format", "dot"]).0, 0);
+    let (exit, _, said) = on(&["odds", "helper.toml"]);
+    assert!(exit == 2 && said.contains("no call begins in `helper`"), "{said}");
+    // What is wrong with its callers is told of them alone, and what is wrong with it is told.
+    write("caller.toml", &caller.replace("next = \"help\"", "next = \"hlep\""));
+    assert_eq!(on(&["graph", "helper.toml", "--format", "dot"]).0, 0);
+    let (_, told, _) = on(&["check", "helper.toml"]);
+    assert!(!told.contains("caller.toml"), "{told}");
+    write("caller.toml", caller);
+    write("helper.toml", &helper.replace("{{ reason }}", "{{ raeson }}"));
+    let (exit, told, _) = on(&["check", "helper.toml"]);
+    assert!(exit == 1 && told.contains("nothing ever sets `raeson`"), "{told}");
+}
+
+#[test]
+fn what_is_too_large_to_look_at_is_refused() {
+    use std::fmt::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let mut flow = String::from(
+        "name = \"large\"\nstart = \"s0\"\n[levels]\nl = { any = [\"pin\"] }\n[states.bye]\ntype = \"hangup\"\n",
+    );
+    for number in 0..=2_000 {
+        let next = if number == 2_000 { "bye".to_owned() } else { format!("s{}", number + 1) };
+        let _ = write!(
+            flow,
+            "[states.s{number}]\ntype = \"say\"\nprompt = \"a\"\nrequires = \"l\"\n\
+             on = {{ denied = \"bye\" }}\nnext = \"{next}\"\n"
+        );
+    }
+    std::fs::write(folder.path().join("large.toml"), flow).unwrap();
+    let on = |args: &[&str]| run(command_in(folder.path()).args(args));
+    for command in ["odds", "statement"] {
+        let (exit, told, said) = on(&[command, "large.toml"]);
+        assert_eq!((exit, told.as_str()), (2, ""), "{said}");
+        assert!(said.contains("2001 states ask for something"), "{said}");
+    }
+    let (exit, told, said) = on(&["graph", "large.toml"]);
+    assert_eq!((exit, told.as_str()), (2, ""), "{said}");
+    assert!(said.contains("a picture of 2002 states is too large"), "{said}");
+    assert_eq!(on(&["graph", "large.toml", "--format", "mermaid"]).0, 0);
+}
+
+/// Runs `hash-pin` with this standard input.
 fn hash_pin(folder: &std::path::Path, arguments: &[&str], input: &str) -> (i32, String, String) {
     use std::io::Write as _;
     use std::process::Stdio;

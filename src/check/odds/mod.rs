@@ -22,6 +22,7 @@ use crate::flow::FlowSet;
 use crate::flow::level::Fact;
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::state::{Kind, State};
+use crate::limits;
 
 pub use crate::flow::budget::Pins;
 pub use attempts::{Guesses, Lockout, Siege};
@@ -126,8 +127,51 @@ pub struct FactorLockout {
     pub lockout: Lockout,
 }
 
-/// The odds of calls that begin in this flow; `None`: there is no such flow, or none begins there.
-pub fn odds(flows: &FlowSet, start: &str, terms: &Terms) -> Option<Odds> {
+/// Why there are no odds to tell.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoOdds {
+    /// There is no such flow, or it is there for others to call.
+    #[error("no call begins in `{0}`: other flows call it; name one of them")]
+    NoCall(String),
+    /// More states ask for something than anybody reads about.
+    #[error(
+        "{0} states ask for something, and of more than {max} the odds are not told one by one; \
+         `[budget]` in the flow lets `check` hold all of them to a bound",
+        max = limits::ODDS_STATES_MAX
+    )]
+    TooMany(usize),
+}
+
+/// The odds of calls that begin in this flow.
+pub fn odds(flows: &FlowSet, start: &str, terms: &Terms) -> Result<Odds, NoOdds> {
+    let all = flows.closure(start).unwrap_or_default();
+    let asking = all.get(start).map_or(0, |flow| demand::demands(&all, flow).len());
+    if asking > limits::ODDS_STATES_MAX {
+        return Err(NoOdds::TooMany(asking));
+    }
+    let told = |flows: &FlowSet, walks: &Walks<'_>| of(flows, walks, terms);
+    of_calls(flows, start, told).ok_or_else(|| NoOdds::NoCall(start.to_owned()))
+}
+
+/// The best chance of a guesser at any state of the calls that begin in this flow, wherever PINs come from.
+/// `None`: no call begins there, or none of its states asks for a proof.
+pub fn best(flows: &FlowSet, start: &str, terms: &Terms) -> Option<Chances> {
+    let states = of_calls(flows, start, |flows, walks| chances_of(flows, walks, terms))?;
+    let all = states.into_iter().flat_map(|(_, _, chances)| chances);
+    all.map(|(_, chances)| chances).reduce(|best, other| Chances {
+        call: best.call.max(other.call),
+        day: best.day.max(other.day),
+        year: best.year.max(other.year),
+        opened: best.opened.max(other.opened),
+        any: best.any.max(other.any),
+    })
+}
+
+fn of_calls<T>(
+    flows: &FlowSet,
+    start: &str,
+    told: impl FnOnce(&FlowSet, &Walks<'_>) -> T,
+) -> Option<T> {
     let flows = flows.closure(start)?;
     let subject = Subject::new(&flows);
     // A flow that is there to be called has no odds of its own: its callers have.
@@ -135,7 +179,7 @@ pub fn odds(flows: &FlowSet, start: &str, terms: &Terms) -> Option<Odds> {
     if subject.walks.get(&walks.start.name).is_none_or(Walk::is_sub_flow) {
         return None;
     }
-    Some(of(&flows, walks, terms))
+    Some(told(&flows, walks))
 }
 
 /// The odds of the calls of these walks.

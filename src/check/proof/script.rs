@@ -85,13 +85,15 @@ impl<'f> Script<'f> {
         }
         let left_out = left_out(lines.len(), limits::SCRIPT_LINES_MAX);
         let told = |number: &usize| !left_out.contains(number);
+        let head = |number: usize, deed: &str| format!("{}. {deed}", number + 1);
         let width = lines.iter().enumerate().filter(|(number, _)| told(number));
-        let width = width.map(|(_, (deed, ..))| deed.chars().count()).max().unwrap_or_default();
+        let width = width.map(|(number, (deed, ..))| head(number, deed).chars().count()).max();
+        let width = width.unwrap_or_default();
         let line = |(number, (deed, states, known)): (usize, &(String, Vec<String>, String))| {
             if number == left_out.start && !left_out.is_empty() {
                 return Some(format!("… {} lines are left out …", left_out.len()));
             }
-            let line = || format!("{}. {deed:width$}  -> {}{known}", number + 1, named(states));
+            let line = || format!("{:width$}  -> {}{known}", head(number, deed), named(states));
             told(&number).then(line)
         };
         lines.iter().enumerate().filter_map(line).collect()

@@ -23,6 +23,7 @@ mod uneven_disclosure;
 mod unknown_accept;
 mod unproved;
 mod unreachable_state;
+mod unset_variable;
 mod unused;
 mod weak_level;
 mod weaker_level;
@@ -55,6 +56,7 @@ pub const RULES: &[&Rule] = &[
     &menu_prompt_key::RULE,
     &prompt_too_long::RULE,
     &slow_reply::RULE,
+    &unset_variable::RULE,
     &unused::RULE,
     &unknown_accept::RULE,
 ];

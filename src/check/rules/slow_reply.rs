@@ -41,6 +41,8 @@
 //! on = { found = "menu", unknown = "menu" }
 //! ```
 
+mod way;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -53,6 +55,7 @@ use crate::flow::name::{FlowName, StateName};
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State};
 use crate::limits;
+use way::Found;
 
 pub(super) const RULE: Rule = Rule {
     code: "slow-reply",
@@ -74,11 +77,16 @@ const PROOF: Duration = Duration::from_millis(200);
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let answers = Answers::of(subject);
     let mut told = BTreeSet::new();
+    let mut steps = limits::SLOW_STEPS_MAX;
     for (start, base) in answers.starts() {
         if answers.worst(start) + base <= limits::TURN_DEADLINE {
             continue;
         }
-        let way = answers.worst_from(start);
+        let way = match answers.too_slow(start, base, &mut steps) {
+            Found::Way(way) => way,
+            Found::None => continue,
+            Found::TooMany => answers.worst_from(start),
+        };
         let Some((late, total)) = answers.too_late(&way, base) else { continue };
         let (Some((walk, first)), Some((_, last))) = (answers.state(start), answers.state(late))
         else {
@@ -334,7 +342,7 @@ fn at_once(kind: &Kind, label: &Label) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::rules::tests::{ENDS, check};
+    use crate::check::rules::tests::{ENDS, check, findings};
 
     fn identify(name: &str, by: &str, found: &str, unknown: &str) -> String {
         format!(
@@ -365,5 +373,67 @@ mod tests {
         );
         let apart = three.replace("\"c\"", "\"ask\"");
         assert_eq!(slow(&format!("{two}{apart}")), [""; 0], "a key lies between");
+    }
+
+    #[test]
+    fn who_returns_comes_back_to_what_was_asked_for_alone() {
+        let guarded = |name: &str, more: &str, next: &str| {
+            format!(
+                "[states.{name}]\ntype = \"say\"\nprompt = \"a\"\nrequires = \"l\"\nstep_up = \"{more}\"\n\
+                 on = {{ denied = \"ask\" }}\nnext = \"{next}\"\n"
+            )
+        };
+        // Whoever proves something for `b` goes on as `next` says; a look-up waits behind `c`, which
+        // asks for no such proof.
+        let slow = |next: &str| {
+            slow(&format!(
+                "{}{}{}[states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\n\
+                 on = {{ ok = \"text\", failed = \"back\", locked = \"back\" }}\n\
+                 [states.text]\ntype = \"send_sms_otp\"\naccept = [\"enumeration\"]\n\
+                 on = {{ sent = \"back\", unavailable = \"mail\", limited = \"back\" }}\n\
+                 [states.mail]\ntype = \"send_email_otp\"\naccept = [\"enumeration\"]\n\
+                 on = {{ sent = \"back\", unavailable = \"back\", limited = \"back\" }}\n\
+                 [states.no]\ntype = \"say\"\nprompt = \"No.\"\nnext = \"back\"\n\
+                 [states.back]\ntype = \"return\"\n\
+                 [states.mid]\ntype = \"menu\"\nprompt = \"Press 1.\"\nkeys = {{ 1 = \"c\" }}\n\
+                 on = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+                 [states.look]\ntype = \"lookup\"\nbackend = \"x\"\naccept = [\"enumeration\"]\n\
+                 on = {{ ok = \"ask\", failed = \"ask\" }}\n[levels]\nl = {{ any = [\"pin\"] }}\n",
+                identify("a", "\"digits\"", "b", "b"),
+                guarded("b", "pin", next),
+                guarded("c", "no", "look"),
+            ))
+        };
+        assert_eq!(slow("mid"), [""; 0]);
+        assert_eq!(slow("look").len(), 1);
+    }
+
+    #[test]
+    fn what_a_flow_returns_says_where_its_caller_goes_on() {
+        let caller = |looked: &str| {
+            format!(
+                "name = \"f\"\nstart = \"a\"\n{}[states.b]\ntype = \"call\"\nflow = \"g\"\n\
+                 on = {{ ok = \"ask\", failed = \"ask\", {looked} = \"look\" }}\n\
+                 [states.look]\ntype = \"lookup\"\nbackend = \"x\"\naccept = [\"enumeration\"]\n\
+                 on = {{ ok = \"ask\", failed = \"ask\" }}\n{ENDS}",
+                identify("a", "\"digits\"", "b", "b")
+            )
+            .replacen(&format!("{looked} = \"ask\", "), "", 1)
+        };
+        let called = "name = \"g\"\nstart = \"text\"\n\
+            [states.text]\ntype = \"send_sms_otp\"\naccept = [\"enumeration\"]\n\
+            on = { sent = \"code\", unavailable = \"mail\", limited = \"mail\" }\n\
+            [states.mail]\ntype = \"send_email_otp\"\naccept = [\"enumeration\"]\n\
+            on = { sent = \"code\", unavailable = \"no\", limited = \"no\" }\n\
+            [states.code]\ntype = \"gather_otp\"\nprompt = \"Code?\"\n\
+            on = { ok = \"yes\", failed = \"no\", expired = \"text\", undelivered = \"no\" }\n\
+            [states.yes]\ntype = \"return\"\noutcome = \"ok\"\n\
+            [states.no]\ntype = \"return\"\noutcome = \"failed\"\n";
+        let slow = |looked: &str| {
+            let found = findings(&[&caller(looked), called]);
+            found.into_iter().filter(|finding| finding.contains("slow-reply")).count()
+        };
+        assert_eq!(slow("ok"), 0, "who keys the code in has waited for it");
+        assert_eq!(slow("failed"), 1);
     }
 }

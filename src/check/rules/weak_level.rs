@@ -1,5 +1,5 @@
-//! A level that asks for several proofs with `all`, and can be met by proofs of one class: by two
-//! things the caller knows, say.
+//! A level that asks for several proofs with `all`, or for more at a risk, and can be met by proofs of one
+//! class: by two things the caller knows, say.
 //!
 //! ## Why
 //!
@@ -43,8 +43,10 @@ pub(super) const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for walk in subject.walks() {
         for (name, level) in &walk.flow.levels {
-            let mut demands = level.demands(Risk::High);
-            if let Some(facts) = demands.find_map(|(formula, _)| weakest(formula)) {
+            let demands: Vec<_> = level.demands(Risk::High).map(|(formula, _)| formula).collect();
+            // What a risk adds is asked for together with all that is asked for without it.
+            let mut asked = (0..demands.len()).filter_map(|last| demands.get(..=last));
+            if let Some(facts) = asked.find_map(weakest) {
                 let names: Vec<_> = facts.iter().map(|fact| format!("`{fact}`")).collect();
                 let message =
                     format!("level `{name}` is met by {}: one factor", names.join(" and "));
@@ -55,20 +57,27 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// The fewest facts of one class that satisfy an `all` of several parts somewhere in the formula.
-fn weakest(formula: &Formula) -> Option<BTreeSet<Fact>> {
+/// The fewest facts of one class that satisfy, together with what is asked for anyway, the last of some
+/// demands: what it adds, or an `all` of several parts somewhere in it.
+fn weakest(demands: &[&Formula]) -> Option<BTreeSet<Fact>> {
+    let (last, anyway) = demands.split_last()?;
+    let added = if anyway.is_empty() { None } else { of_one_class(demands) };
+    added.filter(|facts| facts.len() > 1).or_else(|| within(last, anyway))
+}
+
+fn within(formula: &Formula, anyway: &[&Formula]) -> Option<BTreeSet<Fact>> {
     let parts = match formula {
         Formula::All(parts) | Formula::Any(parts) => parts,
         Formula::Fact(_) | Formula::Class(_) => return None,
     };
     let own = match formula {
-        Formula::All(parts) if parts.len() > 1 => of_one_class(formula),
+        Formula::All(parts) if parts.len() > 1 => of_one_class(&[anyway, &[formula]].concat()),
         _ => None,
     };
-    own.or_else(|| parts.iter().find_map(weakest))
+    own.or_else(|| parts.iter().find_map(|part| within(part, anyway)))
 }
 
-fn of_one_class(formula: &Formula) -> Option<BTreeSet<Fact>> {
+fn of_one_class(demands: &[&Formula]) -> Option<BTreeSet<Fact>> {
     let sets = (0..1_u32 << Fact::ALL.len()).map(|set| -> BTreeSet<Fact> {
         let bits = Fact::ALL.into_iter().enumerate();
         bits.filter(|(bit, _)| set & (1 << bit) != 0).map(|(_, fact)| fact).collect()
@@ -78,7 +87,8 @@ fn of_one_class(formula: &Formula) -> Option<BTreeSet<Fact>> {
             facts.iter().filter_map(|fact| fact.class()).map(Class::as_str).collect();
         classes.len() <= 1
     };
-    sets.filter(|facts| one_class(facts) && holds(formula, facts)).min_by_key(BTreeSet::len)
+    let all = |facts: &BTreeSet<Fact>| demands.iter().all(|formula| holds(formula, facts));
+    sets.filter(|facts| one_class(facts) && all(facts)).min_by_key(BTreeSet::len)
 }
 
 fn holds(formula: &Formula, facts: &BTreeSet<Fact>) -> bool {
@@ -109,6 +119,8 @@ mod tests {
             "{ all = [\"pin\", \"email_otp\"] }",
             "{ all = [\"pin\", { any = [\"passcode\", \"sms_otp\"] }] }",
             "{ any = [\"callback\", { all = [\"knowledge\", \"pin\"] }] }",
+            "{ any = [\"pin\"], at_risk = { high = { any = [\"passcode\"] } } }",
+            "{ any = [\"possession\"], at_risk = { high = { all = [\"sms_otp\", \"service_code\"] } } }",
         ] {
             let found = level(weak);
             assert!(
@@ -121,6 +133,9 @@ mod tests {
             "{ any = [\"pin\", \"passcode\"] }",
             "{ all = [\"pin\"] }",
             "{ all = [\"pin\", \"sms_otp\", \"callback\"] }",
+            "{ any = [\"pin\"], at_risk = { high = { any = [\"possession\"] } } }",
+            "{ any = [\"pin\", \"sms_otp\"], at_risk = { high = { any = [\"possession\"] } } }",
+            "{ all = [\"knowledge\", \"possession\"], at_risk = { high = { all = [\"service_code\", \"callback\"] } } }",
         ] {
             assert_eq!(level(strong), [""; 0]);
         }

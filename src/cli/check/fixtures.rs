@@ -2,17 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::check::{Example, examples};
+use crate::check::{Example, examples_telling};
 use crate::cli::{Exit, say};
+use crate::diagnostic::alike::Telling;
 use crate::flow::FlowSet;
 use crate::replay::bless::bless;
 use crate::replay::{Transcript, run};
 use crate::writing::{create, replace};
 
 /// Writes what was asked for; a file that is there stays as it is, unless `force` says otherwise.
-pub(super) fn write(flows: &FlowSet, folder: &Path, force: bool) -> Result<(), Exit> {
+pub(super) fn write(
+    flows: &FlowSet,
+    folder: &Path,
+    force: bool,
+    telling: Telling,
+) -> Result<(), Exit> {
     let mut played = Vec::new();
-    for example in examples(flows) {
+    let (examples, more) = examples_telling(flows, telling);
+    for example in examples {
         match play(flows, &example) {
             Ok(text) => played.push((folder.join(format!("{}.toml", example.name)), text)),
             Err(why) => say(&format!("no call was found that shows `{}`: {why}", example.name)),
@@ -35,6 +42,9 @@ pub(super) fn write(flows: &FlowSet, folder: &Path, force: bool) -> Result<(), E
     }
     let files: Vec<&PathBuf> = played.iter().map(|(file, _)| file).collect();
     say(&format!("{} written to {}", transcripts(files.len()), folder.display()));
+    if more > 0 {
+        say(&format!("`--all` writes those of {more} more holes"));
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, ne
 
 use super::needs::Offer;
 use super::{Failure, read_accounts, read_flows};
-use crate::check::odds::{Terms, odds};
+use crate::check::odds::{self, Terms};
 use crate::diagnostic::Finding;
 use crate::exchange::Exchange;
 use crate::flow::FlowSet;
@@ -89,8 +89,8 @@ pub(super) fn tell_odds(lines: &[String], exchange: &Exchange, metrics: &Metrics
     let terms = Terms { policy: exchange.policy().clone(), ..Terms::default() };
     let flows = exchange.flows();
     for line in lines {
-        if let Some(odds) = odds(&flows, line, &terms) {
-            metrics.tell_odds(line, &odds);
+        if let Some(best) = odds::best(&flows, line, &terms) {
+            metrics.tell_odds(line, &best);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::flow::level::Fact;
 use crate::flow::name::{FieldName, FlowName, LevelName, StateName, VariableName};
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State, Target};
-use crate::flow::states::call::CallFlow;
+use crate::flow::states::call::{CallFlow, Passed, SET_FIRST};
 use crate::flow::states::set::Assigned;
 use crate::flow::template::{Template, Use};
 use crate::flow::{Flow, FlowSet};
@@ -238,6 +238,17 @@ impl<'a> Resolver<'a> {
 
     /// A variable is known if a state of the flow assigns it, or a caller passes it in.
     fn variable(&self, variable: &VariableName, place: &Place, stands: Stands) {
+        self.variable_or(variable, place, stands, None);
+    }
+
+    /// The same; what is to be done where no name is like it.
+    fn variable_or(
+        &self,
+        variable: &VariableName,
+        place: &Place,
+        stands: Stands,
+        otherwise: Option<&str>,
+    ) {
         let passed = self.known.passed.contains(&(&self.flow.name, variable));
         if passed || self.flow.variables.contains_key(variable) || self.caller_lost() {
             return;
@@ -248,7 +259,8 @@ impl<'a> Resolver<'a> {
             let help = if self.flow.disclose.contains_key(variable.as_str()) {
                 Some(format!("a field of the account is written `account.{variable}`"))
             } else {
-                self.problems.did_you_mean(variable.as_str(), known.clone())
+                let meant = self.problems.did_you_mean(variable.as_str(), known.clone());
+                meant.or_else(|| otherwise.map(Into::into))
             };
             let finding = Finding::error("unknown-variable", message, place.clone());
             stands.respelt(self.problems, finding.maybe_help(help), variable.as_str(), known)
@@ -274,11 +286,14 @@ impl<'a> Resolver<'a> {
             return;
         };
         for passed in &call.with {
-            self.variable(&passed.from, &passed.place, Stands::Within);
+            self.variable_or(&passed.from, &passed.from_place, Stands::Alone, Some(SET_FIRST));
         }
         if self.known.broken.contains(&called.file) {
             // What it returns may have been lost.
             return;
+        }
+        for taken in &call.give {
+            self.taken(called, taken);
         }
         let Some(outcomes) = self.known.outcomes.get(&called.name) else { return };
         let wrong: Vec<_> = state
@@ -317,6 +332,22 @@ impl<'a> Resolver<'a> {
             let free = free.map(Outcome::as_str);
             self.problems.add(finding.respelt(outcome.as_str(), free, Spelling::Key));
         }
+    }
+
+    /// What is taken out of a called flow is a variable of that flow.
+    fn taken(&self, called: &Flow, taken: &Passed) {
+        let passed = self.known.passed.contains(&(&called.name, &taken.from));
+        if passed || called.variables.contains_key(&taken.from) {
+            return;
+        }
+        self.problems.add_with("unknown-variable", &taken.from_place, || {
+            let known = called.variables.keys().map(VariableName::as_str);
+            let written = taken.from.as_str();
+            let message = format!("nothing in flow `{}` ever sets `{written}`", called.name);
+            let help = self.problems.did_you_mean(written, known.clone());
+            let finding = Finding::error("unknown-variable", message, taken.from_place.clone());
+            self.problems.respelt(finding.maybe_help(help), written, known, Spelling::Value)
+        });
     }
 
     /// Where the outcome of a route is written: before its target.

@@ -2,10 +2,11 @@
 //!
 //! The outcomes are those that the sub-flow's `return` states say. Its variables are its own: `with`
 //! passes values in (`{ amount = "sum" }` gives its `amount` our `sum`), `give` takes values out
-//! (`{ sum = "amount" }` gives our `sum` its `amount`). Account, facts and levels are the call's.
+//! (`{ sum = "amount" }` gives our `sum` its `amount`). What is the same in each call is put into a
+//! variable by a `set` before it. Account, facts and levels are the call's.
 
 use super::{Key, Shape, StateReader, StateType};
-use crate::diagnostic::Place;
+use crate::diagnostic::{Finding, Place};
 use crate::document::Item;
 use crate::flow::name::{FlowName, VariableName};
 use crate::flow::state::Kind;
@@ -30,9 +31,15 @@ pub struct Passed {
     pub to: VariableName,
     /// The variable that it comes from.
     pub from: VariableName,
-    /// Where it is written.
+    /// Where the former is written.
     pub place: Place,
+    /// And the latter.
+    pub from_place: Place,
 }
+
+/// What is to be done about a value where a variable is passed.
+pub(in crate::flow) const SET_FIRST: &str =
+    "variables are passed, by their names: a `set` state before puts a value into one";
 
 /// `call`
 pub const TYPE: StateType = StateType {
@@ -41,8 +48,8 @@ pub const TYPE: StateType = StateType {
     outcomes: &[],
     keys: &[
         Key::required("flow", Shape::Text, "The sub-flow's name."),
-        Key::new("with", Shape::Values, "Its variables from ours."),
-        Key::new("give", Shape::Values, "Our variables from its."),
+        Key::new("with", Shape::Variables, "Its variables from ours."),
+        Key::new("give", Shape::Variables, "Our variables from its."),
     ],
     read: |state| Some(Kind::Call(read(state)?)),
 };
@@ -52,10 +59,17 @@ fn read(state: &StateReader<'_, '_>) -> Option<CallFlow> {
         let table = item.and_then(|item| item.table("the variables passed"));
         let entries = table.map(|table| table.entries()).unwrap_or_default();
         let pass = |entry: &Item<'_>| {
+            if entry.as_text().is_none() {
+                let message = format!("`{}` must be the name of a variable in quotes", entry.key);
+                let finding = Finding::error("wrong-type", message, entry.place());
+                entry.report(finding.help(SET_FIRST));
+                return None;
+            }
             Some(Passed {
                 to: entry.key.into(),
                 from: entry.name()?.into(),
                 place: entry.key_place(),
+                from_place: entry.place(),
             })
         };
         entries.iter().filter_map(pass).collect()

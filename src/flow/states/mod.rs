@@ -85,6 +85,8 @@ pub enum Shape {
     Routes,
     /// A table of names to values.
     Values,
+    /// A table of variables to variables.
+    Variables,
     /// A table of variables to types and labels.
     Gives,
     /// A list of cases.
@@ -114,6 +116,7 @@ impl Shape {
             Self::Texts => "a list of texts".into(),
             Self::Routes => "a table of names to states".into(),
             Self::Values => "a table of names to values".into(),
+            Self::Variables => "a table of variables to variables".into(),
             Self::Gives => "a table of variables to `{ type = …, label = … }`".into(),
             Self::Cases => "a list of `{ when = {…}, next = … }`".into(),
             Self::Target => {

@@ -20,15 +20,15 @@ use serde_json::{Value, json};
 use super::super::{House, intake};
 use super::{LISTED_MAX, bearer, call_view, entry_view, flows, owner};
 use crate::check::check;
-use crate::check::odds::{Terms, odds};
+use crate::check::odds::{NoOdds, Terms, odds};
 use crate::config::{AdminToken, Role};
-use crate::draw;
+use crate::draw::{self, Picture};
 use crate::engine::id::CallId;
 use crate::engine::turn::{Entry, Hop};
 use crate::exchange::ExchangeError;
 use crate::flow::risk::Risk;
 use crate::flow::{Flow, FlowSet};
-use crate::limits::{CALLS_LOADED_AT_ONCE, PAGE_AGAIN_S};
+use crate::limits::{CALLS_LOADED_AT_ONCE, DRAWN_STATES_MAX, PAGE_AGAIN_S};
 use crate::render::statement::{self, Statement};
 use crate::ui::{self, Page};
 
@@ -169,7 +169,7 @@ async fn ways(house: Data<House>, request: HttpRequest, path: Path<(String, Stri
     let flows = house.exchange.flows_of(&call).await?;
     let flow = flows.get(&name).cloned().ok_or_else(no_flow)?;
     let hops: Vec<_> = hops(&journal).cloned().collect();
-    drawn(move || draw::svg::write(&draw::walked(&flow, &[hops]))).await
+    drawn(&flow.clone(), move || draw::walked(&flow, &[hops])).await
 }
 
 fn hops(journal: &[Entry]) -> impl Iterator<Item = &Hop> {
@@ -202,7 +202,7 @@ fn levels(flow: &Flow) -> Vec<Value> {
 async fn picture(house: Data<House>, request: HttpRequest, path: Path<String>) -> Shown {
     visitor(&house, &request, &[Role::Designer, Role::Operator])?;
     let flow = house.exchange.flows().get(&path).cloned().ok_or_else(no_flow)?;
-    drawn(move || draw::svg::write(&draw::of(&flow))).await
+    drawn(&flow.clone(), move || draw::of(&flow)).await
 }
 
 /// The assurance statement of a flow as it is in use, under the policy of this server.
@@ -213,12 +213,15 @@ async fn assurance(house: Data<House>, request: HttpRequest, path: Path<String>)
     let name = path.into_inner();
     let written = apart(move || {
         let odds = odds(&all, &name, &Terms { policy, ..Terms::default() })?;
-        let flows: FlowSet = all.closure(&name)?;
+        let flows: FlowSet = all.closure(&name).unwrap_or_default();
         let warnings = check(&flows);
         let (flows, warnings, date) = (&flows, &warnings, Some(day.as_str()));
-        Some(statement::render(&Statement { flows, odds: &odds, warnings, date }))
+        Ok(statement::render(&Statement { flows, odds: &odds, warnings, date }))
     });
-    let text = written.await?.ok_or_else(no_flow)?;
+    let text = written.await?.map_err(|no| match no {
+        NoOdds::NoCall(_) => no_flow(),
+        NoOdds::TooMany(_) => too_large(),
+    })?;
     Ok(bare(StatusCode::OK).content_type("text/markdown; charset=utf-8").body(text))
 }
 
@@ -279,8 +282,11 @@ fn bare(status: StatusCode) -> HttpResponseBuilder {
 }
 
 /// A picture, drawn where nobody else waits for it.
-async fn drawn(draw: impl FnOnce() -> String + Send + 'static) -> Shown {
-    let text = apart(draw).await?;
+async fn drawn(flow: &Flow, draw: impl FnOnce() -> Picture + Send + 'static) -> Shown {
+    if flow.states.len() > DRAWN_STATES_MAX {
+        return Err(too_large());
+    }
+    let text = apart(move || draw::svg::write(&draw())).await?;
     let mut answer = bare(StatusCode::OK);
     answer.insert_header(("Content-Security-Policy", POLICY_OF_PICTURES));
     Ok(answer.content_type("image/svg+xml").body(text))
@@ -300,6 +306,11 @@ fn missing(why: &str) -> Instead {
 
 fn no_call() -> Instead {
     missing("There is no such call, or it is forgotten.")
+}
+
+fn too_large() -> Instead {
+    let why = "The flow has too many states for that.";
+    Instead::new(StatusCode::NOT_FOUND, "Too large", why)
 }
 
 fn no_flow() -> Instead {

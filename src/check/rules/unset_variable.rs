@@ -1,0 +1,336 @@
+//! A text that fills in a variable which nothing may have set on the way there.
+//!
+//! A `gather` sets its variable where it ends `ok`, a `lookup` what it gives where it ends `ok`, and a `set` in
+//! any case. A case of a `branch` that asks about a variable holds only if that is there.
+//!
+//! ## Why
+//!
+//! A variable that nothing has set is filled in as nothing: the caller hears "That is  . To go on, press 1".
+//!
+//! ## How to fix it
+//!
+//! Lead callers without it elsewhere, `set` it before, or ask `{ var = "…", present = true }` in a `branch`.
+//!
+//! ## Before
+//!
+//! ```toml
+//! [states.how_much]
+//! type = "gather"
+//! kind = "amount"
+//! var = "amount"
+//! prompt = "How much?"
+//! on = { ok = "noted", no_input = "noted", invalid = "noted" }
+//!
+//! [states.noted]
+//! type = "hangup"
+//! prompt = "We have noted {{ amount | money }}."
+//! ```
+//!
+//! ## After
+//!
+//! ```toml
+//! [states.how_much]
+//! type = "gather"
+//! kind = "amount"
+//! var = "amount"
+//! prompt = "How much?"
+//! on = { ok = "noted", no_input = "bye", invalid = "bye" }
+//!
+//! [states.noted]
+//! type = "hangup"
+//! prompt = "We have noted {{ amount | money }}."
+//! ```
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use super::{Report, Rule, Subject};
+use crate::diagnostic::{Place, Severity};
+use crate::flow::condition::{Condition, Test};
+use crate::flow::edge::{Edge, Label};
+use crate::flow::name::{FlowName, VariableName};
+use crate::flow::outcome::Outcome;
+use crate::flow::prompt::Prompt;
+use crate::flow::state::{Kind, State};
+use crate::flow::states::set::Assigned;
+use crate::flow::template::{Template, Use};
+use crate::flow::{Flow, FlowSet};
+use crate::limits;
+
+pub(super) const RULE: Rule = Rule {
+    code: "unset-variable",
+    title: "a text that fills in a variable which may not be set there",
+    severity: Severity::Warning,
+    source: include_str!("unset_variable.rs"),
+    check,
+};
+
+fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let passed = passed(subject.flows);
+    let mut steps = limits::EDGES_WITHOUT_MAX;
+    for walk in subject.walks() {
+        let ways = Ways::of(walk.flow);
+        for (variable, used) in used(walk.flow) {
+            let flow = &walk.flow.name;
+            if !walk.flow.variables.contains_key(variable) || passed.contains(&(flow, variable)) {
+                continue;
+            }
+            let Some(without) = ways.without(variable, &mut steps) else { return };
+            for (index, state, place) in used {
+                let Some(reached) = without.get(&index) else { continue };
+                if !walk.reached(index) {
+                    continue;
+                }
+                report.tell(state, &place, |report| {
+                    let message = format!("`{variable}` may not be set in `{}`", state.name);
+                    let help = format!(
+                        "lead callers without it elsewhere, or ask whether it is there: \
+                         {{ var = \"{variable}\", present = true }}"
+                    );
+                    let finding = report.finding(message, &place).help(help);
+                    match ways.left_without(variable, &without, *reached) {
+                        Some(edge) => {
+                            finding.label("this way nothing has set it", edge.to.place.clone())
+                        }
+                        None => finding,
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// The variables that some flow passes into another.
+fn passed(flows: &FlowSet) -> HashSet<(&FlowName, &VariableName)> {
+    let states = flows.iter().flat_map(|flow| flow.states.values());
+    let calls = states.filter_map(|state| match &state.kind {
+        Kind::Call(call) => Some(call),
+        _ => None,
+    });
+    calls.flat_map(|call| call.with.iter().map(|passed| (&call.flow, &passed.to))).collect()
+}
+
+type Used<'f> = Vec<(usize, &'f State, Place)>;
+
+/// The variables that the texts of a flow fill in, in the order of the first of them.
+fn used(flow: &Flow) -> indexmap::IndexMap<&VariableName, Used<'_>> {
+    let mut used: indexmap::IndexMap<_, Used<'_>> = indexmap::IndexMap::new();
+    for (index, state) in flow.states.values().enumerate() {
+        let mut use_of = |template: &Template, variable| {
+            let place = template.place_of(VariableName::as_str(variable));
+            let place = place.unwrap_or_else(|| template.place.clone());
+            used.entry(variable).or_default().push((index, state, place));
+        };
+        let mut seen = BTreeSet::new();
+        let prompts = state.prompts().into_iter().flat_map(Prompt::templates);
+        for template in prompts.chain(state.sent()) {
+            let new = variables(template).filter(|variable| seen.insert(*variable));
+            new.for_each(|variable| use_of(template, variable));
+        }
+        let Kind::Set(set) = &state.kind else { continue };
+        for value in &set.values {
+            if let Assigned::Text(template) = &value.to {
+                let new = variables(template).filter(|variable| seen.insert(*variable));
+                new.for_each(|variable| use_of(template, variable));
+            }
+            // The next may be made of it.
+            seen.insert(&value.name);
+        }
+    }
+    used
+}
+
+fn variables(template: &Template) -> impl Iterator<Item = &VariableName> {
+    template.uses.iter().filter_map(|used| match used {
+        Use::Variable(variable) => Some(variable),
+        Use::Field(_) | Use::Code => None,
+    })
+}
+
+/// The ways through a flow, with the variables that are there wherever each is taken.
+struct Ways<'f> {
+    start: Option<usize>,
+    states: Vec<Vec<Way<'f>>>,
+}
+
+struct Way<'f> {
+    edge: Edge<'f>,
+    to: usize,
+    sets: BTreeSet<&'f VariableName>,
+}
+
+impl<'f> Ways<'f> {
+    fn of(flow: &'f Flow) -> Self {
+        let ways = |state: &'f State| {
+            let ways = state.edges().into_iter().filter_map(|edge| {
+                let to = flow.states.get_index_of(&edge.to.state)?;
+                let sets = sets(state, &edge.label);
+                Some(Way { edge, to, sets })
+            });
+            ways.collect()
+        };
+        Self {
+            start: flow.states.get_index_of(&flow.start),
+            states: flow.states.values().map(ways).collect(),
+        }
+    }
+
+    /// The states that a caller may come to without the variable, each with the one before it. `None`: so
+    /// much was looked at that no more is.
+    fn without(
+        &self,
+        variable: &VariableName,
+        steps: &mut usize,
+    ) -> Option<HashMap<usize, Option<usize>>> {
+        let mut reached: HashMap<_, _> =
+            self.start.map(|start| (start, None)).into_iter().collect();
+        let mut wanted: VecDeque<_> = self.start.into_iter().collect();
+        while let Some(from) = wanted.pop_front() {
+            for way in self.states.get(from).into_iter().flatten() {
+                *steps = steps.checked_sub(1)?;
+                if !way.sets.contains(variable) && !reached.contains_key(&way.to) {
+                    reached.insert(way.to, Some(from));
+                    wanted.push_back(way.to);
+                }
+            }
+        }
+        Some(reached)
+    }
+
+    /// The last edge on that way which leaves a state without the variable that it sets otherwise.
+    fn left_without(
+        &self,
+        variable: &VariableName,
+        reached: &HashMap<usize, Option<usize>>,
+        mut before: Option<usize>,
+    ) -> Option<&Edge<'f>> {
+        while let Some(from) = before {
+            let ways = self.states.get(from)?;
+            if ways.iter().any(|way| way.sets.contains(variable)) {
+                let mut others = ways.iter().filter(|way| !way.sets.contains(variable));
+                return others.next().map(|way| &way.edge);
+            }
+            before = reached.get(&from).copied().flatten();
+        }
+        None
+    }
+}
+
+/// The variables that are there when a state has been left so.
+fn sets<'f>(state: &'f State, label: &Label) -> BTreeSet<&'f VariableName> {
+    match (&state.kind, label) {
+        (_, Label::StepUp | Label::AgentStepUp | Label::Outcome(Outcome::Denied)) => {
+            BTreeSet::new()
+        }
+        (Kind::Gather(_) | Kind::Lookup(_), Label::Outcome(Outcome::Ok))
+        | (Kind::Set(_) | Kind::Call(_), _) => {
+            state.assigns().into_iter().map(|(variable, _)| variable).collect()
+        }
+        (Kind::Branch(branch), label) => {
+            let taken = match label {
+                Label::Case(number) => *number,
+                _ => branch.cases.len(),
+            };
+            let cases = branch.cases.iter().enumerate().take(taken + 1);
+            cases.flat_map(|(number, case)| there(&case.when, number == taken)).collect()
+        }
+        _ => BTreeSet::new(),
+    }
+}
+
+/// The variables that are there if a condition holds, or if it does not.
+fn there(condition: &Condition, holds: bool) -> BTreeSet<&VariableName> {
+    match condition {
+        Condition::Variable(variable, test, _) => {
+            let is_there = if *test == Test::Present(false) { !holds } else { holds };
+            is_there.then_some(variable).into_iter().collect()
+        }
+        Condition::Not(other) => there(other, !holds),
+        Condition::All(parts) | Condition::Any(parts) => {
+            let mut parts = parts.iter().map(|part| there(part, holds));
+            if holds == matches!(condition, Condition::All(_)) {
+                return parts.flatten().collect();
+            }
+            let first = parts.next().unwrap_or_default();
+            parts.fold(first, |all, part| all.intersection(&part).copied().collect())
+        }
+        _ => BTreeSet::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::{ENDS, check, findings_of_whoever};
+
+    fn unset(states: &str) -> Vec<String> {
+        let mut found = check("a", &format!("{states}{ENDS}"));
+        found.retain(|finding| finding.contains("unset-variable"));
+        found
+    }
+
+    fn gather(on: &str) -> String {
+        format!("[states.a]\ntype = \"gather\"\nvar = \"n\"\nprompt = \"N?\"\non = {{ {on} }}\n")
+    }
+
+    const SAID: &str =
+        "[states.b]\ntype = \"say\"\nprompt = \"You said {{ n }}.\"\nnext = \"ask\"\n";
+
+    #[test]
+    fn what_only_one_way_sets_is_missing_on_the_others() {
+        let every = gather("ok = \"b\", no_input = \"b\", invalid = \"ask\"");
+        assert_eq!(
+            unset(&format!("{every}{SAID}")),
+            ["10: unset-variable: `n` may not be set in `b`"]
+        );
+        let right = gather("ok = \"b\", no_input = \"ask\", invalid = \"ask\"");
+        assert_eq!(unset(&format!("{right}{SAID}")), [""; 0]);
+    }
+
+    #[test]
+    fn a_variable_that_was_asked_about_is_there() {
+        let every = gather("ok = \"c\", no_input = \"c\", invalid = \"c\"");
+        for (case, otherwise) in [
+            ("{ var = \"n\", present = true }, next = \"b\"", "ask"),
+            ("{ var = \"n\", present = false }, next = \"ask\"", "b"),
+            (
+                "{ not = { any = [{ var = \"n\", present = false }, { fact = \"pin\" }] } }, next = \"b\"",
+                "ask",
+            ),
+            (
+                "{ all = [{ fact = \"pin\" }, { var = \"n\", one_of = [\"1\"] }] }, next = \"b\"",
+                "ask",
+            ),
+        ] {
+            let branch = |case: &str, otherwise: &str| {
+                format!(
+                    "[states.c]\ntype = \"branch\"\ncases = [{{ when = {case} }}]\notherwise = \"{otherwise}\"\n"
+                )
+            };
+            let asked = format!("{every}{}{SAID}", branch(case, otherwise));
+            assert_eq!(unset(&asked), [""; 0], "{case}");
+            let either = branch(&case.replace("next = \"ask\"", "next = \"b\""), "b");
+            assert_eq!(unset(&format!("{every}{either}{SAID}")).len(), 1, "{case}");
+        }
+    }
+
+    #[test]
+    fn one_value_may_be_made_of_another() {
+        let set = |values: &str| {
+            unset(&format!(
+                "[states.a]\ntype = \"set\"\nvalues = {{ {values} }}\nnext = \"b\"\n{SAID}"
+            ))
+        };
+        assert_eq!(set("m = 1, n = \"{{ m }}\""), [""; 0]);
+        assert_eq!(set("n = \"{{ m }}\", m = 1").len(), 1);
+    }
+
+    #[test]
+    fn what_is_passed_or_given_is_there() {
+        let called = "name = \"g\"\nstart = \"s\"\n[states.s]\ntype = \"say\"\nprompt = \"{{ m }}\"\nnext = \"t\"\n\
+                      [states.t]\ntype = \"return\"\noutcome = \"ok\"\n";
+        let calls = format!(
+            "name = \"f\"\nstart = \"v\"\n[states.v]\ntype = \"set\"\nvalues = {{ n = 1 }}\nnext = \"a\"\n\
+             [states.a]\ntype = \"call\"\nflow = \"g\"\nwith = {{ m = \"n\" }}\ngive = {{ n = \"m\" }}\non = {{ ok = \"b\" }}\n{SAID}{ENDS}"
+        );
+        assert_eq!(findings_of_whoever(&[&calls, called]), [""; 0]);
+    }
+}
