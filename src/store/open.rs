@@ -25,7 +25,8 @@ pub enum OpenError {
     /// `redis+sentinel://` and then something else than Sentinels and a primary.
     #[error(
         "not the address of Sentinels; write \
-         `redis+sentinel://[user:password@]host[:port],host[:port]/primary[/database]`"
+         `redis+sentinel://[user:password@]host[:port],host[:port]/primary[/database]\
+         [?sentinel_user=…&sentinel_password=…]`"
     )]
     SentinelAddress,
     /// `redis+cluster://` and then something else than nodes.

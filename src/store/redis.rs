@@ -122,11 +122,11 @@ impl RedisStore {
 
     /// What is due in all partitions that answer, earliest first.
     async fn candidates(&self, claim: Claim, count_max: usize) -> Result<Vec<Member>, StoreError> {
-        let keys: Vec<String> = Partition::all().map(Partition::due).collect();
-        let heads = join_all(self.link.together(&keys).map(async |keys| {
+        let partitions: Vec<Partition> = Partition::all().collect();
+        let heads = join_all(self.link.together(&partitions).map(async |partitions| {
             let mut script = self.due.prepare_invoke();
-            for key in keys {
-                script.key(key);
+            for partition in partitions {
+                script.key(partition.due()).key(partition.older_due());
             }
             script.arg(now_us(claim.now)).arg(count_max);
             self.run::<Vec<(String, f64)>>(&script, Again::May).await
@@ -260,7 +260,7 @@ impl Store for RedisStore {
         let call = partition.call(commit.call);
         let mut script = self.commit.key(&call);
         script.key(partition.effects(commit.call)).key(partition.journal(commit.call));
-        script.key(partition.due()).key(partition.calls());
+        script.key(partition.due()).key(partition.calls()).key(partition.older_due());
         script.arg(commit.expected.map(form::version).unwrap_or_default());
         script.arg(form::version(commit.version));
         script.arg(commit.state.as_slice()).arg(ttl_ms(commit.expires_at, now)).arg(now_us(now));

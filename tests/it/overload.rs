@@ -206,7 +206,10 @@ async fn a_line_may_send_them_elsewhere() {
     .await;
     let mut new = Telephone::new("CA2", CALLER);
     new.ring(&house).await;
-    assert_eq!(new.heard.children[0].name, "Dial", "{:?}", new.heard);
+    let dial = &new.heard.children[0];
+    assert_eq!(dial.name, "Dial", "{:?}", new.heard);
+    let number = dial.children.first().map_or(&dial.text, |number| &number.text);
+    assert_eq!(number, "+15005550008");
     redis.thaw();
     waiting.await.unwrap();
 }

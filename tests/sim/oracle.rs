@@ -166,8 +166,12 @@ impl Books {
         self.violations.push(what);
     }
 
+    /// The story is told up to what must not be, and not what comes of it.
     fn note(&mut self, line: String) {
         line.hash(&mut self.hasher);
+        if !self.violations.is_empty() {
+            return;
+        }
         if self.trace.len() == SHOWN {
             self.trace.pop_front();
         }

@@ -1,7 +1,7 @@
 -- Writes one turn: state, effects, deadline and journal entry, together or not at all.
 --
--- KEYS: the call, its effects, its journal as an older callgate kept it; the partition's due things and
---       its calls
+-- KEYS: the call, its effects, its journal as an older callgate kept it; the partition's due things, its
+--       calls, and what was due of them to an older callgate
 -- ARGV: expected version (empty: a new call), version, state, milliseconds to live, now, deadline (or
 --       empty), journal entry, the call's id, how many calls to list, how many effects;
 --       (id, due, body) of each; then the ids of the settled effects
@@ -47,6 +47,7 @@ else
   if is_older then
     local entries = redis.call('LRANGE', KEYS[3], 0, -1)
     redis.call('DEL', call_key, KEYS[3])
+    redis.call('ZREM', KEYS[6], deadline)
     redis.call('RPUSH', call_key, '')
     for _, entry in ipairs(entries) do
       redis.call('RPUSH', call_key, entry)

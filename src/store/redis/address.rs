@@ -7,13 +7,16 @@
 //! | `redis+cluster://[user:password@]host[:port],…` | a cluster; any of its nodes tells the others |
 //!
 //! `rediss` in place of `redis` speaks TLS, to Sentinels too. The user and the password are those of
-//! the servers; Sentinels that want a log-in get it by `?sentinel_user=…&sentinel_password=…`.
+//! the servers; Sentinels that want a log-in get it by `?sentinel_user=…&sentinel_password=…`. What means
+//! something else in an address (`@`, `:`, `/`, `%` and such) is written there as `%` and two digits, and a
+//! host that is an IPv6 address in brackets.
 
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, TlsCertificates,
     TlsMode,
 };
+use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use secrecy::ExposeSecret as _;
@@ -60,7 +63,7 @@ impl Address {
                 });
                 let nodes: Vec<_> = nodes.collect::<Result<_, _>>()?;
                 // A cluster has one database and no other.
-                if !parts.path.is_empty() || nodes.is_empty() {
+                if !parts.path.is_empty() || !parts.asked.is_empty() || nodes.is_empty() {
                     return Err(OpenError::ClusterAddress);
                 }
                 Ok(Self::Cluster(nodes))
@@ -85,11 +88,24 @@ fn sentinels(parts: &Parts<'_>, tls: bool, options: &Options) -> Option<Sentinel
     let at: Vec<_> = at.collect::<Option<_>>()?;
     let server = parts.server(tls, parts.hosts.first()?, database, options)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    (!primary.is_empty() && primary.chars().all(plain)).then(|| Sentinels {
+    let (mut user, mut password) = (None, None);
+    for (name, value) in &parts.asked {
+        let place = match *name {
+            "sentinel_user" => &mut user,
+            "sentinel_password" => &mut password,
+            _ => return None,
+        };
+        let value = percent_decode_str(value).decode_utf8().ok()?;
+        if place.replace(value.into_owned()).is_some() {
+            return None;
+        }
+    }
+    let primary = primary.to_owned();
+    (!primary.is_empty() && primary.chars().all(plain)).then_some(Sentinels {
         at,
-        user: parts.asked("sentinel_user"),
-        password: parts.asked("sentinel_password"),
-        primary: primary.to_owned(),
+        user,
+        password,
+        primary,
         server,
     })
 }
@@ -100,7 +116,8 @@ struct Parts<'a> {
     login: &'a str,
     hosts: Vec<&'a str>,
     path: &'a str,
-    query: &'a str,
+    /// What stands after `?`, by name.
+    asked: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Parts<'a> {
@@ -109,7 +126,9 @@ impl<'a> Parts<'a> {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let hosts_at = authority.rfind('@').map_or(0, |at| at + 1);
         let (login, hosts) = authority.split_at_checked(hosts_at).ok_or(OpenError::RedisAddress)?;
-        Ok(Self { login, hosts: hosts.split(',').collect(), path, query })
+        let asked = query.split('&').filter(|pair| !pair.is_empty());
+        let asked = asked.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+        Ok(Self { login, hosts: hosts.split(',').collect(), path, asked })
     }
 
     /// One server, with the log-in of all.
@@ -123,12 +142,7 @@ impl<'a> Parts<'a> {
         let scheme = if tls { "rediss" } else { "redis" };
         let url = format!("{scheme}://{}{host}/{database}", self.login);
         let info = url.as_str().into_connection_info().ok()?;
-        (!host.is_empty()).then(|| settings(info, self.query, options))
-    }
-
-    fn asked(&self, key: &str) -> Option<String> {
-        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(name, _)| *name == key).map(|(_, value)| value.to_owned()).next()
+        (!host.is_empty()).then(|| settings(info, "", options))
     }
 }
 
@@ -163,4 +177,64 @@ pub(super) fn is_authority(pem: &[u8]) -> bool {
 pub(super) fn certificates(options: &Options) -> Option<TlsCertificates> {
     let root_cert = options.ca_pem.clone();
     root_cert.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Option<Address> {
+        Address::parse(url, &Options::default()).ok()
+    }
+
+    /// Host, port and log-in of one server.
+    fn spoken(info: &ConnectionInfo) -> String {
+        let redis = info.redis_settings();
+        let (user, password) = (redis.username().unwrap_or("-"), redis.password().unwrap_or("-"));
+        format!("{} {user} {password} {}", info.addr(), redis.db())
+    }
+
+    #[test]
+    fn all_forms_take_tls_users_odd_passwords_and_ipv6_in_one_address() {
+        let login = "callgate:a%40b%3Ac%2Fd%25%23%3F@";
+        let Some(Address::One(one)) = parse(&format!("rediss://{login}[::1]:7000/3")) else {
+            panic!("one server")
+        };
+        assert_eq!(spoken(&one), "::1:7000 callgate a@b:c/d%#? 3");
+        assert!(tls(&one).is_some());
+
+        let cluster = format!("rediss+cluster://{login}[2001:db8::1]:7000,redis-2,10.0.0.3:7002");
+        let Some(Address::Cluster(nodes)) = parse(&cluster) else { panic!("a cluster") };
+        let all: Vec<_> = nodes.iter().map(spoken).collect();
+        let each = "callgate a@b:c/d%#? 0";
+        let expected = ["2001:db8::1:7000", "redis-2:6379", "10.0.0.3:7002"];
+        assert_eq!(all, expected.map(|at| format!("{at} {each}")));
+        assert!(nodes.iter().all(|node| tls(node).is_some()));
+
+        let asked = "sentinel_password=p%26%3D%2B+%20&sentinel_user=watch%C3%A9";
+        let url = format!("rediss+sentinel://{login}[::1],[::2]:5000,redis-3/calls/2?{asked}");
+        let Some(Address::Sentinels(all)) = parse(&url) else { panic!("Sentinels") };
+        let at: Vec<_> = all.at.iter().map(ToString::to_string).collect();
+        assert_eq!(at, ["::1:26379", "::2:5000", "redis-3:26379"]);
+        assert!(all.at.iter().all(|at| matches!(at, ConnectionAddr::TcpTls { .. })));
+        assert_eq!(
+            (all.user.as_deref(), all.password.as_deref()),
+            (Some("watch\u{e9}"), Some("p&=++ "))
+        );
+        assert!(spoken(&all.server).ends_with(" callgate a@b:c/d%#? 2"));
+        assert!(tls(&all.server).is_some());
+    }
+
+    #[test]
+    fn what_is_asked_for_after_the_hosts_is_known_or_refused() {
+        for url in [
+            "redis+sentinel://a,b/calls?sentinel_pasword=x",
+            "redis+sentinel://a,b/calls?sentinel_user=x&sentinel_user=y",
+            "redis+sentinel://a,b/calls?sentinel_user=%ff",
+            "redis+cluster://a,b?sentinel_user=x",
+            "redis+cluster://::1,b",
+        ] {
+            assert!(parse(url).is_none(), "{url}");
+        }
+    }
 }

@@ -4,14 +4,16 @@
 //! |---|---|---|
 //! | `cg:{pNN}:call:<call>` | list | version and state in one (see [`form`](super::form)), then the entries of the journal, oldest first |
 //! | `cg:{pNN}:effects:<call>` | hash | of each effect `b:` body, `a:` attempts, `l:` lease |
-//! | `cg:{pNN}:due` | sorted set | `d:<call>` and `e:<call>:<effect>` by when they are due |
+//! | `cg:{pNN}:due3` | sorted set | `d:<call>` and `e:<call>:<effect>` by when they are due |
 //! | `cg:{pNN}:calls` | sorted set | calls by when they began |
 //! | `cg:{pNN}:rec:<kind>:<id>` | string | revision and value in one |
 //!
 //! An older callgate kept a call as a hash (`n` number and `t` turn of the version, `s` state) and its
 //! journal as a list `cg:{pNN}:journal:<call>`, and a record as a hash (`r` revision, `v` value). What it
 //! left is read, and becomes what it is now when it is written next. It refuses in its turn what it does
-//! not know, for Redis tells it that this is another kind of value.
+//! not know, for Redis tells it that this is another kind of value. What is due it had in `cg:{pNN}:due`: what
+//! stands there is taken over when its time has come. So an older callgate that still runs sees nothing of what
+//! newer ones have to do: it could not read it, and would keep them waiting for it.
 //!
 //! The braces are a cluster's hash tag: all keys of a partition lie on one node, so that a script may
 //! touch them together, and the partitions spread over the nodes.
@@ -27,6 +29,10 @@ use crate::engine::id::{CallId, EffectId};
 /// One of [`PARTITIONS`] parts of the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Partition(u32);
+
+/// What is due, to those who read the format that it is sealed in.
+const DUE: &str = "due3";
+const OLDER_DUE: &str = "due";
 
 /// As long as nearly every key is.
 const KEY_BYTES: usize = 96;
@@ -56,7 +62,12 @@ impl Partition {
     }
 
     pub(super) fn due(self) -> String {
-        self.key(&["due"])
+        self.key(&[DUE])
+    }
+
+    /// Where a callgate of an older format has what is due.
+    pub(super) fn older_due(self) -> String {
+        self.key(&[OLDER_DUE])
     }
 
     pub(super) fn calls(self) -> String {
@@ -169,11 +180,18 @@ mod tests {
         assert_eq!(record(&key), "cg:{p14}:rec:ledger:c0ffee");
     }
 
+    /// Another format is another list: add the one before it to those that are taken over from.
+    #[test]
+    fn what_is_due_is_kept_by_format() {
+        assert_eq!(DUE, format!("due{}", super::super::super::envelope::VERSION));
+    }
+
     #[test]
     fn what_one_call_touches_shares_a_partition() {
         let id = CallId(Uuid::from_u128(77));
+        let of = Partition::of(id);
         let tag = |key: &str| key[..key.find('}').unwrap()].to_owned();
-        let keys = [call(id), effects(id), journal(id), Partition::of(id).due()];
+        let keys = [call(id), effects(id), journal(id), of.due(), of.older_due()];
         assert!(keys.iter().all(|key| tag(key) == tag(&keys[0])), "{keys:?}");
     }
 

@@ -31,6 +31,7 @@ use tokio::time::Instant;
 
 use super::super::{OpenError, Options, Replicas, StoreError};
 use super::address::{self, Address, Sentinels};
+use super::keys::Partition;
 use crate::limits::{STORE_ANSWER_TIMEOUT, STORE_CONNECT_TIMEOUT, STORE_QUESTION_TIMEOUT};
 
 /// Connection attempts after the first; the next question begins anew.
@@ -120,11 +121,14 @@ impl Link {
         }
     }
 
-    /// These keys, as far as one script may touch them together: all, but in a cluster each by itself, so
-    /// that where a part of it is away the others answer.
-    pub(super) fn together<'k>(&self, keys: &'k [String]) -> impl Iterator<Item = &'k [String]> {
+    /// These partitions, as far as one script may touch them together: all, but in a cluster each by itself,
+    /// so that where a part of it is away the others answer.
+    pub(super) fn together<'p>(
+        &self,
+        partitions: &'p [Partition],
+    ) -> impl Iterator<Item = &'p [Partition]> {
         let clustered = matches!(self.address, Address::Cluster(_));
-        keys.chunks(if clustered { 1 } else { keys.len().max(1) })
+        partitions.chunks(if clustered { 1 } else { partitions.len().max(1) })
     }
 
     /// This runtime's connection.

@@ -61,3 +61,35 @@ fn about(info: &InfoDict, snapshots: bool, told: &mut Vec<String>) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(info: &str, snapshots: bool) -> Vec<String> {
+        let mut told = Vec::new();
+        about(&InfoDict::new(info), snapshots, &mut told);
+        told
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        for old in ["2.8.24", "5.0.14", "6.0.20"] {
+            let told = told(&format!("redis_version:{old}\r\naof_enabled:1\r\n"), true);
+            assert_eq!(told, [format!("Redis {old} is too old: take 6.2 or newer")]);
+        }
+        for good in ["6.2.0", "7.0.15", "8.4.0", "10.1.0", "255.255.255"] {
+            let told = told(&format!("redis_version:{good}\r\naof_enabled:1\r\n"), true);
+            assert_eq!(told, Vec::<String>::new(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_policy_throws_nothing_away_where_memory_is_not_bounded() {
+        let info = |bytes: u64| {
+            format!("maxmemory:{bytes}\nmaxmemory_policy:volatile-ttl\naof_enabled:1\n")
+        };
+        assert!(told(&info(0), true).is_empty());
+        assert!(told(&info(1), true)[0].contains("`maxmemory-policy volatile-ttl`"));
+    }
+}

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use callgate::store::redis::RedisStore;
-use callgate::store::{Committed, Options, Replicas, Store, open_with};
+use callgate::store::{Committed, Options, Replicas, Store, StoreError, open_with};
 
 use super::{after, at, claim, effect, first, fresh_call};
 use crate::support::cluster::{RedisCluster, Watched, said};
 use crate::support::eventually::eventually_async;
+use crate::support::redis::RedisServer;
 
 #[tokio::test]
 async fn calls_spread_over_the_primaries_of_a_cluster() {
@@ -43,6 +44,54 @@ async fn a_slot_that_has_moved_is_found() {
         assert_eq!(store.commit(&next, at(1)).await.unwrap(), Committed::Applied);
         assert_eq!(store.journal(call.call).await.unwrap().len(), 2);
     }
+}
+
+/// A slot goes from one primary to another key by key. What is in one key is found wherever it is by then; a turn
+/// needs several, and is taken when they have all arrived, and once.
+#[tokio::test]
+async fn a_slot_on_its_way_is_followed_and_no_turn_is_torn() {
+    let (cluster, _alone) = RedisCluster::alone().await;
+    let store = RedisStore::connect(&cluster.url()).unwrap();
+    let mut one = first(fresh_call());
+    one.effects = vec![effect(&one, 0, at(0))];
+    store.commit(&one, at(0)).await.unwrap();
+
+    let pattern = format!("*:call:{}", one.call);
+    let holds = |node: &&RedisServer| !said(node, &["KEYS", &pattern]).trim().is_empty();
+    let from = cluster.primaries().find(holds).unwrap();
+    let to = cluster.primaries().find(|node| node.port != from.port).unwrap();
+    let call_key = said(from, &["KEYS", &pattern]).trim().to_owned();
+    let slot = said(from, &["CLUSTER", "KEYSLOT", &call_key]).trim().to_owned();
+    let id = |node: &RedisServer| said(node, &["CLUSTER", "MYID"]).trim().to_owned();
+    let set = |node: &RedisServer, how: &str, other: &RedisServer| {
+        let told = said(node, &["CLUSTER", "SETSLOT", &slot, how, &id(other)]);
+        assert_eq!(told.trim(), "OK");
+    };
+    let port = to.port.to_string();
+    let send = |keys: &[&str]| {
+        let command = [&["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"], keys].concat();
+        assert_eq!(said(from, &command).trim(), "OK");
+    };
+    set(to, "IMPORTING", from);
+    set(from, "MIGRATING", to);
+    send(&[&call_key]);
+    let next = after(&one);
+    let torn = store.commit(&next, at(1)).await.unwrap_err();
+    assert!(matches!(torn, StoreError::Unavailable(_)), "{torn}");
+    assert_eq!(store.load(one.call).await.unwrap().unwrap().version, one.version);
+
+    // Now all of it has arrived, and only the primary that it came from says so.
+    let rest = said(from, &["CLUSTER", "GETKEYSINSLOT", &slot, "100"]);
+    send(&rest.lines().collect::<Vec<_>>());
+    assert_eq!(store.load(one.call).await.unwrap().unwrap().version, one.version);
+    said(to, &["SCRIPT", "FLUSH"]);
+    for node in [to, from].into_iter().chain(cluster.primaries()) {
+        set(node, "NODE", to);
+    }
+    assert_eq!(store.commit(&next, at(1)).await.unwrap(), Committed::Applied);
+    assert_eq!(store.commit(&next, at(1)).await.unwrap(), Committed::AlreadyYours);
+    assert_eq!(store.journal(one.call).await.unwrap().len(), 2);
+    assert_eq!(store.claim(claim(at(1))).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ async fn a_longer_life_is_a_longer_life_of_all_that_belongs_to_the_call() {
     assert_eq!(keys.len(), 4, "{keys:?}");
     for key in keys {
         let ttl: i64 = redis::cmd("TTL").arg(&key).query(&mut redis).unwrap();
-        let shared = key.ends_with(":due") || key.ends_with(":calls");
+        let shared = key.ends_with(":due3") || key.ends_with(":calls");
         // What is shared keeps the longest; a second may have passed.
         let expected = if shared { 900..=1_000 } else { 400..=500 };
         assert!(expected.contains(&ttl), "{key}: {ttl}");
@@ -116,6 +116,9 @@ async fn what_an_older_callgate_left_is_read_and_written_on() {
     store.swap(&key, None, b"x", at(9), at(0)).await.unwrap();
     let mut redis = RedisServer::connection(&url);
     let [call, journal, kept] = older(&mut redis, &one);
+    let (due, deadline) = (call.split(":call:").next().unwrap(), format!("d:{}", one.call));
+    let due = format!("{due}:due");
+    redis::cmd("ZADD").arg(&due).arg(1).arg(&deadline).exec(&mut redis).unwrap();
 
     let loaded = store.load(one.call).await.unwrap().unwrap();
     assert_eq!((loaded.version, loaded.state.as_slice()), (one.version, &b"old state"[..]));
@@ -133,6 +136,7 @@ async fn what_an_older_callgate_left_is_read_and_written_on() {
     let two = after(&one);
     assert_eq!(store.commit(&two, at(0)).await.unwrap(), Committed::Applied);
     assert_eq!(store.commit(&two, at(0)).await.unwrap(), Committed::AlreadyYours);
+    assert!(store.claim(claim(at(0))).await.unwrap().is_empty(), "it wants to be woken no more");
     let loaded = store.load(one.call).await.unwrap().unwrap();
     assert_eq!((loaded.version, loaded.state), (two.version, two.state));
     let entries = [b"old 1".to_vec(), b"old 2".to_vec(), two.entry];
@@ -146,6 +150,40 @@ async fn what_an_older_callgate_left_is_read_and_written_on() {
         let ttl: i64 = redis::cmd("TTL").arg(key).query(&mut redis).unwrap();
         assert!(ttl > 0 || kind == "none", "{key}: {ttl}");
     }
+}
+
+/// An older server that still runs would claim what newer ones have to do, could not read it, and would put it off.
+#[tokio::test]
+async fn nothing_is_due_to_an_older_callgate_and_what_was_is_taken_over() {
+    let url = RedisServer::shared().database();
+    let store = RedisStore::connect(&url).unwrap();
+    let one = full(first(fresh_call()));
+    store.commit(&one, at(0)).await.unwrap();
+    let mut redis = RedisServer::connection(&url);
+    let lists = |redis: &mut redis::Connection| -> Vec<String> {
+        let mut keys: Vec<String> = redis::cmd("KEYS").arg("*:due*").query(redis).unwrap();
+        keys.sort();
+        keys
+    };
+    let ours = lists(&mut redis);
+    assert!(ours.len() == 1 && ours[0].ends_with("}:due3"), "{ours:?}");
+
+    let theirs = ours[0].trim_end_matches('3').to_owned();
+    redis::cmd("RENAME").arg(&ours[0]).arg(&theirs).exec(&mut redis).unwrap();
+    // The deadline is not due yet, and stays where it is.
+    let due = store.claim(claim(at(1))).await.unwrap();
+    assert_eq!(due.len(), 3);
+    assert_eq!(lists(&mut redis), [theirs.clone(), ours[0].clone()]);
+    let ttl: i64 = redis::cmd("TTL").arg(&ours[0]).query(&mut redis).unwrap();
+    assert!(ttl > 80_000, "{ttl}");
+    assert!(store.settle(due[0].claimed(one.effects[0].id)).await.unwrap());
+    assert!(store.put_off(due[1].claimed(one.effects[1].id), at(400), Vec::new()).await.unwrap());
+    // It is under a lease that an older server knows nothing of, and then due again.
+    assert!(store.claim(claim(at(2))).await.unwrap().is_empty());
+    let due = store.claim(claim(at(20))).await.unwrap();
+    assert_eq!(due.len(), 2, "an effect and the deadline");
+    assert_eq!(lists(&mut redis), [ours[0].clone()]);
+    assert_eq!(store.claim(claim(at(400))).await.unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -173,7 +211,7 @@ async fn what_is_due_of_a_lost_call_is_dropped() {
     }
     assert_eq!(claimed.len(), 4);
     assert!(claimed.iter().all(|due| due.call == calls[9]));
-    let due: Vec<String> = redis::cmd("KEYS").arg("*:due").query(&mut redis).unwrap();
+    let due: Vec<String> = redis::cmd("KEYS").arg("*:due3").query(&mut redis).unwrap();
     assert_eq!(due.len(), 1, "{due:?}");
     assert_eq!(store.calls(100).await.unwrap(), [calls[9]]);
 }

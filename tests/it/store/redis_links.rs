@@ -6,10 +6,11 @@ use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use super::{after, at, claim, first, fresh_call, record};
 use crate::support::cluster::said;
+use crate::support::eventually::eventually;
 use crate::support::redis::{RedisServer, free_port};
 
 /// A server that speaks TLS, and the authority that signed its certificate.
-fn tls_server(directory: &std::path::Path) -> (RedisServer, u16, String) {
+fn tls_server(directory: &std::path::Path, more: &[&str]) -> (RedisServer, u16, String) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -22,25 +23,21 @@ fn tls_server(directory: &std::path::Path) -> (RedisServer, u16, String) {
         path.display().to_string()
     };
     let port = free_port();
-    let server = RedisServer::start_with(&[
-        "--tls-port",
-        &port.to_string(),
-        "--tls-cert-file",
-        &file("server.pem", certificate.pem()),
-        "--tls-key-file",
-        &file("server.key", key.serialize_pem()),
-        "--tls-ca-cert-file",
-        &file("authority.pem", authority.pem()),
-        "--tls-auth-clients",
-        "no",
-    ]);
+    let (tls_port, certificate) = (port.to_string(), file("server.pem", certificate.pem()));
+    let (key, known) =
+        (file("server.key", key.serialize_pem()), file("authority.pem", authority.pem()));
+    let mut options = vec!["--tls-port", &tls_port, "--tls-cert-file", &certificate];
+    options.extend(["--tls-key-file", &key, "--tls-ca-cert-file", &known]);
+    options.extend(["--tls-auth-clients", "no"]);
+    options.extend(more);
+    let server = RedisServer::start_with(&options);
     (server, port, authority.pem())
 }
 
 #[tokio::test]
 async fn tls_trusts_the_authority_it_was_told_and_no_other() {
     let directory = tempfile::tempdir().unwrap();
-    let (_server, port, authority) = tls_server(directory.path());
+    let (_server, port, authority) = tls_server(directory.path(), &[]);
     let url = format!("rediss://127.0.0.1:{port}");
     let options = Options { ca_pem: Some(authority.into()), ..Options::default() };
     let store = RedisStore::connect_with(&url, &options).unwrap();
@@ -57,18 +54,11 @@ async fn tls_trusts_the_authority_it_was_told_and_no_other() {
     assert_eq!(error, "`redis.ca_file` holds no certificate in PEM");
 }
 
-/// What the handbook tells an operator to allow is enough for everything.
-#[tokio::test]
-async fn a_user_may_be_held_to_our_keys() {
-    let server = RedisServer::start();
-    let allowed = "on >hunter2 ~cg:* +@read +@write +@scripting +@connection +info +config|get \
-                   +wait";
-    let mut command = vec!["ACL", "SETUSER", "callgate"];
-    command.extend(allowed.split_whitespace());
-    assert_eq!(said(&server, &command).trim(), "OK");
+/// What the handbook tells an operator to allow.
+const ALLOWED: &str = "~cg:* +@read +@write +@scripting +@connection +info +config|get +wait";
 
-    let url = server.url().replace("redis://", "redis://callgate:hunter2@");
-    let store = RedisStore::connect(&url).unwrap();
+/// Everything that a store is asked for.
+async fn everything_works(store: &RedisStore) {
     let one = first(fresh_call());
     assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
     assert_eq!(store.commit(&after(&one), at(0)).await.unwrap(), Committed::Applied);
@@ -76,10 +66,91 @@ async fn a_user_may_be_held_to_our_keys() {
     assert!(store.claim(claim(at(0))).await.unwrap().is_empty());
     assert_eq!(store.calls(9).await.unwrap(), [one.call]);
     assert!(!store.outlook().await.unwrap().is_empty());
+}
+
+#[test]
+fn the_handbook_tells_what_to_allow() {
+    let told = format!("ACL SETUSER callgate on >… {ALLOWED}\n");
+    assert!(include_str!("../../../docs/operations.md").contains(&told));
+}
+
+/// It is enough for everything.
+#[tokio::test]
+async fn a_user_may_be_held_to_our_keys() {
+    let server = RedisServer::start();
+    let mut command = vec!["ACL", "SETUSER", "callgate", "on", ">hunter2"];
+    command.extend(ALLOWED.split_whitespace());
+    assert_eq!(said(&server, &command).trim(), "OK");
+    let url = server.url().replace("redis://", "redis://callgate:hunter2@");
+    everything_works(&RedisStore::connect(&url).unwrap()).await;
 
     let options = Options { password: Some("hunter2".into()), ..Options::default() };
     let url = server.url().replace("redis://", "redis://callgate@");
     RedisStore::connect_with(&url, &options).unwrap().ping().await.unwrap();
+}
+
+/// A log-in with everything in its password that means something in an address, as Redis and as an address
+/// has it.
+const PASSWORD: &str = "a@b:c/d%e?f#g&h";
+const LOGIN: &str = "callgate:a%40b%3Ac%2Fd%25e%3Ff%23g%26h@";
+
+/// Lets the user in whom the handbook tells an operator to make, in a cluster with what it adds.
+fn let_in(server: &RedisServer, more: &[&str]) {
+    let password = format!(">{PASSWORD}");
+    let mut command = vec!["ACL", "SETUSER", "callgate", "on", password.as_str()];
+    command.extend(ALLOWED.split_whitespace());
+    command.extend(more);
+    assert_eq!(said(server, &command).trim(), "OK");
+}
+
+#[tokio::test]
+async fn a_cluster_is_reached_by_tls_with_a_user_in_one_address() {
+    let directory = tempfile::tempdir().unwrap();
+    let bus = free_port().to_string();
+    let clustered = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--databases", "1"];
+    let (server, port, authority) = tls_server(directory.path(), &clustered);
+    assert_eq!(said(&server, &["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).trim(), "OK");
+    let_in(&server, &["+cluster"]);
+    eventually("the cluster to stand", || {
+        said(&server, &["CLUSTER", "INFO"]).contains("cluster_state:ok").then_some(())
+    });
+    let url = format!("rediss+cluster://{LOGIN}127.0.0.1:{port}");
+    let options = Options { ca_pem: Some(authority.into()), ..Options::default() };
+    everything_works(&RedisStore::connect_with(&url, &options).unwrap()).await;
+
+    let stranger = RedisStore::connect(&url).unwrap();
+    stranger.ping().await.expect_err("nobody knows this authority");
+    let nobody = RedisStore::connect_with(&url.replace("%26h", ""), &options).unwrap();
+    nobody.ping().await.expect_err("another password");
+}
+
+/// The Sentinel wants a log-in of its own, and the certificate of all is of an authority of ours.
+#[tokio::test]
+async fn sentinels_are_reached_by_tls_with_users_in_one_address() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, port, authority) = tls_server(directory.path(), &[]);
+    let_in(&server, &[]);
+    let sentinel_port = free_port();
+    let file = directory.path().join("sentinel.conf");
+    let path = directory.path().display();
+    let settings = format!(
+        "requirepass \"{PASSWORD}\"\ntls-port {sentinel_port}\ntls-replication yes\ntls-auth-clients no\n\
+         tls-cert-file {path}/server.pem\ntls-key-file {path}/server.key\n\
+         tls-ca-cert-file {path}/authority.pem\nsentinel monitor calls 127.0.0.1 {port} 1\n"
+    );
+    std::fs::write(&file, settings).unwrap();
+    let _sentinel = RedisServer::sentinel(file);
+
+    let (_, password) = LOGIN.trim_end_matches('@').split_once(':').unwrap();
+    let url = format!("rediss+sentinel://{LOGIN}127.0.0.1:{sentinel_port}/calls");
+    let options = Options { ca_pem: Some(authority.into()), ..Options::default() };
+    let with_login = format!("{url}?sentinel_password={password}");
+    everything_works(&RedisStore::connect_with(&with_login, &options).unwrap()).await;
+
+    let without = RedisStore::connect_with(&url, &options).unwrap();
+    without.ping().await.expect_err("the Sentinel wants a log-in");
+    let stranger = RedisStore::connect(&with_login).unwrap();
+    stranger.ping().await.expect_err("nobody knows this authority");
 }
 
 #[tokio::test]
