@@ -48,7 +48,9 @@ impl Oracle {
             }
         }
         let leg = call.as_ref().and_then(|call| call.leg_of(sid));
-        if own && !document.contains("<Say") && !has_sound(document) {
+        // A store that has meanwhile forgotten how the call ended does not tell what it was owed.
+        let undisturbed = disturbed == books.disturbances(id);
+        if own && undisturbed && !document.contains("<Say") && !has_sound(document) {
             let entitled = call.as_ref().zip(leg).is_some_and(|(call, leg)| {
                 let waits = call.ringing.as_ref().is_none_or(|it| it.phase != Phase::HangUpFirst);
                 call.end.is_none() && leg.is_live() && leg.id == call.speaking && waits
@@ -65,7 +67,7 @@ impl Oracle {
             && !apology
             && !silent
             && leg.spent == Some(nonce)
-            && disturbed == books.disturbances(id)
+            && undisturbed
         {
             match books.bought.get(&nonce) {
                 Some(bought) if bought.disturbed == disturbed && bought.document != document => {
