@@ -107,7 +107,8 @@ fn let_in(server: &RedisServer, more: &[&str]) {
 async fn a_cluster_is_reached_by_tls_with_a_user_in_one_address() {
     let directory = tempfile::tempdir().unwrap();
     let bus = free_port().to_string();
-    let clustered = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--databases", "1"];
+    let mut clustered = vec!["--cluster-enabled", "yes", "--cluster-port", &bus];
+    clustered.extend(["--tls-cluster", "yes", "--databases", "1"]);
     let (server, port, authority) = tls_server(directory.path(), &clustered);
     assert_eq!(said(&server, &["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).trim(), "OK");
     let_in(&server, &["+cluster"]);
