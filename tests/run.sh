@@ -29,7 +29,8 @@ tests/tools.sh lint
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
-cargo test --locked --no-fail-fast 2>&1 | tee "$log" || status=$?
+# One more at once than there are processors: many wait, for a lease, a fail-over or a deadline.
+cargo test --locked --no-fail-fast -- --test-threads=$(($(nproc) + 1)) 2>&1 | tee "$log" || status=$?
 valkey=$(tests/tools.sh valkey)
 if [ -n "$valkey" ]; then
   echo "the store on $("$valkey" --version)"
