@@ -314,9 +314,17 @@ pub const CLAIM_COUNT_MAX: usize = 1_000;
 pub const CLAIM_ROUNDS_MAX: usize = 4;
 /// Calls listed at once: what an operator leafs through.
 pub const LISTED_CALLS_MAX: usize = 1_000;
-/// Calls of one of 64 partitions whose order Redis remembers: 16,000 in all, a day of a small house, and no
-/// more memory than 2 MB.
-pub const CALLS_PER_PARTITION_MAX: usize = 250;
+/// Calls of one of 64 partitions whose order Redis remembers: 8,000 in all, a day of a small house, and one
+/// fewer than Redis keeps packed in a sorted set (`zset-max-listpack-entries`), a third of the memory.
+pub const CALLS_PER_PARTITION_MAX: usize = 127;
+/// How long deadlines wait together in Redis: the longer, the fewer lists; and as long too early they are put
+/// among what is due, where each takes seven times the room.
+pub const DEADLINES_WAIT_FOR: Duration = Duration::from_mins(10);
+/// Deadlines of a partition that are put there at once: of all partitions a few milliseconds of Redis, and in
+/// ten minutes as many as ten million calls in progress have.
+pub const DEADLINES_AT_ONCE: usize = 16;
+/// How long small records that run out in it lie together in Redis: they are forgotten together, when it is over.
+pub const SMALL_RECORDS_TOGETHER_FOR: Duration = Duration::from_hours(2);
 /// Listed calls that are loaded at once: a store serves them side by side, and callers go first.
 pub const CALLS_LOADED_AT_ONCE: usize = 16;
 /// Seconds after which a page on what is still going on is asked for anew.

@@ -91,7 +91,7 @@ fn around(turn: &Turn) -> Vec<(&'static str, f64)> {
     let signature = sign(&TOKEN.into(), &format!("{PUBLIC_URL}/twilio/voice"), &fields);
     let (vault, links) = (vault(), Links::new(PUBLIC_URL));
     let id = turn.call.id.to_string();
-    let sealed = vault.seal(Kind::Call, &id, &turn.call, [7; 24]);
+    let sealed = vault.seal(Kind::Call, &id, &turn.call, [7; 12]);
     vec![
         ("the form, parsed", per_run(|| drop(black_box(form::fields(body))))),
         (
@@ -102,11 +102,11 @@ fn around(turn: &Turn) -> Vec<(&'static str, f64)> {
         ),
         (
             "the state, spelled and sealed",
-            per_run(|| drop(black_box(vault.seal(Kind::Call, &id, &turn.call, [7; 24])))),
+            per_run(|| drop(black_box(vault.seal(Kind::Call, &id, &turn.call, [7; 12])))),
         ),
         (
             "the journal's entry, spelled and sealed",
-            per_run(|| drop(black_box(vault.seal(Kind::Entry, &id, &turn.entry, [7; 24])))),
+            per_run(|| drop(black_box(vault.seal(Kind::Entry, &id, &turn.entry, [7; 12])))),
         ),
         ("a keyed hash", per_run(|| drop(black_box(vault.keyed_hex("heard", &[b"1"]))))),
         (

@@ -24,6 +24,30 @@ const AT_ONCE: usize = 64;
 const TIMED: u64 = 500;
 const TIMED_ROUNDS: usize = 8;
 
+/// At which the parts are told: few enough for one script.
+const BY_PART: u64 = 100_000;
+/// Sums the memory of the keys by their kinds.
+const PARTS: &str = "
+local bytes, kinds, told, at = {}, {}, {}, '0'
+repeat
+  local page = redis.call('SCAN', at, 'COUNT', 1000)
+  at = page[1]
+  for _, key in ipairs(page[2]) do
+    local kind = string.match(key, '^cg:{p%d%d}:(rec:[%a-]+)') or string.match(key, '^cg:{p%d%d}:(%a+)')
+    if not bytes[kind] then
+      bytes[kind] = 0
+      kinds[#kinds + 1] = kind
+    end
+    bytes[kind] = bytes[kind] + redis.call('MEMORY', 'USAGE', key)
+  end
+until at == '0'
+table.sort(kinds)
+for i, kind in ipairs(kinds) do
+  told[i] = kind .. '=' .. bytes[kind]
+end
+return told
+";
+
 /// What was found at one size.
 struct Found {
     calls: u64,
@@ -42,7 +66,8 @@ pub(crate) fn section() -> Section {
          | store | live calls | bytes per call | µs per turn |\n|---|---|---|---|\n"
     );
     let mut goals = Vec::new();
-    let redis = runtime.block_on(in_redis(sizes));
+    let mut parts = String::new();
+    let redis = runtime.block_on(in_redis(sizes, &mut parts));
     let embedded = runtime.block_on(in_file(sizes));
     for (store, found) in [("Redis", redis), ("embedded", embedded)] {
         for row in &found {
@@ -63,10 +88,11 @@ pub(crate) fn section() -> Section {
         );
         goals.push(Goal::new(what, last.turn_us / first.turn_us, Bound::AtMost(1.2)));
     }
+    let _ = writeln!(text, "\nOf the {} in Redis:\n\n{parts}", number(BY_PART as f64));
     Section { title: "Live calls", text, goals }
 }
 
-async fn in_redis(sizes: &[u64]) -> Vec<Found> {
+async fn in_redis(sizes: &[u64], parts: &mut String) -> Vec<Found> {
     let redis = Redis::start();
     let store = RedisStore::connect(&redis.url(0)).expect("the address is the harness's own");
     let exchange = exchange(Arc::new(store));
@@ -78,9 +104,29 @@ async fn in_redis(sizes: &[u64]) -> Vec<Found> {
         live(&exchange, calls - there).await;
         there = *calls;
         let bytes = redis.used_bytes().saturating_sub(before) as f64 / *calls as f64;
+        if *calls == BY_PART {
+            *parts = by_part(&redis, *calls, bytes);
+        }
         found.push(Found { calls: *calls, bytes, turn_us: turn_us(&exchange).await });
     }
     found
+}
+
+/// What of that each kind of key takes, and beside them the tables of keys and of their expiries.
+fn by_part(redis: &Redis, calls: u64, of: f64) -> String {
+    let told = redis.ask(&["EVAL", PARTS, "0"]);
+    let (mut text, mut rest) = (String::from("| kind of key | bytes per call |\n|---|---|\n"), of);
+    for line in told.lines() {
+        let (kind, bytes) = line.split_once('=').expect("the script tells a kind and its bytes");
+        let bytes = bytes.parse::<f64>().expect("bytes are a number") / calls as f64;
+        rest -= bytes;
+        let _ = writeln!(text, "| `{kind}` | {bytes:.0} |");
+    }
+    let _ = writeln!(
+        text,
+        "| when keys are to be forgotten, and the tables that find them | {rest:.0} |"
+    );
+    text
 }
 
 async fn in_file(sizes: &[u64]) -> Vec<Found> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{CallAudit, Entry, Head, Link, call_key, entry_hash, head_key, link_key};
+use super::{CallAudit, Entry, Head, Link, call_key, head_key, is_hash_of, link_key};
 use crate::engine::call::Call;
 use crate::engine::id::CallId;
 use crate::engine::turn::{self, later};
@@ -199,7 +199,7 @@ impl Audit<'_> {
                 Some((expected, What::Removed))
             } else if entry.number < expected {
                 Some((entry.number, What::Reordered))
-            } else if entry.hash != entry_hash(entry, &head.hash, self.vault, call) {
+            } else if !is_hash_of(entry, &head.hash, self.vault, call) {
                 Some((entry.number, What::Altered))
             } else {
                 None

@@ -33,7 +33,7 @@ impl fmt::Display for CallId {
 }
 
 /// One committed (or attempted) turn: 128 random bits, never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TurnId(pub Uuid);
 

@@ -91,7 +91,8 @@ impl Spread {
         }
         self.accounts.0.retain(|(_, at)| recent(at));
         self.accounts.0.push((account, now.as_second()));
-        self.seen = now;
+        // Nothing smaller counts.
+        self.seen = Timestamp::from_second(now.as_second()).unwrap_or(now);
         if self.accounts.0.len() == limit { Room::Last } else { Room::Left }
     }
 

@@ -24,12 +24,13 @@ pub struct Moment {
     pub now: Timestamp,
     /// The turn's id, random.
     pub turn: TurnId,
-    /// What nonces are made of, random.
+    /// What nonces are made of: 128 random bits at least, as many as a nonce has.
     #[serde(with = "seed")]
     pub seed: [u8; 32],
 }
 
-/// A seed as it is written: as hexadecimal digits, or by an older callgate as a list of numbers.
+/// A seed as it is written: as hexadecimal digits, half of them where there is nothing in the other half, or by
+/// an older callgate as a list of numbers.
 mod seed {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -42,7 +43,10 @@ mod seed {
     }
 
     pub(super) fn serialize<S: Serializer>(seed: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&format_args!("{:032x}{:032x}", half(seed, 0), half(seed, 16)))
+        match (half(seed, 0), half(seed, 16)) {
+            (half, 0) => to.collect_str(&format_args!("{half:032x}")),
+            (first, second) => to.collect_str(&format_args!("{first:032x}{second:032x}")),
+        }
     }
 
     fn half(seed: &[u8; 32], from: usize) -> u128 {
@@ -54,10 +58,13 @@ mod seed {
             Written::Numbers(seed) => return Ok(seed),
             Written::Digits(digits) => digits,
         };
-        let halves = digits.split_at_checked(32).filter(|(_, low)| low.len() == 32);
-        let half = |digits| u128::from_str_radix(digits, 16).ok();
+        let halves = digits.split_at_checked(32).filter(|(_, low)| matches!(low.len(), 0 | 32));
+        let half = |digits: &str| match digits {
+            "" => Some(0),
+            digits => u128::from_str_radix(digits, 16).ok(),
+        };
         let halves = halves.and_then(|(high, low)| Some((half(high)?, half(low)?)));
-        let (high, low) = halves.ok_or_else(|| D::Error::custom("a seed has 64 digits"))?;
+        let (high, low) = halves.ok_or_else(|| D::Error::custom("a seed has 32 digits, or 64"))?;
         let mut seed = [0; 32];
         let bytes = high.to_be_bytes().into_iter().chain(low.to_be_bytes());
         seed.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);

@@ -24,23 +24,25 @@ use crate::engine::spread::{Room, Spread};
 use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
-use crate::store::RecordKey;
+use crate::store::{self, RecordKey};
 
 const BUDGET: &str = "budget";
-const CALLER: &str = "callers";
-const CALLER_PREFIX: &str = "caller-prefix";
+const CALLER: &str = store::CALLERS;
+const CALLER_PREFIX: &str = store::CALLER_PREFIXES;
 const WITHHELD: &str = "withheld";
 const SECRET: &str = "sprayed";
 const FUSE: &str = "fuse";
-/// Longer than a caller's hour.
-pub(super) const HOURS_KEPT_FOR: Duration = Duration::from_hours(2);
+/// Longer than a fuse's hour, and that of those who show no number.
+const HOURS_KEPT_FOR: Duration = Duration::from_hours(2);
+/// A little longer than a caller's hour, by whatever clock.
+pub(super) const HOUR_KEPT_FOR: Duration = Duration::from_mins(65);
 /// Longer than a budget's hour, and than the three days that a prefix may be shut.
 const BUDGET_KEPT_FOR: Duration = Duration::from_hours(74);
 /// Longer than a secret's day.
 const DAY_KEPT_FOR: Duration = Duration::from_hours(25);
 pub(super) const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// Characters of a keyed hash that tell a hundred thousand keys apart.
+/// Characters of a keyed hash that tell a hundred million keys apart.
 const SHORT: usize = 24;
 
 /// What a caller ID has done within an hour.
@@ -213,17 +215,17 @@ impl Exchange {
         let limit = self.policy.shared.accounts_per_ani_h;
         let touch = |known: &mut Caller| known.accounts.touch(account, limit, HOUR, now);
         let key = self.caller_key(caller);
-        let room = self.change_at_hand(&key, HOURS_KEPT_FOR, now, touch).await?;
+        let room = self.change_at_hand(&key, HOUR_KEPT_FOR, now, touch).await?;
         if room == Room::None {
             self.guards.refuse(Limit::Caller);
             return Ok(false);
         }
         // Whoever may show any number of a block is one caller all the same.
-        let id = self.vault.keyed_hex(CALLER_PREFIX, &[caller.prefix().as_bytes()]);
+        let id = self.short(CALLER_PREFIX, &[caller.prefix().as_bytes()]);
         let key = RecordKey { kind: CALLER_PREFIX, id };
         let limit = self.policy.shared.accounts_per_ani_prefix_h;
         let touch = |spread: &mut Spread| spread.touch(account, limit, HOUR, now);
-        let room = self.change_at_hand(&key, HOURS_KEPT_FOR, now, touch).await?;
+        let room = self.change_at_hand(&key, HOUR_KEPT_FOR, now, touch).await?;
         if room == Room::None {
             self.guards.refuse(Limit::CallerPrefix);
         }
@@ -330,7 +332,7 @@ impl Exchange {
 
     /// Where the calls of a caller ID are counted, and the accounts that it has claimed.
     pub(super) fn caller_key(&self, caller: &PhoneNumber) -> RecordKey {
-        let id = self.vault.keyed_hex(CALLER, &[caller.as_e164().as_bytes()]);
+        let id = self.short(CALLER, &[caller.as_e164().as_bytes()]);
         RecordKey { kind: CALLER, id }
     }
 

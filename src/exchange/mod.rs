@@ -333,7 +333,7 @@ impl Exchange {
     pub async fn receive(&self, request: &Request) -> Result<Answered, ExchangeError> {
         let Heard { digits, speech, .. } = &request.heard;
         let parts = [digits.expose().as_bytes(), speech.expose().as_bytes()];
-        let digest = self.vault.keyed_hex("heard", &parts);
+        let digest = self.vault.keyed_id("heard", &parts);
         let heard = Heard { digest, ..request.heard.clone() };
         let request = &Request { heard, ..request.clone() };
         let fallback = request.fallback_number.as_deref();
@@ -389,6 +389,7 @@ impl Exchange {
             .open(Kind::Call, &call.to_string(), &stored.state)
             .map_err(|error| ExchangeError::Sealed("call", error))?;
         let call: Call = opened.read().ok_or(ExchangeError::Unreadable("call"))?;
+        let call = Call { turn: stored.version.turn, ..call };
         Ok(Some(Loaded { call, version: stored.version, audit: None }))
     }
 
@@ -428,8 +429,8 @@ impl Exchange {
         let _ = self.ends.set(to);
     }
 
-    /// A nonce for the vault, never used twice.
-    pub fn seal_nonce(&self) -> [u8; 24] {
+    /// A nonce for the vault, never used twice in a place.
+    pub fn seal_nonce(&self) -> [u8; 12] {
         self.chance.bytes().first_chunk().copied().unwrap_or_default()
     }
 }

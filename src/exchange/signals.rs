@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::guard::{Caller, HOUR, HOURS_KEPT_FOR};
+use super::guard::{Caller, HOUR, HOUR_KEPT_FOR};
 use super::{Exchange, ExchangeError};
 use crate::engine::id::CallId;
 use crate::engine::risk::Signal;
@@ -61,7 +61,7 @@ impl Exchange {
             (room, known.accounts.count(HOUR, now))
         };
         let key = self.caller_key(caller);
-        let (room, accounts) = self.change_at_hand(&key, HOURS_KEPT_FOR, now, ring).await?;
+        let (room, accounts) = self.change_at_hand(&key, HOUR_KEPT_FOR, now, ring).await?;
         if room == Room::None {
             signals.insert(Signal::ManyCalls);
         }

@@ -4,11 +4,13 @@
 //! version, the kind and the id, so that a value copied to another key of the store, or another kind,
 //! does not open.
 //!
-//! An envelope of version 3 is bytes: the version; 4 that name the key; 24 of nonce; the ciphertext and its
-//! tag. The thing in it is spelled as [`packed`] does it.
+//! An envelope of version 4 is bytes: the version; 2 that name the key; 12 of nonce; the ciphertext and its
+//! tag. The thing in it is spelled as [`packed`] does it. Each place has a key of its own, or nearly each
+//! (see [`salt_of`]), so that 12 random bytes are never drawn twice under one.
 //!
-//! Those before it are read as ever; what is in them is JSON, and their seals bind the hash of a flow as
-//! well, which they show. One of version 2 is bytes: the version; the length of that hash, and the hash
+//! Those before it are read as ever. One of version 3 has 4 bytes to name the key and 24 of nonce, of which
+//! 16 make the key of this one envelope. What is in those before that is JSON, and their seals bind the hash
+//! of a flow as well, which they show. One of version 2 is bytes: the version; the length of that hash, and the hash
 //! (two digits a byte where it is lower-case hexadecimal, which the length's highest bit says); 8 that name
 //! the key; and as above. One of version 1 is JSON, `{"v":1,"flow":"<hash or empty>","sealed":"<base64>"}`,
 //! with the rest in `sealed`.
@@ -30,26 +32,34 @@ use serde::{Deserialize, Serialize};
 use super::packed;
 
 /// The version that [`Vault::seal`] writes.
-pub const VERSION: u32 = 3;
-/// The one before it, in which things were JSON.
+pub const VERSION: u32 = 4;
+/// The one before it, in which every envelope had a key of its own.
+const VERSION_OF_LONG_NONCES: u32 = 3;
+/// The one before that, in which things were JSON.
 const VERSION_OF_JSON: u32 = 2;
 /// The first, which was JSON itself.
 const VERSION_IN_JSON: u32 = 1;
 
 /// How an envelope of [`VERSION`] begins.
-const VERSION_BYTE: u8 = 3;
-/// And one of the version before it.
+const VERSION_BYTE: u8 = 4;
+/// And those of the versions before it.
+const VERSION_BYTE_OF_LONG_NONCES: u8 = 3;
 const VERSION_BYTE_OF_JSON: u8 = 2;
 
 const KEY_BYTES: usize = 32;
-/// Enough to tell a wrong key from damage.
-const KEY_NAME_BYTES: usize = 4;
-/// In envelopes before the third.
+/// Enough to tell a wrong key from damage nearly always.
+const KEY_NAME_BYTES: usize = 2;
+/// In envelopes of the third version.
+const MIDDLE_KEY_NAME_BYTES: usize = 4;
+/// In those before it.
 const LONG_KEY_NAME_BYTES: usize = 8;
-const NONCE_BYTES: usize = 24;
-/// As many of them as go into the key of one envelope; the others are its own nonce.
+/// In envelopes before the fourth, with what goes into the key of one envelope.
+const LONG_NONCE_BYTES: usize = 24;
+/// What of a place, and before the fourth version of a nonce, goes into a key.
 const SALT_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;
+/// Of a keyed hash that is cut to 128 bits.
+const ID_DIGITS: usize = 32;
 /// As much room as nearly everything that is stored takes.
 const PLAIN_BYTES: usize = 640;
 /// In the byte that tells the length of a flow's hash: two hexadecimal digits stand in one byte.
@@ -93,6 +103,8 @@ pub struct Vault {
 pub struct Opened {
     /// The version of the envelope.
     pub version: u32,
+    /// The id of its place.
+    id: String,
     /// The thing itself, as it is spelled in that version.
     plain: Vec<u8>,
 }
@@ -162,13 +174,13 @@ impl Vault {
 
     /// Seals a thing for the place that `kind` and `id` name.
     ///
-    /// A nonce must never be used twice: 24 random bytes.
+    /// A nonce must never be used twice in a place: 12 random bytes.
     pub fn seal(
         &self,
         kind: Kind,
         id: &str,
         value: &impl Serialize,
-        nonce: [u8; NONCE_BYTES],
+        nonce: [u8; NONCE_LEN],
     ) -> Vec<u8> {
         let key_name = self.key_name.split_at(KEY_NAME_BYTES).0;
         let head: [&[u8]; 3] = [&[VERSION_BYTE], key_name, &nonce];
@@ -179,10 +191,11 @@ impl Vault {
         }
         // Every number in what is stored is within JSON, and all of it has the parts that it says: it
         // cannot fail, and nothing is what then opens as altered.
-        let written = packed::write(value, &mut sealed);
+        let written = packed::write(value, id, &mut sealed);
         let aad = Aad::from(bound(VERSION, kind, id, None));
-        let key = self.key_of(&nonce).filter(|_| written);
-        let tag = key.zip(sealed.get_mut(begin..)).and_then(|((key, nonce), plain)| {
+        let key = self.key_of(&salt_of(id)).filter(|_| written);
+        let tag = key.zip(sealed.get_mut(begin..)).and_then(|(key, plain)| {
+            let nonce = Nonce::assume_unique_for_key(nonce);
             key.seal_in_place_separate_tag(nonce, aad, plain).ok()
         });
         match tag {
@@ -199,15 +212,24 @@ impl Vault {
         match envelope.split_first().ok_or(altered)? {
             (&VERSION_BYTE, sealed) => {
                 let (key_name, sealed) = sealed.split_at_checked(KEY_NAME_BYTES).ok_or(altered)?;
-                self.open_sealed(key_name, sealed, VERSION, bound(VERSION, kind, id, None))
+                let (nonce, sealed) = sealed.split_first_chunk().ok_or(altered)?;
+                let under = (key_name, salt_of(id), *nonce);
+                let plain = self.open_sealed(under, sealed, bound(VERSION, kind, id, None))?;
+                Ok(Opened { version: VERSION, id: id.to_owned(), plain })
+            }
+            (&VERSION_BYTE_OF_LONG_NONCES, sealed) => {
+                let named = sealed.split_at_checked(MIDDLE_KEY_NAME_BYTES).ok_or(altered)?;
+                self.open_older(VERSION_OF_LONG_NONCES, kind, id, None, named)
             }
             (&VERSION_BYTE_OF_JSON, rest) => {
                 let (flow, sealed) = read(rest).ok_or(altered)?;
-                self.open_older(VERSION_OF_JSON, kind, id, &flow, sealed)
+                let named = sealed.split_at_checked(LONG_KEY_NAME_BYTES).ok_or(altered)?;
+                self.open_older(VERSION_OF_JSON, kind, id, Some(&flow), named)
             }
             (b'{', _) => {
                 let (flow, sealed) = read_json(envelope)?;
-                self.open_older(VERSION_IN_JSON, kind, id, &flow, &sealed)
+                let named = sealed.split_at_checked(LONG_KEY_NAME_BYTES).ok_or(altered)?;
+                self.open_older(VERSION_IN_JSON, kind, id, Some(&flow), named)
             }
             (version, _) if *version < b' ' => {
                 Err(EnvelopeError::UnknownVersion(u64::from(*version)))
@@ -216,49 +238,49 @@ impl Vault {
         }
     }
 
-    /// Opens what was sealed before the third version, with the hash of a flow.
+    /// Opens what was sealed before the fourth version, and before the third with the hash of a flow.
     fn open_older(
         &self,
         version: u32,
         kind: Kind,
         id: &str,
-        flow: &str,
-        sealed: &[u8],
+        flow: Option<&str>,
+        (key_name, sealed): (&[u8], &[u8]),
     ) -> Result<Opened, EnvelopeError> {
-        let named = sealed.split_at_checked(LONG_KEY_NAME_BYTES);
-        let (key_name, sealed) = named.ok_or(EnvelopeError::Altered)?;
-        self.open_sealed(key_name, sealed, version, bound(version, kind, id, Some(flow)))
+        let altered = EnvelopeError::Altered;
+        let (nonce, sealed) = sealed.split_first_chunk::<LONG_NONCE_BYTES>().ok_or(altered)?;
+        // Its key and the nonce under it are both made of its long nonce (draft-irtf-cfrg-xchacha, 2.3).
+        let (salt, rest) = nonce.split_first_chunk::<SALT_BYTES>().ok_or(altered)?;
+        let mut short = [0; NONCE_LEN];
+        short.iter_mut().rev().zip(rest.iter().rev()).for_each(|(to, from)| *to = *from);
+        let bound = bound(version, kind, id, flow);
+        let plain = self.open_sealed((key_name, *salt, short), sealed, bound)?;
+        Ok(Opened { version, id: id.to_owned(), plain })
     }
 
     fn open_sealed(
         &self,
-        key_name: &[u8],
-        sealed: &[u8],
-        version: u32,
+        (key_name, salt, nonce): (&[u8], [u8; SALT_BYTES], [u8; NONCE_LEN]),
+        ciphertext: &[u8],
         bound: Vec<u8>,
-    ) -> Result<Opened, EnvelopeError> {
+    ) -> Result<Vec<u8>, EnvelopeError> {
         let altered = EnvelopeError::Altered;
-        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(altered)?;
         if !self.key_name.starts_with(key_name) {
             return Err(EnvelopeError::WrongKey);
         }
-        let (key, nonce) = self.key_of(nonce).ok_or(altered)?;
+        let key = self.key_of(&salt).ok_or(altered)?;
+        let nonce = Nonce::assume_unique_for_key(nonce);
         let mut plain = ciphertext.to_vec();
         let opened = key.open_in_place(nonce, Aad::from(bound), &mut plain);
         let bytes = opened.map_err(|_| altered)?.len();
         plain.truncate(bytes);
-        Ok(Opened { version, plain })
+        Ok(plain)
     }
 
-    /// The key of one envelope and the nonce under it, both made of its long nonce
-    /// (draft-irtf-cfrg-xchacha, section 2.3).
-    fn key_of(&self, nonce: &[u8; NONCE_BYTES]) -> Option<(LessSafeKey, Nonce)> {
-        let (salt, rest) = nonce.split_first_chunk::<SALT_BYTES>()?;
+    /// The key that belongs to these bytes.
+    fn key_of(&self, salt: &[u8; SALT_BYTES]) -> Option<LessSafeKey> {
         let key = hchacha::<R20>(self.seal_key.expose_secret().into(), &(*salt).into());
-        let key = UnboundKey::new(&CHACHA20_POLY1305, &key).ok()?;
-        let mut short = [0; NONCE_LEN];
-        short.iter_mut().rev().zip(rest.iter().rev()).for_each(|(to, from)| *to = *from);
-        Some((LessSafeKey::new(key), Nonce::assume_unique_for_key(short)))
+        Some(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key).ok()?))
     }
 
     /// A hash that nobody without the state key can compute or try out: HMAC-SHA-256 over the label
@@ -272,6 +294,13 @@ impl Vault {
     pub fn keyed_hex(&self, label: &str, parts: &[&[u8]]) -> String {
         hex(&self.keyed_hash(label, parts))
     }
+
+    /// What it begins with, in 32 digits: 128 bits, of which nobody finds the same twice.
+    pub fn keyed_id(&self, label: &str, parts: &[&[u8]]) -> String {
+        let mut id = self.keyed_hex(label, parts);
+        id.truncate(ID_DIGITS);
+        id
+    }
 }
 
 impl fmt::Debug for Vault {
@@ -283,8 +312,8 @@ impl fmt::Debug for Vault {
 impl Opened {
     /// The thing; `None`: it is another.
     pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        if self.version == VERSION {
-            packed::read(&self.plain).ok()
+        if self.version >= VERSION_OF_LONG_NONCES {
+            packed::read(&self.plain, &self.id).ok()
         } else {
             serde_json::from_slice(&self.plain).ok()
         }
@@ -293,7 +322,7 @@ impl Opened {
 
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { version, plain: _ } = self;
+        let Self { version, id: _, plain: _ } = self;
         f.debug_struct("Opened").field("version", version).finish_non_exhaustive()
     }
 }
@@ -336,6 +365,18 @@ fn hash_of<'a>(key: &hmac::Key, parts: impl IntoIterator<Item = &'a [u8]>) -> [u
         mac.update(part);
     }
     mac.sign().as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+/// What of a place goes into its key: nearly every place's own. Where two have the same they share a key,
+/// under which a nonce would have to be drawn some 2^48 times to come again; the seal binds the place itself.
+fn salt_of(id: &str) -> [u8; SALT_BYTES] {
+    let mut salt = [0_u8; SALT_BYTES];
+    for some in id.as_bytes().chunks(SALT_BYTES) {
+        for (to, byte) in salt.iter_mut().zip(some) {
+            *to = to.rotate_left(4) ^ byte;
+        }
+    }
+    salt
 }
 
 /// What a seal binds besides the contents; `flow`: before the third version.

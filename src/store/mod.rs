@@ -193,6 +193,19 @@ pub struct RecordKey {
     pub id: String,
 }
 
+/// The kind of what is counted of each caller's number.
+pub const CALLERS: &str = "callers";
+/// And of each block of callers' numbers.
+pub const CALLER_PREFIXES: &str = "caller-prefix";
+
+impl RecordKey {
+    /// Whether it is one of as many as there are callers, small, and kept for little more than an hour: a
+    /// store may keep many such together.
+    fn is_one_of_many(&self) -> bool {
+        [CALLERS, CALLER_PREFIXES].contains(&self.kind)
+    }
+}
+
 /// How often a record has been written; 1 after the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub u64);

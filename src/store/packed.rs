@@ -25,10 +25,12 @@
 //! | `d0` `d1` | decimal digits, as with `c3`; those after a `+` |
 //! | `d2` `d3` | a list, a map; first how many things or pairs, as with `c3` |
 //! | `d4` `d5` `d6` | a list, a map, of which nobody said how long it would be; the end of one |
+//! | `d7` | a byte: the text again that was the first of 5 bytes and more (0), the next such (1), and so on |
 //! | `e0`–`ef` | a map of 0–15 pairs |
 //! | `f0`–`ff` | a list of 0–15 things |
 //!
-//! A variant is its name, or a map of its name to what is in it.
+//! A variant is its name, or a map of its name to what is in it. Texts that may come again are counted as they
+//! are spelled, each once, after the first of all: where the thing lies.
 
 mod read;
 mod shape;
@@ -67,6 +69,7 @@ mod byte {
     pub(super) const OPEN_LIST: u8 = 0xd4;
     pub(super) const OPEN_MAP: u8 = 0xd5;
     pub(super) const END: u8 = 0xd6;
+    pub(super) const AGAIN: u8 = 0xd7;
     pub(super) const SMALL_MAP: u8 = 0xe0;
     pub(super) const SMALL_LIST: u8 = 0xf0;
 
@@ -76,18 +79,31 @@ mod byte {
     pub(super) const FEW: u8 = 16;
 }
 
-/// Writes a thing after what is in `to`; whether it could be: what is beyond JSON is not, nor what says
-/// that it has more or fewer parts than it has.
+/// Texts that take as many bytes are spelled once.
+const ONCE_MIN: usize = 5;
+/// As many of them as a byte tells apart; those after them are spelled again.
+const ONCE_MAX: usize = 256;
+
+/// Writes a thing that lies at `place` after what is in `to`; whether it could be: what is beyond JSON is
+/// not, nor what says that it has more or fewer parts than it has.
 #[must_use]
-pub(super) fn write(value: &impl Serialize, to: &mut Vec<u8>) -> bool {
-    value.serialize(&mut write::Writer::new(to)).is_ok()
+pub(super) fn write(value: &impl Serialize, place: &str, to: &mut Vec<u8>) -> bool {
+    value.serialize(&mut write::Writer::new(place, to)).is_ok()
 }
 
 /// Reads the one thing that was written.
-pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
-    let mut reader = read::Reader::new(bytes);
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], place: &str) -> Result<T, Unreadable> {
+    let place = spelled(place);
+    let mut reader = read::Reader::new(&place, bytes);
     let value = T::deserialize(&mut reader)?;
     if reader.is_at_end() { Ok(value) } else { Err(Unreadable) }
+}
+
+/// Where a thing lies, as the first text that may come again.
+fn spelled(place: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(place.len());
+    shape::write(place, &mut bytes);
+    bytes
 }
 
 #[cfg(test)]

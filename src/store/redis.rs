@@ -4,6 +4,10 @@
 //! in a cluster. Redis forgets by itself: every key has a time to live, counted from the `now` that
 //! the caller gives. A partition's shared keys live as long as the longest-lived call in them; what
 //! they name that is gone is dropped when it is met.
+//!
+//! Half of what a live call takes would be keys, their expiries and the tables that find them: so a call and
+//! its journal are one string, deadlines that are far wait in lists, and what is counted of callers lies
+//! together.
 
 mod address;
 mod form;
@@ -27,9 +31,12 @@ use super::{
     Replicas, Revision, Store, StoreError, Stored, Version, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, TurnId};
-use crate::limits::{CALLS_PER_PARTITION_MAX, CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX};
+use crate::limits::{
+    CALLS_PER_PARTITION_MAX, CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, DEADLINES_AT_ONCE,
+    DEADLINES_WAIT_FOR, SMALL_RECORDS_TOGETHER_FOR,
+};
 
-/// The fields of a call that an older callgate left: the number, the turn, the state.
+/// The fields of a call that a callgate long before this one left: the number, the turn, the state.
 type OlderCall = (Option<u64>, Option<String>, Option<Vec<u8>>);
 /// And those of a record: the revision, the value.
 type OlderRecord = (Option<u64>, Option<Vec<u8>>);
@@ -44,6 +51,7 @@ pub struct RedisStore {
     settle: Script,
     put_off: Script,
     swap: Script,
+    swap_small: Script,
 }
 
 impl RedisStore {
@@ -65,6 +73,7 @@ impl RedisStore {
             settle: Script::new(include_str!("lua/settle.lua")),
             put_off: Script::new(include_str!("lua/put_off.lua")),
             swap: Script::new(include_str!("lua/swap.lua")),
+            swap_small: Script::new(include_str!("lua/swap_small.lua")),
         })
     }
 
@@ -92,8 +101,26 @@ impl RedisStore {
         Ok(())
     }
 
-    /// A call that an older callgate left.
+    /// The string that lies there, if there is one.
+    async fn whole(&self, key: String) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut whole = pipe();
+        whole.cmd("GET").arg(key);
+        let (whole,) = self.query(&whole).await?;
+        Ok(whole)
+    }
+
+    /// A call that an older callgate left: first in a list, or before that in a hash.
     async fn load_older(&self, call: CallId) -> Result<Option<Stored>, StoreError> {
+        let mut first = pipe();
+        first.cmd("LINDEX").arg(keys::call(call)).arg(0);
+        match self.query(&first).await {
+            Ok((None,)) => return Ok(None),
+            Ok((Some(stored),)) => {
+                return form::older(stored).map(Some).ok_or_else(unreadable);
+            }
+            Err(StoreError::Corrupt(_)) => {}
+            Err(error) => return Err(error),
+        }
         let mut fields = pipe();
         fields.cmd("HMGET").arg(keys::call(call)).arg(&["n", "t", "s"]);
         let (older,): (OlderCall,) = self.query(&fields).await?;
@@ -112,6 +139,45 @@ impl RedisStore {
         Ok(Some((Revision(revision), value.ok_or_else(unreadable)?)))
     }
 
+    /// A small record, where it may lie: in the last place to run out, if in several.
+    async fn read_small(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
+        let mut small = pipe();
+        for place in keys::small_places(key) {
+            small.cmd("HGET").arg(place).arg(keys::small_name(key));
+        }
+        let kept: Vec<Option<Vec<u8>>> = self.query(&small).await?;
+        let last = kept.into_iter().flatten().max_by_key(|kept| form::runs_out(kept));
+        last.map(|kept| form::small(kept).ok_or_else(unreadable)).transpose()
+    }
+
+    async fn swap_small(
+        &self,
+        key: &RecordKey,
+        expected: Option<Revision>,
+        value: &[u8],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let together = SMALL_RECORDS_TOGETHER_FOR.as_secs();
+        // By whole seconds: none runs out early.
+        let runs_out = due_us(expires_at).saturating_add(999_999).div_euclid(1_000_000);
+        let (second, now_s) = (u32::try_from(runs_out).unwrap_or(u32::MAX), now.as_second());
+        let period = u64::from(second) / together;
+        let mut places = keys::small_places(key);
+        places.rotate_left(usize::try_from(period % keys::SMALL_PLACES).unwrap_or_default());
+        let mut script = self.swap_small.prepare_invoke();
+        for place in &places {
+            script.key(place);
+        }
+        let end = i64::try_from((period + 1).saturating_mul(together)).unwrap_or(i64::MAX);
+        let Revision(revision) = Revision::after(expected);
+        script.arg(keys::small_name(key));
+        script.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
+        script.arg(second.to_be_bytes().as_slice()).arg(revision).arg(value);
+        script.arg(end.saturating_sub(now_s).saturating_mul(1_000)).arg(now_s);
+        self.run(&script, Again::MustNot).await
+    }
+
     /// What is in a list after so many.
     async fn entries(&self, key: String, after: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut entries = pipe();
@@ -126,9 +192,12 @@ impl RedisStore {
         let heads = join_all(self.link.together(&partitions).map(async |partitions| {
             let mut script = self.due.prepare_invoke();
             for partition in partitions {
-                script.key(partition.due()).key(partition.older_due());
+                script.key(partition.due());
+                for older in partition.older_due() {
+                    script.key(older);
+                }
             }
-            script.arg(now_us(claim.now)).arg(count_max);
+            script.arg(now_us(claim.now)).arg(count_max).arg(DEADLINES_AT_ONCE);
             self.run::<Vec<(String, f64)>>(&script, Again::May).await
         }));
         let heads = heads.await;
@@ -245,11 +314,9 @@ impl fmt::Debug for RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn load(&self, call: CallId) -> Result<Option<Stored>, StoreError> {
-        let mut first = pipe();
-        first.cmd("LINDEX").arg(keys::call(call)).arg(0);
-        match self.query(&first).await {
-            Ok((None,)) => Ok(None),
-            Ok((Some(stored),)) => form::stored(stored).map(Some).ok_or_else(unreadable),
+        match self.whole(keys::call(call)).await {
+            Ok(None) => Ok(None),
+            Ok(Some(whole)) => form::stored(whole).map(Some).ok_or_else(unreadable),
             Err(StoreError::Corrupt(_)) => self.load_older(call).await,
             Err(error) => Err(error),
         }
@@ -260,13 +327,22 @@ impl Store for RedisStore {
         let call = partition.call(commit.call);
         let mut script = self.commit.key(&call);
         script.key(partition.effects(commit.call)).key(partition.journal(commit.call));
-        script.key(partition.due()).key(partition.calls()).key(partition.older_due());
+        script.key(partition.due()).key(partition.calls());
+        for older in partition.older_due() {
+            script.key(older);
+        }
+        let waits = commit.deadline.and_then(|deadline| waits_until(deadline, now));
+        if let Some(until) = waits {
+            script.key(partition.far(until));
+        }
         script.arg(commit.expected.map(form::version).unwrap_or_default());
         script.arg(form::version(commit.version));
         script.arg(commit.state.as_slice()).arg(ttl_ms(commit.expires_at, now)).arg(now_us(now));
         script.arg(commit.deadline.map_or(String::new(), |at| due_us(at).to_string()));
         script.arg(commit.entry.as_slice()).arg(text(commit.call.0)).arg(CALLS_PER_PARTITION_MAX);
         script.arg(commit.effects.len());
+        script.arg(waits.map_or(String::new(), |until| until.to_string()));
+        script.arg(commit.call.0.as_bytes().as_slice());
         for effect in &commit.effects {
             script.arg(text(effect.id.0)).arg(due_us(effect.due)).arg(effect.body.as_slice());
         }
@@ -358,10 +434,16 @@ impl Store for RedisStore {
     }
 
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {
-        let after_state = self.entries(keys::call(call), 1).await;
-        match after_state {
+        match self.whole(keys::call(call)).await {
+            Ok(None) => return Ok(Vec::new()),
+            Ok(Some(whole)) => return form::journal(&whole).ok_or_else(unreadable),
+            Err(StoreError::Corrupt(_)) => {}
+            Err(error) => return Err(error),
+        }
+        // Of an older callgate: after the state, or before that in a list of their own, and then there
+        // are some.
+        match self.entries(keys::call(call), 1).await {
             Err(StoreError::Corrupt(_)) => {
-                // Of an older callgate, and then it has entries.
                 let entries = self.entries(keys::journal(call), 0).await?;
                 if entries.is_empty() { Err(unreadable()) } else { Ok(entries) }
             }
@@ -387,11 +469,12 @@ impl Store for RedisStore {
     }
 
     async fn read(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
-        let mut whole = pipe();
-        whole.cmd("GET").arg(keys::record(key));
-        match self.query(&whole).await {
-            Ok((None,)) => Ok(None),
-            Ok((Some(record),)) => form::record(record).map(Some).ok_or_else(unreadable),
+        if key.is_one_of_many() {
+            return self.read_small(key).await;
+        }
+        match self.whole(keys::record(key)).await {
+            Ok(None) => Ok(None),
+            Ok(Some(record)) => form::record(record).map(Some).ok_or_else(unreadable),
             Err(StoreError::Corrupt(_)) => self.read_older(key).await,
             Err(error) => Err(error),
         }
@@ -406,11 +489,15 @@ impl Store for RedisStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let record = keys::record(key);
-        let mut script = self.swap.key(&record);
-        let Revision(revision) = Revision::after(expected);
-        script.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
-        script.arg(revision).arg(value).arg(ttl_ms(expires_at, now));
-        let won = self.run(&script, Again::MustNot).await?;
+        let won = if key.is_one_of_many() {
+            self.swap_small(key, expected, value, expires_at, now).await?
+        } else {
+            let mut script = self.swap.key(&record);
+            let Revision(revision) = Revision::after(expected);
+            script.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
+            script.arg(revision).arg(value).arg(ttl_ms(expires_at, now));
+            self.run(&script, Again::MustNot).await?
+        };
         if won {
             self.wait_for_replicas(&record).await?;
         }
@@ -435,6 +522,14 @@ impl Store for RedisStore {
 
 fn text(id: Uuid) -> String {
     id.as_hyphenated().to_string()
+}
+
+/// The moment since when this deadline is to be among what is due, if that is still to come.
+fn waits_until(deadline: Timestamp, now: Timestamp) -> Option<i64> {
+    let wait_us = i64::try_from(DEADLINES_WAIT_FOR.as_micros()).unwrap_or(i64::MAX);
+    let at = due_us(deadline);
+    let since = at.saturating_sub(at.rem_euclid(wait_us));
+    (since > now_us(now)).then_some(since)
 }
 
 /// Redis forgets at once what is to live for no time at all; so it lives for a moment.

@@ -6,8 +6,8 @@ use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
 
-/// How often Redis has run a script, and how often it was asked for what is first in a list, as a call's
-/// state is: once in the script that commits, and once by whoever loads a call.
+/// How often Redis has run a script, and how often it was asked for a whole string, as a call is: once in the
+/// script that commits, and once by whoever loads a call.
 fn asked(server: &RedisServer) -> (u32, u32) {
     let stats = said(server, &["INFO", "commandstats"]);
     let calls = |command: &str| {
@@ -15,7 +15,7 @@ fn asked(server: &RedisServer) -> (u32, u32) {
             stats.lines().find_map(|line| line.strip_prefix(command)?.strip_prefix(":calls="));
         line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
     };
-    (calls("cmdstat_evalsha") + calls("cmdstat_eval"), calls("cmdstat_lindex"))
+    (calls("cmdstat_evalsha") + calls("cmdstat_eval"), calls("cmdstat_get"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -114,6 +114,11 @@ fn claim(now: Timestamp) -> Claim {
     Claim { now, lease: fresh_lease(), until, count_max: 100 }
 }
 
+/// A record of which there are as many as callers.
+fn of_many(id: &str) -> RecordKey {
+    RecordKey { kind: callgate::store::CALLERS, id: id.into() }
+}
+
 fn record(id: &str) -> RecordKey {
     RecordKey { kind: "ledger", id: id.into() }
 }

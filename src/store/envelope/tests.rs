@@ -3,11 +3,12 @@
 use super::*;
 
 const KEY: [u8; 32] = [7; 32];
-const NONCE: [u8; 24] = [9; 24];
+const NONCE: [u8; 12] = [9; 12];
 const GOLDEN_V1: &str = include_str!("../../../fixtures/state/envelope.v1.json");
 /// In hexadecimal digits, as the next.
 const GOLDEN_V2: &str = include_str!("../../../fixtures/state/envelope.v2.hex");
-const GOLDEN: &str = include_str!("../../../fixtures/state/envelope.v3.hex");
+const GOLDEN_V3: &str = include_str!("../../../fixtures/state/envelope.v3.hex");
+const GOLDEN: &str = include_str!("../../../fixtures/state/envelope.v4.hex");
 const PLAIN: &str = "the caller's PIN is 2468";
 
 fn sealed() -> Vec<u8> {
@@ -22,7 +23,7 @@ fn unhex(digits: &str) -> Vec<u8> {
 #[test]
 fn what_was_sealed_opens() {
     let opened = Vault::new(&KEY).open(Kind::Call, "call-1", &sealed()).unwrap();
-    assert_eq!(opened.version, 3);
+    assert_eq!(opened.version, 4);
     assert_eq!(opened.read::<String>().as_deref(), Some(PLAIN));
     assert_eq!(opened.read::<u32>(), None);
 }
@@ -31,13 +32,13 @@ fn what_was_sealed_opens() {
 fn nothing_opens_as_nothing() {
     let vault = Vault::new(&KEY);
     let sealed = vault.seal(Kind::Record, "", &(), NONCE);
-    assert_eq!(sealed.len(), 1 + 4 + 24 + 1 + 16);
+    assert_eq!(sealed.len(), 1 + 2 + 12 + 1 + 16);
     assert_eq!(vault.open(Kind::Record, "", &sealed).unwrap().read(), Some(()));
 }
 
 /// Whoever changes this golden changes what every store in the field holds.
 #[test]
-fn version_3_is_written_and_read_as_ever() {
+fn version_4_is_written_and_read_as_ever() {
     assert_eq!(hex(&sealed()), GOLDEN.trim_end());
 }
 
@@ -51,6 +52,8 @@ fn versions_before_are_read_as_ever() {
         // The text itself and not JSON's, in these two.
         assert_eq!(opened.plain, PLAIN.as_bytes());
     }
+    let opened = open(&unhex(GOLDEN_V3)).unwrap();
+    assert_eq!((opened.version, opened.read::<String>().as_deref()), (3, Some(PLAIN)));
     // What was sealed as one version does not open as another.
     let text = GOLDEN_V1.split('"').nth(9).unwrap();
     let as_second = [&[2, 2 | PACKED, 0xf0, 0x0d][..], &STANDARD.decode(text).unwrap()].concat();
@@ -58,6 +61,8 @@ fn versions_before_are_read_as_ever() {
     let (key_name, rest) = as_second[4..].split_at(8);
     let as_third = [&[3], &key_name[..4], rest].concat();
     assert_eq!(open(&as_third), Err(EnvelopeError::Altered));
+    let as_fourth = [&[4], &key_name[..2], &rest[12..]].concat();
+    assert_eq!(open(&as_fourth), Err(EnvelopeError::Altered));
 }
 
 #[test]
@@ -79,10 +84,10 @@ fn another_key_is_told_from_damage() {
 fn another_version_is_told_from_damage() {
     let vault = Vault::new(&KEY);
     let open = |bytes: &[u8]| vault.open(Kind::Call, "call-1", bytes);
-    assert_eq!(open(br#"{"v":4,"other":[]}"#), Err(EnvelopeError::UnknownVersion(4)));
+    assert_eq!(open(br#"{"v":5,"other":[]}"#), Err(EnvelopeError::UnknownVersion(5)));
     let mut newer = sealed();
-    newer[0] = 4;
-    assert_eq!(open(&newer), Err(EnvelopeError::UnknownVersion(4)));
+    newer[0] = 5;
+    assert_eq!(open(&newer), Err(EnvelopeError::UnknownVersion(5)));
     newer[0] = b'x';
     assert_eq!(open(&newer), Err(EnvelopeError::Altered));
 }
@@ -151,5 +156,5 @@ fn neither_key_nor_contents_are_printed() {
     let vault = Vault::new(&KEY);
     assert_eq!(format!("{vault:?}"), "Vault(***)");
     let opened = vault.open(Kind::Call, "call-1", &sealed()).unwrap();
-    assert_eq!(format!("{opened:?}"), "Opened { version: 3, .. }");
+    assert_eq!(format!("{opened:?}"), "Opened { version: 4, .. }");
 }

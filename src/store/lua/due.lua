@@ -1,9 +1,39 @@
 -- What is due of some partitions, of each the earliest first; what an older callgate has had to do is taken
 -- over from it when it is due.
 --
--- KEYS: of each partition the due things, and those of an older callgate
--- ARGV: now, how many of each at most
+-- KEYS: of each partition the due things, and those of older callgates, twice
+-- ARGV: now, how many of each at most, how many waiting deadlines to look at
 -- Answers member, moment, member, moment and so on.
+--
+-- Deadlines that were far when they were set wait in lists, each named by the moment since when they are to
+-- be among the due things, and `f:` and that is among those. What stands with the call itself counts.
+
+local function id_of(bytes)
+  local digits = string.gsub(bytes, '.', function(byte)
+    return string.format('%02x', string.byte(byte))
+  end)
+  return string.gsub(digits, '^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)', '%1-%2-%3-%4-')
+end
+
+local function wait_no_more(due, since)
+  local partition = string.match(due, '^.*}:')
+  local waiting = partition .. 'far:' .. since
+  for _, bytes in ipairs(redis.call('LPOP', waiting, ARGV[3]) or {}) do
+    local call = id_of(bytes)
+    -- The longest number and its colon, a turn, a deadline.
+    local head = redis.pcall('GETRANGE', partition .. 'call:' .. call, 0, 44)
+    local turn = type(head) == 'string' and string.match(head, '^%d+:()')
+    if turn and #head >= turn + 23 then
+      local at = struct.unpack('>I8', head, turn + 16)
+      if at > 0 then
+        redis.call('ZADD', due, 'NX', string.format('%.0f', at), 'd:' .. call)
+      end
+    end
+  end
+  if redis.call('EXISTS', waiting) == 0 then
+    redis.call('ZREM', due, 'f:' .. since)
+  end
+end
 
 local function head(key)
   return redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[2])
@@ -25,11 +55,26 @@ local function take_over(older, key)
 end
 
 local due = {}
-for i = 1, #KEYS, 2 do
-  take_over(KEYS[i + 1], KEYS[i])
-  local found = head(KEYS[i])
-  for j = 1, #found do
-    due[#due + 1] = found[j]
+for i = 1, #KEYS, 3 do
+  local key = KEYS[i]
+  take_over(KEYS[i + 1], key)
+  take_over(KEYS[i + 2], key)
+  local found, waited = head(key), false
+  for j = 1, #found, 2 do
+    local since = string.match(found[j], '^f:(%d+)$')
+    if since then
+      wait_no_more(key, since)
+      waited = true
+    end
+  end
+  if waited then
+    found = head(key)
+  end
+  for j = 1, #found, 2 do
+    if string.sub(found[j], 1, 2) ~= 'f:' then
+      due[#due + 1] = found[j]
+      due[#due + 1] = found[j + 1]
+    end
   end
 end
 return due

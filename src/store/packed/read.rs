@@ -12,7 +12,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use uuid::Uuid;
 
-use super::{byte, shape, words};
+use super::{ONCE_MAX, ONCE_MIN, byte, shape, words};
 use crate::limits::PACKED_DEPTH_MAX;
 
 /// Why bytes are not the thing that they were to be. Never says what is in them.
@@ -31,6 +31,8 @@ pub(super) struct Reader<'de> {
     rest: &'de [u8],
     /// Lists and maps that are open.
     depth: usize,
+    /// The texts that may come again, as they are spelled.
+    once: Vec<&'de [u8]>,
 }
 
 /// A thing that is no list and no map, or the beginning of one.
@@ -48,8 +50,8 @@ enum Thing<'de> {
 }
 
 impl<'de> Reader<'de> {
-    pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Self { rest: bytes, depth: 0 }
+    pub(super) fn new(place: &'de [u8], bytes: &'de [u8]) -> Self {
+        Self { rest: bytes, depth: 0, once: vec![place] }
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -134,6 +136,27 @@ impl<'de> Reader<'de> {
     }
 
     fn thing(&mut self) -> Result<Thing<'de>, Unreadable> {
+        let before = self.rest;
+        let thing = self.spelled()?;
+        if let (Thing::Text(_), Some(text)) = (&thing, before.len().checked_sub(self.rest.len())) {
+            let is_there_room = self.once.len() < ONCE_MAX;
+            let text = before.get(..text).filter(|text| is_there_room && text.len() >= ONCE_MIN);
+            self.once.extend(text);
+        }
+        Ok(thing)
+    }
+
+    /// A text again.
+    fn again(&mut self) -> Result<Thing<'de>, Unreadable> {
+        let number = usize::from(self.byte()?);
+        let text = self.once.get(number).copied().ok_or(Unreadable)?;
+        let rest = std::mem::replace(&mut self.rest, text);
+        let thing = self.spelled()?;
+        self.rest = rest;
+        Ok(thing)
+    }
+
+    fn spelled(&mut self) -> Result<Thing<'de>, Unreadable> {
         let first = self.byte()?;
         let small = usize::from(first & (byte::SMALL - 1));
         let few = u64::from(first & (byte::FEW - 1));
@@ -174,6 +197,7 @@ impl<'de> Reader<'de> {
             byte::MAP => Thing::Map(Some(self.whole()?)),
             byte::OPEN_LIST => Thing::List(None),
             byte::OPEN_MAP => Thing::Map(None),
+            byte::AGAIN => return self.again(),
             byte::SMALL_MAP..byte::SMALL_LIST => Thing::Map(Some(few)),
             byte::SMALL_LIST.. => Thing::List(Some(few)),
             _ => return Err(Unreadable),

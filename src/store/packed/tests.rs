@@ -9,10 +9,17 @@ use serde_json::{Value, json};
 
 use super::*;
 
+const PLACE: &str = "5653d52d-6d7d-5e49-b892-6f8098a87f38";
+
 fn written(value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    assert!(write(value, &mut bytes));
-    bytes
+    // After something else, as it is sealed.
+    let mut bytes = b"head".to_vec();
+    assert!(write(value, PLACE, &mut bytes));
+    bytes.split_off(4)
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    super::read(bytes, PLACE)
 }
 
 /// How many bytes a text takes, and that it reads back.
@@ -29,7 +36,8 @@ fn what_is_known_is_short() {
     assert_eq!(of_text(&"0123456789abcdef".repeat(4)), 33);
     assert_eq!(of_text(&"0123456789abcdef".repeat(2)), 17);
     assert_eq!(of_text(&"0123456789abcdef".repeat(3)), 26);
-    assert_eq!(of_text("5653d52d-6d7d-5e49-b892-6f8098a87f38"), 17);
+    assert_eq!(of_text("5653d52d-6d7d-5e49-b892-6f8098a87f39"), 17);
+    assert_eq!(of_text(PLACE), 2);
     assert_eq!(of_text("CA000000000000000200000000000003db"), 19);
     assert_eq!(of_text("2026-11-26T02:06:22.112467445Z"), 9);
     assert_eq!(of_text("2026-11-26T02:06:22Z"), 5);
@@ -78,6 +86,28 @@ fn every_day_of_the_calendar_is_told() {
         let bytes = written(&at);
         assert_eq!((bytes.len(), read(&bytes)), (9, Ok(at)));
     }
+}
+
+#[test]
+fn what_comes_again_is_spelled_once() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Half {
+        b: BTreeMap<String, String>,
+    }
+    let texts = ["the same words", "abc", "CA000000000000000200000000000003db", "abc", PLACE];
+    let twice: Vec<&str> = texts.into_iter().chain(texts).collect();
+    let bytes = written(&twice);
+    assert_eq!(bytes.len(), 1 + 15 + 4 + 19 + 4 + 2 + 2 + 4 + 2 + 4 + 2);
+    assert_eq!(read::<Vec<String>>(&bytes).unwrap(), twice);
+    // Names of fields too, and also where nobody wants to know what is in them.
+    let map = json!({ "a": { "some name": "some text" }, "b": { "some name": "some text" } });
+    let half = Half { b: BTreeMap::from([("some name".into(), "some text".into())]) };
+    assert_eq!(read::<Half>(&written(&map)), Ok(half));
+    // As many as a byte counts.
+    let many: Vec<String> = (0..300).chain(0..300).map(|n| format!("text {n}")).collect();
+    assert_eq!(read::<Vec<String>>(&written(&many)).unwrap(), many);
+    // In another place it says something else, which no seal lets happen.
+    assert_eq!(super::read::<String>(&written(&PLACE), "elsewhere").as_deref(), Ok("elsewhere"));
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -159,9 +189,9 @@ fn what_lies_about_its_parts_is_not_written() {
             parts.end()
         }
     }
-    assert!(write(&Liar(2), &mut Vec::new()));
-    assert!(!write(&Liar(1), &mut Vec::new()));
-    assert!(!write(&Liar(3), &mut Vec::new()));
+    assert!(write(&Liar(2), PLACE, &mut Vec::new()));
+    assert!(!write(&Liar(1), PLACE, &mut Vec::new()));
+    assert!(!write(&Liar(3), PLACE, &mut Vec::new()));
 }
 
 #[test]
@@ -177,7 +207,10 @@ fn what_is_no_thing_is_not_read() {
     for bytes in [
         &[][..],
         &[byte::END],
-        &[0xd7],
+        &[0xd8],
+        &[byte::AGAIN],
+        &[byte::AGAIN, 1],
+        &[byte::SMALL_LIST + 2, byte::TEXT + 3, b'a', b'b', b'c', byte::AGAIN, 1],
         &[byte::RARE_WORD, 0xff],
         &[byte::TEXT + 1, 0xff],
         &[byte::TEXT + 2, b'a'],

@@ -1,13 +1,14 @@
 //! Writes: serde's things to bytes.
 
 use std::fmt::{self, Display, Write as _};
+use std::ops::Range;
 
 use serde::ser::{
     Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::{byte, shape};
+use super::{ONCE_MAX, ONCE_MIN, byte, shape, spelled};
 
 /// Why a thing cannot be written. Nothing that is stored is such a thing.
 #[derive(Debug, thiserror::Error)]
@@ -20,16 +21,49 @@ impl Error for Unspellable {
     }
 }
 
+/// As many texts as most things have.
+const TEXTS: usize = 24;
+
 /// Writes after what is there already.
 pub(super) struct Writer<'a> {
     to: &'a mut Vec<u8>,
     /// Where a text is put together that is not one yet.
     text: String,
+    /// Where the thing lies.
+    place: Vec<u8>,
+    /// Where the texts are that may come again.
+    once: Vec<Range<usize>>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(to: &'a mut Vec<u8>) -> Self {
-        Self { to, text: String::new() }
+    pub(super) fn new(place: &str, to: &'a mut Vec<u8>) -> Self {
+        let mut once = Vec::with_capacity(TEXTS);
+        once.push(0..0);
+        Self { to, text: String::new(), place: spelled(place), once }
+    }
+
+    fn spell(&mut self, text: &str) {
+        let begin = self.to.len();
+        shape::write(text, self.to);
+        if self.to.len() - begin >= ONCE_MIN {
+            self.spell_once(begin);
+        }
+    }
+
+    /// Where the text that begins there was spelled before, that takes its place.
+    fn spell_once(&mut self, begin: usize) {
+        let text = self.to.get(begin..);
+        let before = if text == Some(self.place.as_slice()) {
+            Some(0)
+        } else {
+            self.once.iter().position(|known| self.to.get(known.clone()) == text)
+        };
+        if let Some(before) = before.and_then(|before| u8::try_from(before).ok()) {
+            self.to.truncate(begin);
+            self.to.extend_from_slice(&[byte::AGAIN, before]);
+        } else if self.once.len() < ONCE_MAX {
+            self.once.push(begin..self.to.len());
+        }
     }
 
     /// `few`, `many` and `open`: the bytes of a list or a map.
@@ -57,7 +91,7 @@ impl<'a> Writer<'a> {
     /// The beginning of a variant that has something in it.
     fn variant(&mut self, name: &str) {
         self.to.push(byte::SMALL_MAP + 1);
-        shape::write(name, self.to);
+        self.spell(name);
     }
 }
 
@@ -77,7 +111,7 @@ impl Parts<'_, '_> {
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Unspellable> {
-        shape::write(name, self.writer.to);
+        self.writer.spell(name);
         self.part(value)
     }
 
@@ -177,15 +211,17 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     }
 
     fn serialize_str(self, value: &str) -> Result<(), Unspellable> {
-        shape::write(value, self.to);
+        self.spell(value);
         Ok(())
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Unspellable> {
-        self.text.clear();
-        let written: fmt::Result = write!(self.text, "{value}");
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        let written: fmt::Result = write!(text, "{value}");
         written.map_err(|_| Unspellable)?;
-        shape::write(&self.text, self.to);
+        self.spell(&text);
+        self.text = text;
         Ok(())
     }
 

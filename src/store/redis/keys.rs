@@ -2,18 +2,25 @@
 //!
 //! | key | type | what |
 //! |---|---|---|
-//! | `cg:{pNN}:call:<call>` | list | version and state in one (see [`form`](super::form)), then the entries of the journal, oldest first |
+//! | `cg:{pNN}:call:<call>` | string | version, deadline, state and the entries of the journal, oldest first (see [`form`](super::form)) |
 //! | `cg:{pNN}:effects:<call>` | hash | of each effect `b:` body, `a:` attempts, `l:` lease |
-//! | `cg:{pNN}:due3` | sorted set | `d:<call>` and `e:<call>:<effect>` by when they are due |
+//! | `cg:{pNN}:due4` | sorted set | `d:<call>` and `e:<call>:<effect>` by when they are due; `f:<moment>` by that |
+//! | `cg:{pNN}:far:<moment>` | list | calls, in 16 bytes each, whose deadlines are not before that moment, in microseconds |
 //! | `cg:{pNN}:calls` | sorted set | calls by when they began |
 //! | `cg:{pNN}:rec:<kind>:<id>` | string | revision and value in one |
+//! | `cg:{pNN}:many:<kind>:<0, 1 or 2>` | hash | by what its id begins with, when a record runs out, its revision and its value |
 //!
-//! An older callgate kept a call as a hash (`n` number and `t` turn of the version, `s` state) and its
-//! journal as a list `cg:{pNN}:journal:<call>`, and a record as a hash (`r` revision, `v` value). What it
-//! left is read, and becomes what it is now when it is written next. It refuses in its turn what it does
-//! not know, for Redis tells it that this is another kind of value. What is due it had in `cg:{pNN}:due`: what
-//! stands there is taken over when its time has come. So an older callgate that still runs sees nothing of what
-//! newer ones have to do: it could not read it, and would keep them waiting for it.
+//! Records of which there are many lie with those that run out in the same hours, in turn in one of three
+//! places: of those that are not yet forgotten no two have the same name.
+//!
+//! An older callgate kept a call as a list (version and state in one, then the entries of the journal), and one
+//! before it as a hash (`n` number and `t` turn of the version, `s` state) and its journal as a list
+//! `cg:{pNN}:journal:<call>`, and a record as a hash (`r` revision, `v` value). What they left is read, and
+//! becomes what it is now when it is written next. They refuse in their turn what they do not know, for Redis
+//! tells them that this is another kind of value. What they counted of callers is not read: an hour begins
+//! anew. What is due they had in `cg:{pNN}:due3`, and before that `cg:{pNN}:due`: what stands there is taken
+//! over when its time has come. So an older callgate that still runs sees nothing of what newer ones have to
+//! do: it could not read it, and would keep them waiting for it.
 //!
 //! The braces are a cluster's hash tag: all keys of a partition lie on one node, so that a script may
 //! touch them together, and the partitions spread over the nodes.
@@ -31,9 +38,11 @@ use crate::engine::id::{CallId, EffectId};
 pub(super) struct Partition(u32);
 
 /// What is due, to those who read the format that it is sealed in.
-const DUE: &str = "due3";
-const OLDER_DUE: &str = "due";
+const DUE: &str = "due4";
+const OLDER_DUE: [&str; 2] = ["due3", "due"];
 
+/// As much of a keyed hash as tells records apart.
+const SMALL_NAME_BYTES: usize = 12;
 /// As long as nearly every key is.
 const KEY_BYTES: usize = 96;
 
@@ -65,9 +74,14 @@ impl Partition {
         self.key(&[DUE])
     }
 
-    /// Where a callgate of an older format has what is due.
-    pub(super) fn older_due(self) -> String {
-        self.key(&[OLDER_DUE])
+    /// Where callgates of older formats have what is due.
+    pub(super) fn older_due(self) -> [String; 2] {
+        OLDER_DUE.map(|older| self.key(&[older]))
+    }
+
+    /// Where deadlines wait that are not to be looked at before this moment.
+    pub(super) fn far(self, until_us: i64) -> String {
+        self.key(&["far:", &until_us.to_string()])
     }
 
     pub(super) fn calls(self) -> String {
@@ -116,8 +130,27 @@ pub(super) fn journal(call: CallId) -> String {
 
 pub(super) fn record(key: &RecordKey) -> String {
     let RecordKey { kind, id } = key;
-    let partition = Partition::hashed(&[kind.as_bytes(), b":", id.as_bytes()]);
-    partition.key(&["rec:", kind, ":", id])
+    of_record(key).key(&["rec:", kind, ":", id])
+}
+
+/// Where a record may lie of which there are many: in the first if it runs out in the first of three
+/// periods, and so on.
+pub(super) fn small_places(key: &RecordKey) -> [String; 3] {
+    ["0", "1", "2"].map(|place| of_record(key).key(&["many:", key.kind, ":", place]))
+}
+
+/// How many those are.
+pub(super) const SMALL_PLACES: u64 = 3;
+
+/// Its name there: what its id begins with, in bytes.
+pub(super) fn small_name(key: &RecordKey) -> Vec<u8> {
+    let (pairs, _) = key.id.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.iter().take(SMALL_NAME_BYTES).map_while(byte).collect()
+}
+
+fn of_record(key: &RecordKey) -> Partition {
+    Partition::hashed(&[key.kind.as_bytes(), b":", key.id.as_bytes()])
 }
 
 /// The cluster's slot of a key: of what stands between the braces.
@@ -191,7 +224,8 @@ mod tests {
         let id = CallId(Uuid::from_u128(77));
         let of = Partition::of(id);
         let tag = |key: &str| key[..key.find('}').unwrap()].to_owned();
-        let keys = [call(id), effects(id), journal(id), of.due(), of.older_due()];
+        let [older, oldest] = of.older_due();
+        let keys = [call(id), effects(id), journal(id), of.due(), of.far(1), older, oldest];
         assert!(keys.iter().all(|key| tag(key) == tag(&keys[0])), "{keys:?}");
     }
 

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
-use callgate::store::{Backlog, Claim, Claimed, Committed, DueWhat, NewEffect, Revision};
+use callgate::store::{
+    Backlog, Claim, Claimed, Commit, Committed, DueWhat, NewEffect, RecordKey, Revision, Store,
+};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
 use super::{
     Fresh, after, at, claim, effect, first, fresh_call, fresh_cluster, fresh_lease, fresh_memory,
-    fresh_redb, fresh_redis, record,
+    fresh_redb, fresh_redis, of_many, record,
 };
 use crate::support::eventually::eventually_async;
 
@@ -41,6 +43,7 @@ held_by_all! {
     putting_off_needs_the_lease,
     a_turn_settles_an_effect_whoever_holds_its_lease,
     a_deadline_is_replaced_or_removed,
+    a_far_deadline_comes_in_its_time,
     an_effect_written_again_is_one_effect,
     a_backlog_is_what_is_due_and_not_claimed,
     a_journal_is_in_order,
@@ -49,6 +52,7 @@ held_by_all! {
     no_racing_swap_is_lost,
     an_expired_call_is_forgotten_with_all_that_is_its,
     an_expired_record_is_forgotten,
+    nothing_is_built_on_an_expired_record_of_many,
     a_later_expiry_keeps_earlier_effects,
     any_bytes_are_kept,
     it_answers_a_ping,
@@ -290,6 +294,38 @@ async fn a_turn_settles_an_effect_whoever_holds_its_lease(Fresh { store, .. }: F
     assert_eq!(left[0].what, what);
 }
 
+/// One that lies hours ahead, as nearly every call's does, whatever becomes of the call meanwhile.
+async fn a_far_deadline_comes_in_its_time(Fresh { store, .. }: Fresh) {
+    let mut begun = Vec::new();
+    for _ in 0..6 {
+        let mut one = first(fresh_call());
+        one.deadline = Some(at(7_205));
+        store.commit(&one, at(0)).await.unwrap();
+        begun.push(one);
+    }
+    let [kept, same, removed, near, later, _] = begun.as_slice() else { unreachable!() };
+    for (one, deadline) in
+        [(same, Some(7_205)), (removed, None), (near, Some(30)), (later, Some(9_000))]
+    {
+        let two = Commit { deadline: deadline.map(at), ..after(one) };
+        store.commit(&two, at(9)).await.unwrap();
+    }
+    let due = async |second: i64| {
+        let due = store.claim(claim(at(second))).await.unwrap();
+        assert!(due.iter().all(|due| due.what == DueWhat::Deadline));
+        due.iter().map(|due| due.call).collect::<HashSet<_>>()
+    };
+    assert_eq!(due(29).await, HashSet::new());
+    assert_eq!(due(30).await, HashSet::from([near.call]));
+    assert_eq!(due(7_204).await, HashSet::from([near.call]), "its lease has ended");
+    let all = due(7_205).await;
+    assert_eq!(all.len(), 3);
+    assert!(all.contains(&kept.call) && all.contains(&same.call));
+    assert_eq!(due(7_206).await, HashSet::new(), "each is under a lease");
+    assert!(due(9_000).await.contains(&later.call));
+    assert!(!due(99_999).await.contains(&removed.call));
+}
+
 async fn a_deadline_is_replaced_or_removed(Fresh { store, .. }: Fresh) {
     let mut one = first(fresh_call());
     one.deadline = Some(at(5));
@@ -370,20 +406,28 @@ async fn calls_are_listed_newest_first(Fresh { store, .. }: Fresh) {
     assert!(store.calls(0).await.unwrap().is_empty());
 }
 
+/// Those of which there are many as well as the others.
 async fn a_record_is_swapped_from_its_last_revision_alone(Fresh { store, .. }: Fresh) {
-    let key = record("c0ffee");
+    for key in [record("c0ffee"), of_many("c0ffee")] {
+        swapped_from_its_last_revision_alone(store.as_ref(), &key).await;
+    }
+    for other in [record("decaf"), of_many("decaf0")] {
+        assert_eq!(store.read(&other).await.unwrap(), None);
+    }
+}
+
+async fn swapped_from_its_last_revision_alone(store: &dyn Store, key: &RecordKey) {
     let swap = async |expected: Option<u64>, value: &[u8]| {
-        store.swap(&key, expected.map(Revision), value, at(99), at(0)).await.unwrap()
+        store.swap(key, expected.map(Revision), value, at(99), at(0)).await.unwrap()
     };
-    assert_eq!(store.read(&key).await.unwrap(), None);
+    assert_eq!(store.read(key).await.unwrap(), None);
     assert!(!swap(Some(1), b"zero").await);
     assert!(swap(None, b"one").await);
     assert!(!swap(None, b"another").await);
-    assert_eq!(store.read(&key).await.unwrap(), Some((Revision(1), b"one".to_vec())));
+    assert_eq!(store.read(key).await.unwrap(), Some((Revision(1), b"one".to_vec())));
     assert!(swap(Some(1), b"two").await);
     assert!(!swap(Some(1), b"three").await);
-    assert_eq!(store.read(&key).await.unwrap(), Some((Revision(2), b"two".to_vec())));
-    assert_eq!(store.read(&record("decaf")).await.unwrap(), None);
+    assert_eq!(store.read(key).await.unwrap(), Some((Revision(2), b"two".to_vec())));
 }
 
 async fn no_racing_swap_is_lost(Fresh { store, .. }: Fresh) {
@@ -447,6 +491,22 @@ async fn an_expired_record_is_forgotten(Fresh { store, .. }: Fresh) {
     store.sweep(at(70)).await.unwrap();
     let lasting = store.read(&lasting).await.unwrap();
     assert_eq!(lasting, Some((Revision(2), b"lasting".to_vec())));
+}
+
+async fn nothing_is_built_on_an_expired_record_of_many(Fresh { store, .. }: Fresh) {
+    let key = of_many("0123456789abcdef01234567");
+    let swap = async |expected: Option<u64>, value: &[u8], expires: i64, now: i64| {
+        store.swap(&key, expected.map(Revision), value, at(expires), at(now)).await.unwrap()
+    };
+    assert!(swap(None, b"one", 3_900, 0).await);
+    // Hours are no boundary for it.
+    assert!(!swap(None, b"another", 7_700, 3_899).await);
+    assert!(swap(Some(1), b"two", 7_700, 3_899).await);
+    assert!(!swap(Some(1), b"another", 7_800, 3_900).await);
+    assert_eq!(store.read(&key).await.unwrap(), Some((Revision(2), b"two".to_vec())));
+    assert!(!swap(Some(2), b"three", 11_600, 7_700).await);
+    assert!(swap(None, b"anew", 11_600, 7_700).await);
+    assert_eq!(store.read(&key).await.unwrap(), Some((Revision(1), b"anew".to_vec())));
 }
 
 async fn a_later_expiry_keeps_earlier_effects(Fresh { store, .. }: Fresh) {

@@ -1,12 +1,13 @@
 //! What the store in Redis promises besides: every key expires, and faults pass.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use callgate::store::redis::RedisStore;
 use callgate::store::{Claim, Commit, Committed, Revision, Store, StoreError};
 use futures_util::future::join_all;
 
-use super::{after, at, claim, effect, first, fresh_call, record};
+use super::{after, at, claim, effect, first, fresh_call, of_many, record};
 use crate::support::eventually::eventually_async;
 use crate::support::redis::RedisServer;
 
@@ -82,32 +83,53 @@ async fn a_longer_life_is_a_longer_life_of_all_that_belongs_to_the_call() {
     assert_eq!(keys.len(), 4, "{keys:?}");
     for key in keys {
         let ttl: i64 = redis::cmd("TTL").arg(&key).query(&mut redis).unwrap();
-        let shared = key.ends_with(":due3") || key.ends_with(":calls");
+        let shared = key.ends_with(":due4") || key.ends_with(":calls");
         // What is shared keeps the longest; a second may have passed.
         let expected = if shared { 900..=1_000 } else { 400..=500 };
         assert!(expected.contains(&ttl), "{key}: {ttl}");
     }
 }
 
-/// A call and a record as a callgate before this kept them: hashes, and the journal beside.
-fn older(redis: &mut redis::Connection, one: &Commit) -> [String; 3] {
+/// How a call was kept before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kept {
+    /// As a list: state and journal.
+    List,
+    /// As a hash, and its journal beside.
+    Hash,
+}
+
+/// A call and a record as callgates before this kept them, and the call's deadline among those due.
+fn older(redis: &mut redis::Connection, one: &Commit, kept: Kept) -> [String; 3] {
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(redis).unwrap();
     let find = |part: &str| keys.iter().find(|key| key.contains(part)).unwrap().clone();
     let (call, record) = (find(":call:"), find(":rec:"));
     let journal = call.replace(":call:", ":journal:");
     redis::cmd("DEL").arg(&call).arg(&record).exec(redis).unwrap();
-    redis::cmd("HSET")
-        .arg(&call)
-        .arg(&["n", "1", "t", &one.version.turn.0.as_hyphenated().to_string(), "s", "old state"])
-        .exec(redis)
-        .unwrap();
-    redis::cmd("RPUSH").arg(&journal).arg(&["old 1", "old 2"]).exec(redis).unwrap();
+    let turn = one.version.turn.0;
+    if kept == Kept::List {
+        let first = [b"1:", turn.as_bytes().as_slice(), b"old state"].concat();
+        redis::cmd("RPUSH").arg(&call).arg(first).arg(&["old 1", "old 2"]).exec(redis).unwrap();
+    } else {
+        let fields = ["n", "1", "t", &turn.as_hyphenated().to_string(), "s", "old state"];
+        redis::cmd("HSET").arg(&call).arg(&fields).exec(redis).unwrap();
+        redis::cmd("RPUSH").arg(&journal).arg(&["old 1", "old 2"]).exec(redis).unwrap();
+    }
     redis::cmd("HSET").arg(&record).arg(&["r", "7", "v", "old value"]).exec(redis).unwrap();
+    let (due, id) = (call.replace(&format!("call:{}", one.call), "due"), one.call);
+    let at_us = at(7_205).as_microsecond();
+    redis::cmd("ZADD").arg(due).arg(at_us).arg(format!("d:{id}")).exec(redis).unwrap();
     [call, journal, record]
 }
 
 #[tokio::test]
 async fn what_an_older_callgate_left_is_read_and_written_on() {
+    for kept in [Kept::List, Kept::Hash] {
+        read_and_written_on(kept).await;
+    }
+}
+
+async fn read_and_written_on(kept: Kept) {
     let url = RedisServer::shared().database();
     let store = RedisStore::connect(&url).unwrap();
     let one = first(fresh_call());
@@ -115,9 +137,10 @@ async fn what_an_older_callgate_left_is_read_and_written_on() {
     let key = record("aa");
     store.swap(&key, None, b"x", at(9), at(0)).await.unwrap();
     let mut redis = RedisServer::connection(&url);
-    let [call, journal, kept] = older(&mut redis, &one);
-    let (due, deadline) = (call.split(":call:").next().unwrap(), format!("d:{}", one.call));
-    let due = format!("{due}:due");
+    let [call, journal, of_record] = older(&mut redis, &one, kept);
+    let older_due = if kept == Kept::List { "due3" } else { "due" };
+    let due = call.replace(&format!("call:{}", one.call), older_due);
+    let deadline = format!("d:{}", one.call);
     redis::cmd("ZADD").arg(&due).arg(1).arg(&deadline).exec(&mut redis).unwrap();
 
     let loaded = store.load(one.call).await.unwrap().unwrap();
@@ -133,18 +156,28 @@ async fn what_an_older_callgate_left_is_read_and_written_on() {
     assert!(!store.swap(&key, Some(Revision(6)), b"x", at(9), at(0)).await.unwrap());
     assert_eq!(store.load(one.call).await.unwrap().unwrap(), loaded);
 
-    let two = after(&one);
+    let two = Commit { deadline: Some(at(7_205)), ..after(&one) };
     assert_eq!(store.commit(&two, at(0)).await.unwrap(), Committed::Applied);
     assert_eq!(store.commit(&two, at(0)).await.unwrap(), Committed::AlreadyYours);
     assert!(store.claim(claim(at(0))).await.unwrap().is_empty(), "it wants to be woken no more");
     let loaded = store.load(one.call).await.unwrap().unwrap();
-    assert_eq!((loaded.version, loaded.state), (two.version, two.state));
-    let entries = [b"old 1".to_vec(), b"old 2".to_vec(), two.entry];
+    assert_eq!((loaded.version, &loaded.state), (two.version, &two.state));
+    let entries = [b"old 1".to_vec(), b"old 2".to_vec(), two.entry.clone()];
     assert_eq!(store.journal(one.call).await.unwrap(), entries);
     assert!(store.swap(&key, Some(Revision(7)), b"new value", at(9), at(0)).await.unwrap());
     assert_eq!(store.read(&key).await.unwrap(), Some((Revision(8), b"new value".to_vec())));
 
-    for (key, kind) in [(&call, "list"), (&journal, "none"), (&kept, "string")] {
+    // Its deadline waits now like others, and comes once.
+    let due: Vec<String> = redis::cmd("ZRANGE")
+        .arg(call.replace(&format!("call:{}", one.call), "due4"))
+        .arg(0)
+        .arg(-1)
+        .query(&mut redis)
+        .unwrap();
+    assert_eq!(due, [format!("f:{}", at(7_200).as_microsecond())]);
+    assert_eq!(store.claim(claim(at(7_205))).await.unwrap().len(), 1);
+
+    for (key, kind) in [(&call, "string"), (&journal, "none"), (&of_record, "string")] {
         let found: String = redis::cmd("TYPE").arg(key).query(&mut redis).unwrap();
         assert_eq!(found, kind, "{key}");
         let ttl: i64 = redis::cmd("TTL").arg(key).query(&mut redis).unwrap();
@@ -166,9 +199,9 @@ async fn nothing_is_due_to_an_older_callgate_and_what_was_is_taken_over() {
         keys
     };
     let ours = lists(&mut redis);
-    assert!(ours.len() == 1 && ours[0].ends_with("}:due3"), "{ours:?}");
+    assert!(ours.len() == 1 && ours[0].ends_with("}:due4"), "{ours:?}");
 
-    let theirs = ours[0].trim_end_matches('3').to_owned();
+    let theirs = ours[0].trim_end_matches('4').to_owned();
     redis::cmd("RENAME").arg(&ours[0]).arg(&theirs).exec(&mut redis).unwrap();
     // The deadline is not due yet, and stays where it is.
     let due = store.claim(claim(at(1))).await.unwrap();
@@ -184,6 +217,44 @@ async fn nothing_is_due_to_an_older_callgate_and_what_was_is_taken_over() {
     assert_eq!(due.len(), 2, "an effect and the deadline");
     assert_eq!(lists(&mut redis), [ours[0].clone()]);
     assert_eq!(store.claim(claim(at(400))).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_waits_or_is_one_of_many_takes_no_key_of_its_own() {
+    let url = RedisServer::shared().database();
+    let store = RedisStore::connect(&url).unwrap();
+    let mut redis = RedisServer::connection(&url);
+    let mut keys = |part: &str| {
+        let keys: Vec<String> =
+            redis::cmd("KEYS").arg(format!("*{part}*")).query(&mut redis).unwrap();
+        let lives = |key: &String| redis::cmd("TTL").arg(key).query::<i64>(&mut redis).unwrap();
+        assert!(keys.iter().map(lives).all(|ttl| (1..=86_400).contains(&ttl)), "{keys:?}");
+        keys.len()
+    };
+    let mut last = None;
+    for n in 0..1_000 {
+        let one = Commit { deadline: Some(at(14_400)), ..first(fresh_call()) };
+        store.commit(&one, at(n / 100)).await.unwrap();
+        let key = of_many(&format!("{n:024x}"));
+        assert!(store.swap(&key, None, b"x", at(3_900), at(0)).await.unwrap());
+        last = Some(one);
+    }
+    assert_eq!((keys(":call:"), keys(":far:")), (1_000, 64));
+    assert!(keys(":many:") <= 64);
+    // It is there once, wherever the hour leads it.
+    let key = of_many(&format!("{:024x}", 7));
+    assert!(store.swap(&key, Some(Revision(1)), b"y", at(7_300), at(3_600)).await.unwrap());
+    assert_eq!(keys(":many:callers:2") + keys(":many:callers:1") + keys(":many:callers:0"), 65);
+
+    // All come when they are due, and leave nothing behind.
+    let some = Claim { count_max: 1_000, ..claim(at(14_400)) };
+    let mut due = HashSet::new();
+    for _ in 0..9 {
+        due.extend(store.claim(some).await.unwrap().into_iter().map(|due| due.call));
+    }
+    assert_eq!((due.len(), keys(":far:")), (1_000, 0));
+    assert!(due.contains(&last.unwrap().call));
+    assert_eq!(store.backlog(at(14_405)).await.unwrap().count, 0);
 }
 
 #[tokio::test]
@@ -211,7 +282,7 @@ async fn what_is_due_of_a_lost_call_is_dropped() {
     }
     assert_eq!(claimed.len(), 4);
     assert!(claimed.iter().all(|due| due.call == calls[9]));
-    let due: Vec<String> = redis::cmd("KEYS").arg("*:due3").query(&mut redis).unwrap();
+    let due: Vec<String> = redis::cmd("KEYS").arg("*:due4").query(&mut redis).unwrap();
     assert_eq!(due.len(), 1, "{due:?}");
     assert_eq!(store.calls(100).await.unwrap(), [calls[9]]);
 }

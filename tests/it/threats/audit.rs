@@ -114,12 +114,33 @@ fn redis_journal(
     change: impl Fn(&mut Vec<Vec<u8>>),
 ) {
     let key = redis_key(connection, &format!("call:{call}"));
-    // The first is the state.
-    let mut entries: Vec<Vec<u8>> =
-        redis::cmd("LRANGE").arg(&key).arg(1).arg(-1).query(connection).unwrap();
+    let whole: Vec<u8> = redis::cmd("GET").arg(&key).query(connection).unwrap();
+    // The version, which ends with the 16 bytes of a turn; 8 of the deadline; the state; the entries.
+    let mut rest = with_length(&after_colon(&whole).1[24..]).1;
+    let before = whole.len() - rest.len();
+    let mut entries = Vec::new();
+    while !rest.is_empty() {
+        let (entry, after) = with_length(rest);
+        entries.push(entry.to_vec());
+        rest = after;
+    }
     change(&mut entries);
-    redis::cmd("LTRIM").arg(&key).arg(0).arg(0).exec(connection).unwrap();
-    redis::cmd("RPUSH").arg(&key).arg(entries).exec(connection).unwrap();
+    let mut changed = whole[..before].to_vec();
+    for entry in entries {
+        changed.extend_from_slice(format!("{}:", entry.len()).as_bytes());
+        changed.extend(entry);
+    }
+    redis::cmd("SET").arg(&key).arg(changed).arg("KEEPTTL").exec(connection).unwrap();
+}
+
+fn after_colon(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let colon = bytes.iter().position(|byte| *byte == b':').unwrap();
+    (&bytes[..colon], &bytes[colon + 1..])
+}
+
+fn with_length(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (length, rest) = after_colon(bytes);
+    rest.split_at(std::str::from_utf8(length).unwrap().parse().unwrap())
 }
 
 fn harms([over, goes_on]: [CallId; 2]) -> Vec<Harm> {
