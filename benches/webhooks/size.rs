@@ -78,7 +78,8 @@ pub(crate) fn section() -> Section {
         if store == "Redis" {
             let what = format!("bytes in Redis per live call at {}", number(last.calls as f64));
             goals.push(Goal::new(what, last.bytes, Bound::AtMost(1_200.0)).because(
-                "the goal is from a state without a journal, an audit and counts: those are two thirds of it",
+                "the goal is from a state alone: a call's journal and audit, and what is counted of its number, are \
+                 half of it, and keys, their expiries and the tables that find them a quarter",
             ));
         }
         let what = format!(
