@@ -1,5 +1,6 @@
 //! `callgate serve`: answers webhooks.
 
+mod core_file;
 mod demo;
 mod needs;
 mod room;
@@ -133,6 +134,7 @@ impl Failure {
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
     let _watch = telemetry::start(log, config::environment);
+    core_file::forbid();
     // Webhooks are answered on threads of the server's own; what runs on these nobody waits for so closely.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

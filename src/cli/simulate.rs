@@ -16,6 +16,7 @@ use crate::directory::accounts::{Accounts, Secrets};
 use crate::engine::policy::Policy;
 use crate::flow::FlowSet;
 use crate::flow::condition::Attestation;
+use crate::flow::state::Kind;
 use crate::phone::PhoneNumber;
 use crate::render;
 use crate::replay::default_clock;
@@ -29,6 +30,7 @@ Examples:
   callgate simulate clinic               ring the flow `clinic`
   callgate simulate flows/order.toml --accounts accounts.toml --from +15005550010
                                          ring a flow of your own, with customers of your own
+  callgate simulate --otp verify         the provider makes the codes of text messages
   printf '\\n12345678\\n1\\n:sms\\n' | callgate simulate
                                          keys from a pipe: an empty line is silence
 
@@ -54,12 +56,24 @@ pub struct Args {
     /// The accounts, with PINs as they are; without it, the demo's.
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
+    /// Who makes the codes of text messages: callgate, or the provider (`[otp] backend` of the configuration).
+    #[arg(long, value_name = "BACKEND", value_enum, default_value = "own")]
+    pub otp: Otp,
     /// The caller's number.
     #[arg(long, value_name = "NUMBER", default_value = "+15005550099", value_parser = number)]
     pub from: PhoneNumber,
     /// The number called.
     #[arg(long, value_name = "NUMBER", default_value = "+15005550006", value_parser = number)]
     pub to: PhoneNumber,
+}
+
+/// Who makes the codes of text messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Otp {
+    /// callgate.
+    Own,
+    /// The provider: one code for ten minutes, in its own words, looked at five times.
+    Verify,
 }
 
 fn number(text: &str) -> Result<PhoneNumber, String> {
@@ -138,6 +152,15 @@ fn prepare(args: &Args) -> Result<Caller, Failure> {
         Some(file) => read_accounts(file)?,
         None => (demo::accounts(), demo::ACCOUNTS.to_owned()),
     };
+    let mut policy = Policy::default();
+    policy.otp.by_provider = args.otp == Otp::Verify;
+    if policy.otp.by_provider
+        && let Some(place) = own_words(&flows)
+    {
+        let message =
+            format!("{place} has a `message` of its own, and the provider words its messages");
+        return Err((1, message));
+    }
     let elsewhere = folder.filter(|folder| folder != Path::new(FLOWS));
     let setup = Setup {
         flows,
@@ -147,7 +170,7 @@ fn prepare(args: &Args) -> Result<Caller, Failure> {
         forwarded: false,
         signals: BTreeSet::new(),
         directory: Arc::new(Directory::new(accounts)),
-        policy: Policy::default(),
+        policy,
         clock: default_clock(),
         seed: 1,
         unenforced: None,
@@ -159,6 +182,17 @@ fn prepare(args: &Args) -> Result<Caller, Failure> {
         replay_with: elsewhere
             .map(|folder| format!(" --flows {}", folder.display()))
             .unwrap_or_default(),
+    })
+}
+
+/// The first state that words the messages with its codes itself, which are not the provider's words.
+fn own_words(flows: &FlowSet) -> Option<String> {
+    let states = flows.iter().flat_map(|flow| flow.states.values().map(move |it| (flow, it)));
+    states.into_iter().find_map(|(flow, state)| match &state.kind {
+        Kind::SendSmsOtp(send) if send.message.is_some() => {
+            Some(format!("state `{}` of flow `{}`", state.name, flow.name))
+        }
+        _ => None,
     })
 }
 

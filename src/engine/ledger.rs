@@ -82,7 +82,7 @@ pub enum Reserved {
     Other,
     /// No: there is none to be had.
     Refused,
-    /// No: these calls are at it, unless they are over.
+    /// No: these calls are at it, unless they are over or have to give way.
     Busy(Vec<CallId>),
 }
 
@@ -96,11 +96,11 @@ pub struct Lifted {
 }
 
 impl Ledger {
-    /// Reserves an attempt. `over`: calls that are known to be over, and give up their places.
+    /// Reserves an attempt. `giving_way`: calls that are over, or have to give up their places to this one.
     pub fn reserve(
         &mut self,
         attempt: &Attempt<'_>,
-        over: &[CallId],
+        giving_way: &[CallId],
         policy: &Policy,
         now: Timestamp,
     ) -> Reserved {
@@ -121,7 +121,7 @@ impl Ledger {
         {
             return Reserved::Refused;
         }
-        self.places.leave(over);
+        self.places.leave(giving_way);
         // The web has told whose service code it is, and a few wrong entries void it: it is the way in
         // that nobody else's calls can keep shut.
         if factor != Fact::ServiceCode && !self.places.enter(call, key, &policy.shared, now) {

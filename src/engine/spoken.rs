@@ -105,9 +105,25 @@ fn single(token: &str) -> Option<char> {
     chars.next().is_none().then_some(digit)
 }
 
-/// A verbal passcode in its one canonical form: the digits said, or else the words.
+/// A verbal passcode in its one canonical form: the digits said, or else the words. Of a digit's name among
+/// words a recogniser may make the digit: `blue giraffe 7` is `blue giraffe seven`.
 pub fn passcode(said: &str, digits_expected: Option<u32>, locale: &Locale) -> String {
-    digits(said, digits_expected, locale).unwrap_or_else(|| words(said))
+    let spelt = |words: String| {
+        let names = words.split(' ').map(|word| name(word, locale).unwrap_or(word));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    digits(said, digits_expected, locale).unwrap_or_else(|| spelt(words(said)))
+}
+
+/// The name of a digit, in languages whose digits are understood.
+fn name(token: &str, locale: &Locale) -> Option<&'static str> {
+    let digit = single(token)?;
+    let table: &[(&str, char)] = match locale.language() {
+        "en" => &ENGLISH,
+        "es" => &SPANISH,
+        _ => return None,
+    };
+    table.iter().find(|(_, of)| *of == digit).map(|(name, _)| *name)
 }
 
 /// Words compared: compatibility form, lower case, letters and digits alone, single blanks.
@@ -182,6 +198,22 @@ mod tests {
     fn spanish_digits_are_digits() {
         let es = Locale::parse("es-MX").unwrap();
         assert_eq!(digits("uno dos tres cuatro", None, &es).as_deref(), Some("1234"));
+    }
+
+    #[test]
+    fn a_digit_among_words_is_its_name() {
+        let es = Locale::parse("es-MX").unwrap();
+        for (said, locale, value) in [
+            ("Blue giraffe 7!", &english(), "blue giraffe seven"),
+            ("blue giraffe seven", &english(), "blue giraffe seven"),
+            ("0 blue giraffes", &english(), "zero blue giraffes"),
+            ("route 66", &english(), "route 66"),
+            ("jirafa 7", &es, "jirafa siete"),
+            ("girafe 7", &Locale::parse("fr-FR").unwrap(), "girafe 7"),
+            ("7 1 oh", &english(), "710"),
+        ] {
+            assert_eq!(passcode(said, None, locale), value, "{said}");
+        }
     }
 
     #[test]

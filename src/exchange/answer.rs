@@ -13,6 +13,7 @@ use crate::chance;
 use crate::directory::accounts::Customer;
 use crate::directory::pin::StoredPin;
 use crate::engine::account::Whom;
+use crate::engine::call::Call;
 use crate::engine::id::CallId;
 use crate::engine::ledger::{Alert, Attempt, Ledger, Reserved};
 use crate::engine::question::{Against, Answer, Question, Verdict, Verify};
@@ -134,7 +135,7 @@ impl Exchange {
         let (reserved, due) = if fused && !self.fuse_is_whole(whom, now).await? {
             (Reserved::Refused, [None; 2])
         } else {
-            self.reserve(whom, &attempt, now).await?
+            self.reserve(whom, &attempt, (caller.as_ref(), until), now).await?
         };
         let looked_at = matches!(reserved, Reserved::Granted | Reserved::Again);
         let verdict = match reserved {
@@ -190,36 +191,53 @@ impl Exchange {
     }
 
     /// Reserves an attempt, and says what would be told of it. Where other calls are at the same account,
-    /// those that are over give up their places.
+    /// those that are over give up their places; and so do those that show no number on file, to one that
+    /// does: a stranger who claims an account cannot keep its owner from proving it.
     async fn reserve(
         &self,
         whom: &Whom,
         attempt: &Attempt<'_>,
+        (caller, until): (Option<&PhoneNumber>, Instant),
         now: Timestamp,
     ) -> Result<(Reserved, [Option<Alert>; 2]), ExchangeError> {
-        let mut over = Vec::new();
+        let mut giving_way = Vec::new();
         loop {
             let reserve = |ledger: &mut Ledger| {
-                let reserved = ledger.reserve(attempt, &over, &self.policy, now);
+                let reserved = ledger.reserve(attempt, &giving_way, &self.policy, now);
                 let due = |wrong| ledger.due(attempt, wrong, &self.policy, now);
                 (reserved, [due(false), due(true)])
             };
             let (reserved, due) = self.change_ledger(whom, now, reserve).await?;
             let Reserved::Busy(calls) = &reserved else { return Ok((reserved, due)) };
-            let known = over.len();
+            let known = giving_way.len();
+            let on_file = self.numbers_of(whom, until).await;
+            let is_on_file = |number: Option<&PhoneNumber>| {
+                number.is_some_and(|number| on_file.contains(number))
+            };
+            let goes_first = is_on_file(caller);
             for call in
-                calls.iter().filter(|call| !over.contains(*call)).copied().collect::<Vec<_>>()
+                calls.iter().filter(|call| !giving_way.contains(*call)).copied().collect::<Vec<_>>()
             {
                 let loaded = self.load(call).await?;
-                if loaded.is_none_or(|loaded| loaded.call.end.is_some()) {
-                    over.push(call);
+                let keeps = |call: &Call| {
+                    call.end.is_none() && (!goes_first || is_on_file(call.caller.number.as_ref()))
+                };
+                if loaded.is_none_or(|loaded| !keeps(&loaded.call)) {
+                    giving_way.push(call);
                 }
             }
-            if over.len() == known {
+            if giving_way.len() == known {
                 self.guards.refuse(Limit::Parallel);
                 return Ok((reserved, due));
             }
         }
+    }
+
+    /// The numbers on file of whom is claimed. A directory that does not say has none: then nobody goes first.
+    async fn numbers_of(&self, whom: &Whom, until: Instant) -> Vec<PhoneNumber> {
+        let customer = self.customer(whom, until).await.ok().flatten();
+        let phones = customer.iter().flat_map(|customer| &customer.account.phones);
+        phones.map(|phone| phone.number.clone()).collect()
     }
 
     /// Whether the entry is the secret on file, and not one that is tried on account after account.

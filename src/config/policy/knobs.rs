@@ -163,7 +163,9 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "parallel_auth_sessions_per_account",
                 ("calls", 1, 100),
                 |p| &mut p.shared.parallel_auth_sessions_per_account,
-                "Calls that may try to prove one account at the same time; what is entered in others is wrong.",
+                "Calls that may try to prove one account at the same time; what is entered in others is wrong. A place is \
+                 free when what was tried last is right, the call is over, or five minutes have gone by; and a call \
+                 from a number on file takes that of one which shows none.",
             ),
         ],
     },

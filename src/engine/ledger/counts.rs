@@ -141,9 +141,9 @@ impl Places {
         free
     }
 
-    /// These calls are over.
-    pub(super) fn leave(&mut self, over: &[CallId]) {
-        self.0.retain(|place| !over.contains(&place.call));
+    /// These calls give up theirs.
+    pub(super) fn leave(&mut self, calls: &[CallId]) {
+        self.0.retain(|place| !calls.contains(&place.call));
     }
 
     /// What was tried under this key was right.

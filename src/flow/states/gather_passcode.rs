@@ -1,7 +1,7 @@
 //! Takes the caller's verbal passcode and proves the fact `passcode`.
 //!
 //! It is said, or keyed if it is digits. One utterance has one value: words in lower case without
-//! punctuation, or the digits they are. Each entry is an attempt, reserved before it is verified;
+//! punctuation, a single digit among them by its name, or the digits they are. Each entry is an attempt, reserved before it is verified;
 //! nothing that sounds like it is tried in its place. `locked` is taken only where `failed` would have
 //! been, after the same words.
 //!

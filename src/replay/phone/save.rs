@@ -53,6 +53,9 @@ impl<W: Write> Phone<'_, W> {
         if setup.to != read::LINE {
             let _ = writeln!(text, "to = \"{}\"", setup.to);
         }
+        if setup.policy.otp.by_provider {
+            text.push_str("otp = \"verify\"\n");
+        }
         if self.call().await.is_some_and(|call| call.end.is_none()) {
             text.push_str("open = true\n");
         }

@@ -56,6 +56,33 @@ fn a_balance_in_a_pipe() {
     );
 }
 
+/// One code for ten minutes, made, worded and looked at by the provider.
+#[test]
+fn the_provider_makes_the_codes() {
+    let (_, out, _) = ring(&["--otp", "verify"], "\n12345678\n1\n:sms\n:quit\n");
+    assert!(out.contains("[the provider sends a code to +15005550010; :sms shows it]"), "{out}");
+    let code = out.lines().find_map(|line| line.strip_prefix("  to +15005550010: ")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved.toml");
+    let typed = format!("\n12345678\n1\n000000\n{code}\n:save {}\n:quit\n", saved.display());
+    let (exit, out, err) = ring(&["--otp", "verify"], &typed);
+    assert_eq!((exit, err.as_str()), (0, ""));
+    assert!(out.contains("Your balance is 1,234 dollars and 56 cents."), "{out}");
+    let saved = std::fs::read_to_string(saved).unwrap();
+    assert!(saved.contains("otp = \"verify\"") && saved.contains("begin_verification"), "{saved}");
+
+    let flows = tempfile::tempdir().unwrap();
+    let worded = include_str!("../e2e/desk.toml").replace(
+        "type = \"send_sms_otp\"",
+        "type = \"send_sms_otp\"\nmessage = \"{{ code }} it is.\"",
+    );
+    let file = flows.path().join("desk.toml");
+    std::fs::write(&file, worded).unwrap();
+    let (exit, _, err) = ring(&[file.to_str().unwrap(), "--otp", "verify"], "\n");
+    let message = "error: state `prove` of flow `desk` has a `message` of its own, and the provider words its messages\n";
+    assert_eq!((exit, err.as_str()), (1, message));
+}
+
 #[test]
 fn a_patient_is_rung_back() {
     let (_, out, _) = ring(&["clinic", "--from", "+15005550011"], "23456789\n1\n:quit\n");

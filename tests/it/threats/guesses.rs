@@ -11,6 +11,7 @@ use callgate::engine::reply::Verb;
 use callgate::exchange::guard::{Guarded, Limit};
 use callgate::exchange::service_code::WebLevel;
 use callgate::flow::level::Fact;
+use callgate::limits;
 use callgate::replay::world::Refusal;
 use callgate::secret::Secret;
 use callgate::store::memory::MemoryStore;
@@ -18,7 +19,7 @@ use futures_util::future::join_all;
 use secrecy::SecretString;
 
 use super::callers::every_state;
-use super::office::{ACCOUNT, DESK, Line, Office, PIN, account, other_than};
+use super::office::{ACCOUNT, DESK, Line, MOBILE, Office, PIN, account, other_than};
 use crate::support::house::{self, House, client};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer as Faulty, Provider};
 use crate::support::telephone::Telephone;
@@ -483,6 +484,40 @@ async fn t61_who_locks_a_pin_locks_nothing_else() {
     assert_eq!(office.facts(owner.call).await, [Fact::ServiceCode], "a code from the web is not");
     owner.key("4").await;
     assert!(owner.spoken().starts_with("Your balance is"), "{}", owner.spoken());
+}
+
+/// One call at a time may try to prove an account. A stranger who is at it keeps its place from others who show no
+/// number on file, and gives way to one that does; who shows one keeps it from everybody.
+#[tokio::test]
+async fn t61_a_stranger_who_is_at_an_account_gives_way_to_a_number_on_file() {
+    let accounts = account(ACCOUNT, "2024-01-01");
+    let office =
+        Office::under(Policy::default(), Arc::new(MemoryStore::default()), SHOP, &accounts);
+    let tries = async |sid: &str, from: Option<&str>, pin: &str| {
+        let mut line = office.ring_from(sid, from).await;
+        line.key(ACCOUNT).await;
+        line.key("1").await;
+        line.key(pin).await;
+        let proved = office.facts(line.call).await;
+        (line, proved)
+    };
+    let refused = || {
+        let limit = Guarded { limit: Limit::Parallel };
+        office.exchange.guards().refused.get_or_create(&limit).get()
+    };
+    let (mut stranger, _) = tries("CA1", None, "111222").await;
+    let (_, proved) = tries("CA2", Some("+15005550777"), PIN).await;
+    assert_eq!((proved, refused()), (vec![], 1), "one at a time");
+    let (_, proved) = tries("CA3", Some(MOBILE), "111222").await;
+    assert_eq!((proved, refused()), (vec![], 1), "it is looked at, and wrong");
+    stranger.key("1").await;
+    stranger.key(PIN).await;
+    assert_eq!((office.facts(stranger.call).await, refused()), (vec![], 2), "the place is gone");
+    let (_, proved) = tries("CA4", Some(MOBILE), PIN).await;
+    assert_eq!((proved, refused()), (vec![], 3), "of two that show it the first keeps it");
+    office.clock.advance(limits::PLACE_KEPT_FOR);
+    let (_, proved) = tries("CA5", Some(MOBILE), PIN).await;
+    assert_eq!((proved, refused()), (vec![Fact::Pin], 3));
 }
 
 /// Slow hashes are worked off two at a time, apart from all else: while a flood of PINs is worked off, others

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Arc, Mutex};
 
 use callgate::engine::event::Heard;
@@ -195,6 +196,29 @@ async fn t46_ten_thousand_secrets_leave_no_trace_in_calls_journals_logs_and_answ
         }
     }
     assert!(lines > CALLS, "each call was logged: {lines}");
+}
+
+/// In memory is what was keyed in last. However the server dies, the system writes no file of it, though it would of
+/// others: there is no core dump to look for secrets in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t46_a_server_that_dies_leaves_no_core_dump() {
+    let mut house = House::set_up("embedded:callgate.redb", "http://127.0.0.1:9");
+    let unlimited = "ulimit -Sc $(ulimit -Hc) && exec \"$0\" \"$@\"";
+    house.under = ["sh", "-c", unlimited].map(String::from).into();
+    house.restart();
+    let mut phone = Telephone::new("CA00000000000000000000000000000046", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", house.pid())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    let most: Vec<_> = line.split_whitespace().take(2).map(str::parse::<u64>).collect();
+    assert!(most.iter().all(|most| most.as_ref().is_ok_and(|most| *most <= 1)), "{line}");
+    let ended = house.abort();
+    assert_eq!((ended.signal(), ended.core_dumped()), (Some(6), false));
+    let left = std::fs::read_dir(house.folder.path()).unwrap();
+    let left = left.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.starts_with("core")).collect::<Vec<_>>(), [""; 0]);
 }
 
 /// Six digits in a row may stand in a time or in what is sealed.

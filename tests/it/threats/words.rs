@@ -382,6 +382,40 @@ async fn t71_a_code_for_one_action_is_none_for_another() {
     assert!(messages[0].body.expose().contains("hear your balance"));
 }
 
+/// An action that has a code sent on the way to it asks for one each time, whatever was proved before, and its message
+/// names it.
+#[tokio::test]
+async fn t71_an_action_that_sends_its_own_code_asks_each_time() {
+    let flow = "name = \"desk\"\nstart = \"who\"\nbusiness = \"Acme Bank\"\n\
+        [levels]\nphone = { any = [\"sms_otp\"] }\njust_now = { any = [\"sms_otp\"], within = \"1m\" }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Account?\"\non = { found = \"menu\", unknown = \"menu\" }\n\
+        [states.menu]\ntype = \"menu\"\nprompt = \"To lock your card press 1.\"\nkeys = { 1 = \"send\" }\non = { no_input = \"bye\", no_match = \"bye\" }\n\
+        [states.send]\ntype = \"send_sms_otp\"\nmessage = \"Acme Bank: {{ code }} lets a caller LOCK YOUR CARD. Nobody will ask you for it.\"\n\
+        on = { sent = \"code\", unavailable = \"bye\", limited = \"bye\" }\n\
+        [states.code]\ntype = \"gather_otp\"\nprompt = \"Code?\"\non = { ok = \"lock\", failed = \"bye\", expired = \"bye\", undelivered = \"bye\" }\n\
+        [states.lock]\ntype = \"say\"\nrequires = \"just_now\"\nprompt = \"It is locked.\"\nnext = \"menu\"\non = { denied = \"bye\" }\n\
+        [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+    let office = Office::fresh(flow, &account(ACCOUNT, "2024-01-01"));
+    let mut line = office.ring("CA1").await;
+    line.key(ACCOUNT).await;
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        line.key("1").await;
+        assert_eq!(line.spoken(), "Code?", "{codes:?}");
+        codes.push(office.code(line.call).await);
+        line.key(codes.last().unwrap()).await;
+        assert!(line.spoken().starts_with("It is locked."), "{}", line.spoken());
+        office.clock.advance(Duration::from_mins(2));
+    }
+    let messages = office.world.messages(line.call);
+    assert_eq!(messages.len(), 2);
+    assert!(messages.iter().all(|sent| sent.body.expose().contains("LOCK YOUR CARD")));
+    // The code of the first time is none for the second.
+    line.key("1").await;
+    line.key(&codes[0]).await;
+    assert!(!line.spoken().contains("It is locked."), "{}", line.spoken());
+}
+
 /// Who passes a code on to an attacker cannot be kept from it; the message says what it is for, and the
 /// code is good for that call alone.
 #[tokio::test]
