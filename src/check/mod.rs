@@ -208,3 +208,34 @@ fn head(source: &str) -> String {
     let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(line));
     lines.collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_holes_as_many_are_shown_as_are_told() {
+        let all = limits::FINDINGS_ALIKE_MAX + 7;
+        let phrases: Vec<_> = (0..all).map(|n| format!("\"to {n}\" = \"s{n}\"")).collect();
+        let state = |n: usize| {
+            format!(
+                "[states.s{n}]\ntype = \"say\"\nprompt = \"a\"\nrequires = \"l\"\n\
+                 on = {{ denied = \"bye\" }}\nnext = \"bye\"\n"
+            )
+        };
+        let states: String = (0..all).map(state).collect();
+        let text = format!(
+            "name = \"f\"\nstart = \"m\"\n[levels]\nl = {{ any = [\"pin\"] }}\n[states.m]\ntype = \"menu\"\n\
+             prompt = \"Where to?\"\nphrases = {{ {} }}\non = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+             [states.bye]\ntype = \"hangup\"\n{states}",
+            phrases.join(", ")
+        );
+        let mut sources = Sources::default();
+        sources.add("f.toml", text);
+        let (flows, findings) = flow::read(&sources);
+        assert_eq!(findings, []);
+        let (shown, more) = examples_telling(&flows, Telling::Enough);
+        assert_eq!((shown.len(), more), (limits::FINDINGS_ALIKE_MAX, 7));
+        assert_eq!(examples(&flows).len(), all);
+    }
+}

@@ -114,6 +114,7 @@ async fn what_cannot_be_issued_is_told() {
         (json!({ "account": ACCOUNT }), 400),
         (json!({ "account": ACCOUNT, "level": "aal1", "ttl": "2d" }), 400),
         (json!({ "account": ACCOUNT, "level": "aal1", "ttl": 0 }), 400),
+        (json!({ "account": ACCOUNT, "level": "aal1", "ttl": 300.5 }), 400),
         (json!({ "account": ACCOUNT, "level": "aal1", "purpose": "" }), 400),
         (json!({ "account": ACCOUNT, "level": "aal1", "extra": 1 }), 400),
     ] {
@@ -121,6 +122,10 @@ async fn what_cannot_be_issued_is_told() {
         assert_eq!(got, status, "{body}: {answer}");
         assert!(!answer.to_string().contains(ACCOUNT));
     }
+    // To clients that know one kind of number this is a whole one.
+    let (got, answer) =
+        issue(&house, json!({ "account": ACCOUNT, "level": "aal1", "ttl": 300.0 })).await;
+    assert_eq!(got, 201, "{answer}");
     let unauthorised = client()
         .post(format!("{}/api/service-codes", house.admin()))
         .json(&json!({ "account": ACCOUNT, "level": "aal2" }))
