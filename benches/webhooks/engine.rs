@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use callgate::carrier::form;
 use callgate::carrier::signature::{Keys, sign};
@@ -158,7 +159,7 @@ fn play(setting: Setting<'_>, moment: &Moment) -> (Vec<Run>, Vec<Turn>) {
 
 fn answer(question: &Question) -> Answer {
     match question {
-        Question::FindById(id) => Answer::Account(Some(Box::new(Account {
+        Question::FindById(id) => Answer::Account(Some(Arc::new(Account {
             id: Secret::new(id.expose()),
             locale: None,
             phones: Vec::new(),

@@ -17,7 +17,7 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub struct Customer {
     /// What the machine may know.
-    pub account: Account,
+    pub account: Arc<Account>,
     /// The PIN's hash.
     pub pin: Option<StoredPin>,
     /// The verbal passcode's hash.
@@ -129,7 +129,8 @@ fn read_customer(table: Reader<'_>, secrets: Secrets) -> Option<Customer> {
     let fields = table.item("fields").and_then(|fields| fields.table("`fields`"));
     let fields = fields.map(|fields| read_fields(&fields)).unwrap_or_default();
     table.finish();
-    Some(Customer { account: Account { id: id?, locale, phones, email, fields }, pin, passcode })
+    let account = Arc::new(Account { id: id?, locale, phones, email, fields });
+    Some(Customer { account, pin, passcode })
 }
 
 fn read_hash(table: &Reader<'_>, key: &str) -> Option<StoredPin> {

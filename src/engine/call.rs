@@ -1,6 +1,7 @@
 //! The durable machine instance: everything that is known of one call.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -300,9 +301,9 @@ pub struct Leg {
     pub heard: Option<String>,
     /// What the last spent nonce was answered with, where that is not the present prompt.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub answered: Option<Reply>,
+    pub answered: Option<Arc<Reply>>,
     /// Its present prompt.
-    pub present: Reply,
+    pub present: Arc<Reply>,
 }
 
 /// What a leg is for.
@@ -387,7 +388,7 @@ impl Leg {
     }
 
     /// Gives the leg another present prompt, without its having asked.
-    pub fn put(&mut self, reply: Reply) {
+    pub fn put(&mut self, reply: Arc<Reply>) {
         let before = std::mem::replace(&mut self.present, reply);
         if self.spent.is_some() {
             self.answered.get_or_insert(before);
@@ -395,7 +396,7 @@ impl Leg {
     }
 
     /// What the nonce last spent was answered with.
-    pub fn last_answer(&self) -> &Reply {
+    pub fn last_answer(&self) -> &Arc<Reply> {
         self.answered.as_ref().unwrap_or(&self.present)
     }
 }
@@ -408,13 +409,13 @@ pub enum Received<'c> {
     /// The nonce was spent before: the same answer again, and nothing changes.
     Replay {
         /// The answer.
-        reply: &'c Reply,
+        reply: &'c Arc<Reply>,
         /// Whether the request carries what it carried then; another entry is a guess that came too
         /// late.
         same: bool,
     },
     /// It is out of step: the leg's present prompt, and nothing changes.
-    Present(&'c Reply),
+    Present(&'c Arc<Reply>),
     /// It is of no leg of this call.
     Stranger,
 }

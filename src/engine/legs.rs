@@ -1,5 +1,7 @@
 //! The legs of a call: placed, reported, interrupted, taken down.
 
+use std::sync::Arc;
+
 use super::call::{End, Leg, Role};
 use super::effect::Effect;
 use super::event::LegStatus;
@@ -64,7 +66,7 @@ impl Machine<'_> {
     /// The caller is gone: facts die with the call, and what we have placed is taken down.
     pub(super) fn caller_left(&mut self) {
         if self.addressed.is_some() {
-            self.reply = hangup();
+            self.reply = Reply { verbs: vec![Verb::Hangup] };
         }
         self.end(End::CallerLeft);
     }
@@ -82,7 +84,7 @@ impl Machine<'_> {
         for leg in others {
             leg.put(hangup());
             // A code that was spoken there is kept no longer than it is good.
-            if leg.answered.as_ref().is_some_and(Reply::speaks_code) {
+            if leg.answered.as_ref().is_some_and(|reply| reply.speaks_code()) {
                 leg.answered = Some(hangup());
             }
             placed.extend((leg.role == Role::Callback).then_some(leg.id));
@@ -132,8 +134,8 @@ impl Machine<'_> {
     }
 }
 
-fn hangup() -> Reply {
-    Reply { verbs: vec![Verb::Hangup] }
+fn hangup() -> Arc<Reply> {
+    Arc::new(Reply { verbs: vec![Verb::Hangup] })
 }
 
 /// A leg of which nothing has been heard.
@@ -148,6 +150,6 @@ pub(super) fn new(id: LegId, role: Role, sid: Option<Sid>, expected: Nonce) -> L
         spent: None,
         heard: None,
         answered: None,
-        present: Reply::default(),
+        present: Arc::default(),
     }
 }

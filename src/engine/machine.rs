@@ -1,6 +1,7 @@
 //! One run of the machine: from an event to a turn, or to a question.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -50,7 +51,7 @@ pub(super) enum Next {
 #[derive(Debug)]
 enum Known {
     NotAsked,
-    Asked(Option<Account>),
+    Asked(Option<Arc<Account>>),
 }
 
 /// A run.
@@ -425,13 +426,13 @@ impl<'a> Machine<'a> {
 
     /// The account claimed, as it is now; `None`: there is none, or it is a decoy. A decoy is looked up
     /// like any other, and whatever is found is not used.
-    pub(super) fn account(&mut self) -> Asks<Option<Account>> {
+    pub(super) fn account(&mut self) -> Asks<Option<Arc<Account>>> {
         if let Known::Asked(account) = &self.account {
             return Ok(account.clone());
         }
         let account = match self.call.claim.clone() {
             Claim::Account(id) => match self.ask(Question::FindById(id))? {
-                Answer::Account(account) => account.map(|account| *account),
+                Answer::Account(account) => account,
                 _ => None,
             },
             // Asked all the same, so that both take as long and fail together.
@@ -446,7 +447,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Takes up a claim. Whatever was proved was proved of somebody else.
-    pub(super) fn claim(&mut self, claim: Claim, account: Option<Account>) {
+    pub(super) fn claim(&mut self, claim: Claim, account: Option<Arc<Account>>) {
         // Whatever is proved from here on is proved of somebody else than the specialist asked for.
         self.prove_no_more();
         self.call.claim = claim;
@@ -516,7 +517,7 @@ impl<'a> Machine<'a> {
         self.call.turns += 1;
         self.call.turn = self.moment.turn;
         self.call.seen = Some(self.moment.now);
-        let (reply, nonce) = (self.reply, self.nonce);
+        let (reply, nonce) = (Arc::new(self.reply), self.nonce);
         let speaking = self.call.speaking;
         if let Some(leg) = self.addressed.and_then(|leg| self.call.leg_mut(leg)) {
             leg.present = reply.clone();

@@ -4,6 +4,7 @@
 //! and nonce: asked again, after a crash or by a duplicate, it is counted once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -177,7 +178,7 @@ pub enum Against {
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// An account, or none.
-    Account(Option<Box<Account>>),
+    Account(Option<Arc<Account>>),
     /// Of an entry.
     Verdict(Verdict),
     /// Of an entry, and what the owner is to be told of.

@@ -1,5 +1,6 @@
 //! One event handled: what the call becomes, what is answered, and what is to be done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -102,7 +103,7 @@ pub struct Turn {
     /// What the call becomes.
     pub call: Call,
     /// What the leg that asked is answered with.
-    pub reply: Reply,
+    pub reply: Arc<Reply>,
     /// What is to be done in the world.
     pub effects: Vec<(EffectId, Effect)>,
     /// When the call wants to be woken.

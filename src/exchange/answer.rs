@@ -45,11 +45,11 @@ impl Exchange {
         match question {
             Question::FindById(id) => {
                 let customer = in_time(until, self.directory.by_id(id.expose())).await?;
-                Ok(Answer::Account(customer.map(|c| Box::new(c.account.clone()))))
+                Ok(Answer::Account(customer.map(|customer| customer.account.clone())))
             }
             Question::FindByPhone(number) => {
                 let customer = in_time(until, self.directory.by_phone(number)).await?;
-                Ok(Answer::Account(customer.map(|c| Box::new(c.account.clone()))))
+                Ok(Answer::Account(customer.map(|customer| customer.account.clone())))
             }
             Question::Verify(verify) => {
                 // Large, and seldom: the turns that ask nothing of the kind need not carry it.

@@ -51,27 +51,36 @@ impl Exchange {
     /// ends to one chain, as one link; says which are put down. Done twice they are bound twice, to the
     /// same ends.
     pub async fn close_audits(&self, over: &[Over]) -> Result<Vec<CallId>, ExchangeError> {
-        let put = join_all(over.iter().map(|over| self.put_audit(over))).await;
-        let (mut done, mut ends) = (Vec::new(), Vec::new());
-        for (over, put) in over.iter().zip(put) {
-            match put {
-                Ok(head) => {
-                    done.push(over.call);
-                    ends.extend(head.map(|head| (over.call, head)));
+        let found = join_all(over.iter().map(|over| self.audit_of(over))).await;
+        let (mut done, mut ends, mut audits) = (Vec::new(), Vec::new(), Vec::new());
+        let tell = |call: CallId, error: &ExchangeError| {
+            tracing::warn!(call.id = %call, %error, "an audit could not be put down");
+        };
+        for (over, found) in over.iter().zip(found) {
+            match found {
+                Ok(Some((head, audit))) => {
+                    ends.push((over.call, head));
+                    audits.push((audit::call_key(over.call), audit));
                 }
-                Err(error) => {
-                    tracing::warn!(call.id = %over.call, %error, "an audit could not be put down");
-                }
+                Ok(None) => done.push(over.call),
+                Err(error) => tell(over.call, &error),
             }
         }
+        let now = self.clock.now();
+        let put = self.begin_records(&audits, limits::AUDIT_RETENTION, now).await;
+        let put = ends.into_iter().zip(put).filter_map(|((call, head), put)| {
+            put.inspect_err(|error| tell(call, error)).is_ok().then_some((call, head))
+        });
+        let ends: Vec<_> = put.collect();
+        done.extend(ends.iter().map(|(call, _)| *call));
         let Some((first, head)) = ends.first().cloned() else { return Ok(done) };
         let what = if ends.len() == 1 { Bound::Call(first, head) } else { Bound::Calls(ends) };
         self.bind(audit::chain_of_call(first), what).await?;
         Ok(done)
     }
 
-    /// Puts one audit down, and says how its chain ends; `None`: there is nothing in it.
-    async fn put_audit(&self, over: &Over) -> Result<Option<Head>, ExchangeError> {
+    /// An audit that is to be put down, and how its chain ends; `None`: there is nothing in it.
+    async fn audit_of(&self, over: &Over) -> Result<Option<(Head, CallAudit)>, ExchangeError> {
         let Over { call, last, ref head } = *over;
         let ends_so = |entries: &[audit::Entry], head: &Head| {
             entries.last().is_some_and(|entry| entry.hash == head.hash)
@@ -89,10 +98,7 @@ impl Exchange {
             entries = self.audited(call).await?;
             head
         };
-        let put = |record: &mut CallAudit| record.entries.clone_from(&entries);
-        let now = self.clock.now();
-        self.begin_record(&audit::call_key(call), limits::AUDIT_RETENTION, now, put).await?;
-        Ok(Some(head))
+        Ok(Some((head, CallAudit { entries })))
     }
 
     /// What the journal of a call has for the audit, oldest first.

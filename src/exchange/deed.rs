@@ -1,24 +1,26 @@
 //! What a request of the provider is to a call as it stands: a turn, something answered before, something
 //! out of step, or nothing of its own.
 
+use std::sync::Arc;
+
 use super::{Request, Served, Wants, hangup};
 use crate::engine::call::{Call, Received, receive};
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Heard};
 use crate::engine::id::{LegId, Sid};
 use crate::engine::reply::Reply;
 
 /// What is to be done about an event, given the call as it stands.
 pub(super) enum Deed {
     Step(Event),
-    Answer(Reply, Served),
+    Answer(Arc<Reply>, Served),
     Unknown,
     Nothing,
     /// The copy is older than what is to be done: it does not tell.
     Older,
 }
 
-/// What a request is to the call as it stands.
-pub(super) fn deed_of(request: &Request, call: Option<&Call>) -> Deed {
+/// What a request is to the call as it stands; `digest`: the keyed digest of what was heard.
+pub(super) fn deed_of(request: &Request, digest: &str, call: Option<&Call>) -> Deed {
     let Some(call) = call else {
         return match &request.wants {
             Wants::Ring(ring) => Deed::Step(Event::Ring((**ring).clone())),
@@ -34,12 +36,12 @@ pub(super) fn deed_of(request: &Request, call: Option<&Call>) -> Deed {
             Some(leg) => Deed::Answer(leg.present.clone(), Served::Replayed),
             None => Deed::Nothing,
         },
-        Wants::Turn(nonce) => match receive(call, *nonce, &request.sid, &request.heard.digest) {
+        Wants::Turn(nonce) => match receive(call, *nonce, &request.sid, digest) {
             Received::Fresh(leg) => Deed::Step(Event::Heard {
                 leg,
                 nonce: *nonce,
                 sid: request.sid.clone(),
-                heard: Box::new(request.heard.clone()),
+                heard: Box::new(Heard { digest: digest.to_owned(), ..request.heard.clone() }),
             }),
             Received::Replay { reply, same: true } => Deed::Answer(reply.clone(), Served::Replayed),
             Received::Replay { reply, same: false } => {
@@ -58,7 +60,7 @@ pub(super) fn deed_of(request: &Request, call: Option<&Call>) -> Deed {
             let leg = call.leg_of(&request.sid);
             let spent = leg.filter(|leg| nonce.is_some() && leg.spent == *nonce);
             match spent {
-                _ if call.end.is_some() => Deed::Answer(hangup(), Served::OutOfStep),
+                _ if call.end.is_some() => Deed::Answer(hangup().into(), Served::OutOfStep),
                 Some(leg) => Deed::Answer(leg.last_answer().clone(), Served::Replayed),
                 None => present(&request.sid),
             }

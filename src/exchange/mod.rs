@@ -45,7 +45,7 @@ use crate::engine::event::{Event, Heard, Ring};
 use crate::engine::id::{CallId, EffectId, LegId, Nonce, Sid};
 use crate::engine::policy::Policy;
 use crate::engine::reply::{Reply, Verb};
-use crate::engine::turn::{Entry, Turn, later};
+use crate::engine::turn::{Entry, later};
 use crate::flow::FlowSet;
 use crate::outbound::backends::Backends;
 use crate::outbound::numbers::Numbers;
@@ -60,7 +60,7 @@ use guard::Guards;
 pub use posted::Posted;
 use recent::Recent;
 use record::{AtHand, Queues};
-use take::Done;
+use take::{Done, Taken};
 use tally::Tally;
 use verifier::Verifier;
 use voucher::Signer;
@@ -214,7 +214,7 @@ pub enum Served {
 #[derive(Clone, Debug)]
 pub struct Answered {
     /// What the leg does next.
-    pub reply: Reply,
+    pub reply: Arc<Reply>,
     /// What the request was to the call.
     pub served: Served,
     /// Whether the time that the answer takes must not tell what was found.
@@ -326,7 +326,7 @@ impl Exchange {
     /// Answers a request for a leg's next answer.
     pub async fn serve(&self, request: &Request) -> Result<(Reply, Served), ExchangeError> {
         let Answered { reply, served, .. } = self.receive(request).await?;
-        Ok((reply, served))
+        Ok((Arc::unwrap_or_clone(reply), served))
     }
 
     /// Answers a request for a leg's next answer, and says whether it may be answered at once.
@@ -334,33 +334,32 @@ impl Exchange {
         let Heard { digits, speech, .. } = &request.heard;
         let parts = [digits.expose().as_bytes(), speech.expose().as_bytes()];
         let digest = self.vault.keyed_id("heard", &parts);
-        let heard = Heard { digest, ..request.heard.clone() };
-        let request = &Request { heard, ..request.clone() };
         let fallback = request.fallback_number.as_deref();
-        let done = self.turn(request.call, &[], fallback, |call| deed_of(request, call)).await?;
+        let deed = |call: Option<&Call>| deed_of(request, &digest, call);
+        let done = self.turn(request.call, &[], fallback, deed).await?;
         if matches!(done, Done::Answer(_, Served::Contradicted)) {
             tracing::warn!(call.id = %request.call, "another entry was sent for a spent nonce");
         }
         let at_once = |reply, served| Answered { reply, served, discreet: false };
         Ok(match done {
-            Done::Turn(turn) => {
-                let Turn { reply, discreet, .. } = *turn;
+            Done::Turn(Taken { reply, discreet, .. }) => {
                 Answered { reply, served: Served::Turn, discreet }
             }
             Done::Answer(reply, served) => at_once(reply, served),
-            Done::Unknown => at_once(hangup(), Served::Unknown),
-            Done::Nothing => at_once(hangup(), Served::Stranger),
+            Done::Unknown => at_once(hangup().into(), Served::Unknown),
+            Done::Nothing => at_once(hangup().into(), Served::Stranger),
         })
     }
 
     /// Tells a call of something that asks for no answer; where it was learnt of an effect, that is
-    /// settled in the same commit. `Ok(None)`: it meant nothing to the call, and nothing was committed.
+    /// settled in the same commit. The call as it stands then; `Ok(None)`: it meant nothing to the call,
+    /// and nothing was committed.
     pub async fn tell(
         &self,
         call: CallId,
         settles: Option<Settles>,
         event: impl Fn(&Call) -> Option<Event>,
-    ) -> Result<Option<Turn>, ExchangeError> {
+    ) -> Result<Option<Arc<Loaded>>, ExchangeError> {
         let since = settles.map(|settles| settles.turn);
         let deed = |call: Option<&Call>| {
             // An effect goes with its call: where there is one, there is the other.
@@ -371,7 +370,7 @@ impl Exchange {
         };
         let settled = settles.as_ref().map(|settles| settles.effect);
         Ok(match self.turn(call, settled.as_slice(), None, deed).await? {
-            Done::Turn(turn) => Some(*turn),
+            Done::Turn(Taken { after, .. }) => Some(after),
             _ => None,
         })
     }

@@ -28,15 +28,15 @@ impl Recent {
 
     /// Keeps a call as it was committed. One that is over has no next turn: what is left of it to do is
     /// to put its audit down.
-    pub(super) fn keep(&self, loaded: Loaded) {
+    pub(super) fn keep(&self, loaded: &Arc<Loaded>) {
         let id = loaded.call.id;
         if loaded.call.end.is_none() {
-            self.calls.insert(id, Arc::new(loaded));
+            self.calls.insert(id, loaded.clone());
             return;
         }
         self.calls.remove(&id);
-        if let Some(audit) = loaded.audit.filter(|audit| !audit.is_empty()) {
-            self.audits.insert(id, audit);
+        if let Some(audit) = loaded.audit.as_ref().filter(|audit| !audit.is_empty()) {
+            self.audits.insert(id, audit.clone());
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use serde::Serialize;
@@ -14,7 +15,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{Exchange, ExchangeError, later};
 use crate::limits;
 use crate::store::envelope::Kind;
-use crate::store::{RecordKey, Revision};
+use crate::store::{NewRecord, RecordKey, Revision};
 
 /// Copies of records as this server left them. Each is only ever a guess: what is made of it is written
 /// on its revision. (A fail-over that forgets writes may count up to the same revision anew: writing over
@@ -119,6 +120,29 @@ impl Exchange {
         let guess = (None, T::default());
         let (result, _) = self.change_from(guess, key, kept_for, now, &change).await?;
         Ok(result)
+    }
+
+    /// Begins records that most likely are not there yet, all at once; one that is there is written over.
+    pub(super) async fn begin_records<T>(
+        &self,
+        records: &[(RecordKey, T)],
+        kept_for: Duration,
+        now: Timestamp,
+    ) -> Vec<Result<(), ExchangeError>>
+    where
+        T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
+    {
+        let seal = |(key, record): &(RecordKey, T)| NewRecord {
+            key: key.clone(),
+            value: self.vault.seal(Kind::Record, &key.id, record, self.seal_nonce()),
+        };
+        let sealed: Vec<_> = records.iter().map(seal).collect();
+        let begun = self.store.begin_all(&sealed, later(now, kept_for), now).await;
+        let written = records.iter().zip(begun).map(async |((key, record), begun)| {
+            let over = |standing: &mut T| standing.clone_from(record);
+            if begun? { Ok(()) } else { self.change_record(key, kept_for, now, over).await }
+        });
+        join_all(written).await
     }
 
     /// The same for a record that most likely is as this server left it a moment ago, or is not there

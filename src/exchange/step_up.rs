@@ -25,8 +25,8 @@ impl Exchange {
                 return Ok(Some((found, None)));
             }
             let event = Event::StepUp { level: level.clone(), by: by.to_owned() };
-            if let Some(turn) = self.tell(id, None, |_| Some(event.clone())).await? {
-                return Ok(Some((found, turn.call.agent_step_up)));
+            if let Some(told) = self.tell(id, None, |_| Some(event.clone())).await? {
+                return Ok(Some((found, told.call.agent_step_up.clone())));
             }
             if matches!(found, Asking::Pending(_)) {
                 return Ok(Some((found, loaded.call.agent_step_up)));

@@ -10,6 +10,7 @@ use super::edition::Edition;
 use super::posted::Posted;
 use super::tally;
 use super::{Exchange, ExchangeError, Loaded, Served, later};
+use crate::audit::Entry;
 use crate::chance;
 use crate::engine::audit;
 use crate::engine::call::{Call, End};
@@ -36,15 +37,23 @@ pub(super) struct Terms<'a> {
 
 /// What was done.
 pub(super) enum Done {
-    Turn(Box<Turn>),
-    Answer(Reply, Served),
+    Turn(Taken),
+    Answer(Arc<Reply>, Served),
     Unknown,
     Nothing,
 }
 
+/// A turn that was committed.
+pub(super) struct Taken {
+    /// The call as it left it.
+    pub(super) after: Arc<Loaded>,
+    pub(super) reply: Arc<Reply>,
+    pub(super) discreet: bool,
+}
+
 /// What became of a turn.
-enum Taken {
-    Committed(Box<Turn>),
+enum Became {
+    Taken(Taken),
     /// The event means nothing to the call.
     Nothing,
     /// Another turn was quicker.
@@ -61,8 +70,8 @@ impl Exchange {
     ) -> Result<Done, ExchangeError> {
         let until = Instant::now() + limits::ASKED_PER_TURN;
         let terms = Terms { settled, fallback_number, until };
-        if let Some(turn) = self.guess(id, terms, &deed).await? {
-            return Ok(Done::Turn(turn));
+        if let Some(taken) = self.guess(id, terms, &deed).await? {
+            return Ok(Done::Turn(taken));
         }
         let mut older = false;
         for _ in 0..limits::COMMIT_TRIES_MAX {
@@ -78,9 +87,9 @@ impl Exchange {
                 }
             };
             match self.take(loaded.as_ref(), &event, terms).await? {
-                Taken::Committed(turn) => return Ok(Done::Turn(turn)),
-                Taken::Nothing => return Ok(Done::Nothing),
-                Taken::Lost => tracing::debug!(call.id = %id, "a race for the call was lost"),
+                Became::Taken(taken) => return Ok(Done::Turn(taken)),
+                Became::Nothing => return Ok(Done::Nothing),
+                Became::Lost => tracing::debug!(call.id = %id, "a race for the call was lost"),
             }
         }
         Err(if older { ExchangeError::Stale } else { ExchangeError::Contended })
@@ -93,14 +102,14 @@ impl Exchange {
         id: CallId,
         terms: Terms<'_>,
         deed: &impl Fn(Option<&Call>) -> Deed,
-    ) -> Result<Option<Box<Turn>>, ExchangeError> {
+    ) -> Result<Option<Taken>, ExchangeError> {
         let copy = self.recent.of(id);
         let Deed::Step(event) = deed(copy.as_ref().map(|copy| &copy.call)) else {
             return Ok(None);
         };
         match self.take(copy.as_deref(), &event, terms).await? {
-            Taken::Committed(turn) => Ok(Some(turn)),
-            Taken::Nothing | Taken::Lost => Ok(None),
+            Became::Taken(taken) => Ok(Some(taken)),
+            Became::Nothing | Became::Lost => Ok(None),
         }
     }
 
@@ -110,11 +119,11 @@ impl Exchange {
         loaded: Option<&Loaded>,
         event: &Event,
         terms: Terms<'_>,
-    ) -> Result<Taken, ExchangeError> {
+    ) -> Result<Became, ExchangeError> {
         let call = loaded.map(|loaded| &loaded.call);
         let edition = self.edition(call, event).await?;
         let Some(mut turn) = self.step(&edition, call, event, terms).await? else {
-            return Ok(Taken::Nothing);
+            return Ok(Became::Nothing);
         };
         self.chain(&mut turn);
         let commit = self.commit_of(&turn, loaded, terms.settled);
@@ -125,7 +134,6 @@ impl Exchange {
                 note(&turn, event);
                 self.tally.count(&turn, event);
                 self.events.tell(&turn, event);
-                self.recent.keep(loaded_after(&turn, loaded));
                 if turn.effects.iter().any(|(_, effect)| effect.is_urgent()) {
                     self.outbox.notify_one();
                 }
@@ -133,9 +141,12 @@ impl Exchange {
                     // Whoever listened may have stopped.
                     let _ = ends.send(turn.call.id);
                 }
-                Ok(Taken::Committed(Box::new(turn)))
+                let Turn { call, reply, discreet, entry, .. } = turn;
+                let after = Arc::new(loaded_after(call, &entry.audit, loaded));
+                self.recent.keep(&after);
+                Ok(Became::Taken(Taken { after, reply, discreet }))
             }
-            Committed::Conflict => Ok(Taken::Lost),
+            Committed::Conflict => Ok(Became::Lost),
         }
     }
 
@@ -228,13 +239,13 @@ impl Exchange {
     }
 }
 
-/// The call as the turn leaves it, and its audit where that of the turns before is known.
-fn loaded_after(turn: &Turn, before: Option<&Loaded>) -> Loaded {
+/// The call as a turn leaves it, and its audit where that of the turns before is known.
+fn loaded_after(call: Call, noted: &[Entry], before: Option<&Loaded>) -> Loaded {
     let before = before.map_or(Some(&[][..]), |before| before.audit.as_deref());
-    let audit = before.map(|before| [before, &turn.entry.audit].concat());
+    let audit = before.map(|before| [before, noted].concat());
     let audit = audit.filter(|audit| audit.len() <= limits::AUDIT_ENTRIES_AT_HAND);
-    let version = Version { number: turn.call.turns, turn: turn.call.turn };
-    Loaded { call: turn.call.clone(), version, audit }
+    let version = Version { number: call.turns, turn: call.turn };
+    Loaded { call, version, audit }
 }
 
 /// As much randomness as a nonce has: more of it would be kept with every turn for nothing.

@@ -1,8 +1,6 @@
 //! The audits of calls that are over, put down many at a time: they wait for nobody but the store, and one
 //! link of a chain binds them all.
 
-use futures_util::future::join_all;
-
 use super::{DELIVERY_MAX, Outbox};
 use crate::engine::effect::Effect;
 use crate::engine::id::EffectId;
@@ -46,12 +44,12 @@ impl Outbox {
         let over: Vec<Over> = audits.iter().map(|audit| audit.over.clone()).collect();
         let done = self.exchange.close_audits(&over).await?;
         let done = audits.iter().filter(|audit| done.contains(&audit.over.call));
-        let settled = join_all(done.map(async |audit| {
-            let lease = self.in_hand.lease_of(audit.effect).unwrap_or(audit.lease);
-            let claimed = Claimed { call: audit.over.call, effect: audit.effect, lease };
-            self.exchange.store().settle(claimed).await
-        }));
-        for settled in settled.await {
+        let claimed = done.map(|audit| Claimed {
+            call: audit.over.call,
+            effect: audit.effect,
+            lease: self.in_hand.lease_of(audit.effect).unwrap_or(audit.lease),
+        });
+        for settled in self.exchange.store().settle_all(&claimed.collect::<Vec<_>>()).await {
             settled?;
         }
         Ok(())

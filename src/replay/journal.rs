@@ -71,7 +71,7 @@ fn audible(entry: &Entry, call: Option<&Call>) -> Event {
         && heard.digits.is_empty()
         && !heard.speech.is_empty()
     {
-        let present = call.leg(*leg).map(|leg| &leg.present);
+        let present = call.leg(*leg).map(|leg| &*leg.present);
         let digits = present.and_then(listened_for).unwrap_or(SECRET_DIGITS);
         heard.speech = Secret::new("0".repeat(usize::try_from(digits).unwrap_or_default()));
     }

@@ -11,7 +11,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tokio::time::Instant;
 
 use super::{
-    Backlog, Claim, Claimed, Commit, Committed, Due, RecordKey, Revision, Store, StoreError, Stored,
+    Backlog, Claim, Claimed, Commit, Committed, Due, NewRecord, RecordKey, Revision, Store,
+    StoreError, Stored,
 };
 use crate::engine::id::CallId;
 
@@ -105,11 +106,33 @@ impl Counted {
             Ok(_) => Answered::Done,
             Err(_) => Answered::Failed,
         };
+        self.note(operation, outcome, begun);
+        answer
+    }
+
+    /// Counts what is asked of many things at once as one question, with the worst that came of it.
+    async fn count_all(
+        &self,
+        operation: Operation,
+        question: impl Future<Output = Vec<Result<bool, StoreError>>> + Send,
+    ) -> Vec<Result<bool, StoreError>> {
+        let begun = Instant::now();
+        let answers = question.await;
+        let outcome = if answers.iter().any(Result::is_err) {
+            Answered::Failed
+        } else if answers.iter().flatten().any(|won| !won) {
+            Answered::Conflict
+        } else {
+            Answered::Done
+        };
+        self.note(operation, outcome, begun);
+        answers
+    }
+
+    fn note(&self, operation: Operation, outcome: Answered, begun: Instant) {
         self.questions.asked.get_or_create(&Asked { operation, outcome }).inc();
         let seconds = self.questions.seconds.get_or_create(&Of { operation });
         seconds.observe(begun.elapsed().as_secs_f64());
-        drop(seconds);
-        answer
     }
 }
 
@@ -135,6 +158,10 @@ impl Store for Counted {
     async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {
         let settle = self.store.settle(claimed);
         self.count(Operation::Settle, settle, |ours| !ours).await
+    }
+
+    async fn settle_all(&self, claimed: &[Claimed]) -> Vec<Result<bool, StoreError>> {
+        self.count_all(Operation::Settle, self.store.settle_all(claimed)).await
     }
 
     async fn put_off(
@@ -173,6 +200,15 @@ impl Store for Counted {
     ) -> Result<bool, StoreError> {
         let swap = self.store.swap(key, expected, value, expires_at, now);
         self.count(Operation::Swap, swap, |won| !won).await
+    }
+
+    async fn begin_all(
+        &self,
+        records: &[NewRecord],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Vec<Result<bool, StoreError>> {
+        self.count_all(Operation::Swap, self.store.begin_all(records, expires_at, now)).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {

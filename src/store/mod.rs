@@ -28,6 +28,7 @@ pub mod redb;
 pub mod redis;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -206,6 +207,15 @@ impl RecordKey {
     }
 }
 
+/// A record that is to be begun.
+#[derive(Clone, Debug)]
+pub struct NewRecord {
+    /// Which.
+    pub key: RecordKey,
+    /// What is in it, sealed.
+    pub value: Vec<u8>,
+}
+
 /// How often a record has been written; 1 after the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub u64);
@@ -218,7 +228,7 @@ impl Revision {
 }
 
 /// Why a store could not answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// It could not be reached, or did not answer in time: what was asked may have been done.
     #[error("the store did not answer: {0}")]
@@ -243,6 +253,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Erases a delivered effect; `false`: the lease is no longer ours. A lease that has ended is
     /// still ours until somebody else claims the effect.
     async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError>;
+
+    /// Erases delivered effects, all at once; of each what [`Self::settle`] says.
+    async fn settle_all(&self, claimed: &[Claimed]) -> Vec<Result<bool, StoreError>> {
+        join_all(claimed.iter().map(|one| self.settle(*one))).await
+    }
 
     /// Makes a claimed effect due again at `due` with a new body; `false`: the lease is no longer ours.
     async fn put_off(
@@ -274,6 +289,19 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+
+    /// Writes records where there are none yet, all at once; of each what [`Self::swap`] says.
+    async fn begin_all(
+        &self,
+        records: &[NewRecord],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Vec<Result<bool, StoreError>> {
+        let begun = records
+            .iter()
+            .map(|NewRecord { key, value }| self.swap(key, None, value, expires_at, now));
+        join_all(begun).await
+    }
 
     /// Forgets what has expired by `now`; a store that expires by itself does nothing.
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError>;

@@ -15,10 +15,10 @@ mod keys;
 mod link;
 mod outlook;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 
-use ::redis::{FromRedisValue, Pipeline, Script, ScriptInvocation, Value, from_redis_value, pipe};
+use ::redis::{Cmd, FromRedisValue, Pipeline, Script, Value, cmd, from_redis_value, pipe};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -27,8 +27,8 @@ use uuid::Uuid;
 use self::keys::{Member, Partition};
 use self::link::{Again, Link, Question, unreadable};
 use super::{
-    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, OpenError, Options, RecordKey,
-    Replicas, Revision, Store, StoreError, Stored, Version, at_us, due_us, now_us,
+    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, NewRecord, OpenError, Options,
+    RecordKey, Replicas, Revision, Store, StoreError, Stored, Version, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, TurnId};
 use crate::limits::{
@@ -79,10 +79,11 @@ impl RedisStore {
 
     async fn run<T: FromRedisValue>(
         &self,
-        script: &ScriptInvocation<'_>,
+        script: &Script,
+        call: &Cmd,
         again: Again,
     ) -> Result<T, StoreError> {
-        self.link.ask(Question::Script(script), again).await
+        self.link.ask(Question::Script(script, call), again).await
     }
 
     async fn query<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
@@ -165,17 +166,14 @@ impl RedisStore {
         let period = u64::from(second) / together;
         let mut places = keys::small_places(key);
         places.rotate_left(usize::try_from(period % keys::SMALL_PLACES).unwrap_or_default());
-        let mut script = self.swap_small.prepare_invoke();
-        for place in &places {
-            script.key(place);
-        }
+        let mut script = call_of(&self.swap_small, &places);
         let end = i64::try_from((period + 1).saturating_mul(together)).unwrap_or(i64::MAX);
         let Revision(revision) = Revision::after(expected);
         script.arg(keys::small_name(key));
         script.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
         script.arg(second.to_be_bytes().as_slice()).arg(revision).arg(value);
         script.arg(end.saturating_sub(now_s).saturating_mul(1_000)).arg(now_s);
-        self.run(&script, Again::MustNot).await
+        self.run(&self.swap_small, &script, Again::MustNot).await
     }
 
     /// What is in a list after so many.
@@ -190,15 +188,14 @@ impl RedisStore {
     async fn candidates(&self, claim: Claim, count_max: usize) -> Result<Vec<Member>, StoreError> {
         let partitions: Vec<Partition> = Partition::all().collect();
         let heads = join_all(self.link.together(&partitions).map(async |partitions| {
-            let mut script = self.due.prepare_invoke();
+            let mut keys = Vec::new();
             for partition in partitions {
-                script.key(partition.due());
-                for older in partition.older_due() {
-                    script.key(older);
-                }
+                keys.push(partition.due());
+                keys.extend(partition.older_due());
             }
-            script.arg(now_us(claim.now)).arg(count_max).arg(DEADLINES_AT_ONCE);
-            self.run::<Vec<(String, f64)>>(&script, Again::May).await
+            let mut call = call_of(&self.due, &keys);
+            call.arg(now_us(claim.now)).arg(count_max).arg(DEADLINES_AT_ONCE);
+            self.run::<Vec<(String, f64)>>(&self.due, &call, Again::May).await
         }));
         let heads = heads.await;
         let (of, away) = (heads.len(), heads.iter().filter(|head| head.is_err()).count());
@@ -231,19 +228,15 @@ impl RedisStore {
     /// Claims those candidates that are still there and still due. A partition that fails keeps nobody
     /// from what was claimed in the others: that is under a lease by now.
     async fn take(&self, claim: Claim, candidates: &[Member]) -> Result<Vec<Due>, StoreError> {
-        let mut partitions: BTreeMap<Partition, Vec<Member>> = BTreeMap::new();
-        for member in candidates {
-            partitions.entry(Partition::of(member.call())).or_default().push(*member);
-        }
-        let claims =
-            partitions.iter().map(async |(partition, members): (&Partition, &Vec<Member>)| {
-                let mut script = self.claim.key(partition.due());
-                script.arg(now_us(claim.now)).arg(due_us(claim.until)).arg(text(claim.lease.0));
-                for member in members {
-                    script.key(member.home()).arg(member.to_string());
-                }
-                self.run::<Vec<(String, u32, Vec<u8>)>>(&script, Again::MustNot).await
-            });
+        let claims = self.link.together(candidates).map(async |members| {
+            let due = |member: &Member| [Partition::of(member.call()).due(), member.home()];
+            let mut call = call_of(&self.claim, &members.iter().flat_map(due).collect::<Vec<_>>());
+            call.arg(now_us(claim.now)).arg(due_us(claim.until)).arg(text(claim.lease.0));
+            for member in members {
+                call.arg(member.to_string());
+            }
+            self.run::<Vec<(String, u32, Vec<u8>)>>(&self.claim, &call, Again::MustNot).await
+        });
         let mut claimed: HashMap<String, (u32, Vec<u8>)> = HashMap::new();
         let mut failed = None;
         for answer in join_all(claims).await {
@@ -270,6 +263,27 @@ impl RedisStore {
             Some(Due { call: member.call(), lease: claim.lease, what })
         });
         Ok(in_order.collect())
+    }
+
+    /// Swaps records that one script may touch together; says of each whether it was.
+    async fn swap_together(
+        &self,
+        swaps: &[Swap<'_>],
+        ttl_ms: i64,
+    ) -> Result<Vec<bool>, StoreError> {
+        let keys: Vec<&String> = swaps.iter().map(|swap| &swap.key).collect();
+        let mut call = call_of(&self.swap, &keys);
+        call.arg(ttl_ms);
+        for Swap { expected, value, .. } in swaps {
+            let Revision(revision) = Revision::after(*expected);
+            call.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
+            call.arg(revision).arg(*value);
+        }
+        let won: Vec<bool> = self.run(&self.swap, &call, Again::MustNot).await?;
+        if let Some(key) = keys.first().filter(|_| won.contains(&true)) {
+            self.wait_for_replicas(key).await?;
+        }
+        Ok(won)
     }
 
     /// The calls listed in all partitions, newest first; some may be gone.
@@ -325,16 +339,13 @@ impl Store for RedisStore {
     async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError> {
         let partition = Partition::of(commit.call);
         let call = partition.call(commit.call);
-        let mut script = self.commit.key(&call);
-        script.key(partition.effects(commit.call)).key(partition.journal(commit.call));
-        script.key(partition.due()).key(partition.calls());
-        for older in partition.older_due() {
-            script.key(older);
-        }
         let waits = commit.deadline.and_then(|deadline| waits_until(deadline, now));
-        if let Some(until) = waits {
-            script.key(partition.far(until));
-        }
+        let [older, oldest] = partition.older_due();
+        let mut keys = vec![call.clone(), partition.effects(commit.call)];
+        keys.extend([partition.journal(commit.call), partition.due(), partition.calls()]);
+        keys.extend([older, oldest]);
+        keys.extend(waits.map(|until| partition.far(until)));
+        let mut script = call_of(&self.commit, &keys);
         script.arg(commit.expected.map(form::version).unwrap_or_default());
         script.arg(form::version(commit.version));
         script.arg(commit.state.as_slice()).arg(ttl_ms(commit.expires_at, now)).arg(now_us(now));
@@ -350,7 +361,7 @@ impl Store for RedisStore {
             script.arg(text(settled.0));
         }
         // Put again, the answer may be `AlreadyYours`, which is as good.
-        let verdict: String = self.run(&script, Again::May).await?;
+        let verdict: String = self.run(&self.commit, &script, Again::May).await?;
         match verdict.as_str() {
             "applied" | "yours" => {
                 self.wait_for_replicas(&call).await?;
@@ -386,12 +397,23 @@ impl Store for RedisStore {
     }
 
     async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {
-        let Claimed { call, effect, lease } = claimed;
-        let partition = Partition::of(call);
-        let mut script = self.settle.key(partition.effects(call));
-        script.key(partition.due()).arg(text(effect.0));
-        script.arg(Member::Effect(call, effect).to_string()).arg(text(lease.0));
-        self.run(&script, Again::MustNot).await
+        self.settle_all(&[claimed]).await.pop().unwrap_or_else(|| Err(unreadable()))
+    }
+
+    async fn settle_all(&self, claimed: &[Claimed]) -> Vec<Result<bool, StoreError>> {
+        let settled = self.link.together(claimed).map(async |some| {
+            let homes = some.iter().flat_map(|Claimed { call, .. }| {
+                let partition = Partition::of(*call);
+                [partition.effects(*call), partition.due()]
+            });
+            let mut call = call_of(&self.settle, &homes.collect::<Vec<_>>());
+            for one in some {
+                let member = Member::Effect(one.call, one.effect).to_string();
+                call.arg(text(one.effect.0)).arg(member).arg(text(one.lease.0));
+            }
+            of_each(self.run(&self.settle, &call, Again::MustNot).await, some.len())
+        });
+        join_all(settled).await.into_iter().flatten().collect()
     }
 
     async fn put_off(
@@ -401,11 +423,11 @@ impl Store for RedisStore {
         body: Vec<u8>,
     ) -> Result<bool, StoreError> {
         let Claimed { call, effect, lease } = claimed;
-        let mut script = self.put_off.key(keys::effects(call));
-        script.key(Partition::of(call).due()).arg(text(effect.0));
-        script.arg(Member::Effect(call, effect).to_string()).arg(text(lease.0));
-        script.arg(due_us(due)).arg(body);
-        self.run(&script, Again::MustNot).await
+        let keys = [keys::effects(call), Partition::of(call).due()];
+        let mut script = call_of(&self.put_off, &keys);
+        script.arg(text(effect.0)).arg(Member::Effect(call, effect).to_string());
+        script.arg(text(lease.0)).arg(due_us(due)).arg(body);
+        self.run(&self.put_off, &script, Again::MustNot).await
     }
 
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
@@ -488,20 +510,34 @@ impl Store for RedisStore {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let record = keys::record(key);
-        let won = if key.is_one_of_many() {
-            self.swap_small(key, expected, value, expires_at, now).await?
-        } else {
-            let mut script = self.swap.key(&record);
-            let Revision(revision) = Revision::after(expected);
-            script.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
-            script.arg(revision).arg(value).arg(ttl_ms(expires_at, now));
-            self.run(&script, Again::MustNot).await?
-        };
-        if won {
-            self.wait_for_replicas(&record).await?;
+        if key.is_one_of_many() {
+            let won = self.swap_small(key, expected, value, expires_at, now).await?;
+            if won {
+                self.wait_for_replicas(&keys::record(key)).await?;
+            }
+            return Ok(won);
         }
-        Ok(won)
+        let swap = Swap { key: keys::record(key), expected, value };
+        let swapped = self.swap_together(&[swap], ttl_ms(expires_at, now)).await?;
+        swapped.first().copied().ok_or_else(unreadable)
+    }
+
+    async fn begin_all(
+        &self,
+        records: &[NewRecord],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Vec<Result<bool, StoreError>> {
+        let begun = self.link.together(records).map(async |some| {
+            let swaps = some.iter().map(|NewRecord { key, value }| Swap {
+                key: keys::record(key),
+                expected: None,
+                value,
+            });
+            let swaps: Vec<_> = swaps.collect();
+            of_each(self.swap_together(&swaps, ttl_ms(expires_at, now)).await, some.len())
+        });
+        join_all(begun).await.into_iter().flatten().collect()
     }
 
     async fn sweep(&self, _: Timestamp) -> Result<(), StoreError> {
@@ -517,6 +553,32 @@ impl Store for RedisStore {
         ping.cmd("PING");
         let (_,): (String,) = self.query(&ping).await?;
         Ok(())
+    }
+}
+
+/// A record to be written, and where.
+struct Swap<'a> {
+    key: String,
+    expected: Option<Revision>,
+    value: &'a [u8],
+}
+
+/// A call of a script over these keys, to which its arguments are added.
+fn call_of(script: &Script, keys: &[impl AsRef<str>]) -> Cmd {
+    let mut call = cmd("EVALSHA");
+    call.arg(script.get_hash()).arg(keys.len());
+    for key in keys {
+        call.arg(key.as_ref());
+    }
+    call
+}
+
+/// What was answered of so many things at once, of each.
+fn of_each(answers: Result<Vec<bool>, StoreError>, count: usize) -> Vec<Result<bool, StoreError>> {
+    match answers {
+        Ok(answers) if answers.len() == count => answers.into_iter().map(Ok).collect(),
+        Ok(_) => vec![Err(unreadable()); count],
+        Err(error) => vec![Err(error); count],
     }
 }
 

@@ -3,6 +3,7 @@
 //! The inbound leg never learns more than that it is over. The new leg says the business's name and
 //! asks for the code, whoever answers: the code is the proof, not the answering.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -209,7 +210,7 @@ pub(in crate::engine) fn speaking_leg_over(m: &mut Machine<'_>) {
             let speaking = m.call.speaking;
             if let Some(leg) = m.call.leg_mut(speaking) {
                 leg.status = LegStatus::Completed;
-                leg.present = Reply { verbs: vec![Verb::Hangup] };
+                leg.present = Arc::new(Reply { verbs: vec![Verb::Hangup] });
                 leg.answered = None;
             }
             let ring = ring_time(m);

@@ -50,10 +50,10 @@ pub(super) fn phones(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<Vec<P
         };
         may && !number.costs_extra()
     };
-    let phones = account.phones.into_iter().filter(|phone| {
+    let phones = account.phones.iter().filter(|phone| {
         lines.contains(&phone.line) && is_old_enough(m, phone.since) && allowed(&phone.number)
     });
-    let phones: Vec<_> = phones.take(limits::NUMBERS_LOOKED_UP_MAX).collect();
+    let phones: Vec<_> = phones.take(limits::NUMBERS_LOOKED_UP_MAX).cloned().collect();
     Ok(if phones.is_empty() { Eligible::None } else { Eligible::To(phones) })
 }
 
@@ -111,9 +111,9 @@ pub(super) fn email(m: &mut Machine<'_>) -> Asks<Eligible<Secret>> {
     if !matches!(m.call.claim, Claim::Account(_)) {
         return Ok(Eligible::Decoy);
     }
-    let email = account.and_then(|account| account.email);
+    let email = account.as_ref().and_then(|account| account.email.as_ref());
     let email = email.filter(|email| is_old_enough(m, email.since));
-    Ok(email.map_or(Eligible::None, |email| Eligible::To(email.address)))
+    Ok(email.map_or(Eligible::None, |email| Eligible::To(email.address.clone())))
 }
 
 fn is_old_enough(m: &Machine<'_>, since: Date) -> bool {

@@ -1,5 +1,7 @@
 //! `identify`: the claim of an account. It proves nothing.
 
+use std::sync::Arc;
+
 use super::super::account::{Account, Claim};
 use super::super::event::Heard;
 use super::super::listen::{Expect, Given, GivesUp};
@@ -55,14 +57,14 @@ pub(super) fn resume(m: &mut Machine<'_>, identify: &Identify, heard: &Heard) ->
 
 /// Takes up a claim. One call, or one caller ID, that claims account after account gets no more than
 /// decoys.
-fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Box<Account>>) -> Asks<Next> {
+fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Arc<Account>>) -> Asks<Next> {
     m.call.claims = m.call.claims.saturating_add(1);
     let too_many = m.call.claims > m.setting.policy.shared.identifications_per_call;
     let (caller, line) = (m.call.caller.number.clone(), m.call.line.clone());
     let reach = Question::Reach { caller, line, account: id.clone() };
     let within_reach = m.ask(reach)? == Answer::Spent(true);
     if let Some(account) = account.filter(|_| within_reach && !too_many) {
-        m.claim(Claim::Account(account.id.clone()), Some(*account));
+        m.claim(Claim::Account(account.id.clone()), Some(account));
         return Ok(Next::Take(Outcome::Found));
     }
     m.claim(Claim::Decoy(id), None);

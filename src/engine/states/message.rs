@@ -51,6 +51,6 @@ pub(super) fn text_of(
 
 /// The language that messages to this customer are in.
 pub(super) fn written_in(m: &mut Machine<'_>) -> Asks<Locale> {
-    let on_file = m.account()?.and_then(|account| account.locale);
+    let on_file = m.account()?.and_then(|account| account.locale.clone());
     Ok(on_file.unwrap_or_else(|| m.call.locale.clone()))
 }

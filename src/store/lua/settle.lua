@@ -1,12 +1,17 @@
--- Erases a delivered effect, if the lease is still ours.
+-- Erases delivered effects whose leases are still ours.
 --
--- KEYS: the call's effects, the partition's due things
--- ARGV: the effect's id, its place among the due things, the lease
+-- KEYS: of each its call's effects, and the due things of the partition
+-- ARGV: of each its id, its place among the due things, the lease
+-- Answers of each whether it was.
 
-local id = ARGV[1]
-if redis.call('HGET', KEYS[1], 'l:' .. id) ~= ARGV[3] then
-  return 0
+local settled = {}
+for i = 1, #KEYS / 2 do
+  local effects, id = KEYS[2 * i - 1], ARGV[3 * i - 2]
+  settled[i] = 0
+  if redis.call('HGET', effects, 'l:' .. id) == ARGV[3 * i] then
+    redis.call('HDEL', effects, 'b:' .. id, 'a:' .. id, 'l:' .. id)
+    redis.call('ZREM', KEYS[2 * i], ARGV[3 * i - 1])
+    settled[i] = 1
+  end
 end
-redis.call('HDEL', KEYS[1], 'b:' .. id, 'a:' .. id, 'l:' .. id)
-redis.call('ZREM', KEYS[2], ARGV[2])
-return 1
+return settled

@@ -20,8 +20,8 @@ use ::redis::cluster_routing::{
 };
 use ::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use ::redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
-    Value, from_redis_value,
+    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script,
+    ServerErrorKind, Value, from_redis_value,
 };
 use arc_swap::ArcSwap;
 use futures_util::future::try_join_all;
@@ -31,7 +31,6 @@ use tokio::time::Instant;
 
 use super::super::{OpenError, Options, Replicas, StoreError};
 use super::address::{self, Address, Sentinels};
-use super::keys::Partition;
 use crate::limits::{STORE_ANSWER_TIMEOUT, STORE_CONNECT_TIMEOUT, STORE_QUESTION_TIMEOUT};
 
 /// Connection attempts after the first; the next question begins anew.
@@ -60,7 +59,8 @@ enum Connection {
 /// What is put to Redis.
 #[derive(Clone, Copy)]
 pub(super) enum Question<'a> {
-    Script(&'a ScriptInvocation<'a>),
+    /// A script, and a call of it.
+    Script(&'a Script, &'a Cmd),
     Pipeline(&'a Pipeline),
     /// To the server that holds this slot: until so many replicas have what was written.
     Wait(u16, Replicas),
@@ -121,14 +121,11 @@ impl Link {
         }
     }
 
-    /// These partitions, as far as one script may touch them together: all, but in a cluster each by itself,
-    /// so that where a part of it is away the others answer.
-    pub(super) fn together<'p>(
-        &self,
-        partitions: &'p [Partition],
-    ) -> impl Iterator<Item = &'p [Partition]> {
+    /// These things, as far as one script may touch them together: all, but in a cluster each by itself, so
+    /// that where a part of it is away the others answer.
+    pub(super) fn together<'k, T>(&self, things: &'k [T]) -> impl Iterator<Item = &'k [T]> {
         let clustered = matches!(self.address, Address::Cluster(_));
-        partitions.chunks(if clustered { 1 } else { partitions.len().max(1) })
+        things.chunks(if clustered { 1 } else { things.len().max(1) })
     }
 
     /// This runtime's connection.
@@ -305,7 +302,7 @@ async fn put_to_cluster(
     question: Question<'_>,
 ) -> RedisResult<Value> {
     match question {
-        Question::Script(script) => script.invoke_async(&mut cluster).await,
+        Question::Script(script, call) => run(script, call, &mut cluster).await,
         Question::Pipeline(pipeline) => {
             let answers = pipeline.cmd_iter().map(async |command| {
                 let mut cluster = cluster.clone();
@@ -328,6 +325,17 @@ async fn put_to_cluster(
     }
 }
 
+/// Runs a script by its name, and where it is not known there yet, has it learnt first.
+async fn run(script: &Script, call: &Cmd, on: &mut impl ConnectionLike) -> RedisResult<Value> {
+    match call.query_async(on).await {
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            script.load_async(on).await?;
+            call.query_async(on).await
+        }
+        answer => answer,
+    }
+}
+
 fn wait(replicas: Replicas) -> Cmd {
     let mut wait = ::redis::cmd("WAIT");
     wait.arg(replicas.count).arg(replicas.within_ms);
@@ -337,7 +345,7 @@ fn wait(replicas: Replicas) -> Cmd {
 impl Question<'_> {
     async fn put(self, to: &mut impl ConnectionLike) -> RedisResult<Value> {
         match self {
-            Self::Script(script) => script.invoke_async(to).await,
+            Self::Script(script, call) => run(script, call, to).await,
             Self::Pipeline(pipeline) => pipeline.query_async(to).await,
             Self::Wait(_, replicas) => wait(replicas).query_async(to).await,
             Self::Everywhere(command) => {

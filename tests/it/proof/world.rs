@@ -5,6 +5,7 @@
 //! the account locked, anything else is wrong. Account numbers that begin with 1 are customers'.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use callgate::engine::account::{Account, Email, Line, Phone};
 use callgate::engine::call::{Call, Phase, Role};
@@ -153,7 +154,7 @@ impl World {
             }
             Mood::Well | Mood::Spent => {}
         }
-        Answer::Account(Some(Box::new(account)))
+        Answer::Account(Some(Arc::new(account)))
     }
 
     fn answer(&self, question: &Question, mood: Mood) -> Answer {

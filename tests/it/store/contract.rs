@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use callgate::store::{
-    Backlog, Claim, Claimed, Commit, Committed, DueWhat, NewEffect, RecordKey, Revision, Store,
+    Backlog, Claim, Claimed, Commit, Committed, DueWhat, NewEffect, NewRecord, RecordKey, Revision,
+    Store,
 };
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -40,6 +41,7 @@ held_by_all! {
     nothing_is_claimed_early,
     when_a_lease_ends_it_is_due_again,
     settling_needs_the_lease,
+    of_many_settled_at_once_each_needs_its_lease,
     putting_off_needs_the_lease,
     a_turn_settles_an_effect_whoever_holds_its_lease,
     a_deadline_is_replaced_or_removed,
@@ -49,6 +51,7 @@ held_by_all! {
     a_journal_is_in_order,
     calls_are_listed_newest_first,
     a_record_is_swapped_from_its_last_revision_alone,
+    of_many_begun_at_once_those_that_are_there_stay,
     no_racing_swap_is_lost,
     an_expired_call_is_forgotten_with_all_that_is_its,
     an_expired_record_is_forgotten,
@@ -258,6 +261,27 @@ async fn settling_needs_the_lease(Fresh { store, .. }: Fresh) {
     assert!(store.claim(claim(at(60))).await.unwrap().is_empty());
 }
 
+async fn of_many_settled_at_once_each_needs_its_lease(Fresh { store, .. }: Fresh) {
+    for _ in 0..3 {
+        let mut commit = first(fresh_call());
+        commit.effects = vec![effect(&commit, 0, at(0))];
+        store.commit(&commit, at(0)).await.unwrap();
+    }
+    let due = store.claim(claim(at(0))).await.unwrap();
+    let claimed = due.iter().map(|due| match &due.what {
+        DueWhat::Effect { id, .. } => due.claimed(*id),
+        DueWhat::Deadline => panic!("{due:?} has no deadline"),
+    });
+    let mut claimed: Vec<Claimed> = claimed.collect();
+    claimed[1].lease = fresh_lease();
+    let settled = store.settle_all(&claimed).await;
+    let settled: Vec<bool> = settled.into_iter().map(Result::unwrap).collect();
+    assert_eq!(settled, [true, false, true]);
+    let left = store.claim(claim(at(60))).await.unwrap();
+    assert_eq!(left.iter().map(|due| due.call).collect::<Vec<_>>(), [claimed[1].call]);
+    assert!(store.settle_all(&[]).await.is_empty());
+}
+
 async fn putting_off_needs_the_lease(Fresh { store, .. }: Fresh) {
     let mut commit = first(fresh_call());
     commit.effects = vec![effect(&commit, 0, at(0))];
@@ -428,6 +452,18 @@ async fn swapped_from_its_last_revision_alone(store: &dyn Store, key: &RecordKey
     assert!(swap(Some(1), b"two").await);
     assert!(!swap(Some(1), b"three").await);
     assert_eq!(store.read(key).await.unwrap(), Some((Revision(2), b"two".to_vec())));
+}
+
+async fn of_many_begun_at_once_those_that_are_there_stay(Fresh { store, .. }: Fresh) {
+    assert!(store.swap(&record("bead"), None, b"old", at(99), at(0)).await.unwrap());
+    let new = |id| NewRecord { key: record(id), value: b"new".to_vec() };
+    let begun = store.begin_all(&[new("abed"), new("bead"), new("cede")], at(99), at(0)).await;
+    let begun: Vec<bool> = begun.into_iter().map(Result::unwrap).collect();
+    assert_eq!(begun, [true, false, true]);
+    for (id, value) in [("abed", "new"), ("bead", "old"), ("cede", "new")] {
+        let kept = store.read(&record(id)).await.unwrap();
+        assert_eq!(kept, Some((Revision(1), value.into())));
+    }
 }
 
 async fn no_racing_swap_is_lost(Fresh { store, .. }: Fresh) {

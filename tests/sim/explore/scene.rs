@@ -268,7 +268,7 @@ fn answered_once(scene: &Scene, common: &Common) -> Result<(), String> {
         return Err(format!("{verdicts} attempts were looked at, and {counted} counted"));
     }
     let call = watcher.load(scene.call).now_or_never().unwrap().unwrap().unwrap().call;
-    let stands = &call.leg(LegId::INBOUND).unwrap().present;
+    let stands = &*call.leg(LegId::INBOUND).unwrap().present;
     let replies = &common.books.lock().unwrap().replies;
     // Who sees an older copy twice says again what was said before; nothing else differs.
     let others = replies.iter().filter(|reply| *reply != stands).count();
