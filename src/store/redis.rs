@@ -528,6 +528,13 @@ impl Store for RedisStore {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
+        if records.iter().any(|record| record.key.is_one_of_many()) {
+            // They do not lie by themselves.
+            let begun = records
+                .iter()
+                .map(|NewRecord { key, value }| self.swap(key, None, value, expires_at, now));
+            return join_all(begun).await;
+        }
         let begun = self.link.together(records).map(async |some| {
             let swaps = some.iter().map(|NewRecord { key, value }| Swap {
                 key: keys::record(key),
