@@ -11,6 +11,7 @@ mod report;
 mod rings;
 mod rules;
 mod subject;
+mod waits;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -29,6 +30,7 @@ pub use proof::{Cell, Example};
 pub use report::Report;
 pub use rules::RULES;
 pub use subject::Subject;
+pub use waits::Waits;
 
 /// Something that can be wrong with a flow.
 #[derive(Debug)]
@@ -60,11 +62,11 @@ pub struct Page {
 
 /// Runs every rule over flows that were read without an error.
 pub fn check(flows: &FlowSet) -> Vec<Finding> {
-    check_telling(flows, Telling::Enough)
+    check_with(flows, Telling::Enough, Waits::default())
 }
 
-fn check_telling(flows: &FlowSet, telling: Telling) -> Vec<Finding> {
-    let subject = Subject::new(flows);
+fn check_with(flows: &FlowSet, telling: Telling, waits: Waits) -> Vec<Finding> {
+    let subject = Subject { waits, ..Subject::new(flows) };
     let (mut findings, mut alike) = (Vec::new(), Alike::new(telling));
     for rule in RULES {
         (rule.check)(&subject, &mut Report::new(rule, &mut findings, &mut alike));
@@ -84,11 +86,24 @@ pub fn check_sources(sources: &Sources) -> (FlowSet, Vec<Finding>) {
 
 /// The same, telling so much.
 pub fn check_sources_telling(sources: &Sources, telling: Telling) -> (FlowSet, Vec<Finding>) {
+    check_sources_with(sources, telling, Waits::default())
+}
+
+/// The same for a house that waits so long for those whom it asks.
+pub fn check_sources_for(sources: &Sources, waits: &Waits) -> (FlowSet, Vec<Finding>) {
+    check_sources_with(sources, Telling::Enough, waits.clone())
+}
+
+fn check_sources_with(
+    sources: &Sources,
+    telling: Telling,
+    waits: Waits,
+) -> (FlowSet, Vec<Finding>) {
     let (flows, mut findings) = flow::read_telling(sources, telling);
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let broken = errors.filter_map(|finding| Some(&*finding.place()?.file)).collect();
     let sound = apart_from(&flows, &broken);
-    findings.extend(check_telling(&sound, telling));
+    findings.extend(check_with(&sound, telling, waits));
     sources.sort(&mut findings);
     (flows, findings)
 }

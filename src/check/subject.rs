@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 
 use super::graph::Graph;
 use super::proof::Walks;
+use super::waits::Waits;
 use crate::flow::edge::Label;
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::outcome::Outcome;
@@ -23,6 +24,8 @@ pub struct Subject<'f> {
     pub flows: &'f FlowSet,
     /// Each with the ways through it.
     pub walks: IndexMap<&'f FlowName, Walk<'f>>,
+    /// How long those may take whom the house asks.
+    pub waits: Waits,
     /// What callers may have proved on every way, by the flow in which they begin.
     pub(super) proofs: Vec<Walks<'f>>,
 }
@@ -62,7 +65,8 @@ impl<'f> Subject<'f> {
         let called: HashSet<_> = flows.iter().flat_map(|flow| flow.calls()).collect();
         let walk = |flow: &'f Flow| (&flow.name, Walk::new(flow, called.contains(&flow.name)));
         let walks = flows.iter().map(|flow| walk(flow)).collect();
-        let mut subject = Self { flows, walks, proofs: Vec::new() };
+        let waits = Waits::default();
+        let mut subject = Self { flows, walks, waits, proofs: Vec::new() };
         subject.proofs = Walks::of(&subject);
         subject
     }

@@ -4,6 +4,7 @@ mod core_file;
 mod demo;
 mod needs;
 mod room;
+mod waits;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use crate::carrier::smtp::SmtpMail;
 use crate::carrier::twilio::{Settings, TwilioCarrier};
 use crate::carrier::{Carrier, Mail};
 use crate::chance::SystemChance;
-use crate::check::check_sources;
+use crate::check::{Waits, check_sources_for};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigError, DEFAULT_FILE, Lines};
 use crate::diagnostic::{Finding, Problems, Sources, any_error};
@@ -211,7 +212,8 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     if !config.warnings.is_empty() {
         say(&render::human::render(&config.warnings, &config.sources, true));
     }
-    let flows = read_flows(&config.flows)?;
+    let waits = waits::of(&config);
+    let flows = read_flows(&config.flows, &waits)?;
     check_lines(&config, &flows)?;
     let offer = needs::Offer {
         mail: config.smtp.is_some(),
@@ -269,7 +271,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         verifications,
         metrics,
         listeners,
-        watched: watch::Watched { flows: Some(config.flows), accounts, lines, offer },
+        watched: watch::Watched { flows: Some(config.flows), accounts, lines, offer, waits },
     })
 }
 
@@ -405,9 +407,9 @@ async fn stop_on_signal(stop: CancellationToken) {
 }
 
 /// Reads and checks the flows of a folder.
-fn read_flows(folder: &Path) -> Result<FlowSet, Failure> {
+fn read_flows(folder: &Path, waits: &Waits) -> Result<FlowSet, Failure> {
     let files = files::flows(&[folder.to_owned()])?;
-    let (flows, findings) = check_sources(&files.all);
+    let (flows, findings) = check_sources_for(&files.all, waits);
     if any_error(&findings) {
         return Err(Failure::Findings {
             what: format!("the flows in `{}` have errors", folder.display()),
@@ -417,7 +419,8 @@ fn read_flows(folder: &Path) -> Result<FlowSet, Failure> {
         });
     }
     for finding in &findings {
-        tracing::warn!(code = finding.code, "{}", finding.message);
+        let place = watch::place_of(finding, &files.all);
+        tracing::warn!(code = finding.code, place, "{}", finding.message);
     }
     Ok(flows)
 }

@@ -322,7 +322,8 @@ pub(super) const SECTIONS: &[Section] = &[
                 "timeout",
                 ASKED,
                 Default("\"1s\""),
-                "How long a look-up takes, always: its time tells nothing.",
+                "How long a look-up takes, always: its time tells nothing. `serve` warns (`slow-reply`) where a flow \
+                 has callers wait for too many.",
             ),
             ALLOW,
         ],

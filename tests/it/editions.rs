@@ -176,3 +176,46 @@ async fn a_flow_that_others_call_makes_versions_of_theirs() {
     fresh.ring(&house).await;
     assert_eq!(fresh.spoken(), "Choose 1 or 2.");
 }
+
+/// The house that looks numbers up tells which of its flows then keep callers waiting, and where: when it starts
+/// and when flows change. `callgate check` cannot know.
+#[tokio::test]
+async fn answers_that_this_house_is_too_slow_for_are_told_at_start_and_when_flows_change() {
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let lookup = "[lookup]\nkind = \"twilio\"\nfields = [\"sim_swap\"]\ntimeout = \"1s\"\n\
+                  url = \"http://127.0.0.1:9\"\nallow = [\"127.0.0.1\"]\n[directory]";
+    house.change_configuration("[directory]", lookup);
+    let slow = |house: &House| {
+        let log = house.log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines = lines.map(|line| line["fields"].clone());
+        lines.filter(|line| line["code"] == "slow-reply").collect::<Vec<_>>()
+    };
+    house.restart();
+    assert_eq!(slow(&house), Vec::<Value>::new());
+
+    let flow = include_str!("e2e/desk.toml").replacen(
+        "unavailable = \"sorry\"",
+        "unavailable = \"link\"",
+        1,
+    );
+    let link = "[states.link]\ntype = \"send_link\"\nmessage = \"https://acme.example\"\n\
+                on = { sent = \"sorry\", unavailable = \"ring_back\", limited = \"sorry\" }\n";
+    let path = house.folder.path().join("flows/desk.toml");
+    std::fs::write(path, format!("{flow}{link}")).unwrap();
+    logged(&house, "the changed flows are in use for new calls", 1).await;
+    let told = slow(&house);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let line = flow.lines().position(|line| line == "[states.ring_back]").unwrap() + 1;
+    let place = told[0]["place"].as_str().unwrap();
+    assert!(place.ends_with(&format!("flows/desk.toml:{line}:9")), "{place}");
+    assert_eq!(
+        told[0]["message"],
+        "an answer in which `ring_back` is come to may take 4.1 s, and is given up after 4.0 s"
+    );
+
+    house.kill();
+    house.restart();
+    assert_eq!(slow(&house), [&told[..], &told[..]].concat(), "and when it starts");
+}

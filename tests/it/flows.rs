@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use callgate::check::{self, check_sources, explain};
+use callgate::check::{self, Waits, check_sources, check_sources_for, explain};
 use callgate::diagnostic::{Finding, Severity, Sources};
 use callgate::flow::state::State;
 use callgate::flow::states::TYPES;
@@ -54,6 +55,30 @@ fn good_flows_have_no_findings() {
         .flat_map(|flow| flow.states.values().map(State::type_name).collect::<Vec<_>>())
         .collect();
     assert_eq!(used, TYPES.iter().map(|of| of.name).collect(), "every state type is there");
+}
+
+/// Houses that ask all that there is to ask of numbers, or have the provider check their codes: nobody who calls
+/// waits too long.
+#[test]
+fn shipped_flows_answer_in_time_whatever_a_house_asks() {
+    let second = Duration::from_secs(1);
+    let usual = Waits::default();
+    let numbers = Waits { number: second, caller: second, ..usual.clone() };
+    for waits in [
+        Waits { account: Duration::ZERO, ..numbers.clone() },
+        Waits { account: Duration::from_millis(700), ..numbers.clone() },
+        Waits { code: second, ..usual },
+    ] {
+        let sources = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("flows"));
+        let (flows, findings) = check_sources_for(&sources, &waits);
+        assert!(flows.iter().count() > 1);
+        let slow: Vec<_> = findings.into_iter().filter(|it| it.code == "slow-reply").collect();
+        assert_eq!(human::render(&slow, &sources, false), "", "{waits:?}");
+    }
+    let (_, findings) =
+        check_sources_for(&load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("flows")), &numbers);
+    let is_slow = findings.iter().any(|finding| finding.code == "slow-reply");
+    assert!(is_slow, "with a directory that takes its time as well they are not");
 }
 
 #[test]

@@ -2,7 +2,12 @@
 //!
 //! Between two things that a caller does, everything happens in one answer: states that do not wait for
 //! anybody follow each other, and each may have to ask. Added up is what each may take at worst: the
-//! store half a second, the account one and a half, a proof or a code two tenths.
+//! store half a second, the account and a back end one and a half each, a proof or a code two tenths.
+//!
+//! A house may ask more, or wait longer or less: it looks numbers up before codes go to them, or has the
+//! provider check its codes. `callgate check` knows nothing of that. `callgate serve` does: when it starts,
+//! and whenever flows change, it adds up what its own configuration says (each `timeout` there), and tells
+//! in its log which answers may come too late.
 //!
 //! ## Why
 //!
@@ -47,6 +52,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::{Report, Rule, Subject};
+use crate::check::Waits;
 use crate::check::graph::Graph;
 use crate::check::subject::{Walk, WaysBack, step_ups};
 use crate::diagnostic::Severity;
@@ -67,11 +73,7 @@ pub(super) const RULE: Rule = Rule {
 
 /// Loading a call and committing its turn, with a store that is slow and well.
 const STORE: Duration = Duration::from_millis(500);
-/// Finding an account, in a directory that is slow and well.
-const ACCOUNT: Duration = Duration::from_millis(1_500);
 /// Verifying a secret, or counting and making what is sent.
-const LOOKUP: Duration = limits::LOOKUP_TIMEOUT;
-/// What sending and verifying ask for.
 const PROOF: Duration = Duration::from_millis(200);
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
@@ -126,6 +128,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 /// was waited for leads on from it. After them come a node for each state from which a step-up comes back,
 /// and one for each flow that does.
 struct Answers<'s, 'f> {
+    waits: &'s Waits,
     states: Vec<(&'s Walk<'f>, &'f State)>,
     rings: Vec<Ring>,
     /// For each node its ring.
@@ -151,8 +154,8 @@ fn resumed(state: usize) -> usize {
 
 impl<'s, 'f> Answers<'s, 'f> {
     fn of(subject: &'s Subject<'f>) -> Self {
-        let mut answers =
-            Self { states: subject.states().collect(), rings: Vec::new(), ring_of: Vec::new() };
+        let (states, rings, ring_of) = (subject.states().collect(), Vec::new(), Vec::new());
+        let mut answers = Self { waits: &subject.waits, states, rings, ring_of };
         let graph = answers.graph(subject);
         answers.ring_of = vec![usize::MAX; 3 * answers.states.len() + subject.walks.len()];
         // From the ends backwards; a ring is gone round once.
@@ -196,6 +199,9 @@ impl<'s, 'f> Answers<'s, 'f> {
             let flow = &walk.flow.name;
             for edge in state.edges() {
                 let Some(to) = number(flow, &edge.to.state) else { continue };
+                if self.is_waited_for(&edge.label, to) {
+                    continue;
+                }
                 let aside = matches!(edge.label, Label::StepUp | Label::Outcome(Outcome::Denied));
                 if aside || !waits(&state.kind) || at_once(&state.kind, &edge.label) {
                     // A sub-flow comes first, and then what it leads to.
@@ -233,14 +239,21 @@ impl<'s, 'f> Answers<'s, 'f> {
         graph
     }
 
+    /// Whether the caller is waited for there: a code that was just sent has not run out, and nobody has said yet
+    /// that it did not arrive.
+    fn is_waited_for(&self, label: &Label, to: usize) -> bool {
+        let kind = self.states.get(to).map(|(_, state)| &state.kind);
+        matches!(kind, Some(Kind::GatherOtp(_))) && *label == Label::Outcome(Outcome::Sent)
+    }
+
     /// Nodes at which an answer begins, with what it takes anyway.
     fn starts(&self) -> Vec<(usize, Duration)> {
         let begins = self.states.iter().enumerate().map(|(at, (walk, state))| {
             let rings = walk.flow.start == state.name && !walk.is_sub_flow();
-            let ring = rings.then_some((entered(at), STORE));
+            let ring = rings.then_some((entered(at), STORE + self.waits.caller));
             // Who claims an account anew needs the one claimed before no more.
-            let base =
-                if matches!(state.kind, Kind::Identify(_)) { STORE } else { STORE + ACCOUNT };
+            let anew = matches!(state.kind, Kind::Identify(_));
+            let base = if anew { STORE } else { STORE + self.waits.account };
             let heard = waits(&state.kind).then_some((resumed(at), base));
             [ring, heard]
         });
@@ -256,17 +269,16 @@ impl<'s, 'f> Answers<'s, 'f> {
         let Some((_, state)) = self.state(node) else { return Duration::ZERO };
         let enters = node.is_multiple_of(2);
         match &state.kind {
-            Kind::Identify(identify) if !enters || identify.caller_id => ACCOUNT,
-            Kind::SendSmsOtp(_) | Kind::SendEmailOtp(_) | Kind::SendLink(_) | Kind::Callback(_)
-                if enters =>
-            {
-                PROOF
+            Kind::Identify(identify) if !enters || identify.caller_id => self.waits.account,
+            Kind::SendSmsOtp(_) | Kind::SendLink(_) | Kind::Callback(_) if enters => {
+                PROOF + self.waits.number
             }
-            Kind::Lookup(_) if enters => LOOKUP,
+            Kind::SendEmailOtp(_) if enters => PROOF,
+            Kind::Lookup(lookup) if enters => self.waits.of_backend(&lookup.backend),
+            Kind::GatherOtp(_) if !enters => PROOF + self.waits.code,
             Kind::GatherPin(_)
             | Kind::GatherPasscode(_)
             | Kind::GatherServiceCode(_)
-            | Kind::GatherOtp(_)
             | Kind::Callback(_)
                 if !enters =>
             {
@@ -342,7 +354,11 @@ fn at_once(kind: &Kind, label: &Label) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::check::rules::tests::{ENDS, check, findings};
+    use crate::check::{Waits, check_sources_for};
+    use crate::diagnostic::Sources;
 
     fn identify(name: &str, by: &str, found: &str, unknown: &str) -> String {
         format!(
@@ -435,5 +451,59 @@ mod tests {
         };
         assert_eq!(slow("ok"), 0, "who keys the code in has waited for it");
         assert_eq!(slow("failed"), 1);
+    }
+
+    /// The answers that are too late in a house that waits so.
+    fn slow_for(waits: &Waits, states: &str) -> Vec<String> {
+        let mut sources = Sources::default();
+        let states = states.replace("{ENDS}", ENDS);
+        sources.add("f", format!("name = \"f\"\nstart = \"who\"\n{states}"));
+        let (_, mut findings) = check_sources_for(&sources, waits);
+        findings.retain(|finding| finding.code == "slow-reply");
+        findings.into_iter().map(|finding| finding.message).collect()
+    }
+
+    #[test]
+    fn a_house_that_looks_numbers_up_waits_for_that_too() {
+        let who = identify("who", "\"digits\"", "text", "text");
+        let text = "[states.text]\ntype = \"send_sms_otp\"\naccept = [\"enumeration\"]\n\
+                    on = { sent = \"code\", unavailable = \"link\", limited = \"bye\" }\n\
+                    [states.link]\ntype = \"send_link\"\nmessage = \"https://acme.example\"\n\
+                    on = { sent = \"bye\", unavailable = \"bye\", limited = \"bye\" }\n\
+                    [states.code]\ntype = \"gather_otp\"\nprompt = \"Code?\"\n\
+                    on = { ok = \"bill\", failed = \"bye\", expired = \"bye\", undelivered = \"bye\" }\n\
+                    [states.bill]\ntype = \"lookup\"\nbackend = \"billing\"\n\
+                    on = { ok = \"bye\", failed = \"bye\" }\n{ENDS}";
+        let flow = who + text;
+        let usual = Waits::default();
+        assert_eq!(slow_for(&usual, &flow), [""; 0]);
+        let second = Duration::from_secs(1);
+        let number = Waits { number: second, ..usual.clone() };
+        // The store, the account, and for the code and the link each a number.
+        assert_eq!(
+            slow_for(&number, &flow),
+            ["an answer in which `link` is come to may take 4.4 s, and is given up after 4.0 s"]
+        );
+        let at_hand = Waits { account: Duration::ZERO, ..number };
+        assert_eq!(slow_for(&at_hand, &flow), [""; 0], "the accounts are in a file");
+        let code = Waits { code: second, ..usual.clone() };
+        assert_eq!(
+            slow_for(&code, &flow),
+            ["an answer in which `bill` is come to may take 4.7 s, and is given up after 4.0 s"]
+        );
+        let quick = [("billing".to_owned(), second / 10)].into();
+        assert_eq!(slow_for(&Waits { backends: quick, ..code }, &flow), [""; 0]);
+        let ring = flow.replacen("by = [\"digits\"]", "by = [\"caller_id\", \"digits\"]", 1);
+        assert_eq!(slow_for(&usual, &ring), [""; 0]);
+        // Until the code is sent nobody waits for one that has run out.
+        let again = flow.replace("expired = \"bye\"", "expired = \"text\"");
+        assert_eq!(slow_for(&Waits { number: second, ..usual.clone() }, &again).len(), 1);
+        assert_eq!(slow_for(&at_hand, &again), [""; 0]);
+        let caller = Waits { caller: second * 2, ..usual };
+        assert_eq!(
+            slow_for(&caller, &ring),
+            ["an answer in which `text` is come to may take 4.2 s, and is given up after 4.0 s"],
+            "the store, the caller's number, an account and a code"
+        );
     }
 }

@@ -18,7 +18,7 @@ use super::{Failure, Plan, watch};
 use crate::carrier::console::ConsoleCarrier;
 use crate::carrier::signature::{self, Keys};
 use crate::chance::{Chance as _, SystemChance};
-use crate::check::check_sources;
+use crate::check::{Waits, check_sources};
 use crate::cli::print;
 use crate::config::{AdminToken, Line, Lines, Role, environment};
 use crate::demo;
@@ -70,7 +70,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     let folder = Path::new(FLOWS);
     let own = folder.join(format!("{}.toml", demo::FLOW)).exists();
     let flows = if own {
-        super::read_flows(folder)?
+        super::read_flows(folder, &Waits::default())?
     } else {
         let (flows, findings) = check_sources(&demo::flows());
         if any_error(&findings) {
@@ -126,6 +126,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
             accounts: None,
             lines: vec![demo::FLOW.to_owned()],
             offer: Offer { mail: true, ..Offer::default() },
+            waits: Waits::default(),
         },
     };
     Ok((plan, greeting))

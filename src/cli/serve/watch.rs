@@ -11,8 +11,9 @@ use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, ne
 
 use super::needs::Offer;
 use super::{Failure, read_accounts, read_flows};
+use crate::check::Waits;
 use crate::check::odds::{self, Terms};
-use crate::diagnostic::Finding;
+use crate::diagnostic::{Finding, Sources};
 use crate::exchange::Exchange;
 use crate::flow::FlowSet;
 use crate::server::metrics::Metrics;
@@ -28,6 +29,8 @@ pub(super) struct Watched {
     pub(super) lines: Vec<String>,
     /// What the configuration offers to flows.
     pub(super) offer: Offer,
+    /// How long those may take whom it asks.
+    pub(super) waits: Waits,
 }
 
 /// An editor writes a file in several steps: they count as one.
@@ -39,7 +42,7 @@ pub(super) fn start(
     exchange: Arc<Exchange>,
     metrics: Arc<Metrics>,
 ) -> Option<Debouncer<RecommendedWatcher, RecommendedCache>> {
-    let Watched { flows, accounts, lines, offer } = watched;
+    let Watched { flows, accounts, lines, offer, waits } = watched;
     // A file that is replaced by renaming is seen in its folder alone.
     let folder_of = |file: &PathBuf| match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -66,7 +69,7 @@ pub(super) fn start(
         if let Some(flows) = &flows
             && paths.iter().any(toml)
         {
-            reload_flows(flows, &lines, &offer, &exchange, &metrics);
+            reload_flows(flows, &lines, (&offer, &waits), &exchange, &metrics);
         }
     };
     let mut watcher = match new_debouncer(DEBOUNCE, None, changed) {
@@ -98,11 +101,11 @@ pub(super) fn tell_odds(lines: &[String], exchange: &Exchange, metrics: &Metrics
 fn reload_flows(
     folder: &Path,
     lines: &[String],
-    offer: &Offer,
+    (offer, waits): (&Offer, &Waits),
     exchange: &Exchange,
     metrics: &Metrics,
 ) {
-    let flows = read_flows(folder).and_then(|flows| match offer.lacks(&flows) {
+    let flows = read_flows(folder, waits).and_then(|flows| match offer.lacks(&flows) {
         Some(lack) => Err(Failure::Lacks(lack)),
         None => Ok(flows),
     });
@@ -174,14 +177,18 @@ fn reload_accounts(path: &Path, exchange: &Exchange) {
 fn shown(failure: &Failure) -> String {
     let Failure::Findings { findings, sources, .. } = failure else { return String::new() };
     let line = |finding: &Finding| {
-        let place = finding.place();
-        let (line, column) = place.map_or((1, 1), |place| {
-            let start = sources.start(place);
-            (start.line, start.column)
-        });
-        let file = place.map_or("", |place| &place.file);
         let help = finding.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        format!("{file}:{line}:{column} {}: {}{help}", finding.code, finding.message)
+        format!("{} {}: {}{help}", place_of(finding, sources), finding.code, finding.message)
     };
     findings.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+/// `file:line:column`.
+pub(super) fn place_of(finding: &Finding, sources: &Sources) -> String {
+    let place = finding.place();
+    let (line, column) = place.map_or((1, 1), |place| {
+        let start = sources.start(place);
+        (start.line, start.column)
+    });
+    format!("{}:{line}:{column}", place.map_or("", |place| &place.file))
 }

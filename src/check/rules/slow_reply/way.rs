@@ -67,15 +67,22 @@ impl Depth {
     }
 }
 
+/// Where a way may go on, each with what is then to be come back to.
+type Ways = Vec<(At, Depth)>;
+
 /// One step of the way that is being followed.
 struct Step {
     at: At,
     /// The node, if it takes time.
     slow: Option<usize>,
-    /// The time up to it, itself included.
+    /// The time up to it.
+    before: Duration,
+    /// And with it.
     total: Duration,
     /// What may follow.
-    next: Vec<(At, Depth)>,
+    next: Ways,
+    /// The same for who has to prove something first, or is denied: nothing is done for them there.
+    aside: Ways,
 }
 
 impl Answers<'_, '_> {
@@ -88,12 +95,11 @@ impl Answers<'_, '_> {
         };
         let mut way: Vec<Step> = Vec::new();
         let mut on_it = HashSet::new();
-        let mut wanted = Some((first, Depth::at(start / 2)));
+        let mut wanted = Some((first, Depth::at(start / 2), base));
         loop {
-            if let Some((at, depth)) = wanted.take() {
+            if let Some((at, depth, before)) = wanted.take() {
                 let Some(left) = steps.checked_sub(1) else { return Found::TooMany };
                 *steps = left;
-                let before = way.last().map_or(base, |step| step.total);
                 let hopeless = before + self.worst(node(at)) <= limits::TURN_DEADLINE;
                 if !hopeless && on_it.insert(at) {
                     let cost = self.cost(node(at));
@@ -103,11 +109,16 @@ impl Answers<'_, '_> {
                         let slow_ones = way.iter().filter_map(|step| step.slow).chain(slow);
                         return Found::Way(slow_ones.collect());
                     }
-                    way.push(Step { at, slow, total, next: self.after(at, &depth) });
+                    let (next, aside) = self.after(at, &depth);
+                    way.push(Step { at, slow, before, total, next, aside });
                 }
             }
             let Some(step) = way.last_mut() else { return Found::None };
-            wanted = step.next.pop();
+            wanted = step.next.pop().map(|(at, depth)| (at, depth, step.total));
+            if wanted.is_none() {
+                step.slow = None;
+                wanted = step.aside.pop().map(|(at, depth)| (at, depth, step.before));
+            }
             if wanted.is_none() {
                 on_it.remove(&step.at);
                 way.pop();
@@ -115,25 +126,33 @@ impl Answers<'_, '_> {
         }
     }
 
-    /// What may follow within the same answer, with what is then to be come back to.
-    fn after(&self, at: At, depth: &Depth) -> Vec<(At, Depth)> {
+    /// What may follow within the same answer, with what is then to be come back to; apart from it what follows
+    /// where the state does nothing, for it asks for a proof first or denies.
+    fn after(&self, at: At, depth: &Depth) -> (Ways, Ways) {
         let (At::Entered(index) | At::Back(index) | At::Resumed(index)) = at;
-        let Some((_, state)) = self.states.get(index).copied() else { return Vec::new() };
+        let Some((_, state)) = self.states.get(index).copied() else {
+            return (Vec::new(), Vec::new());
+        };
         let beside = |target: &Target| self.beside(index, target);
-        let mut after = Vec::new();
+        let (mut after, mut aside) = (Vec::new(), Vec::new());
         for edge in state.edges() {
             let Some(to) = beside(edge.to) else { continue };
+            if self.is_waited_for(&edge.label, to) {
+                continue;
+            }
             let denied = edge.label == Label::Outcome(Outcome::Denied);
             let goes = match (at, &edge.label) {
                 (At::Resumed(_), Label::AgentStepUp) | (At::Entered(_), Label::StepUp) => {
-                    after.push((At::Entered(to), depth.and(Pending::StepUp(index))));
+                    aside.push((At::Entered(to), depth.and(Pending::StepUp(index))));
                     false
                 }
                 (_, Label::AgentStepUp | Label::StepUp) => false,
                 (At::Resumed(_), _) => !denied,
                 (_, label) => denied || !waits(&state.kind) || at_once(&state.kind, label),
             };
-            if goes && (denied || !matches!(state.kind, Kind::Call(_))) {
+            if goes && denied {
+                aside.push((At::Entered(to), depth.clone()));
+            } else if goes && !matches!(state.kind, Kind::Call(_)) {
                 after.push((At::Entered(to), depth.clone()));
             }
         }
@@ -156,7 +175,7 @@ impl Answers<'_, '_> {
             }
             _ => {}
         }
-        after
+        (after, aside)
     }
 
     /// What a `return` comes back to that began in an answer before: a step-up, or a call of its flow.

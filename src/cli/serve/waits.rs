@@ -1,0 +1,24 @@
+//! How long those may take whom this house asks: what `slow-reply` reckons with.
+
+use crate::check::Waits;
+use crate::config::{Config, Directory};
+use crate::limits;
+
+/// What the configuration says of it. Accounts from a file are at hand.
+pub(super) fn of(config: &Config) -> Waits {
+    let lookup = config.lookup.as_ref();
+    let number = lookup.map(|lookup| lookup.peer.timeout).unwrap_or_default();
+    let callers = lookup.is_some_and(|lookup| lookup.callers);
+    let caller = number.min(limits::CALLER_LOOKED_UP_WITHIN);
+    let backends = config.backends.iter();
+    Waits {
+        account: match &config.directory {
+            Directory::File(_) => std::time::Duration::ZERO,
+            Directory::Http(settings) => settings.timeout,
+        },
+        backends: backends.map(|(name, settings)| (name.clone(), settings.timeout)).collect(),
+        number,
+        caller: if callers { caller } else { std::time::Duration::ZERO },
+        code: config.verify.as_ref().map(|verify| verify.peer.timeout).unwrap_or_default(),
+    }
+}
