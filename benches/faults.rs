@@ -132,9 +132,8 @@ const NOTES: &str = "\
   more; never more than were at risk. *Done anew*: messages and rings of such turns, asked for again under
   another key; never more than turns had to be taken again.
 - *Messages again*, *rings again*: asked for once more under the same key. The provider is asked first
-  whether it has them. There must be none, but for those of which a fail-over has forgotten that they were
-  begun: a message is sent again with the same code, and a ring whose claim was among the writes that are lost, and
-  whose call was not, rings once more.
+  whether it has them. There must be none, but for messages of which a fail-over has forgotten that they
+  were sent: those are sent again with the same code.
 - *Normal after*: seconds from the fault to the last webhook that went wrong; a cut and a full disk last
   eight seconds.
 

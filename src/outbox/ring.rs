@@ -17,6 +17,8 @@ use crate::limits;
 
 /// A ring that waits for another to its number looks as often whether that is placed.
 const WAIT: Duration = Duration::from_secs(1);
+/// Whoever asked for a ring so short a time ago has had it tried by nobody yet.
+const NEW: SignedDuration = SignedDuration::from_millis(500);
 /// Beyond this a ring comes too late for anybody.
 const LATE: SignedDuration = SignedDuration::from_secs(90);
 
@@ -38,15 +40,14 @@ impl Outbox {
         if !wanted || known.is_some() {
             return self.settle(task).await;
         }
-        if self.exchange.now().duration_since(place.asked_at) > LATE {
+        let age = self.exchange.now().duration_since(place.asked_at);
+        if age > LATE {
             self.bury(task, Why::Late).await?;
             return self.not_placed(task, place.leg).await;
         }
-        let (since, others) = match self
-            .exchange
-            .begin_ring(task.id, place, task.attempt > 1)
-            .await?
-        {
+        // The store may have forgotten, in a fail-over, that it was tried; but no fail-over is that quick.
+        let may_have_rung = task.attempt > 1 || age > NEW;
+        let (since, others) = match self.exchange.begin_ring(task.id, place, may_have_rung).await? {
             Leave::Given { since, others } => (since, others),
             Leave::Placed(sid) => return self.placed(task, place, sid).await,
             Leave::NotYet => {
@@ -57,9 +58,8 @@ impl Outbox {
                 return self.pass_over(task, posted, WAIT).await;
             }
         };
-        // A try before this one may have rung: it is looked for before anybody is rung again. (A ring that
-        // is merely old is not looked for: what would be found is the one of the customer's last call.)
-        if task.attempt > 1 {
+        // A try before this one is looked for before anybody is rung again.
+        if may_have_rung {
             let since = since.checked_sub(limits::CLOCK_SKEW).unwrap_or(since);
             match self.carrier.find_call(place, since, &others).await {
                 Found::Call(sid) => return self.placed(task, place, sid).await,

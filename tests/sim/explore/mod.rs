@@ -44,6 +44,12 @@ fn two_workers_ring_once_however_they_interleave() {
     explored(rings, None).unwrap();
 }
 
+/// As a store does after a fail-over that has lost what was written last.
+#[test]
+fn two_workers_ring_once_though_the_store_forgets_that_one_has_tried() {
+    explored(rings, Some(Plant::CountsNoTries)).unwrap();
+}
+
 #[test]
 fn two_workers_lose_no_message_however_they_interleave() {
     explored(messages, None).unwrap();
@@ -53,9 +59,8 @@ fn two_workers_lose_no_message_however_they_interleave() {
 fn the_exploration_finds_planted_faults() {
     type Make = fn() -> Scene;
     let two: Make = || answers("with two entries", WRONG);
-    let faults: [(Plant, Make, &str); 4] = [
+    let faults: [(Plant, Make, &str); 3] = [
         (Plant::CommitsOverAnything, two, "turns"),
-        (Plant::CountsNoTries, rings, "rung"),
         (Plant::RingsWithoutAsking, rings, "rung"),
         (Plant::SettlesWhenClaimed, messages, "sent"),
     ];
