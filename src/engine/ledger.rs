@@ -86,6 +86,15 @@ pub enum Reserved {
     Busy(Vec<CallId>),
 }
 
+/// A lock that failures have set on a factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lock {
+    /// It ends by itself.
+    ForAWhile,
+    /// Somebody has to lift it.
+    UntilLifted,
+}
+
 /// What was lifted of a factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifted {
@@ -134,6 +143,15 @@ impl Ledger {
         self.day.push(entry);
         self.year.entry(factor).or_default().add(now);
         Reserved::Granted
+    }
+
+    /// The lock that an attempt sets which was granted just now, if it is wrong.
+    pub fn lock_of(&self, attempt: &Attempt<'_>, policy: &Policy, now: Timestamp) -> Option<Lock> {
+        let tally = self.factors.get(&attempt.factor)?;
+        if count(&tally.failures) >= policy.pin.cap_of(attempt.factor, attempt.length) {
+            return Some(Lock::UntilLifted);
+        }
+        tally.is_locked(now.max(self.seen)).then_some(Lock::ForAWhile)
     }
 
     /// The attempt under `key` succeeded at `at`: the factor's failures up to then are forgotten, and

@@ -15,7 +15,7 @@ use crate::directory::pin::StoredPin;
 use crate::engine::account::Whom;
 use crate::engine::call::Call;
 use crate::engine::id::CallId;
-use crate::engine::ledger::{Alert, Attempt, Ledger, Reserved};
+use crate::engine::ledger::{Alert, Attempt, Ledger, Lock, Reserved};
 use crate::engine::question::{Against, Answer, Question, Verdict, Verify};
 use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
@@ -25,6 +25,16 @@ use crate::store::RecordKey;
 const RECORD: &str = "ledger";
 /// As long as the year's budget looks back.
 const LEDGER_KEPT_FOR: Duration = Duration::from_hours(366 * 24);
+
+/// What comes of an attempt beside its verdict.
+#[derive(Clone, Copy, Default)]
+struct Sequel {
+    /// What its owner is told of.
+    told_if_right: Option<Alert>,
+    told_if_wrong: Option<Alert>,
+    /// The lock that it sets.
+    lock_if_wrong: Option<Lock>,
+}
 
 impl Exchange {
     /// Verifies secrets where it stands and not on threads of their own: for simulations, which are the
@@ -99,24 +109,27 @@ impl Exchange {
         now: Timestamp,
         until: Instant,
     ) -> Result<(Verdict, Option<Alert>), ExchangeError> {
-        let (verdict, [if_right, if_wrong]) = self.verify(call, verify, now, until).await?;
-        let wrong = match verdict {
-            Verdict::Right | Verdict::RightByOneFactor => false,
-            Verdict::Wrong | Verdict::Exhausted => true,
-            Verdict::Locked | Verdict::Expired | Verdict::Unanswered => return Ok((verdict, None)),
-        };
-        Ok((verdict, if wrong { if_wrong } else { if_right }))
+        let (verdict, sequel) = self.verify(call, verify, now, until).await?;
+        match verdict {
+            Verdict::Right | Verdict::RightByOneFactor => Ok((verdict, sequel.told_if_right)),
+            Verdict::Wrong | Verdict::Exhausted => {
+                if let Some(lock) = sequel.lock_if_wrong {
+                    self.guards.lock(verify.factor, lock);
+                }
+                Ok((verdict, sequel.told_if_wrong))
+            }
+            Verdict::Locked | Verdict::Expired | Verdict::Unanswered => Ok((verdict, None)),
+        }
     }
 
-    /// Reserves an attempt, then looks whether the entry is right; and what would be told of it if it
-    /// were right, and if it were wrong.
+    /// Reserves an attempt, then looks whether the entry is right; and what comes of it.
     async fn verify(
         &self,
         call: CallId,
         verify: &Verify,
         now: Timestamp,
         until: Instant,
-    ) -> Result<(Verdict, [Option<Alert>; 2]), ExchangeError> {
+    ) -> Result<(Verdict, Sequel), ExchangeError> {
         let Verify { key, whom, factor, entry, against, caller } = verify;
         let known = matches!(against, Against::Pin | Against::Passcode);
         // Who cannot be served in time costs the customer no attempt either.
@@ -132,8 +145,8 @@ impl Exchange {
         let attempt = Attempt { call, factor: *factor, key, digest: &digest, length };
         let verdict = |right: bool| if right { Verdict::Right } else { Verdict::Wrong };
         let fused = known && self.policy.fuse.is_there();
-        let (reserved, due) = if fused && !self.fuse_is_whole(whom, now).await? {
-            (Reserved::Refused, [None; 2])
+        let (reserved, sequel) = if fused && !self.fuse_is_whole(whom, now).await? {
+            (Reserved::Refused, Sequel::default())
         } else {
             self.reserve(whom, &attempt, (caller.as_ref(), until), now).await?
         };
@@ -187,10 +200,10 @@ impl Exchange {
         if fused && looked_at {
             self.load_fuse(whom, caller.as_ref(), verdict == Verdict::Right, now).await?;
         }
-        Ok((verdict, due))
+        Ok((verdict, sequel))
     }
 
-    /// Reserves an attempt, and says what would be told of it. Where other calls are at the same account,
+    /// Reserves an attempt, and says what would come of it. Where other calls are at the same account,
     /// those that are over give up their places; and so do those that show no number on file, to one that
     /// does: a stranger who claims an account cannot keep its owner from proving it.
     async fn reserve(
@@ -199,16 +212,19 @@ impl Exchange {
         attempt: &Attempt<'_>,
         (caller, until): (Option<&PhoneNumber>, Instant),
         now: Timestamp,
-    ) -> Result<(Reserved, [Option<Alert>; 2]), ExchangeError> {
+    ) -> Result<(Reserved, Sequel), ExchangeError> {
         let mut giving_way = Vec::new();
         loop {
             let reserve = |ledger: &mut Ledger| {
                 let reserved = ledger.reserve(attempt, &giving_way, &self.policy, now);
-                let due = |wrong| ledger.due(attempt, wrong, &self.policy, now);
-                (reserved, [due(false), due(true)])
+                let told = |wrong| ledger.due(attempt, wrong, &self.policy, now);
+                let is_new = reserved == Reserved::Granted;
+                let lock = is_new.then(|| ledger.lock_of(attempt, &self.policy, now)).flatten();
+                let [told_if_right, told_if_wrong] = [told(false), told(true)];
+                (reserved, Sequel { told_if_right, told_if_wrong, lock_if_wrong: lock })
             };
-            let (reserved, due) = self.change_ledger(whom, now, reserve).await?;
-            let Reserved::Busy(calls) = &reserved else { return Ok((reserved, due)) };
+            let (reserved, sequel) = self.change_ledger(whom, now, reserve).await?;
+            let Reserved::Busy(calls) = &reserved else { return Ok((reserved, sequel)) };
             let known = giving_way.len();
             let on_file = self.numbers_of(whom, until).await;
             let is_on_file = |number: Option<&PhoneNumber>| {
@@ -228,7 +244,7 @@ impl Exchange {
             }
             if giving_way.len() == known {
                 self.guards.refuse(Limit::Parallel);
-                return Ok((reserved, due));
+                return Ok((reserved, sequel));
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::engine::account::Whom;
 use crate::engine::budget::Budget;
 use crate::engine::fuse::{Fuse, PARTS};
 use crate::engine::id::CallId;
-use crate::engine::ledger::Ledger;
+use crate::engine::ledger::{self, Ledger};
 use crate::engine::question::{Notifies, Notify};
 use crate::engine::spread::{Room, Spread};
 use crate::flow::level::Fact;
@@ -61,10 +61,30 @@ pub(super) struct Caller {
 pub struct Guards {
     /// By the limit that refused it.
     pub refused: Family<Guarded, Counter>,
+    /// Locks that wrong entries have set.
+    pub locks: Family<Locked, Counter>,
     /// Accounts whose locks were lifted.
     pub unlocked: Counter,
     /// Numbers on file that were looked up, by what came of it.
     pub looked_up: Family<LookedUp, Counter>,
+}
+
+/// A lock that was set on a factor of an account, or of a claim that is none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Locked {
+    /// The factor.
+    pub factor: &'static str,
+    /// How long it lasts.
+    pub lasts: Lasts,
+}
+
+/// How long a lock lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Lasts {
+    /// Until it ends by itself.
+    AWhile,
+    /// Until somebody lifts it.
+    UntilLifted,
 }
 
 /// A limit that refused something, or was reached.
@@ -107,6 +127,14 @@ fn prefix_of(number: &PhoneNumber) -> [&[u8]; 2] {
 }
 
 impl Guards {
+    pub(super) fn lock(&self, factor: Fact, lock: ledger::Lock) {
+        let lasts = match lock {
+            ledger::Lock::ForAWhile => Lasts::AWhile,
+            ledger::Lock::UntilLifted => Lasts::UntilLifted,
+        };
+        self.locks.get_or_create(&Locked { factor: factor.as_str(), lasts }).inc();
+    }
+
     pub(super) fn refuse(&self, limit: Limit) {
         self.refused.get_or_create(&Guarded { limit }).inc();
         tracing::warn!(?limit, "a limit over many accounts was reached");

@@ -242,6 +242,7 @@ impl Metrics {
             "What limits over one or many accounts have refused",
             guards.refused.clone(),
         );
+        registry.register("locks", "Locks that wrong entries have set", guards.locks.clone());
         registry.register("unlocked", "Accounts whose locks were lifted", guards.unlocked.clone());
         registry.register(
             "numbers_looked_up",

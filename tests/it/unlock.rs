@@ -80,7 +80,11 @@ async fn a_locked_pin_leaves_service_codes_and_is_lifted_by_an_operator() {
     assert_eq!(lifted, expected);
     let phone = ring(&house, "CA6", PIN, 1).await;
     assert!(phone.spoken().starts_with(MENU), "{}", phone.spoken());
-    assert!(house.metrics().await.contains("callgate_unlocked_total 2"));
+    let metrics = house.metrics().await;
+    assert!(metrics.contains("callgate_unlocked_total 2"));
+    let set = metrics.lines().filter(|line| line.starts_with("callgate_locks_total"));
+    let once = "callgate_locks_total{factor=\"pin\",lasts=\"AWhile\"} 1";
+    assert_eq!(set.collect::<Vec<_>>(), [once], "a wrong entry sets one, and refused ones none");
     let log = house.log();
     assert!(log.contains("callgate::audit") && log.contains("Token(\\\"tests\\\")"), "{log}");
     assert!(!log.contains(ACCOUNT));

@@ -36,6 +36,20 @@ fn five_failures_lock_and_the_lock_doubles() {
 }
 
 #[test]
+fn the_attempt_that_sets_a_lock_says_so_and_the_last_one_until_when() {
+    let (mut ledger, policy) = (Ledger::default(), Policy::default());
+    let mut set = Vec::new();
+    for n in 0..20 {
+        let (now, key) = (at(n * 86_400 / 5), format!("k{n}"));
+        let attempt = of(Fact::Pin, &key, "d");
+        assert_eq!(ledger.reserve(&attempt, &[], &policy, now), Reserved::Granted);
+        set.extend(ledger.lock_of(&attempt, &policy, now).map(|lock| (n + 1, lock)));
+    }
+    let awhile = [5, 10, 15].map(|n| (n, Lock::ForAWhile));
+    assert_eq!(set, [&awhile[..], &[(20, Lock::UntilLifted)]].concat());
+}
+
+#[test]
 fn no_year_of_guessing_passes_the_hard_cap() {
     let (mut ledger, policy) = (Ledger::default(), Policy::default());
     let mut granted = 0;
