@@ -14,6 +14,7 @@ mod form;
 mod keys;
 mod link;
 mod outlook;
+mod records;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 use self::keys::{Member, Partition};
 use self::link::{Again, Link, Question, unreadable};
+use self::records::Swap;
 use super::{
     Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, NewRecord, OpenError, Options,
     RecordKey, Replicas, Revision, Store, StoreError, Stored, Version, at_us, due_us, now_us,
@@ -33,7 +35,7 @@ use super::{
 use crate::engine::id::{CallId, TurnId};
 use crate::limits::{
     CALLS_PER_PARTITION_MAX, CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, DEADLINES_AT_ONCE,
-    DEADLINES_WAIT_FOR, SMALL_RECORDS_TOGETHER_FOR,
+    DEADLINES_WAIT_FOR,
 };
 
 /// The fields of a call that a callgate long before this one left: the number, the turn, the state.
@@ -131,51 +133,6 @@ impl RedisStore {
         Ok(Some(Stored { version, state: state.ok_or_else(unreadable)? }))
     }
 
-    /// A record that an older callgate left.
-    async fn read_older(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
-        let mut fields = pipe();
-        fields.cmd("HMGET").arg(keys::record(key)).arg(&["r", "v"]);
-        let (older,): (OlderRecord,) = self.query(&fields).await?;
-        let (Some(revision), value) = older else { return Ok(None) };
-        Ok(Some((Revision(revision), value.ok_or_else(unreadable)?)))
-    }
-
-    /// A small record, where it may lie: in the last place to run out, if in several.
-    async fn read_small(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
-        let mut small = pipe();
-        for place in keys::small_places(key) {
-            small.cmd("HGET").arg(place).arg(keys::small_name(key));
-        }
-        let kept: Vec<Option<Vec<u8>>> = self.query(&small).await?;
-        let last = kept.into_iter().flatten().max_by_key(|kept| form::runs_out(kept));
-        last.map(|kept| form::small(kept).ok_or_else(unreadable)).transpose()
-    }
-
-    async fn swap_small(
-        &self,
-        key: &RecordKey,
-        expected: Option<Revision>,
-        value: &[u8],
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let together = SMALL_RECORDS_TOGETHER_FOR.as_secs();
-        // By whole seconds: none runs out early.
-        let runs_out = due_us(expires_at).saturating_add(999_999).div_euclid(1_000_000);
-        let (second, now_s) = (u32::try_from(runs_out).unwrap_or(u32::MAX), now.as_second());
-        let period = u64::from(second) / together;
-        let mut places = keys::small_places(key);
-        places.rotate_left(usize::try_from(period % keys::SMALL_PLACES).unwrap_or_default());
-        let mut script = call_of(&self.swap_small, &places);
-        let end = i64::try_from((period + 1).saturating_mul(together)).unwrap_or(i64::MAX);
-        let Revision(revision) = Revision::after(expected);
-        script.arg(keys::small_name(key));
-        script.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
-        script.arg(second.to_be_bytes().as_slice()).arg(revision).arg(value);
-        script.arg(end.saturating_sub(now_s).saturating_mul(1_000)).arg(now_s);
-        self.run(&self.swap_small, &script, Again::MustNot).await
-    }
-
     /// What is in a list after so many.
     async fn entries(&self, key: String, after: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut entries = pipe();
@@ -263,27 +220,6 @@ impl RedisStore {
             Some(Due { call: member.call(), lease: claim.lease, what })
         });
         Ok(in_order.collect())
-    }
-
-    /// Swaps records that one script may touch together; says of each whether it was.
-    async fn swap_together(
-        &self,
-        swaps: &[Swap<'_>],
-        ttl_ms: i64,
-    ) -> Result<Vec<bool>, StoreError> {
-        let keys: Vec<&String> = swaps.iter().map(|swap| &swap.key).collect();
-        let mut call = call_of(&self.swap, &keys);
-        call.arg(ttl_ms);
-        for Swap { expected, value, .. } in swaps {
-            let Revision(revision) = Revision::after(*expected);
-            call.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
-            call.arg(revision).arg(*value);
-        }
-        let won: Vec<bool> = self.run(&self.swap, &call, Again::MustNot).await?;
-        if let Some(key) = keys.first().filter(|_| won.contains(&true)) {
-            self.wait_for_replicas(key).await?;
-        }
-        Ok(won)
     }
 
     /// The calls listed in all partitions, newest first; some may be gone.
@@ -491,15 +427,7 @@ impl Store for RedisStore {
     }
 
     async fn read(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
-        if key.is_one_of_many() {
-            return self.read_small(key).await;
-        }
-        match self.whole(keys::record(key)).await {
-            Ok(None) => Ok(None),
-            Ok(Some(record)) => form::record(record).map(Some).ok_or_else(unreadable),
-            Err(StoreError::Corrupt(_)) => self.read_older(key).await,
-            Err(error) => Err(error),
-        }
+        self.record(key).await
     }
 
     async fn swap(
@@ -510,16 +438,7 @@ impl Store for RedisStore {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        if key.is_one_of_many() {
-            let won = self.swap_small(key, expected, value, expires_at, now).await?;
-            if won {
-                self.wait_for_replicas(&keys::record(key)).await?;
-            }
-            return Ok(won);
-        }
-        let swap = Swap { key: keys::record(key), expected, value };
-        let swapped = self.swap_together(&[swap], ttl_ms(expires_at, now)).await?;
-        swapped.first().copied().ok_or_else(unreadable)
+        self.swap_one(Swap { key, expected, value }, expires_at, now).await
     }
 
     async fn begin_all(
@@ -528,21 +447,16 @@ impl Store for RedisStore {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
+        let swaps: Vec<_> = records
+            .iter()
+            .map(|NewRecord { key, value }| Swap { key, expected: None, value })
+            .collect();
         if records.iter().any(|record| record.key.is_one_of_many()) {
             // They do not lie by themselves.
-            let begun = records
-                .iter()
-                .map(|NewRecord { key, value }| self.swap(key, None, value, expires_at, now));
-            return join_all(begun).await;
+            return join_all(swaps.iter().map(|swap| self.swap_one(*swap, expires_at, now))).await;
         }
-        let begun = self.link.together(records).map(async |some| {
-            let swaps = some.iter().map(|NewRecord { key, value }| Swap {
-                key: keys::record(key),
-                expected: None,
-                value,
-            });
-            let swaps: Vec<_> = swaps.collect();
-            of_each(self.swap_together(&swaps, ttl_ms(expires_at, now)).await, some.len())
+        let begun = self.link.together(&swaps).map(async |some| {
+            of_each(self.swap_together(some, ttl_ms(expires_at, now)).await, some.len())
         });
         join_all(begun).await.into_iter().flatten().collect()
     }
@@ -561,13 +475,6 @@ impl Store for RedisStore {
         let (_,): (String,) = self.query(&ping).await?;
         Ok(())
     }
-}
-
-/// A record to be written, and where.
-struct Swap<'a> {
-    key: String,
-    expected: Option<Revision>,
-    value: &'a [u8],
 }
 
 /// A call of a script over these keys, to which its arguments are added.
