@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 use crate::limits;
 
 /// Why a body is not a form.
@@ -49,40 +51,51 @@ pub fn fields(body: &[u8]) -> Result<Vec<Field<'_>>, FormError> {
             return Err(FormError::TooMany);
         }
         let (name, value) = halves(field, b'=');
-        fields.push((decode(name)?, decode(value.unwrap_or_default())?));
+        let value = value.unwrap_or_default();
+        // Most fields stand for themselves.
+        fields.push(match escape_in(field.as_bytes()) {
+            None => (Cow::Borrowed(name), Cow::Borrowed(value)),
+            Some(_) => (decode(name)?, decode(value)?),
+        });
     }
     Ok(fields)
 }
 
-/// What comes before the first such character, and what comes after it if there is one. It is looked for
-/// byte by byte: what is as short as a name is over before a quicker search has begun.
+/// What comes before the first such character, and what comes after it if there is one.
 fn halves(text: &str, at: u8) -> (&str, Option<&str>) {
-    let halves = text.bytes().position(|byte| byte == at).and_then(|at| text.split_at_checked(at));
+    let halves = memchr(at, text.as_bytes()).and_then(|at| text.split_at_checked(at));
     match halves {
         Some((before, from)) => (before, from.get(1..)),
         None => (text, None),
     }
 }
 
+/// Where the first byte is that stands for another.
+fn escape_in(bytes: &[u8]) -> Option<usize> {
+    memchr2(b'+', b'%', bytes)
+}
+
 fn decode(encoded: &str) -> Result<Cow<'_, str>, FormError> {
-    // Most names and values stand for themselves.
-    if !encoded.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
+    let mut rest = encoded.as_bytes();
+    if escape_in(rest).is_none() {
         return Ok(Cow::Borrowed(encoded));
     }
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        bytes.push(match (byte, after) {
-            (b'%', [high, low, after @ ..]) => {
-                rest = after;
-                digit(*high)? << 4 | digit(*low)?
+    let mut bytes = Vec::with_capacity(rest.len());
+    while let Some((plain, from)) = escape_in(rest).and_then(|at| rest.split_at_checked(at)) {
+        bytes.extend_from_slice(plain);
+        rest = match from {
+            [b'+', after @ ..] => {
+                bytes.push(b' ');
+                after
             }
-            (b'%', _) => return Err(FormError::Escape),
-            (b'+', _) => b' ',
-            (byte, _) => *byte,
-        });
+            [b'%', high, low, after @ ..] => {
+                bytes.push(digit(*high)? << 4 | digit(*low)?);
+                after
+            }
+            _ => return Err(FormError::Escape),
+        };
     }
+    bytes.extend_from_slice(rest);
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| FormError::Utf8)
 }
 
