@@ -14,7 +14,7 @@ use crate::limits::{self, WAIT_S_MAX};
 use crate::secret::Secret;
 
 /// The elements of a reply, up to the verb after which the provider runs no other; never none.
-pub(super) fn compose(reply: &Reply, links: &Links, call: CallId) -> Vec<Element> {
+pub(super) fn compose<'a>(reply: &'a Reply, links: &'a Links, call: CallId) -> Vec<Element<'a>> {
     let mut composer = Composer { links, call, verbs: Vec::new() };
     for verb in &reply.verbs {
         if composer.add(verb) == Next::Unreachable {
@@ -37,11 +37,11 @@ enum Next {
 struct Composer<'a> {
     links: &'a Links,
     call: CallId,
-    verbs: Vec<Element>,
+    verbs: Vec<Element<'a>>,
 }
 
-impl Composer<'_> {
-    fn add(&mut self, verb: &Verb) -> Next {
+impl<'a> Composer<'a> {
+    fn add(&mut self, verb: &'a Verb) -> Next {
         match verb {
             Verb::Hear(audible) => self.verbs.extend(heard(audible)),
             Verb::Gather(gather) => return self.gather(gather),
@@ -59,24 +59,28 @@ impl Composer<'_> {
         Next::Runs
     }
 
-    fn last(&mut self, element: Element) -> Next {
+    fn last(&mut self, element: Element<'a>) -> Next {
         self.verbs.push(element);
         Next::Unreachable
     }
 
     fn redirect(&mut self, nonce: Nonce) -> Next {
         let url = self.links.turn(self.call, nonce);
+        self.redirect_to(url)
+    }
+
+    fn redirect_to(&mut self, url: String) -> Next {
         self.last(Element::new("Redirect").with("method", "POST").text(url))
     }
 
     /// An element whose outcome comes back to us.
-    fn asking(&self, name: &'static str, action: Nonce) -> Element {
-        Element::new(name).with("action", self.links.turn(self.call, action)).with("method", "POST")
+    fn asking(&self, name: &'static str, action: Nonce) -> Element<'a> {
+        asking_at(name, self.links.turn(self.call, action))
     }
 
     /// Followed by a redirect to the same place, for providers that do not know
     /// `actionOnEmptyResult`: there silence would end the call.
-    fn gather(&mut self, gather: &Gather) -> Next {
+    fn gather(&mut self, gather: &'a Gather) -> Next {
         let prompt: Vec<_> = gather.prompt.iter().flat_map(heard).collect();
         let (before, within) =
             if gather.barge_in { (Vec::new(), prompt) } else { (prompt, Vec::new()) };
@@ -91,8 +95,8 @@ impl Composer<'_> {
             Input::Speech => "speech",
             Input::DtmfSpeech => "dtmf speech",
         };
-        let mut element = self
-            .asking("Gather", gather.action)
+        let url = self.links.turn(self.call, gather.action);
+        let mut element = asking_at("Gather", url.clone())
             .with("input", input)
             .with("actionOnEmptyResult", "true")
             .with("timeout", gather.timeout_s.clamp(1, WAIT_S_MAX).to_string());
@@ -106,20 +110,20 @@ impl Composer<'_> {
             // `auto` is refused beside a named `speechModel`, so none is ever named.
             element = element
                 .with("speechTimeout", "auto")
-                .with_some("language", language::gather(&gather.locale).map(str::to_owned))
+                .with_some("language", language::gather(&gather.locale))
                 .with_some("hints", hints(&gather.hints));
         }
         self.verbs.push(element.children(within));
-        self.redirect(gather.action)
+        self.redirect_to(url)
     }
 
-    fn dial(&mut self, dial: &Dial) -> Next {
+    fn dial(&mut self, dial: &'a Dial) -> Next {
         let Some(target) = self.target(&dial.to) else {
             return self.skip(dial.action);
         };
         let action = dial.action.map(|nonce| self.links.turn(self.call, nonce));
-        let method = action.as_ref().map(|_| "POST".to_owned());
-        let caller_id = dial.caller_id.clone().filter(|number| shape::is_number(number));
+        let method = action.as_ref().map(|_| "POST");
+        let caller_id = dial.caller_id.as_deref().filter(|number| shape::is_number(number));
         // Only as the first verb can it keep the caller's own ringing tone; a room answers at once.
         let bridges = self.verbs.is_empty() && target.name != "Conference";
         self.verbs.push(
@@ -128,13 +132,13 @@ impl Composer<'_> {
                 .with_some("method", method)
                 .with("timeout", dial.timeout_s.clamp(1, WAIT_S_MAX).to_string())
                 .with_some("callerId", caller_id)
-                .with_some("answerOnBridge", bridges.then(|| "true".to_owned()))
+                .with_some("answerOnBridge", bridges.then_some("true"))
                 .children(vec![target]),
         );
         if dial.action.is_some() { Next::Unreachable } else { Next::Runs }
     }
 
-    fn target(&self, to: &DialTarget) -> Option<Element> {
+    fn target(&self, to: &'a DialTarget) -> Option<Element<'a>> {
         match to {
             DialTarget::Number { number, whisper } => shape::is_number(number)
                 .then(|| self.whispering("Number", *whisper).text(number.as_str())),
@@ -152,13 +156,13 @@ impl Composer<'_> {
         }
     }
 
-    fn whispering(&self, name: &'static str, whisper: Option<Nonce>) -> Element {
+    fn whispering(&self, name: &'static str, whisper: Option<Nonce>) -> Element<'a> {
         let url = whisper.map(|nonce| self.links.leg(self.call, nonce));
-        let method = url.as_ref().map(|_| "POST".to_owned());
+        let method = url.as_ref().map(|_| "POST");
         Element::new(name).with_some("url", url).with_some("method", method)
     }
 
-    fn enqueue(&mut self, enqueue: &Enqueue) -> Next {
+    fn enqueue(&mut self, enqueue: &'a Enqueue) -> Next {
         let element = self.asking("Enqueue", enqueue.action);
         let element = match &enqueue.queue {
             QueueTarget::Named(name) if shape::is_name(name, limits::QUEUE_CHARS_MAX) => {
@@ -197,7 +201,12 @@ impl Composer<'_> {
     }
 }
 
-fn heard(audible: &Audible) -> Vec<Element> {
+/// An element whose outcome comes back to this address.
+fn asking_at<'a>(name: &'static str, url: String) -> Element<'a> {
+    Element::new(name).with("action", url).with("method", "POST")
+}
+
+fn heard(audible: &Audible) -> Vec<Element<'_>> {
     match audible {
         Audible::Say(words) => speech::say(words),
         Audible::Play(url) if shape::is_url(url) => vec![Element::new("Play").text(url.as_str())],

@@ -1,46 +1,47 @@
 //! An element of a document, and how it is written. Names are fixed in the program and never made of
 //! text, so that no text can become markup.
 
-use std::io;
+use std::borrow::Cow;
 
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::escape::escape;
 
-/// An element. It has no `Debug`, for it may speak a code. Its strings are free of characters that XML forbids (see
-/// [`clean`](super::shape::clean)); escaping is the writer's.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Element {
+/// An element. It has no `Debug`, for it may speak a code. Its strings are free of characters that XML forbids and
+/// of tabs and line breaks (see [`clean`](super::shape::clean)); they are escaped as they are written.
+pub(super) struct Element<'a> {
     pub(super) name: &'static str,
-    pub(super) attributes: Vec<(&'static str, String)>,
-    pub(super) content: Content,
+    pub(super) attributes: Vec<(&'static str, Cow<'a, str>)>,
+    pub(super) content: Content<'a>,
 }
 
 /// What an element holds.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum Content<'a> {
     Empty,
-    Text(String),
-    Children(Vec<Element>),
+    Text(Cow<'a, str>),
+    Children(Vec<Element<'a>>),
 }
 
-impl Element {
+impl<'a> Element<'a> {
     pub(super) fn new(name: &'static str) -> Self {
         Self { name, attributes: Vec::new(), content: Content::Empty }
     }
 
-    pub(super) fn with(mut self, attribute: &'static str, value: impl Into<String>) -> Self {
+    pub(super) fn with(mut self, attribute: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
         self.attributes.push((attribute, value.into()));
         self
     }
 
-    pub(super) fn with_some(self, attribute: &'static str, value: Option<String>) -> Self {
+    pub(super) fn with_some(
+        self,
+        attribute: &'static str,
+        value: Option<impl Into<Cow<'a, str>>>,
+    ) -> Self {
         match value {
             Some(value) => self.with(attribute, value),
             None => self,
         }
     }
 
-    pub(super) fn text(mut self, text: impl Into<String>) -> Self {
+    pub(super) fn text(mut self, text: impl Into<Cow<'a, str>>) -> Self {
         self.content = Content::Text(text.into());
         self
     }
@@ -54,30 +55,33 @@ impl Element {
 
     /// The bytes that the element takes in a document.
     pub(super) fn bytes(&self) -> usize {
-        let mut xml = Writer::new(Vec::new());
-        match self.write(&mut xml) {
-            Ok(()) => xml.into_inner().len(),
-            Err(_) => usize::MAX,
-        }
+        let mut xml = String::new();
+        self.write(&mut xml);
+        xml.len()
     }
 
-    fn write(&self, xml: &mut Writer<Vec<u8>>) -> io::Result<()> {
-        let attributes = self.attributes.iter().map(|(name, value)| (*name, value.as_str()));
-        let start = BytesStart::new(self.name).with_attributes(attributes);
+    fn write(&self, xml: &mut String) {
+        push(xml, &["<", self.name]);
+        for (name, value) in &self.attributes {
+            push(xml, &[" ", name, "=\"", &escape(value.as_ref()), "\""]);
+        }
         match &self.content {
-            Content::Empty => return xml.write_event(Event::Empty(start)),
-            Content::Text(text) => {
-                xml.write_event(Event::Start(start))?;
-                xml.write_event(Event::Text(BytesText::new(text)))?;
-            }
+            Content::Empty => return xml.push_str("/>"),
+            Content::Text(text) => push(xml, &[">", &escape(text.as_ref())]),
             Content::Children(children) => {
-                xml.write_event(Event::Start(start))?;
+                xml.push('>');
                 for child in children {
-                    child.write(xml)?;
+                    child.write(xml);
                 }
             }
         }
-        xml.write_event(Event::End(BytesEnd::new(self.name)))
+        push(xml, &["</", self.name, ">"]);
+    }
+}
+
+fn push(xml: &mut String, parts: &[&str]) {
+    for part in parts {
+        xml.push_str(part);
     }
 }
 
@@ -85,13 +89,12 @@ impl Element {
 const DOCUMENT_BYTES: usize = 1_024;
 
 /// The document of these verbs.
-pub(super) fn document(verbs: &[Element]) -> io::Result<String> {
-    let mut xml = Writer::new(Vec::with_capacity(DOCUMENT_BYTES));
-    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    xml.write_event(Event::Start(BytesStart::new("Response")))?;
+pub(super) fn document(verbs: &[Element<'_>]) -> String {
+    let mut xml = String::with_capacity(DOCUMENT_BYTES);
+    xml.push_str(r#"<?xml version="1.0" encoding="UTF-8"?><Response>"#);
     for verb in verbs {
-        verb.write(&mut xml)?;
+        verb.write(&mut xml);
     }
-    xml.write_event(Event::End(BytesEnd::new("Response")))?;
-    String::from_utf8(xml.into_inner()).map_err(io::Error::other)
+    xml.push_str("</Response>");
+    xml
 }

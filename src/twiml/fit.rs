@@ -11,7 +11,7 @@ use crate::limits::TWIML_BYTES_MAX;
 const FRAME_BYTES: usize = 100;
 
 /// The elements that are left of a document's verbs.
-pub(super) fn fit(mut verbs: Vec<Element>) -> Vec<Element> {
+pub(super) fn fit(mut verbs: Vec<Element<'_>>) -> Vec<Element<'_>> {
     let mut excess = excess(&verbs);
     if excess == 0 {
         return verbs;
@@ -38,12 +38,12 @@ pub(super) fn fit(mut verbs: Vec<Element>) -> Vec<Element> {
 }
 
 /// The bytes by which a document of these verbs is too large.
-fn excess(verbs: &[Element]) -> usize {
+fn excess(verbs: &[Element<'_>]) -> usize {
     let total = verbs.iter().map(Element::bytes).fold(FRAME_BYTES, usize::saturating_add);
     total.saturating_sub(TWIML_BYTES_MAX)
 }
 
-fn drop_prompt(gather: &mut Element, excess: &mut usize) {
+fn drop_prompt(gather: &mut Element<'_>, excess: &mut usize) {
     let Content::Children(prompt) = &mut gather.content else {
         return;
     };
@@ -59,12 +59,12 @@ fn drop_prompt(gather: &mut Element, excess: &mut usize) {
     }
 }
 
-fn is_audible(element: &Element) -> bool {
+fn is_audible(element: &Element<'_>) -> bool {
     matches!(element.name, "Say" | "Play" | "Pause")
 }
 
 /// Whether the verb decides what comes next, rather than passing on to the next verb.
-fn carries_on(element: &Element) -> bool {
+fn carries_on(element: &Element<'_>) -> bool {
     !is_audible(element)
         && (element.name != "Dial" || element.attributes.iter().any(|(name, _)| *name == "action"))
 }

@@ -6,7 +6,7 @@
 //! `zh-Hans-SG` is heard as `cmn-Hans-CN`. A language that the provider does not know is left out, so
 //! that its own choice holds: the voice's language in speaking, `en-US` in listening.
 
-/// What `<Say language>` takes.
+/// What `<Say language>` takes, in order.
 #[rustfmt::skip]
 pub(super) const SAY: &[&str] = &[
     "af-ZA", "am-ET", "ar-AE", "ar-XA", "arb", "bg-BG", "bn-IN", "ca-ES", "cmn-CN", "cmn-TW",
@@ -19,7 +19,7 @@ pub(super) const SAY: &[&str] = &[
     "zh-TW",
 ];
 
-/// What `<Gather language>` takes.
+/// What `<Gather language>` takes, in order.
 #[rustfmt::skip]
 pub(super) const GATHER: &[&str] = &[
     "af-ZA", "am-ET", "ar-AE", "ar-BH", "ar-DZ", "ar-EG", "ar-IL", "ar-IQ", "ar-JO", "ar-KW",
@@ -76,7 +76,8 @@ pub(super) fn gather(locale: &str) -> Option<&'static str> {
 
 fn known(locale: &str, tags: &[&'static str]) -> Option<&'static str> {
     // Most flows spell a language as the provider does.
-    if let Some(exact) = tags.iter().find(|known| **known == locale).filter(|_| locale != "zh") {
+    let exact = tags.binary_search(&locale).ok().and_then(|at| tags.get(at));
+    if let Some(exact) = exact.filter(|_| locale != "zh") {
         return Some(exact);
     }
     let wanted = locale.replace('_', "-").to_ascii_lowercase();
@@ -142,6 +143,7 @@ mod tests {
     #[test]
     fn every_language_with_several_tags_has_a_default() {
         for tags in [SAY, GATHER] {
+            assert!(tags.is_sorted());
             for tag in tags {
                 let language = tag.split('-').next().unwrap();
                 assert!(known(language, tags).is_some(), "{tag}");

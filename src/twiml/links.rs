@@ -1,7 +1,12 @@
 //! The addresses that answers and REST requests give to the provider: always absolute, always below
 //! the configured public URL.
 
+use std::fmt::{Display, Write as _};
+
 use crate::engine::id::{CallId, EffectId, LegId, Nonce};
+
+/// What an address takes at most beyond the public URL.
+const PATH_BYTES: usize = 96;
 
 /// Makes addresses below `public_url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,31 +27,37 @@ impl Links {
 
     /// Where a leg is carried on.
     pub fn turn(&self, call: CallId, nonce: Nonce) -> String {
-        format!("{}/twilio/turn/{call}/{nonce}", self.base)
+        self.below("turn", call, nonce)
     }
 
     /// The answer URL of a leg that we placed, and of whispers.
     pub fn leg(&self, call: CallId, nonce: Nonce) -> String {
-        format!("{}/twilio/leg/{call}/{nonce}", self.base)
+        self.below("leg", call, nonce)
     }
 
     /// A leg's present prompt.
     pub fn resume(&self, call: CallId, leg: LegId) -> String {
-        format!("{}/twilio/resume/{call}/{leg}", self.base)
+        self.below("resume", call, leg)
     }
 
     /// The status of a leg that we placed.
     pub fn status(&self, call: CallId, effect: EffectId) -> String {
-        format!("{}/twilio/status/{call}/{effect}", self.base)
+        self.below("status", call, effect)
     }
 
     /// The status of a message that we sent.
     pub fn message(&self, call: CallId, effect: EffectId) -> String {
-        format!("{}/twilio/message/{call}/{effect}", self.base)
+        self.below("message", call, effect)
     }
 
     /// The fallback URL.
     pub fn fallback(&self) -> String {
         format!("{}/twilio/fallback", self.base)
+    }
+
+    fn below(&self, route: &str, call: CallId, last: impl Display) -> String {
+        let mut url = String::with_capacity(self.base.len() + PATH_BYTES);
+        let _ = write!(url, "{}/twilio/{route}/{call}/{last}", self.base);
+        url
     }
 }

@@ -13,7 +13,8 @@ pub(super) fn is_legal(c: char) -> bool {
 /// spaces, so that no reader's normalisation changes the text.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| is_legal(c) && !c.is_control();
-    if text.chars().all(is_plain) {
+    // Most text is ASCII, and looked through much sooner.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || text.chars().all(is_plain) {
         return Cow::Borrowed(text);
     }
     let spaced = text.chars().map(|c| if c.is_control() && c.is_whitespace() { ' ' } else { c });

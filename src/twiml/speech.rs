@@ -7,12 +7,16 @@ use crate::engine::reply::{Speech, Words};
 use crate::limits::{SAY_BYTES_MAX, SAY_ENCODED_BYTES_MAX};
 
 /// The `<Say>` elements of a speech: none if it says nothing, several if one cannot hold it.
-pub(super) fn say(speech: &Speech) -> Vec<Element> {
-    let language = language::say(&speech.locale).map(str::to_owned);
-    let voice = speech.voice.clone().filter(|voice| is_voice(voice));
-    let one = Element::new("Say").with_some("language", language).with_some("voice", voice);
+pub(super) fn say(speech: &Speech) -> Vec<Element<'_>> {
+    let language = language::say(&speech.locale);
+    let voice = speech.voice.as_deref().filter(|voice| is_voice(voice));
     let text = spoken(speech);
-    pieces(&text).into_iter().map(|piece| one.clone().text(piece)).collect()
+    let pieces = pieces(&text).into_iter().map(str::to_owned);
+    let say = |piece: String| {
+        let say = Element::new("Say").with_some("language", language).with_some("voice", voice);
+        say.text(piece)
+    };
+    pieces.map(say).collect()
 }
 
 /// The whole text. A code is written as its digits with a comma and a space after each: every voice
