@@ -287,7 +287,7 @@ async fn body_for(
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    let (scheme, token) = intake::only(request, AUTHORIZATION.as_str())?.split_once(' ')?;
+    let (scheme, token) = intake::only(request, &AUTHORIZATION)?.split_once(' ')?;
     // The name of the scheme may be written in either case (RFC 9110, section 11.1).
     scheme.eq_ignore_ascii_case("Bearer").then_some(token)
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName};
 use actix_web::web::{BytesMut, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt as _;
@@ -15,7 +15,7 @@ use super::metrics::{Reason, Refused, Route};
 use crate::carrier::form::{self, FormError};
 use crate::limits;
 
-const SIGNATURE: &str = "X-Twilio-Signature";
+static SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
 
 /// The parameters that are read: each may be given once.
 const READ: [&str; 17] = [
@@ -88,7 +88,7 @@ pub(super) fn ending(answer: HttpResponse, body: Payload) -> HttpResponse {
 
 async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Result<Form, Reason> {
     let body = bounded(request, body).await?;
-    let signature = only(request, SIGNATURE).ok_or(Reason::Signature)?;
+    let signature = only(request, &SIGNATURE).ok_or(Reason::Signature)?;
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_form = content_type.is_some_and(|of| {
         let media = of.split(';').next().unwrap_or_default().trim();
@@ -120,7 +120,7 @@ async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Resul
 }
 
 /// The value of a header that was given once. Of two, what stands before us may have looked at the other.
-pub(super) fn only<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
+pub(super) fn only<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r str> {
     let mut values = request.headers().get_all(name);
     let value = values.next()?;
     values.next().is_none().then(|| value.to_str().ok()).flatten()

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::time::Instant;
@@ -37,24 +38,27 @@ async fn dispatch(house: Data<House>, request: HttpRequest, body: Payload) -> Ht
     }
     // A slash at the end of an address that somebody keyed in keeps no caller out.
     let path = request.path();
-    let path: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
-    match *path.as_slice() {
-        ["", "twilio", "voice"] => voice(house, &request, body).await,
-        ["", "twilio", "turn", call, nonce] => {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut parts = path.strip_prefix("/twilio/").unwrap_or_default().split('/');
+    match [parts.next(), parts.next(), parts.next(), parts.next()] {
+        [Some("voice"), None, ..] => voice(house, &request, body).await,
+        [Some("turn"), Some(call), Some(nonce), None] => {
             spend(house, &request, (call, nonce), body, Route::Turn).await
         }
-        ["", "twilio", "leg", call, nonce] => {
+        [Some("leg"), Some(call), Some(nonce), None] => {
             spend(house, &request, (call, nonce), body, Route::Leg).await
         }
-        ["", "twilio", "resume", call, leg] => resume(house, &request, (call, leg), body).await,
-        ["", "twilio", "status"] => inbound_status(house, &request, body).await,
-        ["", "twilio", "status", call, effect] => {
+        [Some("resume"), Some(call), Some(leg), None] => {
+            resume(house, &request, (call, leg), body).await
+        }
+        [Some("status"), None, ..] => inbound_status(house, &request, body).await,
+        [Some("status"), Some(call), Some(effect), None] => {
             leg_status(house, &request, (call, effect), body).await
         }
-        ["", "twilio", "message", call, effect] => {
+        [Some("message"), Some(call), Some(effect), None] => {
             message_status(house, &request, (call, effect), body).await
         }
-        ["", "twilio", "fallback"] => fallback(house, &request, body).await,
+        [Some("fallback"), None, ..] => fallback(house, &request, body).await,
         _ => elsewhere(body),
     }
 }
@@ -197,7 +201,8 @@ fn elsewhere(body: Payload) -> HttpResponse {
     intake::ending(answer, body)
 }
 
-const TWIML: &str = "text/xml; charset=utf-8";
+const TWIML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The provider's account that a form names, or else ours.
 fn account_of<'a>(house: &'a House, form: &'a Form) -> &'a str {
@@ -345,7 +350,7 @@ impl<'h> Desk<'h> {
         self.count(outcome);
         HttpResponse::Ok()
             .content_type(TWIML)
-            .insert_header(("Cache-Control", "no-store"))
+            .insert_header((CACHE_CONTROL, NO_STORE))
             .body(document)
     }
 

@@ -254,7 +254,7 @@ fn visitor<'h>(
 
 /// The password that a browser sends.
 fn password(request: &HttpRequest) -> Option<SecretString> {
-    let (scheme, given) = intake::only(request, AUTHORIZATION.as_str())?.split_once(' ')?;
+    let (scheme, given) = intake::only(request, &AUTHORIZATION)?.split_once(' ')?;
     let given =
         scheme.eq_ignore_ascii_case("Basic").then(|| STANDARD.decode(given.trim()).ok())??;
     let given = SecretString::from(String::from_utf8(given).ok()?);
