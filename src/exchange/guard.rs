@@ -240,24 +240,35 @@ impl Exchange {
         now: Timestamp,
     ) -> Result<bool, ExchangeError> {
         let account = self.mark("claimed", &[account.expose().as_bytes()]);
-        let limit = self.policy.shared.accounts_per_ani_h;
-        let touch = |known: &mut Caller| known.accounts.touch(account, limit, HOUR, now);
-        let key = self.caller_key(caller);
-        let room = self.change_at_hand(&key, HOUR_KEPT_FOR, now, touch).await?;
-        if room == Room::None {
-            self.guards.refuse(Limit::Caller);
-            return Ok(false);
-        }
+        let limits = &self.policy.shared;
+        let of_caller = |known: &mut Caller| {
+            known.accounts.touch(account, limits.accounts_per_ani_h, HOUR, now)
+        };
         // Whoever may show any number of a block is one caller all the same.
+        let of_block = |spread: &mut Spread| {
+            spread.touch(account, limits.accounts_per_ani_prefix_h, HOUR, now)
+        };
+        let caller_key = self.caller_key(caller);
         let id = self.short(CALLER_PREFIX, &[caller.prefix().as_bytes()]);
-        let key = RecordKey { kind: CALLER_PREFIX, id };
-        let limit = self.policy.shared.accounts_per_ani_prefix_h;
-        let touch = |spread: &mut Spread| spread.touch(account, limit, HOUR, now);
-        let room = self.change_at_hand(&key, HOUR_KEPT_FOR, now, touch).await?;
-        if room == Room::None {
-            self.guards.refuse(Limit::CallerPrefix);
+        let block_key = RecordKey { kind: CALLER_PREFIX, id };
+        let has_room = |room: &Room| *room != Room::None;
+        let (own, block) = self
+            .change_both_at_hand(
+                (&caller_key, of_caller),
+                (&block_key, of_block),
+                has_room,
+                (HOUR_KEPT_FOR, now),
+            )
+            .await?;
+        let refused = match (own, block) {
+            (Room::None, _) => Some(Limit::Caller),
+            (_, Some(Room::None)) => Some(Limit::CallerPrefix),
+            _ => None,
+        };
+        if let Some(limit) = refused {
+            self.guards.refuse(limit);
         }
-        Ok(room != Room::None)
+        Ok(refused.is_none())
     }
 
     /// The same for those who show no number: on one line they are all one caller.

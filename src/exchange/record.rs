@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{Exchange, ExchangeError, later};
 use crate::limits;
 use crate::store::envelope::Kind;
-use crate::store::{NewRecord, RecordKey, Revision};
+use crate::store::{RecordKey, Revision, Swap};
 
 /// Copies of records as this server left them. Each is only ever a guess: what is made of it is written
 /// on its revision. (A fail-over that forgets writes may count up to the same revision anew: writing over
@@ -76,13 +76,46 @@ impl Default for Queues {
 impl Queues {
     /// Waits for the other writers of this record in this process.
     async fn turn(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
-        let hash = id
-            .bytes()
-            .fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte)));
-        match self.0.get(hash % QUEUES) {
+        self.head_of(Self::queue_of(id)).await
+    }
+
+    /// The same for two records: in the order of the queues, so that no two wait for each other.
+    async fn turns(&self, one: &str, other: &str) -> [Option<MutexGuard<'_, ()>>; 2] {
+        let (one, other) = (Self::queue_of(one), Self::queue_of(other));
+        let first = self.head_of(one.min(other)).await;
+        let second = if one == other { None } else { self.head_of(one.max(other)).await };
+        [first, second]
+    }
+
+    fn queue_of(id: &str) -> usize {
+        let hash = |hash: usize, byte: u8| hash.wrapping_mul(31).wrapping_add(usize::from(byte));
+        id.bytes().fold(0, hash) % QUEUES
+    }
+
+    async fn head_of(&self, queue: usize) -> Option<MutexGuard<'_, ()>> {
+        match self.0.get(queue) {
             Some(queue) => Some(queue.lock().await),
             None => None,
         }
+    }
+}
+
+/// A change of a record as it is thought to be.
+struct Draft<'a, T, R> {
+    key: &'a RecordKey,
+    expected: Option<Revision>,
+    /// The record with the change.
+    record: T,
+    /// What came of the change.
+    result: R,
+    /// The record as it is to be written; `None`: it is to stay as it is.
+    sealed: Option<Vec<u8>>,
+}
+
+impl<T, R> Draft<'_, T, R> {
+    fn swap(&self) -> Option<Swap<'_>> {
+        let value = self.sealed.as_deref()?;
+        Some(Swap { key: self.key, expected: self.expected, value })
     }
 }
 
@@ -117,8 +150,8 @@ impl Exchange {
         T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
     {
         let _turn = self.queues.turn(&key.id).await;
-        let guess = (None, T::default());
-        let (result, _) = self.change_from(guess, key, kept_for, now, &change).await?;
+        let draft = self.draft((None, T::default()), key, &change);
+        let (result, _) = self.finish(draft, None, kept_for, now, &change).await?;
         Ok(result)
     }
 
@@ -132,12 +165,12 @@ impl Exchange {
     where
         T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
     {
-        let seal = |(key, record): &(RecordKey, T)| NewRecord {
-            key: key.clone(),
-            value: self.vault.seal(Kind::Record, &key.id, record, self.seal_nonce()),
-        };
+        let seal = |(key, record): &(RecordKey, T)| self.sealed(key, record);
         let sealed: Vec<_> = records.iter().map(seal).collect();
-        let begun = self.store.begin_all(&sealed, later(now, kept_for), now).await;
+        let swaps = records.iter().zip(&sealed);
+        let swaps: Vec<_> =
+            swaps.map(|((key, _), value)| Swap { key, expected: None, value }).collect();
+        let begun = self.store.swap_all(&swaps, later(now, kept_for), now).await;
         let written = records.iter().zip(begun).map(async |((key, record), begun)| {
             let over = |standing: &mut T| standing.clone_from(record);
             if begun? { Ok(()) } else { self.change_record(key, kept_for, now, over).await }
@@ -158,20 +191,98 @@ impl Exchange {
         T: Clone + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         let _turn = self.queues.turn(&key.id).await;
+        let draft = self.draft_at_hand(key, now, &change);
+        self.finish_at_hand(draft, None, kept_for, now, &change).await
+    }
+
+    /// The same for two records, the second of which is changed only where what came of the first one's change
+    /// `leads_on`: in one question, where the first is at hand. (A copy at hand may be an old one, and the second
+    /// be changed though the first does not lead on; but then the copy is one no more.)
+    pub(super) async fn change_both_at_hand<A, B, R>(
+        &self,
+        (first, change_first): (&RecordKey, impl Fn(&mut A) -> R),
+        (second, change_second): (&RecordKey, impl Fn(&mut B) -> R),
+        leads_on: impl Fn(&R) -> bool,
+        (kept_for, now): (Duration, Timestamp),
+    ) -> Result<(R, Option<R>), ExchangeError>
+    where
+        A: Clone + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
+        B: Clone + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let _turns = self.queues.turns(&first.id, &second.id).await;
+        let one = self.draft_at_hand(first, now, &change_first);
+        let other = self.draft_at_hand(second, now, &change_second);
+        let together = one.swap().zip(other.swap());
+        let swapped = match together.filter(|_| one.expected.is_some() && leads_on(&one.result)) {
+            Some((one, other)) => {
+                self.store.swap_all(&[one, other], later(now, kept_for), now).await
+            }
+            None => Vec::new(),
+        };
+        let mut swapped = swapped.into_iter();
+        let (tried, tried_other) = (swapped.next().transpose()?, swapped.next().transpose()?);
+        let result = self.finish_at_hand(one, tried, kept_for, now, &change_first).await?;
+        if !leads_on(&result) {
+            return Ok((result, None));
+        }
+        let other = self.finish_at_hand(other, tried_other, kept_for, now, &change_second);
+        Ok((result, Some(other.await?)))
+    }
+
+    /// A change of the record that is at hand, or of one that is not there yet.
+    fn draft_at_hand<'a, T, R>(
+        &self,
+        key: &'a RecordKey,
+        now: Timestamp,
+        change: &impl Fn(&mut T) -> R,
+    ) -> Draft<'a, T, R>
+    where
+        T: Clone + Default + PartialEq + Serialize + 'static,
+    {
         let (expected, before) = self.at_hand.take::<T>(key, now).unzip();
-        let guess = (expected, before.unwrap_or_default());
-        let (result, standing) = self.change_from(guess, key, kept_for, now, &change).await?;
+        self.draft((expected, before.unwrap_or_default()), key, change)
+    }
+
+    /// What came of the change, and the record is at hand; `tried`: whether it was written when that was tried.
+    async fn finish_at_hand<T, R>(
+        &self,
+        draft: Draft<'_, T, R>,
+        tried: Option<bool>,
+        kept_for: Duration,
+        now: Timestamp,
+        change: &impl Fn(&mut T) -> R,
+    ) -> Result<R, ExchangeError>
+    where
+        T: Clone + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let key = draft.key;
+        let (result, standing) = self.finish(draft, tried, kept_for, now, change).await?;
         if let Some(standing) = standing {
             self.at_hand.keep(key, standing, now);
         }
         Ok(result)
     }
 
-    /// Changes a record as it is thought to be, and where it is otherwise, as it is.
-    async fn change_from<T, R>(
+    fn draft<'a, T, R>(
         &self,
         (expected, before): (Option<Revision>, T),
-        key: &RecordKey,
+        key: &'a RecordKey,
+        change: &impl Fn(&mut T) -> R,
+    ) -> Draft<'a, T, R>
+    where
+        T: Clone + PartialEq + Serialize,
+    {
+        let mut record = before.clone();
+        let result = change(&mut record);
+        let sealed = (record != before).then(|| self.sealed(key, &record));
+        Draft { key, expected, record, result, sealed }
+    }
+
+    /// Writes what was drafted, and where the record is otherwise than it was thought to be, changes it as it is.
+    async fn finish<T, R>(
+        &self,
+        draft: Draft<'_, T, R>,
+        tried: Option<bool>,
         kept_for: Duration,
         now: Timestamp,
         change: &impl Fn(&mut T) -> R,
@@ -179,13 +290,19 @@ impl Exchange {
     where
         T: Clone + Default + PartialEq + Serialize + DeserializeOwned,
     {
-        let mut record = before.clone();
-        let result = change(&mut record);
-        if record != before && self.swap(key, expected, &record, (kept_for, now)).await? {
+        let written = match (tried, draft.swap()) {
+            (Some(written), _) => written,
+            (None, Some(Swap { key, expected, value })) => {
+                self.store.swap(key, expected, value, later(now, kept_for), now).await?
+            }
+            (None, None) => false,
+        };
+        if written {
+            let Draft { expected, record, result, .. } = draft;
             return Ok((result, Some((Revision::after(expected), record))));
         }
         // Others have changed it; or it is to stay as it is, and then it must be as it was thought to be.
-        self.change_in_turn(key, kept_for, now, change).await
+        self.change_in_turn(draft.key, kept_for, now, change).await
     }
 
     /// What came of the change, and the record as it stands by then, if there is one.
@@ -234,7 +351,11 @@ impl Exchange {
         record: &impl Serialize,
         (kept_for, now): (Duration, Timestamp),
     ) -> Result<bool, ExchangeError> {
-        let sealed = self.vault.seal(Kind::Record, &key.id, record, self.seal_nonce());
+        let sealed = self.sealed(key, record);
         Ok(self.store.swap(key, expected, &sealed, later(now, kept_for), now).await?)
+    }
+
+    fn sealed(&self, key: &RecordKey, record: &impl Serialize) -> Vec<u8> {
+        self.vault.seal(Kind::Record, &key.id, record, self.seal_nonce())
     }
 }

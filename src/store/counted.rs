@@ -11,8 +11,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tokio::time::Instant;
 
 use super::{
-    Backlog, Claim, Claimed, Commit, Committed, Due, NewRecord, RecordKey, Revision, Store,
-    StoreError, Stored,
+    Backlog, Claim, Claimed, Commit, Committed, Due, RecordKey, Revision, Store, StoreError,
+    Stored, Swap,
 };
 use crate::engine::id::CallId;
 
@@ -202,13 +202,13 @@ impl Store for Counted {
         self.count(Operation::Swap, swap, |won| !won).await
     }
 
-    async fn begin_all(
+    async fn swap_all(
         &self,
-        records: &[NewRecord],
+        swaps: &[Swap<'_>],
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
-        self.count_all(Operation::Swap, self.store.begin_all(records, expires_at, now)).await
+        self.count_all(Operation::Swap, self.store.swap_all(swaps, expires_at, now)).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {

@@ -207,13 +207,15 @@ impl RecordKey {
     }
 }
 
-/// A record that is to be begun.
-#[derive(Clone, Debug)]
-pub struct NewRecord {
+/// A record that is to be written over what is expected there.
+#[derive(Clone, Copy, Debug)]
+pub struct Swap<'a> {
     /// Which.
-    pub key: RecordKey,
-    /// What is in it, sealed.
-    pub value: Vec<u8>,
+    pub key: &'a RecordKey,
+    /// The revision that it must still have; `None`: there must be none.
+    pub expected: Option<Revision>,
+    /// What is in it then, sealed.
+    pub value: &'a [u8],
 }
 
 /// How often a record has been written; 1 after the first time.
@@ -290,17 +292,17 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Writes records where there are none yet, all at once; of each what [`Self::swap`] says.
-    async fn begin_all(
+    /// Writes records, no two of them the same, all at once; of each what [`Self::swap`] says.
+    async fn swap_all(
         &self,
-        records: &[NewRecord],
+        swaps: &[Swap<'_>],
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
-        let begun = records
+        let swapped = swaps
             .iter()
-            .map(|NewRecord { key, value }| self.swap(key, None, value, expires_at, now));
-        join_all(begun).await
+            .map(|Swap { key, expected, value }| self.swap(key, *expected, value, expires_at, now));
+        join_all(swapped).await
     }
 
     /// Forgets what has expired by `now`; a store that expires by itself does nothing.

@@ -27,10 +27,9 @@ use uuid::Uuid;
 
 use self::keys::{Member, Partition};
 use self::link::{Again, Link, Question, unreadable};
-use self::records::Swap;
 use super::{
-    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, NewRecord, OpenError, Options,
-    RecordKey, Replicas, Revision, Store, StoreError, Stored, Version, at_us, due_us, now_us,
+    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, OpenError, Options, RecordKey,
+    Replicas, Revision, Store, StoreError, Stored, Swap, Version, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, TurnId};
 use crate::limits::{
@@ -438,27 +437,23 @@ impl Store for RedisStore {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.swap_one(Swap { key, expected, value }, expires_at, now).await
+        let one = Swap { key, expected, value };
+        self.swap_all(&[one], expires_at, now).await.pop().unwrap_or_else(|| Err(unreadable()))
     }
 
-    async fn begin_all(
+    async fn swap_all(
         &self,
-        records: &[NewRecord],
+        swaps: &[Swap<'_>],
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
-        let swaps: Vec<_> = records
-            .iter()
-            .map(|NewRecord { key, value }| Swap { key, expected: None, value })
-            .collect();
-        if records.iter().any(|record| record.key.is_one_of_many()) {
-            // They do not lie by themselves.
-            return join_all(swaps.iter().map(|swap| self.swap_one(*swap, expires_at, now))).await;
-        }
-        let begun = self.link.together(&swaps).map(async |some| {
-            of_each(self.swap_together(some, ttl_ms(expires_at, now)).await, some.len())
-        });
-        join_all(begun).await.into_iter().flatten().collect()
+        // Those that lie by themselves are another script's than those that lie together.
+        let alike =
+            swaps.chunk_by(|one, next| one.key.is_one_of_many() == next.key.is_one_of_many());
+        let swapped = alike
+            .flat_map(|alike| self.link.together(alike))
+            .map(async |some| of_each(self.swap_together(some, expires_at, now).await, some.len()));
+        join_all(swapped).await.into_iter().flatten().collect()
     }
 
     async fn sweep(&self, _: Timestamp) -> Result<(), StoreError> {

@@ -258,6 +258,32 @@ async fn a_caller_whom_two_servers_count(store: Arc<dyn Store>) {
     }
 }
 
+async fn what_a_caller_is_refused_costs_the_block_nothing(store: Arc<dyn Store>) {
+    let mut policy = Policy::default();
+    policy.shared.accounts_per_ani_prefix_h = 7;
+    let two = [(); 2].map(|()| desk(store.clone(), policy.clone(), |n| format!("+14155{n:02}")));
+    // Each call is rung and named at one of two servers, which have older copies of what the other counted.
+    let is_found = async |caller: &str, n: usize| {
+        let desk = &two[n % 2];
+        let name = format!("CA{n}");
+        let number = PhoneNumber::parse(caller).unwrap();
+        desk.exchange.signals(CallId::of("AC1", &Sid(name.clone())), &number).await;
+        let call = desk.ring(name, Some(caller), id(n), PIN).await;
+        let call = desk.exchange.load(call).await.unwrap().unwrap().call;
+        matches!(call.claim, Claim::Account(_))
+    };
+    let mut found = Vec::new();
+    for n in 0..12 {
+        let caller = if n < 8 { "+14155550198" } else { "+14155550199" };
+        if is_found(caller, n).await {
+            found.push(n);
+        }
+    }
+    assert_eq!(found, [0, 1, 2, 3, 4, 8, 9], "five of one, and the two that are left of another");
+    let refused = |limit| two.iter().map(|desk| desk.refused(limit)).sum::<u64>();
+    assert_eq!((refused(Limit::Caller), refused(Limit::CallerPrefix)), (3, 2));
+}
+
 async fn one_secret_on_many_accounts(store: Arc<dyn Store>) {
     let mut policy = Policy::default();
     policy.shared.parallel_auth_sessions_per_account = u32::MAX;
@@ -471,6 +497,7 @@ in_every_store! {
     accounts_of_a_caller
     signals_of_a_caller
     a_caller_whom_two_servers_count
+    what_a_caller_is_refused_costs_the_block_nothing
     one_secret_on_many_accounts
     calls_at_one_account
     accounts_of_a_block_of_callers

@@ -52,6 +52,13 @@ async fn a_turn_is_one_round_trip_and_a_reload_where_another_server_took_the_las
     shown.wait(&one).await;
     let waited = asked(&redis);
     assert_eq!((waited.0 - rung.0, waited.1 - rung.1), (1, 1), "one script again");
+    shown.key(&one, ACCOUNT).await;
+    let named = asked(&redis);
+    assert_eq!(
+        (named.0 - waited.0, named.1 - waited.1),
+        (2, 1),
+        "a turn, and before it the counts of the number and of its block at once"
+    );
 
     // The other server loads the call, and then the copy of the first is an old one.
     phone.wait(&other).await;

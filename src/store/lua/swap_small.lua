@@ -1,24 +1,30 @@
--- Writes a small record if its revision is still the expected one.
+-- Writes small records whose revisions are still the expected ones.
 --
--- KEYS: where it is to lie, and where else it may lie
--- ARGV: its name there, expected revision (empty: none), the second in which it runs out in 4 bytes, the new
---       revision, value, milliseconds for which what it lies in is to live, the present second
+-- KEYS: of each where it is to lie, and the two places where else it may lie
+-- ARGV: the present second, the second in which they run out in 4 bytes, milliseconds for which what they lie
+--       in is to live; of each its name there, its expected revision (empty: none), the new revision, the value
+-- Answers of each whether it was.
 --
 -- A small record is the second in which it runs out, its revision, a colon, and its value.
 
-local revision, at = '', nil
-for i = 1, #KEYS do
-  local kept = redis.call('HGET', KEYS[i], ARGV[1])
-  if kept and struct.unpack('>I4', kept) > tonumber(ARGV[7]) then
-    revision, at = string.match(kept, '^(%d+):', 5) or 'unreadable', i
+local swapped = {}
+for i = 1, #KEYS / 3 do
+  local place, name = 3 * i - 2, ARGV[4 * i]
+  local revision, at = '', nil
+  for j = place, place + 2 do
+    local kept = redis.call('HGET', KEYS[j], name)
+    if kept and struct.unpack('>I4', kept) > tonumber(ARGV[1]) then
+      revision, at = string.match(kept, '^(%d+):', 5) or 'unreadable', j
+    end
+  end
+  swapped[i] = 0
+  if revision == ARGV[4 * i + 1] then
+    redis.call('HSET', KEYS[place], name, ARGV[2] .. ARGV[4 * i + 2] .. ':' .. ARGV[4 * i + 3])
+    redis.call('PEXPIRE', KEYS[place], ARGV[3])
+    if at and at ~= place then
+      redis.call('HDEL', KEYS[at], name)
+    end
+    swapped[i] = 1
   end
 end
-if revision ~= ARGV[2] then
-  return 0
-end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ARGV[4] .. ':' .. ARGV[5])
-redis.call('PEXPIRE', KEYS[1], ARGV[6])
-if at and at ~= 1 then
-  redis.call('HDEL', KEYS[at], ARGV[1])
-end
-return 1
+return swapped

@@ -1,20 +1,12 @@
 //! Records in Redis: each by itself, or, of those of which there are many, together with others.
 
-use ::redis::pipe;
+use ::redis::{Cmd, pipe};
 use jiff::Timestamp;
 
-use super::super::{RecordKey, Revision, StoreError, due_us};
+use super::super::{RecordKey, Revision, StoreError, Swap, due_us};
 use super::link::{Again, unreadable};
 use super::{OlderRecord, RedisStore, call_of, form, keys, ttl_ms};
 use crate::limits::SMALL_RECORDS_TOGETHER_FOR;
-
-/// A record to be written over what is expected there.
-#[derive(Clone, Copy)]
-pub(super) struct Swap<'a> {
-    pub(super) key: &'a RecordKey,
-    pub(super) expected: Option<Revision>,
-    pub(super) value: &'a [u8],
-}
 
 impl RedisStore {
     pub(super) async fn record(
@@ -32,42 +24,58 @@ impl RedisStore {
         }
     }
 
-    pub(super) async fn swap_one(
-        &self,
-        swap: Swap<'_>,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        if swap.key.is_one_of_many() {
-            let won = self.swap_small(swap, expires_at, now).await?;
-            if won {
-                self.wait_for_replicas(&keys::record(swap.key)).await?;
-            }
-            return Ok(won);
-        }
-        let swapped = self.swap_together(&[swap], ttl_ms(expires_at, now)).await?;
-        swapped.first().copied().ok_or_else(unreadable)
-    }
-
-    /// Swaps records that one script may touch together; says of each whether it was.
+    /// Swaps records of one sort that one script may touch together; says of each whether it was.
     pub(super) async fn swap_together(
         &self,
         swaps: &[Swap<'_>],
-        ttl_ms: i64,
+        expires_at: Timestamp,
+        now: Timestamp,
     ) -> Result<Vec<bool>, StoreError> {
+        let Some(first) = swaps.first() else { return Ok(Vec::new()) };
+        let (script, call) = if first.key.is_one_of_many() {
+            (&self.swap_small, self.call_of_small(swaps, expires_at, now))
+        } else {
+            (&self.swap, self.call_of_whole(swaps, ttl_ms(expires_at, now)))
+        };
+        let won: Vec<bool> = self.run(script, &call, Again::MustNot).await?;
+        if won.contains(&true) {
+            self.wait_for_replicas(&keys::record(first.key)).await?;
+        }
+        Ok(won)
+    }
+
+    fn call_of_whole(&self, swaps: &[Swap<'_>], ttl_ms: i64) -> Cmd {
         let keys: Vec<String> = swaps.iter().map(|swap| keys::record(swap.key)).collect();
         let mut call = call_of(&self.swap, &keys);
         call.arg(ttl_ms);
         for Swap { expected, value, .. } in swaps {
             let Revision(revision) = Revision::after(*expected);
-            call.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
-            call.arg(revision).arg(*value);
+            call.arg(digits_of(*expected)).arg(revision).arg(*value);
         }
-        let won: Vec<bool> = self.run(&self.swap, &call, Again::MustNot).await?;
-        if let Some(key) = keys.first().filter(|_| won.contains(&true)) {
-            self.wait_for_replicas(key).await?;
+        call
+    }
+
+    fn call_of_small(&self, swaps: &[Swap<'_>], expires_at: Timestamp, now: Timestamp) -> Cmd {
+        let together = SMALL_RECORDS_TOGETHER_FOR.as_secs();
+        // By whole seconds: none runs out early.
+        let runs_out = due_us(expires_at).saturating_add(999_999).div_euclid(1_000_000);
+        let (second, now_s) = (u32::try_from(runs_out).unwrap_or(u32::MAX), now.as_second());
+        let period = u64::from(second) / together;
+        let first = usize::try_from(period % keys::SMALL_PLACES).unwrap_or_default();
+        let places = swaps.iter().flat_map(|swap| {
+            let mut places = keys::small_places(swap.key);
+            places.rotate_left(first);
+            places
+        });
+        let mut call = call_of(&self.swap_small, &places.collect::<Vec<_>>());
+        let end = i64::try_from((period + 1).saturating_mul(together)).unwrap_or(i64::MAX);
+        call.arg(now_s).arg(second.to_be_bytes().as_slice());
+        call.arg(end.saturating_sub(now_s).saturating_mul(1_000));
+        for Swap { key, expected, value } in swaps {
+            let Revision(revision) = Revision::after(*expected);
+            call.arg(keys::small_name(key)).arg(digits_of(*expected)).arg(revision).arg(*value);
         }
-        Ok(won)
+        call
     }
 
     /// A record that an older callgate left.
@@ -89,27 +97,9 @@ impl RedisStore {
         let last = kept.into_iter().flatten().max_by_key(|kept| form::runs_out(kept));
         last.map(|kept| form::small(kept).ok_or_else(unreadable)).transpose()
     }
+}
 
-    async fn swap_small(
-        &self,
-        Swap { key, expected, value }: Swap<'_>,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let together = SMALL_RECORDS_TOGETHER_FOR.as_secs();
-        // By whole seconds: none runs out early.
-        let runs_out = due_us(expires_at).saturating_add(999_999).div_euclid(1_000_000);
-        let (second, now_s) = (u32::try_from(runs_out).unwrap_or(u32::MAX), now.as_second());
-        let period = u64::from(second) / together;
-        let mut places = keys::small_places(key);
-        places.rotate_left(usize::try_from(period % keys::SMALL_PLACES).unwrap_or_default());
-        let mut script = call_of(&self.swap_small, &places);
-        let end = i64::try_from((period + 1).saturating_mul(together)).unwrap_or(i64::MAX);
-        let Revision(revision) = Revision::after(expected);
-        script.arg(keys::small_name(key));
-        script.arg(expected.map_or(String::new(), |Revision(number)| number.to_string()));
-        script.arg(second.to_be_bytes().as_slice()).arg(revision).arg(value);
-        script.arg(end.saturating_sub(now_s).saturating_mul(1_000)).arg(now_s);
-        self.run(&self.swap_small, &script, Again::MustNot).await
-    }
+/// A revision as scripts compare it: nothing where there is none.
+fn digits_of(revision: Option<Revision>) -> String {
+    revision.map_or_else(String::new, |Revision(number)| number.to_string())
 }

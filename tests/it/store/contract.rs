@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use callgate::store::{
-    Backlog, Claim, Claimed, Commit, Committed, DueWhat, NewEffect, NewRecord, RecordKey, Revision,
-    Store,
+    Backlog, Claim, Claimed, Commit, Committed, DueWhat, NewEffect, RecordKey, Revision, Store,
+    Swap,
 };
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -51,7 +51,7 @@ held_by_all! {
     a_journal_is_in_order,
     calls_are_listed_newest_first,
     a_record_is_swapped_from_its_last_revision_alone,
-    of_many_begun_at_once_those_that_are_there_stay,
+    of_many_swapped_at_once_each_is_by_its_own_revision,
     no_racing_swap_is_lost,
     an_expired_call_is_forgotten_with_all_that_is_its,
     an_expired_record_is_forgotten,
@@ -454,16 +454,27 @@ async fn swapped_from_its_last_revision_alone(store: &dyn Store, key: &RecordKey
     assert_eq!(store.read(key).await.unwrap(), Some((Revision(2), b"two".to_vec())));
 }
 
-async fn of_many_begun_at_once_those_that_are_there_stay(Fresh { store, .. }: Fresh) {
-    assert!(store.swap(&record("bead"), None, b"old", at(99), at(0)).await.unwrap());
-    let new = |id| NewRecord { key: record(id), value: b"new".to_vec() };
-    let begun = store.begin_all(&[new("abed"), new("bead"), new("cede")], at(99), at(0)).await;
-    let begun: Vec<bool> = begun.into_iter().map(Result::unwrap).collect();
-    assert_eq!(begun, [true, false, true]);
-    for (id, value) in [("abed", "new"), ("bead", "old"), ("cede", "new")] {
-        let kept = store.read(&record(id)).await.unwrap();
-        assert_eq!(kept, Some((Revision(1), value.into())));
+async fn of_many_swapped_at_once_each_is_by_its_own_revision(Fresh { store, .. }: Fresh) {
+    let keys = [record("abed"), of_many("abed0"), of_many("bead0"), record("bead"), record("cede")];
+    for key in &keys[2..4] {
+        assert!(store.swap(key, None, b"old", at(99), at(0)).await.unwrap());
     }
+    let swap_all = async |expected: [Option<u64>; 5], value: &[u8]| {
+        let swaps = keys.iter().zip(expected);
+        let swaps: Vec<Swap<'_>> = swaps
+            .map(|(key, expected)| Swap { key, expected: expected.map(Revision), value })
+            .collect();
+        let swapped = store.swap_all(&swaps, at(99), at(0)).await;
+        swapped.into_iter().map(Result::unwrap).collect::<Vec<bool>>()
+    };
+    assert_eq!(swap_all([None; 5], b"new").await, [true, true, false, false, true]);
+    let expected = [Some(1), Some(2), Some(1), Some(1), None];
+    assert_eq!(swap_all(expected, b"newer").await, [true, false, true, true, false]);
+    let kept = [(2, "newer"), (1, "new"), (2, "newer"), (2, "newer"), (1, "new")];
+    for (key, (revision, value)) in keys.iter().zip(kept) {
+        assert_eq!(store.read(key).await.unwrap(), Some((Revision(revision), value.into())));
+    }
+    assert_eq!(store.swap_all(&[], at(99), at(0)).await.len(), 0);
 }
 
 async fn no_racing_swap_is_lost(Fresh { store, .. }: Fresh) {
