@@ -434,7 +434,7 @@ pub fn receive<'c>(call: &'c Call, nonce: Nonce, sid: &Sid, digest: &str) -> Rec
         if !agrees(leg) {
             return Received::Stranger;
         }
-        // An older callgate kept twice as much of it.
+        // An older callgate kept more of it.
         let same = leg.heard.as_ref().is_none_or(|known| known.starts_with(digest));
         return Received::Replay { reply: leg.last_answer(), same };
     }

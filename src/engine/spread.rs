@@ -15,10 +15,14 @@ pub struct Spread {
     /// Each with the second in which it was.
     #[serde(default)]
     accounts: Accounts,
-    /// The latest time that this record has seen: a clock set back makes no room.
-    #[serde(default)]
-    seen: Timestamp,
+    /// The latest time that this record has seen, where that is none of the accounts': a clock set back makes
+    /// no room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<Timestamp>,
 }
+
+/// What is kept of a mark: enough to tell a few hundred apart.
+const MARK: u64 = (1 << 48) - 1;
 
 /// Few bytes and no text, for they are read and written whole.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
@@ -42,8 +46,8 @@ impl<'de> Visitor<'de> for Written {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut marks: A) -> Result<Accounts, A::Error> {
         let mut accounts = Vec::new();
-        while let Some(mark) = marks.next_element()? {
-            accounts.push(mark);
+        while let Some((mark, at)) = marks.next_element::<(u64, i64)>()? {
+            accounts.push((mark & MARK, at));
         }
         Ok(Accounts(accounts))
     }
@@ -53,7 +57,7 @@ impl<'de> Visitor<'de> for Written {
         while let Some((name, at)) = names.next_entry::<String, Timestamp>()? {
             let digits: String = name.chars().filter(|c| *c != '-').take(16).collect();
             let mark = u64::from_str_radix(&digits, 16).ok();
-            accounts.extend(mark.map(|mark| (mark, at.as_second())));
+            accounts.extend(mark.map(|mark| (mark & MARK, at.as_second())));
         }
         Ok(Accounts(accounts))
     }
@@ -79,9 +83,9 @@ impl Spread {
         window: SignedDuration,
         now: Timestamp,
     ) -> Room {
-        let now = now.max(self.seen);
+        let (account, now) = (account & MARK, self.latest(now));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let recent = |at: &i64| now.as_second() - *at < window.as_secs();
+        let recent = |at: &i64| now - *at < window.as_secs();
         let of_late = self.accounts.0.iter().filter(|(_, at)| recent(at));
         if of_late.clone().any(|(known, _)| *known == account) {
             return Room::Left;
@@ -90,22 +94,33 @@ impl Spread {
             return Room::None;
         }
         self.accounts.0.retain(|(_, at)| recent(at));
-        self.accounts.0.push((account, now.as_second()));
-        // Nothing smaller counts.
-        self.seen = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        self.accounts.0.push((account, now));
+        self.seen = None;
         if self.accounts.0.len() == limit { Room::Last } else { Room::Left }
     }
 
     /// How many accounts it was tried on within the window.
     pub fn count(&self, window: SignedDuration, now: Timestamp) -> usize {
-        let now = now.max(self.seen);
-        let recent = |at: i64| now.as_second() - at < window.as_secs();
+        let now = self.latest(now);
+        let recent = |at: i64| now - at < window.as_secs();
         self.accounts.0.iter().filter(|(_, at)| recent(*at)).count()
     }
 
     /// It was no guess on this account.
     pub fn forgive(&mut self, account: u64) {
-        self.accounts.0.retain(|(known, _)| *known != account);
+        let seen = self.latest(Timestamp::MIN);
+        self.accounts.0.retain(|(known, _)| *known != account & MARK);
+        self.seen = None;
+        if self.latest(Timestamp::MIN) < seen {
+            self.seen = Timestamp::from_second(seen).ok();
+        }
+    }
+
+    /// The latest second that it has seen, if that is now.
+    fn latest(&self, now: Timestamp) -> i64 {
+        let seen = self.seen.map(Timestamp::as_second);
+        let accounts = self.accounts.0.iter().map(|(_, at)| *at);
+        accounts.chain(seen).fold(now.as_second(), i64::max)
     }
 }
 
@@ -155,7 +170,25 @@ mod tests {
     #[test]
     fn a_clock_set_back_makes_no_room() {
         let mut spread = Spread::default();
-        assert_eq!(spread.touch(97, 1, HOUR, at(100_000)), Room::Last);
-        assert_eq!(spread.touch(98, 1, HOUR, at(0)), Room::None);
+        assert_eq!(spread.touch(97, 2, HOUR, at(100_000)), Room::Left);
+        assert_eq!(spread.touch(98, 2, HOUR, at(103_599)), Room::Last);
+        assert_eq!(spread.touch(99, 2, HOUR, at(0)), Room::None);
+        // Nor does it where the account is forgotten that it was last tried on.
+        spread.forgive(98);
+        let mut again: Spread =
+            serde_json::from_str(&serde_json::to_string(&spread).unwrap()).unwrap();
+        assert_eq!(again, spread);
+        assert_eq!(again.touch(99, 1, HOUR, at(0)), Room::None);
+        assert_eq!(again.touch(99, 1, HOUR, at(103_600)), Room::Last);
+    }
+
+    #[test]
+    fn marks_that_were_kept_whole_are_known() {
+        let mark: u64 = 0xfedc_ba98_7654_3210;
+        let old = format!(r#"{{"accounts":[[{mark},10]],"seen":"1970-01-01T00:00:10Z"}}"#);
+        let mut spread: Spread = serde_json::from_str(&old).unwrap();
+        assert_eq!(spread.touch(mark, 1, HOUR, at(30)), Room::Left);
+        spread.forgive(mark);
+        assert_eq!(spread.count(HOUR, at(30)), 0);
     }
 }

@@ -333,7 +333,7 @@ impl Exchange {
     pub async fn receive(&self, request: &Request) -> Result<Answered, ExchangeError> {
         let Heard { digits, speech, .. } = &request.heard;
         let parts = [digits.expose().as_bytes(), speech.expose().as_bytes()];
-        let digest = self.vault.keyed_id("heard", &parts);
+        let digest = self.vault.keyed_short("heard", &parts);
         let fallback = request.fallback_number.as_deref();
         let deed = |call: Option<&Call>| deed_of(request, &digest, call);
         let done = self.turn(request.call, &[], fallback, deed).await?;

@@ -58,8 +58,8 @@ const LONG_NONCE_BYTES: usize = 24;
 /// What of a place, and before the fourth version of a nonce, goes into a key.
 const SALT_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;
-/// Of a keyed hash that is cut to 128 bits.
-const ID_DIGITS: usize = 32;
+/// Of a keyed hash that is cut to 64 bits.
+const SHORT_DIGITS: usize = 16;
 /// As much room as nearly everything that is stored takes.
 const PLAIN_BYTES: usize = 640;
 /// In the byte that tells the length of a flow's hash: two hexadecimal digits stand in one byte.
@@ -295,11 +295,11 @@ impl Vault {
         hex(&self.keyed_hash(label, parts))
     }
 
-    /// What it begins with, in 32 digits: 128 bits, of which nobody finds the same twice.
-    pub fn keyed_id(&self, label: &str, parts: &[&[u8]]) -> String {
-        let mut id = self.keyed_hex(label, parts);
-        id.truncate(ID_DIGITS);
-        id
+    /// What it begins with, in 16 digits: 64 bits tell a thing from another that nobody could choose for it.
+    pub fn keyed_short(&self, label: &str, parts: &[&[u8]]) -> String {
+        let mut short = self.keyed_hex(label, parts);
+        short.truncate(SHORT_DIGITS);
+        short
     }
 }
 
