@@ -93,17 +93,17 @@ pub(crate) fn section() -> Section {
     Section { title: "Live calls", text, goals }
 }
 
+/// Each size in a Redis of its own: calls whose turns were timed have ended in it.
 async fn in_redis(sizes: &[u64], parts: &mut String) -> Vec<Found> {
-    let redis = Redis::start();
-    let store = RedisStore::connect(&redis.url(0)).expect("the address is the harness's own");
-    let exchange = exchange(Arc::new(store));
-    // The flow's text and the first of everything.
-    live(&exchange, 10).await;
-    let before = redis.used_bytes();
-    let (mut there, mut found) = (0, Vec::new());
+    let mut found = Vec::new();
     for calls in sizes {
-        live(&exchange, calls - there).await;
-        there = *calls;
+        let redis = Redis::start();
+        let store = RedisStore::connect(&redis.url(0)).expect("the address is the harness's own");
+        let exchange = exchange(Arc::new(store));
+        // The flow's text and the first of everything.
+        live(&exchange, 10).await;
+        let before = redis.used_bytes();
+        live(&exchange, *calls).await;
         let bytes = redis.used_bytes().saturating_sub(before) as f64 / *calls as f64;
         if *calls == BY_PART {
             *parts = by_part(&redis, *calls, bytes);
@@ -131,13 +131,12 @@ fn by_part(redis: &Redis, calls: u64, of: f64) -> String {
 }
 
 async fn in_file(sizes: &[u64]) -> Vec<Found> {
-    let folder = tempfile::tempdir().expect("there is a place for temporary files");
-    let path = folder.path().join("calls.redb");
-    let exchange = exchange(Arc::new(RedbStore::open(&path).expect("the folder is ours")));
-    let (mut there, mut found) = (0, Vec::new());
+    let mut found = Vec::new();
     for calls in sizes {
-        live(&exchange, calls - there).await;
-        there = *calls;
+        let folder = tempfile::tempdir().expect("there is a place for temporary files");
+        let path = folder.path().join("calls.redb");
+        let exchange = exchange(Arc::new(RedbStore::open(&path).expect("the folder is ours")));
+        live(&exchange, *calls).await;
         let bytes = bytes_of(&path) / *calls as f64;
         found.push(Found { calls: *calls, bytes, turn_us: turn_us(&exchange).await });
     }
