@@ -37,7 +37,7 @@ Examples:
 On a terminal, keys are heard as you press them; Enter alone is silence, `:help` tells the rest:
 `:back` goes back, `:save FILE` writes the call as a transcript for `callgate replay`.
 
-The demo's customers have the numbers 12345678 (PIN 730915), 23456789 (PIN 408162),
+The demo's customers have the numbers 12345678 (PIN 730495), 23456789 (PIN 408162),
 34567890 (PIN 951724) and 45678901 (PIN 628403).
 
 Exit codes: 0 the call is over; 1 the flows or the accounts are not well; 2 there is no such flow or

@@ -14,7 +14,7 @@ use crate::flow::value::Value;
 use crate::phone::PhoneNumber;
 
 /// Digits that secrets are cut from.
-const DIGITS: &str = "730915284613";
+const DIGITS: &str = "730495284613";
 /// A passcode that nobody has.
 pub(super) const PASSCODE: &str = "green harbour light";
 /// One that is not it.

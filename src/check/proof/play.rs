@@ -30,7 +30,7 @@ const KNOWN_CALLER: &str = "+15005550077";
 const STRANGER: &str = "+15005550099";
 /// What account numbers, PINs and codes are cut from.
 const ID_DIGITS: &str = "123456789012345678901234567890";
-const PIN_DIGITS: &str = "730915246813";
+const PIN_DIGITS: &str = "730495246813";
 const ID_LENGTH: u32 = 8;
 const PIN_LENGTH: u32 = 6;
 const PASSCODE: &str = "blue heron";

@@ -239,7 +239,7 @@ fn a_call_is_saved_and_replays() {
 
         [[accounts]]                                       # a mobile
         id     = "12345678"
-        pin    = "730915"
+        pin    = "730495"
         phones = [{ number = "+15005550010", line = "mobile", since = "2024-01-01" }]
         email  = { address = "ada@example.com", since = "2024-01-01" }
         [accounts.fields]

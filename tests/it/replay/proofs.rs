@@ -90,7 +90,7 @@ async fn act(provider: &mut Provider, flows: &FlowSet, call: &Call, wish: &Wish)
         Doing::Listens(_) => match (wish, kind) {
             (Wish::Key(key), _) => keys(&key.to_string()),
             (Wish::Right, Kind::Identify(_)) => keys("12345678"),
-            (Wish::Right, Kind::GatherPin(_)) => keys("730915"),
+            (Wish::Right, Kind::GatherPin(_)) => keys("730495"),
             (Wish::Right, Kind::GatherOtp(_)) => keys(&code_sent(provider)),
             _ => Heard::default(),
         },

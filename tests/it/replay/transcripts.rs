@@ -211,7 +211,7 @@ fn a_difference_is_shown_above_each_other_or_side_by_side() {
 }
 
 const BEGIN: &str = "flow = \"bank\"\nopen = true\n";
-const KNOWN: &str = "[[accounts]]\nid = \"12345678\"\npin = \"730915\"\nphones = [{ number = \"+15005550010\", line = \"mobile\", since = \"2024-01-01\" }]\n";
+const KNOWN: &str = "[[accounts]]\nid = \"12345678\"\npin = \"730495\"\nphones = [{ number = \"+15005550010\", line = \"mobile\", since = \"2024-01-01\" }]\n";
 
 #[tokio::test]
 async fn an_expectation_that_is_wrong_is_said_with_what_came() {
