@@ -12,6 +12,7 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::versions::Version;
 use super::{Exchange, ExchangeError, later};
 use crate::diagnostic::{Sources, any_error};
 use crate::flow::name::FlowName;
@@ -75,6 +76,15 @@ impl Editions {
 
     pub(super) fn current(&self) -> Arc<FlowSet> {
         self.current.load_full()
+    }
+
+    /// Whether new calls begin with this version.
+    pub(super) fn is_current(&self, version: &Version) -> bool {
+        let Version { flow, edition } = version;
+        let is_it = |hash: &str| hash.starts_with(edition);
+        let begun = self.begun.read().unwrap_or_else(PoisonError::into_inner);
+        let begun = begun.get(flow.as_str()).map(|(current, _)| is_it(&current.hash));
+        begun.unwrap_or_else(|| version_of(flow, &self.current()).is_some_and(|hash| is_it(&hash)))
     }
 
     pub(super) fn replace(&self, flows: FlowSet) {
@@ -195,4 +205,38 @@ fn hash_of(bytes: &[u8]) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    /// Calls of a flow that nobody changes for weeks find it wherever they go on.
+    #[tokio::test]
+    async fn a_flow_in_use_stays_in_the_store_however_long() {
+        let (flows, findings) = read(&crate::demo::flows());
+        assert_eq!(findings, []);
+        let (store, here) = (MemoryStore::default(), Editions::new(flows));
+        let begun = Timestamp::UNIX_EPOCH;
+        let after = |hours: i64| begun.checked_add(SignedDuration::from_hours(hours)).unwrap();
+        let found = async |edition: &Edition| {
+            let elsewhere = Editions::new(FlowSet::default());
+            elsewhere
+                .of(&edition.hash, &"bank".into(), &store)
+                .await
+                .map(|found| found.flows.iter().count())
+        };
+        for day in 0..20 {
+            let edition = here.begin("bank", &store, after(24 * day)).await.unwrap();
+            // The last call of it begins just before it would be put down anew.
+            store.sweep(after(24 * day + 24 + 5)).await.unwrap();
+            assert_eq!(found(&edition).await.unwrap(), edition.flows.iter().count());
+        }
+        let edition = here.begin("bank", &store, after(24 * 20)).await.unwrap();
+        store.sweep(after(24 * 30)).await.unwrap();
+        assert!(matches!(found(&edition).await, Err(ExchangeError::NoEdition)));
+    }
 }

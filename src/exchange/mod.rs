@@ -27,6 +27,7 @@ pub mod tally;
 pub mod unlock;
 mod verification;
 mod verifier;
+pub mod versions;
 mod voucher;
 
 use std::sync::{Arc, OnceLock};

@@ -9,6 +9,7 @@ use super::deed::Deed;
 use super::edition::Edition;
 use super::posted::Posted;
 use super::tally;
+use super::versions::Version as FlowVersion;
 use super::{Exchange, ExchangeError, Loaded, Served, later};
 use crate::audit::Entry;
 use crate::chance;
@@ -132,7 +133,8 @@ impl Exchange {
         match self.commit(&commit).await? {
             Committed::Applied | Committed::AlreadyYours => {
                 note(&turn, event);
-                self.tally.count(&turn, event);
+                let is_current = |version: &FlowVersion| self.editions.is_current(version);
+                self.tally.count(&turn, event, is_current);
                 self.events.tell(&turn, event);
                 if turn.effects.iter().any(|(_, effect)| effect.is_urgent()) {
                     self.outbox.notify_one();

@@ -6,14 +6,11 @@ use prometheus_client::metrics::family::Family;
 use serde::{Deserialize, Serialize};
 
 use super::Exchange;
+use super::versions::{Version, Versions};
 use crate::engine::audit::Deed;
-use crate::engine::call::Call;
 use crate::engine::event::Event;
 use crate::engine::question::Verdict;
 use crate::engine::turn::Turn;
-
-/// Characters of an edition's hash that tell one from another on a page.
-const EDITION_CHARS: usize = 12;
 
 /// What is counted of committed turns and of the outbox.
 #[derive(Clone, Debug, Default)]
@@ -26,10 +23,8 @@ pub struct Tally {
     pub unusable: Family<Unusable, Counter>,
     /// States that identify, send, verify, hand over or refuse, and have ended.
     pub states: Family<StateEnded, Counter>,
-    /// Calls begun; less those ended, over all servers, they are the live calls of a flow version.
-    pub begun: Family<Version, Counter>,
-    /// Calls ended.
-    pub ended: Family<Version, Counter>,
+    /// Calls begun and ended, by flow version.
+    pub versions: Versions,
     /// Effects given up on.
     pub dead_letters: Family<Dead, Counter>,
 }
@@ -92,15 +87,6 @@ pub struct StateEnded {
     pub outcome: String,
 }
 
-/// A flow, in one version.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Version {
-    /// Its name.
-    pub flow: String,
-    /// The beginning of the hash of its text and of all that it calls.
-    pub edition: String,
-}
-
 /// An effect given up on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Dead {
@@ -145,12 +131,13 @@ impl Exchange {
 
 impl Tally {
     /// Counts what a committed turn brought about.
-    pub(super) fn count(&self, turn: &Turn, event: &Event) {
+    pub(super) fn count(&self, turn: &Turn, event: &Event, is_current: impl Fn(&Version) -> bool) {
+        let now = turn.entry.moment.now;
         if matches!(event, Event::Ring(_)) {
-            self.begun.get_or_create(&version_of(&turn.call)).inc();
+            self.versions.begin(&turn.call, now);
         }
         if turn.entry.end.is_some() {
-            self.ended.get_or_create(&version_of(&turn.call)).inc();
+            self.versions.end(&turn.call, now, is_current);
         }
         if let Some(given) = unusable(turn, event) {
             self.unusable.get_or_create(&Unusable { given }).inc();
@@ -193,9 +180,4 @@ pub(super) fn unusable(turn: &Turn, event: &Event) -> Option<Given> {
         (keys, _) if keys.chars().all(is_key) => Given::Keys,
         _ => Given::NoKeys,
     })
-}
-
-fn version_of(call: &Call) -> Version {
-    let edition = call.edition.chars().take(EDITION_CHARS).collect();
-    Version { flow: call.flow.to_string(), edition }
 }

@@ -234,8 +234,16 @@ impl Metrics {
             "States that identify, send, verify, hand over or refuse, by how they ended",
             tally.states.clone(),
         );
-        registry.register("calls_begun", "Calls begun, by flow version", tally.begun.clone());
-        registry.register("calls_ended", "Calls ended, by flow version", tally.ended.clone());
+        registry.register(
+            "calls_begun",
+            "Calls begun, by flow version",
+            tally.versions.begun.clone(),
+        );
+        registry.register(
+            "calls_ended",
+            "Calls ended, by flow version",
+            tally.versions.ended.clone(),
+        );
         registry.register("dead_letters", "Effects given up on", tally.dead_letters.clone());
         registry.register(
             "limits_reached",

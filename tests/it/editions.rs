@@ -115,6 +115,34 @@ async fn a_call_finishes_on_its_version_on_another_server() {
     finish(&other, &mut old, OLD).await;
 }
 
+/// A version is what was checked, by its hash: whoever can write into the store can put no other in its place.
+#[tokio::test]
+async fn a_version_that_was_changed_in_the_store_is_none() {
+    let provider = Provider::start();
+    let redis = RedisServer::start();
+    let one = House::start(&redis.url(), &provider.api_base());
+    let mut other = House::set_up(&redis.url(), &provider.api_base());
+    write(&other, NEW);
+    other.restart();
+    let mut phone = ring(&one, "CA57").await;
+
+    let mut behind = RedisServer::connection(&redis.url());
+    let key: Vec<String> = redis::cmd("KEYS").arg("*:edition:*").query(&mut behind).unwrap();
+    let [key] = key.as_slice() else { panic!("{key:?}") };
+    let kept: Vec<u8> = redis::cmd("GET").arg(key).query(&mut behind).unwrap();
+    let at = kept.windows(OLD.len()).position(|words| words == OLD.as_bytes()).unwrap();
+    let mut changed = kept.clone();
+    changed[at..at + OLD.len()].copy_from_slice(b"Please key in my PIN!!!");
+    let mut put = |text: &[u8]| redis::cmd("SET").arg(key).arg(text).exec(&mut behind).unwrap();
+    put(&changed);
+    phone.key(&other, ACCOUNT).await;
+    assert!(phone.spoken().starts_with("We are sorry"), "{}", phone.spoken());
+    put(&kept);
+    phone.post(&other, "/twilio/voice", &[("CallStatus", "ringing")]).await;
+    phone.key(&other, ACCOUNT).await;
+    assert_eq!(phone.spoken(), OLD);
+}
+
 #[tokio::test]
 async fn a_flow_that_does_not_check_says_so_and_changes_nothing() {
     let provider = Provider::start();
@@ -175,6 +203,23 @@ async fn a_flow_that_others_call_makes_versions_of_theirs() {
     let mut fresh = Telephone::new("CA56", CALLER);
     fresh.ring(&house).await;
     assert_eq!(fresh.spoken(), "Choose 1 or 2.");
+
+    // What is counted of the old version is shown as long as a call of it goes on.
+    let shown = async |what: &str| {
+        let page = house.metrics().await;
+        let all =
+            page.lines().filter(|line| line.starts_with(&format!("callgate_calls_{what}_total{{")));
+        all.map(|line| line.rsplit_once(' ').unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown("begun").await, ["1", "1"]);
+    phone.key(&house, "2").await;
+    assert!(phone.hears("Hangup"), "{:?}", phone.heard);
+    assert_eq!((shown("begun").await, shown("ended").await), (vec!["1".to_owned()], vec![]));
+    fresh.key(&house, "2").await;
+    assert_eq!(
+        (shown("begun").await, shown("ended").await),
+        (vec!["1".to_owned()], vec!["1".into()])
+    );
 }
 
 /// The house that looks numbers up tells which of its flows then keep callers waiting, and where: when it starts
