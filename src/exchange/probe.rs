@@ -1,18 +1,27 @@
-//! Whether turns can be taken: the store takes a write.
+//! Whether turns can be taken: the store takes a write, and nobody has written what cannot be read here.
 
-use super::{Exchange, later};
+use super::{Exchange, ExchangeError, later};
 use crate::limits::PROBE_RETENTION;
-use crate::store::envelope::Kind;
-use crate::store::{RecordKey, StoreError};
+use crate::store::RecordKey;
+use crate::store::envelope::{EnvelopeError, Kind};
 
 impl Exchange {
-    /// Whether the store takes writes: one is made.
-    pub async fn probe(&self) -> Result<(), StoreError> {
+    /// Whether the store takes writes: one is made. Where a newer server has made the last one, its calls and
+    /// counts could not be read here.
+    pub async fn probe(&self) -> Result<(), ExchangeError> {
         let key = RecordKey { kind: "probe", id: "00".into() };
         let now = self.clock.now();
-        let known = self.store.read(&key).await?.map(|(revision, _)| revision);
+        let known = self.store.read(&key).await?;
+        if let Some((_, last)) = &known
+            && let Err(newer @ EnvelopeError::UnknownVersion(_)) =
+                self.vault.open(Kind::Record, &key.id, last)
+        {
+            return Err(ExchangeError::Sealed("record", newer));
+        }
+        let known = known.map(|(revision, _)| revision);
         let sealed = self.vault.seal(Kind::Record, &key.id, &(), self.seal_nonce());
         // Where another server was quicker, it wrote.
-        self.store.swap(&key, known, &sealed, later(now, PROBE_RETENTION), now).await.map(drop)
+        self.store.swap(&key, known, &sealed, later(now, PROBE_RETENTION), now).await?;
+        Ok(())
     }
 }

@@ -3,6 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use callgate::clock::{Clock as _, SystemClock};
+use callgate::store::redis::RedisStore;
+use callgate::store::{RecordKey, Store as _};
+use jiff::SignedDuration;
+
 use crate::support::eventually::eventually_async;
 use crate::support::house::{ACCOUNT, House, MOBILE, PIN, client};
 use crate::support::provider::Provider;
@@ -131,6 +136,17 @@ async fn ready_is_who_can_take_a_turn() {
     assert_eq!(health(&house), Some(1));
     said(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
     assert_eq!(ready(&house).await.0, 200);
+
+    // A newer server was asked: what it writes from now on cannot be read here.
+    let store = RedisStore::connect(&redis.url()).unwrap();
+    let key = RecordKey { kind: "probe", id: "00".into() };
+    let (revision, mut newer) = store.read(&key).await.unwrap().unwrap();
+    newer[0] += 1;
+    let now = SystemClock.now();
+    let tomorrow = now + SignedDuration::from_hours(24);
+    assert!(store.swap(&key, Some(revision), &newer, tomorrow, now).await.unwrap());
+    let (status, told) = ready(&house).await;
+    assert!(status == 503 && told.contains("unknown to this callgate; update it"), "{told}");
     redis.stop();
     assert_eq!(ready(&house).await.0, 503);
     redis.restart();
