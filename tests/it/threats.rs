@@ -6,6 +6,7 @@ mod callbacks;
 mod callers;
 mod codes;
 mod concurrency;
+mod failures;
 mod flows;
 mod foreign;
 mod full_year;

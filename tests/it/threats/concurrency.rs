@@ -6,16 +6,20 @@ use std::time::Duration;
 use callgate::engine::call::Call;
 use callgate::engine::event::{Event, LegStatus};
 use callgate::engine::id::LegId;
+use callgate::engine::policy::Policy;
 use callgate::engine::turn::Entry;
+use callgate::exchange::guard::{Guarded, Limit};
 use callgate::exchange::service_code::WebLevel;
 use callgate::exchange::{Served, Wants};
 use callgate::flow::level::Fact;
+use callgate::limits;
 use callgate::secret::Secret;
 use callgate::store::{self, Store};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
-use super::office::{ACCOUNT, DESK, Line, Office, account, other_than};
+use super::guesses::SHOP;
+use super::office::{ACCOUNT, DESK, Line, MOBILE, Office, PIN, account, other_than};
 use crate::support::eventually::eventually_async;
 use crate::support::house::{self, House};
 use crate::support::provider::Provider;
@@ -266,6 +270,44 @@ async fn t64_a_fail_over_gives_back_no_more_guesses_than_it_forgets() {
     }
     all += guess(20, 40).await;
     assert_eq!(all, LIMIT + FORGOTTEN);
+}
+
+on_both!(
+    one_at_an_account,
+    t61_a_stranger_who_is_at_an_account_gives_way_to_a_number_on_file_on_redb,
+    t61_a_stranger_who_is_at_an_account_gives_way_to_a_number_on_file_on_redis
+);
+
+/// One call at a time may try to prove an account. A stranger who is at it keeps its place from others who show no
+/// number on file, and gives way to one that does; who shows one keeps it from everybody.
+async fn one_at_an_account(store: Arc<dyn Store>) {
+    let accounts = account(ACCOUNT, "2024-01-01");
+    let office = Office::under(Policy::default(), store, SHOP, &accounts);
+    let tries = async |sid: &str, from: Option<&str>, pin: &str| {
+        let mut line = office.ring_from(sid, from).await;
+        line.key(ACCOUNT).await;
+        line.key("1").await;
+        line.key(pin).await;
+        let proved = office.facts(line.call).await;
+        (line, proved)
+    };
+    let refused = || {
+        let limit = Guarded { limit: Limit::Parallel };
+        office.exchange.guards().refused.get_or_create(&limit).get()
+    };
+    let (mut stranger, _) = tries("CA1", None, "111222").await;
+    let (_, proved) = tries("CA2", Some("+15005550777"), PIN).await;
+    assert_eq!((proved, refused()), (vec![], 1), "one at a time");
+    let (_, proved) = tries("CA3", Some(MOBILE), "111222").await;
+    assert_eq!((proved, refused()), (vec![], 1), "it is looked at, and wrong");
+    stranger.key("1").await;
+    stranger.key(PIN).await;
+    assert_eq!((office.facts(stranger.call).await, refused()), (vec![], 2), "the place is gone");
+    let (_, proved) = tries("CA4", Some(MOBILE), PIN).await;
+    assert_eq!((proved, refused()), (vec![], 3), "of two that show it the first keeps it");
+    office.clock.advance(limits::PLACE_KEPT_FOR);
+    let (_, proved) = tries("CA5", Some(MOBILE), PIN).await;
+    assert_eq!((proved, refused()), (vec![Fact::Pin], 3));
 }
 
 on_both!(

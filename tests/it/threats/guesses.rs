@@ -7,21 +7,17 @@ use callgate::carrier::signature;
 use callgate::engine::event::Heard;
 use callgate::engine::policy::{Fuse, Policy};
 use callgate::engine::question::Verdict;
-use callgate::engine::reply::Verb;
 use callgate::exchange::guard::{Guarded, Limit};
 use callgate::exchange::service_code::WebLevel;
 use callgate::flow::level::Fact;
-use callgate::limits;
-use callgate::replay::world::Refusal;
 use callgate::secret::Secret;
 use callgate::store::memory::MemoryStore;
 use futures_util::future::join_all;
 use secrecy::SecretString;
 
-use super::callers::every_state;
-use super::office::{ACCOUNT, DESK, Line, MOBILE, Office, PIN, account, other_than};
+use super::office::{ACCOUNT, DESK, Line, Office, PIN, account, other_than};
 use crate::support::house::{self, House, client};
-use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer as Faulty, Provider};
+use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN};
 use crate::support::telephone::Telephone;
 
 /// A desk that lets a caller choose how to prove it, again and again.
@@ -42,7 +38,7 @@ fn shop() -> Office {
     Office::fresh(SHOP, &account(ACCOUNT, "2024-01-01"))
 }
 
-async fn claims(office: &Office, sid: &str) -> Line {
+pub(super) async fn claims(office: &Office, sid: &str) -> Line {
     let mut line = office.ring(sid).await;
     line.key(ACCOUNT).await;
     line
@@ -273,115 +269,6 @@ async fn t34_failures_of_all_factors_are_counted_together() {
     assert_eq!(office.facts(line.call).await, [Fact::Pin]);
 }
 
-/// Whatever the provider refuses, the way on is no shorter.
-#[tokio::test]
-async fn t35_no_failure_of_the_provider_leads_to_what_is_protected() {
-    for refused in [None, Some(Refusal::SendSms), Some(Refusal::PlaceCall)] {
-        for asks_for in ["1", "2"] {
-            let office = Office::fresh(DESK, &account(ACCOUNT, "2024-01-01"));
-            office.world.refuse(refused);
-            let mut line = office.ring_to_menu("CA1").await;
-            line.key(asks_for).await;
-            for _ in 0..12 {
-                office.outbox.drain().await.unwrap();
-                office.clock.advance(Duration::from_secs(20));
-                let goes_on = line
-                    .reply
-                    .verbs
-                    .iter()
-                    .any(|verb| matches!(verb, Verb::Gather(_) | Verb::Redirect(_)));
-                if !goes_on {
-                    break;
-                }
-                line.key("").await;
-                assert!(!line.spoken().contains("1,234 dollars"), "{refused:?}");
-                let connects = |verb: &Verb| matches!(verb, Verb::Dial(_) | Verb::Enqueue(_));
-                assert!(!line.reply.verbs.iter().any(connects), "{refused:?}, {asks_for}");
-            }
-            assert_eq!(office.facts(line.call).await, [Fact::Pin], "{refused:?}, {asks_for}");
-        }
-    }
-}
-
-/// Every way, while whatever it asks the provider for is refused: in no state is anything proved by that.
-#[tokio::test]
-async fn t35_a_refused_message_mail_or_ring_proves_nothing_in_any_state() {
-    let mail = "email = { address = \"ada@example.com\", since = \"2024-01-01\" }\nphones =";
-    let accounts = account(ACCOUNT, "2024-01-01").replace("phones =", mail);
-    for refused in [Refusal::SendSms, Refusal::SendEmail, Refusal::PlaceCall] {
-        let office = Office::fresh(&every_state(), &accounts);
-        office.world.refuse(Some(refused));
-        for (n, key) in ["2", "5", "7"].into_iter().enumerate() {
-            let mut line = claims(&office, &format!("CA{n}")).await;
-            line.key(key).await;
-            // Into the balance, the transfer and the link, whatever became of the way.
-            for entry in ["", "000000", "4", "", "8", "9", "4"] {
-                office.outbox.drain().await.unwrap();
-                let goes_on = |verb: &Verb| matches!(verb, Verb::Gather(_) | Verb::Redirect(_));
-                if !line.reply.verbs.iter().any(goes_on) {
-                    break;
-                }
-                office.clock.advance(Duration::from_secs(20));
-                line.key(entry).await;
-                assert!(!line.spoken().contains("1,234 dollars"), "{refused:?}, {key}");
-                let connects = |verb: &Verb| matches!(verb, Verb::Dial(_) | Verb::Enqueue(_));
-                assert!(!line.reply.verbs.iter().any(connects), "{refused:?}, {key}");
-            }
-            assert_eq!(office.facts(line.call).await, [], "{refused:?}, {key}");
-        }
-        let deeds = office.world.take_deeds();
-        assert!(deeds.iter().any(|deed| format!("{deed:?}").contains("refused: true")));
-    }
-}
-
-/// The provider over its wire: it falls silent, hangs up, answers nonsense and errors, at the first request of
-/// a call and again.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t35_no_time_out_or_error_of_the_provider_leads_to_what_is_protected() {
-    let raw = |status| Faulty::Raw { status, body: b"{\"sid\": 7".to_vec() };
-    let faults = [
-        Faulty::Hang,
-        Faulty::Drop,
-        Faulty::Error { status: 500, code: None },
-        Faulty::Error { status: 400, code: Some(21_211) },
-        Faulty::Error { status: 401, code: Some(20_003) },
-        Faulty::TooMany { retry_after: Some("1".into()) },
-        Faulty::TooMany { retry_after: None },
-        raw(200),
-        raw(201),
-        Faulty::Redirect("http://127.0.0.1:9/".into()),
-    ];
-    for asks_for in ["1", "2"] {
-        for fault in &faults {
-            // One of its own each: a silent provider keeps a place of the outbox.
-            let provider = Provider::start();
-            let house = House::start("memory:", &provider.api_base());
-            for _ in 0..20 {
-                provider.next(fault.clone());
-            }
-            let mut phone = Telephone::new("CA00000000000000000000000000000035", "");
-            phone.ring(&house).await;
-            for entry in [house::ACCOUNT, house::PIN, asks_for] {
-                phone.key(&house, entry).await;
-            }
-            let call = phone.action().split('/').nth(3).unwrap().to_owned();
-            provider.wait_for(1);
-            for entry in ["", "000000", "", "000001", "2", "1"] {
-                let heard = phone.spoken();
-                assert!(!heard.contains("balance is"), "{fault:?}, {asks_for}: {heard}");
-                assert!(!phone.hears("Enqueue"), "{fault:?}, {asks_for}");
-                if phone.hears("Hangup") || phone.hears("Dial") {
-                    break;
-                }
-                phone.key(&house, entry).await;
-            }
-            let call = house.ask(&format!("/api/calls/{call}")).await;
-            let facts = call["facts"].as_array().unwrap();
-            assert!(facts.len() == 1 && facts[0]["fact"] == "pin", "{fault:?}: {facts:?}");
-        }
-    }
-}
-
 #[tokio::test]
 async fn t37_a_long_entry_with_the_secret_in_it_is_no_entry() {
     for entry in [
@@ -484,40 +371,6 @@ async fn t61_who_locks_a_pin_locks_nothing_else() {
     assert_eq!(office.facts(owner.call).await, [Fact::ServiceCode], "a code from the web is not");
     owner.key("4").await;
     assert!(owner.spoken().starts_with("Your balance is"), "{}", owner.spoken());
-}
-
-/// One call at a time may try to prove an account. A stranger who is at it keeps its place from others who show no
-/// number on file, and gives way to one that does; who shows one keeps it from everybody.
-#[tokio::test]
-async fn t61_a_stranger_who_is_at_an_account_gives_way_to_a_number_on_file() {
-    let accounts = account(ACCOUNT, "2024-01-01");
-    let office =
-        Office::under(Policy::default(), Arc::new(MemoryStore::default()), SHOP, &accounts);
-    let tries = async |sid: &str, from: Option<&str>, pin: &str| {
-        let mut line = office.ring_from(sid, from).await;
-        line.key(ACCOUNT).await;
-        line.key("1").await;
-        line.key(pin).await;
-        let proved = office.facts(line.call).await;
-        (line, proved)
-    };
-    let refused = || {
-        let limit = Guarded { limit: Limit::Parallel };
-        office.exchange.guards().refused.get_or_create(&limit).get()
-    };
-    let (mut stranger, _) = tries("CA1", None, "111222").await;
-    let (_, proved) = tries("CA2", Some("+15005550777"), PIN).await;
-    assert_eq!((proved, refused()), (vec![], 1), "one at a time");
-    let (_, proved) = tries("CA3", Some(MOBILE), "111222").await;
-    assert_eq!((proved, refused()), (vec![], 1), "it is looked at, and wrong");
-    stranger.key("1").await;
-    stranger.key(PIN).await;
-    assert_eq!((office.facts(stranger.call).await, refused()), (vec![], 2), "the place is gone");
-    let (_, proved) = tries("CA4", Some(MOBILE), PIN).await;
-    assert_eq!((proved, refused()), (vec![], 3), "of two that show it the first keeps it");
-    office.clock.advance(limits::PLACE_KEPT_FOR);
-    let (_, proved) = tries("CA5", Some(MOBILE), PIN).await;
-    assert_eq!((proved, refused()), (vec![Fact::Pin], 3));
 }
 
 /// Slow hashes are worked off two at a time, apart from all else: while a flood of PINs is worked off, others
