@@ -189,6 +189,9 @@ async fn message_status(
     let names = CallId::parse(path.0).zip(EffectId::parse(path.1));
     match (names, decode::undelivered(&form)) {
         (Some((call, effect)), Some(true)) => {
+            // Also where the message was told to be delivered before. Both are last words of which the provider
+            // sends one, in no order that could be known; where networks say both, a caller who still waits is
+            // shown another way in vain at worst. To keep that it was delivered would be a turn for each message.
             desk.note(call, move |_| Some(Event::Undelivered { effect })).await
         }
         _ => desk.no_content(Outcome::OutOfStep),

@@ -1,17 +1,18 @@
 //! Two servers behind a proxy, on one cluster: any of them answers any turn, and each may be started
 //! anew while calls go on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 
+use callgate::clock::{Clock as _, SystemClock};
 use futures_util::future::join_all;
 
-use crate::support::cluster::RedisCluster;
+use crate::support::cluster::{RedisCluster, said};
 use crate::support::eventually::eventually_async;
 use crate::support::front::Proxy;
 use crate::support::house::{ACCOUNT, House, PIN};
 use crate::support::provider::Provider;
-use crate::support::redis::free_port;
+use crate::support::redis::{RedisServer, free_port};
 use crate::support::telephone::Telephone;
 
 const CALLERS: usize = 8;
@@ -113,4 +114,76 @@ async fn servers_are_started_anew_one_by_one_and_no_turn_is_lost() {
         let turns = turns.lines().find(|line| line.contains("route=\"Turn\",outcome=\"Turn\""));
         assert!(turns.is_some(), "each server took turns");
     }
+}
+
+/// A call at the menu.
+async fn at_menu(house: &House, sid: &str) -> Telephone {
+    let mut phone = Telephone::new(sid, "+15005550777");
+    phone.ring(house).await;
+    phone.key(house, ACCOUNT).await;
+    phone.key(house, PIN).await;
+    phone
+}
+
+/// The turn that a caller waits for is answered, and the message that is being sent is settled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_under_way_when_a_server_is_told_to_stop_is_finished() {
+    let provider = Arc::new(Provider::start());
+    let redis = RedisServer::start();
+    let house = Arc::new(House::start(&redis.url(), &provider.api_base()));
+    let mut one = at_menu(&house, "CA1").await;
+    let mut other = at_menu(&house, "CA2").await;
+
+    // The provider is long about it.
+    let (go_on, told) = mpsc::channel::<()>();
+    let (holds, held) = mpsc::channel();
+    let busy = std::thread::spawn({
+        let provider = provider.clone();
+        move || {
+            provider.look(|_, _| {
+                holds.send(()).unwrap();
+                let _ = told.recv();
+            });
+        }
+    });
+    held.recv().unwrap();
+    one.key(&house, "1").await;
+    let due = || {
+        let lists = said(&redis, &["KEYS", "*:due4"]);
+        let all = lists.lines().map(|key| said(&redis, &["ZRANGE", key, "0", "-1", "WITHSCORES"]));
+        let all: Vec<_> =
+            all.flat_map(|list| list.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+        let effect = all.iter().position(|line| line.starts_with("e:"));
+        effect.map(|at| all[at + 1].parse::<i64>().unwrap())
+    };
+    let begun = SystemClock.now().as_microsecond();
+    eventually_async("the message to be in hand", async || {
+        due().is_some_and(|due| due > begun + 10_000_000).then_some(())
+    })
+    .await;
+
+    redis.freeze();
+    let asked = {
+        let house = house.clone();
+        tokio::spawn(async move {
+            other.key(&house, "9").await;
+            other.spoken()
+        })
+    };
+    eventually_async("a turn under way", async || {
+        house.metrics().await.contains("\ncallgate_turns_in_progress 1\n").then_some(())
+    })
+    .await;
+    house.terminate();
+    eventually_async("it to stop", async || {
+        house.log().contains("callgate was told to stop").then_some(())
+    })
+    .await;
+    redis.thaw();
+    assert_eq!(asked.await.unwrap(), "Thank you. Goodbye.");
+    go_on.send(()).unwrap();
+    busy.join().unwrap();
+    assert_eq!(Arc::into_inner(house).unwrap().wait(), Some(0));
+    assert_eq!(provider.messages().len(), 1);
+    assert_eq!(due(), None, "it is settled, and nobody sends it again");
 }

@@ -1,6 +1,9 @@
 //! How often a turn asks the store: once, where this server took the turn before it.
 
+use std::sync::Arc;
+
 use crate::support::cluster::said;
+use crate::support::eventually::eventually_async;
 use crate::support::house::{ACCOUNT, House};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
@@ -71,6 +74,37 @@ async fn a_turn_is_one_round_trip_and_a_reload_where_another_server_took_the_las
     let reloaded = asked(&redis);
     assert_eq!((reloaded.0 - before.0, reloaded.1 - before.1), (1, 2), "one reload, one script");
     assert_eq!(second.spoken(), phone.spoken(), "the third silence ends it, whoever hears it");
+}
+
+/// A store that is away for less than a caller can wait is nothing that a caller hears of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_away_for_a_moment_is_asked_again() {
+    let redis = RedisServer::start();
+    let provider = Provider::start();
+    let house = Arc::new(House::start(&redis.url(), &provider.api_base()));
+    // Each worker takes one connection after the other, and has its own to the store from its first call on.
+    for n in 0..2 * std::thread::available_parallelism().unwrap().get() {
+        Telephone::new(&format!("CA6{n}"), "").ring(&house).await;
+    }
+    let mut phone = Telephone::new("CA6", "");
+    phone.ring(&house).await;
+    redis.freeze();
+    let waiting = {
+        let house = house.clone();
+        tokio::spawn(async move {
+            phone.wait(&house).await;
+            phone.spoken()
+        })
+    };
+    // The turn was put down twice, and neither time was there an answer.
+    eventually_async("two commits to fail", async || {
+        let failed = "callgate_store_questions_total{operation=\"Commit\",outcome=\"Failed\"} 2\n";
+        house.metrics().await.contains(failed).then_some(())
+    })
+    .await;
+    redis.thaw();
+    let heard = waiting.await.unwrap();
+    assert!(heard.contains("account number"), "{heard}");
 }
 
 /// How often records were read and written by a turn that looks at a PIN.

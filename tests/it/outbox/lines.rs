@@ -1,4 +1,4 @@
-//! A line whose messages pile up keeps no other line waiting.
+//! A line whose messages pile up keeps no other line waiting, nor a server what another could do.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use callgate::secret::Secret;
 use callgate::store::memory::MemoryStore;
 use callgate::store::redb::RedbStore;
 use callgate::store::redis::RedisStore;
-use callgate::store::{Commit, NewEffect, Store, Version};
+use callgate::store::{Commit, NewEffect, RecordKey, Store, Version};
 use callgate::twiml::links::Links;
 use jiff::SignedDuration;
 use secrecy::SecretString;
@@ -87,6 +87,58 @@ async fn post(exchange: &Exchange, line: &str, to: &str, number: usize) {
         entry: Vec::new(),
     };
     exchange.store().commit(&commit, now).await.unwrap();
+}
+
+/// Who is given more to do than can be done at once leaves it where others find it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_is_claimed_than_can_be_done_at_once() {
+    let store = Arc::new(MemoryStore::default());
+    let provider = Provider::start();
+    provider.hang_for(DEAD_END);
+    let (exchange, busy) = outbox(store.clone(), &provider);
+    // So many lines that none of them is passed over for the others.
+    let all = limits::OUTBOX_TASKS_MAX * 2;
+    for number in 0..all {
+        post(&exchange, &format!("+1500555{number:04}"), DEAD_END, number).await;
+    }
+    let running = tokio::spawn(busy.run(CancellationToken::new()));
+    let sent = |to: &str| {
+        provider.look(|requests, _| requests.iter().filter(|r| r.field("To") == Some(to)).count())
+    };
+    eventually_async("a house full of them", async || {
+        (sent(DEAD_END) >= limits::OUTBOX_TASKS_MAX).then_some(())
+    })
+    .await;
+    // It looks again, and leaves the rest to another server, which is in time.
+    exchange.outbox().notify_one();
+    let other_provider = Provider::start();
+    let (_, other) = outbox(store, &other_provider);
+    let other = tokio::spawn(other.run(CancellationToken::new()));
+    eventually_async("the other to do the rest", async || {
+        (other_provider.messages().len() == all - limits::OUTBOX_TASKS_MAX).then_some(())
+    })
+    .await;
+    assert_eq!(sent(DEAD_END), limits::OUTBOX_TASKS_MAX);
+    running.abort();
+    other.abort();
+}
+
+/// Whoever works off what is due also forgets what has expired.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_forget_what_has_expired() {
+    let store = Arc::new(MemoryStore::default());
+    let (exchange, outbox) = outbox(store.clone(), &Provider::start());
+    let (key, now) = (RecordKey { kind: "probe", id: "00".into() }, SystemClock.now());
+    let long_ago = now - SignedDuration::from_hours(2);
+    assert!(
+        store.swap(&key, None, b"x", now - SignedDuration::from_hours(1), long_ago).await.unwrap()
+    );
+    let running = tokio::spawn(outbox.run(CancellationToken::new()));
+    eventually_async("it to be forgotten", async || {
+        exchange.store().read(&key).await.unwrap().is_none().then_some(())
+    })
+    .await;
+    running.abort();
 }
 
 async fn a_pile_keeps_nobody_waiting(store: Arc<dyn Store>) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use callgate::store::redis::RedisStore;
 use callgate::store::{Committed, Options, Replicas, Store, StoreError, open_with};
+use futures_util::future::join_all;
 
 use super::{after, at, claim, effect, first, fresh_call};
 use crate::support::cluster::{RedisCluster, Watched, said};
@@ -20,7 +21,8 @@ async fn calls_spread_over_the_primaries_of_a_cluster() {
     let sizes: Vec<u32> =
         cluster.primaries().map(|node| said(node, &["DBSIZE"]).trim().parse().unwrap()).collect();
     assert_eq!(sizes.len(), 3);
-    assert!(sizes.iter().all(|size| *size > 20), "{sizes:?}");
+    // By chance one may have few of them.
+    assert!(sizes.iter().all(|size| *size > 6), "{sizes:?}");
 }
 
 #[tokio::test]
@@ -119,7 +121,22 @@ async fn the_loss_of_a_primary_is_over_when_its_replica_has_taken_over() {
         let committed = committed.await;
         assert!(matches!(committed, Committed::Applied | Committed::AlreadyYours));
         assert_eq!(store.journal(call.call).await.unwrap().len(), 2);
+        *call = next;
     }
+
+    // Where one must have each turn, it is the replicas of whoever holds the call that are asked: the lost
+    // one's calls have none now.
+    let store = RedisStore::connect_with(&cluster.url(), &options).unwrap();
+    let answered = join_all(calls.iter().map(async |call| {
+        let next = after(call);
+        eventually_async("an answer", async || match store.commit(&next, at(2)).await {
+            Ok(_) => Some(true),
+            Err(error) => error.to_string().contains("0 of 1 replicas have it").then_some(false),
+        })
+        .await
+    }));
+    let count = answered.await.into_iter().filter(|answered| *answered).count();
+    assert!((1..calls.len()).contains(&count), "{count} turns were answered");
 }
 
 #[tokio::test]
@@ -175,21 +192,29 @@ async fn with_effects_to_claim(cluster: &RedisCluster) -> RedisStore {
 #[tokio::test]
 async fn a_turn_that_no_replica_has_is_not_answered_where_one_must() {
     let mut watched = Watched::start(1);
-    let replicas = Some(Replicas { count: 1, within_ms: 300 });
-    let options = Options { replicas, ..Options::default() };
-    let store = open_with(&watched.url(), &options).await.unwrap();
+    let store = async |count: u32| {
+        let replicas = Some(Replicas { count, within_ms: 300 });
+        let options = Options { replicas, ..Options::default() };
+        open_with(&watched.url(), &options).await.unwrap()
+    };
+    let (two_must, store) = (store(2).await, store(1).await);
     let one = first(fresh_call());
     assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
+    let error = two_must.commit(&one, at(0)).await.unwrap_err().to_string();
+    assert!(error.contains("1 of 2 replicas have it"), "{error}");
 
     watched.replicas[0].stop();
     let next = after(&one);
-    let error = store.commit(&next, at(1)).await.unwrap_err().to_string();
-    assert!(error.contains("0 of 1 replicas have it"), "{error}");
+    // It was written; that makes no replica have it, however often it is asked for.
+    for _ in 0..2 {
+        let error = store.commit(&next, at(1)).await.unwrap_err().to_string();
+        assert!(error.contains("0 of 1 replicas have it"), "{error}");
+    }
 }
 
 #[tokio::test]
 async fn sentinels_lead_to_the_new_primary() {
-    let mut watched = Watched::start(1);
+    let watched = Watched::start(1);
     let store = RedisStore::connect(&watched.url()).unwrap();
     let one = first(fresh_call());
     assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
@@ -198,7 +223,8 @@ async fn sentinels_lead_to_the_new_primary() {
     })
     .await;
 
-    watched.primary.stop();
+    // It says nothing any more, which is worse than to be gone: nothing is refused.
+    watched.primary.freeze();
     let next = after(&one);
     let committed = eventually_async("the new primary to take the turn", async || {
         let committed = tokio::time::timeout(Duration::from_secs(4), store.commit(&next, at(1)));

@@ -1,7 +1,9 @@
 //! How Redis is reached: TLS, users, and what is said of one that loses calls.
 
+use callgate::limits::TURN_DEADLINE;
 use callgate::store::redis::RedisStore;
 use callgate::store::{Committed, Options, Store, StoreError};
+use futures_util::future::join_all;
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use super::{after, at, claim, first, fresh_call, record};
@@ -171,6 +173,21 @@ async fn a_redis_that_loses_calls_is_told_of() {
     assert!(told[0].contains("`maxmemory-policy allkeys-lru`"), "{told:?}");
     said(&server, &["CONFIG", "SET", "appendonly", "no", "save", "60 1"]);
     assert!(store.outlook().await.unwrap()[1].contains("snapshots only"));
+}
+
+/// Whoever takes connections and says nothing on them costs no more of a turn than one question may.
+#[tokio::test]
+async fn silence_from_the_first_is_waited_for_no_longer_than_one_question() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap();
+    let urls = ["redis://{}", "redis+sentinel://{}/calls", "redis+cluster://{}"];
+    join_all(urls.map(|url| url.replace("{}", &at.to_string())).map(async |url| {
+        let store = RedisStore::connect(&url).unwrap();
+        let asked = tokio::time::timeout(TURN_DEADLINE, store.ping());
+        let answer = asked.await.unwrap_or_else(|_| panic!("{url}: still waiting"));
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{url}: {answer:?}");
+    }))
+    .await;
 }
 
 /// Each worker of the server has a runtime of its own, and a connection of its own.
