@@ -2,7 +2,7 @@
 //!
 //! Every write is one Lua script over the keys of one partition (see [`keys`]), so it is atomic, also
 //! in a cluster. Redis forgets by itself: every key has a time to live, counted from the `now` that
-//! the caller gives. A partition's shared keys live as long as the longest-lived call in them; what
+//! the caller gives. A partition's shared keys live as long again as what was put on them last; what
 //! they name that is gone is dropped when it is met.
 //!
 //! Half of what a live call takes would be keys, their expiries and the tables that find them: so a call and
@@ -19,13 +19,13 @@ mod records;
 use std::collections::HashMap;
 use std::fmt;
 
-use ::redis::{Cmd, FromRedisValue, Pipeline, Script, Value, cmd, from_redis_value, pipe};
+use ::redis::{Cmd, FromRedisValue, Pipeline, Script, Value, from_redis_value, pipe};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use self::keys::{Member, Partition};
+use self::keys::{Member, OLDER_DUE, Partition};
 use self::link::{Again, Link, Question, unreadable};
 use super::{
     Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, OpenError, Options, RecordKey,
@@ -41,6 +41,10 @@ use crate::limits::{
 type OlderCall = (Option<u64>, Option<String>, Option<Vec<u8>>);
 /// And those of a record: the revision, the value.
 type OlderRecord = (Option<u64>, Option<Vec<u8>>);
+
+/// As many arguments as nearly every script takes, and as long as they are together.
+const ARGUMENTS: usize = 24;
+const ARGUMENTS_BYTES: usize = 2_048;
 
 /// A store in Redis.
 pub struct RedisStore {
@@ -91,11 +95,11 @@ impl RedisStore {
         self.link.ask(Question::Pipeline(pipeline), Again::May).await
     }
 
-    /// Until enough replicas have what was written last to this key.
-    async fn wait_for_replicas(&self, key: &str) -> Result<(), StoreError> {
+    /// Until enough replicas have what was written last to this partition.
+    async fn wait_for_replicas(&self, partition: Partition) -> Result<(), StoreError> {
         let Some(replicas) = self.replicas else { return Ok(()) };
         let have: u32 =
-            self.link.ask(Question::Wait(keys::slot(key), replicas), Again::May).await?;
+            self.link.ask(Question::Wait(partition.slot(), replicas), Again::May).await?;
         if have < replicas.count {
             let told = format!("{have} of {} replicas have it", replicas.count);
             return Err(StoreError::Unavailable(told));
@@ -144,10 +148,9 @@ impl RedisStore {
     async fn candidates(&self, claim: Claim, count_max: usize) -> Result<Vec<Member>, StoreError> {
         let partitions: Vec<Partition> = Partition::all().collect();
         let heads = join_all(self.link.together(&partitions).map(async |partitions| {
-            let mut keys = Vec::new();
-            for partition in partitions {
-                keys.push(partition.due());
-                keys.extend(partition.older_due());
+            let mut keys: Vec<String> = partitions.iter().map(|one| one.due()).collect();
+            for older in OLDER_DUE {
+                keys.extend(partitions.iter().map(|one| one.older_due(older)));
             }
             let mut call = call_of(&self.due, &keys);
             call.arg(now_us(claim.now)).arg(count_max).arg(DEADLINES_AT_ONCE);
@@ -273,12 +276,9 @@ impl Store for RedisStore {
 
     async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError> {
         let partition = Partition::of(commit.call);
-        let call = partition.call(commit.call);
         let waits = commit.deadline.and_then(|deadline| waits_until(deadline, now));
-        let [older, oldest] = partition.older_due();
-        let mut keys = vec![call.clone(), partition.effects(commit.call)];
-        keys.extend([partition.journal(commit.call), partition.due(), partition.calls()]);
-        keys.extend([older, oldest]);
+        let mut keys = vec![partition.call(commit.call), partition.effects(commit.call)];
+        keys.extend([partition.due(), partition.calls()]);
         keys.extend(waits.map(|until| partition.far(until)));
         let mut script = call_of(&self.commit, &keys);
         script.arg(commit.expected.map(form::version).unwrap_or_default());
@@ -299,7 +299,7 @@ impl Store for RedisStore {
         let verdict: String = self.run(&self.commit, &script, Again::May).await?;
         match verdict.as_str() {
             "applied" | "yours" => {
-                self.wait_for_replicas(&call).await?;
+                self.wait_for_replicas(partition).await?;
                 let applied = verdict == "applied";
                 Ok(if applied { Committed::Applied } else { Committed::AlreadyYours })
             }
@@ -474,8 +474,9 @@ impl Store for RedisStore {
 
 /// A call of a script over these keys, to which its arguments are added.
 fn call_of(script: &Script, keys: &[impl AsRef<str>]) -> Cmd {
-    let mut call = cmd("EVALSHA");
-    call.arg(script.get_hash()).arg(keys.len());
+    let keys_bytes = keys.iter().map(|key| key.as_ref().len()).sum::<usize>();
+    let mut call = Cmd::with_capacity(keys.len() + ARGUMENTS, keys_bytes + ARGUMENTS_BYTES);
+    call.arg("EVALSHA").arg(script.get_hash()).arg(keys.len());
     for key in keys {
         call.arg(key.as_ref());
     }

@@ -10,12 +10,12 @@ for i = 1, #KEYS / 2 do
   local at = redis.call('ZSCORE', due, member)
   if at and tonumber(at) <= tonumber(ARGV[1]) then
     local effect = string.match(member, '^e:[^:]+:(.+)$')
-    local body = effect and redis.call('HGET', home, 'b:' .. effect)
-    if body then
-      local attempt = redis.call('HINCRBY', home, 'a:' .. effect, 1)
-      redis.call('HSET', home, 'l:' .. effect, ARGV[3])
+    local kept = effect and redis.call('HMGET', home, 'b:' .. effect, 'a:' .. effect)
+    if kept and kept[1] then
+      local attempt = (tonumber(kept[2]) or 0) + 1
+      redis.call('HSET', home, 'a:' .. effect, attempt, 'l:' .. effect, ARGV[3])
       redis.call('ZADD', due, ARGV[2], member)
-      claimed[#claimed + 1] = { member, attempt, body }
+      claimed[#claimed + 1] = { member, attempt, kept[1] }
     elseif not effect and redis.call('EXISTS', home) == 1 then
       redis.call('ZADD', due, ARGV[2], member)
       claimed[#claimed + 1] = { member, 0, '' }

@@ -1,7 +1,7 @@
 -- What is due of some partitions, of each the earliest first; what an older callgate has had to do is taken
 -- over from it when it is due.
 --
--- KEYS: of each partition the due things, and those of older callgates, twice
+-- KEYS: the due things of each partition, and then those of older callgates, twice
 -- ARGV: now, how many of each at most, how many waiting deadlines to look at
 -- Answers member, moment, member, moment and so on.
 --
@@ -54,11 +54,16 @@ local function take_over(older, key)
   end
 end
 
+local partitions = #KEYS / 3
+if redis.call('EXISTS', unpack(KEYS, partitions + 1)) > 0 then
+  for i = 1, 2 * partitions do
+    take_over(KEYS[partitions + i], KEYS[(i - 1) % partitions + 1])
+  end
+end
+
 local due = {}
-for i = 1, #KEYS, 3 do
+for i = 1, partitions do
   local key = KEYS[i]
-  take_over(KEYS[i + 1], key)
-  take_over(KEYS[i + 2], key)
   local found, waited = head(key), false
   for j = 1, #found, 2 do
     local since = string.match(found[j], '^f:(%d+)$')

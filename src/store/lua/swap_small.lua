@@ -5,7 +5,8 @@
 --       in is to live; of each its name there, its expected revision (empty: none), the new revision, the value
 -- Answers of each whether it was.
 --
--- A small record is the second in which it runs out, its revision, a colon, and its value.
+-- One that has not run out lies in one place alone. A small record is the second in which it runs out, its
+-- revision, a colon, and its value.
 
 local swapped = {}
 for i = 1, #KEYS / 3 do
@@ -15,6 +16,7 @@ for i = 1, #KEYS / 3 do
     local kept = redis.call('HGET', KEYS[j], name)
     if kept and struct.unpack('>I4', kept) > tonumber(ARGV[1]) then
       revision, at = string.match(kept, '^(%d+):', 5) or 'unreadable', j
+      break
     end
   end
   swapped[i] = 0

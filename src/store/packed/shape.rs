@@ -34,7 +34,7 @@ pub(super) fn write(text: &str, to: &mut Vec<u8>) {
 /// Writes a text of a known shape; `None`: it is none, and nothing was written.
 fn write_shaped(text: &str, to: &mut Vec<u8>) -> Option<()> {
     let bytes = text.as_bytes();
-    let last = bytes.last()?;
+    let (first, last) = (bytes.first()?, bytes.last()?);
     match bytes.len() {
         36 if let Some(id) = uuid(bytes) => put(to, byte::UUID, &id),
         34 if let Some((letters, digits)) = bytes.split_first_chunk::<2>()
@@ -64,10 +64,17 @@ fn write_shaped(text: &str, to: &mut Vec<u8>) -> Option<()> {
                 to.push(kind);
                 write_whole(number, to);
             } else {
-                let pairs = (length >= HEX_MIN).then(|| unhex_all(bytes))??;
+                let may_be = length >= HEX_MIN && [first, last].iter().all(|d| is_digit(**d));
+                may_be.then_some(())?;
+                let begin = to.len();
                 to.push(byte::HEX);
-                write_whole(pairs.len() as u64, to);
-                to.extend_from_slice(&pairs);
+                write_whole(length as u64 / 2, to);
+                let place = to.len();
+                to.resize(place + length / 2, 0);
+                if !unhex_into(bytes, to.get_mut(place..)?) {
+                    to.truncate(begin);
+                    return None;
+                }
             }
         }
     }
@@ -104,35 +111,33 @@ fn number(digits: &[u8]) -> Option<u64> {
 /// The bytes that lower-case hexadecimal digits spell.
 fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    if digits.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = of_pair(pair)?;
-    }
-    Some(bytes)
+    unhex_into(digits, &mut bytes).then_some(bytes)
 }
 
-fn unhex_all(digits: &[u8]) -> Option<Vec<u8>> {
-    let pairs = digits.chunks_exact(2);
-    if !pairs.remainder().is_empty() {
-        return None;
+/// Whether they spell as many bytes. Looks at all of them before it says so, which most often it must.
+fn unhex_into(digits: &[u8], bytes: &mut [u8]) -> bool {
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let mut all = 0;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (value_of(*high), value_of(*low));
+        *byte = high << 4 | low;
+        all |= high | low;
     }
-    pairs.map(of_pair).collect()
+    pairs.len() == bytes.len() && rest.is_empty() && all < NO_DIGIT
 }
 
-fn of_pair(pair: &[u8]) -> Option<u8> {
-    match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    }
+/// Higher than any digit.
+const NO_DIGIT: u8 = 16;
+
+fn is_digit(digit: u8) -> bool {
+    value_of(digit) < NO_DIGIT
 }
 
-fn digit(digit: u8) -> Option<u8> {
+fn value_of(digit: u8) -> u8 {
     match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => NO_DIGIT,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::{ONCE_MAX, ONCE_MIN, byte, shape, spelled};
+use super::{ONCE_MAX, ONCE_MIN, byte, shape};
 
 /// Why a thing cannot be written. Nothing that is stored is such a thing.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,8 @@ impl Error for Unspellable {
 
 /// As many texts as most things have.
 const TEXTS: usize = 24;
+/// As long as most are that are put together.
+const TEXT_BYTES: usize = 40;
 
 /// Writes after what is there already.
 pub(super) struct Writer<'a> {
@@ -30,33 +32,36 @@ pub(super) struct Writer<'a> {
     /// Where a text is put together that is not one yet.
     text: String,
     /// Where the thing lies.
-    place: Vec<u8>,
+    place: &'a str,
     /// Where the texts are that may come again.
     once: Vec<Range<usize>>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(place: &str, to: &'a mut Vec<u8>) -> Self {
+    pub(super) fn new(place: &'a str, to: &'a mut Vec<u8>) -> Self {
         let mut once = Vec::with_capacity(TEXTS);
         once.push(0..0);
-        Self { to, text: String::new(), place: spelled(place), once }
+        Self { to, text: String::new(), place, once }
     }
 
     fn spell(&mut self, text: &str) {
         let begin = self.to.len();
         shape::write(text, self.to);
         if self.to.len() - begin >= ONCE_MIN {
-            self.spell_once(begin);
+            self.spell_once(text, begin);
         }
     }
 
     /// Where the text that begins there was spelled before, that takes its place.
-    fn spell_once(&mut self, begin: usize) {
-        let text = self.to.get(begin..);
-        let before = if text == Some(self.place.as_slice()) {
+    fn spell_once(&mut self, text: &str, begin: usize) {
+        let before = if text == self.place {
             Some(0)
         } else {
-            self.once.iter().position(|known| self.to.get(known.clone()) == text)
+            let (earlier, spelled) = self.to.split_at(begin);
+            let is_it = |known: &Range<usize>| {
+                known.len() == spelled.len() && earlier.get(known.clone()) == Some(spelled)
+            };
+            self.once.iter().position(is_it)
         };
         if let Some(before) = before.and_then(|before| u8::try_from(before).ok()) {
             self.to.truncate(begin);
@@ -218,6 +223,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Unspellable> {
         let mut text = std::mem::take(&mut self.text);
         text.clear();
+        text.reserve(TEXT_BYTES);
         let written: fmt::Result = write!(text, "{value}");
         written.map_err(|_| Unspellable)?;
         self.spell(&text);

@@ -39,7 +39,7 @@ pub(super) struct Partition(u32);
 
 /// What is due, to those who read the format that it is sealed in.
 const DUE: &str = "due4";
-const OLDER_DUE: [&str; 2] = ["due3", "due"];
+pub(super) const OLDER_DUE: [&str; 2] = ["due3", "due"];
 
 /// As much of a keyed hash as tells records apart.
 const SMALL_NAME_BYTES: usize = 12;
@@ -53,6 +53,15 @@ impl Partition {
 
     pub(super) fn of(call: CallId) -> Self {
         Self::hashed(&[call.0.as_bytes()])
+    }
+
+    pub(super) fn of_record(key: &RecordKey) -> Self {
+        Self::hashed(&[key.kind.as_bytes(), b":", key.id.as_bytes()])
+    }
+
+    /// The cluster's slot of its keys.
+    pub(super) fn slot(self) -> u16 {
+        slot(&self.key(&[]))
     }
 
     /// A stable hash: what one version of callgate wrote, every later one must find.
@@ -74,9 +83,9 @@ impl Partition {
         self.key(&[DUE])
     }
 
-    /// Where callgates of older formats have what is due.
-    pub(super) fn older_due(self) -> [String; 2] {
-        OLDER_DUE.map(|older| self.key(&[older]))
+    /// Where a callgate of an older format has what is due: one of [`OLDER_DUE`].
+    pub(super) fn older_due(self, older: &str) -> String {
+        self.key(&[older])
     }
 
     /// Where deadlines wait that are not to be looked at before this moment.
@@ -94,10 +103,6 @@ impl Partition {
 
     pub(super) fn effects(self, call: CallId) -> String {
         self.key_of("effects:", call)
-    }
-
-    pub(super) fn journal(self, call: CallId) -> String {
-        self.key_of("journal:", call)
     }
 
     fn key_of(self, what: &str, call: CallId) -> String {
@@ -125,18 +130,19 @@ pub(super) fn effects(call: CallId) -> String {
 }
 
 pub(super) fn journal(call: CallId) -> String {
-    Partition::of(call).journal(call)
+    Partition::of(call).key_of("journal:", call)
 }
 
 pub(super) fn record(key: &RecordKey) -> String {
     let RecordKey { kind, id } = key;
-    of_record(key).key(&["rec:", kind, ":", id])
+    Partition::of_record(key).key(&["rec:", kind, ":", id])
 }
 
 /// Where a record may lie of which there are many: in the first if it runs out in the first of three
 /// periods, and so on.
 pub(super) fn small_places(key: &RecordKey) -> [String; 3] {
-    ["0", "1", "2"].map(|place| of_record(key).key(&["many:", key.kind, ":", place]))
+    let partition = Partition::of_record(key);
+    ["0", "1", "2"].map(|place| partition.key(&["many:", key.kind, ":", place]))
 }
 
 /// How many those are.
@@ -149,12 +155,8 @@ pub(super) fn small_name(key: &RecordKey) -> Vec<u8> {
     pairs.iter().take(SMALL_NAME_BYTES).map_while(byte).collect()
 }
 
-fn of_record(key: &RecordKey) -> Partition {
-    Partition::hashed(&[key.kind.as_bytes(), b":", key.id.as_bytes()])
-}
-
 /// The cluster's slot of a key: of what stands between the braces.
-pub(super) fn slot(key: &str) -> u16 {
+fn slot(key: &str) -> u16 {
     const SLOTS: u16 = 16_384;
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
     let tag = tag.map_or(key, |(tag, _)| tag);
@@ -224,8 +226,8 @@ mod tests {
         let id = CallId(Uuid::from_u128(77));
         let of = Partition::of(id);
         let tag = |key: &str| key[..key.find('}').unwrap()].to_owned();
-        let [older, oldest] = of.older_due();
-        let keys = [call(id), effects(id), journal(id), of.due(), of.far(1), older, oldest];
+        let mut keys = vec![call(id), effects(id), journal(id), of.due(), of.far(1)];
+        keys.extend(OLDER_DUE.map(|older| of.older_due(older)));
         assert!(keys.iter().all(|key| tag(key) == tag(&keys[0])), "{keys:?}");
     }
 

@@ -4,6 +4,7 @@ use ::redis::{Cmd, pipe};
 use jiff::Timestamp;
 
 use super::super::{RecordKey, Revision, StoreError, Swap, due_us};
+use super::keys::Partition;
 use super::link::{Again, unreadable};
 use super::{OlderRecord, RedisStore, call_of, form, keys, ttl_ms};
 use crate::limits::SMALL_RECORDS_TOGETHER_FOR;
@@ -39,7 +40,7 @@ impl RedisStore {
         };
         let won: Vec<bool> = self.run(script, &call, Again::MustNot).await?;
         if won.contains(&true) {
-            self.wait_for_replicas(&keys::record(first.key)).await?;
+            self.wait_for_replicas(Partition::of_record(first.key)).await?;
         }
         Ok(won)
     }
