@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr3_iter;
 
 use crate::limits;
 
@@ -40,39 +40,41 @@ pub fn parse(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
 pub fn fields(body: &[u8]) -> Result<Vec<Field<'_>>, FormError> {
     let body = std::str::from_utf8(body).map_err(|_| FormError::Utf8)?;
     let mut fields = Vec::with_capacity(FIELDS);
-    let mut rest = Some(body);
-    while let Some(body) = rest {
-        let (field, after) = halves(body, b'&');
-        rest = after;
-        if field.is_empty() {
+    let (mut start, mut escaped) = (0, false);
+    for at in memchr3_iter(b'&', b'+', b'%', body.as_bytes()).chain([body.len()]) {
+        if matches!(body.as_bytes().get(at), Some(b'+' | b'%')) {
+            escaped = true;
             continue;
         }
-        if fields.len() == limits::FORM_PARAMETERS_MAX {
-            return Err(FormError::TooMany);
+        let field = body.get(start..at).unwrap_or_default();
+        if !field.is_empty() {
+            if fields.len() == limits::FORM_PARAMETERS_MAX {
+                return Err(FormError::TooMany);
+            }
+            let (name, value) = halves(field);
+            // Most fields stand for themselves.
+            fields.push(if escaped {
+                (decode(name)?, decode(value)?)
+            } else {
+                (Cow::Borrowed(name), Cow::Borrowed(value))
+            });
         }
-        let (name, value) = halves(field, b'=');
-        let value = value.unwrap_or_default();
-        // Most fields stand for themselves.
-        fields.push(match escape_in(field.as_bytes()) {
-            None => (Cow::Borrowed(name), Cow::Borrowed(value)),
-            Some(_) => (decode(name)?, decode(value)?),
-        });
+        (start, escaped) = (at + 1, false);
     }
     Ok(fields)
 }
 
-/// What comes before the first such character, and what comes after it if there is one.
-fn halves(text: &str, at: u8) -> (&str, Option<&str>) {
-    let halves = memchr(at, text.as_bytes()).and_then(|at| text.split_at_checked(at));
-    match halves {
-        Some((before, from)) => (before, from.get(1..)),
-        None => (text, None),
-    }
+/// A field's name and value. What lies between them is looked for byte by byte: a name is over before a
+/// quicker search has begun.
+fn halves(field: &str) -> (&str, &str) {
+    let equals = field.bytes().position(|byte| byte == b'=');
+    let halves = equals.and_then(|at| field.split_at_checked(at));
+    halves.map_or((field, ""), |(name, value)| (name, value.get(1..).unwrap_or_default()))
 }
 
 /// Where the first byte is that stands for another.
 fn escape_in(bytes: &[u8]) -> Option<usize> {
-    memchr2(b'+', b'%', bytes)
+    bytes.iter().position(|byte| matches!(byte, b'+' | b'%'))
 }
 
 fn decode(encoded: &str) -> Result<Cow<'_, str>, FormError> {
