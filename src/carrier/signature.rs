@@ -33,15 +33,14 @@ impl Keys {
         usable.then(|| Self(keys.iter().map(keyed).collect()))
     }
 
-    /// Whether `header` signs a request for `target` (the request's target, as it came) at `url_base`
-    /// (the configured public URL) with the form fields `params`, decoded;
-    /// a GET has none, for its fields stand in the target.
+    /// Whether `header` signs a request for `target` (the request's target, as it came) at the public URL
+    /// with the form fields `params`, decoded; a GET has none, for its fields stand in the target.
     ///
     /// A comparison takes as long for a signature that is nearly right as for any other; which key and
     /// which spelling of the address fit is no secret.
     pub fn verify<T: AsRef<str>>(
         &self,
-        url_base: &str,
+        bases: &Bases,
         target: &str,
         params: &[(T, T)],
         header: &str,
@@ -53,12 +52,37 @@ impl Keys {
             return false;
         }
         let fields = in_order(params);
-        bases(url_base).any(|base| {
+        bases.0.iter().any(|base| {
             self.0.iter().any(|key| {
                 // Takes neither more nor fewer than all 20 bytes.
-                mac(key.clone(), &[&base, target], &fields).verify_slice(&signature).is_ok()
+                mac(key.clone(), &[base, target], &fields).verify_slice(&signature).is_ok()
             })
         })
+    }
+}
+
+/// The configured public URL as the provider may have it: as it is, and with the port left out or the
+/// scheme's own put in; always without a name and password, a fragment and a last `/`.
+#[derive(Clone, Debug)]
+pub struct Bases(Vec<String>);
+
+impl Bases {
+    /// Those of a public URL.
+    pub fn of(public_url: &str) -> Self {
+        let base = public_url.split('#').next().unwrap_or_default().trim_end_matches('/');
+        let (scheme, rest) = base.split_at(base.find("://").map_or(0, |at| at + "://".len()));
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let default = if scheme.eq_ignore_ascii_case("http://") { ":80" } else { ":443" };
+        let hosts = match host.rsplit_once(':') {
+            // The last colon of `[::1]` is the address's own.
+            Some((name, port)) if !port.contains(']') => {
+                vec![(host, ""), (name, ""), (name, default)]
+            }
+            _ => vec![(host, ""), (host, default)],
+        };
+        let hosts = hosts.into_iter();
+        Self(hosts.map(|(host, port)| [scheme, host, port, path].concat()).collect())
     }
 }
 
@@ -98,25 +122,6 @@ fn mac(mut mac: Hmac<Sha1>, url: &[&str], fields: &[(&str, &str)]) -> Hmac<Sha1>
     let signed = url.iter().copied().chain(fields).collect::<Vec<_>>().concat();
     mac.update(signed.as_bytes());
     mac
-}
-
-/// The public URL as the provider may have it: as configured, and with the port left out or the
-/// scheme's own put in; always without a name and password, a fragment and a last `/`.
-fn bases(url_base: &str) -> impl Iterator<Item = String> {
-    let base = url_base.split('#').next().unwrap_or_default().trim_end_matches('/');
-    let (scheme, rest) = base.split_at(base.find("://").map_or(0, |at| at + "://".len()));
-    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let default = if scheme.eq_ignore_ascii_case("http://") { ":80" } else { ":443" };
-    let hosts = match host.rsplit_once(':') {
-        // The last colon of `[::1]` is the address's own.
-        Some((name, port)) if !port.contains(']') => {
-            [Some((host, "")), Some((name, "")), Some((name, default))]
-        }
-        _ => [Some((host, "")), Some((host, default)), None],
-    };
-    let hosts = hosts.into_iter().flatten();
-    hosts.map(move |(host, port)| [scheme, host, port, path].concat())
 }
 
 #[cfg(test)]
@@ -228,10 +233,16 @@ mod tests {
     #[test]
     fn every_published_vector_verifies() {
         for (key, base, target, params, signature) in vectors() {
-            assert!(keys(&[key]).verify(base, &target, &params, signature), "{signature}");
+            assert!(
+                keys(&[key]).verify(&Bases::of(base), &target, &params, signature),
+                "{signature}"
+            );
             let rotated = keys(&["old", key]);
-            assert!(rotated.verify(base, &target, &params, signature), "{signature}");
-            assert!(!keys(&["old"]).verify(base, &target, &params, signature), "{signature}");
+            assert!(rotated.verify(&Bases::of(base), &target, &params, signature), "{signature}");
+            assert!(
+                !keys(&["old"]).verify(&Bases::of(base), &target, &params, signature),
+                "{signature}"
+            );
         }
     }
 
@@ -248,7 +259,12 @@ mod tests {
     fn sorting_names_together_with_values_is_not_the_signature() {
         let ended = [("Reason", "Participant"), ("ReasonConferenceEnded", "test")];
         let ended = call_with("+14158675309", &ended);
-        assert!(!keys(&[KEY]).verify(BASE, TARGET, &ended, "95+Bu0JVPi0r/SsESZCVf0dWAjw="));
+        assert!(!keys(&[KEY]).verify(
+            &Bases::of(BASE),
+            TARGET,
+            &ended,
+            "95+Bu0JVPi0r/SsESZCVf0dWAjw="
+        ));
     }
 
     #[test]
@@ -274,48 +290,57 @@ mod tests {
             ("https://a.example", "https://a.example/x/", false),
             ("https://a.example", "https://A.example/x", false),
         ] {
-            assert_eq!(keys.verify(base, "/x", NONE, &signed(url)), is_ours, "{base} {url}");
+            assert_eq!(
+                keys.verify(&Bases::of(base), "/x", NONE, &signed(url)),
+                is_ours,
+                "{base} {url}"
+            );
         }
         let url = signed("https://a.example@evil.example/x");
-        assert!(!keys.verify("https://a.example", "@evil.example/x", NONE, &url));
+        assert!(!keys.verify(&Bases::of("https://a.example"), "@evil.example/x", NONE, &url));
     }
 
     #[test]
     fn a_changed_byte_is_refused() {
         let keys = keys(&[KEY]);
         let signature = "RSOYDt4T1cUTdK1PDd93/VVr8B8=";
-        assert!(keys.verify(BASE, TARGET, &call(), signature));
+        assert!(keys.verify(&Bases::of(BASE), TARGET, &call(), signature));
         for i in 0..TARGET.len() {
             let changed = flipped(TARGET, i);
-            assert!(!keys.verify(BASE, &changed, &call(), signature), "{changed}");
+            assert!(!keys.verify(&Bases::of(BASE), &changed, &call(), signature), "{changed}");
         }
         for i in 0..BASE.len() {
-            assert!(!keys.verify(&flipped(BASE, i), TARGET, &call(), signature), "{i}");
+            assert!(!keys.verify(&Bases::of(&flipped(BASE, i)), TARGET, &call(), signature), "{i}");
         }
         for field in 0..call().len() {
             let (name, value) = call()[field].clone();
             for i in 0..name.len() {
                 let mut fields = call();
                 fields[field].0 = flipped(&name, i);
-                assert!(!keys.verify(BASE, TARGET, &fields, signature), "{fields:?}");
+                assert!(!keys.verify(&Bases::of(BASE), TARGET, &fields, signature), "{fields:?}");
             }
             for i in 0..value.len() {
                 let mut fields = call();
                 fields[field].1 = flipped(&value, i);
-                assert!(!keys.verify(BASE, TARGET, &fields, signature), "{fields:?}");
+                assert!(!keys.verify(&Bases::of(BASE), TARGET, &fields, signature), "{fields:?}");
             }
             let mut fields = call();
             fields.remove(field);
-            assert!(!keys.verify(BASE, TARGET, &fields, signature), "{fields:?}");
+            assert!(!keys.verify(&Bases::of(BASE), TARGET, &fields, signature), "{fields:?}");
         }
-        assert!(!keys.verify(BASE, TARGET, &call_with("+14158675309", &[("A", "")]), signature));
+        assert!(!keys.verify(
+            &Bases::of(BASE),
+            TARGET,
+            &call_with("+14158675309", &[("A", "")]),
+            signature
+        ));
         for i in 0..signature.len() {
             for other in ['A', 'b', '0', '+', '/', '=', '-', '_', ' '] {
                 let mut changed: Vec<_> = signature.chars().collect();
                 if changed[i] != other {
                     changed[i] = other;
                     let changed: String = changed.into_iter().collect();
-                    assert!(!keys.verify(BASE, TARGET, &call(), &changed), "{changed}");
+                    assert!(!keys.verify(&Bases::of(BASE), TARGET, &call(), &changed), "{changed}");
                 }
             }
         }
@@ -337,10 +362,10 @@ mod tests {
             "RSOYDt4T1cUT dK1PDd93/VVr8B8=",
             "RSOYDt4T1cUTdK1PDd93/VVr8B8=, RSOYDt4T1cUTdK1PDd93/VVr8B8=",
         ] {
-            assert!(!keys.verify(BASE, TARGET, &call(), other), "{other:?}");
+            assert!(!keys.verify(&Bases::of(BASE), TARGET, &call(), other), "{other:?}");
         }
         let short = STANDARD.encode(&STANDARD.decode(signature).unwrap()[..19]);
-        assert!(!keys.verify(BASE, TARGET, &call(), &short));
+        assert!(!keys.verify(&Bases::of(BASE), TARGET, &call(), &short));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, say};
-use crate::carrier::signature::Keys;
+use crate::carrier::signature::{Bases, Keys};
 use crate::carrier::smtp::SmtpMail;
 use crate::carrier::twilio::{Settings, TwilioCarrier};
 use crate::carrier::{Carrier, Mail};
@@ -338,6 +338,7 @@ async fn start(
         metrics: metrics.clone(),
         lines: plan.lines,
         keys: plan.keys,
+        bases: Bases::of(&plan.public_url),
         public_url: plan.public_url,
         account_sid: plan.account_sid,
         admin_tokens: plan.admin_tokens,

@@ -19,7 +19,7 @@ pub(super) fn sid(form: &Form) -> Option<Sid> {
     let text = form.get("CallSid");
     let plausible = !text.is_empty()
         && text.len() <= limits::SID_CHARS_MAX
-        && text.chars().all(|c| c.is_ascii_graphic());
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
     plausible.then(|| Sid(text.to_owned()))
 }
 

@@ -102,7 +102,7 @@ async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Resul
         FormError::Escape | FormError::Utf8 => Reason::Form,
     })?;
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    if !house.keys.verify(&house.public_url, target, &fields, signature) {
+    if !house.keys.verify(&house.bases, target, &fields, signature) {
         return Err(Reason::Signature);
     }
     let mut form = Form(Default::default());

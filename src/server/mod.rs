@@ -15,7 +15,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use tokio_util::sync::CancellationToken;
 
-use crate::carrier::signature::Keys;
+use crate::carrier::signature::{Bases, Keys};
 use crate::config::{AdminToken, Lines};
 use crate::exchange::Exchange;
 use crate::limits;
@@ -37,6 +37,8 @@ pub struct House {
     pub keys: Keys,
     /// The address that the provider knows us by.
     pub public_url: String,
+    /// As which it signs for that address.
+    pub bases: Bases,
     /// The provider's account; `None`: any, as in the demo.
     pub account_sid: Option<String>,
     /// Who may use the admin API.

@@ -11,7 +11,7 @@ use actix_web::dev::Service as _;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, web};
-use callgate::carrier::signature::Keys;
+use callgate::carrier::signature::{Bases, Keys};
 use callgate::config::{Line, Lines};
 use callgate::diagnostic::Place;
 use callgate::exchange::Exchange;
@@ -120,6 +120,7 @@ async fn app(
         metrics: metrics.clone(),
         lines: Lines { by_number: [(LINE.to_owned(), line)].into_iter().collect() },
         keys: Keys::new(&[SecretString::from(AUTH_TOKEN)]).unwrap(),
+        bases: Bases::of(PUBLIC_URL),
         public_url: PUBLIC_URL.into(),
         account_sid: Some(ACCOUNT_SID.into()),
         admin_tokens: Vec::new(),

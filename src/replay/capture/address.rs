@@ -3,7 +3,7 @@
 
 use super::Captured;
 use crate::carrier::form;
-use crate::carrier::signature::Keys;
+use crate::carrier::signature::{Bases, Keys};
 
 /// The address under which the first request is signed: where it went to, or else where a proxy says
 /// that it went to, or else its host. `None`: it tells none of these.
@@ -25,7 +25,7 @@ pub fn told(requests: &[Captured], keys: &Keys) -> Option<String> {
     let fits = |base: &String| {
         let fields = form::parse(&first.body).unwrap_or_default();
         let signature = first.header(super::SIGNATURE).unwrap_or_default();
-        keys.verify(base, parts(&first.target).1, &fields, signature)
+        keys.verify(&Bases::of(base), parts(&first.target).1, &fields, signature)
     };
     Some(if fits(&plain) && !fits(&told) { plain } else { told })
 }

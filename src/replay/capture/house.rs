@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::Captured;
-use crate::carrier::signature::{Keys, sign};
+use crate::carrier::signature::{Bases, Keys, sign};
 use crate::chance::SeededChance;
 use crate::clock::VirtualClock;
 use crate::config::Lines;
@@ -113,6 +113,7 @@ impl House {
             metrics: metrics.clone(),
             lines: plan.lines,
             keys: keys.clone(),
+            bases: Bases::of(&plan.public_url),
             public_url: plan.public_url.clone(),
             account_sid: plan.account_sid,
             admin_tokens: Vec::new(),
@@ -151,7 +152,7 @@ impl House {
 
     /// Whether a request is the provider's.
     pub fn signed(&self, target: &str, fields: &[(String, String)], signature: &str) -> bool {
-        self.keys.verify(&self.public_url, target, fields, signature)
+        self.keys.verify(&Bases::of(&self.public_url), target, fields, signature)
     }
 
     /// The signature of a request that is not quite as it was captured.
