@@ -174,6 +174,7 @@ async fn what_is_under_way_when_a_server_is_told_to_stop_is_finished() {
         house.metrics().await.contains("\ncallgate_turns_in_progress 1\n").then_some(())
     })
     .await;
+    let address = house.public().replace("http://", "");
     house.terminate();
     eventually_async("it to stop", async || {
         house.log().contains("callgate was told to stop").then_some(())
@@ -181,6 +182,11 @@ async fn what_is_under_way_when_a_server_is_told_to_stop_is_finished() {
     .await;
     redis.thaw();
     assert_eq!(asked.await.unwrap(), "Thank you. Goodbye.");
+    // Nobody is served any more, and the message is still under way.
+    eventually_async("nobody to be served", async || {
+        std::net::TcpStream::connect(&address).is_err().then_some(())
+    })
+    .await;
     go_on.send(()).unwrap();
     busy.join().unwrap();
     assert_eq!(Arc::into_inner(house).unwrap().wait(), Some(0));

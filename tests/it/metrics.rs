@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use callgate::clock::{Clock as _, SystemClock};
+use callgate::engine::id::{CallId, EffectId, TurnId};
 use callgate::store::redis::RedisStore;
-use callgate::store::{RecordKey, Store as _};
+use callgate::store::{Commit, NewEffect, RecordKey, Store as _, Version};
 use jiff::SignedDuration;
+use uuid::Uuid;
 
+use crate::support::cluster::said;
 use crate::support::eventually::eventually_async;
 use crate::support::house::{ACCOUNT, House, MOBILE, PIN, client};
 use crate::support::provider::Provider;
@@ -73,7 +76,10 @@ async fn everything_measured_is_listed_in_the_handbook_and_names_nobody() {
     phone.key(&house, "111222").await;
     phone.key(&house, PIN).await;
     phone.key(&house, "1").await;
+    phone.copies = 2;
     phone.key(&house, "9").await;
+    phone.copies = 1;
+    phone.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
     let page = eventually_async("the outbox to tell of itself", async || {
         let page = house.metrics().await;
         page.contains("callgate_store_questions_total{operation=\"Settle\"").then_some(page)
@@ -95,11 +101,62 @@ async fn everything_measured_is_listed_in_the_handbook_and_names_nobody() {
         "callgate_attempts_total{factor=\"pin\",verdict=\"Wrong\"} 1",
         "callgate_attempts_total{factor=\"pin\",verdict=\"Right\"} 1",
         "callgate_facts_granted_total{fact=\"pin\"} 1",
+        "callgate_webhooks_total{route=\"Voice\",outcome=\"Turn\"} 1",
+        "callgate_webhooks_total{route=\"Turn\",outcome=\"Replayed\"} 1",
+        "callgate_webhook_seconds_count{outcome=\"Turn\"} 7",
+        "callgate_webhook_seconds_count{outcome=\"Replayed\"} 1",
+        "callgate_unusable_entries_total{given=\"Keys\"} 1",
+        "callgate_states_ended_total{state=\"gather_pin\",outcome=\"ok\"} 1",
+        "callgate_store_question_seconds_count{operation=\"Commit\"} 7",
     ] {
         assert!(page.lines().any(|known| known == line), "{line}\n{page}");
     }
-    assert!(page.contains("callgate_calls_begun_total{flow=\"desk\",edition=\""), "{page}");
+    for counted in
+        ["calls_begun_total{flow=\"desk\",", "calls_ended_total{flow=\"desk\",", "calls_total{"]
+    {
+        let line = page.lines().find(|line| line.starts_with(&format!("callgate_{counted}")));
+        assert!(line.is_some_and(|line| line.ends_with("} 1")), "{counted}\n{page}");
+    }
     assert!(page.contains("callgate_odds{flow=\"desk\",within=\"year\"}"), "{page}");
+}
+
+/// What nobody works off is told of: how much it is, and for how long it has been due.
+#[tokio::test]
+async fn what_waits_in_the_outbox_is_told_with_its_age() {
+    let redis = RedisServer::start();
+    let store = RedisStore::connect(&redis.url()).unwrap();
+    let now = SystemClock.now();
+    let version = Version { number: 1, turn: TurnId(Uuid::from_u128(1)) };
+    let commit = Commit {
+        call: CallId(Uuid::from_u128(1)),
+        expected: None,
+        version,
+        state: Vec::new(),
+        expires_at: now + SignedDuration::from_hours(24),
+        deadline: None,
+        effects: vec![NewEffect {
+            id: EffectId(Uuid::from_u128(1)),
+            due: now - SignedDuration::from_secs(90),
+            body: Vec::new(),
+        }],
+        settled: Vec::new(),
+        entry: Vec::new(),
+    };
+    store.commit(&commit, now).await.unwrap();
+    // Whoever may run no script claims nothing.
+    let user = ["ACL", "SETUSER", "looks", "on", ">word", "~*", "+@all", "-@scripting"];
+    assert_eq!(said(&redis, &user).trim(), "OK");
+    let url = redis.url().replace("redis://", "redis://looks:word@");
+    let house = House::start(&url, "http://127.0.0.1:9");
+    let age = eventually_async("what waits to be told of", async || {
+        let page = house.metrics().await;
+        page.lines().find(|line| *line == "callgate_outbox_waiting 1")?;
+        let age =
+            page.lines().find_map(|line| line.strip_prefix("callgate_outbox_oldest_seconds "));
+        age?.parse::<f64>().ok()
+    });
+    let age = age.await;
+    assert!((90.0..180.0).contains(&age), "{age}");
 }
 
 /// What `GET /health/ready` says.

@@ -74,6 +74,16 @@ async fn a_turn_is_one_round_trip_and_a_reload_where_another_server_took_the_las
     let reloaded = asked(&redis);
     assert_eq!((reloaded.0 - before.0, reloaded.1 - before.1), (1, 2), "one reload, one script");
     assert_eq!(second.spoken(), phone.spoken(), "the third silence ends it, whoever hears it");
+
+    // A request that comes again elsewhere finds it answered, and the race that was lost is counted.
+    let mut third = Telephone::new("CA8", "");
+    third.ring(&one).await;
+    let path = third.action();
+    let answer = third.wait(&other).await.clone();
+    let again = third.post(&one, &path, &[("CallStatus", "in-progress")]).await;
+    assert_eq!(*again, answer);
+    let lost = "callgate_store_questions_total{operation=\"Commit\",outcome=\"Conflict\"} 1\n";
+    assert!(one.metrics().await.contains(lost));
 }
 
 /// A store that is away for less than a caller can wait is nothing that a caller hears of.
