@@ -174,7 +174,7 @@ async fn what_is_under_way_when_a_server_is_told_to_stop_is_finished() {
         house.metrics().await.contains("\ncallgate_turns_in_progress 1\n").then_some(())
     })
     .await;
-    let address = house.public().replace("http://", "");
+    let address = house.admin().replace("http://", "");
     house.terminate();
     eventually_async("it to stop", async || {
         house.log().contains("callgate was told to stop").then_some(())
@@ -182,7 +182,7 @@ async fn what_is_under_way_when_a_server_is_told_to_stop_is_finished() {
     .await;
     redis.thaw();
     assert_eq!(asked.await.unwrap(), "Thank you. Goodbye.");
-    // Nobody is served any more, and the message is still under way.
+    // Nobody is served any more, operators neither, and the message is still under way.
     eventually_async("nobody to be served", async || {
         std::net::TcpStream::connect(&address).is_err().then_some(())
     })
