@@ -2,11 +2,13 @@
 //! text, so that no text can become markup.
 
 use std::borrow::Cow;
+use std::io;
 
-use quick_xml::escape::escape;
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-/// An element. It has no `Debug`, for it may speak a code. Its strings are free of characters that XML forbids and
-/// of tabs and line breaks (see [`clean`](super::shape::clean)); they are escaped as they are written.
+/// An element. It has no `Debug`, for it may speak a code. Its strings are free of characters that XML forbids (see
+/// [`clean`](super::shape::clean)); escaping is the writer's.
 pub(super) struct Element<'a> {
     pub(super) name: &'static str,
     pub(super) attributes: Vec<(&'static str, Cow<'a, str>)>,
@@ -55,33 +57,30 @@ impl<'a> Element<'a> {
 
     /// The bytes that the element takes in a document.
     pub(super) fn bytes(&self) -> usize {
-        let mut xml = String::new();
-        self.write(&mut xml);
-        xml.len()
+        let mut xml = Writer::new(Vec::new());
+        match self.write(&mut xml) {
+            Ok(()) => xml.into_inner().len(),
+            Err(_) => usize::MAX,
+        }
     }
 
-    fn write(&self, xml: &mut String) {
-        push(xml, &["<", self.name]);
-        for (name, value) in &self.attributes {
-            push(xml, &[" ", name, "=\"", &escape(value.as_ref()), "\""]);
-        }
+    fn write(&self, xml: &mut Writer<Vec<u8>>) -> io::Result<()> {
+        let attributes = self.attributes.iter().map(|(name, value)| (*name, value.as_ref()));
+        let start = BytesStart::new(self.name).with_attributes(attributes);
         match &self.content {
-            Content::Empty => return xml.push_str("/>"),
-            Content::Text(text) => push(xml, &[">", &escape(text.as_ref())]),
+            Content::Empty => return xml.write_event(Event::Empty(start)),
+            Content::Text(text) => {
+                xml.write_event(Event::Start(start))?;
+                xml.write_event(Event::Text(BytesText::new(text)))?;
+            }
             Content::Children(children) => {
-                xml.push('>');
+                xml.write_event(Event::Start(start))?;
                 for child in children {
-                    child.write(xml);
+                    child.write(xml)?;
                 }
             }
         }
-        push(xml, &["</", self.name, ">"]);
-    }
-}
-
-fn push(xml: &mut String, parts: &[&str]) {
-    for part in parts {
-        xml.push_str(part);
+        xml.write_event(Event::End(BytesEnd::new(self.name)))
     }
 }
 
@@ -89,12 +88,13 @@ fn push(xml: &mut String, parts: &[&str]) {
 const DOCUMENT_BYTES: usize = 1_024;
 
 /// The document of these verbs.
-pub(super) fn document(verbs: &[Element<'_>]) -> String {
-    let mut xml = String::with_capacity(DOCUMENT_BYTES);
-    xml.push_str(r#"<?xml version="1.0" encoding="UTF-8"?><Response>"#);
+pub(super) fn document(verbs: &[Element<'_>]) -> io::Result<String> {
+    let mut xml = Writer::new(Vec::with_capacity(DOCUMENT_BYTES));
+    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    xml.write_event(Event::Start(BytesStart::new("Response")))?;
     for verb in verbs {
-        verb.write(&mut xml);
+        verb.write(&mut xml)?;
     }
-    xml.push_str("</Response>");
-    xml
+    xml.write_event(Event::End(BytesEnd::new("Response")))?;
+    String::from_utf8(xml.into_inner()).map_err(io::Error::other)
 }

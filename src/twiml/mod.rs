@@ -40,11 +40,12 @@ const HANGUP: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/
 ///   caller on.
 pub fn render(reply: &Reply, links: &Links, call: CallId) -> String {
     let elements = compose::compose(reply, links, call);
-    let document = element::document(&elements);
-    if document.len() <= TWIML_BYTES_MAX {
-        return document;
-    }
-    element::document(&fit::fit(elements))
+    let fits = |document: &String| document.len() <= TWIML_BYTES_MAX;
+    element::document(&elements)
+        .ok()
+        .filter(fits)
+        .or_else(|| element::document(&fit::fit(elements)).ok())
+        .unwrap_or_else(|| HANGUP.to_owned())
 }
 
 /// Writes the answer of last resort: says `text`, then connects the caller to `fallback_number`,

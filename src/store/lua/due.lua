@@ -2,11 +2,13 @@
 -- over from it when it is due.
 --
 -- KEYS: the due things of each partition, and then those of older callgates, twice
--- ARGV: now, how many of each at most, how many waiting deadlines to look at
--- Answers member, moment, member, moment and so on.
+-- ARGV: now, how many are wanted of all together, how many waiting deadlines to look at
+-- Answers member, moment, member, moment and so on: as many as are wanted if there are, and few more.
 --
 -- Deadlines that were far when they were set wait in lists, each named by the moment since when they are to
 -- be among the due things, and `f:` and that is among those. What stands with the call itself counts.
+
+local partitions, wanted = #KEYS / 3, tonumber(ARGV[2])
 
 local function id_of(bytes)
   local digits = string.gsub(bytes, '.', function(byte)
@@ -35,12 +37,12 @@ local function wait_no_more(due, since)
   end
 end
 
-local function head(key)
-  return redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local function head(key, after, most)
+  return redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', after, most)
 end
 
 local function take_over(older, key)
-  local found = head(older)
+  local found = head(older, 0, wanted)
   if #found == 0 then
     return
   end
@@ -54,17 +56,28 @@ local function take_over(older, key)
   end
 end
 
-local partitions = #KEYS / 3
 if redis.call('EXISTS', unpack(KEYS, partitions + 1)) > 0 then
   for i = 1, 2 * partitions do
     take_over(KEYS[partitions + i], KEYS[(i - 1) % partitions + 1])
   end
 end
 
-local due = {}
+local due, long = {}, {}
+
+local function add(found)
+  for j = 1, #found, 2 do
+    if string.sub(found[j], 1, 2) ~= 'f:' then
+      due[#due + 1] = found[j]
+      due[#due + 1] = found[j + 1]
+    end
+  end
+end
+
+-- Where much is due it is spread over all partitions: a few of each are enough.
+local few = math.ceil(wanted / partitions) + 1
 for i = 1, partitions do
   local key = KEYS[i]
-  local found, waited = head(key), false
+  local found, waited = head(key, 0, few), false
   for j = 1, #found, 2 do
     local since = string.match(found[j], '^f:(%d+)$')
     if since then
@@ -73,13 +86,16 @@ for i = 1, partitions do
     end
   end
   if waited then
-    found = head(key)
+    found = head(key, 0, few)
   end
-  for j = 1, #found, 2 do
-    if string.sub(found[j], 1, 2) ~= 'f:' then
-      due[#due + 1] = found[j]
-      due[#due + 1] = found[j + 1]
-    end
+  add(found)
+  if #found == 2 * few then
+    long[#long + 1] = key
+  end
+end
+for _, key in ipairs(long) do
+  if #due < 2 * wanted then
+    add(head(key, few, wanted))
   end
 end
 return due

@@ -22,9 +22,12 @@ for i = 1, #KEYS / 3 do
   swapped[i] = 0
   if revision == ARGV[4 * i + 1] then
     redis.call('HSET', KEYS[place], name, ARGV[2] .. ARGV[4 * i + 2] .. ':' .. ARGV[4 * i + 3])
-    redis.call('PEXPIRE', KEYS[place], ARGV[3])
-    if at and at ~= place then
-      redis.call('HDEL', KEYS[at], name)
+    -- Where it lies already it is known when all there are to be forgotten.
+    if at ~= place then
+      redis.call('PEXPIRE', KEYS[place], ARGV[3])
+      if at then
+        redis.call('HDEL', KEYS[at], name)
+      end
     end
     swapped[i] = 1
   end
