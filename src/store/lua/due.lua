@@ -3,7 +3,7 @@
 --
 -- KEYS: the due things of each partition, and then those of older callgates, twice
 -- ARGV: now, how many are wanted of all together, how many waiting deadlines to look at
--- Answers member, moment, member, moment and so on: as many as are wanted if there are, and few more.
+-- Answers member, moment, member, moment and so on, in no order: the earliest of all, and some others.
 --
 -- Deadlines that were far when they were set wait in lists, each named by the moment since when they are to
 -- be among the due things, and `f:` and that is among those. What stands with the call itself counts.
@@ -62,19 +62,20 @@ if redis.call('EXISTS', unpack(KEYS, partitions + 1)) > 0 then
   end
 end
 
-local due, long = {}, {}
+local due, moments, rest = {}, {}, {}
 
 local function add(found)
   for j = 1, #found, 2 do
     if string.sub(found[j], 1, 2) ~= 'f:' then
       due[#due + 1] = found[j]
       due[#due + 1] = found[j + 1]
+      moments[#moments + 1] = tonumber(found[j + 1])
     end
   end
 end
 
--- Where much is due it is spread over all partitions: a few of each are enough.
-local few = math.ceil(wanted / partitions) + 1
+-- Where much is due it is spread over all partitions: a few of each are most often enough.
+local few = math.min(wanted, math.ceil(wanted / partitions) + 1)
 for i = 1, partitions do
   local key = KEYS[i]
   local found, waited = head(key, 0, few), false
@@ -90,12 +91,23 @@ for i = 1, partitions do
   end
   add(found)
   if #found == 2 * few then
-    long[#long + 1] = key
+    rest[#rest + 1] = { key = key, after = few, at = tonumber(found[#found]) }
   end
 end
-for _, key in ipairs(long) do
-  if #due < 2 * wanted then
-    add(head(key, few, wanted))
+
+-- What follows in a partition is looked at while it may be earlier than the last that is wanted.
+table.sort(moments)
+local last = moments[wanted]
+local more = last and few or wanted
+last = last or math.huge
+for _, of in ipairs(rest) do
+  while of.after < wanted and of.at <= last do
+    local found = head(of.key, of.after, more)
+    add(found)
+    if #found < 2 * more then
+      break
+    end
+    of.after, of.at = of.after + more, tonumber(found[#found])
   end
 end
 return due
