@@ -31,7 +31,18 @@ struct Held {
 impl AtHand {
     /// The copy that is at hand, given away: it is no guess any more once something was made of it.
     fn take<T: Clone + 'static>(&self, key: &RecordKey, now: Timestamp) -> Option<(Revision, T)> {
-        let (_, held) = self.0.remove(key)?;
+        let copy = self.of(key, now);
+        self.forget(key);
+        copy
+    }
+
+    fn forget(&self, key: &RecordKey) {
+        self.0.remove(key);
+    }
+
+    /// The copy that is at hand.
+    fn of<T: Clone + 'static>(&self, key: &RecordKey, now: Timestamp) -> Option<(Revision, T)> {
+        let held = self.0.get(key)?;
         let age = Duration::try_from(now.duration_since(held.since)).ok();
         age.filter(|age| *age <= limits::RECORD_AT_HAND_FOR)?;
         Some((held.revision, held.record.downcast_ref::<T>()?.clone()))
@@ -76,27 +87,20 @@ impl Default for Queues {
 impl Queues {
     /// Waits for the other writers of this record in this process.
     async fn turn(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
-        self.head_of(Self::queue_of(id)).await
+        match self.0.get(Self::queue_of(id)) {
+            Some(queue) => Some(queue.lock().await),
+            None => None,
+        }
     }
 
-    /// The same for two records: in the order of the queues, so that no two wait for each other.
-    async fn turns(&self, one: &str, other: &str) -> [Option<MutexGuard<'_, ()>>; 2] {
-        let (one, other) = (Self::queue_of(one), Self::queue_of(other));
-        let first = self.head_of(one.min(other)).await;
-        let second = if one == other { None } else { self.head_of(one.max(other)).await };
-        [first, second]
+    /// The same without waiting; `None`: somebody writes this record, or another of its queue.
+    fn turn_at_once(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
+        self.0.get(Self::queue_of(id))?.try_lock().ok()
     }
 
     fn queue_of(id: &str) -> usize {
         let hash = |hash: usize, byte: u8| hash.wrapping_mul(31).wrapping_add(usize::from(byte));
         id.bytes().fold(0, hash) % QUEUES
-    }
-
-    async fn head_of(&self, queue: usize) -> Option<MutexGuard<'_, ()>> {
-        match self.0.get(queue) {
-            Some(queue) => Some(queue.lock().await),
-            None => None,
-        }
     }
 }
 
@@ -196,8 +200,9 @@ impl Exchange {
     }
 
     /// The same for two records, the second of which is changed only where what came of the first one's change
-    /// `leads_on`: in one question, where the first is at hand. (A copy at hand may be an old one, and the second
-    /// be changed though the first does not lead on; but then the copy is one no more.)
+    /// `leads_on`: in one question, where the first is at hand, both are to be written, and nobody else writes the
+    /// second, for whose turn nothing waits here. (A copy at hand may be an old one, and the second be changed though
+    /// the first does not lead on; but then the copy is one no more.)
     pub(super) async fn change_both_at_hand<A, B, R>(
         &self,
         (first, change_first): (&RecordKey, impl Fn(&mut A) -> R),
@@ -209,24 +214,36 @@ impl Exchange {
         A: Clone + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
         B: Clone + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
     {
-        let _turns = self.queues.turns(&first.id, &second.id).await;
+        let turn = self.queues.turn(&first.id).await;
         let one = self.draft_at_hand(first, now, &change_first);
-        let other = self.draft_at_hand(second, now, &change_second);
-        let together = one.swap().zip(other.swap());
-        let swapped = match together.filter(|_| one.expected.is_some() && leads_on(&one.result)) {
-            Some((one, other)) => {
-                self.store.swap_all(&[one, other], later(now, kept_for), now).await
+        let may_be_both = one.expected.is_some() && leads_on(&one.result);
+        let at_once = may_be_both.then(|| self.queues.turn_at_once(&second.id)).flatten();
+        let other = at_once.as_ref().map(|_| {
+            let (expected, before) = self.at_hand.of::<B>(second, now).unzip();
+            self.draft((expected, before.unwrap_or_default()), second, &change_second)
+        });
+        if let Some(other) = other
+            && let Some(swaps) = one.swap().zip(other.swap())
+        {
+            self.at_hand.forget(second);
+            let swapped = self.store.swap_all(&[swaps.0, swaps.1], later(now, kept_for), now).await;
+            let mut swapped = swapped.into_iter();
+            let (tried, tried_other) = (swapped.next().transpose()?, swapped.next().transpose()?);
+            let result = self.finish_at_hand(one, tried, kept_for, now, &change_first).await?;
+            if !leads_on(&result) {
+                return Ok((result, None));
             }
-            None => Vec::new(),
-        };
-        let mut swapped = swapped.into_iter();
-        let (tried, tried_other) = (swapped.next().transpose()?, swapped.next().transpose()?);
-        let result = self.finish_at_hand(one, tried, kept_for, now, &change_first).await?;
+            let other = self.finish_at_hand(other, tried_other, kept_for, now, &change_second);
+            return Ok((result, Some(other.await?)));
+        }
+        drop(at_once);
+        let result = self.finish_at_hand(one, None, kept_for, now, &change_first).await?;
+        drop(turn);
         if !leads_on(&result) {
             return Ok((result, None));
         }
-        let other = self.finish_at_hand(other, tried_other, kept_for, now, &change_second);
-        Ok((result, Some(other.await?)))
+        let other = self.change_at_hand(second, kept_for, now, change_second).await?;
+        Ok((result, Some(other)))
     }
 
     /// A change of the record that is at hand, or of one that is not there yet.
