@@ -219,6 +219,11 @@ mod tests {
     #[test]
     fn what_is_due_is_kept_by_format() {
         assert_eq!(DUE, format!("due{}", super::super::super::envelope::VERSION));
+        // A commit takes an older call's deadline off all of them, and makes their names itself.
+        let commit = include_str!("../lua/commit.lua");
+        for older in OLDER_DUE {
+            assert!(commit.contains(&format!("partition .. '{older}', own")), "{older}");
+        }
     }
 
     #[test]
