@@ -6,6 +6,7 @@
 
 pub mod agent;
 mod answer;
+mod at_hand;
 mod audit;
 pub mod dead;
 mod deed;
@@ -53,6 +54,7 @@ use crate::outbound::numbers::Numbers;
 use crate::outbound::verifications::Verifications;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Store, StoreError, Version};
+use at_hand::AtHand;
 pub use audit::Over;
 use deed::{Deed, deed_of};
 use edition::Editions;
@@ -60,7 +62,7 @@ use events::Events;
 use guard::Guards;
 pub use posted::Posted;
 use recent::Recent;
-use record::{AtHand, Queues};
+use record::Queues;
 use take::{Done, Taken};
 use tally::Tally;
 use verifier::Verifier;
