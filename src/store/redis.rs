@@ -10,13 +10,13 @@
 //! together.
 
 mod address;
+mod claims;
 mod form;
 mod keys;
 mod link;
 mod outlook;
 mod records;
 
-use std::collections::HashMap;
 use std::fmt;
 
 use ::redis::{Cmd, FromRedisValue, Pipeline, Script, Value, from_redis_value, pipe};
@@ -25,17 +25,14 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use self::keys::{Member, OLDER_DUE, Partition};
+use self::keys::{Member, Partition};
 use self::link::{Again, Link, Question, unreadable};
 use super::{
-    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, OpenError, Options, RecordKey,
-    Replicas, Revision, Store, StoreError, Stored, Swap, Version, at_us, due_us, now_us,
+    Backlog, Claim, Claimed, Commit, Committed, Due, OpenError, Options, RecordKey, Replicas,
+    Revision, Store, StoreError, Stored, Swap, Version, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, TurnId};
-use crate::limits::{
-    CALLS_PER_PARTITION_MAX, CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, DEADLINES_AT_ONCE,
-    DEADLINES_WAIT_FOR,
-};
+use crate::limits::{CALLS_PER_PARTITION_MAX, DEADLINES_WAIT_FOR};
 
 /// The fields of a call that a callgate long before this one left: the number, the turn, the state.
 type OlderCall = (Option<u64>, Option<String>, Option<Vec<u8>>);
@@ -144,86 +141,6 @@ impl RedisStore {
         Ok(entries)
     }
 
-    /// What is due in all partitions that answer, earliest first.
-    async fn candidates(&self, claim: Claim, count_max: usize) -> Result<Vec<Member>, StoreError> {
-        let partitions: Vec<Partition> = Partition::all().collect();
-        let heads = join_all(self.link.together(&partitions).map(async |partitions| {
-            let mut keys: Vec<String> = partitions.iter().map(|one| one.due()).collect();
-            for older in OLDER_DUE {
-                keys.extend(partitions.iter().map(|one| one.older_due(older)));
-            }
-            let mut call = call_of(&self.due, &keys);
-            call.arg(now_us(claim.now)).arg(count_max).arg(DEADLINES_AT_ONCE);
-            self.run::<Vec<(String, f64)>>(&self.due, &call, Again::May).await
-        }));
-        let heads = heads.await;
-        let (of, away) = (heads.len(), heads.iter().filter(|head| head.is_err()).count());
-        if away == of {
-            return Err(heads.into_iter().find_map(Result::err).unwrap_or_else(unreadable));
-        }
-        if away > 0 {
-            tracing::warn!(away, of, "partitions of the store do not say what is due");
-        }
-        let mut due: Vec<(String, f64)> = heads.into_iter().flatten().flatten().collect();
-        due.sort_by(|(a, at_a), (b, at_b)| at_a.total_cmp(at_b).then_with(|| a.cmp(b)));
-        due.truncate(count_max);
-        due.iter().map(|(member, _)| Member::parse(member).ok_or_else(unreadable)).collect()
-    }
-
-    /// Claims what is due, as far as others do not, and says whether more may be.
-    async fn claim_round(
-        &self,
-        claim: Claim,
-        count_max: usize,
-    ) -> Result<(Vec<Due>, bool), StoreError> {
-        let candidates = self.candidates(claim, count_max).await?;
-        if candidates.is_empty() {
-            return Ok((Vec::new(), false));
-        }
-        let claimed = self.take(claim, &candidates).await?;
-        Ok((claimed, candidates.len() == count_max))
-    }
-
-    /// Claims those candidates that are still there and still due. A partition that fails keeps nobody
-    /// from what was claimed in the others: that is under a lease by now.
-    async fn take(&self, claim: Claim, candidates: &[Member]) -> Result<Vec<Due>, StoreError> {
-        let claims = self.link.together(candidates).map(async |members| {
-            let due = |member: &Member| [Partition::of(member.call()).due(), member.home()];
-            let mut call = call_of(&self.claim, &members.iter().flat_map(due).collect::<Vec<_>>());
-            call.arg(now_us(claim.now)).arg(due_us(claim.until)).arg(text(claim.lease.0));
-            for member in members {
-                call.arg(member.to_string());
-            }
-            self.run::<Vec<(String, u32, Vec<u8>)>>(&self.claim, &call, Again::MustNot).await
-        });
-        let mut claimed: HashMap<String, (u32, Vec<u8>)> = HashMap::new();
-        let mut failed = None;
-        for answer in join_all(claims).await {
-            match answer {
-                Ok(some) => claimed.extend(
-                    some.into_iter().map(|(member, attempt, body)| (member, (attempt, body))),
-                ),
-                Err(error) => {
-                    tracing::warn!(%error, "a partition of the store could not be claimed from");
-                    failed = Some(error);
-                }
-            }
-        }
-        if let Some(error) = failed.filter(|_| claimed.is_empty()) {
-            return Err(error);
-        }
-
-        let in_order = candidates.iter().filter_map(|member| {
-            let (attempt, body) = claimed.remove(&member.to_string())?;
-            let what = match *member {
-                Member::Deadline(_) => DueWhat::Deadline,
-                Member::Effect(_, id) => DueWhat::Effect { id, body, attempt },
-            };
-            Some(Due { call: member.call(), lease: claim.lease, what })
-        });
-        Ok(in_order.collect())
-    }
-
     /// The calls listed in all partitions, newest first; some may be gone.
     async fn listed(&self, count_max: usize) -> Result<Vec<CallId>, StoreError> {
         let mut newest = pipe();
@@ -309,26 +226,7 @@ impl Store for RedisStore {
     }
 
     async fn claim(&self, claim: Claim) -> Result<Vec<Due>, StoreError> {
-        let count_max = claim.count_max.min(CLAIM_COUNT_MAX);
-        let mut due = Vec::new();
-        for _ in 0..CLAIM_ROUNDS_MAX {
-            let wanted = count_max.saturating_sub(due.len());
-            if wanted == 0 {
-                break;
-            }
-            match self.claim_round(claim, wanted).await {
-                Ok((claimed, whole)) => {
-                    due.extend(claimed);
-                    if !whole {
-                        break;
-                    }
-                }
-                Err(error) if due.is_empty() => return Err(error),
-                // What was claimed before is under a lease by now.
-                Err(_) => break,
-            }
-        }
-        Ok(due)
+        self.claim_due(claim).await
     }
 
     async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {

@@ -3,7 +3,8 @@
 --
 -- KEYS: the due things of each partition, and then those of older callgates, twice
 -- ARGV: now, how many are wanted of all together, how many waiting deadlines to look at
--- Answers member, moment, member, moment and so on, in no order: the earliest of all, and some others.
+-- Answers the moment from which on there may be more (empty: there is none); then member, moment, member, moment
+-- and so on, in no order: the earliest of all, and some others.
 --
 -- Deadlines that were far when they were set wait in lists, each named by the moment since when they are to
 -- be among the due things, and `f:` and that is among those. What stands with the call itself counts.
@@ -62,7 +63,7 @@ if redis.call('EXISTS', unpack(KEYS, partitions + 1)) > 0 then
   end
 end
 
-local due, moments, rest = {}, {}, {}
+local due, moments, rest = { '' }, {}, {}
 
 local function add(found)
   for j = 1, #found, 2 do
@@ -100,14 +101,16 @@ table.sort(moments)
 local last = moments[wanted]
 local more = last and few or wanted
 last = last or math.huge
+local from = math.huge
 for _, of in ipairs(rest) do
   while of.after < wanted and of.at <= last do
     local found = head(of.key, of.after, more)
     add(found)
-    if #found < 2 * more then
-      break
-    end
-    of.after, of.at = of.after + more, tonumber(found[#found])
+    of.after, of.at = of.after + more, #found == 2 * more and tonumber(found[#found]) or math.huge
   end
+  from = math.min(from, of.at)
+end
+if from < math.huge then
+  due[1] = string.format('%.0f', from)
 end
 return due

@@ -38,6 +38,7 @@ held_by_all! {
     a_conflict_writes_nothing,
     each_due_thing_goes_to_one_claimant,
     what_is_due_first_is_claimed_first,
+    much_that_lies_together_is_claimed_in_its_order,
     nothing_is_claimed_early,
     when_a_lease_ends_it_is_due_again,
     settling_needs_the_lease,
@@ -215,6 +216,28 @@ async fn what_is_due_first_is_claimed_first(Fresh { store, .. }: Fresh) {
     assert!(store.claim(none).await.unwrap().is_empty());
     let all = Claim { count_max: usize::MAX, ..claim(at(20)) };
     assert_eq!(store.claim(all).await.unwrap().len(), 2);
+}
+
+async fn much_that_lies_together_is_claimed_in_its_order(Fresh { store, .. }: Fresh) {
+    for _ in 0..4 {
+        let mut later = first(fresh_call());
+        later.deadline = Some(at(90));
+        store.commit(&later, at(0)).await.unwrap();
+    }
+    let mut much = first(fresh_call());
+    much.effects = (0..40).map(|n| effect(&much, n, at(i64::try_from(n).unwrap()))).collect();
+    store.commit(&much, at(0)).await.unwrap();
+    let some = Claim { count_max: 32, ..claim(at(100)) };
+    let claimed = store.claim(some).await.unwrap().into_iter().map(|due| due.what);
+    let claimed: Vec<_> = claimed
+        .filter_map(|what| match what {
+            DueWhat::Effect { id, .. } => Some(id),
+            DueWhat::Deadline => None,
+        })
+        .collect();
+    let earliest: Vec<_> = much.effects.iter().take(32).map(|effect| effect.id).collect();
+    assert_eq!(claimed, earliest);
+    assert_eq!(store.claim(some).await.unwrap().len(), 12);
 }
 
 async fn nothing_is_claimed_early(Fresh { store, .. }: Fresh) {

@@ -1,0 +1,168 @@
+//! Claiming in Redis: look what is due first in all partitions, then claim it under a lease, each where it lies.
+
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+
+use super::super::{Claim, Due, DueWhat, StoreError, due_us, now_us};
+use super::keys::{Member, OLDER_DUE, Partition};
+use super::link::{Again, unreadable};
+use super::{RedisStore, call_of, text};
+use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, DEADLINES_AT_ONCE};
+
+/// What is due first somewhere, each with its moment, and at which moment there may be more.
+struct Head {
+    due: Vec<(String, f64)>,
+    rest_from: f64,
+}
+
+impl Head {
+    fn read(found: Vec<String>) -> Option<Self> {
+        let mut found = found.into_iter();
+        let rest_from = match found.next()?.as_str() {
+            "" => f64::INFINITY,
+            moment => moment.parse().ok()?,
+        };
+        let mut due = Vec::with_capacity(found.len() / 2);
+        while let Some(member) = found.next() {
+            due.push((member, found.next()?.parse().ok()?));
+        }
+        Some(Self { due, rest_from })
+    }
+}
+
+impl RedisStore {
+    /// Claims what is due, round by round: as much as is wanted, or as there is.
+    pub(super) async fn claim_due(&self, claim: Claim) -> Result<Vec<Due>, StoreError> {
+        let count_max = claim.count_max.min(CLAIM_COUNT_MAX);
+        let mut due = Vec::new();
+        for _ in 0..CLAIM_ROUNDS_MAX {
+            let wanted = count_max.saturating_sub(due.len());
+            if wanted == 0 {
+                break;
+            }
+            match self.claim_round(claim, wanted).await {
+                Ok((claimed, whole)) => {
+                    due.extend(claimed);
+                    if !whole {
+                        break;
+                    }
+                }
+                Err(error) if due.is_empty() => return Err(error),
+                // What was claimed before is under a lease by now.
+                Err(_) => break,
+            }
+        }
+        Ok(due)
+    }
+
+    /// What is due in all partitions that answer, earliest first.
+    async fn candidates(&self, claim: Claim, count_max: usize) -> Result<Vec<Member>, StoreError> {
+        let partitions: Vec<Partition> = Partition::all().collect();
+        let groups: Vec<&[Partition]> = self.link.together(&partitions).collect();
+        // Where much is due it is spread over all partitions: a few of each are most often enough.
+        let few = count_max.min(count_max.div_ceil(groups.len()) + 1);
+        let mut heads = join_all(groups.iter().map(|some| self.head(claim, some, few))).await;
+        let last = last_of(&heads, count_max);
+        let behind = groups.iter().zip(&mut heads).filter(|(_, head)| {
+            few < count_max && head.as_ref().is_ok_and(|head| head.rest_from <= last)
+        });
+        join_all(behind.map(async |(some, head)| {
+            if let Ok(more) = self.head(claim, some, count_max).await {
+                *head = Ok(more);
+            }
+        }))
+        .await;
+
+        let (of, away) = (heads.len(), heads.iter().filter(|head| head.is_err()).count());
+        if away == of {
+            return Err(heads.into_iter().find_map(Result::err).unwrap_or_else(unreadable));
+        }
+        if away > 0 {
+            tracing::warn!(away, of, "partitions of the store do not say what is due");
+        }
+        let mut due: Vec<_> = heads.into_iter().flatten().flat_map(|head| head.due).collect();
+        due.sort_by(|(a, at_a), (b, at_b)| at_a.total_cmp(at_b).then_with(|| a.cmp(b)));
+        due.truncate(count_max);
+        due.iter().map(|(member, _)| Member::parse(member).ok_or_else(unreadable)).collect()
+    }
+
+    /// What is due first in some partitions.
+    async fn head(
+        &self,
+        claim: Claim,
+        partitions: &[Partition],
+        count_max: usize,
+    ) -> Result<Head, StoreError> {
+        let mut keys: Vec<String> = partitions.iter().map(|one| one.due()).collect();
+        for older in OLDER_DUE {
+            keys.extend(partitions.iter().map(|one| one.older_due(older)));
+        }
+        let mut call = call_of(&self.due, &keys);
+        call.arg(now_us(claim.now)).arg(count_max).arg(DEADLINES_AT_ONCE);
+        let found: Vec<String> = self.run(&self.due, &call, Again::May).await?;
+        Head::read(found).ok_or_else(unreadable)
+    }
+
+    /// Claims what is due, as far as others do not, and says whether more may be.
+    async fn claim_round(
+        &self,
+        claim: Claim,
+        count_max: usize,
+    ) -> Result<(Vec<Due>, bool), StoreError> {
+        let candidates = self.candidates(claim, count_max).await?;
+        if candidates.is_empty() {
+            return Ok((Vec::new(), false));
+        }
+        let claimed = self.take(claim, &candidates).await?;
+        Ok((claimed, candidates.len() == count_max))
+    }
+
+    /// Claims those candidates that are still there and still due. A partition that fails keeps nobody
+    /// from what was claimed in the others: that is under a lease by now.
+    async fn take(&self, claim: Claim, candidates: &[Member]) -> Result<Vec<Due>, StoreError> {
+        let claims = self.link.together(candidates).map(async |members| {
+            let due = |member: &Member| [Partition::of(member.call()).due(), member.home()];
+            let mut call = call_of(&self.claim, &members.iter().flat_map(due).collect::<Vec<_>>());
+            call.arg(now_us(claim.now)).arg(due_us(claim.until)).arg(text(claim.lease.0));
+            for member in members {
+                call.arg(member.to_string());
+            }
+            self.run::<Vec<(String, u32, Vec<u8>)>>(&self.claim, &call, Again::MustNot).await
+        });
+        let mut claimed: HashMap<String, (u32, Vec<u8>)> = HashMap::new();
+        let mut failed = None;
+        for answer in join_all(claims).await {
+            match answer {
+                Ok(some) => claimed.extend(
+                    some.into_iter().map(|(member, attempt, body)| (member, (attempt, body))),
+                ),
+                Err(error) => {
+                    tracing::warn!(%error, "a partition of the store could not be claimed from");
+                    failed = Some(error);
+                }
+            }
+        }
+        if let Some(error) = failed.filter(|_| claimed.is_empty()) {
+            return Err(error);
+        }
+
+        let in_order = candidates.iter().filter_map(|member| {
+            let (attempt, body) = claimed.remove(&member.to_string())?;
+            let what = match *member {
+                Member::Deadline(_) => DueWhat::Deadline,
+                Member::Effect(_, id) => DueWhat::Effect { id, body, attempt },
+            };
+            Some(Due { call: member.call(), lease: claim.lease, what })
+        });
+        Ok(in_order.collect())
+    }
+}
+
+/// The moment of the last that is wanted of so many; after all, where there are fewer.
+fn last_of(heads: &[Result<Head, StoreError>], count_max: usize) -> f64 {
+    let due = heads.iter().flatten().flat_map(|head| &head.due);
+    let mut moments: Vec<f64> = due.map(|(_, at)| *at).collect();
+    moments.sort_by(f64::total_cmp);
+    count_max.checked_sub(1).and_then(|last| moments.get(last).copied()).unwrap_or(f64::INFINITY)
+}
