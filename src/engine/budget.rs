@@ -1,9 +1,9 @@
 //! A budget of messages and rings that many accounts share: those to one number prefix, or all of them.
 //!
-//! Pure arithmetic over a small record, like the ledger's: counts by slot of time, and the keys of late,
-//! so that a question asked again is counted once.
+//! Pure arithmetic over a small record, like the ledger's: counts by slot of time, and the last keys, so that a
+//! question asked again is counted once. Everybody's sends write it, so it stays small however many they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -25,13 +25,18 @@ pub struct Budget {
     /// Until when it gives nothing out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shut_until: Option<Timestamp>,
-    /// Under which keys, of late.
+    /// The last of them, the oldest first.
     #[serde(default)]
-    keys: BTreeMap<String, Timestamp>,
+    sends: VecDeque<Send>,
     /// The latest time that this record has seen: a clock set back refills nothing.
     #[serde(default)]
     seen: Timestamp,
 }
+
+/// What tells a message or ring from others, the second in which it was, whether it carried a code, and whether
+/// that was keyed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Send(u64, i64, bool, bool);
 
 /// Slots of five minutes, so that an hour is twelve of them and the one begun.
 const SLOT_S: i64 = 300;
@@ -39,32 +44,34 @@ const HOUR_SLOTS: i64 = 12;
 /// Slots after which a code that was sent can be keyed in no more: ten minutes, and the slot begun.
 const RIPE_SLOTS: i64 = 3;
 /// Longer than anybody asks again after a crash or a lost race.
-const KEY_KEPT_FOR: SignedDuration = SignedDuration::from_mins(15);
+const SEND_KEPT_FOR_S: i64 = 15 * 60;
+/// As many as there are in the seconds within which nearly everybody does who does. One of whom so many came after
+/// is counted once more.
+const SENDS_KEPT_MAX: usize = 256;
+/// What is kept of a key: enough to tell so many apart.
+const KEY: u64 = (1 << 48) - 1;
 
 impl Budget {
     /// Takes one out of what an hour has; `false`: there is none left. The same key is counted once.
-    pub fn spend(&mut self, key: &str, per_hour: u32, now: Timestamp) -> bool {
+    pub fn spend(&mut self, key: u64, per_hour: u32, now: Timestamp) -> bool {
         let now = now.max(self.seen);
-        if self.keys.contains_key(key) {
+        if self.is_known(key) {
             return true;
         }
         if !self.has_left(per_hour, now) {
             return false;
         }
-        let slot = slot_of(now);
-        self.slots.retain(|begun, _| slot - begun <= HOUR_SLOTS);
-        self.keys.retain(|_, at| now.duration_since(*at) < KEY_KEPT_FOR);
-        *self.slots.entry(slot).or_default() += 1;
-        self.keys.insert(key.to_owned(), now);
+        count_in(&mut self.slots, now);
+        self.keep(Send(key & KEY, now.as_second(), false, false));
         self.seen = now;
         true
     }
 
     /// Whether nothing is to be had, because of the codes sent in the last hour too few were keyed in:
     /// somebody has them sent who does not want them. The key that had one has it.
-    pub fn is_shut(&mut self, key: &str, limits: &Sends, now: Timestamp) -> bool {
+    pub fn is_shut(&mut self, key: u64, limits: &Sends, now: Timestamp) -> bool {
         let now = now.max(self.seen);
-        if self.keys.contains_key(key) {
+        if self.is_known(key) {
             return false;
         }
         if self.shut_until.is_some_and(|until| now < until) {
@@ -90,27 +97,43 @@ impl Budget {
     }
 
     /// What this key had carried a code.
-    pub fn sent_code(&mut self, key: &str, now: Timestamp) {
-        self.count_once(&format!("code {key}"), now, |budget| &mut budget.codes);
+    pub fn sent_code(&mut self, key: u64, now: Timestamp) {
+        let now = now.max(self.seen);
+        if self.is_first(key, now, |Send(.., has_code, _)| has_code) {
+            count_in(&mut self.codes, now);
+        }
     }
 
     /// A code was keyed in.
-    pub fn entered(&mut self, key: &str, now: Timestamp) {
-        self.count_once(&format!("entered {key}"), now, |budget| &mut budget.entered);
+    pub fn entered(&mut self, key: u64, now: Timestamp) {
+        let now = now.max(self.seen);
+        if self.is_first(key, now, |Send(.., was_entered)| was_entered) {
+            count_in(&mut self.entered, now);
+        }
     }
 
-    fn count_once(
-        &mut self,
-        key: &str,
-        now: Timestamp,
-        of: fn(&mut Self) -> &mut BTreeMap<i64, u32>,
-    ) {
-        let now = now.max(self.seen);
-        if self.keys.insert(key.to_owned(), now).is_none() {
-            let slots = of(self);
-            slots.retain(|begun, _| slot_of(now) - begun <= HOUR_SLOTS);
-            *slots.entry(slot_of(now)).or_default() += 1;
+    fn is_known(&self, key: u64) -> bool {
+        self.sends.iter().any(|Send(known, ..)| *known == key & KEY)
+    }
+
+    /// Says of this key what `what` is, and whether it had not been said before.
+    fn is_first(&mut self, key: u64, now: Timestamp, what: fn(&mut Send) -> &mut bool) -> bool {
+        if let Some(known) = self.sends.iter_mut().find(|Send(known, ..)| *known == key & KEY) {
+            return !std::mem::replace(what(known), true);
         }
+        let mut send = Send(key & KEY, now.as_second(), false, false);
+        *what(&mut send) = true;
+        self.keep(send);
+        true
+    }
+
+    /// Keeps the last ones.
+    fn keep(&mut self, send: Send) {
+        self.sends.retain(|Send(_, at, ..)| send.1 - at < SEND_KEPT_FOR_S);
+        if self.sends.len() >= SENDS_KEPT_MAX {
+            self.sends.pop_front();
+        }
+        self.sends.push_back(send);
     }
 
     /// Whether an hour has one left.
@@ -119,6 +142,12 @@ impl Budget {
         let spent = self.slots.iter().filter(|(begun, _)| slot - **begun <= HOUR_SLOTS);
         spent.map(|(_, count)| count).sum::<u32>() < per_hour
     }
+}
+
+fn count_in(slots: &mut BTreeMap<i64, u32>, now: Timestamp) {
+    let slot = slot_of(now);
+    slots.retain(|begun, _| slot - begun <= HOUR_SLOTS);
+    *slots.entry(slot).or_default() += 1;
 }
 
 fn slot_of(now: Timestamp) -> i64 {
@@ -136,25 +165,26 @@ mod tests {
     #[test]
     fn an_hour_has_so_many_and_the_next_has_them_again() {
         let mut budget = Budget::default();
-        let spent = (0..50).filter(|n| budget.spend(&format!("k{n}"), 20, at(*n))).count();
+        let spent =
+            (0..50).filter(|n| budget.spend(u64::try_from(*n).unwrap(), 20, at(*n))).count();
         assert_eq!(spent, 20);
-        assert!(!budget.spend("late", 20, at(3_599)));
-        assert!(budget.spend("next", 20, at(3_600 + SLOT_S)));
+        assert!(!budget.spend(99, 20, at(3_599)));
+        assert!(budget.spend(98, 20, at(3_600 + SLOT_S)));
     }
 
     #[test]
     fn a_key_is_counted_once() {
         let mut budget = Budget::default();
-        assert!((0..50).all(|n| budget.spend("k", 1, at(n))));
-        assert!(!budget.spend("other", 1, at(50)));
+        assert!((0..50).all(|n| budget.spend(7, 1, at(n))));
+        assert!(!budget.spend(8, 1, at(50)));
     }
 
     #[test]
     fn a_clock_set_back_refills_nothing() {
         let mut budget = Budget::default();
-        assert!(budget.spend("a", 1, at(100_000)));
-        assert!(!budget.spend("b", 1, at(0)));
-        assert!(!budget.spend("c", 1, at(100_000)));
+        assert!(budget.spend(1, 1, at(100_000)));
+        assert!(!budget.spend(2, 1, at(0)));
+        assert!(!budget.spend(3, 1, at(100_000)));
     }
 
     #[test]
@@ -162,34 +192,51 @@ mod tests {
         let limits = Sends { per_prefix_h: 100, ..Sends::default() };
         let sends = |budget: &mut Budget, from: i64, entered: i64| {
             for n in from..from + 20 {
-                let key = format!("k{n}");
-                assert!(!budget.is_shut(&key, &limits, at(from)));
-                assert!(budget.spend(&key, limits.per_prefix_h, at(from)));
-                budget.sent_code(&key, at(from));
-                budget.sent_code(&key, at(from));
+                let key = u64::try_from(n).unwrap();
+                assert!(!budget.is_shut(key, &limits, at(from)));
+                assert!(budget.spend(key, limits.per_prefix_h, at(from)));
+                budget.sent_code(key, at(from));
+                budget.sent_code(key, at(from));
                 if n - from < entered {
-                    budget.entered(&key, at(from + 60));
-                    budget.entered(&key, at(from + 60));
+                    budget.entered(key, at(from + 60));
+                    budget.entered(key, at(from + 60));
                 }
             }
         };
         let mut budget = Budget::default();
         sends(&mut budget, 0, 2);
-        assert!(!budget.is_shut("next", &limits, at(1_200)), "a tenth of them was keyed in");
+        assert!(!budget.is_shut(99, &limits, at(1_200)), "a tenth of them was keyed in");
         let mut budget = Budget::default();
         sends(&mut budget, 0, 1);
-        assert!(!budget.is_shut("next", &limits, at(599)), "they may yet be keyed in");
-        assert!(budget.is_shut("next", &limits, at(900)));
-        assert!(budget.is_shut("next", &limits, at(900 + 12 * 3_600 - 1)));
-        assert!(!budget.is_shut("next", &limits, at(900 + 12 * 3_600)));
+        assert!(!budget.is_shut(99, &limits, at(599)), "they may yet be keyed in");
+        assert!(budget.is_shut(99, &limits, at(900)));
+        assert!(budget.is_shut(99, &limits, at(900 + 12 * 3_600 - 1)));
+        assert!(!budget.is_shut(99, &limits, at(900 + 12 * 3_600)));
     }
 
     #[test]
-    fn a_record_stays_small() {
+    fn a_code_is_keyed_in_once_however_late_it_is_told() {
+        let mut budget = Budget::default();
+        for key in 0..1_000 {
+            assert!(budget.spend(key, 10_000, at(0)));
+            budget.sent_code(key, at(0));
+        }
+        for _ in 0..3 {
+            budget.entered(1, at(60));
+            budget.entered(999, at(60));
+        }
+        assert_eq!(budget.codes.values().sum::<u32>(), 1_000);
+        assert_eq!(budget.entered.values().sum::<u32>(), 2);
+    }
+
+    #[test]
+    fn a_record_stays_small_however_much_is_sent() {
         let mut budget = Budget::default();
         for n in 0..100_000 {
-            budget.spend(&format!("k{n}"), 100, at(n * 10));
+            assert!(budget.spend(n, 1_000_000, at(i64::try_from(n / 20).unwrap())));
         }
-        assert!(budget.slots.len() <= 14 && budget.keys.len() <= 100, "{budget:?}");
+        assert!(budget.slots.len() <= 14 && budget.sends.len() <= SENDS_KEPT_MAX);
+        assert!(serde_json::to_string(&budget).unwrap().len() < 16 * 1_024);
+        assert!(budget.has_left(100_001, at(0)) && !budget.has_left(100_000, at(0)));
     }
 }

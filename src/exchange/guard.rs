@@ -157,16 +157,16 @@ impl Exchange {
             self.guards.refuse(Limit::Account);
             return Ok(false);
         }
-        let key = self.short("budget key", &[key.as_bytes()]);
+        let key = self.budget_key(key);
         let limits = &self.policy.sends;
         if let Some(number) = to {
             let spend = |budget: &mut Budget| {
-                if budget.is_shut(&key, limits, now) {
+                if budget.is_shut(key, limits, now) {
                     return Err(Limit::Unanswered);
                 }
-                let spent = budget.spend(&key, limits.per_prefix_h, now);
+                let spent = budget.spend(key, limits.per_prefix_h, now);
                 if spent && code {
-                    budget.sent_code(&key, now);
+                    budget.sent_code(key, now);
                 }
                 if spent { Ok(()) } else { Err(Limit::Prefix) }
             };
@@ -178,7 +178,7 @@ impl Exchange {
         let costs = matches!(whom, Whom::Account(_));
         let spend = |budget: &mut Budget| {
             if costs {
-                budget.spend(&key, limits.total_h, now)
+                budget.spend(key, limits.total_h, now)
             } else {
                 budget.has_left(limits.total_h, now)
             }
@@ -198,14 +198,14 @@ impl Exchange {
         now: Timestamp,
     ) -> Result<Notifies, ExchangeError> {
         let Notify { key, whom, of, to } = notify;
-        let short = self.short("budget key", &[key.as_bytes()]);
+        let of_budget = self.budget_key(key);
         let limits = &self.policy.sends;
         let of_prefix = to.as_ref().map(|number| {
             (["notices of a prefix".as_bytes(), number.prefix().as_bytes()], limits.per_prefix_h)
         });
         let of_house = (["notices".as_bytes(), "total".as_bytes()], limits.total_h);
         for (of, per_hour) in of_prefix.into_iter().chain([of_house]) {
-            let spend = |budget: &mut Budget| budget.spend(&short, per_hour, now);
+            let spend = |budget: &mut Budget| budget.spend(of_budget, per_hour, now);
             if !self.change_budget(&of, now, spend).await? {
                 self.guards.refuse(Limit::Notices);
                 return Ok(Notifies::NoneLeft);
@@ -227,8 +227,8 @@ impl Exchange {
         attempt: &str,
         now: Timestamp,
     ) -> Result<(), ExchangeError> {
-        let key = self.short("budget key", &[attempt.as_bytes()]);
-        let entered = |budget: &mut Budget| budget.entered(&key, now);
+        let key = self.budget_key(attempt);
+        let entered = |budget: &mut Budget| budget.entered(key, now);
         self.change_budget(&prefix_of(number), now, entered).await
     }
 
@@ -357,6 +357,11 @@ impl Exchange {
         let subject = self.subject(whom);
         let sum = subject.bytes().fold(0_u32, |sum, byte| sum.wrapping_add(byte.into()));
         RecordKey { kind: FUSE, id: format!("{:02x}", sum % PARTS) }
+    }
+
+    /// What tells a message or ring from others in the budgets.
+    fn budget_key(&self, key: &str) -> u64 {
+        self.mark("budget key", &[key.as_bytes()])
     }
 
     async fn change_budget<R>(
