@@ -233,7 +233,7 @@ mod tests {
     fn a_record_stays_small_however_much_is_sent() {
         let mut budget = Budget::default();
         for n in 0..100_000 {
-            assert!(budget.spend(n, 1_000_000, at(i64::try_from(n / 20).unwrap())));
+            assert!(budget.spend(n, 1_000_000, at(i64::try_from(n / 50).unwrap())));
         }
         assert!(budget.slots.len() <= 14 && budget.sends.len() <= SENDS_KEPT_MAX);
         assert!(serde_json::to_string(&budget).unwrap().len() < 16 * 1_024);
