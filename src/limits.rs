@@ -115,6 +115,9 @@ pub const HASHES_WAITING_MAX: usize = 256;
 /// How much the threads that hash give way to those that answer webhooks: where both want a processor they have a
 /// thirtieth of it, so that a hash is done in less than a second where no processor is ever idle.
 pub const HASH_NICENESS: i32 = 15;
+/// How long one gives way, before it is begun and again when it is: twice this and the hash are well within
+/// [`TURN_DEADLINE`].
+pub const HASH_GIVES_WAY_FOR: Duration = Duration::from_secs(1);
 /// How long such a thread waits for the next hash, with the memory that it hashes in.
 pub const HASH_THREADS_KEPT_FOR: Duration = Duration::from_secs(10);
 /// What a turn waits before it asks a store again that is away: as often as [`TURN_DEADLINE`] allows,

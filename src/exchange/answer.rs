@@ -156,7 +156,7 @@ impl Exchange {
                 if known {
                     // Nothing is hashed, and yet it waits its turn like those that are, so that a
                     // queue of them does not tell a locked account.
-                    drop(self.verifier.slot().await?);
+                    drop(self.verifier.turn().await?);
                 }
                 if let (Against::Verification(_), Some(verifications)) =
                     (against, &self.verifications)

@@ -2,16 +2,21 @@
 //! can be served in time.
 //!
 //! A hash takes a processor for longer than hundreds of turns do, and those who are asked for a PIN expect to
-//! wait: so its thread gives way to those that answer webhooks.
+//! wait: so its thread gives way to those that answer webhooks. It would give way to any other program as well, and
+//! where those leave it nothing nobody would be served in time: so one that has waited long enough, of all at once,
+//! gives way no more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ExchangeError;
 use crate::directory::pin::StoredPin;
-use crate::limits::{HASH_NICENESS, HASH_THREADS_KEPT_FOR, HASHES_AT_ONCE, HASHES_WAITING_MAX};
+use crate::limits::{
+    HASH_GIVES_WAY_FOR, HASH_NICENESS, HASH_THREADS_KEPT_FOR, HASHES_AT_ONCE, HASHES_WAITING_MAX,
+};
 use crate::secret::Secret;
 use crate::store::envelope::Vault;
 use crate::threads::give_way;
@@ -23,7 +28,9 @@ pub(super) struct Verifier {
     places: Arc<Semaphore>,
     /// Of those that are worked off.
     slots: Arc<Semaphore>,
-    /// What has the threads; `None`: the system gives none.
+    /// Of the one that gives way no more.
+    urgent: Arc<Semaphore>,
+    /// What has the threads that give way; `None`: the system gives none.
     threads: Option<Runtime>,
     in_place: bool,
 }
@@ -33,6 +40,7 @@ impl Verifier {
         Self {
             places: Arc::new(Semaphore::new(HASHES_AT_ONCE + HASHES_WAITING_MAX)),
             slots: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
+            urgent: Arc::new(Semaphore::new(1)),
             threads: Builder::new_current_thread()
                 .max_blocking_threads(HASHES_AT_ONCE)
                 .thread_keep_alive(HASH_THREADS_KEPT_FOR)
@@ -55,8 +63,17 @@ impl Verifier {
     }
 
     /// Its turn among those that are worked off.
-    pub(super) async fn slot(&self) -> Result<OwnedSemaphorePermit, ExchangeError> {
-        self.slots.clone().acquire_owned().await.map_err(|_| ExchangeError::Unverified)
+    pub(super) async fn turn(&self) -> Result<Turn, ExchangeError> {
+        tokio::select! {
+            biased;
+            slot = free(&self.slots) => Ok(Turn::GivingWay(slot?)),
+            urgent = self.after(HASH_GIVES_WAY_FOR) => Ok(Turn::Urgent(urgent?)),
+        }
+    }
+
+    async fn after(&self, wait: Duration) -> Result<OwnedSemaphorePermit, ExchangeError> {
+        tokio::time::sleep(wait).await;
+        free(&self.urgent).await
     }
 
     /// Holds an entry against a secret on file.
@@ -69,17 +86,42 @@ impl Verifier {
         if self.in_place {
             return Ok(stored.is(entry, vault));
         }
-        let slot = self.slot().await?;
-        let (entry, vault) = (entry.clone(), vault.clone());
-        let threads = self.threads.as_ref().ok_or(ExchangeError::Unverified)?;
-        let right = threads.spawn_blocking(move || {
-            let right = stored.is(&entry, &vault);
-            // Not before, though nobody may wait for it any more: the processor is not free until then.
-            drop(slot);
-            right
-        });
+        let hashing = |slot: OwnedSemaphorePermit| {
+            let (stored, entry, vault) = (stored.clone(), entry.clone(), vault.clone());
+            move || {
+                let right = stored.is(&entry, &vault);
+                // Not before, though nobody may wait for it any more: the processor is not free until then.
+                drop(slot);
+                right
+            }
+        };
+        let urgent = match self.turn().await? {
+            Turn::GivingWay(slot) => {
+                let threads = self.threads.as_ref().ok_or(ExchangeError::Unverified)?;
+                let mut right = threads.spawn_blocking(hashing(slot));
+                tokio::select! {
+                    biased;
+                    right = &mut right => return right.map_err(|_| ExchangeError::Unverified),
+                    urgent = self.after(HASH_GIVES_WAY_FOR) => urgent?,
+                }
+            }
+            Turn::Urgent(urgent) => urgent,
+        };
+        let right = tokio::task::spawn_blocking(hashing(urgent));
         right.await.map_err(|_| ExchangeError::Unverified)
     }
+}
+
+/// What one that is worked off holds.
+pub(super) enum Turn {
+    /// One of the slots.
+    GivingWay(OwnedSemaphorePermit),
+    /// That of whoever has waited long enough.
+    Urgent(OwnedSemaphorePermit),
+}
+
+async fn free(slots: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ExchangeError> {
+    slots.clone().acquire_owned().await.map_err(|_| ExchangeError::Unverified)
 }
 
 impl Drop for Verifier {
@@ -96,12 +138,14 @@ mod tests {
     use std::sync::mpsc;
 
     use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
 
     use super::*;
+    use crate::limits::TURN_DEADLINE;
 
     #[test]
     fn what_nobody_waits_for_any_more_holds_its_slot_until_it_is_done() {
-        let runtime = Builder::new_current_thread().build().unwrap();
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let verifier = Verifier::new();
             let threads = verifier.threads.as_ref().unwrap();
@@ -122,6 +166,31 @@ mod tests {
             }
             assert!(verifier.is(StoredPin::plain("271828"), &entry, &vault).await.unwrap());
             assert_eq!(verifier.slots.available_permits(), HASHES_AT_ONCE);
+        });
+    }
+
+    /// As where other programs leave the threads that give way nothing of any processor.
+    #[test]
+    fn who_has_waited_long_enough_gives_way_no_more() {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let verifier = Verifier::new();
+            let threads = verifier.threads.as_ref().unwrap();
+            let starved: Vec<_> = (0..HASHES_AT_ONCE)
+                .map(|_| {
+                    let (go_on, told) = mpsc::channel::<()>();
+                    threads.spawn_blocking(move || told.recv());
+                    go_on
+                })
+                .collect();
+            let (entry, vault) = (Secret::new("271828"), Vault::new(&[7; 32]));
+            // Some are begun and do not go on, and one does not come to begin.
+            let all = (0..=HASHES_AT_ONCE)
+                .map(|_| verifier.is(StoredPin::plain("271828"), &entry, &vault));
+            let all = tokio::time::timeout(TURN_DEADLINE, join_all(all)).await;
+            assert!(all.unwrap().into_iter().all(Result::unwrap));
+            assert_eq!(verifier.slots.available_permits(), 0);
+            drop(starved);
         });
     }
 
