@@ -107,7 +107,7 @@ impl Exchange {
     ) -> Result<R, ExchangeError> {
         let _turn = self.queues.turn(&key.id).await;
         let change = Change { key, kept_for, now, make };
-        let draft = self.draft(&change, None, T::default());
+        let draft = self.draft(&change, None, &T::default());
         let (result, _) = self.finish(&change, draft, None).await?;
         Ok(result)
     }
@@ -166,7 +166,7 @@ impl Exchange {
         let at_once = may_be_both.then(|| self.queues.turn_at_once(&second.key.id)).flatten();
         let other = at_once.as_ref().map(|_| {
             let (expected, before) = self.at_hand.of::<B>(second.key, now).unzip();
-            self.draft(&second, expected, before.unwrap_or_default())
+            self.draft(&second, expected, &before.unwrap_or_default())
         });
         if let Some(other) = other
             && let Some(swaps) = one.swap(first.key).zip(other.swap(second.key))
@@ -197,18 +197,18 @@ impl Exchange {
         change: &Change<'_, impl Fn(&mut T) -> R>,
     ) -> Draft<T, R> {
         let (expected, before) = self.at_hand.take::<T>(change.key, change.now).unzip();
-        self.draft(change, expected, before.unwrap_or_default())
+        self.draft(change, expected, &before.unwrap_or_default())
     }
 
     fn draft<T: Record, R>(
         &self,
         change: &Change<'_, impl Fn(&mut T) -> R>,
         expected: Option<Revision>,
-        before: T,
+        before: &T,
     ) -> Draft<T, R> {
         let mut record = before.clone();
         let result = (change.make)(&mut record);
-        let sealed = (record != before).then(|| self.sealed(change.key, &record));
+        let sealed = (record != *before).then(|| self.sealed(change.key, &record));
         Draft { expected, record, result, sealed }
     }
 
