@@ -101,8 +101,8 @@ fn run(who: Who, by: &[&str], webhooks: u64) {
 }
 
 const WHY: &str = "a turn is one round trip, but a call is more than its four turns: its number is counted when it \
-    rings (one command), its claims when it is identified (two), and its audit is put down by the outbox when it \
-    is over (seven commands for all that end together); the bench counts all of that, and the sealing, the journal \
+    rings, its claims when it is identified (a round trip each), and its audit is put down by the outbox when it is \
+    over (seven round trips for all that end together); the bench counts all of that, and the sealing, the journal \
     and the log's line of every turn; an eighth of it is hashing, which a processor does by itself and \
     callgrind's does not";
 
