@@ -1,0 +1,108 @@
+//! The hands that an effect passes through: whoever cannot do it now, or is not done with it in time, leaves it whole
+//! to the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use callgate::carrier::{Carrier, Delivery, Found, Reference};
+use callgate::clock::VirtualClock;
+use callgate::engine::effect::{PlaceCall, Sms};
+use callgate::engine::id::{CallId, LegId, Sid};
+use callgate::outbox::Outbox;
+use callgate::store::envelope::Vault;
+use callgate::store::memory::MemoryStore;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{carrier, exchange, leave_message};
+use crate::support::house::{LINE, MOBILE, vault};
+use crate::support::provider::{Answer, Provider};
+
+const START: &str = "2026-03-01T12:00:00Z";
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A server that has another key, or is older, keeps what it cannot read from being done by nobody.
+#[tokio::test]
+async fn what_one_server_cannot_read_is_done_by_another() {
+    let (store, provider) = (Arc::new(MemoryStore::default()), Provider::start());
+    let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
+    let worker = |vault: Vault| {
+        let exchange = exchange(store.clone(), vault, clock.clone());
+        (exchange.clone(), Outbox::new(exchange, carrier(&provider), None))
+    };
+    let ((exchange, reader), (_, stranger)) = (worker(vault()), worker(Vault::new(&[7; 32])));
+    leave_message(&exchange, LINE, MOBILE, 0).await;
+    assert_eq!(stranger.drain().await.unwrap(), 1);
+    assert_eq!(provider.requests(), []);
+    // It is not looked at as often as something that can be done.
+    clock.advance(4 * MINUTE);
+    assert_eq!(reader.drain().await.unwrap(), 0);
+    clock.advance(MINUTE);
+    assert_eq!(reader.drain().await.unwrap(), 1);
+    assert_eq!(provider.messages().len(), 1);
+    clock.advance(60 * MINUTE);
+    assert_eq!(reader.drain().await.unwrap(), 0, "it is done");
+}
+
+/// A provider that has too much to do says for how long it wants to be left alone.
+#[tokio::test]
+async fn a_provider_is_left_alone_for_as_long_as_it_asks() {
+    let (store, provider) = (Arc::new(MemoryStore::default()), Provider::start());
+    let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
+    let exchange = exchange(store, vault(), clock.clone());
+    let outbox = Outbox::new(exchange.clone(), carrier(&provider), None);
+    leave_message(&exchange, LINE, MOBILE, 0).await;
+    provider.next(Answer::TooMany { retry_after: Some("600".into()) });
+    assert_eq!(outbox.drain().await.unwrap(), 1);
+    clock.advance(10 * MINUTE - SECOND);
+    assert_eq!(outbox.drain().await.unwrap(), 0);
+    clock.advance(SECOND);
+    assert_eq!(outbox.drain().await.unwrap(), 1);
+    assert_eq!(provider.messages().len(), 2);
+}
+
+/// A provider that keeps everybody waiting without end.
+#[derive(Debug)]
+struct Endless;
+
+#[async_trait]
+impl Carrier for Endless {
+    async fn send_sms(&self, _: Reference, _: &Sms) -> Delivery {
+        std::future::pending().await
+    }
+
+    async fn place_call(&self, _: Reference, _: &PlaceCall) -> Delivery {
+        std::future::pending().await
+    }
+
+    async fn find_call(&self, _: &PlaceCall, _: Timestamp, _: &[Sid]) -> Found {
+        std::future::pending().await
+    }
+
+    async fn redirect_leg(&self, _: CallId, _: LegId, _: &Sid) -> Delivery {
+        std::future::pending().await
+    }
+
+    async fn end_leg(&self, _: &Sid) -> Delivery {
+        std::future::pending().await
+    }
+}
+
+/// Nobody is still at something when its lease ends and the next begins it.
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_let_go_before_its_lease_ends() {
+    let store = Arc::new(MemoryStore::default());
+    let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
+    let exchange = exchange(store, vault(), clock.clone());
+    let outbox = Outbox::new(exchange.clone(), Arc::new(Endless), None);
+    leave_message(&exchange, LINE, MOBILE, 0).await;
+    let begun = Instant::now();
+    assert_eq!(outbox.drain().await.unwrap(), 1);
+    let took = begun.elapsed();
+    clock.advance(took);
+    assert_eq!(outbox.drain().await.unwrap(), 0, "its lease lasts still, after {took:?}");
+    clock.advance(MINUTE);
+    assert_eq!(outbox.drain().await.unwrap(), 1, "and then it is to be done");
+}
