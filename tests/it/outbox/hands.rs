@@ -8,16 +8,20 @@ use async_trait::async_trait;
 use callgate::carrier::{Carrier, Delivery, Found, Reference};
 use callgate::clock::VirtualClock;
 use callgate::engine::effect::{PlaceCall, Sms};
+use callgate::engine::event::Event;
 use callgate::engine::id::{CallId, LegId, Sid};
 use callgate::outbox::Outbox;
 use callgate::store::envelope::Vault;
 use callgate::store::memory::MemoryStore;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{carrier, exchange, leave_message};
+use crate::support::eventually::eventually_async;
 use crate::support::house::{LINE, MOBILE, vault};
 use crate::support::provider::{Answer, Provider};
+use crate::threats::office::{self, ACCOUNT, DESK, Office};
 
 const START: &str = "2026-03-01T12:00:00Z";
 const SECOND: Duration = Duration::from_secs(1);
@@ -61,6 +65,43 @@ async fn a_provider_is_left_alone_for_as_long_as_it_asks() {
     clock.advance(SECOND);
     assert_eq!(outbox.drain().await.unwrap(), 1);
     assert_eq!(provider.messages().len(), 2);
+}
+
+/// How often the provider is asked to take a caller elsewhere whose message it could not deliver, where so much time goes
+/// by while the worker is at something that it took with it.
+async fn redirected_after(time: Duration) -> usize {
+    let provider = Provider::start();
+    let office = Office::fresh(DESK, &office::account(ACCOUNT, "2024-01-01"));
+    let outbox = Outbox::new(office.exchange.clone(), carrier(&provider), None);
+    let mut waits = office.ring_to_menu("CA1").await;
+    waits.key("1").await;
+    outbox.drain().await.unwrap();
+    let call = office.exchange.load(waits.call).await.unwrap().unwrap().call;
+    let effect = call.code.unwrap().effect.unwrap();
+    assert_eq!(provider.messages().len(), 1);
+
+    office.ring_to_menu("CA2").await.key("1").await;
+    office.clock.advance(SECOND);
+    let undelivered = Event::Undelivered { effect };
+    office.exchange.tell(waits.call, None, |_| Some(undelivered.clone())).await.unwrap();
+    let go_on = Arc::new(Notify::new());
+    provider.next(Answer::Held(go_on.clone()));
+    let working = tokio::spawn(async move { outbox.drain().await.unwrap() });
+    eventually_async("the message before it to be sent", async || {
+        (provider.messages().len() == 2).then_some(())
+    })
+    .await;
+    office.clock.advance(time);
+    go_on.notify_one();
+    working.await.unwrap();
+    provider.requests().iter().filter(|request| request.path.ends_with("/Calls/CA1.json")).count()
+}
+
+/// A machine that slept does not know it: its lease has ended, and another may be at it.
+#[tokio::test]
+async fn whoever_stood_still_for_longer_than_a_lease_moves_nobody() {
+    assert_eq!(redirected_after(SECOND).await, 1);
+    assert_eq!(redirected_after(MINUTE).await, 0);
 }
 
 /// A provider that keeps everybody waiting without end.

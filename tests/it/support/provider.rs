@@ -17,6 +17,7 @@ use callgate::carrier::form;
 use callgate::clock::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::sync::Notify;
 
 /// The account that the provider knows.
 pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
@@ -66,6 +67,8 @@ pub(crate) enum Answer {
     Raw { status: u16, body: Vec<u8> },
     /// The usual answer is carried out, but never comes.
     Hang,
+    /// The usual answer, when it is let go.
+    Held(Arc<Notify>),
     /// The usual answer is carried out, and the connection closed in its place.
     Drop,
     /// A redirect to this address.
@@ -301,7 +304,8 @@ async fn answer(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared
         shared.changed.notify_all();
         let hangs = world.hang_for.as_deref().is_some_and(|to| recorded.field("To") == Some(to));
         let special = if hangs { Some(Answer::Hang) } else { world.next.pop_front() };
-        let is_carried_out = matches!(special, None | Some(Answer::Hang | Answer::Drop));
+        let is_carried_out =
+            matches!(special, None | Some(Answer::Hang | Answer::Held(_) | Answer::Drop));
         (is_carried_out.then(|| usual(&mut world, &recorded)), special)
     };
     let status = |status| StatusCode::from_u16(status).unwrap();
@@ -321,6 +325,10 @@ async fn answer(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared
             HttpResponse::TemporaryRedirect().insert_header(("Location", to)).finish()
         }
         Some(Answer::Hang) => std::future::pending().await,
+        Some(Answer::Held(until)) => {
+            until.notified().await;
+            usual.unwrap()
+        }
         Some(Answer::Drop) => {
             let stream = request.conn_data::<Arc<TcpStream>>().unwrap();
             stream.shutdown(Shutdown::Both).unwrap();

@@ -1,4 +1,5 @@
-//! A network between two machines, on the loopback: it can be cut and mended, be slow, and lose an answer.
+//! A network between two machines, on the loopback: it can be cut and mended, be slow, lose an answer, or whole
+//! connections.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -17,6 +18,8 @@ pub(crate) struct Relay {
 struct Line {
     is_cut: Mutex<bool>,
     mended: Condvar,
+    /// Connections made from now on come to nothing, and nobody is told.
+    swallows: AtomicBool,
     /// So much later comes each answer.
     delay: Mutex<Duration>,
     /// The answer to the next request with these bytes is lost.
@@ -36,7 +39,12 @@ impl Relay {
         let relay = Self { port: listener.local_addr().unwrap().port(), line: Arc::default() };
         let line = Arc::clone(&relay.line);
         std::thread::spawn(move || {
+            let mut swallowed = Vec::new();
             for incoming in listener.incoming().map_while(Result::ok) {
+                if line.swallows.load(Ordering::Relaxed) {
+                    swallowed.push(incoming);
+                    continue;
+                }
                 let Ok(outgoing) = TcpStream::connect(("127.0.0.1", port)) else { continue };
                 let (from, to) = (incoming.try_clone().unwrap(), outgoing.try_clone().unwrap());
                 let drops = Arc::new(AtomicBool::new(false));
@@ -54,8 +62,14 @@ impl Relay {
         *self.line.is_cut.lock().unwrap() = true;
     }
 
-    /// What was under way comes late, as it does.
+    /// Connections made from now on never come to anything, and nobody is told.
+    pub(crate) fn swallow(&self) {
+        self.line.swallows.store(true, Ordering::Relaxed);
+    }
+
+    /// What was under way comes late, as it does; what was swallowed does not.
     pub(crate) fn mend(&self) {
+        self.line.swallows.store(false, Ordering::Relaxed);
         *self.line.is_cut.lock().unwrap() = false;
         self.line.mended.notify_all();
     }
