@@ -8,8 +8,10 @@ use async_trait::async_trait;
 use callgate::carrier::{Carrier, Delivery, Found, Reference};
 use callgate::clock::VirtualClock;
 use callgate::engine::effect::{PlaceCall, Sms};
-use callgate::engine::event::Event;
+use callgate::engine::event::{Event, LegStatus};
 use callgate::engine::id::{CallId, LegId, Sid};
+use callgate::engine::policy::Policy;
+use callgate::exchange::tally::Why;
 use callgate::outbox::Outbox;
 use callgate::store::envelope::Vault;
 use callgate::store::memory::MemoryStore;
@@ -20,8 +22,8 @@ use tokio::time::Instant;
 use super::{carrier, exchange, leave_message};
 use crate::support::eventually::eventually_async;
 use crate::support::house::{LINE, MOBILE, vault};
-use crate::support::provider::{Answer, Provider};
-use crate::threats::office::{self, ACCOUNT, DESK, Office};
+use crate::support::provider::{Answer, Provider, Request};
+use crate::threats::office::{self, ACCOUNT, DESK, Line, Office};
 
 const START: &str = "2026-03-01T12:00:00Z";
 const SECOND: Duration = Duration::from_secs(1);
@@ -102,6 +104,91 @@ async fn redirected_after(time: Duration) -> usize {
 async fn whoever_stood_still_for_longer_than_a_lease_moves_nobody() {
     assert_eq!(redirected_after(SECOND).await, 1);
     assert_eq!(redirected_after(MINUTE).await, 0);
+}
+
+/// What is left to be sent to whoever waits for a code, after this was done to them.
+async fn sent_after(what: impl AsyncFnOnce(&Office, &mut Line)) -> Vec<Request> {
+    let provider = Provider::start();
+    let mut policy = Policy::default();
+    policy.otp.resend_backoff_s = vec![0];
+    let accounts = office::account(ACCOUNT, "2024-01-01");
+    let office = Office::under(policy, Arc::new(MemoryStore::default()), DESK, &accounts);
+    let outbox = Outbox::new(office.exchange.clone(), carrier(&provider), None);
+    let mut line = office.ring_to_menu("CA1").await;
+    line.key("1").await;
+    what(&office, &mut line).await;
+    outbox.drain().await.unwrap();
+    provider.messages()
+}
+
+/// A code that nobody can key in any more is not sent.
+#[tokio::test]
+async fn a_code_that_was_withdrawn_is_not_sent() {
+    let in_time = sent_after(async |office, _| office.clock.advance(9 * MINUTE)).await;
+    assert_eq!(in_time.len(), 1);
+    assert_eq!(in_time[0].field("ValidityPeriod"), Some("60"), "what is left of ten minutes");
+    let late = sent_after(async |office, _| office.clock.advance(10 * MINUTE)).await;
+    assert_eq!(late, [], "it is good no more");
+
+    let hung_up = sent_after(async |office, line| hang_up(office, line).await).await;
+    assert_eq!(hung_up, [], "nobody waits for it");
+    let mut effect = None;
+    let anew = sent_after(async |office, line| {
+        line.key("*").await;
+        let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
+        effect = call.code.unwrap().effect;
+    })
+    .await;
+    assert_eq!(anew.len(), 1, "another has taken its place");
+    let of = format!("/{}", effect.unwrap());
+    assert!(anew[0].field("StatusCallback").unwrap().ends_with(&of), "{of}");
+}
+
+async fn hang_up(office: &Office, line: &Line) {
+    let (leg, sid, status) = (LegId::INBOUND, line.sid.clone(), LegStatus::Completed);
+    let over = Event::LegStatus { leg, sid, status };
+    office.exchange.tell(line.call, None, |_| Some(over.clone())).await.unwrap();
+}
+
+/// A ring that was asked for so long ago is expected by nobody any more.
+#[tokio::test]
+async fn nobody_is_rung_late() {
+    for (after, rings, letters) in [(90 * SECOND, 1, 0), (91 * SECOND, 0, 1)] {
+        let provider = Provider::start();
+        let office = Office::fresh(DESK, &office::account(ACCOUNT, "2024-01-01"));
+        let outbox = Outbox::new(office.exchange.clone(), carrier(&provider), None);
+        office.ring_to_menu("CA1").await.key("2").await;
+        office.clock.advance(after);
+        outbox.drain().await.unwrap();
+        assert_eq!(provider.calls().len(), rings, "{after:?}");
+        let kept = office.exchange.dead_letters().await.unwrap();
+        assert_eq!(kept.len(), letters, "{after:?}");
+        assert!(kept.iter().all(|letter| letter.why == Why::Late && letter.again.is_none()));
+    }
+}
+
+/// Whoever hangs up while somebody is being rung for them leaves nobody to pick up for nothing.
+#[tokio::test]
+async fn a_ring_that_is_placed_when_the_caller_is_gone_is_ended() {
+    let provider = Provider::start();
+    let office = Office::fresh(DESK, &office::account(ACCOUNT, "2024-01-01"));
+    let outbox = Outbox::new(office.exchange.clone(), carrier(&provider), None);
+    let mut line = office.ring_to_menu("CA1").await;
+    line.key("2").await;
+    let go_on = Arc::new(Notify::new());
+    provider.next(Answer::Held(go_on.clone()));
+    let working = tokio::spawn(async move { outbox.drain().await.unwrap() });
+    eventually_async("somebody to be rung", async || (!provider.calls().is_empty()).then_some(()))
+        .await;
+    // The call waits for whoever is rung, but not for ever.
+    hang_up(&office, &line).await;
+    office.clock.advance(2 * MINUTE);
+    office.exchange.tell(line.call, None, |_| Some(Event::Deadline)).await.unwrap();
+    assert!(office.exchange.load(line.call).await.unwrap().unwrap().call.end.is_some());
+    go_on.notify_one();
+    working.await.unwrap();
+    let call = provider.calls().remove(0);
+    assert_eq!(call.status, "completed", "nobody picks up for nothing");
 }
 
 /// A provider that keeps everybody waiting without end.
