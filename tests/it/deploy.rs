@@ -112,6 +112,11 @@ fn the_containers_fit_together() {
         let least = seconds(&drain()) + limits::SHUTDOWN_GRACE.as_secs();
         assert!(seconds(grace) > least, "{server} is killed while it still finishes turns");
     }
+    // The proxy reaches both listeners of each.
+    let settings = text("deploy/callgate.toml");
+    for listens in ["listen = \"0.0.0.0:8080\"", "admin_listen = \"0.0.0.0:8081\""] {
+        assert!(settings.lines().any(|line| line.starts_with(listens)), "{listens}");
+    }
     // Operators' address, the store's and each server's own stay within.
     let published = services.iter().filter(|(_, service)| !service["ports"].is_null());
     let published: Vec<_> = published.map(|(name, one)| (name.as_str(), &one["ports"])).collect();
@@ -124,7 +129,9 @@ fn the_containers_fit_together() {
     assert!(redis.contains("\"--appendonly\",\"yes\"") && redis.contains("noeviction"), "{redis}");
     for (name, service) in services {
         for volume in service["volumes"].as_array().into_iter().flatten() {
-            let from = volume.as_str().unwrap().split(':').next().unwrap();
+            let volume = volume.as_str().unwrap();
+            let from = volume.split(':').next().unwrap();
+            assert!(!from.starts_with('.') || volume.ends_with(":ro"), "{name}: `{volume}`");
             let is_there = Path::new(env!("CARGO_MANIFEST_DIR")).join(from).exists();
             let is_volume = compose["volumes"].as_object().unwrap().contains_key(from);
             assert!(is_there || is_volume, "{name}: `{from}`");

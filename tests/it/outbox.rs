@@ -4,6 +4,7 @@ mod hands;
 mod lines;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use callgate::carrier::twilio::{Sender, Settings, TwilioCarrier};
 use callgate::chance::SystemChance;
@@ -15,7 +16,6 @@ use callgate::engine::id::{CallId, EffectId, Sid, TurnId};
 use callgate::engine::policy::Policy;
 use callgate::exchange::{Exchange, Parts, Posted};
 use callgate::flow::FlowSet;
-use callgate::limits;
 use callgate::phone::PhoneNumber;
 use callgate::secret::Secret;
 use callgate::store::envelope::Vault;
@@ -31,6 +31,9 @@ use crate::support::house::{ACCOUNT, House, LINE, OPERATOR, PIN, client};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Provider};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
+
+/// The carrier's: what is kept waiting in a test is so until the test lets it go.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A house whose menu sends a link for `3`.
 pub(crate) fn house(store: &str, provider: &Provider) -> House {
@@ -53,7 +56,7 @@ pub(crate) async fn refused(house: &House, provider: &Provider, sid: &str, key: 
     phone.ring(house).await;
     phone.key(house, ACCOUNT).await;
     phone.key(house, PIN).await;
-    provider.next(Answer::Error { status: 400, code: Some(21610) });
+    provider.next_message(Answer::Error { status: 400, code: Some(21610) });
     phone.key(house, key).await;
 }
 
@@ -77,7 +80,7 @@ fn carrier(provider: &Provider) -> Arc<TwilioCarrier> {
         api_base: provider.api_base(),
         sender: Sender::From(LINE.into()),
         links: Links::new("https://ivr.example"),
-        timeout: limits::CARRIER_TIMEOUT,
+        timeout: PATIENCE,
     });
     Arc::new(carrier.unwrap())
 }
@@ -144,7 +147,7 @@ async fn kept_tried_again_and_dropped(store: &str) -> (House, Provider) {
     );
 
     let id = link["effect"].as_str().unwrap().to_owned();
-    provider.next(Answer::Error { status: 500, code: None });
+    provider.next_message(Answer::Error { status: 500, code: None });
     assert_eq!(post(&house, &id, "retry").await, 502, "it was not done");
     assert_eq!(letters(&house, 1).await[0]["attempts"], 2);
     let before = messages(&provider);
@@ -157,7 +160,7 @@ async fn kept_tried_again_and_dropped(store: &str) -> (House, Provider) {
     // Two operators at once: one of them does it.
     refused(&house, &provider, "CA12", "3").await;
     let id = letters(&house, 1).await[0]["effect"].as_str().unwrap().to_owned();
-    provider.next(Answer::Hang);
+    provider.next_message(Answer::Hang);
     let count = messages(&provider);
     let first = async { post(&house, &id, "retry").await };
     let second = async {

@@ -16,8 +16,8 @@ use callgate::outbox::Outbox;
 use callgate::store::envelope::Vault;
 use callgate::store::memory::MemoryStore;
 use jiff::Timestamp;
-use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{carrier, exchange, leave_message};
 use crate::support::eventually::eventually_async;
@@ -60,9 +60,9 @@ async fn a_provider_is_left_alone_for_as_long_as_it_asks() {
     let exchange = exchange(store, vault(), clock.clone());
     let outbox = Outbox::new(exchange.clone(), carrier(&provider), None);
     leave_message(&exchange, LINE, MOBILE, 0).await;
-    provider.next(Answer::TooMany { retry_after: Some("600".into()) });
+    provider.next_message(Answer::TooMany { retry_after: Some("600".into()) });
     assert_eq!(outbox.drain().await.unwrap(), 1);
-    clock.advance(10 * MINUTE - SECOND);
+    clock.advance(599 * SECOND);
     assert_eq!(outbox.drain().await.unwrap(), 0);
     clock.advance(SECOND);
     assert_eq!(outbox.drain().await.unwrap(), 1);
@@ -86,15 +86,15 @@ async fn redirected_after(time: Duration) -> usize {
     office.clock.advance(SECOND);
     let undelivered = Event::Undelivered { effect };
     office.exchange.tell(waits.call, None, |_| Some(undelivered.clone())).await.unwrap();
-    let go_on = Arc::new(Notify::new());
-    provider.next(Answer::Held(go_on.clone()));
+    let go_on = CancellationToken::new();
+    provider.next_message(Answer::Held(go_on.clone()));
     let working = tokio::spawn(async move { outbox.drain().await.unwrap() });
     eventually_async("the message before it to be sent", async || {
         (provider.messages().len() == 2).then_some(())
     })
     .await;
     office.clock.advance(time);
-    go_on.notify_one();
+    go_on.cancel();
     working.await.unwrap();
     provider.requests().iter().filter(|request| request.path.ends_with("/Calls/CA1.json")).count()
 }
@@ -144,6 +144,24 @@ async fn a_code_that_was_withdrawn_is_not_sent() {
     assert!(anew[0].field("StatusCallback").unwrap().ends_with(&of), "{of}");
 }
 
+/// Nor is one in a mail.
+#[tokio::test]
+async fn a_mail_with_a_code_that_was_withdrawn_is_not_sent() {
+    let flow =
+        DESK.replace("send_sms_otp", "send_email_otp").replace("\"sms_otp\"", "\"email_otp\"");
+    let email =
+        "email = { address = \"ada@example.com\", since = \"2024-01-01\" }\n[accounts.fields]";
+    let accounts = office::account(ACCOUNT, "2024-01-01").replace("[accounts.fields]", email);
+    for (after, mails) in [(9 * MINUTE, 1), (10 * MINUTE, 0)] {
+        let office = Office::fresh(&flow, &accounts);
+        let mut line = office.ring_to_menu("CA1").await;
+        line.key("1").await;
+        office.clock.advance(after);
+        office.outbox.drain().await.unwrap();
+        assert_eq!(office.world.messages(line.call).len(), mails, "{after:?}");
+    }
+}
+
 async fn hang_up(office: &Office, line: &Line) {
     let (leg, sid, status) = (LegId::INBOUND, line.sid.clone(), LegStatus::Completed);
     let over = Event::LegStatus { leg, sid, status };
@@ -175,7 +193,7 @@ async fn a_ring_that_is_placed_when_the_caller_is_gone_is_ended() {
     let outbox = Outbox::new(office.exchange.clone(), carrier(&provider), None);
     let mut line = office.ring_to_menu("CA1").await;
     line.key("2").await;
-    let go_on = Arc::new(Notify::new());
+    let go_on = CancellationToken::new();
     provider.next(Answer::Held(go_on.clone()));
     let working = tokio::spawn(async move { outbox.drain().await.unwrap() });
     eventually_async("somebody to be rung", async || (!provider.calls().is_empty()).then_some(()))
@@ -185,7 +203,7 @@ async fn a_ring_that_is_placed_when_the_caller_is_gone_is_ended() {
     office.clock.advance(2 * MINUTE);
     office.exchange.tell(line.call, None, |_| Some(Event::Deadline)).await.unwrap();
     assert!(office.exchange.load(line.call).await.unwrap().unwrap().call.end.is_some());
-    go_on.notify_one();
+    go_on.cancel();
     working.await.unwrap();
     let call = provider.calls().remove(0);
     assert_eq!(call.status, "completed", "nobody picks up for nothing");

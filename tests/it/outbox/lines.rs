@@ -21,7 +21,7 @@ use crate::support::redis::RedisServer;
 
 const BUSY: &str = "+15005550006";
 const QUIET: &str = "+15005550007";
-/// Nobody answers for this one: each message to it takes the whole patience of the carrier.
+/// Nobody answers for this one until all are answered.
 const DEAD_END: &str = "+15005550010";
 const MOBILE: &str = "+15005550011";
 /// Far more than are done at once.
