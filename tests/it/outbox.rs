@@ -142,9 +142,12 @@ async fn kept_tried_again_and_dropped(store: &str) -> (House, Provider) {
     assert_eq!((&link["what"], &link["why"]), (&"send_sms".into(), &"refused".into()), "{link}");
     assert_eq!((&link["attempts"], &link["can_be_retried"]), (&1.into(), &true.into()), "{link}");
     assert!(!link.to_string().contains("15005550010"), "it does not say to whom: {link}");
-    assert!(
-        house.metrics().await.contains("dead_letters_total{effect=\"send_sms\",why=\"Refused\"} 1")
-    );
+    // It is seen as soon as it is put down, and counted after that.
+    let counted = "dead_letters_total{effect=\"send_sms\",why=\"Refused\"} 1";
+    eventually_async("it to be counted", async || {
+        house.metrics().await.contains(counted).then_some(())
+    })
+    .await;
 
     let id = link["effect"].as_str().unwrap().to_owned();
     provider.next_message(Answer::Error { status: 500, code: None });
