@@ -3,12 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use callgate::limits;
+use serde_json::{Value, json};
 
 use crate::support::house::command_in;
 
 fn text(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+fn seconds(text: &str) -> u64 {
+    text.strip_suffix('s').unwrap().parse().unwrap()
+}
+
+/// How long a server of these goes on once it is told to stop.
+fn drain() -> String {
+    let settings = text("deploy/callgate.toml");
+    let drain = settings.lines().find_map(|line| line.strip_prefix("drain = \"")).unwrap();
+    drain.split('"').next().unwrap().to_owned()
 }
 
 #[test]
@@ -17,7 +29,11 @@ fn the_image_has_no_root_no_shell_and_a_way_to_ask_for_its_health() {
     let last = recipe.rsplit("\nFROM ").next().unwrap();
     assert!(last.starts_with("gcr.io/distroless/"), "{last}");
     assert!(!last.contains("\nRUN "), "there is no shell to run anything");
-    assert!(last.contains("\nUSER 65532\n"), "by number, so that it can be checked to be no root");
+    let users: Vec<_> = last.lines().filter(|line| line.starts_with("USER ")).collect();
+    assert_eq!(users, ["USER 65532"], "by number, so that it can be checked to be no root");
+    let mut taken =
+        last.lines().filter(|line| line.starts_with("COPY ") || line.starts_with("ADD "));
+    assert!(taken.all(|line| line.starts_with("COPY --from=build ")), "the program, and no more");
     for line in last.lines().filter(|l| l.starts_with("ENTRYPOINT") || l.contains(" CMD ")) {
         assert!(line.contains('['), "there is no shell to read `{line}`");
     }
@@ -82,11 +98,40 @@ fn the_containers_fit_together() {
             "{server}"
         );
     }
+    for server in ["callgate-a", "callgate-b"] {
+        let service = &services[server];
+        assert_eq!(service["read_only"], true, "{server}");
+        assert_eq!(service["cap_drop"], json!(["ALL"]), "{server}");
+        assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{server}");
+        assert!(service["user"].is_null() && service["privileged"].is_null(), "{server}");
+        for (name, value) in service["environment"].as_object().unwrap() {
+            let asked = format!("${{{name}:?");
+            assert!(value.as_str().unwrap().starts_with(&asked), "{name} is nobody's but yours");
+        }
+        let grace = service["stop_grace_period"].as_str().unwrap();
+        let least = seconds(&drain()) + limits::SHUTDOWN_GRACE.as_secs();
+        assert!(seconds(grace) > least, "{server} is killed while it still finishes turns");
+    }
+    // The proxy reaches both listeners of each.
+    let settings = text("deploy/callgate.toml");
+    for listens in ["listen = \"0.0.0.0:8080\"", "admin_listen = \"0.0.0.0:8081\""] {
+        assert!(settings.lines().any(|line| line.starts_with(listens)), "{listens}");
+    }
+    // Operators' address, the store's and each server's own stay within.
+    let published = services.iter().filter(|(_, service)| !service["ports"].is_null());
+    let published: Vec<_> = published.map(|(name, one)| (name.as_str(), &one["ports"])).collect();
+    assert_eq!(published, [("proxy", &json!(["127.0.0.1:8080:8080"]))]);
+    assert!(services.values().all(|service| service["network_mode"].is_null()));
+    let binds: Vec<_> = proxy.lines().filter(|line| line.contains("bind ")).collect();
+    assert_eq!(binds, ["  bind :8080"]);
+    assert!(!proxy.contains("callgate-a:8081") && !proxy.contains("callgate-b:8081"));
     let redis = services["redis"]["command"].to_string();
     assert!(redis.contains("\"--appendonly\",\"yes\"") && redis.contains("noeviction"), "{redis}");
     for (name, service) in services {
         for volume in service["volumes"].as_array().into_iter().flatten() {
-            let from = volume.as_str().unwrap().split(':').next().unwrap();
+            let volume = volume.as_str().unwrap();
+            let from = volume.split(':').next().unwrap();
+            assert!(!from.starts_with('.') || volume.ends_with(":ro"), "{name}: `{volume}`");
             let is_there = Path::new(env!("CARGO_MANIFEST_DIR")).join(from).exists();
             let is_volume = compose["volumes"].as_object().unwrap().contains_key(from);
             assert!(is_there || is_volume, "{name}: `{from}`");

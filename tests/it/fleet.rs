@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use callgate::clock::{Clock as _, SystemClock};
 use futures_util::future::join_all;
 
-use crate::support::cluster::{RedisCluster, said};
+use crate::support::cluster::{RedisCluster, effects_due};
 use crate::support::eventually::eventually_async;
 use crate::support::front::Proxy;
 use crate::support::house::{ACCOUNT, House, PIN};
@@ -148,14 +148,7 @@ async fn what_is_under_way_when_a_server_is_told_to_stop_is_finished() {
     });
     held.recv().unwrap();
     one.key(&house, "1").await;
-    let due = || {
-        let lists = said(&redis, &["KEYS", "*:due4"]);
-        let all = lists.lines().map(|key| said(&redis, &["ZRANGE", key, "0", "-1", "WITHSCORES"]));
-        let all: Vec<_> =
-            all.flat_map(|list| list.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
-        let effect = all.iter().position(|line| line.starts_with("e:"));
-        effect.map(|at| all[at + 1].parse::<i64>().unwrap())
-    };
+    let due = || effects_due(&redis).first().copied();
     let begun = SystemClock.now().as_microsecond();
     eventually_async("the message to be in hand", async || {
         due().is_some_and(|due| due > begun + 10_000_000).then_some(())

@@ -2,8 +2,10 @@
 //! code to another proof, once, and changes nothing else.
 
 use callgate::carrier::signature;
+use callgate::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 
+use crate::support::cluster::effects_due;
 use crate::support::eventually::eventually_async;
 use crate::support::house::{ACCOUNT, House, PUBLIC_URL, client};
 use crate::support::provider::{Answer, Provider};
@@ -277,6 +279,23 @@ async fn a_caller_who_is_elsewhere_is_left_there_and_learns_it_when_it_matters()
     tell(&house, &phone, &sent.status, "undelivered").await;
     assert_eq!(standing(&house, &phone).await["end"], "hangup");
     assert_eq!(redirects(&provider, &phone), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_redirect_that_is_refused_for_now_waits_for_as_long_as_the_provider_asks() {
+    let (provider, redis) = (Provider::start(), RedisServer::start());
+    let house = house(&redis.url(), &provider);
+    let phone = asked(&house, "CA49").await;
+    let sent = message(&provider, 1).await;
+    provider.next(Answer::TooMany { retry_after: Some("900".into()) });
+    let begun = SystemClock.now().as_microsecond();
+    tell(&house, &phone, &sent.status, "undelivered").await;
+    eventually_async("the redirect to be put off", async || {
+        let long = |due: &i64| *due >= begun + 900_000_000;
+        effects_due(&redis).iter().any(long).then_some(())
+    })
+    .await;
+    assert_eq!(redirects(&provider, &phone).len(), 1);
 }
 
 #[tokio::test]

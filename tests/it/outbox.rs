@@ -1,15 +1,39 @@
 //! What the outbox gives up on is kept, and an operator may look at it, try it again or drop it.
 
+mod hands;
 mod lines;
 
-use callgate::engine::id::EffectId;
+use std::sync::Arc;
+use std::time::Duration;
+
+use callgate::carrier::twilio::{Sender, Settings, TwilioCarrier};
+use callgate::chance::SystemChance;
+use callgate::clock::Clock;
+use callgate::directory::Directory;
+use callgate::directory::accounts::Accounts;
+use callgate::engine::effect::{Effect, Sms};
+use callgate::engine::id::{CallId, EffectId, Sid, TurnId};
+use callgate::engine::policy::Policy;
+use callgate::exchange::{Exchange, Parts, Posted};
+use callgate::flow::FlowSet;
+use callgate::phone::PhoneNumber;
+use callgate::secret::Secret;
+use callgate::store::envelope::Vault;
+use callgate::store::{Commit, NewEffect, Store, Version};
+use callgate::twiml::links::Links;
+use jiff::SignedDuration;
+use secrecy::SecretString;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::support::eventually::eventually_async;
-use crate::support::house::{ACCOUNT, House, OPERATOR, PIN, client};
-use crate::support::provider::{Answer, Provider};
+use crate::support::house::{ACCOUNT, House, LINE, OPERATOR, PIN, client};
+use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Provider};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
+
+/// The carrier's: what is kept waiting in a test is so until the test lets it go.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A house whose menu sends a link for `3`.
 pub(crate) fn house(store: &str, provider: &Provider) -> House {
@@ -32,8 +56,61 @@ pub(crate) async fn refused(house: &House, provider: &Provider, sid: &str, key: 
     phone.ring(house).await;
     phone.key(house, ACCOUNT).await;
     phone.key(house, PIN).await;
-    provider.next(Answer::Error { status: 400, code: Some(21610) });
+    provider.next_message(Answer::Error { status: 400, code: Some(21610) });
     phone.key(house, key).await;
+}
+
+/// An exchange for nothing but its outbox.
+fn exchange(store: Arc<dyn Store>, vault: Vault, clock: Arc<dyn Clock>) -> Arc<Exchange> {
+    Arc::new(Exchange::new(Parts {
+        store,
+        vault,
+        directory: Arc::new(Directory::new(Accounts::default())),
+        clock,
+        chance: Arc::new(SystemChance),
+        policy: Policy::default(),
+        flows: FlowSet::default(),
+    }))
+}
+
+fn carrier(provider: &Provider) -> Arc<TwilioCarrier> {
+    let carrier = TwilioCarrier::new(Settings {
+        account_sid: ACCOUNT_SID.into(),
+        auth_token: SecretString::from(AUTH_TOKEN),
+        api_base: provider.api_base(),
+        sender: Sender::From(LINE.into()),
+        links: Links::new("https://ivr.example"),
+        timeout: PATIENCE,
+    });
+    Arc::new(carrier.unwrap())
+}
+
+/// A call to a line, over by now but for a message that is still to be sent.
+async fn leave_message(exchange: &Exchange, line: &str, to: &str, number: usize) {
+    let now = exchange.now();
+    let call = CallId::of(ACCOUNT_SID, &Sid(format!("CA{line}{number}")));
+    let turn = TurnId(Uuid::from_u128(1));
+    let id = EffectId::of(call, turn, 0);
+    let sms = Effect::SendSms(Sms {
+        to: PhoneNumber::parse(to).unwrap(),
+        body: Secret::new("See https://example.com/card"),
+        valid_for_s: 600,
+        code_until: None,
+        look_up: Vec::new(),
+    });
+    let body = exchange.seal_effect(id, &Posted::now(&sms, line, 1));
+    let commit = Commit {
+        call,
+        expected: None,
+        version: Version { number: 1, turn },
+        state: Vec::new(),
+        expires_at: now + SignedDuration::from_hours(24),
+        deadline: None,
+        effects: vec![NewEffect { id, due: now, body }],
+        settled: Vec::new(),
+        entry: Vec::new(),
+    };
+    exchange.store().commit(&commit, now).await.unwrap();
 }
 
 async fn letters(house: &House, count: usize) -> Vec<Value> {
@@ -65,12 +142,15 @@ async fn kept_tried_again_and_dropped(store: &str) -> (House, Provider) {
     assert_eq!((&link["what"], &link["why"]), (&"send_sms".into(), &"refused".into()), "{link}");
     assert_eq!((&link["attempts"], &link["can_be_retried"]), (&1.into(), &true.into()), "{link}");
     assert!(!link.to_string().contains("15005550010"), "it does not say to whom: {link}");
-    assert!(
-        house.metrics().await.contains("dead_letters_total{effect=\"send_sms\",why=\"Refused\"} 1")
-    );
+    // It is seen as soon as it is put down, and counted after that.
+    let counted = "dead_letters_total{effect=\"send_sms\",why=\"Refused\"} 1";
+    eventually_async("it to be counted", async || {
+        house.metrics().await.contains(counted).then_some(())
+    })
+    .await;
 
     let id = link["effect"].as_str().unwrap().to_owned();
-    provider.next(Answer::Error { status: 500, code: None });
+    provider.next_message(Answer::Error { status: 500, code: None });
     assert_eq!(post(&house, &id, "retry").await, 502, "it was not done");
     assert_eq!(letters(&house, 1).await[0]["attempts"], 2);
     let before = messages(&provider);
@@ -83,7 +163,7 @@ async fn kept_tried_again_and_dropped(store: &str) -> (House, Provider) {
     // Two operators at once: one of them does it.
     refused(&house, &provider, "CA12", "3").await;
     let id = letters(&house, 1).await[0]["effect"].as_str().unwrap().to_owned();
-    provider.next(Answer::Hang);
+    provider.next_message(Answer::Hang);
     let count = messages(&provider);
     let first = async { post(&house, &id, "retry").await };
     let second = async {

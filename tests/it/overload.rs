@@ -8,9 +8,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use crate::support::backend::{Backend, Manner};
 use crate::support::crowd::{Crowd, account, pin_of, telephone};
 use crate::support::eventually::eventually_async;
-use crate::support::house::House;
+use crate::support::house::{ACCOUNT, House};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -66,6 +67,47 @@ async fn a_full_house_turns_new_calls_away_and_goes_on_with_those_it_has() {
     .await;
     new.ring(&house).await;
     assert!(new.hears("Gather"), "who was turned away and rings again is taken: {:?}", new.heard);
+}
+
+/// Whoever rings once more is no new call: the provider did not hear how theirs begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_in_progress_that_rings_once_more_is_answered_by_a_full_house() {
+    let provider = Provider::start();
+    // Whoever names an account waits for it, and takes up the only place.
+    let directory = Backend::start(|_| Manner::Stall);
+    let mut house = House::set_up("memory:", &provider.api_base());
+    house.configure("turns_max = 1\n");
+    house.change_configuration(
+        "kind = \"file\"\npath = \"accounts.toml\"\n",
+        &format!(
+            "kind = \"http\"\nurl = \"{}\"\ntoken_env = \"TEST_OPERATOR\"\ntimeout = \"2500ms\"\n\
+             allow = [\"127.0.0.1\"]\n",
+            directory.url()
+        ),
+    );
+    house.restart();
+    let house = Arc::new(house);
+    let [mut waiting, mut other, mut new] =
+        ["CA1", "CA2", "CA3"].map(|sid| Telephone::new(sid, CALLER));
+    waiting.ring(&house).await;
+    other.ring(&house).await;
+    let present = other.wait(&house).await.clone();
+    assert!(other.hears("Gather"), "{present:?}");
+    let waited = {
+        let house = house.clone();
+        tokio::spawn(async move {
+            waiting.key(&house, ACCOUNT).await;
+        })
+    };
+    eventually_async("the directory to be asked", async || {
+        (!directory.asked().is_empty()).then_some(())
+    })
+    .await;
+    other.ring(&house).await;
+    assert_eq!(other.heard, present);
+    new.ring(&house).await;
+    assert!(new.hears("Reject"), "the house is full: {:?}", new.heard);
+    waited.await.unwrap();
 }
 
 /// What the server's process holds in memory (`VmRSS`), or the most that it ever held (`VmHWM`), in KiB.

@@ -1,8 +1,10 @@
 //! Who takes up all the room there is: connections, and bodies that never end.
 
 use callgate::limits;
+use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::support::house::{House, OPERATOR};
 
@@ -75,6 +77,21 @@ async fn the_admin_listener_waits_for_no_body_without_end() {
         let answer = sent(&address, &begun(token, more)).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{more}: {answer}");
     }
+}
+
+/// Whoever begins a request and does not end it, or says nothing, is not waited for, by operators' listener either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_listener_waits_for_a_head_without_end() {
+    let house = House::start("memory:", "http://127.0.0.1:9");
+    let half = "GET /health/live HTTP/1.1\r\nHost: x\r\nX-";
+    let addresses = [house.public(), house.admin()].map(|url| url.replace("http://", ""));
+    let began = addresses.iter().flat_map(|address| ["", half].map(|head| (address, head)));
+    join_all(began.map(async |(address, head)| {
+        let ended = timeout(4 * limits::REQUEST_HEAD_TIMEOUT, sent(address, head)).await;
+        let answer = ended.unwrap_or_else(|_| panic!("`{head}` is still waited for"));
+        assert!(!answer.contains(" 200 "), "{answer}");
+    }))
+    .await;
 }
 
 /// What is no HTTP is refused, and is no error of ours that somebody is woken for.

@@ -1,12 +1,16 @@
 //! How often a turn asks the store: once, where this server took the turn before it.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use callgate::limits;
 
 use crate::support::cluster::said;
 use crate::support::eventually::eventually_async;
-use crate::support::house::{ACCOUNT, House};
+use crate::support::house::{ACCOUNT, House, PIN};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
+use crate::support::relay::Relay;
 use crate::support::telephone::Telephone;
 
 /// How often Redis has run a script, and how often it was asked for a whole string, as a call is: once in the
@@ -86,16 +90,20 @@ async fn a_turn_is_one_round_trip_and_a_reload_where_another_server_took_the_las
     assert!(one.metrics().await.contains(lost));
 }
 
+/// Each worker takes one connection after the other, and has its own to the store from its first call on.
+async fn let_all_connect(house: &House) {
+    for n in 0..2 * std::thread::available_parallelism().unwrap().get() {
+        Telephone::new(&format!("CA6{n}"), "").ring(house).await;
+    }
+}
+
 /// A store that is away for less than a caller can wait is nothing that a caller hears of.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_away_for_a_moment_is_asked_again() {
     let redis = RedisServer::start();
     let provider = Provider::start();
     let house = Arc::new(House::start(&redis.url(), &provider.api_base()));
-    // Each worker takes one connection after the other, and has its own to the store from its first call on.
-    for n in 0..2 * std::thread::available_parallelism().unwrap().get() {
-        Telephone::new(&format!("CA6{n}"), "").ring(&house).await;
-    }
+    let_all_connect(&house).await;
     let mut phone = Telephone::new("CA6", "");
     phone.ring(&house).await;
     redis.freeze();
@@ -115,6 +123,63 @@ async fn a_store_that_is_away_for_a_moment_is_asked_again() {
     redis.thaw();
     let heard = waiting.await.unwrap();
     assert!(heard.contains("account number"), "{heard}");
+}
+
+/// One that stays away is asked for a turn only while its caller waits: what nobody hears keeps no place in the house.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_stays_away_is_asked_no_more_when_nobody_waits() {
+    let redis = RedisServer::start();
+    let provider = Provider::start();
+    let house = House::start(&redis.url(), &provider.api_base());
+    let_all_connect(&house).await;
+    let mut phone = Telephone::new("CA6", "");
+    phone.ring(&house).await;
+    redis.freeze();
+    phone.wait(&house).await;
+    assert!(phone.spoken().contains("sorry"), "{}", phone.spoken());
+    eventually_async("the turn to be given up", async || {
+        house.metrics().await.contains("\ncallgate_turns_in_progress 0\n").then_some(())
+    })
+    .await;
+    // A turn whose commit failed begins anew, with the call as the store has it.
+    let page = house.metrics().await;
+    let failed = |operation: &str| {
+        let name = format!(
+            "callgate_store_questions_total{{operation=\"{operation}\",outcome=\"Failed\"}} "
+        );
+        page.lines().find_map(|line| line.strip_prefix(&name)?.parse::<usize>().ok()).unwrap_or(0)
+    };
+    let (failed, ever) = (failed("Commit") + failed("Load"), 1 + limits::STORE_AWAY_WAITS.len());
+    assert!((1..ever).contains(&failed), "{failed} of {ever}");
+}
+
+/// A store may answer each question in time, and all of them together too late for the caller; what was begun is
+/// finished all the same, and whoever asks once more hears it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_of_many_slow_answers_is_apologised_for_in_time_and_finished() {
+    let redis = RedisServer::start();
+    let relay = Relay::to(redis.port);
+    let provider = Provider::start();
+    let house = House::start(&format!("redis://127.0.0.1:{}", relay.port), &provider.api_base());
+    let_all_connect(&house).await;
+    let mut phone = Telephone::new("CA7", "");
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    // Whether a PIN is right takes four questions before the turn is put down.
+    let action = phone.action();
+    relay.slow_down(limits::STORE_ANSWER_TIMEOUT * 17 / 20);
+    phone.post(&house, &action, &[("Digits", PIN)]).await;
+    assert!(phone.spoken().contains("sorry"), "{}", phone.spoken());
+    assert!(house.log().contains("it took longer than a caller can wait"));
+    eventually_async("the turn to be finished", async || {
+        house.metrics().await.contains("\ncallgate_turns_in_progress 0\n").then_some(())
+    })
+    .await;
+    relay.slow_down(Duration::ZERO);
+    phone.post(&house, &action, &[("Digits", PIN)]).await;
+    assert!(phone.spoken().starts_with("For your balance"), "{}", phone.spoken());
+    let replayed = "callgate_webhooks_total{route=\"Turn\",outcome=\"Replayed\"} 1";
+    assert!(house.metrics().await.contains(replayed), "{}", house.metrics().await);
 }
 
 /// How often records were read and written by a turn that looks at a PIN.

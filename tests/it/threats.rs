@@ -13,7 +13,7 @@ mod full_year;
 mod guesses;
 mod notices;
 mod numbers;
-mod office;
+pub(crate) mod office;
 mod secrets;
 mod slow;
 mod specialists;

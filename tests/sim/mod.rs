@@ -66,7 +66,7 @@ fn whatever_goes_wrong_the_house_keeps_its_promises() {
         }
     });
     if let Some((seed, outcome)) = broken.into_inner().unwrap() {
-        fail(seed, &outcome);
+        panic!("{}", told(seed, &outcome));
     }
     let total = total.into_inner().unwrap();
     println!("{} seeds: {total:?}", end - first);
@@ -78,14 +78,38 @@ fn whatever_goes_wrong_the_house_keeps_its_promises() {
     }
 }
 
-fn fail(seed: u64, outcome: &Outcome) -> ! {
+/// What is said of a seed in which something went wrong.
+fn told(seed: u64, outcome: &Outcome) -> String {
     let Outcome { violations, trace: (story, _), .. } = outcome;
-    panic!(
+    format!(
         "seed {seed}: {}\n\nthe end of its story:\n{}\n\nrun it again: \
          CALLGATE_SIM_SEED={seed} cargo test --test it sim::whatever",
         violations.join("\n"),
         story.join("\n")
-    );
+    )
+}
+
+/// Whoever sees a seed fail is told what went wrong, and how to see it again: the command runs that seed, and no other.
+#[test]
+fn a_seed_that_fails_says_how_it_is_run_again() {
+    const SEED: u64 = 5;
+    let outcome = run(SEED, Some(planted::Plant::SaysNothing));
+    assert!(!outcome.violations.is_empty());
+    let told = told(SEED, &outcome);
+    let story = outcome.trace.0.last().unwrap();
+    assert!(told.contains(&outcome.violations[0]) && told.contains(story), "{told}");
+    let command = told.lines().last().unwrap().strip_prefix("run it again: ").unwrap();
+    let (setting, rest) = command.split_once(' ').unwrap();
+    let (name, seed) = setting.split_once('=').unwrap();
+    assert_eq!(seed, SEED.to_string());
+    let test = rest.strip_prefix("cargo test --test it ").unwrap();
+    let again = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([test, "--nocapture"])
+        .env(name, seed)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(again.stdout).unwrap();
+    assert!(said.contains("running 1 test") && said.contains("1 seeds: "), "{said}");
 }
 
 #[test]

@@ -2,91 +2,35 @@
 
 use std::sync::Arc;
 
-use callgate::carrier::twilio::{Sender, Settings, TwilioCarrier};
-use callgate::chance::SystemChance;
 use callgate::clock::{Clock as _, SystemClock};
-use callgate::directory::Directory;
-use callgate::directory::accounts::Accounts;
-use callgate::engine::effect::{Effect, Sms};
-use callgate::engine::id::{CallId, EffectId, Sid, TurnId};
-use callgate::engine::policy::Policy;
-use callgate::exchange::{Exchange, Parts, Posted};
-use callgate::flow::FlowSet;
+use callgate::exchange::Exchange;
 use callgate::limits;
 use callgate::outbox::Outbox;
-use callgate::phone::PhoneNumber;
-use callgate::secret::Secret;
 use callgate::store::memory::MemoryStore;
 use callgate::store::redb::RedbStore;
 use callgate::store::redis::RedisStore;
-use callgate::store::{Commit, NewEffect, RecordKey, Store, Version};
-use callgate::twiml::links::Links;
+use callgate::store::{RecordKey, Store};
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
+use super::{carrier, exchange, leave_message};
 use crate::support::eventually::eventually_async;
 use crate::support::house::vault;
-use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Provider};
+use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 
 const BUSY: &str = "+15005550006";
 const QUIET: &str = "+15005550007";
-/// Nobody answers for this one: each message to it takes the whole patience of the carrier.
+/// Nobody answers for this one until all are answered.
 const DEAD_END: &str = "+15005550010";
 const MOBILE: &str = "+15005550011";
 /// Far more than are done at once.
 const PILE: usize = 300;
 
 fn outbox(store: Arc<dyn Store>, provider: &Provider) -> (Arc<Exchange>, Arc<Outbox>) {
-    let exchange = Arc::new(Exchange::new(Parts {
-        store,
-        vault: vault(),
-        directory: Arc::new(Directory::new(Accounts::default())),
-        clock: Arc::new(SystemClock),
-        chance: Arc::new(SystemChance),
-        policy: Policy::default(),
-        flows: FlowSet::default(),
-    }));
-    let carrier = TwilioCarrier::new(Settings {
-        account_sid: ACCOUNT_SID.into(),
-        auth_token: SecretString::from(AUTH_TOKEN),
-        api_base: provider.api_base(),
-        sender: Sender::From(BUSY.into()),
-        links: Links::new("https://ivr.example"),
-        timeout: limits::CARRIER_TIMEOUT,
-    });
-    let outbox = Outbox::new(exchange.clone(), Arc::new(carrier.unwrap()), None);
+    let exchange = exchange(store, vault(), Arc::new(SystemClock));
+    let outbox = Outbox::new(exchange.clone(), carrier(provider), None);
     (exchange, outbox)
-}
-
-/// A call to a line, over by now but for a message that is still to be sent.
-async fn post(exchange: &Exchange, line: &str, to: &str, number: usize) {
-    let now = SystemClock.now();
-    let call = CallId::of(ACCOUNT_SID, &Sid(format!("CA{line}{number}")));
-    let turn = TurnId(Uuid::from_u128(1));
-    let id = EffectId::of(call, turn, 0);
-    let sms = Effect::SendSms(Sms {
-        to: PhoneNumber::parse(to).unwrap(),
-        body: Secret::new("See https://example.com/card"),
-        valid_for_s: 600,
-        code_until: None,
-        look_up: Vec::new(),
-    });
-    let body = exchange.seal_effect(id, &Posted::now(&sms, line, 1));
-    let commit = Commit {
-        call,
-        expected: None,
-        version: Version { number: 1, turn },
-        state: Vec::new(),
-        expires_at: now + SignedDuration::from_hours(24),
-        deadline: None,
-        effects: vec![NewEffect { id, due: now, body }],
-        settled: Vec::new(),
-        entry: Vec::new(),
-    };
-    exchange.store().commit(&commit, now).await.unwrap();
 }
 
 /// Who is given more to do than can be done at once leaves it where others find it.
@@ -99,7 +43,7 @@ async fn no_more_is_claimed_than_can_be_done_at_once() {
     // So many lines that none of them is passed over for the others.
     let all = limits::OUTBOX_TASKS_MAX * 2;
     for number in 0..all {
-        post(&exchange, &format!("+1500555{number:04}"), DEAD_END, number).await;
+        leave_message(&exchange, &format!("+1500555{number:04}"), DEAD_END, number).await;
     }
     let running = tokio::spawn(busy.run(CancellationToken::new()));
     let sent = |to: &str| {
@@ -146,7 +90,7 @@ async fn a_pile_keeps_nobody_waiting(store: Arc<dyn Store>) {
     provider.hang_for(DEAD_END);
     let (exchange, outbox) = outbox(store, &provider);
     for number in 0..PILE {
-        post(&exchange, BUSY, DEAD_END, number).await;
+        leave_message(&exchange, BUSY, DEAD_END, number).await;
     }
     let stop = CancellationToken::new();
     let running = tokio::spawn(outbox.run(stop.clone()));
@@ -159,7 +103,7 @@ async fn a_pile_keeps_nobody_waiting(store: Arc<dyn Store>) {
     })
     .await;
     // It was posted last, and none of those before it is done.
-    post(&exchange, QUIET, MOBILE, 0).await;
+    leave_message(&exchange, QUIET, MOBILE, 0).await;
     eventually_async("the other line's message", async || (sent(MOBILE) == 1).then_some(())).await;
     assert_eq!(sent(DEAD_END), half, "the pile has half of the places, and those are not done");
 

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use callgate::limits::STORE_QUESTION_TIMEOUT;
 use callgate::store::redis::RedisStore;
-use callgate::store::{Claim, Commit, Committed, Revision, Store, StoreError};
+use callgate::store::{Claim, Claimed, Commit, Committed, Revision, Store, StoreError};
 use futures_util::future::join_all;
 
 use super::{after, at, claim, effect, first, fresh_call, of_many, record};
 use crate::support::eventually::eventually_async;
 use crate::support::redis::RedisServer;
+use crate::support::relay::Relay;
 
 /// An answer within the time that a turn has, whatever Redis does.
 async fn unavailable<T: std::fmt::Debug>(answer: impl Future<Output = Result<T, StoreError>>) {
@@ -419,6 +420,56 @@ async fn a_turn_that_was_written_after_all_is_already_yours() {
     assert_eq!(store.commit(&one, at(1)).await.unwrap(), Committed::AlreadyYours);
     assert_eq!(store.journal(one.call).await.unwrap().len(), 1);
     assert_eq!(store.claim(claim(at(0))).await.unwrap().len(), 3);
+}
+
+/// A question whose answer was lost may have been answered. Put again, a commit is already yours; whoever claims or
+/// gives back what is due would hear that others have it, and takes that for the truth.
+#[tokio::test]
+async fn what_may_have_been_done_is_asked_again_only_where_the_answer_is_as_good() {
+    let server = RedisServer::start();
+    // All scripts are known, so that each question is one request.
+    let plain = RedisStore::connect(&server.url()).unwrap();
+    let known = Commit { deadline: None, ..full(first(fresh_call())) };
+    plain.commit(&known, at(0)).await.unwrap();
+    let due = plain.claim(claim(at(0))).await.unwrap();
+    for (due, effect) in due.iter().zip(&known.effects) {
+        assert!(plain.put_off(due.claimed(effect.id), at(5), Vec::new()).await.unwrap());
+    }
+    let due = plain.claim(claim(at(10))).await.unwrap();
+    for (due, effect) in due.iter().zip(&known.effects) {
+        assert!(plain.settle(due.claimed(effect.id)).await.unwrap());
+    }
+    plain.swap(&record("aa"), None, b"x", at(900), at(0)).await.unwrap();
+
+    let relay = Relay::to(server.port);
+    let store = RedisStore::connect(&format!("redis://127.0.0.1:{}", relay.port)).unwrap();
+    let one = Commit { deadline: None, ..full(first(fresh_call())) };
+    relay.lose_answer_to(&one.call.to_string());
+    assert_eq!(store.commit(&one, at(20)).await.unwrap(), Committed::AlreadyYours);
+
+    let lost = claim(at(20));
+    relay.lose_answer_to(&lost.lease.0.to_string());
+    unavailable(store.claim(lost)).await;
+    assert!(store.claim(claim(at(20))).await.unwrap().is_empty(), "they were claimed");
+    let again = claim(at(40));
+    assert_eq!(store.claim(again).await.unwrap().len(), 3);
+
+    let of = |index: usize| Claimed {
+        call: one.call,
+        effect: one.effects[index].id,
+        lease: again.lease,
+    };
+    relay.lose_answer_to(&again.lease.0.to_string());
+    unavailable(store.settle(of(0))).await;
+    assert!(!store.settle(of(0)).await.unwrap(), "it was settled");
+    relay.lose_answer_to(&again.lease.0.to_string());
+    unavailable(store.put_off(of(1), at(400), b"off".to_vec())).await;
+    assert!(!store.put_off(of(1), at(400), b"off".to_vec()).await.unwrap(), "it was put off");
+
+    let (key, value) = (record("bb"), b"a value that comes but once");
+    relay.lose_answer_to("a value that comes but once");
+    unavailable(store.swap(&key, None, value, at(900), at(0))).await;
+    assert_eq!(store.read(&key).await.unwrap(), Some((Revision(1), value.to_vec())));
 }
 
 #[tokio::test]

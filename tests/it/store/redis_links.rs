@@ -1,6 +1,6 @@
 //! How Redis is reached: TLS, users, and what is said of one that loses calls.
 
-use callgate::limits::TURN_DEADLINE;
+use callgate::limits::{STORE_ANSWER_TIMEOUT, STORE_QUESTION_TIMEOUT, TURN_DEADLINE};
 use callgate::store::redis::RedisStore;
 use callgate::store::{Committed, Options, Store, StoreError};
 use futures_util::future::join_all;
@@ -8,8 +8,9 @@ use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use super::{after, at, claim, first, fresh_call, record};
 use crate::support::cluster::said;
-use crate::support::eventually::eventually;
+use crate::support::eventually::{eventually, eventually_async};
 use crate::support::redis::{RedisServer, free_port};
+use crate::support::relay::Relay;
 
 /// A server that speaks TLS, and the authority that signed its certificate.
 fn tls_server(directory: &std::path::Path, more: &[&str]) -> (RedisServer, u16, String) {
@@ -188,6 +189,35 @@ async fn silence_from_the_first_is_waited_for_no_longer_than_one_question() {
         assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{url}: {answer:?}");
     }))
     .await;
+}
+
+/// A connection that stands at neither end is given up soon, and made anew: it would be waited for long after the server
+/// can be reached again.
+#[tokio::test]
+async fn a_connection_that_comes_to_nothing_is_made_anew() {
+    let server = RedisServer::start();
+    let relay = Relay::to(server.port);
+    relay.swallow();
+    let store = RedisStore::connect(&format!("redis://127.0.0.1:{}", relay.port)).unwrap();
+    let answer = store.ping().await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    relay.mend();
+    eventually_async("a connection that stands", async || store.ping().await.ok()).await;
+}
+
+/// Each step of a question may be answered in time, and all of them too late for a turn.
+#[tokio::test]
+async fn a_question_of_many_slow_steps_is_given_up() {
+    let server = RedisServer::start();
+    let relay = Relay::to(server.port);
+    let store = RedisStore::connect(&format!("redis://127.0.0.1:{}", relay.port)).unwrap();
+    store.ping().await.unwrap();
+    // It does not know the script yet: it is asked, told, and asked again.
+    relay.slow_down(STORE_ANSWER_TIMEOUT * 9 / 10);
+    assert!(STORE_ANSWER_TIMEOUT * 27 / 10 > STORE_QUESTION_TIMEOUT);
+    let one = first(fresh_call());
+    let answer = store.commit(&one, at(0)).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
 }
 
 /// Each worker of the server has a runtime of its own, and a connection of its own.

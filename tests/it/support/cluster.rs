@@ -161,6 +161,18 @@ pub(crate) fn said(server: &RedisServer, command: &[&str]) -> String {
     String::from_utf8(answer.stdout).unwrap().replace('\r', "")
 }
 
+/// When the effects that wait in a server are due, in microseconds since 1970.
+pub(crate) fn effects_due(server: &RedisServer) -> Vec<i64> {
+    let lists = said(server, &["KEYS", "*:due4"]);
+    let whole = |key: &str| said(server, &["ZRANGE", key, "0", "-1", "WITHSCORES"]);
+    let all: String = lists.lines().map(whole).collect();
+    let (mut lines, mut due) = (all.lines(), Vec::new());
+    while let (Some(member), Some(at)) = (lines.next(), lines.next()) {
+        due.extend(member.starts_with("e:").then(|| at.parse::<i64>().unwrap()));
+    }
+    due
+}
+
 fn info(server: &RedisServer, section: &str, wanted: &str) -> bool {
     let command: &[&str] =
         if section == "cluster" { &["CLUSTER", "INFO"] } else { &["INFO", section] };

@@ -17,6 +17,7 @@ use callgate::carrier::form;
 use callgate::clock::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 /// The account that the provider knows.
 pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
@@ -49,6 +50,11 @@ impl Request {
         self.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether it asks for a message to be sent.
+    fn is_message(&self) -> bool {
+        self.method == "POST" && self.path.ends_with("/Messages.json")
+    }
+
     /// The value of a header by its lower-case name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -66,6 +72,8 @@ pub(crate) enum Answer {
     Raw { status: u16, body: Vec<u8> },
     /// The usual answer is carried out, but never comes.
     Hang,
+    /// The usual answer, when it is let go.
+    Held(CancellationToken),
     /// The usual answer is carried out, and the connection closed in its place.
     Drop,
     /// A redirect to this address.
@@ -94,8 +102,10 @@ struct World {
     now: Option<Timestamp>,
     requests: Vec<Request>,
     next: VecDeque<Answer>,
-    /// Requests for this number are carried out, and never answered.
-    hang_for: Option<String>,
+    /// Messages are answered like this before they are like others.
+    next_messages: VecDeque<Answer>,
+    /// Requests for this number are carried out, and not answered until then.
+    hang_for: Option<(String, CancellationToken)>,
     calls: Vec<Placed>,
     messages: Vec<Message>,
     drawn: u64,
@@ -136,6 +146,7 @@ impl Provider {
             now: Some("2026-03-01T12:00:00Z".parse().unwrap()),
             requests: Vec::new(),
             next: VecDeque::new(),
+            next_messages: VecDeque::new(),
             hang_for: None,
             calls: Vec::new(),
             messages: Vec::new(),
@@ -180,6 +191,11 @@ impl Provider {
         self.world().next.push_back(answer);
     }
 
+    /// Answers the next message in this way, whatever else is asked before it.
+    pub(crate) fn next_message(&self, answer: Answer) {
+        self.world().next_messages.push_back(answer);
+    }
+
     /// The time at which calls are created from now on.
     pub(crate) fn set_now(&self, now: Timestamp) {
         self.world().now = Some(now);
@@ -198,12 +214,14 @@ impl Provider {
 
     /// Answers no request that is for this number, whatever was to come next.
     pub(crate) fn hang_for(&self, to: &str) {
-        self.world().hang_for = Some(to.to_owned());
+        self.world().hang_for = Some((to.to_owned(), CancellationToken::new()));
     }
 
-    /// Answers requests for all numbers again.
+    /// Answers requests for all numbers again, and those that wait for an answer.
     pub(crate) fn answer_all(&self) {
-        self.world().hang_for = None;
+        if let Some((_, until)) = self.world().hang_for.take() {
+            until.cancel();
+        }
     }
 
     /// Answers as usual again.
@@ -258,9 +276,7 @@ impl Provider {
 
     /// The messages so far.
     pub(crate) fn messages(&self) -> Vec<Request> {
-        let requests = self.requests().into_iter();
-        let is_sent = |r: &Request| r.method == "POST" && r.path.ends_with("/Messages.json");
-        requests.filter(is_sent).collect()
+        self.requests().into_iter().filter(Request::is_message).collect()
     }
 
     /// The requests so far.
@@ -299,9 +315,9 @@ async fn answer(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared
         let recorded = record(&request, &body);
         world.requests.push(recorded.clone());
         shared.changed.notify_all();
-        let hangs = world.hang_for.as_deref().is_some_and(|to| recorded.field("To") == Some(to));
-        let special = if hangs { Some(Answer::Hang) } else { world.next.pop_front() };
-        let is_carried_out = matches!(special, None | Some(Answer::Hang | Answer::Drop));
+        let special = world.special(&recorded);
+        let is_carried_out =
+            matches!(special, None | Some(Answer::Hang | Answer::Held(_) | Answer::Drop));
         (is_carried_out.then(|| usual(&mut world, &recorded)), special)
     };
     let status = |status| StatusCode::from_u16(status).unwrap();
@@ -321,11 +337,27 @@ async fn answer(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared
             HttpResponse::TemporaryRedirect().insert_header(("Location", to)).finish()
         }
         Some(Answer::Hang) => std::future::pending().await,
+        Some(Answer::Held(until)) => {
+            until.cancelled().await;
+            usual.unwrap()
+        }
         Some(Answer::Drop) => {
             let stream = request.conn_data::<Arc<TcpStream>>().unwrap();
             stream.shutdown(Shutdown::Both).unwrap();
             std::future::pending().await
         }
+    }
+}
+
+impl World {
+    /// The answer to a request, where it is not the usual one.
+    fn special(&mut self, request: &Request) -> Option<Answer> {
+        let hangs = self.hang_for.as_ref().filter(|(to, _)| request.field("To") == Some(to));
+        if let Some((_, until)) = hangs {
+            return Some(Answer::Held(until.clone()));
+        }
+        let message = request.is_message().then(|| self.next_messages.pop_front()).flatten();
+        message.or_else(|| self.next.pop_front())
     }
 }
 

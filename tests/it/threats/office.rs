@@ -24,27 +24,27 @@ use callgate::store::envelope::Vault;
 use callgate::store::memory::MemoryStore;
 
 /// The flow of the end-to-end tests.
-pub(super) const DESK: &str = include_str!("../e2e/desk.toml");
+pub(crate) const DESK: &str = include_str!("../e2e/desk.toml");
 /// The account that the flow is rung with.
-pub(super) const ACCOUNT: &str = "73195528";
+pub(crate) const ACCOUNT: &str = "73195528";
 /// Its PIN.
-pub(super) const PIN: &str = "860317";
+pub(crate) const PIN: &str = "860317";
 /// Its mobile.
-pub(super) const MOBILE: &str = "+15005550010";
+pub(crate) const MOBILE: &str = "+15005550010";
 /// Where the virtual clock begins.
-pub(super) const START: &str = "2026-03-01T12:00:00Z";
+pub(crate) const START: &str = "2026-03-01T12:00:00Z";
 
 /// An exchange with its outbox, over any store.
-pub(super) struct Office {
-    pub(super) exchange: Arc<Exchange>,
-    pub(super) clock: Arc<VirtualClock>,
-    pub(super) outbox: Arc<Outbox>,
+pub(crate) struct Office {
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) clock: Arc<VirtualClock>,
+    pub(crate) outbox: Arc<Outbox>,
     /// Everything that was sent and rung.
-    pub(super) world: Arc<World>,
+    pub(crate) world: Arc<World>,
 }
 
 /// One account, with a mobile on file since then.
-pub(super) fn account(id: &str, since: &str) -> String {
+pub(crate) fn account(id: &str, since: &str) -> String {
     format!(
         "[[accounts]]\nid = \"{id}\"\npin = \"{PIN}\"\n\
          phones = [{{ number = \"{MOBILE}\", line = \"mobile\", since = \"{since}\" }}]\n\
@@ -53,18 +53,18 @@ pub(super) fn account(id: &str, since: &str) -> String {
 }
 
 impl Office {
-    pub(super) fn over(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn over(store: Arc<dyn Store>) -> Self {
         Self::with(store, DESK, &account(ACCOUNT, "2024-01-01"))
     }
 
     /// Of each limit there is a test: here calls do not keep each other from the account.
-    pub(super) fn with(store: Arc<dyn Store>, flow: &str, accounts: &str) -> Self {
+    pub(crate) fn with(store: Arc<dyn Store>, flow: &str, accounts: &str) -> Self {
         let mut policy = Policy::default();
         policy.shared.parallel_auth_sessions_per_account = u32::MAX;
         Self::under(policy, store, flow, accounts)
     }
 
-    pub(super) fn under(policy: Policy, store: Arc<dyn Store>, flow: &str, accounts: &str) -> Self {
+    pub(crate) fn under(policy: Policy, store: Arc<dyn Store>, flow: &str, accounts: &str) -> Self {
         let mut sources = Sources::default();
         sources.add("desk.toml", flow);
         let (flows, findings) = callgate::flow::read(&sources);
@@ -89,22 +89,22 @@ impl Office {
         Self { exchange, clock, outbox, world }
     }
 
-    pub(super) fn now(&self) -> jiff::Timestamp {
+    pub(crate) fn now(&self) -> jiff::Timestamp {
         self.clock.now()
     }
 
     /// An office of its own, over a store that forgets.
-    pub(super) fn fresh(flow: &str, accounts: &str) -> Self {
+    pub(crate) fn fresh(flow: &str, accounts: &str) -> Self {
         Self::with(Arc::new(MemoryStore::default()), flow, accounts)
     }
 
     /// A call that has rung.
-    pub(super) async fn ring(&self, sid: &str) -> Line {
+    pub(crate) async fn ring(&self, sid: &str) -> Line {
         self.ring_from(sid, Some("+15005550777")).await
     }
 
     /// A call that has rung, and shows this number.
-    pub(super) async fn ring_from(&self, sid: &str, from: Option<&str>) -> Line {
+    pub(crate) async fn ring_from(&self, sid: &str, from: Option<&str>) -> Line {
         let sid = Sid(sid.into());
         let call = CallId::of("AC1", &sid);
         let ring = Ring {
@@ -124,21 +124,21 @@ impl Office {
     }
 
     /// A call that has claimed the account, and waits for its PIN.
-    pub(super) async fn ring_to_pin(&self, sid: &str) -> Line {
+    pub(crate) async fn ring_to_pin(&self, sid: &str) -> Line {
         let mut line = self.ring(sid).await;
         line.key(ACCOUNT).await;
         line
     }
 
     /// A call that has claimed the account and keyed its PIN in.
-    pub(super) async fn ring_to_menu(&self, sid: &str) -> Line {
+    pub(crate) async fn ring_to_menu(&self, sid: &str) -> Line {
         let mut line = self.ring_to_pin(sid).await;
         line.key(PIN).await;
         line
     }
 
     /// The leg placed last for a call, which has answered as `answered_by` says.
-    pub(super) async fn answer(&self, call: CallId, answered_by: AnsweredBy) -> Line {
+    pub(crate) async fn answer(&self, call: CallId, answered_by: AnsweredBy) -> Line {
         self.outbox.drain().await.unwrap();
         let placed = self.world.last_placed(call).unwrap();
         let (exchange, reply) = (self.exchange.clone(), Reply::default());
@@ -149,20 +149,20 @@ impl Office {
     }
 
     /// The code in the message sent last for a call.
-    pub(super) async fn code(&self, call: CallId) -> String {
+    pub(crate) async fn code(&self, call: CallId) -> String {
         self.outbox.drain().await.unwrap();
         let messages = self.world.messages(call);
         longest_number(messages.last().unwrap().body.expose())
     }
 
     /// What was proved in a call, and is so still.
-    pub(super) async fn facts(&self, call: CallId) -> Vec<Fact> {
+    pub(crate) async fn facts(&self, call: CallId) -> Vec<Fact> {
         let loaded = self.exchange.load(call).await.unwrap().unwrap();
         loaded.call.facts.0.keys().copied().collect()
     }
 
     /// How often an entry of a call was looked at (right or wrong), and how often it was not.
-    pub(super) async fn looked_at(&self, call: CallId) -> (usize, usize) {
+    pub(crate) async fn looked_at(&self, call: CallId) -> (usize, usize) {
         let journal = self.exchange.journal(call).await.unwrap();
         let verdicts: Vec<_> =
             journal.iter().flat_map(|entry| &entry.answers).filter_map(Answer::verdict).collect();
@@ -172,7 +172,7 @@ impl Office {
 }
 
 /// A policy that keeps nobody from trying: whatever is refused under it is refused for itself.
-pub(super) fn boundless() -> Policy {
+pub(crate) fn boundless() -> Policy {
     const MANY: u32 = 100_000;
     let mut policy = Policy::default();
     let (otp, pin) = (&mut policy.otp, &mut policy.pin);
@@ -204,34 +204,34 @@ pub(super) fn boundless() -> Policy {
 }
 
 /// The longest run of digits in a text: the code of a message.
-pub(super) fn longest_number(text: &str) -> String {
+pub(crate) fn longest_number(text: &str) -> String {
     let runs = text.split(|c: char| !c.is_ascii_digit());
     runs.max_by_key(|run| run.len()).unwrap().to_owned()
 }
 
 /// Another code than this one, as long.
-pub(super) fn other_than(code: &str) -> String {
+pub(crate) fn other_than(code: &str) -> String {
     let shift = |digit: char| char::from_digit((digit.to_digit(10).unwrap() + 1) % 10, 10).unwrap();
     code.chars().map(shift).collect()
 }
 
 /// One leg of a call: the inbound one, or one that was placed.
-pub(super) struct Line {
+pub(crate) struct Line {
     exchange: Arc<Exchange>,
-    pub(super) call: CallId,
-    pub(super) sid: Sid,
-    pub(super) reply: Reply,
+    pub(crate) call: CallId,
+    pub(crate) sid: Sid,
+    pub(crate) reply: Reply,
 }
 
 impl Line {
     /// The same leg, to ask the same at the same time.
-    pub(super) fn copy_at(&self, office: &Office) -> Self {
+    pub(crate) fn copy_at(&self, office: &Office) -> Self {
         let (exchange, sid) = (office.exchange.clone(), self.sid.clone());
         Self { exchange, call: self.call, sid, reply: self.reply.clone() }
     }
 
     /// What the next request of the leg asks for.
-    pub(super) fn next(&self) -> Wants {
+    pub(crate) fn next(&self) -> Wants {
         let nonce = self.reply.verbs.iter().find_map(|verb| match verb {
             Verb::Gather(gather) => Some(gather.action),
             Verb::Redirect(nonce) => Some(*nonce),
@@ -240,12 +240,12 @@ impl Line {
         Wants::Turn(nonce.unwrap_or_else(|| panic!("{:?} carries nobody on", self.reply)))
     }
 
-    pub(super) async fn ask(&mut self, wants: Wants, digits: &str) -> Served {
+    pub(crate) async fn ask(&mut self, wants: Wants, digits: &str) -> Served {
         let heard = Heard { digits: Secret::new(digits), ..Heard::default() };
         self.tell(wants, heard).await
     }
 
-    pub(super) async fn tell(&mut self, wants: Wants, heard: Heard) -> Served {
+    pub(crate) async fn tell(&mut self, wants: Wants, heard: Heard) -> Served {
         self.try_tell(wants, heard).await.unwrap()
     }
 
@@ -258,7 +258,7 @@ impl Line {
     }
 
     /// Keys in a secret until there is a place for it in the queue of those that are looked at.
-    pub(super) async fn key_until_there_is_room(&mut self, digits: &str) {
+    pub(crate) async fn key_until_there_is_room(&mut self, digits: &str) {
         loop {
             let heard = Heard { digits: Secret::new(digits), ..Heard::default() };
             match self.try_tell(self.next(), heard).await {
@@ -269,12 +269,12 @@ impl Line {
         }
     }
 
-    pub(super) async fn key(&mut self, digits: &str) -> Served {
+    pub(crate) async fn key(&mut self, digits: &str) -> Served {
         self.ask(self.next(), digits).await
     }
 
     /// The code spoken in the last answer.
-    pub(super) fn spoken_code(&self) -> String {
+    pub(crate) fn spoken_code(&self) -> String {
         let words = self.reply.heard().find_map(|audible| match audible {
             Audible::Say(speech) => speech.words.iter().find_map(|words| match words {
                 Words::Digits(code) => Some(code.expose().to_owned()),
@@ -286,7 +286,7 @@ impl Line {
     }
 
     /// Everything spoken in the last answer.
-    pub(super) fn spoken(&self) -> String {
+    pub(crate) fn spoken(&self) -> String {
         let said = self.reply.heard().filter_map(|audible| match audible {
             Audible::Say(speech) => Some(speech.text()),
             _ => None,

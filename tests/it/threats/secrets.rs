@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::office::{self, DESK, Office, account};
 use crate::support::house::{ACCOUNT, House, MOBILE, PIN};
-use crate::support::provider::Provider;
+use crate::support::provider::{Answer, Provider};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
 
@@ -65,9 +65,10 @@ fn code_sent(provider: &Provider, before: usize) -> String {
     unreachable!("there is no last number")
 }
 
-/// Calls with a wrong PIN, the right one, and the code of a message; what they heard is added up.
+/// Calls with a wrong PIN, the right one, and the code of a message, of which two fail; what they heard is added up.
 async fn calls(house: &House, provider: &Provider) -> (Vec<String>, String) {
     let (mut secrets, mut heard) = (vec![PIN.to_owned()], String::new());
+    let mut failures = vec![Answer::Error { status: 400, code: Some(21614) }, Answer::Drop];
     for n in 0..CALLS {
         let mut phone = Telephone::new(&format!("CA{n:032}"), CALLER);
         phone.ring(house).await;
@@ -79,6 +80,10 @@ async fn calls(house: &House, provider: &Provider) -> (Vec<String>, String) {
         let sent = provider.requests().len();
         phone.key(house, PIN).await;
         if phone.spoken().starts_with("For your balance") {
+            // Of what could not be done more is said than of what was.
+            if let Some(answer) = failures.pop() {
+                provider.next_message(answer);
+            }
             phone.key(house, "1").await;
             heard.push_str(&format!("{:?}", phone.heard));
             if phone.spoken().starts_with("Key in the six digits") {

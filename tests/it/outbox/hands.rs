@@ -1,0 +1,254 @@
+//! The hands that an effect passes through: whoever cannot do it now, or is not done with it in time, leaves it whole
+//! to the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use callgate::carrier::{Carrier, Delivery, Found, Reference};
+use callgate::clock::VirtualClock;
+use callgate::engine::effect::{PlaceCall, Sms};
+use callgate::engine::event::{Event, LegStatus};
+use callgate::engine::id::{CallId, LegId, Sid};
+use callgate::engine::policy::Policy;
+use callgate::exchange::tally::Why;
+use callgate::outbox::Outbox;
+use callgate::store::envelope::Vault;
+use callgate::store::memory::MemoryStore;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{carrier, exchange, leave_message};
+use crate::support::eventually::eventually_async;
+use crate::support::house::{LINE, MOBILE, vault};
+use crate::support::provider::{Answer, Provider, Request};
+use crate::threats::office::{self, ACCOUNT, DESK, Line, Office};
+
+const START: &str = "2026-03-01T12:00:00Z";
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A server that has another key, or is older, keeps what it cannot read from being done by nobody.
+#[tokio::test]
+async fn what_one_server_cannot_read_is_done_by_another() {
+    let (store, provider) = (Arc::new(MemoryStore::default()), Provider::start());
+    let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
+    let worker = |vault: Vault| {
+        let exchange = exchange(store.clone(), vault, clock.clone());
+        (exchange.clone(), Outbox::new(exchange, carrier(&provider), None))
+    };
+    let ((exchange, reader), (_, stranger)) = (worker(vault()), worker(Vault::new(&[7; 32])));
+    leave_message(&exchange, LINE, MOBILE, 0).await;
+    assert_eq!(stranger.drain().await.unwrap(), 1);
+    assert_eq!(provider.requests(), []);
+    // It is not looked at as often as something that can be done.
+    clock.advance(4 * MINUTE);
+    assert_eq!(reader.drain().await.unwrap(), 0);
+    clock.advance(MINUTE);
+    assert_eq!(reader.drain().await.unwrap(), 1);
+    assert_eq!(provider.messages().len(), 1);
+    clock.advance(60 * MINUTE);
+    assert_eq!(reader.drain().await.unwrap(), 0, "it is done");
+}
+
+/// A provider that has too much to do says for how long it wants to be left alone.
+#[tokio::test]
+async fn a_provider_is_left_alone_for_as_long_as_it_asks() {
+    let (store, provider) = (Arc::new(MemoryStore::default()), Provider::start());
+    let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
+    let exchange = exchange(store, vault(), clock.clone());
+    let outbox = Outbox::new(exchange.clone(), carrier(&provider), None);
+    leave_message(&exchange, LINE, MOBILE, 0).await;
+    provider.next_message(Answer::TooMany { retry_after: Some("600".into()) });
+    assert_eq!(outbox.drain().await.unwrap(), 1);
+    clock.advance(599 * SECOND);
+    assert_eq!(outbox.drain().await.unwrap(), 0);
+    clock.advance(SECOND);
+    assert_eq!(outbox.drain().await.unwrap(), 1);
+    assert_eq!(provider.messages().len(), 2);
+}
+
+/// How often the provider is asked to take a caller elsewhere whose message it could not deliver, where so much time goes
+/// by while the worker is at something that it took with it.
+async fn redirected_after(time: Duration) -> usize {
+    let provider = Provider::start();
+    let office = Office::fresh(DESK, &office::account(ACCOUNT, "2024-01-01"));
+    let outbox = Outbox::new(office.exchange.clone(), carrier(&provider), None);
+    let mut waits = office.ring_to_menu("CA1").await;
+    waits.key("1").await;
+    outbox.drain().await.unwrap();
+    let call = office.exchange.load(waits.call).await.unwrap().unwrap().call;
+    let effect = call.code.unwrap().effect.unwrap();
+    assert_eq!(provider.messages().len(), 1);
+
+    office.ring_to_menu("CA2").await.key("1").await;
+    office.clock.advance(SECOND);
+    let undelivered = Event::Undelivered { effect };
+    office.exchange.tell(waits.call, None, |_| Some(undelivered.clone())).await.unwrap();
+    let go_on = CancellationToken::new();
+    provider.next_message(Answer::Held(go_on.clone()));
+    let working = tokio::spawn(async move { outbox.drain().await.unwrap() });
+    eventually_async("the message before it to be sent", async || {
+        (provider.messages().len() == 2).then_some(())
+    })
+    .await;
+    office.clock.advance(time);
+    go_on.cancel();
+    working.await.unwrap();
+    provider.requests().iter().filter(|request| request.path.ends_with("/Calls/CA1.json")).count()
+}
+
+/// A machine that slept does not know it: its lease has ended, and another may be at it.
+#[tokio::test]
+async fn whoever_stood_still_for_longer_than_a_lease_moves_nobody() {
+    assert_eq!(redirected_after(SECOND).await, 1);
+    assert_eq!(redirected_after(MINUTE).await, 0);
+}
+
+/// What is left to be sent to whoever waits for a code, after this was done to them.
+async fn sent_after(what: impl AsyncFnOnce(&Office, &mut Line)) -> Vec<Request> {
+    let provider = Provider::start();
+    let mut policy = Policy::default();
+    policy.otp.resend_backoff_s = vec![0];
+    let accounts = office::account(ACCOUNT, "2024-01-01");
+    let office = Office::under(policy, Arc::new(MemoryStore::default()), DESK, &accounts);
+    let outbox = Outbox::new(office.exchange.clone(), carrier(&provider), None);
+    let mut line = office.ring_to_menu("CA1").await;
+    line.key("1").await;
+    what(&office, &mut line).await;
+    outbox.drain().await.unwrap();
+    provider.messages()
+}
+
+/// A code that nobody can key in any more is not sent.
+#[tokio::test]
+async fn a_code_that_was_withdrawn_is_not_sent() {
+    let in_time = sent_after(async |office, _| office.clock.advance(9 * MINUTE)).await;
+    assert_eq!(in_time.len(), 1);
+    assert_eq!(in_time[0].field("ValidityPeriod"), Some("60"), "what is left of ten minutes");
+    let late = sent_after(async |office, _| office.clock.advance(10 * MINUTE)).await;
+    assert_eq!(late, [], "it is good no more");
+
+    let hung_up = sent_after(async |office, line| hang_up(office, line).await).await;
+    assert_eq!(hung_up, [], "nobody waits for it");
+    let mut effect = None;
+    let anew = sent_after(async |office, line| {
+        line.key("*").await;
+        let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
+        effect = call.code.unwrap().effect;
+    })
+    .await;
+    assert_eq!(anew.len(), 1, "another has taken its place");
+    let of = format!("/{}", effect.unwrap());
+    assert!(anew[0].field("StatusCallback").unwrap().ends_with(&of), "{of}");
+}
+
+/// Nor is one in a mail.
+#[tokio::test]
+async fn a_mail_with_a_code_that_was_withdrawn_is_not_sent() {
+    let flow =
+        DESK.replace("send_sms_otp", "send_email_otp").replace("\"sms_otp\"", "\"email_otp\"");
+    let email =
+        "email = { address = \"ada@example.com\", since = \"2024-01-01\" }\n[accounts.fields]";
+    let accounts = office::account(ACCOUNT, "2024-01-01").replace("[accounts.fields]", email);
+    for (after, mails) in [(9 * MINUTE, 1), (10 * MINUTE, 0)] {
+        let office = Office::fresh(&flow, &accounts);
+        let mut line = office.ring_to_menu("CA1").await;
+        line.key("1").await;
+        office.clock.advance(after);
+        office.outbox.drain().await.unwrap();
+        assert_eq!(office.world.messages(line.call).len(), mails, "{after:?}");
+    }
+}
+
+async fn hang_up(office: &Office, line: &Line) {
+    let (leg, sid, status) = (LegId::INBOUND, line.sid.clone(), LegStatus::Completed);
+    let over = Event::LegStatus { leg, sid, status };
+    office.exchange.tell(line.call, None, |_| Some(over.clone())).await.unwrap();
+}
+
+/// A ring that was asked for so long ago is expected by nobody any more.
+#[tokio::test]
+async fn nobody_is_rung_late() {
+    for (after, rings, letters) in [(90 * SECOND, 1, 0), (91 * SECOND, 0, 1)] {
+        let provider = Provider::start();
+        let office = Office::fresh(DESK, &office::account(ACCOUNT, "2024-01-01"));
+        let outbox = Outbox::new(office.exchange.clone(), carrier(&provider), None);
+        office.ring_to_menu("CA1").await.key("2").await;
+        office.clock.advance(after);
+        outbox.drain().await.unwrap();
+        assert_eq!(provider.calls().len(), rings, "{after:?}");
+        let kept = office.exchange.dead_letters().await.unwrap();
+        assert_eq!(kept.len(), letters, "{after:?}");
+        assert!(kept.iter().all(|letter| letter.why == Why::Late && letter.again.is_none()));
+    }
+}
+
+/// Whoever hangs up while somebody is being rung for them leaves nobody to pick up for nothing.
+#[tokio::test]
+async fn a_ring_that_is_placed_when_the_caller_is_gone_is_ended() {
+    let provider = Provider::start();
+    let office = Office::fresh(DESK, &office::account(ACCOUNT, "2024-01-01"));
+    let outbox = Outbox::new(office.exchange.clone(), carrier(&provider), None);
+    let mut line = office.ring_to_menu("CA1").await;
+    line.key("2").await;
+    let go_on = CancellationToken::new();
+    provider.next(Answer::Held(go_on.clone()));
+    let working = tokio::spawn(async move { outbox.drain().await.unwrap() });
+    eventually_async("somebody to be rung", async || (!provider.calls().is_empty()).then_some(()))
+        .await;
+    // The call waits for whoever is rung, but not for ever.
+    hang_up(&office, &line).await;
+    office.clock.advance(2 * MINUTE);
+    office.exchange.tell(line.call, None, |_| Some(Event::Deadline)).await.unwrap();
+    assert!(office.exchange.load(line.call).await.unwrap().unwrap().call.end.is_some());
+    go_on.cancel();
+    working.await.unwrap();
+    let call = provider.calls().remove(0);
+    assert_eq!(call.status, "completed", "nobody picks up for nothing");
+}
+
+/// A provider that keeps everybody waiting without end.
+#[derive(Debug)]
+struct Endless;
+
+#[async_trait]
+impl Carrier for Endless {
+    async fn send_sms(&self, _: Reference, _: &Sms) -> Delivery {
+        std::future::pending().await
+    }
+
+    async fn place_call(&self, _: Reference, _: &PlaceCall) -> Delivery {
+        std::future::pending().await
+    }
+
+    async fn find_call(&self, _: &PlaceCall, _: Timestamp, _: &[Sid]) -> Found {
+        std::future::pending().await
+    }
+
+    async fn redirect_leg(&self, _: CallId, _: LegId, _: &Sid) -> Delivery {
+        std::future::pending().await
+    }
+
+    async fn end_leg(&self, _: &Sid) -> Delivery {
+        std::future::pending().await
+    }
+}
+
+/// Nobody is still at something when its lease ends and the next begins it.
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_let_go_before_its_lease_ends() {
+    let store = Arc::new(MemoryStore::default());
+    let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
+    let exchange = exchange(store, vault(), clock.clone());
+    let outbox = Outbox::new(exchange.clone(), Arc::new(Endless), None);
+    leave_message(&exchange, LINE, MOBILE, 0).await;
+    let begun = Instant::now();
+    assert_eq!(outbox.drain().await.unwrap(), 1);
+    let took = begun.elapsed();
+    clock.advance(took);
+    assert_eq!(outbox.drain().await.unwrap(), 0, "its lease lasts still, after {took:?}");
+    clock.advance(MINUTE);
+    assert_eq!(outbox.drain().await.unwrap(), 1, "and then it is to be done");
+}
