@@ -263,6 +263,9 @@ pub const RECORD_AT_HAND_FOR: Duration = Duration::from_mins(1);
 pub const PROBE_RETENTION: Duration = Duration::from_hours(24);
 /// The longest that a server may go on serving once it was told to stop.
 pub const DRAIN_MAX: Duration = Duration::from_mins(1);
+/// How often files are looked at that the system may not tell of; what has changed is read when it is looked at once
+/// more.
+pub const FILES_LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 /// How often the outbox tells how much waits in it.
 pub const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 /// Effects and deadlines under way at once in one server: each waits for a provider most of the time.
