@@ -369,3 +369,7 @@ pub const NUMBERS_TOLD: usize = 10_000;
 pub const LOG_HELD_FOR: Duration = Duration::from_millis(50);
 /// Bytes of the log that are gathered: more than a busy moment brings.
 pub const LOG_BYTES_HELD_MAX: usize = 256 * 1024;
+/// Bytes of the log that wait where nobody takes them: half a minute of a busy server. What is more is lost.
+pub const LOG_BYTES_WAITING_MAX: usize = 8 * 1024 * 1024;
+/// How long the last lines of a server that stops may take to be written.
+pub const LOG_LAST_WRITTEN_WITHIN: Duration = Duration::from_secs(1);
