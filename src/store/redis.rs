@@ -154,7 +154,7 @@ impl RedisStore {
             }
             let mut call = call_of(&self.due, &keys);
             call.arg(now_us(claim.now)).arg(count_max).arg(DEADLINES_AT_ONCE);
-            self.run::<Vec<(String, f64)>>(&self.due, &call, Again::May).await
+            self.run::<Vec<(Vec<u8>, f64)>>(&self.due, &call, Again::May).await
         }));
         let heads = heads.await;
         let (of, away) = (heads.len(), heads.iter().filter(|head| head.is_err()).count());
@@ -164,10 +164,37 @@ impl RedisStore {
         if away > 0 {
             tracing::warn!(away, of, "partitions of the store do not say what is due");
         }
-        let mut due: Vec<(String, f64)> = heads.into_iter().flatten().flatten().collect();
+        let mut due: Vec<(Vec<u8>, f64)> = heads.into_iter().flatten().flatten().collect();
         due.sort_by(|(a, at_a), (b, at_b)| at_a.total_cmp(at_b).then_with(|| a.cmp(b)));
         due.truncate(count_max);
-        due.iter().map(|(member, _)| Member::parse(member).ok_or_else(unreadable)).collect()
+        let mut damaged = Vec::new();
+        let mut read = |(name, _): (Vec<u8>, f64)| {
+            let member = std::str::from_utf8(&name).ok().and_then(Member::parse);
+            if member.is_none() {
+                damaged.push(name);
+            }
+            member
+        };
+        let members = due.into_iter().filter_map(&mut read).collect();
+        if !damaged.is_empty() {
+            self.drop_damaged(&damaged).await?;
+        }
+        Ok(members)
+    }
+
+    /// Takes names of nothing off what is due, wherever they stand: they would be looked at again and again, and
+    /// keep what follows them waiting.
+    async fn drop_damaged(&self, names: &[Vec<u8>]) -> Result<(), StoreError> {
+        let count = names.len();
+        tracing::error!(
+            count,
+            "what is due has names that callgate did not write; they are dropped"
+        );
+        let mut off = pipe();
+        for partition in Partition::all() {
+            off.cmd("ZREM").arg(partition.due()).arg(names);
+        }
+        self.query::<()>(off.ignore()).await
     }
 
     /// Claims what is due, as far as others do not, and says whether more may be.
