@@ -131,6 +131,11 @@ pub const STORE_AWAY_WAITS: [Duration; 6] = [
 pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A slow body is no provider's.
 pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(3);
+/// A provider, and what stands before us, takes an answer at once; who takes none is let go.
+pub const ANSWER_TAKEN_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of a connection that are heard before they are answered: more than nearly every webhook has, and no more than
+/// a hundred requests of who sends one after the other.
+pub const HEARD_AT_ONCE: usize = 4 * 1024;
 /// Everything that one turn asks of others takes no longer: what is left of [`TURN_DEADLINE`] is for the
 /// store. Whoever has not answered by then has not answered.
 pub const ASKED_PER_TURN: Duration = Duration::from_secs(3);
