@@ -26,7 +26,7 @@ impl Looked {
     }
 
     /// The path, to be read now.
-    pub(super) fn to_read(&mut self) -> &Path {
+    pub(super) fn reading(&mut self) -> &Path {
         self.read = look(&self.path);
         &self.path
     }

@@ -133,10 +133,10 @@ fn follow(told: &Receiver<Changed>, watched: Watched, exchange: &Exchange, metri
             Err(RecvTimeoutError::Disconnected) => return,
         };
         if let Some(accounts) = accounts.as_mut().filter(|_| changed.accounts) {
-            reload_accounts(accounts.to_read(), exchange);
+            reload_accounts(accounts.reading(), exchange);
         }
         if let Some(flows) = flows.as_mut().filter(|_| changed.flows) {
-            reload_flows(flows.to_read(), &lines, (&offer, &waits), exchange, metrics);
+            reload_flows(flows.reading(), &lines, (&offer, &waits), exchange, metrics);
         }
     }
 }
