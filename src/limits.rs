@@ -134,6 +134,11 @@ pub const STORE_AWAY_WAITS: [Duration; 6] = [
 pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A slow body is no provider's.
 pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(3);
+/// A provider, and what stands before us, takes an answer at once; who takes none is let go.
+pub const ANSWER_TAKEN_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of a connection that are heard before they are answered: more than nearly every webhook has, and no more than
+/// a hundred requests of who sends one after the other.
+pub const HEARD_AT_ONCE: usize = 4 * 1024;
 /// Everything that one turn asks of others takes no longer: what is left of [`TURN_DEADLINE`] is for the
 /// store. Whoever has not answered by then has not answered.
 pub const ASKED_PER_TURN: Duration = Duration::from_secs(3);
@@ -266,6 +271,9 @@ pub const RECORD_AT_HAND_FOR: Duration = Duration::from_mins(1);
 pub const PROBE_RETENTION: Duration = Duration::from_hours(24);
 /// The longest that a server may go on serving once it was told to stop.
 pub const DRAIN_MAX: Duration = Duration::from_mins(1);
+/// How often files are looked at that the system may not tell of; what has changed is read when it is looked at once
+/// more.
+pub const FILES_LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 /// How often the outbox tells how much waits in it.
 pub const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 /// Effects and deadlines under way at once in one server: each waits for a provider most of the time.
@@ -369,3 +377,7 @@ pub const NUMBERS_TOLD: usize = 10_000;
 pub const LOG_HELD_FOR: Duration = Duration::from_millis(50);
 /// Bytes of the log that are gathered: more than a busy moment brings.
 pub const LOG_BYTES_HELD_MAX: usize = 256 * 1024;
+/// Bytes of the log that wait where nobody takes them: half a minute of a busy server. What is more is lost.
+pub const LOG_BYTES_WAITING_MAX: usize = 8 * 1024 * 1024;
+/// How long the last lines of a server that stops may take to be written.
+pub const LOG_LAST_WRITTEN_WITHIN: Duration = Duration::from_secs(1);

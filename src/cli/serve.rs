@@ -2,6 +2,7 @@
 
 mod core_file;
 mod demo;
+mod looks;
 mod needs;
 mod room;
 mod waits;

@@ -48,9 +48,10 @@ struct Texts {
 }
 
 const RECORD: &str = "edition";
-/// Longer than any call that needs it, and refreshed while it is in use.
+/// Longer than any call that needs it, and kept anew while it is in use.
 const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
-const REFRESHED_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// Soon, for a store may lose it, as in a fail-over: calls that begin until then can go on only where it is known.
+const KEPT_ANEW_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
 impl Exchange {
     /// The version of a flow that new calls would begin with; `None`: there is no such flow.
@@ -104,7 +105,7 @@ impl Editions {
             begun.get(flow).cloned()
         };
         if let Some((edition, kept_at)) = begun
-            && now.duration_since(kept_at) < REFRESHED_AFTER
+            && now.duration_since(kept_at) < KEPT_ANEW_AFTER
         {
             return Ok(edition);
         }
@@ -213,6 +214,20 @@ mod tests {
 
     use super::*;
     use crate::store::memory::MemoryStore;
+
+    /// A fail-over may lose what was kept a moment before it: calls that begin a minute later find it again.
+    #[tokio::test]
+    async fn a_store_that_lost_a_flow_in_use_has_it_again() {
+        let (flows, findings) = read(&crate::demo::flows());
+        assert_eq!(findings, []);
+        let (before, emptied) = (MemoryStore::default(), MemoryStore::default());
+        let (here, elsewhere) = (Editions::new(flows), Editions::new(FlowSet::default()));
+        let begun = Timestamp::UNIX_EPOCH;
+        here.begin("bank", &before, begun).await.unwrap();
+        let later = begun.checked_add(SignedDuration::from_secs(61)).unwrap();
+        let edition = here.begin("bank", &emptied, later).await.unwrap();
+        assert!(elsewhere.of(&edition.hash, &"bank".into(), &emptied).await.is_ok());
+    }
 
     /// Calls of a flow that nobody changes for weeks find it wherever they go on.
     #[tokio::test]

@@ -1,18 +1,25 @@
 //! HTTP: the provider's webhooks on one listener, the house's own requests on another.
 
 mod admin;
+mod connection;
 mod decode;
 mod gate;
 mod intake;
 pub mod metrics;
 mod webhook;
 
+use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer, web};
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_server::{Server, ServerHandle};
+use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::{App, web};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::carrier::signature::{Bases, Keys};
@@ -21,6 +28,7 @@ use crate::exchange::Exchange;
 use crate::limits;
 use crate::outbox::Outbox;
 
+use connection::Connection;
 pub use gate::Gate;
 use metrics::Metrics;
 
@@ -111,31 +119,71 @@ pub async fn run(
     connections: usize,
 ) -> Result<(), ServerError> {
     let (stop, drain) = (house.stop.clone(), house.drain);
-    let shared = web::Data::from(house.clone());
-    let public = HttpServer::new(move || App::new().app_data(shared.clone()).configure(webhooks))
-        .workers(workers)
-        .max_connections(connections)
-        .client_request_timeout(limits::REQUEST_HEAD_TIMEOUT)
-        .client_disconnect_timeout(limits::REQUEST_HEAD_TIMEOUT)
-        .shutdown_timeout(limits::SHUTDOWN_GRACE.as_secs())
-        .disable_signals()
-        .listen(listeners.public)?
-        .run();
     let shared = web::Data::from(house);
-    let admin =
-        HttpServer::new(move || App::new().app_data(shared.clone()).configure(admin::routes))
-            .workers(1)
-            .max_connections(limits::ADMIN_CONNECTIONS_MAX)
-            .client_request_timeout(limits::REQUEST_HEAD_TIMEOUT)
-            .shutdown_timeout(1)
-            .disable_signals()
-            .listen(listeners.admin)?
-            .run();
+    let public = serve(
+        Side {
+            listener: listeners.public,
+            routes: webhooks,
+            workers,
+            connections,
+            stops_within: limits::SHUTDOWN_GRACE,
+        },
+        &shared,
+    )?;
+    let admin = serve(
+        Side {
+            listener: listeners.admin,
+            routes: admin::routes,
+            workers: 1,
+            connections: limits::ADMIN_CONNECTIONS_MAX,
+            stops_within: Duration::from_secs(1),
+        },
+        &shared,
+    )?;
     let stopping = stop_both(public.handle(), admin.handle(), stop, drain);
     let (public, admin, ()) = tokio::join!(public, admin, stopping);
     public?;
     admin?;
     Ok(())
+}
+
+/// One of the two listeners, with what it serves.
+struct Side {
+    listener: TcpListener,
+    routes: fn(&mut web::ServiceConfig),
+    workers: usize,
+    /// Of each worker.
+    connections: usize,
+    stops_within: Duration,
+}
+
+/// Serves one of them. It is put together here, as `HttpServer` would, for the sake of [`Connection`].
+fn serve(side: Side, house: &web::Data<House>) -> std::io::Result<Server> {
+    let Side { listener, routes, workers, connections, stops_within } = side;
+    let server = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(connections)
+        .shutdown_timeout(stops_within.as_secs())
+        .disable_signals();
+    let (stops, house) = (server.graceful_shutdown_signal(), house.clone());
+    let server = server.listen("callgate", listener, move || {
+        let app = App::new().app_data(house.clone()).configure(routes);
+        let stops = stops.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stops = stops.clone();
+                async move { stops.notified().await }
+            })
+            .client_request_timeout(limits::REQUEST_HEAD_TIMEOUT)
+            .client_disconnect_timeout(limits::REQUEST_HEAD_TIMEOUT)
+            .h1(map_config(app, |()| AppConfig::default()));
+        let connection = |stream: TcpStream| {
+            let from = stream.peer_addr().ok();
+            ready(Ok::<_, DispatchError>((Connection::new(stream), from)))
+        };
+        fn_service(connection).and_then(http)
+    })?;
+    Ok(server.run())
 }
 
 async fn stop_both(

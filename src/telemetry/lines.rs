@@ -1,17 +1,23 @@
 //! Lines of the log on their way to standard error: gathered for a moment, so that a busy server does
 //! not ask the system once a turn.
 //!
-//! Warnings and errors are written at once, with everything before them; so is everything once it is
+//! Warnings and errors are written without delay, with everything before them; so is everything once it is
 //! more than a moment's. A process that is killed takes the last moment's lines of what went well with
 //! it: the journal has those turns all the same.
+//!
+//! One thread writes, and nobody waits for it: where whoever takes the log stalls, lines are lost rather than
+//! callers, and how many it were is the first that is told once they are taken again.
 
 use std::io::{self, Write as _};
+use std::mem::take;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::limits::{LOG_BYTES_HELD_MAX, LOG_HELD_FOR};
+use crate::limits::{
+    LOG_BYTES_HELD_MAX, LOG_BYTES_WAITING_MAX, LOG_HELD_FOR, LOG_LAST_WRITTEN_WITHIN,
+};
 
 /// The lines that are not written yet.
 #[derive(Clone, Debug, Default)]
@@ -19,14 +25,26 @@ pub(super) struct Lines(Arc<Held>);
 
 #[derive(Debug, Default)]
 struct Held {
-    bytes: Mutex<Vec<u8>>,
+    waiting: Mutex<Waiting>,
     came: Condvar,
+    written: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    /// They are not to be held for longer.
+    without_delay: bool,
+    /// Those before them are being written.
+    writing: bool,
+    /// Lines for which there was no room.
+    lost: u64,
 }
 
 /// One line.
 pub(super) struct Line<'a> {
     held: &'a Held,
-    at_once: bool,
+    without_delay: bool,
 }
 
 impl Lines {
@@ -39,41 +57,67 @@ impl Lines {
         Some(lines)
     }
 
-    /// Writes what there is.
+    /// Has what there is written, as long as somebody takes it.
     pub(super) fn write_out(&self) {
-        write_out(&mut self.0.bytes());
+        let mut waiting = self.0.waiting();
+        waiting.without_delay = true;
+        self.0.came.notify_one();
+        let unwritten = |waiting: &mut Waiting| waiting.writing || !waiting.bytes.is_empty();
+        drop(self.0.written.wait_timeout_while(waiting, LOG_LAST_WRITTEN_WITHIN, unwritten));
     }
 }
 
 impl Held {
-    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_from_time_to_time(&self) {
+        let mut bytes = Vec::new();
         loop {
-            let nothing = |bytes: &mut Vec<u8>| bytes.is_empty();
-            drop(self.came.wait_while(self.bytes(), nothing));
-            std::thread::sleep(LOG_HELD_FOR);
-            write_out(&mut self.bytes());
+            let lost = self.wait_for(&mut bytes);
+            // Nobody can be told that standard error takes nothing.
+            let _ = io::stderr().write_all(&bytes);
+            bytes.clear();
+            bytes.shrink_to(LOG_BYTES_HELD_MAX);
+            self.waiting().writing = false;
+            self.written.notify_all();
+            if lost > 0 {
+                tracing::warn!(
+                    lines = lost,
+                    "lines of the log were lost: nobody took them in time"
+                );
+            }
         }
     }
-}
 
-/// Nobody can be told that standard error takes nothing.
-fn write_out(bytes: &mut Vec<u8>) {
-    let _ = io::stderr().write_all(bytes);
-    bytes.clear();
+    /// Waits for lines, and for a moment for those that follow; says how many were lost.
+    fn wait_for(&self, bytes: &mut Vec<u8>) -> u64 {
+        let nothing = |waiting: &mut Waiting| waiting.bytes.is_empty();
+        let waiting = self.came.wait_while(self.waiting(), nothing);
+        let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+        let held = |waiting: &mut Waiting| !waiting.without_delay;
+        let waiting = self.came.wait_timeout_while(waiting, LOG_HELD_FOR, held);
+        let (mut waiting, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut waiting.bytes, bytes);
+        waiting.without_delay = false;
+        waiting.writing = true;
+        take(&mut waiting.lost)
+    }
 }
 
 impl io::Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut bytes = self.held.bytes();
-        let first = bytes.is_empty();
-        bytes.extend_from_slice(line);
-        if self.at_once || bytes.len() > LOG_BYTES_HELD_MAX {
-            write_out(&mut bytes);
-        } else if first {
+        let mut waiting = self.held.waiting();
+        if waiting.bytes.len() + line.len() > LOG_BYTES_WAITING_MAX {
+            waiting.lost += 1;
+            return Ok(line.len());
+        }
+        let first = waiting.bytes.is_empty();
+        waiting.bytes.extend_from_slice(line);
+        let without_delay = self.without_delay || waiting.bytes.len() > LOG_BYTES_HELD_MAX;
+        if first || (without_delay && !waiting.without_delay) {
+            waiting.without_delay |= without_delay;
             self.held.came.notify_one();
         }
         Ok(line.len())
@@ -88,11 +132,11 @@ impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Line { held: &self.0, at_once: false }
+        Line { held: &self.0, without_delay: false }
     }
 
     fn make_writer_for(&'a self, of: &Metadata<'_>) -> Self::Writer {
-        Line { held: &self.0, at_once: *of.level() <= Level::WARN }
+        Line { held: &self.0, without_delay: *of.level() <= Level::WARN }
     }
 }
 
@@ -101,13 +145,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_held_in_order_until_one_is_written_at_once() {
+    fn lines_are_taken_in_order_and_at_once_with_one_that_may_not_wait() {
         let held = Held::default();
-        let mut line = Line { held: &held, at_once: false };
+        let mut line = Line { held: &held, without_delay: false };
         line.write_all(b"one\n").unwrap();
         line.write_all(b"two\n").unwrap();
-        assert_eq!(*held.bytes(), b"one\ntwo\n");
-        Line { held: &held, at_once: true }.write_all(b"three\n").unwrap();
-        assert_eq!(*held.bytes(), b"");
+        assert!(!held.waiting().without_delay);
+        Line { held: &held, without_delay: true }.write_all(b"three\n").unwrap();
+        assert!(held.waiting().without_delay);
+        let mut bytes = Vec::new();
+        assert_eq!(held.wait_for(&mut bytes), 0);
+        assert_eq!(bytes, b"one\ntwo\nthree\n");
+        assert!(!held.waiting().without_delay);
+    }
+
+    #[test]
+    fn lines_that_nobody_takes_are_counted_and_not_kept() {
+        let held = Held::default();
+        let line = [b'x'; 1_000];
+        let all = LOG_BYTES_WAITING_MAX / line.len() + 10;
+        for _ in 0..all {
+            Line { held: &held, without_delay: false }.write_all(&line).unwrap();
+        }
+        let mut bytes = Vec::new();
+        let lost = usize::try_from(held.wait_for(&mut bytes)).unwrap();
+        assert!(bytes.len() <= LOG_BYTES_WAITING_MAX, "{}", bytes.len());
+        assert_eq!(bytes.len(), (all - lost) * line.len());
+        assert!(lost >= 10, "{lost}");
+        bytes.clear();
+        Line { held: &held, without_delay: false }.write_all(&line).unwrap();
+        assert_eq!((held.wait_for(&mut bytes), bytes.len()), (0, 1_000), "there is room again");
     }
 }

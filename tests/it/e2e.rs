@@ -270,6 +270,44 @@ async fn changed_accounts_are_in_use_and_broken_ones_are_not() {
     assert!(phone.spoken().starts_with("Your balance is 99 dollars."), "{}", phone.spoken());
 }
 
+/// Accounts that are mounted: the file is a link, and what it leads through is made to lead elsewhere. Whoever was
+/// taken out of them is nobody any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_behind_a_link_are_in_use_once_it_leads_to_others() {
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let folder = house.folder.path().to_owned();
+    let at = |name: &str| folder.join(name);
+    let lead = |to: &str| {
+        std::os::unix::fs::symlink(to, at("link")).unwrap();
+        std::fs::rename(at("link"), at("..data")).unwrap();
+    };
+    let accounts = std::fs::read_to_string(at("accounts.toml")).unwrap();
+    for (version, accounts) in [("with", &*accounts), ("without", "")] {
+        std::fs::create_dir(at(version)).unwrap();
+        std::fs::write(at(version).join("accounts.toml"), accounts).unwrap();
+    }
+    lead("with");
+    std::fs::remove_file(at("accounts.toml")).unwrap();
+    std::os::unix::fs::symlink("..data/accounts.toml", at("accounts.toml")).unwrap();
+    house.restart();
+    let pin_of = async |sid: &str| {
+        let mut phone = Telephone::new(sid, CALLER);
+        phone.ring(&house).await;
+        phone.key(&house, ACCOUNT).await;
+        phone.key(&house, PIN).await;
+        phone.spoken()
+    };
+    assert!(pin_of("CA00000000000000000000000000000A01").await.starts_with("For your balance"));
+    lead("without");
+    eventually_async("the changed accounts are in use", async || {
+        house.log().contains("the changed accounts are in use").then_some(())
+    })
+    .await;
+    let told = pin_of("CA00000000000000000000000000000A02").await;
+    assert!(told.starts_with("That did not work"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_message_comes_back_to_the_call() {
     let provider = Provider::start();

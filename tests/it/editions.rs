@@ -1,6 +1,8 @@
 //! Flows that change while calls go on: new calls get the new version, and a call in progress finishes on
 //! the one it began with, whatever becomes of the server.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use serde_json::Value;
 
 use crate::support::eventually::eventually_async;
@@ -13,12 +15,27 @@ const CALLER: &str = "+15005550777";
 const OLD: &str = "Please key in your PIN.";
 const NEW: &str = "Now for your PIN.";
 
-/// Writes the flow with these words in place of the old ones.
-fn write(house: &House, words: &str) {
+/// The flow with these words in place of the old ones.
+fn flow_with(words: &str) -> String {
     let flow = include_str!("e2e/desk.toml");
     assert!(flow.contains(OLD));
-    let path = house.folder.path().join("flows/desk.toml");
-    std::fs::write(path, flow.replace(OLD, words)).unwrap();
+    flow.replace(OLD, words)
+}
+
+/// Writes it.
+fn write(house: &House, words: &str) {
+    std::fs::write(house.folder.path().join("flows/desk.toml"), flow_with(words)).unwrap();
+}
+
+/// Waits until new calls are asked for the PIN in these words.
+async fn heard(house: &House, words: &str) {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    eventually_async(words, async || {
+        let mut phone = ring(house, &format!("CA60{:04}", CALLS.fetch_add(1, Relaxed))).await;
+        phone.key(house, ACCOUNT).await;
+        (phone.spoken() == words).then_some(())
+    })
+    .await;
 }
 
 /// The lines of the log that say this, as JSON.
@@ -165,6 +182,54 @@ async fn a_flow_that_does_not_check_says_so_and_changes_nothing() {
     assert_eq!(versions(&house).await, before);
     assert_eq!(said(&house, "a changed flow is in use for new calls"), Vec::<Value>::new());
     assert!(house.metrics().await.contains("callgate_flows_current 1"));
+}
+
+/// As a release is put in place of the one before it: by another folder, a link that leads elsewhere, or, where
+/// files are mounted, by links in the folder that do. The system tells of none of them where it was asked to.
+#[tokio::test]
+async fn whatever_is_put_in_place_of_the_flows_is_noticed() {
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let folder = house.folder.path().to_owned();
+    let at = |name: &str| folder.join(name);
+    let release = |name: &str, words: &str| {
+        std::fs::create_dir(at(name)).unwrap();
+        std::fs::write(at(name).join("desk.toml"), flow_with(words)).unwrap();
+    };
+    let lead = |link: &str, to: &str| {
+        std::os::unix::fs::symlink(to, at("link")).unwrap();
+        std::fs::rename(at("link"), at(link)).unwrap();
+    };
+    release("first", "First.");
+    release("second", "Second.");
+    release("third", "Third.");
+    std::fs::rename(at("flows"), at("before")).unwrap();
+    std::fs::rename(at("first"), at("flows")).unwrap();
+    house.restart();
+    heard(&house, "First.").await;
+
+    // Another folder.
+    std::fs::rename(at("flows"), at("first")).unwrap();
+    std::fs::rename(at("second"), at("flows")).unwrap();
+    heard(&house, "Second.").await;
+    std::fs::write(at("flows/desk.toml"), flow_with("Second, changed.")).unwrap();
+    heard(&house, "Second, changed.").await;
+
+    // A link in place of the folder, and one to another.
+    std::fs::rename(at("flows"), at("second")).unwrap();
+    lead("flows", "third");
+    heard(&house, "Third.").await;
+    lead("flows", "first");
+    heard(&house, "First.").await;
+
+    // Files that are links through one that leads to the present version.
+    std::fs::create_dir(at("mounted")).unwrap();
+    lead("mounted/..data", "../second");
+    std::os::unix::fs::symlink("..data/desk.toml", at("mounted/desk.toml")).unwrap();
+    lead("flows", "mounted");
+    heard(&house, "Second, changed.").await;
+    lead("mounted/..data", "../third");
+    heard(&house, "Third.").await;
 }
 
 #[tokio::test]

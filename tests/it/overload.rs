@@ -1,5 +1,7 @@
 //! A house that is full turns new calls away, and goes on with those it has.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,10 +9,11 @@ use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::support::backend::{Backend, Manner};
 use crate::support::crowd::{Crowd, account, pin_of, telephone};
-use crate::support::eventually::eventually_async;
+use crate::support::eventually::{eventually, eventually_async};
 use crate::support::house::{ACCOUNT, House};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
@@ -254,4 +257,48 @@ async fn a_line_may_send_them_elsewhere() {
     assert_eq!(number, "+15005550008");
     redis.thaw();
     waiting.await.unwrap();
+}
+
+/// Whoever takes the log may stall, as a collector does whose disk is full. Callers do not wait for it, and the
+/// server ends when it is told to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_nobody_takes_keeps_no_caller_waiting() {
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let mut server = house.command();
+    server.args(["serve", "--config", "callgate.toml", "--log", "info"]);
+    let server = server.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut server = Stalled(server);
+    // From then on nobody reads on.
+    let mut log = BufReader::new(server.0.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("callgate answers") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server ended");
+    }
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    house.stand_behind(format!("http://{}", line["fields"]["public"].as_str().unwrap()));
+
+    // A line a turn: a pipe has room for some two hundred.
+    let rung = async || {
+        for sid in 0..1_500 {
+            let mut phone = Telephone::new(&format!("CA{sid:032x}"), CALLER);
+            phone.ring(&house).await;
+            assert!(phone.hears("Gather"), "{:?}", phone.heard);
+        }
+    };
+    timeout(Duration::from_secs(30), rung()).await.expect("every caller is answered");
+    let pid = server.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let ended = eventually("the server to end", || server.0.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
+}
+
+struct Stalled(Child);
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -1,14 +1,19 @@
 //! Files that change while callgate serves: flows and accounts are read again. What is wrong leaves
 //! the last good ones in use, and the log says so.
+//!
+//! The system tells at once of what is written in a folder. What it does not tell of, such as another folder in
+//! its place, is found by looking now and then.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 
+use super::looks::{Looked, is_toml};
 use super::needs::Offer;
 use super::{Failure, read_accounts, read_flows};
 use crate::check::Waits;
@@ -16,6 +21,7 @@ use crate::check::odds::{self, Terms};
 use crate::diagnostic::{Finding, Sources};
 use crate::exchange::Exchange;
 use crate::flow::FlowSet;
+use crate::limits;
 use crate::server::metrics::Metrics;
 
 /// What is watched.
@@ -36,22 +42,49 @@ pub(super) struct Watched {
 /// An editor writes a file in several steps: they count as one.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
-/// Watches until it is dropped; `None`: the system cannot watch, and the log has said so.
+/// Which of them are to be read again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Changed {
+    flows: bool,
+    accounts: bool,
+}
+
+/// Watches until it is dropped.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// Of the system; `None`: it cannot watch, and the log has said so.
+    _told: Option<Debouncer<RecommendedWatcher, RecommendedCache>>,
+    /// The watch ends when nobody has it any more.
+    _tell: Sender<Changed>,
+}
+
+/// Begins to watch; `None`: there is nothing that could change.
 pub(super) fn start(
     watched: Watched,
     exchange: Arc<Exchange>,
     metrics: Arc<Metrics>,
+) -> Option<Watch> {
+    if watched.flows.is_none() && watched.accounts.is_none() {
+        return None;
+    }
+    let (tell, told) = channel();
+    let of_the_system = listen(&watched, tell.clone());
+    std::thread::spawn(move || follow(&told, watched, &exchange, &metrics));
+    Some(Watch { _told: of_the_system, _tell: tell })
+}
+
+/// Has the system tell of what is written in the folders.
+fn listen(
+    watched: &Watched,
+    tell: Sender<Changed>,
 ) -> Option<Debouncer<RecommendedWatcher, RecommendedCache>> {
-    let Watched { flows, accounts, lines, offer, waits } = watched;
     // A file that is replaced by renaming is seen in its folder alone.
     let folder_of = |file: &PathBuf| match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
+    let (flows, accounts) = (watched.flows.clone(), watched.accounts.clone());
     let folders: Vec<_> = flows.iter().cloned().chain(accounts.as_ref().map(folder_of)).collect();
-    if folders.is_empty() {
-        return None;
-    }
     let changed = move |events: DebounceEventResult| {
         let Ok(events) = events else { return };
         let paths: Vec<_> = events
@@ -59,32 +92,53 @@ pub(super) fn start(
             .filter(|event| !event.kind.is_access())
             .flat_map(|event| event.paths.clone())
             .collect();
-        let name = |path: &Path| path.file_name().map(ToOwned::to_owned);
-        if let Some(accounts) = &accounts
-            && paths.iter().any(|path| name(path) == name(accounts))
-        {
-            reload_accounts(accounts, &exchange);
-        }
-        let toml = |path: &PathBuf| path.extension().is_some_and(|e| e == "toml");
-        if let Some(flows) = &flows
-            && paths.iter().any(toml)
-        {
-            reload_flows(flows, &lines, (&offer, &waits), &exchange, &metrics);
+        let is_accounts = |path: &PathBuf| {
+            accounts.as_ref().is_some_and(|accounts| path.file_name() == accounts.file_name())
+        };
+        let changed = Changed {
+            flows: flows.is_some() && paths.iter().any(|path| is_toml(path)),
+            accounts: paths.iter().any(is_accounts),
+        };
+        if changed.flows || changed.accounts {
+            // Nobody follows any more when the server stops.
+            let _ = tell.send(changed);
         }
     };
     let mut watcher = match new_debouncer(DEBOUNCE, None, changed) {
         Ok(watcher) => watcher,
         Err(error) => {
-            tracing::warn!(%error, "changed files will not be noticed");
+            tracing::warn!(%error, "changed files will be noticed a little later");
             return None;
         }
     };
     for folder in &folders {
         if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-            tracing::warn!(folder = %folder.display(), %error, "changed files will not be noticed");
+            tracing::warn!(folder = %folder.display(), %error, "changed files will be noticed a little later");
         }
     }
     Some(watcher)
+}
+
+/// Reads again what changed, until nobody watches any more.
+fn follow(told: &Receiver<Changed>, watched: Watched, exchange: &Exchange, metrics: &Metrics) {
+    let Watched { flows, accounts, lines, offer, waits } = watched;
+    let (mut flows, mut accounts) = (flows.map(Looked::at), accounts.map(Looked::at));
+    loop {
+        let changed = match told.recv_timeout(limits::FILES_LOOKED_AT_EVERY) {
+            Ok(changed) => changed,
+            Err(RecvTimeoutError::Timeout) => Changed {
+                flows: flows.as_mut().is_some_and(Looked::is_other),
+                accounts: accounts.as_mut().is_some_and(Looked::is_other),
+            },
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        if let Some(accounts) = accounts.as_mut().filter(|_| changed.accounts) {
+            reload_accounts(accounts.reading(), exchange);
+        }
+        if let Some(flows) = flows.as_mut().filter(|_| changed.flows) {
+            reload_flows(flows.reading(), &lines, (&offer, &waits), exchange, metrics);
+        }
+    }
 }
 
 /// Says what guessing is worth against the flows that lines lead to.

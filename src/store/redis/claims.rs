@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ::redis::pipe;
 use futures_util::future::join_all;
 
 use super::super::{Claim, Due, DueWhat, StoreError, due_us, now_us};
@@ -12,20 +13,19 @@ use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, DEADLINES_AT_ONCE};
 
 /// What is due first somewhere, each with its moment, and at which moment there may be more.
 struct Head {
-    due: Vec<(String, f64)>,
+    due: Vec<(Vec<u8>, f64)>,
     rest_from: f64,
 }
 
 impl Head {
-    fn read(found: Vec<String>) -> Option<Self> {
+    fn read(found: Vec<Vec<u8>>) -> Option<Self> {
+        let moment = |text: Vec<u8>| std::str::from_utf8(&text).ok()?.parse().ok();
         let mut found = found.into_iter();
-        let rest_from = match found.next()?.as_str() {
-            "" => f64::INFINITY,
-            moment => moment.parse().ok()?,
-        };
+        let rest = found.next()?;
+        let rest_from = if rest.is_empty() { f64::INFINITY } else { moment(rest)? };
         let mut due = Vec::with_capacity(found.len() / 2);
         while let Some(member) = found.next() {
-            due.push((member, found.next()?.parse().ok()?));
+            due.push((member, moment(found.next()?)?));
         }
         Some(Self { due, rest_from })
     }
@@ -84,7 +84,34 @@ impl RedisStore {
         let mut due: Vec<_> = heads.into_iter().flatten().flat_map(|head| head.due).collect();
         due.sort_by(|(a, at_a), (b, at_b)| at_a.total_cmp(at_b).then_with(|| a.cmp(b)));
         due.truncate(count_max);
-        due.iter().map(|(member, _)| Member::parse(member).ok_or_else(unreadable)).collect()
+        let mut damaged = Vec::new();
+        let mut read = |(name, _): (Vec<u8>, f64)| {
+            let member = std::str::from_utf8(&name).ok().and_then(Member::parse);
+            if member.is_none() {
+                damaged.push(name);
+            }
+            member
+        };
+        let members = due.into_iter().filter_map(&mut read).collect();
+        if !damaged.is_empty() {
+            self.drop_damaged(&damaged).await?;
+        }
+        Ok(members)
+    }
+
+    /// Takes names of nothing off what is due, wherever they stand: they would be looked at again and again, and
+    /// keep what follows them waiting.
+    async fn drop_damaged(&self, names: &[Vec<u8>]) -> Result<(), StoreError> {
+        let count = names.len();
+        tracing::error!(
+            count,
+            "what is due has names that callgate did not write; they are dropped"
+        );
+        let mut off = pipe();
+        for partition in Partition::all() {
+            off.cmd("ZREM").arg(partition.due()).arg(names);
+        }
+        self.query::<()>(off.ignore()).await
     }
 
     /// What is due first in some partitions.
@@ -100,7 +127,7 @@ impl RedisStore {
         }
         let mut call = call_of(&self.due, &keys);
         call.arg(now_us(claim.now)).arg(count_max).arg(DEADLINES_AT_ONCE);
-        let found: Vec<String> = self.run(&self.due, &call, Again::May).await?;
+        let found: Vec<Vec<u8>> = self.run(&self.due, &call, Again::May).await?;
         Head::read(found).ok_or_else(unreadable)
     }
 

@@ -294,6 +294,39 @@ async fn what_is_due_of_a_lost_call_is_dropped() {
     assert_eq!(store.calls(100).await.unwrap(), [calls[9]]);
 }
 
+/// One damaged name keeps no message of any call from being sent.
+#[tokio::test]
+async fn what_names_nothing_among_the_due_things_is_dropped() {
+    let url = RedisServer::shared().database();
+    let store = RedisStore::connect(&url).unwrap();
+    let one = full(first(fresh_call()));
+    store.commit(&one, at(0)).await.unwrap();
+    let mut redis = RedisServer::connection(&url);
+    let key: Vec<String> = redis::cmd("KEYS").arg("*:due4").query(&mut redis).unwrap();
+    let [key] = key.as_slice() else { panic!("{key:?}") };
+    let call = one.call;
+    let damaged = [
+        b"\xff\xfe".to_vec(),
+        b"hunter2".to_vec(),
+        format!("d:{call}0").into(),
+        format!("e:{call}:").into(),
+    ];
+    for name in &damaged {
+        redis::cmd("ZADD").arg(key).arg(1).arg(name).exec(&mut redis).unwrap();
+    }
+    let mut claimed = Vec::new();
+    for _ in 0..4 {
+        let some = Claim { count_max: 4, until: at(900), ..claim(at(10)) };
+        claimed.extend(store.claim(some).await.unwrap());
+    }
+    assert_eq!(claimed.len(), 4, "its three effects and its deadline: {claimed:?}");
+    for name in &damaged {
+        let standing: Option<f64> =
+            redis::cmd("ZSCORE").arg(key).arg(name).query(&mut redis).unwrap();
+        assert_eq!(standing, None);
+    }
+}
+
 #[tokio::test]
 async fn forgotten_scripts_are_sent_again() {
     let server = RedisServer::start();

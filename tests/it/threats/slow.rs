@@ -1,5 +1,6 @@
 //! Clients that send slowly, or without end: they hold little, and keep nobody else waiting.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -136,6 +137,49 @@ async fn t10_slow_and_endless_requests_hold_little_and_keep_nobody_waiting() {
     .await;
     phone.wait(&house).await;
     assert!(phone.hears("Gather"), "the call goes on: {:?}", phone.heard);
+}
+
+/// Requests one after the other, of which nobody takes the answers: those who send them are not heard any further,
+/// hold little, and are let go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t10_who_takes_no_answers_is_heard_no_further_and_let_go() {
+    const CLIENTS: usize = 20;
+    /// What the system holds of it is less.
+    const SENT_MAX: usize = 32 * 1024 * 1024;
+    const GROWN_MAX: usize = 64 * 1024 * 1024;
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    let before = resident(&house);
+    // One is answered without a body, the other with one.
+    let requests = [head("Content-Length: 0"), "GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()];
+    let requests = requests.map(|request| request.repeat(64 * 1024 / request.len()));
+    let mut deaf = Vec::new();
+    for n in 0..CLIENTS {
+        let mut stream = begin(&house, "").await;
+        let request = &requests[n % requests.len()];
+        let mut sent = 0;
+        // For as long as it is taken.
+        let write = async {
+            while sent < SENT_MAX && stream.write_all(request.as_bytes()).await.is_ok() {
+                sent += request.len();
+            }
+        };
+        let _ = timeout(Duration::from_secs(1), write).await;
+        assert!(sent < SENT_MAX, "{n}: it is heard on and on");
+        deaf.push(stream);
+    }
+    let grown = resident(&house).saturating_sub(before);
+    assert!(grown < GROWN_MAX, "{grown} bytes");
+    let mut phone = Telephone::new("CA10", "");
+    phone.ring(&house).await;
+    assert!(phone.hears("Gather"), "{:?}", phone.heard);
+    eventually_async("all of them to be let go", async || {
+        let gone = |stream: &TcpStream| {
+            stream.try_write(b"x").is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
+        };
+        deaf.iter().all(gone).then_some(())
+    })
+    .await;
 }
 
 /// More connections than there are files for: those of the webhooks have their part of them and no more, so that the
