@@ -141,6 +141,21 @@ fn a_secret_in_the_configuration_is_told_of_and_not_shown() {
 }
 
 #[test]
+fn data_that_cannot_be_written_is_a_failure() {
+    for args in [&["schema"][..], &["explain", "--all"], &["replay", "--filter", "bank.balance"]] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = command_in(std::path::Path::new(env!("CARGO_MANIFEST_DIR")))
+            .args(args)
+            .stdout(full)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {stderr}");
+        assert!(stderr.contains("cannot write to standard output"), "{stderr}");
+    }
+}
+
+#[test]
 fn a_port_in_use_is_told() {
     let house = House::set_up("memory:", NOBODY);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
