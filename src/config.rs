@@ -10,6 +10,7 @@ mod policy;
 mod read;
 mod redis;
 pub mod reference;
+pub mod shown;
 mod smtp;
 
 use std::collections::BTreeMap;
@@ -175,7 +176,7 @@ impl Config {
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let problems = Problems::default();
         let mut sources = Sources::default();
-        let file = sources.add(&path.display().to_string(), text.as_str());
+        let file = sources.add(&path.display().to_string(), shown::configuration(&text));
         let folder = path.parent().unwrap_or(Path::new("."));
         let config = read::read(&file, &text, folder, &problems);
         let findings = problems.into_findings();
@@ -188,8 +189,8 @@ impl Config {
     }
 }
 
-/// A variable of the environment; `None`: it is not set, or empty, or no text.
+/// A variable of the environment; `None`: it is not set, or blank, or no text.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }

@@ -235,6 +235,8 @@ pub const PROMPT_CHARS_MAX: usize = 3_000;
 pub const PROMPT_FUEL: u64 = 20_000;
 /// Characters that one prompt may become.
 pub const SPOKEN_CHARS_MAX: usize = 6_000;
+/// From here on a number is not said to the last digit: a float tells whole numbers apart below it.
+pub const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 /// Characters of one text message: four segments.
 pub const MESSAGE_CHARS_MAX: usize = 600;
 /// Characters of one variable's value.

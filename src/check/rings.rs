@@ -148,11 +148,12 @@ fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>, back: Returns) -> 
     if back == Returns::ComeBack {
         walk.lead_back(&mut graph, 2 * states, &proves);
     }
-    // One that has handed over is entered anew.
+    // One that has handed over goes on so: its level was met, and where it lapses meanwhile, who does nothing
+    // is denied as ever.
     let rejoins = WaysBack {
         entered: &|state| state.agent_step_up().into_iter().collect(),
         left: &doing,
-        on: &|asked, _| vec![entered(asked)],
+        on: &|asked, _| vec![doing(asked)],
     };
     walk.lead_back(&mut graph, 3 * states, &rejoins);
     graph

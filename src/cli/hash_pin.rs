@@ -35,7 +35,7 @@ pub(super) struct Args {
     #[arg(long, requires = "passcode", default_value = "en-US", value_parser = read_locale)]
     locale: Locale,
 
-    /// Allow PINs of 4 and 5 digits: only with `hard_cap = 10` or less in `[policy.pin]`.
+    /// Allow PINs of 4 and 5 digits, whose failures `hard_cap_short` in `[policy.pin]` bounds.
     #[arg(long, conflicts_with = "passcode")]
     short: bool,
 
@@ -137,7 +137,7 @@ fn refuse(refused: Refused, args: &Args) -> Exit {
     say(&format!("error: {refused}"));
     say(match refused {
         Refused::NoPin(choice::PIN_DIGITS_MIN) if !args.passcode => {
-            "help: `--short` allows four digits, where `hard_cap` in `[policy.pin]` is 10 or less"
+            "help: `--short` allows four digits"
         }
         Refused::NoPin(_) => "help: keys are all that a caller has",
         Refused::Popular(_) | Refused::OwnNumber | Refused::OwnDate => {

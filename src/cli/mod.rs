@@ -20,7 +20,9 @@ pub mod simulate;
 mod statement;
 mod unlock;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -153,18 +155,30 @@ pub fn main() -> ExitCode {
         Command::Unlock(args) => unlock::run(&args, cli.log.as_deref()),
         Command::Completions(args) => completions::run::<Cli>(&args),
     };
-    exit.into()
+    if UNWRITTEN.load(Ordering::Relaxed) { Exit::Environment } else { exit }.into()
 }
+
+/// Whether data was lost on its way to standard output: what is there now is not all of it.
+static UNWRITTEN: AtomicBool = AtomicBool::new(false);
 
 /// Writes data to standard output; a reader that has gone away is no failure.
 pub(crate) fn print(text: &str) {
-    use std::io::Write as _;
-    let _ = anstream::stdout().write_all(text.as_bytes());
+    let mut out = anstream::stdout();
+    lost(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Takes note of what became of data on its way to standard output.
+pub(crate) fn lost(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+        && !UNWRITTEN.swap(true, Ordering::Relaxed)
+    {
+        say(&format!("error: cannot write to standard output: {error}"));
+    }
 }
 
 /// Says something on standard error.
 pub(crate) fn say(text: &str) {
-    use std::io::Write as _;
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 

@@ -213,8 +213,10 @@ fn run_showing(args: &Args, out: &mut dyn Write, err: &mut dyn Write, bar: &Prog
             Ok(()) => u8::from(outcomes.iter().any(|outcome| !outcome.passed())),
             Err((code, message)) => say(err, code, &message),
         },
-        // Whoever reads may stop reading.
-        Ok(()) | Err(_) => u8::from(outcomes.iter().any(|outcome| !outcome.passed())),
+        written => {
+            super::lost(written);
+            u8::from(outcomes.iter().any(|outcome| !outcome.passed()))
+        }
     }
 }
 

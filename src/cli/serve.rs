@@ -23,7 +23,7 @@ use crate::carrier::{Carrier, Mail};
 use crate::chance::SystemChance;
 use crate::check::{Waits, check_sources_for};
 use crate::clock::SystemClock;
-use crate::config::{self, Config, ConfigError, DEFAULT_FILE, Lines};
+use crate::config::{self, Config, ConfigError, DEFAULT_FILE, Lines, shown};
 use crate::diagnostic::{Finding, Problems, Sources, any_error};
 use crate::directory::Directory;
 use crate::directory::accounts::{Accounts, Secrets};
@@ -482,7 +482,7 @@ pub(super) fn read_accounts(path: &Path) -> Result<Accounts, Failure> {
         Failure::Config(ConfigError::Unreadable { path: path.to_owned(), source })
     })?;
     let mut sources = Sources::default();
-    let file = sources.add(&path.display().to_string(), text.as_str());
+    let file = sources.add(&path.display().to_string(), shown::accounts(&text));
     let problems = Problems::default();
     let accounts = Accounts::read(&file, &text, Secrets::Hashed, &problems);
     let findings = problems.into_findings();

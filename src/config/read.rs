@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::lookup::Lookup;
 use super::outbound::{Defaults, Token};
 use super::policy::read_policy;
-use super::{AdminToken, Config, Directory, Line, Lines, Role, Twilio, environment};
+use super::{AdminToken, Config, Directory, Line, Lines, Role, Twilio, environment, shown};
 use crate::carrier::twilio::Sender;
 use crate::diagnostic::{Finding, Place, Problems, Sources};
 use crate::document::{self, Item, Reader};
@@ -193,6 +193,11 @@ pub(super) fn read_secret(
     for name in names {
         match environment(&name) {
             Some(value) => secrets.push(SecretString::from(value)),
+            // It may be the secret itself, which nobody is to read here.
+            None if !shown::is_variable(&name) => table.report(
+                Finding::error("missing-secret", "this is no variable's name", place.clone())
+                    .help("name the variable of the environment that holds the secret"),
+            ),
             None => table.report(
                 Finding::error(
                     "missing-secret",

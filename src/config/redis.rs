@@ -35,6 +35,9 @@ pub(super) fn read(root: &Reader<'_>, store: Option<&str>, folder: &Path) -> Opt
     }
     if table.has("password_env") || table.has("password_file") {
         options.password = read_secret(&table, "password", None, folder).into_iter().next();
+    } else {
+        // Whoever wrote another key is told of these.
+        table.item("password_env").or_else(|| table.item("password_file"));
     }
     if let Some(item) = table.item("ca_file") {
         match item.name().map(|name| std::fs::read(folder.join(name))) {

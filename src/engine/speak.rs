@@ -93,7 +93,8 @@ impl Machine<'_> {
                 Use::Field(_) | Use::Code => {}
             }
         }
-        let filling = Filling { fields, variables, code, locale, currency: &flow.currency };
+        let currency = flow.currency_in(self.start_flow());
+        let filling = Filling { fields, variables, code, locale, currency };
         Ok(flow.templates.fill(template, &filling))
     }
 
@@ -125,10 +126,10 @@ impl Machine<'_> {
     }
 
     fn speech(&self, words: Vec<Words>, locale: &Locale) -> Audible {
-        let voices = self.flow().map(|flow| &flow.voices.0);
+        let voices = self.flow().map(|flow| flow.voices_in(self.start_flow()));
         let voice = voices.and_then(|voices| {
             locale.chain().find_map(|tag| {
-                voices.iter().find(|(known, _)| known.as_str() == tag).map(|(_, voice)| voice)
+                voices.0.iter().find(|(known, _)| known.as_str() == tag).map(|(_, voice)| voice)
             })
         });
         Audible::Say(Speech { words, locale: locale.to_string(), voice: voice.cloned() })

@@ -52,12 +52,12 @@ pub struct Flow {
     pub start: StateName,
     /// The language of callers of whom nothing else is known.
     pub locale: Locale,
-    /// The provider's voices by language.
+    /// The provider's voices by language: none, where the flow says nothing of them.
     pub voices: Localized<String>,
     /// What the business calls itself where nothing more may be said.
     pub business: String,
-    /// ISO 4217 code for the `money` filter.
-    pub currency: String,
+    /// ISO 4217 code for the `money` filter, where the flow says one.
+    pub currency: Option<String>,
     /// What "authenticated" means.
     pub levels: IndexMap<LevelName, Level>,
     /// Who may hear which account field.
@@ -87,7 +87,21 @@ pub struct Places {
     pub hours: IndexMap<String, Place>,
 }
 
+/// The currency of amounts where no flow says another.
+const CURRENCY: &str = "USD";
+
 impl Flow {
+    /// The currency of its amounts in calls that began in `start`: its own, or else that flow's.
+    pub fn currency_in<'a>(&'a self, start: Option<&'a Flow>) -> &'a str {
+        let of_start = || start.and_then(|start| start.currency.as_deref());
+        self.currency.as_deref().or_else(of_start).unwrap_or(CURRENCY)
+    }
+
+    /// The voices that it is spoken with in calls that began in `start`: its own, or else that flow's.
+    pub fn voices_in<'a>(&'a self, start: Option<&'a Flow>) -> &'a Localized<String> {
+        start.filter(|_| self.voices.0.is_empty()).map_or(&self.voices, |start| &start.voices)
+    }
+
     /// A state by name.
     pub fn state(&self, name: &StateName) -> Option<&State> {
         self.states.get(name)

@@ -91,6 +91,10 @@ impl Default for Templates {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(limits::PROMPT_FUEL));
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_formatter(|out, state, value| match whole(value) {
+            Some(number) => Ok(write!(out, "{number}")?),
+            None => minijinja::escape_formatter(out, state, value),
+        });
         environment.add_filter("money", money);
         environment.add_filter("date", date);
         environment.add_filter("digits", digits);
@@ -308,6 +312,12 @@ fn number_of(value: &Filled) -> Option<f64> {
         .filter(|number: &f64| number.is_finite())
 }
 
+/// A number without decimals: it is said, sent and written without a point too.
+fn whole(value: &Filled) -> Option<f64> {
+    let number = value.is_number().then(|| f64::try_from(value.clone()).ok()).flatten();
+    number.filter(|number| number.fract() == 0.0 && number.abs() < limits::WHOLE_MAX)
+}
+
 fn locale_of(state: &State<'_, '_>) -> Locale {
     let tag = state.lookup(LOCALE);
     let tag = tag.as_ref().and_then(|tag| tag.as_str()).and_then(Locale::parse);
@@ -333,7 +343,7 @@ fn date(state: &State<'_, '_>, value: &Filled) -> String {
 
 /// Digit by digit: "4 8 2 9".
 fn digits(value: &Filled) -> Result<String, Error> {
-    let text = value.to_string();
+    let text = whole(value).map_or_else(|| value.to_string(), |number| number.to_string());
     if text.chars().count() > limits::VARIABLE_CHARS_MAX {
         return Err(Error::new(ErrorKind::InvalidOperation, "too long to spell"));
     }
@@ -371,6 +381,20 @@ mod tests {
             fill("{{ sum | money }}", &[("sum", Value::Text("a lot".into()))]).unwrap(),
             "a lot"
         );
+    }
+
+    #[test]
+    fn a_number_without_decimals_has_no_point() {
+        for (source, number, text) in [
+            ("{{ n }} parcels", 3.0, "3 parcels"),
+            ("{{ n | digits }}", 4829.0, "4 8 2 9"),
+            ("{{ n }}", -2.0, "-2"),
+            ("{{ n }}", 0.0, "0"),
+            ("{{ n }}", 88.25, "88.25"),
+            ("{{ n / 2 }}", 4.0, "2"),
+        ] {
+            assert_eq!(fill(source, &[("n", Value::Number(number))]).unwrap(), text, "{source}");
+        }
     }
 
     #[test]

@@ -114,6 +114,45 @@ fn broken_accounts_are_told_without_showing_a_secret() {
     let (code, stderr) = serve(&house);
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("did you mean `mobile`?"), "{stderr}");
+    change(&house, "accounts.toml", "pin_hash", "pin = \"730495\"\npin_hash");
+    let (code, stderr) = serve(&house);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("pin = \"******\""), "{stderr}");
+    for secret in ["730495", "argon2id", "+1500555"] {
+        assert!(!stderr.contains(secret), "{secret} is in\n{stderr}");
+    }
+}
+
+#[test]
+fn a_secret_in_the_configuration_is_told_of_and_not_shown() {
+    let house = House::set_up("memory:", NOBODY);
+    let token = "0123456789abcdef0123456789abcdef";
+    change(&house, "callgate.toml", "\"TEST_AUTH_TOKEN\"", &format!("\"{token}\""));
+    change(&house, "callgate.toml", "[directory]", "[redis]\npassword = \"hunter2\"\n[directory]");
+    change(&house, "callgate.toml", "\"memory:\"", "\"reddis://me:hunter2@host\"");
+    let (code, stderr) = serve(&house);
+    assert_eq!(code, 2, "{stderr}");
+    for part in ["this is no variable's name", "`password_env`", "reddis://me:"] {
+        assert!(stderr.contains(part), "{part} is not in\n{stderr}");
+    }
+    for secret in [token, "hunter2"] {
+        assert!(!stderr.contains(secret), "{secret} is in\n{stderr}");
+    }
+}
+
+#[test]
+fn data_that_cannot_be_written_is_a_failure() {
+    for args in [&["schema"][..], &["explain", "--all"], &["replay", "--filter", "bank.balance"]] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = command_in(std::path::Path::new(env!("CARGO_MANIFEST_DIR")))
+            .args(args)
+            .stdout(full)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {stderr}");
+        assert!(stderr.contains("cannot write to standard output"), "{stderr}");
+    }
 }
 
 #[test]

@@ -233,6 +233,18 @@ async fn whatever_is_put_in_place_of_the_flows_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_flow_that_a_line_leads_to_is_named_when_it_is_gone() {
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    let path = house.folder.path().join("flows/desk.toml");
+    let flow = include_str!("e2e/desk.toml");
+    std::fs::write(&path, flow.replace("name   = \"desk\"", "name   = \"counter\"")).unwrap();
+    let gone = "a line leads to a flow that is gone, or that is there for others to call: the last good \
+                flows stay in use";
+    assert_eq!(logged(&house, gone, 1).await["flow"], "desk");
+}
+
+#[tokio::test]
 async fn a_flow_that_others_call_makes_versions_of_theirs() {
     let provider = Provider::start();
     let mut house = House::set_up("memory:", &provider.api_base());

@@ -18,6 +18,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::Config;
 
+use crate::support::house::command_in;
+
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows").join(name)
 }
@@ -55,6 +57,37 @@ fn good_flows_have_no_findings() {
         .flat_map(|flow| flow.states.values().map(State::type_name).collect::<Vec<_>>())
         .collect();
     assert_eq!(used, TYPES.iter().map(|of| of.name).collect(), "every state type is there");
+}
+
+#[test]
+fn a_sub_flow_speaks_as_the_flow_that_the_call_began_in_unless_it_says_otherwise() {
+    let main = "name = \"main\"\nstart = \"sum\"\nvoice = \"Polly.Matthew\"\ncurrency = \"EUR\"\n\
+                [states.sum]\ntype = \"set\"\nvalues = { sum = 5 }\nnext = \"inner\"\n\
+                [states.inner]\ntype = \"call\"\nflow = \"inner\"\nwith = { sum = \"sum\" }\n\
+                on = { ok = \"bye\" }\n[states.bye]\ntype = \"hangup\"\n";
+    let inner = "name = \"inner\"\nstart = \"say\"\n\
+                 [states.say]\ntype = \"menu\"\nprompt = \"{{ sum | money }}. Press 1.\"\nkeys = { 1 = \"back\" }\n\
+                 on = { no_input = \"back\", no_match = \"back\" }\n\
+                 [states.back]\ntype = \"return\"\noutcome = \"ok\"\n";
+    let spoken = |inner: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("flows")).unwrap();
+        fs::write(folder.path().join("flows/main.toml"), main).unwrap();
+        fs::write(folder.path().join("flows/inner.toml"), inner).unwrap();
+        fs::write(folder.path().join("keys"), ":twiml\n").unwrap();
+        let keys = fs::File::open(folder.path().join("keys")).unwrap();
+        let output =
+            command_in(folder.path()).args(["simulate", "main"]).stdin(keys).output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let say = stdout.lines().find(|line| line.contains("<Say")).map(str::trim);
+        say.unwrap_or_else(|| panic!("{stdout}")).to_owned()
+    };
+    let say = |voice: &str, words: &str| {
+        format!("<Say language=\"en-US\" voice=\"{voice}\">{words}. Press 1.</Say>")
+    };
+    assert_eq!(spoken(inner), say("Polly.Matthew", "5 euros"));
+    let own = format!("voice = \"Polly.Joanna\"\ncurrency = \"USD\"\n{inner}");
+    assert_eq!(spoken(&own), say("Polly.Joanna", "5 dollars"));
 }
 
 /// Houses that ask all that there is to ask of numbers, or have the provider check their codes: nobody who calls

@@ -71,6 +71,19 @@ fn programs_get_every_number() {
 }
 
 #[test]
+fn a_code_by_mail_is_guessed_as_one_by_message_is() {
+    let text = printed(&["odds", "fixtures/calls/flows/mail.toml", "--format", "json"]);
+    let odds: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let guesses = odds["guesses"].as_object().unwrap();
+    assert_eq!(guesses.keys().collect::<Vec<_>>(), ["email_otp"]);
+    let visit = &odds["states"][0]["chances"][0];
+    // Fifty guesses at codes of six digits, whatever few of them each code takes.
+    let year = visit["year"].as_f64().unwrap();
+    assert!((year - 5e-5).abs() < 1e-6, "{year}");
+    assert_eq!(odds["lockouts"].as_object().unwrap().keys().collect::<Vec<_>>(), ["email_otp"]);
+}
+
+#[test]
 fn fewer_tries_are_worth_less() {
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("callgate.toml");

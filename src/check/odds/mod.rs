@@ -399,7 +399,7 @@ fn words(demand: &demand::Demand<'_>) -> String {
     }
 }
 
-/// The states that verify each factor.
+/// The facts that these flows can prove, each with the states that one passes to prove it.
 fn verified(flows: &FlowSet) -> BTreeMap<Fact, Vec<(FlowName, StateName)>> {
     let mut verified: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for flow in flows.iter() {
@@ -413,11 +413,13 @@ fn verified(flows: &FlowSet) -> BTreeMap<Fact, Vec<(FlowName, StateName)>> {
     verified
 }
 
+/// What a state proves. Of a code it is what sends it that says which: one `gather_otp` takes them all.
 fn proves(state: &State) -> Option<Fact> {
     match &state.kind {
         Kind::GatherPin(_) => Some(Fact::Pin),
         Kind::GatherPasscode(_) => Some(Fact::Passcode),
-        Kind::GatherOtp(_) => Some(Fact::SmsOtp),
+        Kind::SendSmsOtp(_) => Some(Fact::SmsOtp),
+        Kind::SendEmailOtp(_) => Some(Fact::EmailOtp),
         Kind::GatherServiceCode(_) => Some(Fact::ServiceCode),
         Kind::Callback(_) => Some(Fact::Callback),
         _ => None,

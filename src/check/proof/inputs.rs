@@ -333,7 +333,7 @@ impl Scene<'_, '_, '_> {
             variables: self.variables.iter().map(|(name, it)| (name.as_str(), it)).collect(),
             code: None,
             locale: &self.walks.start.locale,
-            currency: &flow.currency,
+            currency: flow.currency_in(Some(self.walks.start)),
         };
         flow.templates.fill(template, &filling).map(Value::Text)
     }

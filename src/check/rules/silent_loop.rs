@@ -107,6 +107,16 @@ mod tests {
         };
         // The level that nothing asks for may be what the specialist asks for.
         assert_eq!(check("who", &flow("web")), [""; 0]);
+        // Whoever is asked by the state and by a specialist may come back by one `return`.
+        assert_eq!(
+            check(
+                "who",
+                &flow("web")
+                    .replace("\"again\"", "\"back\"")
+                    .replace("[states.again]\ntype = \"return\"\n", "")
+            ),
+            [""; 0]
+        );
     }
 
     #[test]

@@ -164,19 +164,20 @@ fn reload_flows(
         None => Ok(flows),
     });
     let leads_nowhere = |flows: &FlowSet| {
-        lines.iter().any(|line| {
+        lines.iter().find(|line| {
             flows.get(line).is_none() || crate::check::not_dialled(flows, line).is_some()
         })
     };
-    match flows {
-        Ok(flows) if leads_nowhere(&flows) => {
+    match flows.map(|flows| (leads_nowhere(&flows), flows)) {
+        Ok((Some(flow), _)) => {
             metrics.flows_current.set(0);
             tracing::error!(
+                flow,
                 findings = 1,
                 "a line leads to a flow that is gone, or that is there for others to call: the last good flows stay in use"
             );
         }
-        Ok(flows) => {
+        Ok((None, flows)) => {
             let count = flows.iter().count();
             let before = versions(exchange);
             exchange.replace_flows(flows);

@@ -109,7 +109,7 @@ fn read_flow(
         start: start.map(|start| start.state).or(first)?,
         locale,
         voices: voices.unwrap_or_else(|| Localized(IndexMap::new())),
-        currency: currency.unwrap_or("USD").to_owned(),
+        currency: currency.map(str::to_owned),
         levels: levels.into_iter().collect(),
         disclose: disclose
             .into_iter()
