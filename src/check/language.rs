@@ -368,8 +368,8 @@ test.",
         code: "bad-gather",
         title: "a key of `gather` that has no meaning here",
         what: "Some keys of `gather` belong to one `kind` alone: `digits` to digits, `format` to dates, `at_least`
-and `at_most` to amounts.",
-        fix: "Change `kind`, or delete the key.",
+and `at_most` to amounts. And some amount must be both.",
+        fix: "Change `kind`, or delete the key; of two bounds, write the greater one at `at_most`.",
         before: r#"kind = "speech"
 digits = 8"#,
         after: r#"kind = "digits"

@@ -224,6 +224,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     if let Some(lack) = offer.lacks(&flows) {
         return Err(Failure::Lacks(lack));
     }
+    offer.warn_of_notices(&flows);
     let metrics = Metrics::default();
     let carrier = carrier_of(&config, &metrics)?;
     let numbers = look_ups(&config, &metrics)?;

@@ -17,7 +17,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::clock::{Clock as _, SystemClock};
 
 /// Fields that hold lists of our own words, whose `Debug` is JSON.
-const LISTS: [&str; 2] = ["judged", "proved"];
+const LISTS: [&str; 3] = ["factors", "judged", "proved"];
 
 pub(super) struct Json;
 

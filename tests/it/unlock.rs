@@ -86,6 +86,7 @@ async fn a_locked_pin_leaves_service_codes_and_is_lifted_by_an_operator() {
     let once = "callgate_locks_total{factor=\"pin\",lasts=\"AWhile\"} 1";
     assert_eq!(set.collect::<Vec<_>>(), [once], "a wrong entry sets one, and refused ones none");
     let log = house.log();
+    assert!(log.contains(r#""factors":["pin"]"#), "{log}");
     assert!(log.contains("callgate::audit") && log.contains("Token(\\\"tests\\\")"), "{log}");
     assert!(!log.contains(ACCOUNT));
 }

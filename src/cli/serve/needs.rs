@@ -19,6 +19,21 @@ pub(super) struct Offer {
 }
 
 impl Offer {
+    /// Warns of owners who are to be told and mostly will not be: whoever has proved themselves by the telephone
+    /// on file is told by mail alone.
+    pub(super) fn warn_of_notices(&self, flows: &FlowSet) {
+        let mut states =
+            flows.iter().flat_map(|flow| flow.states.values().map(move |it| (flow, it)));
+        let telling = states.find(|(_, state)| state.notify.is_some());
+        if let Some((flow, state)) = telling.filter(|_| !self.mail) {
+            tracing::warn!(
+                flow = %flow.name,
+                state = %state.name,
+                "`notify` tells nobody who has one telephone on file and was reached there: there is no `[smtp]`"
+            );
+        }
+    }
+
     /// The first thing that a flow needs and that is not offered, in words.
     pub(super) fn lacks(&self, flows: &FlowSet) -> Option<String> {
         let states = flows.iter().flat_map(|flow| flow.states.values().map(move |it| (flow, it)));

@@ -178,6 +178,7 @@ fn reload_flows(
             );
         }
         Ok((None, flows)) => {
+            offer.warn_of_notices(&flows);
             let count = flows.iter().count();
             let before = versions(exchange);
             exchange.replace_flows(flows);

@@ -115,6 +115,14 @@ fn read(state: &StateReader<'_, '_>) -> Option<Gather> {
     only("format", "date");
     only("at_least", "amount");
     only("at_most", "amount");
+    if let (Some(least), Some(most)) = (at_least, at_most)
+        && least > most
+    {
+        let message = format!("no amount is at least {least} and at most {most}");
+        let place = state.item("at_most").map_or_else(|| state.table.place(), |item| item.place());
+        let help = "every entry would be asked for again: write the greater one at `at_most`";
+        state.table.report(Finding::error("bad-gather", message, place).help(help));
+    }
     let what = match kind? {
         "speech" => What::Speech,
         "date" => What::Date(format.unwrap_or(DateFormat::Mmddyyyy)),
