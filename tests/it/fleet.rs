@@ -186,3 +186,19 @@ async fn what_is_under_way_when_a_server_is_told_to_stop_is_finished() {
     assert_eq!(provider.messages().len(), 1);
     assert_eq!(due(), None, "it is settled, and nobody sends it again");
 }
+
+/// A file that was closed is opened at once, however large; one that was not is gone through first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_told_to_stop_closes_its_file() {
+    /// In the byte after those that say what the file is (redb, "File format", "super-header").
+    const RECOVERY_REQUIRED: u8 = 2;
+    let provider = Provider::start();
+    let mut house = House::start("embedded:calls.redb", &provider.api_base());
+    let file = house.folder.path().join("calls.redb");
+    let is_open = || std::fs::read(&file).unwrap()[9] & RECOVERY_REQUIRED != 0;
+    at_menu(&house, "CA3").await;
+    assert!(is_open());
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+    assert!(!is_open());
+}

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use notify_debouncer_full::notify::{RecommendedWatcher, RecursiveMode};
@@ -49,13 +50,30 @@ struct Changed {
     accounts: bool,
 }
 
-/// Watches until it is dropped.
+/// What whoever follows is told.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    Changed(Changed),
+    Stop,
+}
+
+/// Watches until it is dropped; then nothing of what it watched for is in use any more.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// Of the system; `None`: it cannot watch, and the log has said so.
     _told: Option<Debouncer<RecommendedWatcher, RecommendedCache>>,
-    /// The watch ends when nobody has it any more.
-    _tell: Sender<Changed>,
+    tell: Sender<Told>,
+    follower: Option<JoinHandle<()>>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.tell.send(Told::Stop);
+        if let Some(follower) = self.follower.take() {
+            // Whatever became of it, it is over.
+            let _ = follower.join();
+        }
+    }
 }
 
 /// Begins to watch; `None`: there is nothing that could change.
@@ -69,14 +87,14 @@ pub(super) fn start(
     }
     let (tell, told) = channel();
     let of_the_system = listen(&watched, tell.clone());
-    std::thread::spawn(move || follow(&told, watched, &exchange, &metrics));
-    Some(Watch { _told: of_the_system, _tell: tell })
+    let follower = std::thread::spawn(move || follow(&told, watched, &exchange, &metrics));
+    Some(Watch { _told: of_the_system, tell, follower: Some(follower) })
 }
 
 /// Has the system tell of what is written in the folders.
 fn listen(
     watched: &Watched,
-    tell: Sender<Changed>,
+    tell: Sender<Told>,
 ) -> Option<Debouncer<RecommendedWatcher, RecommendedCache>> {
     // A file that is replaced by renaming is seen in its folder alone.
     let folder_of = |file: &PathBuf| match file.parent() {
@@ -101,7 +119,7 @@ fn listen(
         };
         if changed.flows || changed.accounts {
             // Nobody follows any more when the server stops.
-            let _ = tell.send(changed);
+            let _ = tell.send(Told::Changed(changed));
         }
     };
     let mut watcher = match new_debouncer(DEBOUNCE, None, changed) {
@@ -119,18 +137,18 @@ fn listen(
     Some(watcher)
 }
 
-/// Reads again what changed, until nobody watches any more.
-fn follow(told: &Receiver<Changed>, watched: Watched, exchange: &Exchange, metrics: &Metrics) {
+/// Reads again what changed, until it is told to stop.
+fn follow(told: &Receiver<Told>, watched: Watched, exchange: &Exchange, metrics: &Metrics) {
     let Watched { flows, accounts, lines, offer, waits } = watched;
     let (mut flows, mut accounts) = (flows.map(Looked::at), accounts.map(Looked::at));
     loop {
         let changed = match told.recv_timeout(limits::FILES_LOOKED_AT_EVERY) {
-            Ok(changed) => changed,
+            Ok(Told::Changed(changed)) => changed,
             Err(RecvTimeoutError::Timeout) => Changed {
                 flows: flows.as_mut().is_some_and(Looked::is_other),
                 accounts: accounts.as_mut().is_some_and(Looked::is_other),
             },
-            Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Told::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         };
         if let Some(accounts) = accounts.as_mut().filter(|_| changed.accounts) {
             reload_accounts(accounts.reading(), exchange);
