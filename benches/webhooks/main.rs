@@ -74,6 +74,9 @@ struct Words {
     /// Count a million live calls as well, which takes some 6 GiB of memory
     #[arg(long)]
     million: bool,
+    /// Of live calls: those in the embedded store alone
+    #[arg(long)]
+    embedded_only: bool,
     /// With `check`: write benches/baseline.json anew
     #[arg(long)]
     write: bool,

@@ -67,9 +67,12 @@ pub(crate) fn section() -> Section {
     );
     let mut goals = Vec::new();
     let mut parts = String::new();
-    let redis = runtime.block_on(in_redis(sizes, &mut parts));
-    let embedded = runtime.block_on(in_file(sizes));
-    for (store, found) in [("Redis", redis), ("embedded", embedded)] {
+    let mut stores = Vec::new();
+    if !super::words().embedded_only {
+        stores.push(("Redis", runtime.block_on(in_redis(sizes, &mut parts))));
+    }
+    stores.push(("embedded", runtime.block_on(in_file(sizes))));
+    for (store, found) in stores {
         for row in &found {
             let (calls, bytes) = (number(row.calls as f64), number(row.bytes));
             let _ = writeln!(text, "| {store} | {calls} | {bytes} | {:.0} |", row.turn_us);
@@ -89,7 +92,9 @@ pub(crate) fn section() -> Section {
         );
         goals.push(Goal::new(what, last.turn_us / first.turn_us, Bound::AtMost(1.2)));
     }
-    let _ = writeln!(text, "\nOf the {} in Redis:\n\n{parts}", number(BY_PART as f64));
+    if !parts.is_empty() {
+        let _ = writeln!(text, "\nOf the {} in Redis:\n\n{parts}", number(BY_PART as f64));
+    }
     Section { title: "Live calls", text, goals }
 }
 

@@ -9,6 +9,7 @@
 
 mod file;
 mod older;
+mod places;
 mod tables;
 mod writer;
 
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use self::file::Slot;
+use self::places::Id;
 use self::tables::{Fault, Swap, Tables, View};
 use self::writer::Job;
 use super::{
@@ -44,7 +46,7 @@ impl RedbStore {
     /// Opens the store in this file, or makes it. Reads the file: not for an async worker.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = path.to_owned();
-        let mut slot = Slot::open(Box::new(move || file::open(&opened)))?;
+        let mut slot = Slot::open(path, Box::new(move || file::open(&opened)))?;
         slot.path = Some(path.to_owned());
         Self::over(slot)
     }
@@ -77,8 +79,23 @@ impl RedbStore {
         &self,
         question: impl FnOnce(&View) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.ask(move |slot| slot.read(question)).await
+    }
+
+    async fn read_call<T: Send + 'static>(
+        &self,
+        call: CallId,
+        question: impl FnOnce(&View, &[i64]) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.ask(move |slot| slot.read_at(Id::Call(call.0.as_u128()), question)).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Slot) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let slot = Arc::clone(&self.slot);
-        let asked = tokio::task::spawn_blocking(move || slot.read(question));
+        let asked = tokio::task::spawn_blocking(move || question(&slot));
         asked.await.map_err(|_| StoreError::Corrupt("a read of the file panicked".into()))?
     }
 }
@@ -102,7 +119,7 @@ impl fmt::Debug for RedbStore {
 #[async_trait]
 impl Store for RedbStore {
     async fn load(&self, call: CallId) -> Result<Option<Stored>, StoreError> {
-        self.read(move |view| view.load(call)).await
+        self.read_call(call, move |view, places| view.load(call, places)).await
     }
 
     async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError> {
@@ -139,7 +156,7 @@ impl Store for RedbStore {
     }
 
     async fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.read(move |view| view.journal(call)).await
+        self.read_call(call, move |view, places| view.journal(call, places)).await
     }
 
     async fn calls(&self, count_max: usize) -> Result<Vec<CallId>, StoreError> {
@@ -147,8 +164,11 @@ impl Store for RedbStore {
     }
 
     async fn read(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
-        let key = key.clone();
-        self.read(move |view| view.record(&key)).await
+        let (kind, id) = (key.kind, tables::spelled(&key.id));
+        self.ask(move |slot| {
+            slot.read_at(Id::Record(kind, &id), |view, places| view.record((kind, &id), places))
+        })
+        .await
     }
 
     async fn swap(

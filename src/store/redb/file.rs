@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use ::redb::{
     Database, DatabaseError, ReadableDatabase as _, StorageError, TableDefinition,
@@ -14,16 +14,19 @@ use ::redb::{
 
 use super::super::{OpenError, StoreError};
 use super::older;
+use super::places::{self, Fresh, Id};
 use super::tables::{self, Fault, View};
 use crate::limits::{
     STORE_CACHE_BYTES, STORE_COMPACT_BYTES_MIN, STORE_COMPACT_EVERY, STORE_COMPACT_ROWS_MAX,
-    STORE_COMPACT_USED_BYTES_MAX, STORE_VERIFIED_BYTES_MAX,
+    STORE_COMPACT_USED_BYTES_MAX, STORE_FRESH_MAX, STORE_VERIFIED_BYTES_MAX,
 };
 
 /// The format this program writes: the tables and what their columns mean.
-const FORMAT: u64 = 2;
-/// The one before it, which is moved on when it is opened.
-const FORMAT_BEFORE: u64 = 1;
+const FORMAT: u64 = 3;
+/// The one before it, which lacks the table of what was placed last.
+const FORMAT_BEFORE: u64 = 2;
+/// The first. Both are moved on when they are opened.
+const FORMAT_FIRST: u64 = 1;
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("callgate");
 
 /// How the file is opened; asked again after an I/O error.
@@ -33,6 +36,8 @@ pub(super) type Opener = Box<dyn Fn() -> Result<Database, OpenError> + Send + Sy
 pub(super) struct Slot {
     opener: Opener,
     database: RwLock<Option<Database>>,
+    /// Locked after `database`, and never while a transaction is committed.
+    pub(super) fresh: Mutex<Fresh>,
     /// The file; `None`: it is none that could become smaller.
     pub(super) path: Option<PathBuf>,
     /// When it was last looked whether it is mostly empty, in microseconds since 1970.
@@ -40,9 +45,12 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn open(opener: Opener) -> Result<Self, OpenError> {
-        let database = RwLock::new(Some(opener()?));
-        Ok(Self { opener, database, path: None, looked_us: AtomicI64::new(0) })
+    pub(super) fn open(named: &Path, opener: Opener) -> Result<Self, OpenError> {
+        let database = opener()?;
+        let fresh =
+            Fresh::load(&database, STORE_FRESH_MAX).map_err(|fault| fault_of(named, fault))?;
+        let (fresh, database) = (Mutex::new(fresh), RwLock::new(Some(database)));
+        Ok(Self { opener, database, fresh, path: None, looked_us: AtomicI64::new(0) })
     }
 
     /// Reads the last flushed state.
@@ -54,21 +62,59 @@ impl Slot {
         answer.map_err(|fault| fault.told())
     }
 
+    /// Reads something in the last flushed state, at the places at which it may lie there.
+    pub(super) fn read_at<T>(
+        &self,
+        id: Id<'_>,
+        question: impl FnOnce(&View, &[i64]) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let answer = self.with(|database| {
+            // What was placed last and the flushed state, of one moment.
+            let fresh = places::lock(&self.fresh);
+            let mut places = fresh.places(id);
+            let view = View(database.begin_read()?);
+            drop(fresh);
+            if places.is_empty() {
+                places.extend(places::read(&view.0, id)?);
+            }
+            question(&view, &places)
+        });
+        answer.map_err(|fault| fault.told())
+    }
+
     /// Applies `work` and flushes it to the disk; on a fault, or where `work` says that it changed
     /// nothing, everything is left as it was.
     pub(super) fn write(
         &self,
-        work: impl FnOnce(&WriteTransaction) -> Result<bool, Fault>,
+        work: impl FnOnce(&WriteTransaction, &Mutex<Fresh>) -> Result<bool, Fault>,
     ) -> Result<(), Fault> {
         self.with(|database| {
-            let transaction = database.begin_write()?;
-            if work(&transaction)? {
-                transaction.commit()?;
-            } else {
-                transaction.abort()?;
+            let written = self.write_to(database, work);
+            let mut fresh = places::lock(&self.fresh);
+            match &written {
+                Ok(()) => fresh.flushed(),
+                // As it is in the file. That it cannot be read is met by opening the file anew.
+                Err(_) => match Fresh::load(database, fresh.most) {
+                    Ok(loaded) => *fresh = loaded,
+                    Err(fault) => return Err(Fault::Closed(format!("{fault:?}"))),
+                },
             }
-            Ok(())
+            written
         })
+    }
+
+    fn write_to(
+        &self,
+        database: &Database,
+        work: impl FnOnce(&WriteTransaction, &Mutex<Fresh>) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        let transaction = database.begin_write()?;
+        if work(&transaction, &self.fresh)? {
+            transaction.commit()?;
+        } else {
+            transaction.abort()?;
+        }
+        Ok(())
     }
 
     /// Opens the file anew: after an I/O error the database refuses everything until then.
@@ -76,7 +122,10 @@ impl Slot {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // Closed first, for it holds the file's lock.
         drop(database.take());
-        *database = Some((self.opener)().map_err(|error| Fault::Closed(error.to_string()))?);
+        let opened = (self.opener)().map_err(|error| Fault::Closed(error.to_string()))?;
+        let mut fresh = places::lock(&self.fresh);
+        *fresh = Fresh::load(&opened, fresh.most)?;
+        *database = Some(opened);
         Ok(())
     }
 
@@ -207,13 +256,9 @@ fn prepare(path: &Path, database: &Database) -> Result<(), OpenError> {
     let found = found.map_err(|fault| fault_of(path, fault))?;
     match found {
         Found::Format(FORMAT) => Ok(()),
-        Found::Format(FORMAT_BEFORE) => {
-            tracing::info!(
-                from = FORMAT_BEFORE,
-                to = FORMAT,
-                "the store is moved on to another format"
-            );
-            move_on(database).map_err(|fault| fault_of(path, fault))
+        Found::Format(from @ (FORMAT_FIRST | FORMAT_BEFORE)) => {
+            tracing::info!(from, to = FORMAT, "the store is moved on to another format");
+            move_on(database, from).map_err(|fault| fault_of(path, fault))
         }
         Found::Format(found) => {
             Err(OpenError::Newer { path: path.to_owned(), found, known: FORMAT })
@@ -252,9 +297,12 @@ fn make_tables(database: &Database) -> Result<(), Fault> {
 }
 
 /// All of it or, if the process is killed, nothing.
-fn move_on(database: &Database) -> Result<(), Fault> {
+fn move_on(database: &Database, from: u64) -> Result<(), Fault> {
     let transaction = database.begin_write()?;
-    older::move_on(&transaction)?;
+    if from == FORMAT_FIRST {
+        older::move_on(&transaction)?;
+    }
+    tables::make(&transaction)?;
     transaction.open_table(META)?.insert("format", FORMAT)?;
     Ok(transaction.commit()?)
 }

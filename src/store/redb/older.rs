@@ -1,7 +1,10 @@
 //! A file of the first format, moved on: there each call lay where its random id put it.
 
+use std::sync::Mutex;
+
 use ::redb::{ReadableTable as _, TableDefinition, WriteTransaction};
 
+use super::places::{Fresh, Id};
 use super::tables::{EffectRow, Fault, Tables, spelled};
 
 /// (version, turn, begun, expires, deadline, state) by call.
@@ -42,12 +45,13 @@ pub(super) fn move_on(transaction: &WriteTransaction) -> Result<(), Fault> {
     let effects = transaction.open_table(OLD_EFFECTS)?;
     let journal = transaction.open_table(OLD_JOURNAL)?;
     let records = transaction.open_table(OLD_RECORDS)?;
-    let mut tables = Tables::of(transaction)?;
+    let fresh = Mutex::new(Fresh::new(0));
+    let mut tables = Tables::of(transaction, &fresh)?;
     for row in calls.iter()? {
         let (call, row) = row?;
         let call = call.value();
         let (number, turn, begun_us, expires_us, deadline_us, state) = row.value();
-        tables.places.insert(call, begun_us)?;
+        tables.places.put(Id::Call(call), None, begun_us)?;
         tables.calls.insert((begun_us, call), (number, turn, expires_us, deadline_us, state))?;
         for entry in journal.range((call, 0)..=(call, u64::MAX))? {
             let (key, entry) = entry?;

@@ -4,12 +4,15 @@
 //! should: what is due first comes first.
 //!
 //! Ids are random, and a row costs as much to write as the page that it lies in. So what a turn writes lies
-//! where the call began: the calls of this hour side by side, however many there are of the day before.
+//! where the call began: the calls of this hour side by side, however many there are of the day before. Where
+//! that is, [`super::places`] knows.
 
 use ::redb::{
     ReadOnlyTable, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, Table,
     TableDefinition, WriteTransaction,
 };
+use std::sync::Mutex;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -17,10 +20,9 @@ use super::super::{
     Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, Lease, RecordKey, Revision,
     StoreError, Stored, Version, at_us, due_us, now_us,
 };
+use super::places::{Fresh, Id, Places};
 use crate::engine::id::{CallId, EffectId, TurnId};
 
-/// When a call began, by call: with it, the call's place in the tables below.
-const PLACES: TableDefinition<'static, u128, i64> = TableDefinition::new("places");
 /// (version, turn, expires, deadline, state) by (begun, call).
 pub(super) type CallRow = (u64, u128, i64, Option<i64>, &'static [u8]);
 pub(super) const CALLS: TableDefinition<'static, Place, CallRow> = TableDefinition::new("calls");
@@ -39,12 +41,8 @@ pub(super) const JOURNAL: TableDefinition<'static, EntryKey, &[u8]> =
 /// Of each call a moment at which to look whether it has expired: no later than it does. A turn that lets it
 /// live longer leaves that as it is; whoever looks puts down when to look again.
 const EXPIRY: TableDefinition<'static, (i64, u128), ()> = TableDefinition::new("expiry");
-/// When to look whether a record has expired, by (kind, id): no later than it does, as of a call. With it, the
-/// record's place.
-type RecordId = (&'static str, &'static [u8]);
-const RECORD_PLACES: TableDefinition<'static, RecordId, i64> =
-    TableDefinition::new("record_places");
-/// (revision, expires, value) by (when to look, kind, id).
+/// (revision, expires, value) by (when to look whether it has expired, kind, id): no later than it does, as of
+/// a call.
 type RecordRow = (u64, i64, &'static [u8]);
 type RecordPlace = (i64, &'static str, &'static [u8]);
 const RECORDS: TableDefinition<'static, RecordPlace, RecordRow> = TableDefinition::new("records");
@@ -102,30 +100,33 @@ pub(super) struct Swap {
 
 /// Makes the tables, so that no read meets a missing one.
 pub(super) fn make(transaction: &WriteTransaction) -> Result<(), Fault> {
-    Tables::of(transaction).map(|_| ())
+    Tables::of(transaction, &Mutex::new(Fresh::new(0))).map(|_| ())
 }
 
 /// The last flushed state.
 pub(super) struct View(pub(super) ReadTransaction);
 
 impl View {
-    pub(super) fn load(&self, call: CallId) -> Result<Option<Stored>, Fault> {
-        let Some(place) = self.place(call)? else { return Ok(None) };
+    /// A call that lies at one of these places.
+    pub(super) fn load(&self, call: CallId, places: &[i64]) -> Result<Option<Stored>, Fault> {
         let calls = self.0.open_table(CALLS)?;
-        let row = calls.get(place)?;
-        Ok(row.map(|row| {
-            let (number, turn, _, _, state) = row.value();
-            let version = Version { number, turn: TurnId(Uuid::from_u128(turn)) };
-            Stored { version, state: state.to_vec() }
-        }))
+        for begun_us in places {
+            if let Some(row) = calls.get((*begun_us, call.0.as_u128()))? {
+                let (number, turn, _, _, state) = row.value();
+                let version = Version { number, turn: TurnId(Uuid::from_u128(turn)) };
+                return Ok(Some(Stored { version, state: state.to_vec() }));
+            }
+        }
+        Ok(None)
     }
 
-    pub(super) fn journal(&self, call: CallId) -> Result<Vec<Vec<u8>>, Fault> {
+    pub(super) fn journal(&self, call: CallId, places: &[i64]) -> Result<Vec<Vec<u8>>, Fault> {
         let mut entries = Vec::new();
-        let Some(place) = self.place(call)? else { return Ok(entries) };
         let journal: ReadOnlyTable<_, _> = self.0.open_table(JOURNAL)?;
-        for row in journal.range(entries_of(place))? {
-            entries.push(row?.1.value().to_vec());
+        for begun_us in places {
+            for row in journal.range(entries_of((*begun_us, call.0.as_u128())))? {
+                entries.push(row?.1.value().to_vec());
+            }
         }
         Ok(entries)
     }
@@ -139,22 +140,20 @@ impl View {
         Ok(calls)
     }
 
-    fn place(&self, call: CallId) -> Result<Option<Place>, Fault> {
-        let call = call.0.as_u128();
-        let begun_us = self.0.open_table(PLACES)?.get(call)?;
-        Ok(begun_us.map(|begun_us| (begun_us.value(), call)))
-    }
-
-    pub(super) fn record(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, Fault> {
-        let (kind, id) = (key.kind, spelled(&key.id));
-        let place = self.0.open_table(RECORD_PLACES)?.get((kind, id.as_slice()))?;
-        let Some(at) = place.map(|at| at.value()) else { return Ok(None) };
+    /// A record that lies at one of these places.
+    pub(super) fn record(
+        &self,
+        (kind, id): (&str, &[u8]),
+        places: &[i64],
+    ) -> Result<Option<(Revision, Vec<u8>)>, Fault> {
         let records = self.0.open_table(RECORDS)?;
-        let row = records.get((at, kind, id.as_slice()))?;
-        Ok(row.map(|row| {
-            let (revision, _, value) = row.value();
-            (Revision(revision), value.to_vec())
-        }))
+        for at in places {
+            if let Some(row) = records.get((*at, kind, id))? {
+                let (revision, _, value) = row.value();
+                return Ok(Some((Revision(revision), value.to_vec())));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn backlog(&self, now_us: i64) -> Result<Backlog, Fault> {
@@ -198,13 +197,12 @@ impl View {
 pub(super) struct Tables<'t> {
     /// Whether there is anything to flush.
     pub(super) changed: bool,
-    pub(super) places: Table<'t, u128, i64>,
+    pub(super) places: Places<'t>,
     pub(super) calls: Table<'t, Place, CallRow>,
     pub(super) effects: Table<'t, EffectKey, EffectRow>,
     due: Table<'t, DueKey, ()>,
     pub(super) journal: Table<'t, EntryKey, &'static [u8]>,
     expiry: Table<'t, (i64, u128), ()>,
-    record_places: Table<'t, RecordId, i64>,
     records: Table<'t, RecordPlace, RecordRow>,
 }
 
@@ -225,16 +223,18 @@ struct Effect {
 }
 
 impl<'t> Tables<'t> {
-    pub(super) fn of(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
+    pub(super) fn of(
+        transaction: &'t WriteTransaction,
+        fresh: &'t Mutex<Fresh>,
+    ) -> Result<Self, Fault> {
         Ok(Self {
             changed: false,
-            places: transaction.open_table(PLACES)?,
+            places: Places::of(transaction, fresh)?,
             calls: transaction.open_table(CALLS)?,
             effects: transaction.open_table(EFFECTS)?,
             due: transaction.open_table(DUE)?,
             journal: transaction.open_table(JOURNAL)?,
             expiry: transaction.open_table(EXPIRY)?,
-            record_places: transaction.open_table(RECORD_PLACES)?,
             records: transaction.open_table(RECORDS)?,
         })
     }
@@ -256,7 +256,7 @@ impl<'t> Tables<'t> {
         let expires_us = due_us(commit.expires_at);
         let deadline_us = commit.deadline.map(due_us);
         if head.is_none() {
-            self.places.insert(call, now_us)?;
+            self.places.put(Id::Call(call), None, now_us)?;
         }
         if head.is_none_or(|head| expires_us < head.expires_us) {
             self.expiry.insert((expires_us, call), ())?;
@@ -353,7 +353,7 @@ impl<'t> Tables<'t> {
     pub(super) fn swap(&mut self, swap: &Swap) -> Result<bool, Fault> {
         let (kind, id) = (swap.key.kind, spelled(&swap.key.id));
         let id = id.as_slice();
-        let at = self.record_places.get((kind, id))?.map(|at| at.value());
+        let at = self.places.get(Id::Record(kind, id))?;
         let row = match at {
             Some(at) => self.records.get((at, kind, id))?.map(|row| (row.value().0, row.value().1)),
             None => None,
@@ -381,7 +381,7 @@ impl<'t> Tables<'t> {
             if let Some(before) = before {
                 self.records.remove((before, kind, id))?;
             }
-            self.record_places.insert((kind, id), at)?;
+            self.places.put(Id::Record(kind, id), before, at)?;
         }
         self.records.insert((at, kind, id), row)?;
         Ok(())
@@ -415,9 +415,11 @@ impl<'t> Tables<'t> {
             let (at, (kind, id), (revision, expires_us, value)) = first;
             self.records.remove((at, kind.as_str(), id.as_slice()))?;
             if expires_us <= now_us {
-                self.record_places.remove((kind.as_str(), id.as_slice()))?;
+                self.places.forget(Id::Record(&kind, &id))?;
             } else {
-                self.put_record((&kind, &id), None, (revision, expires_us, &value))?;
+                self.places.put(Id::Record(&kind, &id), Some(at), expires_us)?;
+                let row = (revision, expires_us, value.as_slice());
+                self.records.insert((expires_us, kind.as_str(), id.as_slice()), row)?;
             }
         }
         Ok(())
@@ -433,7 +435,7 @@ impl<'t> Tables<'t> {
     }
 
     fn place(&self, call: u128) -> Result<Option<Place>, Fault> {
-        Ok(self.places.get(call)?.map(|begun_us| (begun_us.value(), call)))
+        Ok(self.places.get(Id::Call(call))?.map(|begun_us| (begun_us, call)))
     }
 
     fn set_deadline(&mut self, call: u128, at: i64) -> Result<bool, Fault> {
@@ -486,7 +488,7 @@ impl<'t> Tables<'t> {
     fn forget_call(&mut self, call: u128) -> Result<(), Fault> {
         let Some(head) = self.head(call)? else { return Ok(()) };
         self.changed = true;
-        self.places.remove(call)?;
+        self.places.forget(Id::Call(call))?;
         self.calls.remove(head.place)?;
         self.expiry.remove((head.expires_us, call))?;
         self.forget_deadline(call, head)?;

@@ -77,7 +77,7 @@ impl StorageBackend for OnDisk {
 
 fn store_on(path: PathBuf, disk: &Arc<Disk>) -> RedbStore {
     drop(RedbStore::open(&path).unwrap());
-    let disk = Arc::clone(disk);
+    let (disk, named) = (Arc::clone(disk), path.clone());
     let opener = move || {
         let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let file = FileBackend::new(file).unwrap();
@@ -88,7 +88,7 @@ fn store_on(path: PathBuf, disk: &Arc<Disk>) -> RedbStore {
             source: std::io::Error::other(error.to_string()),
         })
     };
-    RedbStore::over(Slot::open(Box::new(opener)).unwrap()).unwrap()
+    RedbStore::over(Slot::open(named.as_path(), Box::new(opener)).unwrap()).unwrap()
 }
 
 fn commit(call: u128) -> Commit {
@@ -128,6 +128,141 @@ async fn a_failing_disk_is_told_to_each_caller_and_then_gone_on_from() {
         assert!(store.load(CallId(Uuid::from_u128(call))).await.unwrap().is_some());
     }
     assert_eq!(store.commit(&commit(2), now).await.unwrap(), Committed::AlreadyYours);
+    assert_eq!(places::lock(&store.slot.fresh).count(), 2, "what failed has no place");
+}
+
+/// A call whose id is as random as a call's.
+fn some_call(n: u128) -> CallId {
+    CallId(Uuid::new_v5(&Uuid::NAMESPACE_OID, &n.to_be_bytes()))
+}
+
+fn some_record(n: u128) -> RecordKey {
+    RecordKey { kind: "ledger", id: some_call(n).0.simple().to_string() }
+}
+
+/// Commits a call and writes a record of each number, all at once; those that are on the disk.
+async fn place(store: &RedbStore, numbers: std::ops::Range<u128>, now: Timestamp) -> Vec<u128> {
+    let later = now + jiff::SignedDuration::from_secs(100);
+    let placed = numbers.map(async |n| {
+        let commit = Commit { call: some_call(n), expires_at: later, ..commit(n) };
+        let (record, value) = (some_record(n), n.to_be_bytes());
+        let (call, record) = futures_util::future::join(
+            store.commit(&commit, now),
+            store.swap(&record, None, &value, later, now),
+        )
+        .await;
+        (n, call.is_ok_and(|call| call == Committed::Applied) && record.is_ok_and(|record| record))
+    });
+    let placed = join_all(placed).await;
+    placed.into_iter().filter(|(_, placed)| *placed).map(|(n, _)| n).collect()
+}
+
+async fn assert_found(store: &RedbStore, numbers: impl IntoIterator<Item = u128>) {
+    for n in numbers {
+        let stored = store.load(some_call(n)).await.unwrap();
+        assert!(stored.is_some_and(|stored| stored.version.turn.0.as_u128() == n), "call {n}");
+        let read = Store::read(store, &some_record(n)).await.unwrap();
+        assert!(read.is_some_and(|(_, value)| value == n.to_be_bytes()), "record {n}");
+    }
+}
+
+/// Rows of the tables of places: by id, calls and records, and in the order in which they came.
+fn rows_of_places(path: &std::path::Path) -> [u64; 3] {
+    use ::redb::{ReadableDatabase as _, ReadableTableMetadata as _};
+    let database = ::redb::Database::open(path).unwrap();
+    let transaction = database.begin_read().unwrap();
+    ["places", "record_places", "fresh_places"].map(|name| {
+        let tables = transaction.list_tables().unwrap();
+        let table = { tables }.find(|table| ::redb::TableHandle::name(table) == name).unwrap();
+        transaction.open_untyped_table(table).unwrap().len().unwrap()
+    })
+}
+
+/// Begins to move what was placed last at so many.
+fn keeping(store: RedbStore, most: usize) -> RedbStore {
+    places::lock(&store.slot.fresh).most = most;
+    store
+}
+
+#[tokio::test]
+async fn what_was_placed_is_found_while_it_is_moved_and_once_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("calls.redb");
+    let now = Timestamp::UNIX_EPOCH;
+    let (mut placed, mut counts) = (0, Vec::new());
+    // Closed and opened at any step on the way.
+    for round in 1..8 {
+        let store = keeping(RedbStore::open(&path).unwrap(), 100);
+        for _ in 0..round {
+            let numbers = placed..placed + 20;
+            assert_eq!(place(&store, numbers, now).await.len(), 20);
+            placed += 20;
+            assert_found(&store, 0..placed).await;
+            counts.push(places::lock(&store.slot.fresh).count());
+        }
+    }
+    assert!(counts.iter().all(|count| *count <= 200), "{counts:?}");
+    assert!(!counts.is_sorted(), "nothing was moved: {counts:?}");
+    let [calls, records, fresh] = rows_of_places(&path);
+    assert!(fresh <= 200, "{fresh}");
+    assert!(calls > 300 && records > 300, "{calls} and {records} of {placed}");
+
+    let store = RedbStore::open(&path).unwrap();
+    assert_found(&store, 0..placed).await;
+    store.sweep(now + jiff::SignedDuration::from_secs(100)).await.unwrap();
+    assert!(store.load(some_call(0)).await.unwrap().is_none());
+    assert_eq!(places::lock(&store.slot.fresh).count(), 0);
+    drop(store);
+    assert_eq!(rows_of_places(&path), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn what_was_placed_is_found_though_the_disk_was_full_while_it_was_moved() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let store = keeping(store_on(directory.path().join("calls.redb"), &disk), 10);
+    let now = Timestamp::UNIX_EPOCH;
+    let (mut placed, mut next) = (Vec::new(), 0);
+    // As many at once as make it fail at any step on the way.
+    for round in 0..90 {
+        let numbers = next..next + 1 + round * 5 % 7;
+        next = numbers.end;
+        let is_full = round % 3 == 1;
+        disk.full.store(is_full, Ordering::SeqCst);
+        let now_placed = place(&store, numbers.clone(), now).await;
+        disk.full.store(false, Ordering::SeqCst);
+        assert_eq!(now_placed.len(), if is_full { 0 } else { numbers.count() });
+        placed.extend(now_placed);
+    }
+    assert_found(&store, placed).await;
+}
+
+#[tokio::test]
+async fn a_record_is_read_where_it_lay_until_where_it_is_moved_is_on_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let store = store_on(directory.path().join("calls.redb"), &disk);
+    let (now, record) = (Timestamp::UNIX_EPOCH, some_record(1));
+    let after = |seconds| now + jiff::SignedDuration::from_secs(seconds);
+    assert!(store.swap(&record, None, b"first", after(100), now).await.unwrap());
+
+    // It is to be looked at earlier, so it lies elsewhere.
+    disk.hold(true);
+    let before = disk.flushes.load(Ordering::SeqCst);
+    let swap = store.swap(&record, Some(Revision(1)), b"second", after(50), now);
+    let read = async {
+        while disk.flushes.load(Ordering::SeqCst) == before {
+            tokio::task::yield_now().await;
+        }
+        let read = Store::read(&store, &record).await;
+        disk.hold(false);
+        read
+    };
+    let (swapped, read) = futures_util::future::join(swap, read).await;
+    assert!(swapped.unwrap());
+    assert_eq!(read.unwrap(), Some((Revision(1), b"first".to_vec())));
+    let read = Store::read(&store, &record).await.unwrap();
+    assert_eq!(read, Some((Revision(2), b"second".to_vec())));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::file::Slot;
 use super::tables::{Fault, Tables};
 use crate::limits::{
     STORE_BATCH_MAX, STORE_GATHER_FROM, STORE_GATHER_PAUSE, STORE_GATHER_PAUSES,
-    STORE_GATHER_PAUSES_IN_VAIN,
+    STORE_GATHER_PAUSES_IN_VAIN, STORE_MOVED_MIN,
 };
 
 /// A write that somebody waits for.
@@ -98,10 +98,14 @@ fn gather(waiting: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>, expected: usi
 
 /// Applies a batch and flushes it: all of it or nothing.
 fn flush(slot: &Slot, batch: &mut [Job]) -> Result<(), Fault> {
-    slot.write(|transaction| {
-        let mut tables = Tables::of(transaction)?;
+    slot.write(|transaction, fresh| {
+        let mut tables = Tables::of(transaction, fresh)?;
+        let moved_max = STORE_MOVED_MIN.max(batch.len().saturating_mul(2));
         for job in batch {
             job.apply(&mut tables)?;
+        }
+        if tables.changed {
+            tables.places.move_some(moved_max)?;
         }
         Ok(tables.changed)
     })

@@ -338,11 +338,11 @@ fn what_is_no_store_is_left_as_it_is() {
         let database = ::redb::Database::create(&file).unwrap();
         let table: ::redb::TableDefinition<'_, &str, u64> = ::redb::TableDefinition::new(name);
         let transaction = database.begin_write().unwrap();
-        transaction.open_table(table).unwrap().insert(key, 3).unwrap();
+        transaction.open_table(table).unwrap().insert(key, 4).unwrap();
         transaction.commit().unwrap();
         drop(database);
         let error = RedbStore::open(&file).unwrap_err().to_string();
-        let told = ["is not a callgate store", "has format 3, and this callgate reads 2"];
+        let told = ["is not a callgate store", "has format 4, and this callgate reads 3"];
         assert!(told.iter().any(|told| error.contains(told)), "{name}: {error}");
     }
 }
@@ -439,13 +439,36 @@ fn of_the_first_format(file: &Path, calls: &[(CallId, EffectId)], turn: TurnId, 
     transaction.commit().unwrap();
 }
 
+/// Makes of a file that was just moved on one of the second format, which had all places in the tables by id.
+fn back_to_the_second_format(file: &Path) {
+    use ::redb::ReadableTableMetadata as _;
+    let database = ::redb::Database::open(file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let fresh: ::redb::TableDefinition<'_, u64, (&[u8], i64)> =
+        ::redb::TableDefinition::new("fresh_places");
+    assert!(transaction.open_table(fresh).unwrap().is_empty().unwrap());
+    assert!(transaction.delete_table(fresh).unwrap());
+    transaction.open_table(older::FORMAT).unwrap().insert("format", 2).unwrap();
+    transaction.commit().unwrap();
+}
+
 #[tokio::test]
-async fn a_file_of_the_format_before_is_moved_on_with_all_that_is_in_it() {
+async fn a_file_of_a_format_before_is_moved_on_with_all_that_is_in_it() {
+    for format in [1, 2] {
+        is_moved_on(format).await;
+    }
+}
+
+async fn is_moved_on(format: u64) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("calls.redb");
     let calls: Vec<_> = (0..40).map(|_| (fresh_call(), EffectId(fresh_call().0))).collect();
     let (turn, lease) = (TurnId(fresh_call().0), fresh_lease());
     of_the_first_format(&file, &calls, turn, lease);
+    if format == 2 {
+        drop(RedbStore::open(&file).unwrap());
+        back_to_the_second_format(&file);
+    }
 
     // Opened once it is moved on; opened again it is as any other.
     for _ in 0..2 {
