@@ -4,6 +4,7 @@
 //! body are put one after the other in memory, and one that is not taken is waited for without end.
 
 use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -44,9 +45,9 @@ impl AsyncRead for Connection {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let mut few = [0; HEARD_AT_ONCE];
+        let mut few = [MaybeUninit::uninit(); HEARD_AT_ONCE];
         let room = buffer.remaining().min(HEARD_AT_ONCE);
-        let mut few = ReadBuf::new(few.split_at_mut(room).0);
+        let mut few = ReadBuf::uninit(few.split_at_mut(room).0);
         let answer = Pin::new(&mut self.stream).poll_read(context, &mut few);
         let heard = few.filled();
         buffer.put_slice(heard);
