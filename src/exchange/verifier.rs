@@ -139,9 +139,19 @@ mod tests {
 
     use futures_util::FutureExt as _;
     use futures_util::future::join_all;
+    use tokio::task::JoinHandle;
 
     use super::*;
     use crate::limits::TURN_DEADLINE;
+
+    /// All threads do something else, each until what tells it to go on is dropped.
+    fn keep_busy(threads: &Runtime) -> Vec<(mpsc::Sender<()>, JoinHandle<()>)> {
+        let busy = |_| {
+            let (go_on, told) = mpsc::channel::<()>();
+            (go_on, threads.spawn_blocking(move || assert!(told.recv().is_err())))
+        };
+        (0..HASHES_AT_ONCE).map(busy).collect()
+    }
 
     #[test]
     fn what_nobody_waits_for_any_more_holds_its_slot_until_it_is_done() {
@@ -149,11 +159,7 @@ mod tests {
         runtime.block_on(async {
             let verifier = Verifier::new();
             let threads = verifier.threads.as_ref().unwrap();
-            let busy = |_| {
-                let (go_on, told) = mpsc::channel::<()>();
-                (go_on, threads.spawn_blocking(move || told.recv().unwrap()))
-            };
-            let busy: Vec<_> = (0..HASHES_AT_ONCE).map(busy).collect();
+            let busy = keep_busy(threads);
             let (entry, vault) = (Secret::new("271828"), Vault::new(&[7; 32]));
             let mut right = Box::pin(verifier.is(StoredPin::plain("271828"), &entry, &vault));
             assert!(right.as_mut().now_or_never().is_none());
@@ -161,7 +167,7 @@ mod tests {
             assert_eq!(verifier.slots.available_permits(), HASHES_AT_ONCE - 1);
 
             for (go_on, busy) in busy {
-                go_on.send(()).unwrap();
+                drop(go_on);
                 busy.await.unwrap();
             }
             assert!(verifier.is(StoredPin::plain("271828"), &entry, &vault).await.unwrap());
@@ -176,13 +182,7 @@ mod tests {
         runtime.block_on(async {
             let verifier = Verifier::new();
             let threads = verifier.threads.as_ref().unwrap();
-            let starved: Vec<_> = (0..HASHES_AT_ONCE)
-                .map(|_| {
-                    let (go_on, told) = mpsc::channel::<()>();
-                    threads.spawn_blocking(move || told.recv());
-                    go_on
-                })
-                .collect();
+            let starved = keep_busy(threads);
             let (entry, vault) = (Secret::new("271828"), Vault::new(&[7; 32]));
             // Some are begun and do not go on, and one does not come to begin.
             let all = (0..=HASHES_AT_ONCE)

@@ -41,14 +41,7 @@ fn honest(account: Value) -> impl Fn(&Asked) -> Manner {
 
 fn house(provider: &Provider, directory: &Backend) -> House {
     let mut house = House::set_up("memory:", &provider.api_base());
-    house.change_configuration(
-        "kind = \"file\"\npath = \"accounts.toml\"\n",
-        &format!(
-            "kind = \"http\"\nurl = \"{}\"\ntoken_env = \"TEST_DIRECTORY\"\ntimeout = \"500ms\"\n\
-             allow = [\"127.0.0.1\"]\n",
-            directory.url()
-        ),
-    );
+    house.ask_directory(&directory.url(), "TEST_DIRECTORY", "500ms");
     house.set_environment("TEST_DIRECTORY", TOKEN);
     house.restart();
     house

@@ -80,14 +80,7 @@ async fn a_call_in_progress_that_rings_once_more_is_answered_by_a_full_house() {
     let directory = Backend::start(|_| Manner::Stall);
     let mut house = House::set_up("memory:", &provider.api_base());
     house.configure("turns_max = 1\n");
-    house.change_configuration(
-        "kind = \"file\"\npath = \"accounts.toml\"\n",
-        &format!(
-            "kind = \"http\"\nurl = \"{}\"\ntoken_env = \"TEST_OPERATOR\"\ntimeout = \"2500ms\"\n\
-             allow = [\"127.0.0.1\"]\n",
-            directory.url()
-        ),
-    );
+    house.ask_directory(&directory.url(), "TEST_OPERATOR", "2500ms");
     house.restart();
     let house = Arc::new(house);
     let [mut waiting, mut other, mut new] =

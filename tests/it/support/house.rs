@@ -204,6 +204,17 @@ impl House {
         self.change_configuration("public_url = ", &format!("{keys}public_url = "));
     }
 
+    /// Has this directory asked about accounts, with the token in that variable, and waited for no longer.
+    pub(crate) fn ask_directory(&self, url: &str, token_env: &str, timeout: &str) {
+        self.change_configuration(
+            "kind = \"file\"\npath = \"accounts.toml\"\n",
+            &format!(
+                "kind = \"http\"\nurl = \"{url}\"\ntoken_env = \"{token_env}\"\ntimeout = \"{timeout}\"\n\
+                 allow = [\"127.0.0.1\"]\n"
+            ),
+        );
+    }
+
     /// Writes something else in the configuration, in one place.
     pub(crate) fn change_configuration(&self, from: &str, to: &str) {
         let path = self.folder.path().join("callgate.toml");
