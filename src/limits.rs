@@ -134,8 +134,12 @@ pub const STORE_AWAY_WAITS: [Duration; 6] = [
 pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A slow body is no provider's.
 pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(3);
-/// A provider, and what stands before us, takes an answer at once; who takes none is let go.
-pub const ANSWER_TAKEN_WITHIN: Duration = Duration::from_secs(10);
+/// Within this something of a connection's request is answered and the answer taken, or the connection is let go: more
+/// than its head, its body and its turn may take together.
+pub const UNANSWERED_FOR: Duration = Duration::from_secs(15);
+/// And the bytes of one that are heard meanwhile: the largest body in small pieces, and what an intermediary may send
+/// ahead of it.
+pub const UNANSWERED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
 /// Bytes of a connection that are heard before they are answered: more than nearly every webhook has, and no more than
 /// a hundred requests of who sends one after the other.
 pub const HEARD_AT_ONCE: usize = 4 * 1024;

@@ -42,6 +42,10 @@ fi
 cargo build --locked --release
 cargo bench --locked --profile dev --bench webhooks -- check --callgate target/release/callgate || status=$?
 
+# What failed is told once more at the end, where it is found.
+if [ "$status" -ne 0 ]; then
+  awk '/^failures:$/ { told = 1 } told { print } /^test result: FAILED/ { told = 0 }' "$log" | head -n 200
+fi
 count() { { grep -E '^test result:' "$log" || true; } | { grep -oE "[0-9]+ $1" || true; } | awk '{ n += $1 } END { print n + 0 }'; }
 passed=$(count passed)
 failed=$(count failed)

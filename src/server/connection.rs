@@ -1,31 +1,84 @@
-//! A connection that webhooks come in on: it is heard as long as what it was answered is taken.
+//! A connection that webhooks come in on: it is heard as long as what it was answered is taken, and as long as what
+//! it says comes to something.
 //!
 //! Whoever sends request after request and takes no answer would have the server keep them all: answers without a
-//! body are put one after the other in memory, and one that is not taken is waited for without end.
+//! body are put one after the other in memory, and one that is not taken is waited for without end. Whoever sends a
+//! body without end is answered that it is too large and then listened to for a while, that the answer arrives: at the
+//! speed of the network, if there were no end to that either. And of a request that follows another on the same
+//! connection, nobody else asks whether its head ever comes to an end.
 
 use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::limits::{ANSWER_TAKEN_WITHIN, HEARD_AT_ONCE};
+use crate::limits::{HEARD_AT_ONCE, UNANSWERED_BYTES_MAX, UNANSWERED_FOR};
 
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    /// Answers wait to be taken, and no longer than this.
-    waits: Option<Pin<Box<Sleep>>>,
     /// Bytes that were heard without a pause.
     heard: usize,
+    /// Bytes that were heard since something was answered.
+    unanswered: usize,
+    /// An answer waits to be taken.
+    answer_waits: bool,
+    /// When the first of what is not answered yet was heard, or an answer had to wait.
+    waits_since: Option<Instant>,
+    /// Wakes who waits when it has waited for too long. It is left running when the wait is over, and looked at
+    /// again when it has run out: most waits are over at once.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, waits: None, heard: 0 }
+        Self {
+            stream,
+            heard: 0,
+            unanswered: 0,
+            answer_waits: false,
+            waits_since: None,
+            alarm: None,
+        }
+    }
+
+    /// Whether there has been a wait for too long; wakes the task when there has.
+    fn has_waited(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(since) = self.waits_since else { return false };
+        let until = since + UNANSWERED_FOR;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        while alarm.as_mut().poll(context).is_ready() {
+            if until <= Instant::now() {
+                return true;
+            }
+            // It was another wait's.
+            alarm.as_mut().reset(until);
+        }
+        false
+    }
+
+    /// What is heard next, no more of it than is answered at once.
+    fn poll_few(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut few = [MaybeUninit::uninit(); HEARD_AT_ONCE];
+        let room = buffer.remaining().min(HEARD_AT_ONCE);
+        let mut few = ReadBuf::uninit(few.split_at_mut(room).0);
+        let answer = Pin::new(&mut self.stream).poll_read(context, &mut few);
+        let few = few.filled();
+        buffer.put_slice(few);
+        if !few.is_empty() {
+            self.unanswered += few.len();
+            self.waits_since.get_or_insert_with(Instant::now);
+        }
+        self.heard = if answer.is_pending() { 0 } else { self.heard + few.len() };
+        answer
     }
 }
 
@@ -35,9 +88,13 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.waits.is_some() {
+        if self.answer_waits {
             // Whoever writes is woken when it can, or has waited for too long.
             return Poll::Pending;
+        }
+        if self.unanswered >= UNANSWERED_BYTES_MAX {
+            // As if no more had been sent.
+            return Poll::Ready(Ok(()));
         }
         if self.heard >= HEARD_AT_ONCE {
             // What was heard is answered first.
@@ -45,13 +102,10 @@ impl AsyncRead for Connection {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let mut few = [MaybeUninit::uninit(); HEARD_AT_ONCE];
-        let room = buffer.remaining().min(HEARD_AT_ONCE);
-        let mut few = ReadBuf::uninit(few.split_at_mut(room).0);
-        let answer = Pin::new(&mut self.stream).poll_read(context, &mut few);
-        let heard = few.filled();
-        buffer.put_slice(heard);
-        self.heard = if answer.is_pending() { 0 } else { self.heard + heard.len() };
+        let answer = self.poll_few(context, buffer);
+        if answer.is_pending() && self.has_waited(context) {
+            return Poll::Ready(Ok(()));
+        }
         answer
     }
 }
@@ -64,17 +118,25 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(context, answers) {
             Poll::Ready(Ok(written)) => {
-                if written == answers.len() && self.waits.take().is_some() {
-                    // Now it is heard again.
-                    context.waker().wake_by_ref();
+                self.unanswered = 0;
+                if written == answers.len() {
+                    self.waits_since = None;
+                    if std::mem::take(&mut self.answer_waits) {
+                        // Now it is heard again.
+                        context.waker().wake_by_ref();
+                    }
                 }
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
-                let waits = self.waits.get_or_insert_with(|| Box::pin(sleep(ANSWER_TAKEN_WITHIN)));
-                ready!(waits.as_mut().poll(context));
-                Poll::Ready(Err(ErrorKind::TimedOut.into()))
+                if !std::mem::replace(&mut self.answer_waits, true) {
+                    self.waits_since = Some(Instant::now());
+                }
+                if self.has_waited(context) {
+                    return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+                }
+                Poll::Pending
             }
         }
     }

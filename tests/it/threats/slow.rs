@@ -27,6 +27,9 @@ const SERVED: usize = 100;
 /// What each may cost at most, in bytes: less than a body that was made room for before it came.
 const BYTES_EACH: usize = 48 * 1024;
 
+/// What is taken of one who sends without end, at most, in bytes: what the system holds of it is less.
+const TAKEN_MAX: usize = 64 * 1024 * 1024;
+
 /// The longest that a request may take to come in.
 const LONGEST: Duration = {
     let (head, body) = (limits::REQUEST_HEAD_TIMEOUT, limits::REQUEST_BODY_TIMEOUT);
@@ -126,8 +129,9 @@ async fn t10_slow_and_endless_requests_hold_little_and_keep_nobody_waiting() {
     let mut endless = begin(&house, &head("Transfer-Encoding: chunked")).await;
     let chunk = format!("4000\r\n{}\r\n", "a".repeat(0x4000));
     let mut sent = 0;
-    while sent < 16 * limits::BODY_BYTES_MAX && endless.write_all(chunk.as_bytes()).await.is_ok() {
+    while endless.write_all(chunk.as_bytes()).await.is_ok() {
         sent += chunk.len();
+        assert!(sent < TAKEN_MAX, "it is heard on and on");
     }
     drop(endless);
     let size = "callgate_webhooks_refused_total{reason=\"Size\"} 2";
@@ -144,8 +148,6 @@ async fn t10_slow_and_endless_requests_hold_little_and_keep_nobody_waiting() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t10_who_takes_no_answers_is_heard_no_further_and_let_go() {
     const CLIENTS: usize = 20;
-    /// What the system holds of it is less.
-    const SENT_MAX: usize = 32 * 1024 * 1024;
     const GROWN_MAX: usize = 64 * 1024 * 1024;
     let provider = Provider::start();
     let house = House::start("memory:", &provider.api_base());
@@ -160,12 +162,12 @@ async fn t10_who_takes_no_answers_is_heard_no_further_and_let_go() {
         let mut sent = 0;
         // For as long as it is taken.
         let write = async {
-            while sent < SENT_MAX && stream.write_all(request.as_bytes()).await.is_ok() {
+            while sent < TAKEN_MAX && stream.write_all(request.as_bytes()).await.is_ok() {
                 sent += request.len();
             }
         };
         let _ = timeout(Duration::from_secs(1), write).await;
-        assert!(sent < SENT_MAX, "{n}: it is heard on and on");
+        assert!(sent < TAKEN_MAX, "{n}: it is heard on and on");
         deaf.push(stream);
     }
     let grown = resident(&house).saturating_sub(before);
@@ -180,6 +182,32 @@ async fn t10_who_takes_no_answers_is_heard_no_further_and_let_go() {
         deaf.iter().all(gone).then_some(())
     })
     .await;
+}
+
+/// Whoever has had an answer is waited for no longer than anybody: a second request that never comes to an end would
+/// hold its connection for good otherwise, a byte at a time or none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t10_a_later_request_that_does_not_end_is_let_go_too() {
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    let answered = async |request: &str| {
+        let mut stream = begin(&house, request).await;
+        let read = stream.read(&mut [0; 4_096]).await.unwrap();
+        assert_ne!(read, 0, "it is answered");
+        stream
+    };
+    let first = head("Content-Length: 0");
+    let mut silent = answered(&first).await;
+    silent.write_all(b"POST /twilio/voice HTTP/1.1\r\nHo").await.unwrap();
+    let mut slow = answered(&first).await;
+    slow.write_all(b"POST /twilio/voice HTTP/1.1\r\nX: ").await.unwrap();
+    let held = timeout(2 * limits::UNANSWERED_FOR, async {
+        while slow.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        end(silent).await
+    });
+    held.await.expect("both are let go");
 }
 
 /// More connections than there are files for: those of the webhooks have their part of them and no more, so that the
