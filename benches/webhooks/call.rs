@@ -41,7 +41,13 @@ pub(crate) enum Script {
     Balance,
     /// Account and PIN: three webhooks.
     Pin,
+    /// As [`Self::Balance`], but the menu is asked for again until the call has had [`AGAIN`] webhooks: nearly all
+    /// of them are turns of one round trip.
+    Again,
 }
+
+/// The webhooks of a call in which the menu is asked for again and again.
+const AGAIN: usize = 500;
 
 /// What the provider makes of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +91,7 @@ impl Call {
     /// The `n`-th call of this run; no two are the same.
     pub(crate) fn new(script: Script, run: u64, n: u64) -> Self {
         let account = match script {
-            Script::Balance => usize::try_from(n).unwrap_or(0) % ACCOUNTS,
+            Script::Balance | Script::Again => usize::try_from(n).unwrap_or(0) % ACCOUNTS,
             Script::Pin => usize::try_from(n).unwrap_or(0) % PINS,
         };
         let sid = format!("CA{run:016x}{n:016x}");
@@ -98,8 +104,9 @@ impl Call {
         let digits = match (self.script, self.turn) {
             (_, 0) => None,
             (_, 1) => Some(account(self.account)),
-            (Script::Balance, 2) => Some(ENTRY.to_owned()),
-            (Script::Balance, _) => Some("1".to_owned()),
+            (Script::Balance | Script::Again, 2) => Some(ENTRY.to_owned()),
+            (Script::Again, turn) if turn + 1 < AGAIN => Some("9".to_owned()),
+            (Script::Balance | Script::Again, _) => Some("1".to_owned()),
             (Script::Pin, _) => Some(pin(self.account)),
         };
         let (from, to_number) = (self.from.as_str(), self.line());
@@ -149,7 +156,7 @@ impl Call {
 
     fn line(&self) -> &'static str {
         match self.script {
-            Script::Balance => LINE,
+            Script::Balance | Script::Again => LINE,
             Script::Pin => PIN_LINE,
         }
     }
@@ -188,10 +195,11 @@ impl Call {
         let last = match self.script {
             Script::Balance => 4,
             Script::Pin => 3,
+            Script::Again => AGAIN,
         };
         if self.turn == last {
             let said = match self.script {
-                Script::Balance => "Your balance is",
+                Script::Balance | Script::Again => "Your balance is",
                 Script::Pin => "You are known.",
             };
             let done = document.contains("<Hangup") && document.contains(said);

@@ -88,7 +88,7 @@ struct Words {
 const WORDS_HELP: &str = "\
 What is done:
   check             hold instructions and system calls against benches/baseline.json
-  profile callgate  tell where the instructions are (or: profile limit)
+  profile callgate  tell where the instructions are (or: profile limit, profile again)
 Parts:
   throughput, counts, latency, size, embedded, engine, workers";
 
@@ -120,7 +120,11 @@ fn main() -> ExitCode {
             return if well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
         ["profile", who] => {
-            let who = if *who == "limit" { counts::Who::Limit } else { counts::Who::Callgate };
+            let who = match *who {
+                "limit" => counts::Who::Limit,
+                "again" => counts::Who::CallgateAgain,
+                _ => counts::Who::Callgate,
+            };
             let keep = Path::new(env!("CARGO_TARGET_TMPDIR")).join("callgrind.out");
             println!(
                 "{:.0} instructions per webhook; see {}",
