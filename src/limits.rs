@@ -20,6 +20,10 @@ pub const PASSCODE_CHARS_MAX: usize = 64;
 /// More keys than any prompt asks for.
 pub const DIGITS_MAX: usize = 64;
 
+/// The characters of a secret that strangers may try without end: in hexadecimal digits they carry the 64 bits that
+/// are enough then (NIST SP 800-63B, section 5.1.2.2).
+pub const SECRET_CHARS_MIN: usize = 16;
+
 /// Twilio refuses a document over 64 kB (error 11750).
 pub const TWIML_BYTES_MAX: usize = 64_000;
 /// The bytes of one `<Say>`: Polly speaks 3000, the basic voices 4096, Google 5000 (Twilio's warning
