@@ -40,7 +40,7 @@ use crate::server::metrics::Metrics;
 use crate::server::{self, Gate, House, Listeners, ServerError};
 use crate::store::counted::Counted;
 use crate::store::{self, OpenError, Store, StoreError};
-use crate::telemetry;
+use crate::telemetry::{self, Few};
 use crate::threads::give_way;
 use crate::twiml::links::Links;
 use crate::writing::{self, WriteError};
@@ -345,6 +345,7 @@ async fn start(
         account_sid: plan.account_sid,
         admin_tokens: plan.admin_tokens,
         gate: Gate::new(metrics.turns_in_progress.clone(), plan.turns_max),
+        refusals: Few::default(),
         outbox: outbox.clone(),
         stop: stop.clone(),
         drain: plan.drain,

@@ -261,7 +261,18 @@ fn refusal(house: &House, request: &HttpRequest, role: Role) -> Option<HttpRespo
             tracing::warn!(token = token.name, "an admin token asked for more than it allows");
             Some(HttpResponse::Forbidden().json(json!({ "error": "this token does not allow it" })))
         }
-        None => Some(unauthorized("this token is not known")),
+        None => {
+            note_stranger(house);
+            Some(unauthorized("this token is not known"))
+        }
+    }
+}
+
+/// Somebody came with a token that is none.
+fn note_stranger(house: &House) {
+    house.metrics.strangers.inc();
+    if house.refusals.may_tell("Token") {
+        tracing::warn!(reason = "Token", "an admin request was refused: its token is not known");
     }
 }
 

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::{House, intake};
-use super::{LISTED_MAX, bearer, call_view, entry_view, flows, owner};
+use super::{LISTED_MAX, bearer, call_view, entry_view, flows, note_stranger, owner};
 use crate::check::check;
 use crate::check::odds::{NoOdds, Terms, odds};
 use crate::config::{AdminToken, Role};
@@ -239,7 +239,11 @@ fn visitor<'h>(
     roles: &[Role],
 ) -> Result<&'h AdminToken, Instead> {
     let given = bearer(request).map(SecretString::from).or_else(|| password(request));
-    let token = given.and_then(|given| owner(house, given.expose_secret())).ok_or_else(|| {
+    let token = given.as_ref().and_then(|given| owner(house, given.expose_secret()));
+    let token = token.ok_or_else(|| {
+        if given.is_some() {
+            note_stranger(house);
+        }
         let why = "This needs a token of the admin listener: your browser asks for it as the password. \
             The name beside it may be any.";
         Instead::new(StatusCode::UNAUTHORIZED, "Who is there?", why)
