@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use callgate::engine::id::CallId;
 use callgate::store::redis::RedisStore;
-use callgate::store::{Backlog, Claim, Commit, Store as _, StoreError};
+use callgate::store::{Backlog, Claim, Commit, DueWhat, Store as _, StoreError};
 
 use super::{at, claim, effect, first, fresh_call};
 use crate::support::redis::RedisServer;
@@ -96,4 +96,20 @@ async fn where_a_list_of_waiting_deadlines_is_none_the_others_come() {
     assert!(due.is_disjoint(&lost));
     let error = store.claim(claim(at(7_201))).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt(_)), "{error}");
+}
+
+/// What lies there is told of as a thing that is due and that nobody can read, once.
+#[tokio::test]
+async fn where_the_effects_of_a_call_are_none_the_others_are_done() {
+    let (url, store, calls) = calls(10, 86_000).await;
+    let keys = replace(&url, "*:effects:*", 2);
+    let lost = |call: CallId| keys.iter().any(|key| key.ends_with(&call.to_string()));
+    let due = store.claim(claim(at(0))).await.unwrap();
+    assert_eq!(due.len(), calls.len());
+    for due in &due {
+        let DueWhat::Effect { id, body, .. } = &due.what else { panic!("{due:?}") };
+        assert_eq!(body.is_empty(), lost(due.call), "{due:?}");
+        assert_eq!(store.settle(due.claimed(*id)).await.unwrap(), !lost(due.call));
+    }
+    assert_eq!(store.claim(claim(at(900))).await.unwrap().len(), 0);
 }
