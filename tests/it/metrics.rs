@@ -228,3 +228,20 @@ async fn ready_is_who_can_take_a_turn() {
     );
     assert_eq!(house.wait(), Some(0));
 }
+
+/// What is written into a file without a name is lost: a proxy is to send callers elsewhere, and somebody to look.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_file_was_taken_away_is_not_ready() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let file = house.folder.path().join("callgate.redb");
+    let away = house.folder.path().join("away.redb");
+    assert_eq!(ready(&house).await.0, 200);
+    std::fs::rename(&file, &away).unwrap();
+    let (status, told) = ready(&house).await;
+    assert!(status == 503 && told.contains("its file was taken away"), "{status} {told}");
+    std::fs::copy(&away, &file).unwrap();
+    assert_eq!(ready(&house).await.0, 503, "another file is not the one that is open");
+    std::fs::rename(&away, &file).unwrap();
+    assert_eq!(ready(&house).await.0, 200);
+}
