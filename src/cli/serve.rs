@@ -5,6 +5,7 @@ mod demo;
 mod looks;
 mod needs;
 mod room;
+mod signals;
 mod waits;
 mod watch;
 
@@ -359,7 +360,8 @@ async fn start(
     // Turns are taken while the server stops: what they ask for is done as well.
     let idle = CancellationToken::new();
     let outbox = tokio::spawn(outbox.run(idle.clone()));
-    tokio::spawn(stop_on_signal(stop.clone()));
+    let look = watch.as_ref().map(watch::Watch::look);
+    tokio::spawn(signals::follow(stop.clone(), look));
     tracing::info!(%public, %admin, "callgate answers");
     if let Some(greeting) = greeting {
         greeting.show(public, admin);
@@ -393,21 +395,6 @@ async fn tell_backlog(exchange: Arc<Exchange>, metrics: Arc<Metrics>, stop: Canc
             metrics.outbox_oldest.set(age);
         }
     }
-}
-
-async fn stop_on_signal(stop: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("callgate was told to stop");
-    stop.cancel();
 }
 
 /// Reads and checks the flows of a folder.

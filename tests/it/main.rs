@@ -46,6 +46,7 @@ mod room;
 mod round_trips;
 mod schema;
 mod service_codes;
+mod signals;
 #[path = "../sim/mod.rs"]
 mod sim;
 mod store;
