@@ -399,6 +399,10 @@ async fn tell_backlog(exchange: Arc<Exchange>, metrics: Arc<Metrics>, stop: Canc
 
 /// Reads and checks the flows of a folder.
 fn read_flows(folder: &Path, waits: &Waits) -> Result<FlowSet, Failure> {
+    // Nobody waits here for what somebody may write into a pipe.
+    if folder.exists() && !folder.is_dir() && !folder.is_file() {
+        return Err(files::FilesError::NoFile(folder.to_owned()).into());
+    }
     let files = files::flows(&[folder.to_owned()])?;
     let (flows, findings) = check_sources_for(&files.all, waits);
     if any_error(&findings) {
@@ -467,9 +471,12 @@ pub(super) fn open_directory(
 
 /// Reads the accounts file.
 pub(super) fn read_accounts(path: &Path) -> Result<Accounts, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|source| {
-        Failure::Config(ConfigError::Unreadable { path: path.to_owned(), source })
-    })?;
+    let unreadable =
+        |source| Failure::Config(ConfigError::Unreadable { path: path.to_owned(), source });
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(unreadable(std::io::Error::other("it is no file, and no link to one")));
+    }
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut sources = Sources::default();
     let file = sources.add(&path.display().to_string(), shown::accounts(&text));
     let problems = Problems::default();

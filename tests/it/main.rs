@@ -49,6 +49,7 @@ mod service_codes;
 mod signals;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod starts;
 mod store;
 mod support;
 mod terminal;
