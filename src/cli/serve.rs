@@ -23,7 +23,7 @@ use crate::carrier::twilio::{Settings, TwilioCarrier};
 use crate::carrier::{Carrier, Mail};
 use crate::chance::SystemChance;
 use crate::check::{Waits, check_sources_for};
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config, ConfigError, DEFAULT_FILE, Lines, shown};
 use crate::diagnostic::{Finding, Problems, Sources, any_error};
 use crate::directory::Directory;
@@ -86,6 +86,8 @@ pub(super) enum Failure {
     Lacks(String),
     #[error("calls cannot be recorded: {0}")]
     Record(#[source] WriteError),
+    #[error("the clock of this machine stands before 1970: set it")]
+    Clock,
     #[error("cannot begin: {0}")]
     System(#[from] std::io::Error),
 }
@@ -107,6 +109,7 @@ impl Failure {
             | Self::Ping { .. }
             | Self::Server(_)
             | Self::Record(_)
+            | Self::Clock
             | Self::System(_)
             | Self::Demo(_) => Exit::Environment,
         }
@@ -192,6 +195,10 @@ pub(super) struct Looks {
 }
 
 async fn serve(args: &Args) -> Result<(), Failure> {
+    // There is no date to answer with before that.
+    if SystemClock.now() < jiff::Timestamp::UNIX_EPOCH {
+        return Err(Failure::Clock);
+    }
     let config = match &args.config {
         Some(path) => Some(Config::load(path)?),
         None if Path::new(DEFAULT_FILE).exists() => Some(Config::load(Path::new(DEFAULT_FILE))?),

@@ -103,7 +103,8 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
 fn read_public_url(item: &Item<'_>) -> Option<String> {
     let text = item.name()?;
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let host = rest.and_then(|rest| rest.split(['/', ':']).next()).unwrap_or_default();
+    let authority = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let host = host_of(authority).unwrap_or_default();
     let plain = text.chars().all(|c| c.is_ascii_graphic()) && !text.contains(['?', '#', '@']);
     // The provider refuses callback hosts with an underscore.
     if host.is_empty() || host.contains('_') || !plain {
@@ -114,6 +115,16 @@ fn read_public_url(item: &Item<'_>) -> Option<String> {
         return None;
     }
     Some(text.trim_end_matches('/').to_owned())
+}
+
+/// The host in `host`, `host:port` and `[address]:port`; `None`: its port is none.
+fn host_of(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_port = |port: &str| port.parse().is_ok_and(|port: u16| port > 0);
+    port.is_none_or(is_port).then_some(host)
 }
 
 fn read_address(item: &Item<'_>) -> Option<SocketAddr> {

@@ -186,7 +186,8 @@ async fn service_code(house: Data<House>, request: HttpRequest, body: Payload) -
     let Some(ttl) = ttl.filter(|ttl| (Duration::from_secs(1)..=longest).contains(ttl)) else {
         return bad("`ttl` must be a duration up to the policy's longest, a day by default");
     };
-    if wanted.purpose.as_ref().is_some_and(|purpose| purpose.is_empty() || purpose.len() > 64) {
+    let fits = |purpose: &String| (1..=64).contains(&purpose.chars().count());
+    if !wanted.purpose.as_ref().is_none_or(fits) {
         return bad("`purpose` must be 1 to 64 characters");
     }
     let Wanted { account, level, purpose, .. } = wanted;

@@ -380,6 +380,26 @@ fn service_codes_may_be_issued_without_saying_how_long() {
     assert_eq!(findings[0].help.as_deref(), Some("write at most 600 s, or raise `ttl_max_s`"));
 }
 
+#[test]
+fn a_public_url_has_a_port_that_there_is_or_none() {
+    let load = |url: &str| {
+        let mut whole: DocumentMut = LEAST.parse().unwrap();
+        whole["public_url"] = toml_edit::value(url);
+        load_in(tempfile::tempdir().unwrap().path(), &whole, true)
+    };
+    for url in ["", ":443", ":65535/a", "/a:b", "/a:99999"] {
+        assert!(load(&format!("https://ivr.example.com{url}")).is_ok(), "{url}");
+    }
+    assert!(load("https://[2001:db8::1]").is_ok() && load("https://[2001:db8::1]:8443/a").is_ok());
+    for url in [":99999", ":65536/a", ":0", ":", ":x"] {
+        for host in ["ivr.example.com", "[2001:db8::1]"] {
+            let findings = load(&format!("https://{host}{url}")).unwrap_err();
+            let codes: Vec<_> = findings.iter().map(|it| it.code).collect();
+            assert_eq!(codes, ["bad-address"], "{host}{url}");
+        }
+    }
+}
+
 /// What everybody knows is no secret, and what two have is nobody's.
 #[test]
 fn a_secret_is_there_and_its_holders_own() {

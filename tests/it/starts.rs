@@ -107,3 +107,35 @@ async fn a_pipe_that_comes_while_it_serves_keeps_it_from_nothing() {
     house.terminate();
     assert_eq!(house.wait(), Some(0));
 }
+
+/// An answer has a date, which there is not before 1970.
+#[test]
+fn a_clock_that_was_never_set_is_told() {
+    let house = House::set_up("memory:", NOBODY);
+    let mut command = house.command();
+    command.args(["serve", "--config", "callgate.toml"]);
+    for (name, value) in [
+        ("LD_PRELOAD", "libfaketimeMT.so.1"),
+        (
+            "LD_LIBRARY_PATH",
+            "/usr/lib/x86_64-linux-gnu/faketime:/usr/lib/aarch64-linux-gnu/faketime",
+        ),
+        ("FAKETIME", "-36500d"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ] {
+        command.env(name, value);
+    }
+    let (code, told) = ends(&mut command);
+    assert!(code == Some(3) && told.contains("stands before 1970"), "{code:?}: {told}");
+}
+
+#[test]
+fn a_demo_that_does_not_begin_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("flows")).unwrap();
+    std::fs::write(folder.path().join("flows/bank.toml"), "name = \"bank\"\n").unwrap();
+    let (code, told) = ends(command_in(folder.path()).arg("serve"));
+    assert_eq!(code, Some(1), "{told}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
