@@ -245,6 +245,7 @@ impl<'a> Item<'a> {
         let found = match self.value {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) if self.as_number().is_none() => "nan or inf",
             DeValue::Float(_) => "a number",
             DeValue::Boolean(_) => "true or false",
             DeValue::Datetime(_) => "a date",
@@ -286,6 +287,11 @@ impl<'a> Item<'a> {
     /// The text, if it is one; nothing is reported otherwise.
     pub fn as_text(&self) -> Option<&'a str> {
         self.value.as_str()
+    }
+
+    /// Whether the value is a number, or what TOML has in the place of one.
+    pub fn is_number(&self) -> bool {
+        matches!(self.value, DeValue::Integer(_) | DeValue::Float(_))
     }
 
     /// Whether the value is a table.

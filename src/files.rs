@@ -1,6 +1,7 @@
 //! Flow files from paths.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,6 +41,9 @@ pub(crate) enum FilesError {
     /// A folder without flow files.
     #[error("there is no flow file (*.toml) in `{}`", .0.display())]
     Empty(PathBuf),
+    /// A name of a flow's, and no file.
+    #[error("`{}` is no file, and no link to one: a flow is read from no pipe, device or folder", .0.display())]
+    NoFile(PathBuf),
     /// More than anybody checks together.
     #[error(
         "more than {} flow files cannot be checked together; name some of them",
@@ -69,7 +73,10 @@ pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
         Files { all: Sources::default(), named: HashSet::new(), calling: HashSet::new() };
     for path in paths {
         if path.is_dir() {
-            let found = flow_files(path)?;
+            let (found, others) = named_as_flows(path)?;
+            if let Some(other) = others.into_iter().next() {
+                return Err(FilesError::NoFile(other));
+            }
             if found.is_empty() {
                 return Err(FilesError::Empty(path.clone()));
             }
@@ -168,21 +175,33 @@ fn add_called(all: &mut Sources, path: &Path) -> Result<(), FilesError> {
 
 /// The flow files of a folder, in the order of their names.
 pub(crate) fn flow_files(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
+    named_as_flows(folder).map(|(files, _)| files)
+}
+
+/// What has a flow file's name in a folder, in the order of the names: files, and links to some; and others.
+fn named_as_flows(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FilesError> {
     let unreadable = |source| FilesError::Unreadable { path: folder.to_owned(), source };
-    let mut files = Vec::new();
+    let (mut files, mut others) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let toml = path.extension().is_some_and(|extension| extension == "toml");
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if toml && !hidden && path.is_file() {
+        if !toml || hidden {
+            continue;
+        }
+        if path.is_file() {
             files.push(path);
+        } else if path.is_symlink() || path.exists() {
+            // Or it was taken away just now.
+            others.push(path);
         }
     }
     if files.len() > limits::FLOWS_MAX {
         return Err(FilesError::TooMany);
     }
     files.sort();
-    Ok(files)
+    others.sort();
+    Ok((files, others))
 }
 
 fn add(all: &mut Sources, path: &Path) -> Result<Arc<str>, FilesError> {
@@ -197,12 +216,15 @@ fn take(all: &mut Sources, file: &str, text: String) -> Result<Arc<str>, FilesEr
     Ok(all.add(file, text))
 }
 
-/// Reads a file; one that is far too large is cut, and then refused by the reader.
+/// Reads a file, or a pipe that was named; one that is far too large is not read to its end.
 pub(crate) fn read_text(path: &Path) -> Result<String, FilesError> {
     let unreadable = |source| FilesError::Unreadable { path: path.to_owned(), source };
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    if usize::try_from(length).map_or(true, |length| length > limits::FLOW_BYTES_MAX * 4) {
+    let most = limits::FLOW_BYTES_MAX * 4;
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(most as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() > most {
         return Err(unreadable(std::io::Error::other("it is far too large for a flow")));
     }
-    std::fs::read_to_string(path).map_err(unreadable)
+    Ok(text)
 }

@@ -20,6 +20,10 @@ pub const PASSCODE_CHARS_MAX: usize = 64;
 /// More keys than any prompt asks for.
 pub const DIGITS_MAX: usize = 64;
 
+/// The characters of a secret that strangers may try without end: in hexadecimal digits they carry the 64 bits that
+/// are enough then (NIST SP 800-63B, section 5.1.2.2).
+pub const SECRET_CHARS_MIN: usize = 16;
+
 /// Twilio refuses a document over 64 kB (error 11750).
 pub const TWIML_BYTES_MAX: usize = 64_000;
 /// The bytes of one `<Say>`: Polly speaks 3000, the basic voices 4096, Google 5000 (Twilio's warning
@@ -280,6 +284,9 @@ pub const DRAIN_MAX: Duration = Duration::from_mins(1);
 /// How often files are looked at that the system may not tell of; what has changed is read when it is looked at once
 /// more.
 pub const FILES_LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
+/// The lines of the log that requests which are refused cause in a minute, for each reason: enough to see by which
+/// routes they come, and no more in a year than a disk has room for.
+pub const REFUSALS_TOLD_A_MINUTE: u64 = 10;
 /// How often the outbox tells how much waits in it.
 pub const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 /// Effects and deadlines under way at once in one server: each waits for a provider most of the time.

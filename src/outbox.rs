@@ -262,9 +262,7 @@ impl Outbox {
 
     async fn perform(&self, task: Task<'_>) -> Result<(), ExchangeError> {
         let Some(posted) = self.exchange.open_effect(task.id, task.body) else {
-            // Another server may be able to: it has the key, or is newer. It goes with its call.
-            tracing::error!(call.id = %task.call, effect.id = %task.id, "an effect cannot be read here and is left to others");
-            return self.put_off_for(task, UNREADABLE_WAIT, task.body.to_vec()).await;
+            return self.leave_unread(task).await;
         };
         let Some(_place) = self.places.of(&posted.line) else {
             let wait = self.places.wait(&posted.line);

@@ -3,6 +3,7 @@
 //! Secrets are kept out by their types; other libraries log warnings alone, whatever level is asked
 //! for, for at a finer level they would write down what they carry.
 
+mod few;
 mod json;
 mod lines;
 mod outside;
@@ -15,6 +16,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub use self::few::Few;
 use self::json::Json;
 use self::lines::Lines;
 pub use self::outside::{Outside, OutsideCounter, Peer};

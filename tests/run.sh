@@ -35,7 +35,7 @@ valkey=$(tests/tools.sh valkey)
 if [ -n "$valkey" ]; then
   echo "the store on $("$valkey" --version)"
   CALLGATE_TEST_REDIS=$valkey cargo test --locked --test it -- \
-    store::contract::redis store::contract::cluster store::redis:: store::cluster:: 2>&1 | tee -a "$log" || status=$?
+    store::contract::redis store::contract::cluster store::redis:: store::redis_damage:: store::cluster:: 2>&1 | tee -a "$log" || status=$?
 fi
 
 # What a webhook costs, counted and not timed: neither may grow by more than 3 %.

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use self::graph::Graph;
+use self::report::Accepted;
 use crate::diagnostic::alike::{Alike, Telling};
 use crate::diagnostic::{Finding, Severity, Sources};
 use crate::flow::level::Fact;
@@ -68,8 +69,9 @@ pub fn check(flows: &FlowSet) -> Vec<Finding> {
 fn check_with(flows: &FlowSet, telling: Telling, waits: Waits) -> Vec<Finding> {
     let subject = Subject { waits, ..Subject::new(flows) };
     let (mut findings, mut alike) = (Vec::new(), Alike::new(telling));
+    let mut accepted = Accepted::default();
     for rule in RULES {
-        (rule.check)(&subject, &mut Report::new(rule, &mut findings, &mut alike));
+        (rule.check)(&subject, &mut Report::new(rule, &mut findings, &mut alike, &mut accepted));
     }
     findings.extend(alike.rest(|_, _, _| true));
     findings

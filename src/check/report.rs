@@ -1,9 +1,15 @@
 //! Where a rule reports.
 
+use std::collections::HashSet;
+
 use super::Rule;
 use crate::diagnostic::alike::Alike;
 use crate::diagnostic::{Finding, Place, Severity};
 use crate::flow::state::State;
+
+/// The warnings that came and were accepted, by the state that accepts them and their codes.
+#[derive(Debug, Default)]
+pub(super) struct Accepted(HashSet<(*const State, &'static str)>);
 
 /// Takes the findings of one rule, except those that the designer accepts, and so many of what is alike as
 /// anybody reads.
@@ -12,6 +18,7 @@ pub struct Report<'r> {
     rule: &'static Rule,
     findings: &'r mut Vec<Finding>,
     alike: &'r mut Alike,
+    accepted: &'r mut Accepted,
     /// The state that was asked about last, and whether it accepts what this rule reports.
     accepts: Option<(*const State, bool)>,
 }
@@ -21,8 +28,9 @@ impl<'r> Report<'r> {
         rule: &'static Rule,
         findings: &'r mut Vec<Finding>,
         alike: &'r mut Alike,
+        accepted: &'r mut Accepted,
     ) -> Self {
-        Self { rule, findings, alike, accepts: None }
+        Self { rule, findings, alike, accepted, accepts: None }
     }
 
     /// A finding of this rule, to be completed and handed to [`Self::add`] or [`Self::add_at`].
@@ -54,6 +62,11 @@ impl<'r> Report<'r> {
         }
     }
 
+    /// Whether a warning of this code has come to a state that accepts it.
+    pub fn was_accepted(&self, state: &State, code: &'static str) -> bool {
+        self.accepted.0.contains(&(std::ptr::from_ref(state), code))
+    }
+
     fn accepted(&mut self, state: &State) -> bool {
         if self.rule.severity == Severity::Error {
             return false;
@@ -64,6 +77,9 @@ impl<'r> Report<'r> {
             _ => {
                 let accepts = state.accept.iter().any(|(code, _)| code == self.rule.code);
                 self.accepts = Some((state, accepts));
+                if accepts {
+                    self.accepted.0.insert((state, self.rule.code));
+                }
                 accepts
             }
         }

@@ -103,6 +103,7 @@ impl From<&FilesError> for Exit {
         match error {
             FilesError::Missing(_)
             | FilesError::Empty(_)
+            | FilesError::NoFile(_)
             | FilesError::TooMany
             | FilesError::TooLarge => Self::Usage,
             FilesError::Unreadable { .. } => Self::Environment,

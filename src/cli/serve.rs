@@ -5,6 +5,7 @@ mod demo;
 mod looks;
 mod needs;
 mod room;
+mod signals;
 mod waits;
 mod watch;
 
@@ -22,7 +23,7 @@ use crate::carrier::twilio::{Settings, TwilioCarrier};
 use crate::carrier::{Carrier, Mail};
 use crate::chance::SystemChance;
 use crate::check::{Waits, check_sources_for};
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config, ConfigError, DEFAULT_FILE, Lines, shown};
 use crate::diagnostic::{Finding, Problems, Sources, any_error};
 use crate::directory::Directory;
@@ -40,7 +41,7 @@ use crate::server::metrics::Metrics;
 use crate::server::{self, Gate, House, Listeners, ServerError};
 use crate::store::counted::Counted;
 use crate::store::{self, OpenError, Store, StoreError};
-use crate::telemetry;
+use crate::telemetry::{self, Few};
 use crate::threads::give_way;
 use crate::twiml::links::Links;
 use crate::writing::{self, WriteError};
@@ -85,6 +86,8 @@ pub(super) enum Failure {
     Lacks(String),
     #[error("calls cannot be recorded: {0}")]
     Record(#[source] WriteError),
+    #[error("the clock of this machine stands before 1970: set it")]
+    Clock,
     #[error("cannot begin: {0}")]
     System(#[from] std::io::Error),
 }
@@ -106,6 +109,7 @@ impl Failure {
             | Self::Ping { .. }
             | Self::Server(_)
             | Self::Record(_)
+            | Self::Clock
             | Self::System(_)
             | Self::Demo(_) => Exit::Environment,
         }
@@ -191,6 +195,10 @@ pub(super) struct Looks {
 }
 
 async fn serve(args: &Args) -> Result<(), Failure> {
+    // There is no date to answer with before that.
+    if SystemClock.now() < jiff::Timestamp::UNIX_EPOCH {
+        return Err(Failure::Clock);
+    }
     let config = match &args.config {
         Some(path) => Some(Config::load(path)?),
         None if Path::new(DEFAULT_FILE).exists() => Some(Config::load(Path::new(DEFAULT_FILE))?),
@@ -345,6 +353,7 @@ async fn start(
         account_sid: plan.account_sid,
         admin_tokens: plan.admin_tokens,
         gate: Gate::new(metrics.turns_in_progress.clone(), plan.turns_max),
+        refusals: Few::default(),
         outbox: outbox.clone(),
         stop: stop.clone(),
         drain: plan.drain,
@@ -358,7 +367,8 @@ async fn start(
     // Turns are taken while the server stops: what they ask for is done as well.
     let idle = CancellationToken::new();
     let outbox = tokio::spawn(outbox.run(idle.clone()));
-    tokio::spawn(stop_on_signal(stop.clone()));
+    let look = watch.as_ref().map(watch::Watch::look);
+    tokio::spawn(signals::follow(stop.clone(), look));
     tracing::info!(%public, %admin, "callgate answers");
     if let Some(greeting) = greeting {
         greeting.show(public, admin);
@@ -394,23 +404,12 @@ async fn tell_backlog(exchange: Arc<Exchange>, metrics: Arc<Metrics>, stop: Canc
     }
 }
 
-async fn stop_on_signal(stop: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("callgate was told to stop");
-    stop.cancel();
-}
-
 /// Reads and checks the flows of a folder.
 fn read_flows(folder: &Path, waits: &Waits) -> Result<FlowSet, Failure> {
+    // Nobody waits here for what somebody may write into a pipe.
+    if folder.exists() && !folder.is_dir() && !folder.is_file() {
+        return Err(files::FilesError::NoFile(folder.to_owned()).into());
+    }
     let files = files::flows(&[folder.to_owned()])?;
     let (flows, findings) = check_sources_for(&files.all, waits);
     if any_error(&findings) {
@@ -479,9 +478,12 @@ pub(super) fn open_directory(
 
 /// Reads the accounts file.
 pub(super) fn read_accounts(path: &Path) -> Result<Accounts, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|source| {
-        Failure::Config(ConfigError::Unreadable { path: path.to_owned(), source })
-    })?;
+    let unreadable =
+        |source| Failure::Config(ConfigError::Unreadable { path: path.to_owned(), source });
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(unreadable(std::io::Error::other("it is no file, and no link to one")));
+    }
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut sources = Sources::default();
     let file = sources.add(&path.display().to_string(), shown::accounts(&text));
     let problems = Problems::default();

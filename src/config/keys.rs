@@ -407,7 +407,12 @@ pub(super) const SECTIONS: &[Section] = &[
                 "What it allows: to see flows; to see what a caller's proof allows and to ask for more; \
                  to run the house.",
             ),
-            key("token_env", VARIABLE, Required, "The token's variable."),
+            key(
+                "token_env",
+                VARIABLE,
+                Required,
+                "The token's variable. It has at least 16 characters: `openssl rand -base64 32` makes one.",
+            ),
             key("token_file", FILE, NONE, "The file that holds it, in place of a variable."),
         ],
         examples: &["name = \"desk\"\nrole = \"agent\"\ntoken_env = \"CALLGATE_DESK_TOKEN\""],

@@ -103,7 +103,8 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
 fn read_public_url(item: &Item<'_>) -> Option<String> {
     let text = item.name()?;
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let host = rest.and_then(|rest| rest.split(['/', ':']).next()).unwrap_or_default();
+    let authority = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let host = host_of(authority).unwrap_or_default();
     let plain = text.chars().all(|c| c.is_ascii_graphic()) && !text.contains(['?', '#', '@']);
     // The provider refuses callback hosts with an underscore.
     if host.is_empty() || host.contains('_') || !plain {
@@ -114,6 +115,16 @@ fn read_public_url(item: &Item<'_>) -> Option<String> {
         return None;
     }
     Some(text.trim_end_matches('/').to_owned())
+}
+
+/// The host in `host`, `host:port` and `[address]:port`; `None`: its port is none.
+fn host_of(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_port = |port: &str| port.parse().is_ok_and(|port: u16| port > 0);
+    port.is_none_or(is_port).then_some(host)
 }
 
 fn read_address(item: &Item<'_>) -> Option<SocketAddr> {
@@ -211,6 +222,29 @@ pub(super) fn read_secret(
     secrets
 }
 
+/// A secret that tells those we know from strangers, who may try as often as they like: a short one is refused.
+/// `help` says where a good one comes from.
+fn read_guarding_secret(
+    table: &Reader<'_>,
+    key: &str,
+    default_env: Option<&str>,
+    folder: &Path,
+    help: &str,
+) -> Vec<SecretString> {
+    let secrets = read_secret(table, key, default_env, folder);
+    let chars = |secret: &SecretString| secret.expose_secret().trim().chars().count();
+    if secrets.iter().any(|secret| chars(secret) < limits::SECRET_CHARS_MIN) {
+        let item = table.item(&format!("{key}_file")).or_else(|| table.item(&format!("{key}_env")));
+        let place = item.map_or_else(|| table.place(), |item| item.place());
+        let message = format!(
+            "the secret has fewer than {} characters, and may be tried as often as anybody likes",
+            limits::SECRET_CHARS_MIN
+        );
+        table.report(Finding::error("short-secret", message, place).help(help));
+    }
+    secrets
+}
+
 fn read_state_key(root: &Reader<'_>, folder: &Path) -> Option<Vault> {
     let key = read_secret(root, "state_key", Some(STATE_KEY_ENV), folder).into_iter().next()?;
     match Vault::from_base64(key.expose_secret()) {
@@ -238,7 +272,9 @@ fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
     let table = item.table("`twilio`")?;
     let account_sid = table.required("account_sid");
     let account_sid = account_sid.and_then(|item| read_sid(&item, "AC", "bad-account-sid"));
-    let auth_tokens = read_secret(&table, "auth_token", Some(AUTH_TOKEN_ENV), folder);
+    let help = "take the auth token from the console of your account, which has 32 characters";
+    let auth_tokens =
+        read_guarding_secret(&table, "auth_token", Some(AUTH_TOKEN_ENV), folder, help);
     let api_base = table.item("api_base").map_or(Some(API_BASE), |base| {
         let text = base.name()?;
         let plausible = text.starts_with("https://") || text.starts_with("http://");
@@ -374,7 +410,8 @@ fn read_token(table: Reader<'_>, folder: &Path) -> Option<AdminToken> {
         [("designer", Role::Designer), ("agent", Role::Agent), ("operator", Role::Operator)];
     let name = table.required("name").and_then(|name| name.name());
     let role = table.required("role").and_then(|role| role.choice(&ROLES));
-    let token = read_secret(&table, "token", None, folder).into_iter().next();
+    let help = "make one with `openssl rand -base64 32`";
+    let token = read_guarding_secret(&table, "token", None, folder, help).into_iter().next();
     table.finish();
     Some(AdminToken { name: name?.to_owned(), role: role?, token: token? })
 }

@@ -200,8 +200,8 @@ fn read_fields(table: &Reader<'_>) -> BTreeMap<String, Value> {
         }
         let value = if let Some(flag) = entry.as_boolean() {
             Some(Value::Flag(flag))
-        } else if let Some(number) = entry.as_number() {
-            Some(Value::Number(number))
+        } else if entry.is_number() {
+            entry.number().map(Value::Number)
         } else {
             entry.text().map(|text| Value::Text(text.to_owned()))
         };
@@ -250,5 +250,15 @@ mod tests {
             ]
         );
         assert!(!format!("{findings:?}").contains("555-0010"));
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_as_that() {
+        for value in ["nan", "-inf", "1e999"] {
+            let (_, findings) =
+                read(&format!("[[accounts]]\nid = \"1\"\n[accounts.fields]\nb = {value}\n"));
+            let messages: Vec<_> = findings.iter().map(|finding| &*finding.message).collect();
+            assert_eq!(messages, ["`b` must be a number, not nan or inf"], "{value}");
+        }
     }
 }

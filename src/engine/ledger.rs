@@ -137,10 +137,11 @@ impl Ledger {
             return Reserved::Busy(self.places.calls());
         }
         let tally = self.factors.entry(factor).or_default();
-        let entry = Entry { key: key.to_owned(), digest: digest.to_owned(), at: now };
+        let (key, digest) = (key.to_owned(), digest.to_owned());
+        let entry = Entry { key, digest, at: now, factor: None };
         self.seen = now;
         tally.fail(entry.clone(), limits, now);
-        self.day.push(entry);
+        self.day.push(Entry { factor: Some(factor), ..entry });
         self.year.entry(factor).or_default().add(now);
         Reserved::Granted
     }
@@ -212,18 +213,25 @@ impl Ledger {
     }
 
     /// Lifts the lock of a factor, whether it would have ended by itself or not: its failures count no
-    /// more, but for the year's. Other factors stay as they are.
+    /// more, but for the year's, and nor do those of the day that a success of it had followed. Other factors
+    /// stay as they are.
     pub fn lift(&mut self, factor: Fact) -> Lifted {
         let tally = self.factors.remove(&factor).unwrap_or_default();
-        let of_tally = |entry: &Entry| tally.failures.iter().any(|own| own.key == entry.key);
-        self.day.retain(|entry| !of_tally(entry));
+        let in_tally = |entry: &Entry| tally.failures.iter().any(|own| own.key == entry.key);
+        let mut failures = count(&tally.failures);
+        self.day.retain(|entry| {
+            let of_tally = in_tally(entry);
+            let lifted = of_tally || entry.factor == Some(factor);
+            failures += u32::from(lifted && !of_tally);
+            !lifted
+        });
         // Whoever lifts a lock knows the time better than a clock that was once ahead.
         self.seen = Timestamp::default();
-        if !tally.failures.is_empty() {
+        if failures > 0 {
             self.lifted.insert(factor);
         }
         let year = self.year.get(&factor).map_or(0, Days::total);
-        Lifted { failures: count(&tally.failures), year }
+        Lifted { failures, year }
     }
 
     /// How many attempts of a factor are counted now.

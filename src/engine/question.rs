@@ -100,7 +100,9 @@ impl LookUp {
     pub fn body(&self) -> serde_json::Value {
         let proved: Vec<_> = self.proved.iter().map(|fact| fact.as_str()).collect();
         let account = self.account.as_ref().map(Secret::expose);
-        serde_json::json!({ "account": account, "proved": proved, "values": self.values })
+        let values = self.values.iter().map(|(name, value)| (name.as_str(), value.json()));
+        let values: BTreeMap<_, _> = values.collect();
+        serde_json::json!({ "account": account, "proved": proved, "values": values })
     }
 
     /// What is wanted of an answer; `None`: something is not there, or of another type.

@@ -94,7 +94,7 @@ impl Exchange {
         let customer = self.directory.by_id(id.expose()).await?;
         let value = |field: &FieldName| {
             let value = customer.as_ref()?.account.fields.get(field.as_str())?;
-            Some((field.to_string(), serde_json::to_value(value.shown()).ok()?))
+            Some((field.to_string(), value.shown().json()))
         };
         Ok(named.iter().filter_map(value).collect())
     }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Exchange;
 use crate::engine::effect::Effect;
-use crate::engine::id::EffectId;
-use crate::store::envelope::Kind;
+use crate::engine::id::{CallId, EffectId};
+use crate::store::envelope::{EnvelopeError, Kind};
 use crate::telemetry::trace;
 
 /// An effect as it is sealed.
@@ -51,6 +51,17 @@ impl Exchange {
     /// An effect of the outbox; `None`: it cannot be read here.
     pub fn open_effect(&self, id: EffectId, sealed: &[u8]) -> Option<Posted> {
         self.vault.open(Kind::Effect, &id.to_string(), sealed).ok()?.read()
+    }
+
+    /// Whether an effect that cannot be read here can be read nowhere, for it was altered where it lay: not if it
+    /// is of another key, or of a newer callgate.
+    pub async fn is_altered(&self, call: CallId, id: EffectId, sealed: &[u8]) -> bool {
+        match self.vault.open(Kind::Effect, &id.to_string(), sealed) {
+            Err(EnvelopeError::Altered) => true,
+            // The name of the key may be what was altered: it is ours, if that of its call is.
+            Err(EnvelopeError::WrongKey) => matches!(self.load(call).await, Ok(Some(_))),
+            Ok(_) | Err(EnvelopeError::UnknownVersion(_)) => false,
+        }
     }
 }
 

@@ -6,11 +6,12 @@ use crate::store::RecordKey;
 use crate::store::envelope::{EnvelopeError, Kind};
 
 impl Exchange {
-    /// Whether the store takes writes: one is made. Where a newer server has made the last one, its calls and
+    /// Whether the store is there and takes writes: one is made. Where a newer server has made the last one, its calls and
     /// counts could not be read here.
     pub async fn probe(&self) -> Result<(), ExchangeError> {
         let key = RecordKey { kind: "probe", id: "00".into() };
         let now = self.clock.now();
+        self.store.ping().await?;
         let known = self.store.read(&key).await?;
         if let Some((_, last)) = &known
             && let Err(newer @ EnvelopeError::UnknownVersion(_)) =

@@ -26,6 +26,24 @@ impl Value {
         }
     }
 
+    /// The value in JSON for others: a whole number without decimals, which not every reader takes for one.
+    pub fn json(&self) -> serde_json::Value {
+        /// Up to here every whole number is one that a double holds.
+        const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+        match self {
+            Self::Flag(flag) => (*flag).into(),
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "it has no decimals, and its bounds"
+            )]
+            Self::Number(number) if number.fract() == 0.0 && number.abs() <= WHOLE_MAX => {
+                (*number as i64).into()
+            }
+            Self::Number(number) => (*number).into(),
+            Self::Text(text) => text.as_str().into(),
+        }
+    }
+
     /// The value as others are shown it: a text is one line, without characters that a screen obeys and nobody
     /// sees. Somebody else wrote it, and its reader is to see all of it, in its order, in its place.
     pub fn shown(&self) -> Cow<'_, Self> {
@@ -91,6 +109,24 @@ mod tests {
         assert!(!Value::Text("five".into()).is(&Value::Number(5.0)));
         assert!(Value::Text("a".into()).is(&Value::Text("a".into())));
         assert!(!Value::Flag(true).is(&Value::Number(1.0)));
+    }
+
+    #[test]
+    fn a_whole_number_has_no_decimals_in_json() {
+        let json = |number: f64| Value::Number(number).json().to_string();
+        for (number, written) in [
+            (2.0, "2"),
+            (-1_234.0, "-1234"),
+            (-0.0, "0"),
+            (1_234.56, "1234.56"),
+            (9_007_199_254_740_992.0, "9007199254740992"),
+            (1e300, "1e+300"),
+            (f64::NAN, "null"),
+        ] {
+            assert_eq!(json(number), written);
+        }
+        assert_eq!(Value::Text("2.0".into()).json(), "2.0");
+        assert_eq!(Value::Flag(true).json(), true);
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! What becomes of effects that are given up on, and of those that an operator tries again.
 
 use super::number::Found as Number;
-use super::{Outbox, Task};
+use super::{Outbox, Task, UNREADABLE_WAIT};
 use crate::carrier::{Delivery, Reference};
 use crate::engine::effect::{Effect, Email, Sms};
+use crate::engine::event::Event;
 use crate::engine::id::EffectId;
 use crate::exchange::dead::{DeadLetter, Found};
 use crate::exchange::tally::Why;
 use crate::exchange::unlock::By;
 use crate::exchange::{ExchangeError, Posted};
+
+/// What an effect is called of which nobody can read what it is.
+const UNREADABLE: &str = "unreadable";
 
 /// What came of trying a dead letter again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,17 +56,34 @@ impl Outbox {
         let Some(Posted { effect, .. }) = self.exchange.open_effect(task.id, task.body) else {
             return Ok(());
         };
-        let letter = DeadLetter {
+        self.exchange.bury(self.letter(task, effect.name(), why, lasting(&effect))).await
+    }
+
+    /// What cannot be read here is left to another server, which has the key or is newer, as long as its call
+    /// is there. What was altered nobody can read: it is given up on, and a caller who waits for it is led on.
+    pub(super) async fn leave_unread(&self, task: Task<'_>) -> Result<(), ExchangeError> {
+        if !self.exchange.is_altered(task.call, task.id, task.body).await {
+            tracing::error!(call.id = %task.call, effect.id = %task.id, "an effect cannot be read here and is left to others");
+            return self.put_off_for(task, UNREADABLE_WAIT, task.body.to_vec()).await;
+        }
+        self.exchange.bury(self.letter(task, UNREADABLE, Why::Unknown, None)).await?;
+        let event = Event::Undelivered { effect: task.id };
+        let told = self.exchange.tell(task.call, None, |_| Some(event.clone())).await;
+        self.settle(task).await?;
+        told.map(drop)
+    }
+
+    fn letter(&self, task: Task<'_>, what: &str, why: Why, again: Option<Effect>) -> DeadLetter {
+        DeadLetter {
             call: task.call,
             effect: task.id,
-            what: effect.name().to_owned(),
+            what: what.to_owned(),
             why,
             at: self.exchange.now(),
             attempts: task.attempt,
-            again: lasting(&effect),
+            again,
             tried_until: None,
-        };
-        self.exchange.bury(letter).await
+        }
     }
 
     /// Tries a dead letter again, once and at once, under the key that it always had.

@@ -286,7 +286,14 @@ pub fn read_flows(folder: &Path) -> Result<Sources, FolderError> {
     Ok(sources)
 }
 
+/// Reads a file; a pipe, which may never end, is none.
 fn read_text(file: &Path) -> Result<String, FolderError> {
-    std::fs::read_to_string(file)
-        .map_err(|source| FolderError::Read { path: file.to_owned(), source })
+    let read = std::fs::metadata(file).and_then(|found| {
+        if found.is_file() {
+            std::fs::read_to_string(file)
+        } else {
+            Err(io::Error::other("it is no file, and no link to one"))
+        }
+    });
+    read.map_err(|source| FolderError::Read { path: file.to_owned(), source })
 }

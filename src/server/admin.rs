@@ -11,7 +11,7 @@ use actix_web::http::header::AUTHORIZATION;
 use std::time::Duration;
 
 use actix_web::web::{self, BytesMut, Data, Path, Payload, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Resource, Route};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -37,13 +37,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         let resource = routes.into_iter().fold(web::resource(path), Resource::route);
         config.service(resource);
     };
-    let (get, post) = (web::get, web::post);
+    let post = web::post;
     resource("/health/live", vec![get().to(live)]);
     resource("/health/ready", vec![get().to(ready)]);
     resource("/metrics", vec![get().to(metrics)]);
     resource("/.well-known/jwks.json", vec![get().to(voucher_keys)]);
     resource("/api/openapi.json", vec![get().to(openapi)]);
-    resource("/api/events", vec![get().to(events::events)]);
+    resource("/api/events", vec![web::get().to(events::events)]);
     resource("/api/calls", vec![get().to(calls)]);
     resource("/api/calls/{call}", vec![get().to(call)]);
     resource("/api/calls/{call}/journal", vec![get().to(journal)]);
@@ -55,6 +55,11 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     resource("/api/service-codes", vec![post().to(service_code)]);
     resource("/api/unlock", vec![post().to(unlock::unlock)]);
     pages::routes(config);
+}
+
+/// What may be looked at: with `HEAD` too, which is answered without a body (RFC 9110, section 9.3.2).
+fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 async fn live() -> HttpResponse {
@@ -181,7 +186,8 @@ async fn service_code(house: Data<House>, request: HttpRequest, body: Payload) -
     let Some(ttl) = ttl.filter(|ttl| (Duration::from_secs(1)..=longest).contains(ttl)) else {
         return bad("`ttl` must be a duration up to the policy's longest, a day by default");
     };
-    if wanted.purpose.as_ref().is_some_and(|purpose| purpose.is_empty() || purpose.len() > 64) {
+    let fits = |purpose: &String| (1..=64).contains(&purpose.chars().count());
+    if !wanted.purpose.as_ref().is_none_or(fits) {
         return bad("`purpose` must be 1 to 64 characters");
     }
     let Wanted { account, level, purpose, .. } = wanted;
@@ -261,7 +267,18 @@ fn refusal(house: &House, request: &HttpRequest, role: Role) -> Option<HttpRespo
             tracing::warn!(token = token.name, "an admin token asked for more than it allows");
             Some(HttpResponse::Forbidden().json(json!({ "error": "this token does not allow it" })))
         }
-        None => Some(unauthorized("this token is not known")),
+        None => {
+            note_stranger(house);
+            Some(unauthorized("this token is not known"))
+        }
+    }
+}
+
+/// Somebody came with a token that is none.
+fn note_stranger(house: &House) {
+    house.metrics.strangers.inc();
+    if house.refusals.may_tell("Token") {
+        tracing::warn!(reason = "Token", "an admin request was refused: its token is not known");
     }
 }
 

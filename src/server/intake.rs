@@ -65,7 +65,9 @@ pub(super) async fn take(
 ) -> Result<Form, HttpResponse> {
     read(house, request, &mut body).await.map_err(|reason| {
         house.metrics.refused.get_or_create(&Refused { reason }).inc();
-        tracing::warn!(?reason, ?route, "a webhook was refused");
+        if house.refusals.may_tell(reason.as_str()) {
+            tracing::warn!(reason = reason.as_str(), ?route, "a webhook was refused");
+        }
         let refused = match reason {
             Reason::Signature | Reason::Account => HttpResponse::Forbidden().finish(),
             Reason::Size => HttpResponse::PayloadTooLarge().finish(),

@@ -28,6 +28,8 @@ pub struct Metrics {
     pub outside: OutsideCounter,
     /// Requests refused.
     pub refused: Family<Refused, Counter>,
+    /// Requests of the admin listener with a token that is none.
+    pub strangers: Counter,
     /// Seconds from a webhook's head to its answer, by what it was to its call.
     pub seconds: Family<Timed, Histogram, fn() -> Histogram>,
     /// What the store was asked.
@@ -138,6 +140,20 @@ pub enum Reason {
     Repeated,
 }
 
+impl Reason {
+    /// Its name, as metrics have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Signature => "Signature",
+            Self::Account => "Account",
+            Self::Size => "Size",
+            Self::Slow => "Slow",
+            Self::Form => "Form",
+            Self::Repeated => "Repeated",
+        }
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("callgate");
@@ -190,6 +206,12 @@ impl Default for Metrics {
             "Requests refused as not the provider's",
             refused.clone(),
         );
+        let strangers = Counter::default();
+        registry.register(
+            "admin_refused",
+            "Requests of the admin listener with a token that is none",
+            strangers.clone(),
+        );
         registry.register_with_unit(
             "webhook",
             "Time to answer a webhook",
@@ -207,6 +229,7 @@ impl Default for Metrics {
             calls,
             outside,
             refused,
+            strangers,
             seconds,
             store,
             outbox_waiting,

@@ -27,6 +27,7 @@ use crate::config::{AdminToken, Lines};
 use crate::exchange::Exchange;
 use crate::limits;
 use crate::outbox::Outbox;
+use crate::telemetry::Few;
 
 use connection::Connection;
 pub use gate::Gate;
@@ -53,6 +54,8 @@ pub struct House {
     pub admin_tokens: Vec<AdminToken>,
     /// How many turns are under way.
     pub gate: Gate,
+    /// How much the log says of requests that are refused.
+    pub refusals: Few,
     /// What does effects.
     pub outbox: Arc<Outbox>,
     /// Cancelled when the server is told to stop.
@@ -141,7 +144,10 @@ pub async fn run(
         &shared,
     )?;
     let stopping = stop_both(public.handle(), admin.handle(), stop, drain);
+    let minutes = tokio::spawn(count_minutes(shared.clone()));
     let (public, admin, ()) = tokio::join!(public, admin, stopping);
+    minutes.abort();
+    shared.refusals.next_minute();
     public?;
     admin?;
     Ok(())
@@ -184,6 +190,15 @@ fn serve(side: Side, house: &web::Data<House>) -> std::io::Result<Server> {
         fn_service(connection).and_then(http)
     })?;
     Ok(server.run())
+}
+
+/// Tells after each minute what was left out of the log in it.
+async fn count_minutes(house: web::Data<House>) {
+    let mut minute = tokio::time::interval(Duration::from_mins(1));
+    loop {
+        minute.tick().await;
+        house.refusals.next_minute();
+    }
 }
 
 async fn stop_both(

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use self::file::Slot;
+use self::file::{Place, Slot};
 use self::places::Id;
 use self::tables::{Fault, Swap, Tables, View};
 use self::writer::Job;
@@ -47,7 +47,7 @@ impl RedbStore {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = path.to_owned();
         let mut slot = Slot::open(path, Box::new(move || file::open(&opened)))?;
-        slot.path = Some(path.to_owned());
+        slot.place = Place::of(path);
         Self::over(slot)
     }
 
@@ -200,7 +200,11 @@ impl Store for RedbStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|_| Ok(())).await
+        self.ask(|slot| {
+            slot.check_place().map_err(|fault| fault.told())?;
+            slot.read(|_| Ok(()))
+        })
+        .await
     }
 }
 

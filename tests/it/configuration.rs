@@ -122,7 +122,7 @@ fn keep_in_files(table: &mut Table, folder: &Path) {
             let secret = match stem {
                 "state_key" => "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=",
                 "url" => "smtps://bank:word@mail.example.com",
-                _ => "secret",
+                _ => "a-secret-of-the-tests",
             };
             std::fs::write(folder.join(stem), secret).unwrap();
             continue;
@@ -380,15 +380,37 @@ fn service_codes_may_be_issued_without_saying_how_long() {
     assert_eq!(findings[0].help.as_deref(), Some("write at most 600 s, or raise `ttl_max_s`"));
 }
 
+#[test]
+fn a_public_url_has_a_port_that_there_is_or_none() {
+    let load = |url: &str| {
+        let mut whole: DocumentMut = LEAST.parse().unwrap();
+        whole["public_url"] = toml_edit::value(url);
+        load_in(tempfile::tempdir().unwrap().path(), &whole, true)
+    };
+    for url in ["", ":443", ":65535/a", "/a:b", "/a:99999"] {
+        assert!(load(&format!("https://ivr.example.com{url}")).is_ok(), "{url}");
+    }
+    assert!(load("https://[2001:db8::1]").is_ok() && load("https://[2001:db8::1]:8443/a").is_ok());
+    for url in [":99999", ":65536/a", ":0", ":", ":x"] {
+        for host in ["ivr.example.com", "[2001:db8::1]"] {
+            let findings = load(&format!("https://{host}{url}")).unwrap_err();
+            let codes: Vec<_> = findings.iter().map(|it| it.code).collect();
+            assert_eq!(codes, ["bad-address"], "{host}{url}");
+        }
+    }
+}
+
 /// What everybody knows is no secret, and what two have is nobody's.
 #[test]
 fn a_secret_is_there_and_its_holders_own() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("blank", " \n");
-    write("one", "first-token");
-    write("same", "first-token\n");
-    write("two", "second-token");
+    write("one", "the-first-token-of-two");
+    write("same", "the-first-token-of-two\n");
+    write("two", "the-second-token-of-two");
+    write("short", &format!("{}\n", &"0123456789abcdef"[..15]));
+    write("enough", "0123456789abcdef");
     let load = |what: &str| {
         let mut whole: DocumentMut = LEAST.parse().unwrap();
         let tokens: DocumentMut = what.parse().unwrap();
@@ -408,6 +430,25 @@ fn a_secret_is_there_and_its_holders_own() {
         messages(&token("desk", "agent", "blank")),
         [("missing-secret", "the file is empty".to_owned())]
     );
+    // Strangers may try the tokens of the admin API, and what signs webhooks, as often as they like.
+    let of_provider = |file: &str| {
+        let account = "account_sid = \"AC00000000000000000000000000000000\"";
+        format!("[twilio]\n{account}\nauth_token_file = \"{file}\"\n")
+    };
+    for (what, help) in [
+        (token("desk", "agent", "short"), "make one with `openssl rand -base64 32`"),
+        (
+            of_provider("short"),
+            "take the auth token from the console of your account, which has 32 characters",
+        ),
+    ] {
+        let findings = load(&what).unwrap_err();
+        let [short] = &findings[..] else { panic!("{findings:?}") };
+        assert_eq!((short.code, short.help.as_deref()), ("short-secret", Some(help)));
+        assert!(!format!("{short:?}").contains("0123456789"));
+    }
+    assert!(load(&token("desk", "agent", "enough")).is_ok());
+    assert!(load(&of_provider("enough")).is_ok());
     let two =
         |name: &str, file: &str| token("desk", "agent", "one") + &token(name, "operator", file);
     assert!(load(&two("ops", "two")).is_ok());

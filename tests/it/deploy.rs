@@ -150,7 +150,7 @@ fn the_proxy_takes_its_settings() {
 fn the_servers_take_their_configuration() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     let mut command = command_in(&folder);
-    command.env("TWILIO_AUTH_TOKEN", "token");
+    command.env("TWILIO_AUTH_TOKEN", "the-token-of-the-provider");
     let output = command.args(["outbox", "list", "--config", "callgate.toml"]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     // All is well with it but that the Redis it names is not there.

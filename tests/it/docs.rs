@@ -131,9 +131,9 @@ fn the_readmes_configuration_is_read() {
     std::fs::write(&path, text.replace("0.0.0.0:8080", &address)).unwrap();
     let output = command_in(folder.path())
         .arg("serve")
-        .env("TWILIO_AUTH_TOKEN", "token")
+        .env("TWILIO_AUTH_TOKEN", "the-token-of-the-provider")
         .env("SMTP_URL", "smtps://bank:word@mail.example.com")
-        .env("CALLGATE_OPS_TOKEN", "token")
+        .env("CALLGATE_OPS_TOKEN", "the-token-of-the-operator")
         .output()
         .unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();

@@ -86,7 +86,7 @@ fn slips_are_mended_in_place_and_the_rest_stays() {
         -on     = { ok = "balance", failed = "goodbye", locked = "goodby" }
         +on     = { ok = "balance", failed = "goodbye", locked = "goodbye" }
         -accept   = ["unproved", "missing-local"]   # later
-        +accept   = ["missing-locale"]   # later
+        +accept   = []   # later
         -next     = "gooodbye"
         +next     = "goodbye"
         -accept = ["no-way-out"]
@@ -106,7 +106,8 @@ fn slips_are_mended_in_place_and_the_rest_stays() {
         fixed desk.toml:28: `unproved` is an error, which cannot be accepted: take it out
         fixed desk.toml:35: `no-way-out` is an error, which cannot be accepted: take it out
         fixed desk.toml:28: there is no warning `missing-local`: write `missing-locale`
-        13 fixes in 1 file
+        fixed desk.toml:28: there is no `missing-locale` here to accept: take it out
+        14 fixes in 1 file
         no findings
     "]].assert_eq(&stderr);
     assert_eq!((code, stdout.as_str()), (0, ""));

@@ -19,6 +19,9 @@ fn open() -> Value {
 fn set_up(provider: &Provider, backend: &Backend) -> House {
     let mut house = House::set_up("memory:", &provider.api_base());
     let flow = include_str!("../../fixtures/calls/flows/invoices.toml");
+    // Whoever reads numbers strictly takes `2.0` for none that is whole.
+    assert_eq!(flow.matches("final = true").count(), 1);
+    let flow = flow.replace("final = true", "final = true, copies = 2, share = 0.5");
     std::fs::write(house.folder.path().join("flows/invoices.toml"), flow).unwrap();
     house.change_configuration("flow = \"desk\"", "flow = \"invoices\"");
     house.change_configuration(
@@ -69,7 +72,7 @@ async fn a_back_end_is_asked_once_and_its_answer_is_spoken() {
     let [asked] = &backend.asked()[..] else { panic!("{:?}", backend.asked()) };
     assert_eq!(asked.path, "/callgate/invoices/open");
     assert_eq!(asked.header("authorization"), Some(&*format!("Bearer {TOKEN}")));
-    let expected = json!({ "month": "03", "final": true });
+    let expected = json!({ "month": "03", "final": true, "copies": 2, "share": 0.5 });
     assert_eq!(asked.body, json!({ "account": ACCOUNT, "proved": ["pin"], "values": expected }));
     let key = asked.header("idempotency-key").unwrap().to_owned();
     assert_eq!(key.len(), 64, "a hash, for the key has a nonce in it");

@@ -46,8 +46,10 @@ mod room;
 mod round_trips;
 mod schema;
 mod service_codes;
+mod signals;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod starts;
 mod store;
 mod support;
 mod terminal;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::support::cluster::said;
 use crate::support::eventually::eventually_async;
-use crate::support::house::{ACCOUNT, House, MOBILE, PIN, client};
+use crate::support::house::{ACCOUNT, House, MOBILE, OPERATOR, PIN, client};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -227,4 +227,54 @@ async fn ready_is_who_can_take_a_turn() {
         "and what they ask for is done"
     );
     assert_eq!(house.wait(), Some(0));
+}
+
+/// What is written into a file without a name is lost: a proxy is to send callers elsewhere, and somebody to look.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_file_was_taken_away_is_not_ready() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let file = house.folder.path().join("callgate.redb");
+    let away = house.folder.path().join("away.redb");
+    assert_eq!(ready(&house).await.0, 200);
+    std::fs::rename(&file, &away).unwrap();
+    let (status, told) = ready(&house).await;
+    assert!(status == 503 && told.contains("its file was taken away"), "{status} {told}");
+    std::fs::copy(&away, &file).unwrap();
+    assert_eq!(ready(&house).await.0, 503, "another file is not the one that is open");
+    std::fs::rename(&away, &file).unwrap();
+    assert_eq!(ready(&house).await.0, 200);
+}
+
+/// RFC 9110, section 9.3.2: as `GET`, without what it would show. There are those who look at health so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_is_answered_as_what_it_is_the_head_of() {
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    let paths = ["/health/live", "/health/ready", "/metrics", "/.well-known/jwks.json"];
+    for path in paths.into_iter().chain(["/api/openapi.json", "/api/calls", "/api/flows", "/"]) {
+        let url = format!("{}{path}", house.admin());
+        let ask = async |request: reqwest::RequestBuilder, token: Option<&str>| {
+            let request = match token {
+                Some(token) if path == "/" => request.basic_auth("any", Some(token)),
+                Some(token) => request.bearer_auth(token),
+                None => request,
+            };
+            let answer = request.send().await.unwrap();
+            let kind = answer.headers().get("content-type").cloned();
+            (answer.status().as_u16(), kind, answer.text().await.unwrap())
+        };
+        for token in [Some(OPERATOR), None] {
+            let (status, kind, shown) = ask(client().get(&url), token).await;
+            let head = ask(client().head(&url), token).await;
+            assert_eq!(head, (status, kind, String::new()), "{path}");
+            assert!(!shown.is_empty() && [200, 401].contains(&status), "{path}: {status}");
+        }
+    }
+    // What changes something is asked for in its own way.
+    for path in ["/api/unlock", "/api/service-codes", "/api/events"] {
+        let url = format!("{}{path}", house.admin());
+        let answer = client().head(url).bearer_auth(OPERATOR).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 405, "{path}");
+    }
 }

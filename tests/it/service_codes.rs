@@ -122,6 +122,12 @@ async fn what_cannot_be_issued_is_told() {
         assert_eq!(got, status, "{body}: {answer}");
         assert!(!answer.to_string().contains(ACCOUNT));
     }
+    // A letter is a letter, however many bytes it takes.
+    for (letters, status) in [(64, 201), (65, 400)] {
+        let purpose = "\u{e9}".repeat(letters);
+        let body = json!({ "account": ACCOUNT, "level": "aal1", "purpose": purpose });
+        assert_eq!(issue(&house, body).await.0, status, "{letters}");
+    }
     // To clients that know one kind of number this is a whole one.
     let (got, answer) =
         issue(&house, json!({ "account": ACCOUNT, "level": "aal1", "ttl": 300.0 })).await;

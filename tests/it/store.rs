@@ -5,6 +5,7 @@ mod contract;
 mod model;
 mod redb;
 mod redis;
+mod redis_damage;
 mod redis_links;
 mod through_open;
 

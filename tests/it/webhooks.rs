@@ -1,8 +1,11 @@
 //! Requests that are not the provider's, and requests that come twice, late, or out of order.
 
 use callgate::carrier::signature;
+use callgate::limits;
 use secrecy::SecretString;
+use serde_json::{Value, json};
 
+use crate::support::eventually::eventually;
 use crate::support::house::{ACCOUNT, House, LINE, PIN, PUBLIC_URL, client};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Provider};
 use crate::support::telephone::Telephone;
@@ -201,4 +204,57 @@ async fn a_slow_body_is_cut_off_and_others_are_served() {
         "{}",
         String::from_utf8_lossy(&answer)
     );
+}
+
+/// Anybody may send what is refused, as much as they like: it is counted, and fills no disk with lines.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_refusals_is_a_few_lines_and_a_count() {
+    const SENT: usize = 40;
+    let provider = Provider::start();
+    let mut house = House::start("memory:", &provider.api_base());
+    let signed = sign(AUTH_TOKEN, "/twilio/voice", &[]);
+    let pages = client().get(format!("{}/", house.admin()));
+    let api = client().get(format!("{}/api/calls", house.admin()));
+    for n in 0..SENT {
+        assert_eq!(send(&house, Some("forged"), FORM, b"From=1".to_vec()).await, 403);
+        assert_eq!(send(&house, Some(&signed), FORM, b"From=%FF".to_vec()).await, 400);
+        let (api, pages) = (api.try_clone().unwrap(), pages.try_clone().unwrap());
+        let guess = match n % 2 {
+            0 => api.bearer_auth("guessed-by-somebody"),
+            _ => pages.basic_auth("any", Some("guessed-by-somebody")),
+        };
+        assert_eq!(guess.send().await.unwrap().status().as_u16(), 401);
+        // A browser that has not been told yet that there is a password.
+        assert_eq!(pages_status(&house).await, 401);
+    }
+    let metrics = house.metrics().await;
+    for counted in [
+        "webhooks_refused_total{reason=\"Signature\"}",
+        "webhooks_refused_total{reason=\"Form\"}",
+        "admin_refused_total",
+    ] {
+        assert!(metrics.contains(&format!("callgate_{counted} {SENT}\n")), "{counted}");
+    }
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+    let lines = |reason: &str, what: &str| {
+        let log = house.log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let of = lines.filter(|line| line["fields"]["reason"] == reason);
+        let of = of.filter(|line| line["fields"]["message"].as_str().unwrap().contains(what));
+        of.map(|line| line["fields"]["left_out"].clone()).collect::<Vec<_>>()
+    };
+    for reason in ["Signature", "Form", "Token"] {
+        let told = limits::REFUSALS_TOLD_A_MINUTE;
+        let left_out = eventually("what was left out", || {
+            Some(lines(reason, "than lines tell of")).filter(|it| !it.is_empty())
+        });
+        assert_eq!(left_out, [json!(SENT as u64 - told)], "{reason}");
+        assert_eq!(lines(reason, "was refused").len() as u64, told, "{reason}");
+    }
+    assert!(!house.log().contains("guessed-by"));
+}
+
+async fn pages_status(house: &House) -> u16 {
+    client().get(format!("{}/", house.admin())).send().await.unwrap().status().as_u16()
 }

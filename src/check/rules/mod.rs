@@ -25,6 +25,7 @@ mod unproved;
 mod unreachable_state;
 mod unset_variable;
 mod unused;
+mod unused_accept;
 mod weak_level;
 mod weaker_level;
 
@@ -59,6 +60,8 @@ pub const RULES: &[&Rule] = &[
     &unset_variable::RULE,
     &unused::RULE,
     &unknown_accept::RULE,
+    // After all others: of what they had accepted it tells the rest.
+    &unused_accept::RULE,
 ];
 
 #[cfg(test)]

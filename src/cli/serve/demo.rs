@@ -66,7 +66,9 @@ struct Keyring {
 }
 
 pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
-    let keyring = keyring()?;
+    let kept = read_keys()?;
+    let keys = kept.clone().unwrap_or_else(new_keys);
+    let keyring = keyring(&keys)?;
     let folder = Path::new(FLOWS);
     let own = folder.join(format!("{}.toml", demo::FLOW)).exists();
     let flows = if own {
@@ -81,6 +83,10 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     let address = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let listeners = Listeners::bind(address(PORT), address(ADMIN_PORT))?;
     let store = store::open(&format!("embedded:{STORE_FILE}")).await?;
+    if kept.is_none() {
+        // Not before: what does not begin leaves nothing behind.
+        keep_keys(&keys).map_err(DemoError::KeyFileUnusable)?;
+    }
     let public_url = format!("http://127.0.0.1:{PORT}");
     let line = Line {
         flow: demo::FLOW.to_owned(),
@@ -132,15 +138,16 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     Ok((plan, greeting))
 }
 
-/// The demo's keys: made once, so that a demo that is started again goes on with its calls.
-fn keyring() -> Result<Keyring, DemoError> {
-    let text = match std::fs::read_to_string(KEY_FILE) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            make_keys().map_err(DemoError::KeyFileUnusable)?
-        }
-        Err(error) => return Err(DemoError::KeyFileUnusable(error)),
-    };
+/// The demo's keys, which are made once, so that a demo that is started again goes on with its calls.
+fn read_keys() -> Result<Option<String>, DemoError> {
+    match std::fs::read_to_string(KEY_FILE) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DemoError::KeyFileUnusable(error)),
+    }
+}
+
+fn keyring(text: &str) -> Result<Keyring, DemoError> {
     let mut lines = text.lines().filter(|line| !line.starts_with('#'));
     let (Some(state_key), Some(auth), Some(admin)) = (lines.next(), lines.next(), lines.next())
     else {
@@ -151,20 +158,22 @@ fn keyring() -> Result<Keyring, DemoError> {
     Ok(Keyring { vault, auth_token: auth_token.into(), admin_token: admin.into() })
 }
 
-fn make_keys() -> std::io::Result<String> {
-    use std::os::unix::fs::OpenOptionsExt as _;
+fn new_keys() -> String {
     let chance = SystemChance;
     let token = || URL_SAFE_NO_PAD.encode(chance.bytes());
-    let text = format!(
+    format!(
         "# The keys of the callgate demo: what seals its store, what signs webhooks, what opens the admin API.\n{}\n{}\n{}\n",
         STANDARD.encode(chance.bytes()),
         token(),
         token(),
-    );
+    )
+}
+
+fn keep_keys(text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(KEY_FILE)?;
-    file.write_all(text.as_bytes())?;
-    Ok(text)
+    file.write_all(text.as_bytes())
 }
 
 impl Greeting {

@@ -31,6 +31,11 @@ impl Looked {
         &self.path
     }
 
+    /// Whether it is other than it was read.
+    pub(super) fn differs(&self) -> bool {
+        look(&self.path) != self.read
+    }
+
     /// Whether it is other than it was read, and has stayed so since it was looked at before: what somebody
     /// is just writing is left to be finished.
     pub(super) fn is_other(&mut self) -> bool {

@@ -54,6 +54,7 @@ struct Changed {
 #[derive(Clone, Copy, Debug)]
 enum Told {
     Changed(Changed),
+    Look,
     Stop,
 }
 
@@ -64,6 +65,25 @@ pub(super) struct Watch {
     _told: Option<Debouncer<RecommendedWatcher, RecommendedCache>>,
     tell: Sender<Told>,
     follower: Option<JoinHandle<()>>,
+}
+
+/// Has the files looked at.
+#[derive(Debug)]
+pub(super) struct Look(Sender<Told>);
+
+impl Look {
+    /// What is other than it was read is read now.
+    pub(super) fn at_once(&self) {
+        // Nobody follows any more when the server stops.
+        let _ = self.0.send(Told::Look);
+    }
+}
+
+impl Watch {
+    /// What has its files looked at.
+    pub(super) fn look(&self) -> Look {
+        Look(self.tell.clone())
+    }
 }
 
 impl Drop for Watch {
@@ -147,6 +167,10 @@ fn follow(told: &Receiver<Told>, watched: Watched, exchange: &Exchange, metrics:
             Err(RecvTimeoutError::Timeout) => Changed {
                 flows: flows.as_mut().is_some_and(Looked::is_other),
                 accounts: accounts.as_mut().is_some_and(Looked::is_other),
+            },
+            Ok(Told::Look) => Changed {
+                flows: flows.as_ref().is_some_and(Looked::differs),
+                accounts: accounts.as_ref().is_some_and(Looked::differs),
             },
             Ok(Told::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         };

@@ -32,6 +32,9 @@ pub(super) struct Entry {
     /// A keyed hash of what was entered: the same attempt asked again is the same entry.
     pub(super) digest: String,
     pub(super) at: Timestamp,
+    /// Of which factor, where those of all factors stand together; an older callgate did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) factor: Option<Fact>,
 }
 
 /// A message or a ring.

@@ -113,6 +113,31 @@ fn a_lock_is_lifted_for_its_factor_alone() {
     assert_eq!(ledger.lift(Fact::Pin).year, 10);
 }
 
+/// A success lets nobody guess on within the day; an operator who lifts the lock does.
+#[test]
+fn what_a_success_had_followed_is_lifted_as_well() {
+    let (mut ledger, policy) = (Ledger::default(), Policy::default());
+    for (from, to, own, now) in [(0, 4, "own1", 0), (4, 8, "own2", 10)] {
+        assert_eq!(tries(&mut ledger, &policy, from, to, now), 4);
+        let own = of(Fact::Pin, own, "d");
+        assert_eq!(ledger.reserve(&own, &[], &policy, at(now + 1)), Reserved::Granted);
+        ledger.clear(Fact::Pin, own.key, at(now + 1));
+    }
+    // Of the ten of the day two are failures in a row.
+    assert_eq!(tries(&mut ledger, &policy, 8, 99, 20), 2);
+    let next = |ledger: &mut Ledger, factor, key| {
+        ledger.reserve(&of(factor, key, "d"), &[], &policy, at(100))
+    };
+    assert_eq!(ledger.failures(Fact::Pin), 2);
+    assert_eq!(next(&mut ledger, Fact::Pin, "a"), Reserved::Refused);
+    assert_eq!(next(&mut ledger, Fact::Passcode, "b"), Reserved::Refused);
+    assert_eq!(ledger.lift(Fact::Passcode), Lifted { failures: 0, year: 0 });
+    assert_eq!(next(&mut ledger, Fact::Pin, "a"), Reserved::Refused, "they are the PIN's");
+    assert_eq!(ledger.lift(Fact::Pin), Lifted { failures: 10, year: 10 });
+    assert_eq!(next(&mut ledger, Fact::Pin, "a"), Reserved::Granted);
+    assert_eq!(next(&mut ledger, Fact::Passcode, "b"), Reserved::Granted);
+}
+
 #[test]
 fn a_clock_set_back_gives_no_guesses_and_no_sends() {
     let (mut ledger, policy) = (Ledger::default(), Policy::default());

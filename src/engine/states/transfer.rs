@@ -214,7 +214,7 @@ fn headers(m: &Machine<'_>, shared: &[(String, Value)]) -> Vec<(String, String)>
 /// What TaskRouter is told: the call, what was proved and how many seconds ago, and the fields shared.
 fn attributes(m: &Machine<'_>, shared: &[(String, Value)]) -> String {
     let fields: Map<String, Json> =
-        shared.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        shared.iter().map(|(name, value)| (name.clone(), value.json())).collect();
     let proved = m.proved();
     let ages: Map<String, Json> =
         proved.iter().map(|(fact, age_s)| (fact.to_string(), json!(age_s))).collect();

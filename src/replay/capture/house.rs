@@ -32,6 +32,7 @@ use crate::server::metrics::Metrics;
 use crate::server::{self, Gate};
 use crate::store::envelope::Vault;
 use crate::store::memory::MemoryStore;
+use crate::telemetry::Few;
 
 /// The server answers within its own deadline; this is for one that does not answer at all.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -118,6 +119,7 @@ impl House {
             account_sid: plan.account_sid,
             admin_tokens: Vec::new(),
             gate: Gate::new(metrics.turns_in_progress.clone(), limits::TURNS_IN_PROGRESS),
+            refusals: Few::default(),
             outbox: outbox.clone(),
             stop: CancellationToken::new(),
             drain: Duration::ZERO,

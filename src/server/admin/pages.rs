@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::{House, intake};
-use super::{LISTED_MAX, bearer, call_view, entry_view, flows, owner};
+use super::{LISTED_MAX, bearer, call_view, entry_view, flows, get, note_stranger, owner};
 use crate::check::check;
 use crate::check::odds::{NoOdds, Terms, odds};
 use crate::config::{AdminToken, Role};
@@ -42,14 +42,14 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     let mut page = |path: &str, route| {
         config.service(web::resource(path).route(route));
     };
-    page("/", web::get().to(house));
-    page("/style.css", web::get().to(style));
-    page("/flows/{flow}", web::get().to(flow));
-    page("/flows/{flow}/picture.svg", web::get().to(picture));
-    page("/flows/{flow}/statement.md", web::get().to(assurance));
-    page("/calls", web::get().to(look_up));
-    page("/calls/{call}", web::get().to(call));
-    page("/calls/{call}/ways/{flow}.svg", web::get().to(ways));
+    page("/", get().to(house));
+    page("/style.css", get().to(style));
+    page("/flows/{flow}", get().to(flow));
+    page("/flows/{flow}/picture.svg", get().to(picture));
+    page("/flows/{flow}/statement.md", get().to(assurance));
+    page("/calls", get().to(look_up));
+    page("/calls/{call}", get().to(call));
+    page("/calls/{call}/ways/{flow}.svg", get().to(ways));
 }
 
 /// What comes of a request for a page, or for something on one.
@@ -239,7 +239,11 @@ fn visitor<'h>(
     roles: &[Role],
 ) -> Result<&'h AdminToken, Instead> {
     let given = bearer(request).map(SecretString::from).or_else(|| password(request));
-    let token = given.and_then(|given| owner(house, given.expose_secret())).ok_or_else(|| {
+    let token = given.as_ref().and_then(|given| owner(house, given.expose_secret()));
+    let token = token.ok_or_else(|| {
+        if given.is_some() {
+            note_stranger(house);
+        }
         let why = "This needs a token of the admin listener: your browser asks for it as the password. \
             The name beside it may be any.";
         Instead::new(StatusCode::UNAUTHORIZED, "Who is there?", why)

@@ -2,7 +2,8 @@
 --
 -- KEYS: of each candidate the due things of its partition; and its call's effects, or its call
 -- ARGV: now, until, lease; then the candidates, as they stand among the due things
--- Answers (candidate, attempt, body) of each that was claimed; a deadline has attempt 0.
+-- Answers (candidate, attempt, body) of each that was claimed; a deadline has attempt 0. Where the effects of its
+-- call are no effects, its body is empty, and it is due no more.
 
 local claimed = {}
 for i = 1, #KEYS / 2 do
@@ -10,8 +11,11 @@ for i = 1, #KEYS / 2 do
   local at = redis.call('ZSCORE', due, member)
   if at and tonumber(at) <= tonumber(ARGV[1]) then
     local effect = string.match(member, '^e:[^:]+:(.+)$')
-    local kept = effect and redis.call('HMGET', home, 'b:' .. effect, 'a:' .. effect)
-    if kept and kept[1] then
+    local kept = effect and redis.pcall('HMGET', home, 'b:' .. effect, 'a:' .. effect)
+    if kept and kept.err then
+      redis.call('ZREM', due, member)
+      claimed[#claimed + 1] = { member, 1, '' }
+    elseif kept and kept[1] then
       local attempt = (tonumber(kept[2]) or 0) + 1
       redis.call('HSET', home, 'a:' .. effect, attempt, 'l:' .. effect, ARGV[3])
       redis.call('ZADD', due, ARGV[2], member)

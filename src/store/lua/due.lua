@@ -3,13 +3,31 @@
 --
 -- KEYS: the due things of each partition, and then those of older callgates, twice
 -- ARGV: now, how many are wanted of all together, how many waiting deadlines to look at
--- Answers the moment from which on there may be more (empty: there is none); then member, moment, member, moment
--- and so on, in no order: the earliest of all, and some others.
+-- Answers the moment from which on there may be more (empty: there is none), and of how many of the keys callgate
+-- did not write what is there; then member, moment, member, moment and so on, in no order: the earliest of all, and
+-- some others.
 --
 -- Deadlines that were far when they were set wait in lists, each named by the moment since when they are to
 -- be among the due things, and `f:` and that is among those. What stands with the call itself counts.
 
 local partitions, wanted = #KEYS / 3, tonumber(ARGV[2])
+local foreign, foreign_count = {}, 0
+
+-- Asks of one key; where something of another type lies there, nothing is the answer, and nobody has to wait for it
+-- elsewhere.
+local function ask(command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) ~= 'table' or not answer.err then
+    return answer or {}
+  end
+  if not string.find(answer.err, 'WRONGTYPE', 1, true) then
+    return redis.call(command, key, ...)
+  end
+  if not foreign[key] then
+    foreign[key], foreign_count = true, foreign_count + 1
+  end
+  return {}
+end
 
 local function id_of(bytes)
   local digits = string.gsub(bytes, '.', function(byte)
@@ -21,7 +39,7 @@ end
 local function wait_no_more(due, since)
   local partition = string.match(due, '^.*}:')
   local waiting = partition .. 'far:' .. since
-  for _, bytes in ipairs(redis.call('LPOP', waiting, ARGV[3]) or {}) do
+  for _, bytes in ipairs(ask('LPOP', waiting, ARGV[3])) do
     local call = id_of(bytes)
     -- The longest number and its colon, a turn, a deadline.
     local head = redis.pcall('GETRANGE', partition .. 'call:' .. call, 0, 44)
@@ -39,7 +57,7 @@ local function wait_no_more(due, since)
 end
 
 local function head(key, after, most)
-  return redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', after, most)
+  return ask('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', after, most)
 end
 
 local function take_over(older, key)
@@ -49,7 +67,9 @@ local function take_over(older, key)
   end
   local ttl = redis.call('PTTL', older)
   for j = 1, #found, 2 do
-    redis.call('ZADD', key, 'NX', found[j + 1], found[j])
+    if type(ask('ZADD', key, 'NX', found[j + 1], found[j])) == 'table' then
+      return
+    end
     redis.call('ZREM', older, found[j])
   end
   if redis.call('PTTL', key) < ttl then
@@ -63,7 +83,7 @@ if redis.call('EXISTS', unpack(KEYS, partitions + 1)) > 0 then
   end
 end
 
-local due, moments, rest = { '' }, {}, {}
+local due, moments, rest = { '', '' }, {}, {}
 
 local function add(found)
   for j = 1, #found, 2 do
@@ -113,4 +133,5 @@ end
 if from < math.huge then
   due[1] = string.format('%.0f', from)
 end
+due[2] = string.format('%.0f', foreign_count)
 return due

@@ -2,6 +2,7 @@
 //! after an I/O error.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -32,14 +33,33 @@ const META: TableDefinition<'static, &str, u64> = TableDefinition::new("callgate
 /// How the file is opened; asked again after an I/O error.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database, OpenError> + Send + Sync>;
 
+/// Where the file is, and which one it is.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    /// Its device and number.
+    file: (u64, u64),
+}
+
+impl Place {
+    /// Of the file that was opened at this path just now.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        Some(Self { path: path.to_owned(), file: identity(path)? })
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
 /// The open file, or the place where it was until an I/O error.
 pub(super) struct Slot {
     opener: Opener,
     database: RwLock<Option<Database>>,
     /// Locked after `database`, and never while a transaction is committed.
     pub(super) fresh: Mutex<Fresh>,
-    /// The file; `None`: it is none that could become smaller.
-    pub(super) path: Option<PathBuf>,
+    /// The file; `None`: it is none that could become smaller, or be taken away.
+    pub(super) place: Option<Place>,
     /// When it was last looked whether it is mostly empty, in microseconds since 1970.
     looked_us: AtomicI64,
 }
@@ -50,7 +70,7 @@ impl Slot {
         let fresh =
             Fresh::load(&database, STORE_FRESH_MAX).map_err(|fault| fault_of(named, fault))?;
         let (fresh, database) = (Mutex::new(fresh), RwLock::new(Some(database)));
-        Ok(Self { opener, database, fresh, path: None, looked_us: AtomicI64::new(0) })
+        Ok(Self { opener, database, fresh, place: None, looked_us: AtomicI64::new(0) })
     }
 
     /// Reads the last flushed state.
@@ -117,8 +137,20 @@ impl Slot {
         Ok(())
     }
 
-    /// Opens the file anew: after an I/O error the database refuses everything until then.
+    /// Whether the file is still where it was opened.
+    pub(super) fn check_place(&self) -> Result<(), Fault> {
+        let Some(Place { path, file }) = &self.place else { return Ok(()) };
+        if identity(path).as_ref() == Some(file) {
+            return Ok(());
+        }
+        let told = "its file was taken away or replaced; what is written into it is lost when the server stops";
+        Err(Fault::Closed(told.into()))
+    }
+
+    /// Opens the file anew: after an I/O error the database refuses everything until then. Another in its place
+    /// is not gone on with.
     pub(super) fn reopen(&self) -> Result<(), Fault> {
+        self.check_place()?;
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // Closed first, for it holds the file's lock.
         drop(database.take());
@@ -133,7 +165,7 @@ impl Slot {
     /// a day of many calls. Turns wait meanwhile, so it is looked at now and then only, and not where
     /// the file is small anyway or there is much to move.
     pub(super) fn compact_if_sparse(&self, now_us: i64) -> Result<(), StoreError> {
-        let Some(path) = &self.path else { return Ok(()) };
+        let Some(Place { path, .. }) = &self.place else { return Ok(()) };
         let length = std::fs::metadata(path).map_or(0, |file| file.len());
         let every_us = i64::try_from(STORE_COMPACT_EVERY.as_micros()).unwrap_or(i64::MAX);
         let is_time = now_us.saturating_sub(self.looked_us.load(Ordering::Relaxed)) >= every_us;
@@ -180,6 +212,8 @@ fn used_bytes(database: &Database) -> Result<u64, Fault> {
 pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(OpenError::IsDirectory(path.to_owned())),
+        // A store gets its name when it is whole: one that is as long as nothing has lost all it had.
+        Ok(found) if found.len() == 0 => Err(OpenError::Empty(path.to_owned())),
         Ok(found) => {
             let database = open_existing(path, found.len())?;
             prepare(path, &database)?;

@@ -11,23 +11,28 @@ use super::link::{Again, unreadable};
 use super::{RedisStore, call_of, text};
 use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, DEADLINES_AT_ONCE};
 
-/// What is due first somewhere, each with its moment, and at which moment there may be more.
+/// What is due first somewhere, each with its moment, at which moment there may be more, and of how many keys
+/// callgate did not write what is there.
 struct Head {
     due: Vec<(Vec<u8>, f64)>,
     rest_from: f64,
+    foreign: u64,
 }
 
 impl Head {
     fn read(found: Vec<Vec<u8>>) -> Option<Self> {
-        let moment = |text: Vec<u8>| std::str::from_utf8(&text).ok()?.parse().ok();
+        fn number<T: std::str::FromStr>(text: Vec<u8>) -> Option<T> {
+            String::from_utf8(text).ok()?.parse().ok()
+        }
         let mut found = found.into_iter();
         let rest = found.next()?;
-        let rest_from = if rest.is_empty() { f64::INFINITY } else { moment(rest)? };
+        let rest_from = if rest.is_empty() { f64::INFINITY } else { number(rest)? };
+        let foreign = number(found.next()?)?;
         let mut due = Vec::with_capacity(found.len() / 2);
         while let Some(member) = found.next() {
-            due.push((member, moment(found.next()?)?));
+            due.push((member, number(found.next()?)?));
         }
-        Some(Self { due, rest_from })
+        Some(Self { due, rest_from, foreign })
     }
 }
 
@@ -81,7 +86,17 @@ impl RedisStore {
         if away > 0 {
             tracing::warn!(away, of, "partitions of the store do not say what is due");
         }
+        let foreign: u64 = heads.iter().flatten().map(|head| head.foreign).sum();
         let mut due: Vec<_> = heads.into_iter().flatten().flat_map(|head| head.due).collect();
+        if foreign > 0 {
+            if due.is_empty() {
+                return Err(unreadable());
+            }
+            tracing::error!(
+                foreign,
+                "where the store has what is due, something else lies that callgate did not write"
+            );
+        }
         due.sort_by(|(a, at_a), (b, at_b)| at_a.total_cmp(at_b).then_with(|| a.cmp(b)));
         due.truncate(count_max);
         let mut damaged = Vec::new();
@@ -111,7 +126,11 @@ impl RedisStore {
         for partition in Partition::all() {
             off.cmd("ZREM").arg(partition.due()).arg(names);
         }
-        self.query::<()>(off.ignore()).await
+        match self.query::<()>(off.ignore()).await {
+            // One of them is no such list: the others were asked all the same.
+            Err(StoreError::Corrupt(_)) => Ok(()),
+            done => done,
+        }
     }
 
     /// What is due first in some partitions.

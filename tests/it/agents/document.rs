@@ -93,7 +93,7 @@ async fn the_document_names_every_route_and_none_beside_them() {
             let (methods, _) = rest.split_once(']').unwrap();
             let methods = methods.match_indices("().to(").map(|(end, _)| &methods[..end]);
             methods.map(|before| {
-                let method = before.rsplit([' ', '\n']).next().unwrap();
+                let method = before.rsplit([' ', '\n', ':']).next().unwrap();
                 (path.to_owned(), method.to_owned())
             })
         })

@@ -15,14 +15,19 @@ use callgate::exchange::tally::Why;
 use callgate::outbox::Outbox;
 use callgate::store::envelope::Vault;
 use callgate::store::memory::MemoryStore;
-use jiff::Timestamp;
+use callgate::store::redb::RedbStore;
+use callgate::store::redis::RedisStore;
+use callgate::store::{Claim, DueWhat, Lease, Store};
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{carrier, exchange, leave_message};
 use crate::support::eventually::eventually_async;
 use crate::support::house::{LINE, MOBILE, vault};
 use crate::support::provider::{Answer, Provider, Request};
+use crate::support::redis::RedisServer;
 use crate::threats::office::{self, ACCOUNT, DESK, Line, Office};
 
 const START: &str = "2026-03-01T12:00:00Z";
@@ -50,6 +55,74 @@ async fn what_one_server_cannot_read_is_done_by_another() {
     assert_eq!(provider.messages().len(), 1);
     clock.advance(60 * MINUTE);
     assert_eq!(reader.drain().await.unwrap(), 0, "it is done");
+}
+
+/// Does this to the body of everything that is due.
+async fn alter(office: &Office, change: impl Fn(&mut Vec<u8>)) {
+    let now = office.now();
+    let lease = Lease(Uuid::from_u128(7));
+    let claim = Claim { now, lease, until: now + SignedDuration::from_secs(10), count_max: 9 };
+    let store = office.exchange.store();
+    for due in store.claim(claim).await.unwrap() {
+        let DueWhat::Effect { id, body, .. } = &due.what else { continue };
+        let mut body = body.clone();
+        change(&mut body);
+        assert!(store.put_off(due.claimed(*id), now, body).await.unwrap());
+    }
+}
+
+async fn what_was_altered_is_given_up_on_over(store: Arc<dyn Store>) {
+    let provider = Provider::start();
+    let office = Office::over(store);
+    let outbox = Outbox::new(office.exchange.clone(), carrier(&provider), None);
+    // The name of its key, what is sealed, a piece of it, and nothing of it.
+    let changes: [fn(&mut Vec<u8>); 5] = [
+        |body| body[1] ^= 1,
+        |body| *body.last_mut().unwrap() ^= 1,
+        |body| body.truncate(20),
+        |body| body.clear(),
+        |body| *body = b"hunter2".to_vec(),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let sid = format!("CA{number}");
+        let mut line = office.ring_to_menu(&sid).await;
+        outbox.drain().await.unwrap();
+        line.key("1").await;
+        alter(&office, change).await;
+        outbox.drain().await.unwrap();
+        assert_eq!(provider.messages(), [], "{number}");
+        let letters = office.exchange.dead_letters().await.unwrap();
+        assert_eq!(letters.len(), number + 1, "{letters:?}");
+        let letter = letters.iter().find(|letter| letter.call == line.call).unwrap();
+        assert_eq!((letter.what.as_str(), letter.why), ("unreadable", Why::Unknown));
+        assert_eq!(letter.again, None);
+        // Whoever waits for the code is taken to what the flow has for them.
+        let taken = |request: &Request| request.path.ends_with(&format!("/Calls/{sid}.json"));
+        assert_eq!(provider.requests().iter().filter(|it| taken(it)).count(), 1, "{number}");
+        office.clock.advance(MINUTE);
+    }
+    // Nobody tries it again.
+    office.clock.advance(60 * MINUTE);
+    outbox.drain().await.unwrap();
+    assert_eq!(office.exchange.dead_letters().await.unwrap().len(), changes.len());
+}
+
+#[tokio::test]
+async fn what_was_altered_is_given_up_on_in_memory() {
+    what_was_altered_is_given_up_on_over(Arc::new(MemoryStore::default())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_altered_is_given_up_on_on_redb() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(&folder.path().join("calls.redb")).unwrap();
+    what_was_altered_is_given_up_on_over(Arc::new(store)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_altered_is_given_up_on_on_redis() {
+    let store = RedisStore::connect(&RedisServer::shared().database()).unwrap();
+    what_was_altered_is_given_up_on_over(Arc::new(store)).await;
 }
 
 /// A provider that has too much to do says for how long it wants to be left alone.

@@ -1,0 +1,141 @@
+//! What keeps a server from starting, or from taking up what was changed: it is told, and nobody waits for it.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::eventually::eventually;
+use crate::support::house::{House, command_in};
+use crate::support::provider::Provider;
+
+/// Nobody is asked anything in these.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+fn make_pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// What the program says of this, which must end by itself.
+fn ends(command: &mut Command) -> (Option<i32>, String) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        eventually("the end", || child.try_wait().unwrap())
+    }));
+    if ended.is_err() {
+        let _ = child.kill();
+    }
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+fn serve(house: &House) -> (Option<i32>, String) {
+    ends(house.command().args(["serve", "--config", "callgate.toml"]))
+}
+
+#[test]
+fn what_is_named_as_a_flow_and_is_no_file_is_told() {
+    let house = House::set_up("memory:", NOBODY);
+    let flows = house.folder.path().join("flows");
+    let at = |name: &str| flows.join(name);
+    // Editors leave such links, and whoever writes a file beside its place hides it.
+    symlink("nobody@nowhere.1", at(".#desk.toml")).unwrap();
+    let check = || ends(command_in(house.folder.path()).args(["check", "flows"]));
+    assert_eq!(check().0, Some(0), "{}", check().1);
+    let others: [fn(&Path); 4] = [
+        make_pipe,
+        |path| symlink("not-there", path).unwrap(),
+        |path| symlink("/dev/zero", path).unwrap(),
+        |path| std::fs::create_dir(path).unwrap(),
+    ];
+    for make in others {
+        make(&at("other.toml"));
+        for (code, told) in [serve(&house), check()] {
+            assert_eq!(code, Some(2), "{told}");
+            assert!(told.contains("flows/other.toml` is no file, and no link to one"), "{told}");
+        }
+        let other = at("other.toml");
+        std::fs::remove_file(&other).or_else(|_| std::fs::remove_dir(&other)).unwrap();
+    }
+    // A link to a file is as good as the file.
+    std::fs::rename(at("desk.toml"), at("desk")).unwrap();
+    symlink("desk", at("desk.toml")).unwrap();
+    assert_eq!(check().0, Some(0), "{}", check().1);
+    // Whoever names a pipe means it; but nothing is read without end.
+    let piped = "\"$0\" check <(cat flows/desk)";
+    let mut shell = Command::new("bash");
+    shell
+        .current_dir(house.folder.path())
+        .args(["-c", piped])
+        .arg(crate::support::house::program());
+    assert_eq!(ends(&mut shell).0, Some(0));
+    let (code, told) = ends(command_in(house.folder.path()).args(["check", "/dev/zero"]));
+    assert!(code == Some(3) && told.contains("far too large"), "{code:?}: {told}");
+}
+
+#[test]
+fn a_pipe_in_place_of_the_flows_or_the_accounts_is_told() {
+    for name in ["flows", "accounts.toml"] {
+        let house = House::set_up("memory:", NOBODY);
+        let path = house.folder.path().join(name);
+        std::fs::rename(&path, house.folder.path().join("before")).unwrap();
+        make_pipe(&path);
+        let (code, told) = serve(&house);
+        assert!(
+            code.is_some_and(|code| code > 1) && told.contains("is no file"),
+            "{code:?}: {told}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipe_that_comes_while_it_serves_keeps_it_from_nothing() {
+    let provider = Provider::start();
+    let mut house = House::start("memory:", &provider.api_base());
+    let folder = house.folder.path().to_owned();
+    let tells = |house: &House, what: &str| {
+        eventually(what, || {
+            let log = house.log();
+            log.lines().any(|line| line.contains(what) && line.contains("is no file")).then_some(())
+        });
+    };
+    make_pipe(&folder.join("flows/other.toml"));
+    tells(&house, "the last good flows stay in use");
+    make_pipe(&folder.join("accounts.new"));
+    std::fs::rename(folder.join("accounts.new"), folder.join("accounts.toml")).unwrap();
+    tells(&house, "the last good accounts stay in use");
+    assert!(house.metrics().await.contains("callgate_flows_current 0"));
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+}
+
+/// An answer has a date, which there is not before 1970.
+#[test]
+fn a_clock_that_was_never_set_is_told() {
+    let house = House::set_up("memory:", NOBODY);
+    let mut command = house.command();
+    command.args(["serve", "--config", "callgate.toml"]);
+    for (name, value) in [
+        ("LD_PRELOAD", "libfaketimeMT.so.1"),
+        (
+            "LD_LIBRARY_PATH",
+            "/usr/lib/x86_64-linux-gnu/faketime:/usr/lib/aarch64-linux-gnu/faketime",
+        ),
+        ("FAKETIME", "-36500d"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ] {
+        command.env(name, value);
+    }
+    let (code, told) = ends(&mut command);
+    assert!(code == Some(3) && told.contains("stands before 1970"), "{code:?}: {told}");
+}
+
+#[test]
+fn a_demo_that_does_not_begin_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("flows")).unwrap();
+    std::fs::write(folder.path().join("flows/bank.toml"), "name = \"bank\"\n").unwrap();
+    let (code, told) = ends(command_in(folder.path()).arg("serve"));
+    assert_eq!(code, Some(1), "{told}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
