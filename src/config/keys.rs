@@ -411,7 +411,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 "token_env",
                 VARIABLE,
                 Required,
-                "The token's variable. It has at least 16 characters: `openssl rand -base64 32` makes one.",
+                "The token's variable. `openssl rand -base64 32` makes a good one; `serve` warns of one of fewer than 16 characters.",
             ),
             key("token_file", FILE, NONE, "The file that holds it, in place of a variable."),
         ],

@@ -222,7 +222,7 @@ pub(super) fn read_secret(
     secrets
 }
 
-/// A secret that tells those we know from strangers, who may try as often as they like: a short one is refused.
+/// A secret that tells those we know from strangers, who may try as often as they like: a short one is told of.
 /// `help` says where a good one comes from.
 fn read_guarding_secret(
     table: &Reader<'_>,
@@ -240,7 +240,7 @@ fn read_guarding_secret(
             "the secret has fewer than {} characters, and may be tried as often as anybody likes",
             limits::SECRET_CHARS_MIN
         );
-        table.report(Finding::error("short-secret", message, place).help(help));
+        table.report(Finding::warning("short-secret", message, place).help(help));
     }
     secrets
 }

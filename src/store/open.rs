@@ -68,12 +68,6 @@ pub enum OpenError {
         .0.display()
     )]
     Damaged(PathBuf),
-    /// As long as nothing.
-    #[error(
-        "`{}` is empty, and no callgate leaves its store so: bring back a copy, or take it away to begin anew",
-        .0.display()
-    )]
-    Empty(PathBuf),
     /// Written by a callgate that knows more.
     #[error("`{}` has format {found}, and this callgate reads {known}; update callgate", .path.display())]
     Newer {

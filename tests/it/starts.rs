@@ -108,6 +108,23 @@ async fn a_pipe_that_comes_while_it_serves_keeps_it_from_nothing() {
     assert_eq!(house.wait(), Some(0));
 }
 
+/// Whoever mounts a file into a container makes an empty one first; but it may be all that is left of a store.
+#[test]
+fn a_store_in_an_empty_file_is_begun_and_the_log_warns_of_it() {
+    const TOLD: &str = "begun anew in an empty file";
+    let mut house = House::set_up("embedded:calls.redb", NOBODY);
+    std::fs::write(house.folder.path().join("calls.redb"), "").unwrap();
+    house.restart();
+    let says =
+        |house: &House, what: &str| house.log().lines().filter(|line| line.contains(what)).count();
+    eventually("the warning", || (says(&house, TOLD) == 1).then_some(()));
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+    house.restart();
+    eventually("the second start", || (says(&house, "callgate answers") == 2).then_some(()));
+    assert_eq!(says(&house, TOLD), 1, "now it has a store in it");
+}
+
 /// An answer has a date, which there is not before 1970.
 #[test]
 fn a_clock_that_was_never_set_is_told() {

@@ -212,9 +212,12 @@ fn used_bytes(database: &Database) -> Result<u64, Fault> {
 pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(OpenError::IsDirectory(path.to_owned())),
-        // A store gets its name when it is whole: one that is as long as nothing has lost all it had.
-        Ok(found) if found.len() == 0 => Err(OpenError::Empty(path.to_owned())),
         Ok(found) => {
+            if found.len() == 0 {
+                // Somebody has made room for a store, or one has lost all it had: its own get their names when
+                // they are whole.
+                tracing::warn!(path = %path.display(), "the store is begun anew in an empty file: if there were calls and locks in it, stop and bring back a copy");
+            }
             let database = open_existing(path, found.len())?;
             prepare(path, &database)?;
             // Left by a kill just after it was put in its place: a second name for this very file.
