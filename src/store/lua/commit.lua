@@ -60,10 +60,6 @@ if before and not is_new then
 end
 
 local at = tonumber(deadline) or 0
-local state, entry = ARGV[3], ARGV[7]
-local turn = { version, struct.pack('>I8', at), #state, ':', state, journal, #entry, ':', entry }
-redis.call('SET', call_key, table.concat(turn), 'PX', ttl)
-
 local own, was_due_to_older = 'd:' .. call, not before
 if is_new then
   redis.call('DEL', effects_key)
@@ -116,4 +112,9 @@ end
 if is_new and redis.call('PTTL', calls_key) < 1.5 * ttl then
   redis.call('PEXPIRE', calls_key, 2 * ttl)
 end
+
+-- At the end: where one of the others is something else, which callgate did not write, there is no turn either.
+local state, entry = ARGV[3], ARGV[7]
+local turn = { version, struct.pack('>I8', at), #state, ':', state, journal, #entry, ':', entry }
+redis.call('SET', call_key, table.concat(turn), 'PX', ttl)
 return 'applied'

@@ -6,7 +6,7 @@ use callgate::engine::id::CallId;
 use callgate::store::redis::RedisStore;
 use callgate::store::{Backlog, Claim, Commit, DueWhat, Store as _, StoreError};
 
-use super::{at, claim, effect, first, fresh_call};
+use super::{after, at, claim, effect, first, fresh_call};
 use crate::support::redis::RedisServer;
 
 /// A store with calls that have each an effect and a deadline.
@@ -112,4 +112,19 @@ async fn where_the_effects_of_a_call_are_none_the_others_are_done() {
         assert_eq!(store.settle(due.claimed(*id)).await.unwrap(), !lost(due.call));
     }
     assert_eq!(store.claim(claim(at(900))).await.unwrap().len(), 0);
+}
+
+/// A turn whose effect has no place is not taken: nobody is to wait for what nobody sends.
+#[tokio::test]
+async fn where_an_effect_has_no_place_its_turn_is_not_taken() {
+    for pattern in ["*:effects:*", "*:due4"] {
+        let (url, store, calls) = calls(1, 5).await;
+        replace(&url, pattern, 1);
+        let mut next = after(&calls[0]);
+        next.effects = vec![effect(&next, 0, at(1))];
+        let error = store.commit(&next, at(1)).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt(_)), "{pattern}: {error}");
+        let stored = store.load(next.call).await.unwrap().unwrap();
+        assert_eq!(stored.version, calls[0].version, "{pattern}");
+    }
 }
