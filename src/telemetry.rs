@@ -51,7 +51,10 @@ pub fn start(level: Option<&str>, environment: fn(&str) -> Option<String>) -> Wa
         .with_target("callgate", level)
         // What strangers send that is no HTTP is refused with 400 and is nobody's error: whoever looks at
         // the errors would look at as many as they like.
-        .with_target("actix_http::h1::dispatcher", LevelFilter::OFF);
+        .with_target("actix_http::h1::dispatcher", LevelFilter::OFF)
+        // A server of a cluster that is away is told of at each attempt to reach it, a hundred times a second;
+        // what cannot be done without it our own lines say.
+        .with_target("redis", LevelFilter::ERROR);
     let (export, failure) = match Export::start(environment) {
         Ok(export) => (export, None),
         Err(failure) => (None, Some(failure)),

@@ -15,7 +15,9 @@ An editor starts it as
 
 pub(super) fn run() -> Exit {
     match lsp::serve() {
-        Ok(()) => Exit::Well,
+        Ok(true) => Exit::Well,
+        // The protocol has 1 for who ends without a word.
+        Ok(false) => Exit::Findings,
         Err(error) => {
             say(&format!("error: {error}"));
             Exit::Environment

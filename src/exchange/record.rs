@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{Exchange, ExchangeError, later};
 use crate::limits;
 use crate::store::envelope::Kind;
-use crate::store::{RecordKey, Revision, Swap};
+use crate::store::{Held, RecordKey, Revision, Swap};
 
 /// One writer a record in this process, so that writers do not starve each other.
 #[derive(Debug)]
@@ -274,6 +274,10 @@ impl Exchange {
             let before = record.clone();
             let result = make(&mut record);
             if record == before {
+                if revision.is_some() {
+                    // It may be this very change, which was made and could not be made safe.
+                    self.store.hold(Held::Record(key)).await?;
+                }
                 return Ok((result, revision.map(|revision| (revision, record))));
             }
             if self.swap(key, revision, &record, (*kept_for, *now)).await? {

@@ -23,7 +23,7 @@ use crate::engine::turn::{Moment, Step, Turn};
 use crate::engine::{Setting, step};
 use crate::limits;
 use crate::store::envelope::Kind;
-use crate::store::{Commit, Committed, NewEffect, StoreError, Version};
+use crate::store::{Commit, Committed, Held, NewEffect, StoreError, Version};
 
 /// What a turn is taken with, beside the event.
 #[derive(Clone, Copy)]
@@ -70,7 +70,20 @@ impl Exchange {
         deed: impl Fn(Option<&Call>) -> Deed,
     ) -> Result<Done, ExchangeError> {
         let until = Instant::now() + limits::ASKED_PER_TURN;
-        let terms = Terms { settled, fallback_number, until };
+        let done = self.done(id, Terms { settled, fallback_number, until }, deed).await?;
+        // What was only read may be a turn that was refused a moment ago, for no replica has it.
+        if matches!(done, Done::Answer(..) | Done::Nothing) {
+            self.store.hold(Held::Call(id)).await?;
+        }
+        Ok(done)
+    }
+
+    async fn done(
+        &self,
+        id: CallId,
+        terms: Terms<'_>,
+        deed: impl Fn(Option<&Call>) -> Deed,
+    ) -> Result<Done, ExchangeError> {
         if let Some(taken) = self.guess(id, terms, &deed).await? {
             return Ok(Done::Turn(taken));
         }

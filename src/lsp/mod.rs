@@ -21,7 +21,7 @@ use lsp_types::notification::{
 };
 use lsp_types::request::{
     CodeActionRequest, Completion, DocumentSymbolRequest, Formatting, GotoDefinition, HoverRequest,
-    Request as _,
+    Request as _, Shutdown,
 };
 use lsp_types::{
     CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CompletionOptions,
@@ -30,7 +30,7 @@ use lsp_types::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use desk::Desk;
 
@@ -45,15 +45,18 @@ pub enum LspError {
     Line(#[from] std::io::Error),
 }
 
-/// Serves the editor on standard input and output until it says to end.
-pub fn serve() -> Result<(), LspError> {
+/// Serves the editor on standard input and output until it says to end, or has gone. `false`: it did not say
+/// beforehand that it was about to (`shutdown`).
+pub fn serve() -> Result<bool, LspError> {
     let (connection, threads) = Connection::stdio();
-    let capabilities = serde_json::to_value(capabilities()).unwrap_or_default();
-    connection.initialize(capabilities)?;
-    answer_all(&connection)?;
+    let (id, _) = connection.initialize_start()?;
+    let name = json!({ "name": "callgate", "version": env!("CARGO_PKG_VERSION") });
+    let result = json!({ "capabilities": capabilities(), "serverInfo": name });
+    send(&connection, Response::new_ok(id, result));
+    let was_told = answer_all(&connection);
     drop(connection);
     threads.join()?;
-    Ok(())
+    Ok(was_told)
 }
 
 fn capabilities() -> ServerCapabilities {
@@ -77,19 +80,24 @@ fn capabilities() -> ServerCapabilities {
 }
 
 /// Takes what has come, and tells the findings when nothing more is waiting: who types fast is not
-/// answered for each letter.
-fn answer_all(connection: &Connection) -> Result<(), LspError> {
+/// answered for each letter. Whether the editor said that it was about to end.
+fn answer_all(connection: &Connection) -> bool {
     let mut desk = Desk::default();
+    let mut was_told = false;
     while let Ok(first) = connection.receiver.recv() {
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Request(request) => {
-                    if connection.handle_shutdown(&request)? {
-                        return Ok(());
-                    }
-                    send(connection, answer(&desk, request));
+                Message::Request(Request { id, .. }) if was_told => {
+                    let (code, told) =
+                        (ErrorCode::InvalidRequest as i32, "`shutdown` was asked for");
+                    send(connection, Response::new_err(id, code, told.to_owned()));
                 }
+                Message::Request(Request { id, method, .. }) if method == Shutdown::METHOD => {
+                    was_told = true;
+                    send(connection, Response::new_ok(id, Value::Null));
+                }
+                Message::Request(request) => send(connection, answer(&desk, request)),
                 Message::Notification(told) => take(&mut desk, told),
                 Message::Response(_) => {}
             }
@@ -99,7 +107,7 @@ fn answer_all(connection: &Connection) -> Result<(), LspError> {
             send(connection, Notification::new(PublishDiagnostics::METHOD.to_owned(), found));
         }
     }
-    Ok(())
+    was_told
 }
 
 /// An editor that has gone away ends the loop where it reads.

@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tokio::time::Instant;
 
 use super::{
-    Backlog, Claim, Claimed, Commit, Committed, Due, RecordKey, Revision, Store, StoreError,
+    Backlog, Claim, Claimed, Commit, Committed, Due, Held, RecordKey, Revision, Store, StoreError,
     Stored, Swap,
 };
 use crate::engine::id::CallId;
@@ -209,6 +209,10 @@ impl Store for Counted {
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
         self.count_all(Operation::Swap, self.store.swap_all(swaps, expires_at, now)).await
+    }
+
+    async fn hold(&self, what: Held<'_>) -> Result<(), StoreError> {
+        self.store.hold(what).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {

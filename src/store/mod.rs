@@ -229,6 +229,15 @@ impl Revision {
     }
 }
 
+/// What was read, and is to be as safe as what is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Held<'a> {
+    /// A call.
+    Call(CallId),
+    /// A record.
+    Record(&'a RecordKey),
+}
+
 /// Why a store could not answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -303,6 +312,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
             .iter()
             .map(|Swap { key, expected, value }| self.swap(key, *expected, value, expires_at, now));
         join_all(swapped).await
+    }
+
+    /// Says when what stands there is held as safely as what is written, whoever wrote it: a turn or a
+    /// count that was refused for want of a replica stands on the primary all the same. To be asked before
+    /// something is answered from what was only read.
+    async fn hold(&self, _: Held<'_>) -> Result<(), StoreError> {
+        Ok(())
     }
 
     /// Forgets what has expired by `now`; a store that expires by itself does nothing.

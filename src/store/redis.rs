@@ -28,7 +28,7 @@ use uuid::Uuid;
 use self::keys::{Member, Partition};
 use self::link::{Again, Link, Question, unreadable};
 use super::{
-    Backlog, Claim, Claimed, Commit, Committed, Due, OpenError, Options, RecordKey, Replicas,
+    Backlog, Claim, Claimed, Commit, Committed, Due, Held, OpenError, Options, RecordKey, Replicas,
     Revision, Store, StoreError, Stored, Swap, Version, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, TurnId};
@@ -42,6 +42,9 @@ type OlderRecord = (Option<u64>, Option<Vec<u8>>);
 /// As many arguments as nearly every script takes, and as long as they are together.
 const ARGUMENTS: usize = 24;
 const ARGUMENTS_BYTES: usize = 2_048;
+
+/// How long a mark stays that was set to be waited for: it says nothing.
+const HELD_MARK_MS: u32 = 60_000;
 
 /// A store in Redis.
 pub struct RedisStore {
@@ -378,6 +381,21 @@ impl Store for RedisStore {
             .flat_map(|alike| self.link.together(alike))
             .map(async |some| of_each(self.swap_together(some, expires_at, now).await, some.len()));
         join_all(swapped).await.into_iter().flatten().collect()
+    }
+
+    async fn hold(&self, what: Held<'_>) -> Result<(), StoreError> {
+        if self.replicas.is_none() {
+            return Ok(());
+        }
+        let partition = match what {
+            Held::Call(call) => Partition::of(call),
+            Held::Record(key) => Partition::of_record(key),
+        };
+        // Replicas are waited for only up to what this connection has written last: so it writes something.
+        let mut mark = pipe();
+        mark.cmd("SET").arg(partition.held()).arg("").arg("PX").arg(HELD_MARK_MS).ignore();
+        self.query::<()>(&mark).await?;
+        self.wait_for_replicas(partition).await
     }
 
     async fn sweep(&self, _: Timestamp) -> Result<(), StoreError> {

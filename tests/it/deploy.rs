@@ -146,13 +146,43 @@ fn the_proxy_takes_its_settings() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// With what `compose.yaml` mounts, and the variables that it asks for.
 #[test]
-fn the_servers_take_their_configuration() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
-    let mut command = command_in(&folder);
-    command.env("TWILIO_AUTH_TOKEN", "the-token-of-the-provider");
-    let output = command.args(["outbox", "list", "--config", "callgate.toml"]).output().unwrap();
+fn the_servers_serve_their_flows_with_their_configuration() {
+    let compose: Value = serde_saphyr::from_str(&text("compose.yaml")).unwrap();
+    let server = &compose["services"]["callgate-a"];
+    let folder = tempfile::tempdir().unwrap();
+    let here = |path: &str| folder.path().join(path.trim_start_matches('/'));
+    for volume in server["volumes"].as_array().unwrap() {
+        let [from, to, "ro"] = volume.as_str().unwrap().split(':').collect::<Vec<_>>()[..] else {
+            panic!("{volume} is mounted to be read alone")
+        };
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
+        std::fs::create_dir_all(here(to).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(from, here(to)).unwrap();
+    }
+    // Its ports may be taken here.
+    let settings = text("deploy/callgate.toml").replace("0.0.0.0:808", "127.0.0.1:0 #");
+    let settings = settings.replace(" #0\"", "\"").replace(" #1\"", "\"");
+    let path = here("/etc/callgate/callgate.toml");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, settings).unwrap();
+    let recipe = text("Dockerfile");
+    let words = recipe.lines().find_map(|line| line.strip_prefix("CMD ")).unwrap();
+    let words: Vec<String> = serde_json::from_str(words).unwrap();
+    let mut command = command_in(folder.path());
+    for (name, _) in server["environment"].as_object().unwrap() {
+        let value = match name.as_str() {
+            "CALLGATE_STATE_KEY" => "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            "SMTP_URL" => "smtps://user:password@mail.example.com",
+            _ => "token",
+        };
+        command.env(name, value);
+    }
+    let words = words.iter().map(|word| word.replace("/etc/callgate", "etc/callgate"));
+    let output = command.args(words).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     // All is well with it but that the Redis it names is not there.
     assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("the store did not answer"), "{told}");
 }

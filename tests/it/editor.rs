@@ -83,6 +83,17 @@ fn position(text: &str, mark: &str, on: usize) -> Value {
     json!({"line": line, "character": character})
 }
 
+/// (Language Server Protocol 3.17, `shutdown` and `exit`.)
+#[test]
+fn whoever_leaves_says_so_beforehand_and_asks_for_nothing_after_that() {
+    assert_eq!(at_desk().leave(), Some(1));
+    let mut editor = at_desk();
+    editor.ask("shutdown", &Value::Null);
+    let refused = editor.answer("textDocument/hover", &json!({}));
+    assert_eq!(refused["error"]["code"], -32600, "{refused}");
+    assert_eq!(editor.leave(), Some(0));
+}
+
 #[test]
 fn what_is_wrong_is_told_while_it_is_typed_and_taken_back() {
     let mut editor = at_desk();

@@ -7,10 +7,10 @@ use std::sync::{Arc, mpsc};
 use callgate::clock::{Clock as _, SystemClock};
 use futures_util::future::join_all;
 
-use crate::support::cluster::{RedisCluster, effects_due};
+use crate::support::cluster::{RedisCluster, effects_due, said};
 use crate::support::eventually::eventually_async;
 use crate::support::front::Proxy;
-use crate::support::house::{ACCOUNT, House, PIN};
+use crate::support::house::{ACCOUNT, House, PIN, client};
 use crate::support::provider::Provider;
 use crate::support::redis::{RedisServer, free_port};
 use crate::support::telephone::Telephone;
@@ -201,4 +201,105 @@ async fn a_server_that_is_told_to_stop_closes_its_file() {
     house.terminate();
     assert_eq!(house.wait(), Some(0));
     assert!(!is_open());
+}
+
+/// A turn that was refused for want of a replica stands on the primary all the same: whoever asks again,
+/// the server itself among them, must not be answered from there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_no_replica_has_is_not_answered_when_it_is_asked_for_again() {
+    let primary = RedisServer::start();
+    let of = format!("127.0.0.1 {}", primary.port);
+    let mut replica = RedisServer::start_with(&["--replicaof", &of]);
+    let provider = Provider::start();
+    let house = that_waits_for_a_replica(&primary.url(), &provider);
+    ready(&house).await;
+    let mut phone = Telephone::new("CA1", &mobile(0));
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    assert_eq!(phone.spoken(), "Please key in your PIN.");
+
+    replica.stop();
+    let path = phone.action();
+    for _ in 0..2 {
+        phone.post(&house, &path, &[("Digits", PIN), ("CallStatus", "in-progress")]).await;
+        assert!(phone.hears("Dial"), "put through to the fallback number: {:?}", phone.heard);
+    }
+    let mut new = Telephone::new("CA2", &mobile(1));
+    new.ring(&house).await;
+    assert!(new.hears("Dial"), "put through to the fallback number: {:?}", new.heard);
+
+    replica.restart();
+    ready(&house).await;
+    phone.post(&house, &path, &[("Digits", PIN), ("CallStatus", "in-progress")]).await;
+    assert!(phone.spoken().starts_with("For your balance"), "{:?}", phone.heard);
+}
+
+/// The same of a count: in a cluster it lies elsewhere than the turn that was made of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_no_replica_has_is_not_answered_when_it_is_found_again() {
+    let mut cluster = RedisCluster::start();
+    let provider = Provider::start();
+    let house = that_waits_for_a_replica(&cluster.url(), &provider);
+    ready(&house).await;
+    let with = |keys: &str| {
+        let has = |node: &&RedisServer| !said(node, &["KEYS", keys]).trim().is_empty();
+        cluster.primaries().find(has).map(|node| node.port)
+    };
+    let mut phone = Telephone::new("CA0", &mobile(0));
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, "000000").await;
+    assert!(phone.spoken().starts_with("That did not work"), "{:?}", phone.heard);
+    let counts = with("*:rec:ledger:*").unwrap();
+
+    let mut sids = (1..).map(|n| format!("CA{n}"));
+    let mut phone = loop {
+        let mut phone = Telephone::new(&sids.next().unwrap(), &mobile(1));
+        phone.ring(&house).await;
+        let call = phone.action();
+        let call = call.split('/').nth(3).unwrap();
+        if with(&format!("*:call:{call}")).unwrap() != counts {
+            break phone;
+        }
+    };
+    phone.key(&house, ACCOUNT).await;
+    assert_eq!(phone.spoken(), "Please key in your PIN.");
+    let (_, replica) = cluster.with_replica(counts);
+    replica.freeze();
+    let path = phone.action();
+    phone.post(&house, &path, &[("Digits", "000001"), ("CallStatus", "in-progress")]).await;
+    assert!(phone.hears("Dial"), "put through to the fallback number: {:?}", phone.heard);
+    replica.thaw();
+    ready(&house).await;
+    phone.post(&house, &path, &[("Digits", "000001"), ("CallStatus", "in-progress")]).await;
+    assert!(phone.spoken().starts_with("That did not work"), "{:?}", phone.heard);
+
+    // What the library says of a server that is away, at each attempt to reach it, fills no disk.
+    let follower = replica.port;
+    cluster.nodes.iter_mut().find(|node| node.port == counts).unwrap().stop();
+    let follower = cluster.nodes.iter().find(|node| node.port == follower).unwrap();
+    eventually_async("the replica to take over", async || {
+        said(follower, &["ROLE"]).starts_with("master").then_some(())
+    })
+    .await;
+    assert!(!house.log().contains("redis::"), "{}", house.log());
+}
+
+/// A server that answers nothing which one replica has not, and does not wait for it long.
+fn that_waits_for_a_replica(store: &str, provider: &Provider) -> House {
+    let mut house = House::set_up(store, &provider.api_base());
+    house.change_configuration(
+        "[policy.enumeration]\n",
+        "[redis]\nreplicas = 1\nreplicas_within_ms = 100\n[policy.enumeration]\n",
+    );
+    house.restart();
+    house
+}
+
+async fn ready(house: &House) {
+    let url = format!("{}/health/ready", house.admin());
+    eventually_async("the server to be ready", async || {
+        client().get(&url).send().await.unwrap().status().is_success().then_some(())
+    })
+    .await;
 }

@@ -7,6 +7,7 @@
 //! | `cg:{pNN}:due4` | sorted set | `d:<call>` and `e:<call>:<effect>` by when they are due; `f:<moment>` by that |
 //! | `cg:{pNN}:far:<moment>` | list | calls, in 16 bytes each, whose deadlines are not before that moment, in microseconds |
 //! | `cg:{pNN}:calls` | sorted set | calls by when they began |
+//! | `cg:{pNN}:held` | string | nothing: it was written to wait until replicas have all that was written before |
 //! | `cg:{pNN}:rec:<kind>:<id>` | string | revision and value in one |
 //! | `cg:{pNN}:many:<kind>:<0, 1 or 2>` | hash | by what its id begins with, when a record runs out, its revision and its value |
 //!
@@ -95,6 +96,10 @@ impl Partition {
 
     pub(super) fn calls(self) -> String {
         self.key(&["calls"])
+    }
+
+    pub(super) fn held(self) -> String {
+        self.key(&["held"])
     }
 
     pub(super) fn call(self, id: CallId) -> String {

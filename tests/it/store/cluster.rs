@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use callgate::store::redis::RedisStore;
-use callgate::store::{Committed, Options, Replicas, Store, StoreError, open_with};
+use callgate::store::{Committed, Held, Options, Replicas, Store, StoreError, open_with};
 use futures_util::future::join_all;
 
 use super::{after, at, claim, effect, first, fresh_call};
@@ -192,8 +192,9 @@ async fn with_effects_to_claim(cluster: &RedisCluster) -> RedisStore {
 #[tokio::test]
 async fn a_turn_that_no_replica_has_is_not_answered_where_one_must() {
     let mut watched = Watched::start(1);
+    let replicas = Some(Replicas { count: 1, within_ms: 300 });
     let store = async |count: u32| {
-        let replicas = Some(Replicas { count, within_ms: 300 });
+        let replicas = replicas.map(|replicas| Replicas { count, ..replicas });
         let options = Options { replicas, ..Options::default() };
         open_with(&watched.url(), &options).await.unwrap()
     };
@@ -210,6 +211,11 @@ async fn a_turn_that_no_replica_has_is_not_answered_where_one_must() {
         let error = store.commit(&next, at(1)).await.unwrap_err().to_string();
         assert!(error.contains("0 of 1 replicas have it"), "{error}");
     }
+    // Nor does it if somebody else reads it, who has written nothing.
+    let options = Options { replicas, ..Options::default() };
+    let other = open_with(&watched.url(), &options).await.unwrap();
+    let error = other.hold(Held::Call(one.call)).await.unwrap_err().to_string();
+    assert!(error.contains("0 of 1 replicas have it"), "{error}");
 }
 
 #[tokio::test]

@@ -100,8 +100,13 @@ impl Editor {
     /// Says that all is done; the server must end well.
     pub(crate) fn end(mut self) {
         assert_eq!(self.ask("shutdown", &Value::Null), Value::Null);
+        assert_eq!(self.leave(), Some(0));
+    }
+
+    /// Leaves; the code that the server ends with.
+    pub(crate) fn leave(mut self) -> Option<i32> {
         self.tell("exit", &Value::Null);
-        assert!(self.server.wait().unwrap().success());
+        self.server.wait().unwrap().code()
     }
 
     pub(crate) fn uri(&self, file: &str) -> String {
@@ -114,14 +119,20 @@ impl Editor {
     }
 
     pub(crate) fn ask(&mut self, method: &str, params: &Value) -> Value {
+        let answer = self.answer(method, params);
+        assert_eq!(answer["error"], Value::Null, "{method}");
+        answer["result"].clone()
+    }
+
+    /// What is asked may be refused.
+    pub(crate) fn answer(&mut self, method: &str, params: &Value) -> Value {
         self.last_id += 1;
         let id = self.last_id;
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
         loop {
             let message = self.read();
             if message["id"] == id {
-                assert_eq!(message["error"], Value::Null, "{method}");
-                return message["result"].clone();
+                return message;
             }
         }
     }
