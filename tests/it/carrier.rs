@@ -18,6 +18,7 @@ use secrecy::SecretString;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::support::eventually::PATIENCE;
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Placed, Provider};
 
 const CALL: &str = "00000000-0000-0000-0000-000000000001";
@@ -475,6 +476,6 @@ async fn a_request_that_must_come_is_waited_for() {
     let carrier = twilio(&provider);
     let sending = tokio::spawn(async move { carrier.send_sms(reference(), &sms()).await });
     let waited = tokio::task::spawn_blocking(move || provider.wait_for(1).len());
-    assert_eq!(timeout(Duration::from_secs(20), waited).await.unwrap().unwrap(), 1);
+    assert_eq!(timeout(2 * PATIENCE, waited).await.unwrap().unwrap(), 1);
     assert!(matches!(sending.await.unwrap(), Delivery::Accepted(_) | Delivery::Unknown));
 }

@@ -30,7 +30,8 @@ const FEW: &str = "few files may be open";
 fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
     let house = limited("memory:", "ulimit -Sn 64 && ulimit -Hn 4000");
     assert_eq!(open_files(&house), [4_000, 4_000]);
-    assert!(house.log().contains(FEW), "it is too low all the same, and somebody must know");
+    // It is too low all the same, and somebody must know.
+    house.logs(FEW);
     let workers = std::thread::available_parallelism().unwrap().get() as u64;
     let all = limits::OPEN_BESIDE + workers * limits::CONNECTIONS_MAX as u64;
     // Where a test may not open so many itself, there is nothing more to see.

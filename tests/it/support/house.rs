@@ -232,6 +232,11 @@ impl House {
         told
     }
 
+    /// Waits until this stands in the log: a thread of its own writes it, a moment later.
+    pub(crate) fn logs(&self, text: &str) {
+        eventually(&format!("`{text}` in the log"), || self.log().contains(text).then_some(()));
+    }
+
     /// Everything logged so far, over all starts.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()

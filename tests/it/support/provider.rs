@@ -19,6 +19,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::eventually::PATIENCE;
+
 /// The account that the provider knows.
 pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 /// Its key.
@@ -28,9 +30,6 @@ pub(crate) const AUTH_TOKEN: &str = "hush-hush-auth-token";
 pub(crate) const SERVICE_SID: &str = "VA00000000000000000000000000000001";
 /// Where numbers are looked up.
 const NUMBERS: &str = "/v2/PhoneNumbers/";
-
-/// How long a test waits for a request that must come.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A request as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +49,9 @@ impl Request {
         self.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether it asks for a message to be sent.
-    fn is_message(&self) -> bool {
-        self.method == "POST" && self.path.ends_with("/Messages.json")
+    /// Whether it asks for something to be done there: at a path that ends so.
+    fn is_to(&self, end: &str) -> bool {
+        self.method == "POST" && self.path.ends_with(end)
     }
 
     /// The value of a header by its lower-case name.
@@ -102,8 +101,8 @@ struct World {
     now: Option<Timestamp>,
     requests: Vec<Request>,
     next: VecDeque<Answer>,
-    /// Messages are answered like this before they are like others.
-    next_messages: VecDeque<Answer>,
+    /// What is to be done at such a path is answered like this before it is like others.
+    next_to: Vec<(&'static str, Answer)>,
     /// Requests for this number are carried out, and not answered until then.
     hang_for: Option<(String, CancellationToken)>,
     calls: Vec<Placed>,
@@ -146,7 +145,7 @@ impl Provider {
             now: Some("2026-03-01T12:00:00Z".parse().unwrap()),
             requests: Vec::new(),
             next: VecDeque::new(),
-            next_messages: VecDeque::new(),
+            next_to: Vec::new(),
             hang_for: None,
             calls: Vec::new(),
             messages: Vec::new(),
@@ -168,6 +167,8 @@ impl Provider {
                         extensions.insert(Arc::new(TcpStream::from(stream)));
                     })
                     .workers(1)
+                    // Longer than a client keeps it: none is asked on a connection that is being closed.
+                    .keep_alive(Duration::from_mins(2))
                     .disable_signals()
                     .bind(("127.0.0.1", 0))
                     .unwrap();
@@ -193,7 +194,12 @@ impl Provider {
 
     /// Answers the next message in this way, whatever else is asked before it.
     pub(crate) fn next_message(&self, answer: Answer) {
-        self.world().next_messages.push_back(answer);
+        self.next_to("/Messages.json", answer);
+    }
+
+    /// Answers the next that is to be done at a path that ends so in this way, whatever else is asked before it.
+    pub(crate) fn next_to(&self, end: &'static str, answer: Answer) {
+        self.world().next_to.push((end, answer));
     }
 
     /// The time at which calls are created from now on.
@@ -276,7 +282,7 @@ impl Provider {
 
     /// The messages so far.
     pub(crate) fn messages(&self) -> Vec<Request> {
-        self.requests().into_iter().filter(Request::is_message).collect()
+        self.requests().into_iter().filter(|request| request.is_to("/Messages.json")).collect()
     }
 
     /// The requests so far.
@@ -356,8 +362,9 @@ impl World {
         if let Some((_, until)) = hangs {
             return Some(Answer::Held(until.clone()));
         }
-        let message = request.is_message().then(|| self.next_messages.pop_front()).flatten();
-        message.or_else(|| self.next.pop_front())
+        let own = self.next_to.iter().position(|(end, _)| request.is_to(end));
+        let own = own.map(|at| self.next_to.remove(at).1);
+        own.or_else(|| self.next.pop_front())
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
@@ -18,6 +19,8 @@ use super::eventually::eventually;
 pub(crate) struct Terminal {
     pty: Arc<Pty>,
     screen: Arc<Mutex<Parser>>,
+    /// Reads what the program writes, to its end.
+    reader: Option<JoinHandle<()>>,
     child: Child,
     before: LocalModes,
 }
@@ -45,14 +48,14 @@ impl Terminal {
         let screen = Arc::new(Mutex::new(Parser::new(size(rows), size(columns), 0)));
         let pty = Arc::new(pty);
         let (seen, heard) = (screen.clone(), pty.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             // It fails when the program has ended.
             while let Ok(count) = (&*heard).read(&mut bytes) {
                 seen.lock().unwrap().process(&bytes[..count]);
             }
         });
-        Self { pty, screen, child, before }
+        Self { pty, screen, reader: Some(reader), child, before }
     }
 
     /// Types something, all at once.
@@ -78,10 +81,11 @@ impl Terminal {
         self.types(keys);
     }
 
-    /// Waits until the program ends; the terminal must be as it was.
+    /// Waits until the program ends and all that it wrote stands there; the terminal must be as it was.
     pub(crate) fn ends(&mut self) -> ExitStatus {
         let child = &mut self.child;
         let status = eventually("the program ends", || child.try_wait().unwrap());
+        self.reader.take().unwrap().join().unwrap();
         let after = tcgetattr(&*self.pty).unwrap().local_modes;
         assert_eq!(after, self.before, "the terminal is left otherwise than it was");
         let cursor_is_hidden = self.screen.lock().unwrap().screen().hide_cursor();

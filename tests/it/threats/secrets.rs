@@ -56,8 +56,7 @@ pub(super) fn dump(redis: &RedisServer) -> Vec<Vec<u8>> {
 fn code_sent(provider: &Provider, before: usize) -> String {
     for count in before + 1.. {
         let asked = provider.wait_for(count);
-        let body = asked.last().unwrap().field("Body").unwrap_or_default();
-        let code = digits(body);
+        let code = digits(asked[count - 1].field("Body").unwrap_or_default());
         if !code.is_empty() {
             return code;
         }
