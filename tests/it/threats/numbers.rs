@@ -4,6 +4,7 @@ use callgate::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use crate::numbers::{ask, house, is_sent};
+use crate::support::eventually::eventually;
 use crate::support::house::{ACCOUNT, MOBILE};
 use crate::support::provider::Provider;
 
@@ -16,13 +17,12 @@ async fn heard(said: Value) -> ([String; 2], usize, usize) {
     let message = ask(&house, 1, ACCOUNT, "1").await;
     let mut words = vec![message.spoken()];
     if is_sent(&message) {
-        provider.wait_for(2);
+        eventually("a message", || (!provider.messages().is_empty()).then_some(()));
     }
-    let before = provider.requests().len();
     let ring = ask(&house, 2, ACCOUNT, "2").await;
     words.push(ring.spoken());
     if ring.spoken().contains("ringing") {
-        provider.wait_for(before + 2);
+        eventually("a ring", || (!provider.calls().is_empty()).then_some(()));
     }
     (words.try_into().unwrap(), provider.messages().len(), provider.calls().len())
 }
