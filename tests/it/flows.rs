@@ -19,6 +19,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::Config;
 
 use crate::support::house::command_in;
+use crate::support::work::on_cpu;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows").join(name)
@@ -368,14 +369,8 @@ fn monstrous_files_are_refused_in_time() {
     }
 }
 
-/// What one of them may take unoptimised, which is about twenty times what it takes otherwise.
+/// What one of them may take at work unoptimised, which is about twenty times what it takes otherwise.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(20);
-
-/// How long this thread has been at work, whatever else the machine is busy with.
-fn on_cpu() -> std::time::Duration {
-    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    std::time::Duration::from_nanos(spent.split(' ').next().unwrap().parse().unwrap())
-}
 
 /// The flows that are shipped, and those that calls of the tests go through, have no errors.
 #[test]

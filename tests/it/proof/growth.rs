@@ -11,12 +11,7 @@ use callgate::render::{github, human, json, sarif};
 
 use super::monsters;
 use crate::support::house::command_in;
-
-/// How long this thread has been at work, whatever else the machine is busy with.
-fn on_cpu() -> Duration {
-    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(spent.split(' ').next().unwrap().parse().unwrap())
-}
+use crate::support::work::on_cpu;
 
 /// What it takes to check flows and to say what is wrong with them.
 fn cost(sources: &Sources) -> Duration {

@@ -14,3 +14,4 @@ pub(crate) mod relay;
 pub(crate) mod smtp;
 pub(crate) mod telephone;
 pub(crate) mod terminal;
+pub(crate) mod work;
