@@ -57,7 +57,7 @@ async fn whole_call(front: &House, sid: &str, caller: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_are_started_anew_one_by_one_and_no_turn_is_lost() {
-    let cluster = RedisCluster::start();
+    let cluster = RedisCluster::steady();
     let provider = Provider::start();
     let (mut one, ports_of_one) = server(&cluster.url(), &provider);
     let (mut two, ports_of_two) = server(&cluster.url(), &provider);

@@ -1,10 +1,9 @@
 //! The store in several Redis at once: a cluster, and a primary that Sentinels watch.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use callgate::store::redis::RedisStore;
-use callgate::store::{Committed, Held, Options, Replicas, Store, StoreError, open_with};
-use futures_util::future::join_all;
+use callgate::store::{Commit, Committed, Held, Options, Replicas, Store, StoreError, open_with};
 
 use super::{after, at, claim, effect, first, fresh_call};
 use crate::support::cluster::{RedisCluster, Watched, said};
@@ -35,8 +34,13 @@ async fn a_slot_that_has_moved_is_found() {
     }
     // Every replica takes over from its primary, which goes on as its replica.
     for node in cluster.nodes.iter().filter(|node| said(node, &["ROLE"]).starts_with("slave")) {
-        said(node, &["CLUSTER", "FAILOVER"]);
+        let mut told = None;
         eventually_async("the replica to take over", async || {
+            // Redis gives it up after five seconds.
+            if told.is_none_or(|at: Instant| at.elapsed() > Duration::from_secs(6)) {
+                said(node, &["CLUSTER", "FAILOVER"]);
+                told = Some(Instant::now());
+            }
             said(node, &["ROLE"]).starts_with("master").then_some(())
         })
         .await;
@@ -105,7 +109,7 @@ async fn the_loss_of_a_primary_is_over_when_its_replica_has_taken_over() {
     let store = RedisStore::connect_with(&cluster.url(), &options).unwrap();
     let mut calls: Vec<_> = (0..30).map(|_| first(fresh_call())).collect();
     for call in &calls {
-        store.commit(call, at(0)).await.unwrap();
+        replicated(&store, call).await;
     }
     let lost = cluster.nodes.iter().position(|node| said(node, &["ROLE"]).starts_with("master"));
     cluster.nodes[lost.unwrap()].stop();
@@ -127,15 +131,19 @@ async fn the_loss_of_a_primary_is_over_when_its_replica_has_taken_over() {
     // Where one must have each turn, it is the replicas of whoever holds the call that are asked: the lost
     // one's calls have none now.
     let store = RedisStore::connect_with(&cluster.url(), &options).unwrap();
-    let answered = join_all(calls.iter().map(async |call| {
+    let mut count = 0;
+    // One after the other: a server that waits for its replicas lets the connection wait too.
+    for call in &calls {
         let next = after(call);
-        eventually_async("an answer", async || match store.commit(&next, at(2)).await {
-            Ok(_) => Some(true),
-            Err(error) => error.to_string().contains("0 of 1 replicas have it").then_some(false),
-        })
-        .await
-    }));
-    let count = answered.await.into_iter().filter(|answered| *answered).count();
+        let answered =
+            eventually_async("an answer", async || match store.commit(&next, at(2)).await {
+                Ok(_) => Some(true),
+                Err(error) => {
+                    error.to_string().contains("0 of 1 replicas have it").then_some(false)
+                }
+            });
+        count += usize::from(answered.await);
+    }
     assert!((1..calls.len()).contains(&count), "{count} turns were answered");
 }
 
@@ -184,9 +192,14 @@ async fn with_effects_to_claim(cluster: &RedisCluster) -> RedisStore {
     for _ in 0..60 {
         let mut call = first(fresh_call());
         call.effects = vec![effect(&call, 0, at(0))];
-        store.commit(&call, at(0)).await.unwrap();
+        replicated(&store, &call).await;
     }
     store
+}
+
+/// Commits a turn, and again until a replica has it.
+async fn replicated(store: &RedisStore, commit: &Commit) {
+    eventually_async("a replica to have it", async || store.commit(commit, at(0)).await.ok()).await;
 }
 
 #[tokio::test]
@@ -200,9 +213,13 @@ async fn a_turn_that_no_replica_has_is_not_answered_where_one_must() {
     };
     let (two_must, store) = (store(2).await, store(1).await);
     let one = first(fresh_call());
-    assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
-    let error = two_must.commit(&one, at(0)).await.unwrap_err().to_string();
-    assert!(error.contains("1 of 2 replicas have it"), "{error}");
+    eventually_async("the one replica to have it", async || store.commit(&one, at(0)).await.ok())
+        .await;
+    eventually_async("one of two to be too few", async || {
+        let error = two_must.commit(&one, at(0)).await.unwrap_err().to_string();
+        error.contains("1 of 2 replicas have it").then_some(())
+    })
+    .await;
 
     watched.replicas[0].stop();
     let next = after(&one);

@@ -15,7 +15,18 @@ pub(crate) struct RedisCluster {
 }
 
 impl RedisCluster {
+    /// One in which a replica soon takes over from a primary that says nothing.
     pub(crate) fn start() -> Self {
+        Self::giving_up_after("1000")
+    }
+
+    /// One in which none takes over from another, whatever else the machine does.
+    pub(crate) fn steady() -> Self {
+        Self::giving_up_after("20000")
+    }
+
+    /// So many milliseconds a node may say nothing.
+    fn giving_up_after(timeout: &str) -> Self {
         let nodes: Vec<_> = (0..6)
             .map(|_| {
                 let bus = free_port().to_string();
@@ -25,7 +36,7 @@ impl RedisCluster {
                     "--cluster-port",
                     &bus,
                     "--cluster-node-timeout",
-                    "1000",
+                    timeout,
                     "--databases",
                     "1",
                 ])
@@ -56,7 +67,7 @@ impl RedisCluster {
         static SHARED: OnceLock<RedisCluster> = OnceLock::new();
         static ONE: Mutex<()> = Mutex::const_new(());
         let guard = ONE.lock().await;
-        let cluster = SHARED.get_or_init(Self::start);
+        let cluster = SHARED.get_or_init(Self::steady);
         for node in cluster.primaries() {
             said(node, &["FLUSHALL"]);
         }

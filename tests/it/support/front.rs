@@ -21,7 +21,7 @@ impl Proxy {
         let port = free_port();
         let mut settings = format!(
             "defaults\n  mode http\n  timeout connect 1s\n  timeout client 30s\n  timeout server 10s\n  \
-             retries 3\n  option redispatch 1\n  retry-on all-retryable-errors\n\
+             timeout check 3s\n  retries 3\n  option redispatch 1\n  retry-on all-retryable-errors\n\
              frontend calls\n  bind 127.0.0.1:{port}\n  use_backend alive if {{ nbsrv(ready) eq 0 }}\n  \
              default_backend ready\n"
         );
