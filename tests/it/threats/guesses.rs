@@ -425,8 +425,10 @@ async fn t62_a_flood_of_pins_keeps_nobody_else_waiting() {
     waited.sort_unstable();
     others.sort_unstable();
     assert!(others.len() >= 20, "many were answered meanwhile: {}", others.len());
-    let (p99, longest) = (others[others.len() * 99 / 100], waited[FLOOD - 1]);
-    assert!(p99 * 2 < longest, "others waited {p99:?}, the flood up to {longest:?}");
+    // What else the machine does may hold up one of them.
+    let longest = waited[FLOOD - 1];
+    let late = others.iter().filter(|took| **took * 2 > longest).count();
+    assert!(late * 20 <= others.len(), "others waited {others:?}, the flood up to {longest:?}");
 }
 
 #[tokio::test]
