@@ -73,6 +73,7 @@ pub(super) async fn take(
             Reason::Size => HttpResponse::PayloadTooLarge().finish(),
             Reason::Slow => HttpResponse::RequestTimeout().finish(),
             Reason::Form | Reason::Repeated => HttpResponse::BadRequest().finish(),
+            Reason::Route => HttpResponse::NotFound().finish(),
         };
         ending(refused, body)
     })

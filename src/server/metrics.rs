@@ -138,6 +138,8 @@ pub enum Reason {
     Form,
     /// A parameter given twice.
     Repeated,
+    /// To no address of ours, or not posted.
+    Route,
 }
 
 impl Reason {
@@ -150,6 +152,7 @@ impl Reason {
             Self::Slow => "Slow",
             Self::Form => "Form",
             Self::Repeated => "Repeated",
+            Self::Route => "Route",
         }
     }
 }

@@ -16,7 +16,7 @@ use tracing::field::{Empty, debug, display};
 use tracing::{Instrument as _, Span};
 
 use super::intake::{self, Form};
-use super::metrics::{Outcome, Route, Taken, Timed, Webhook};
+use super::metrics::{Outcome, Reason, Refused, Route, Taken, Timed, Webhook};
 use super::{House, decode};
 use crate::config::Line;
 use crate::engine::event::Event;
@@ -34,7 +34,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 /// The way to a route. A router of patterns would cost a webhook more than its form and its signature.
 async fn dispatch(house: Data<House>, request: HttpRequest, body: Payload) -> HttpResponse {
     if request.method() != Method::POST {
-        return elsewhere(body);
+        return elsewhere(&house, &request, body);
     }
     // A slash at the end of an address that somebody keyed in keeps no caller out.
     let path = request.path();
@@ -59,7 +59,7 @@ async fn dispatch(house: Data<House>, request: HttpRequest, body: Payload) -> Ht
             message_status(house, &request, (call, effect), body).await
         }
         [Some("fallback"), None, ..] => fallback(house, &request, body).await,
-        _ => elsewhere(body),
+        _ => elsewhere(&house, &request, body),
     }
 }
 
@@ -198,8 +198,17 @@ async fn message_status(
     }
 }
 
-/// No route of ours: whoever asks hears nothing but the end.
-fn elsewhere(body: Payload) -> HttpResponse {
+/// No route of ours: whoever asks hears nothing but the end. It may be the provider, told another address or to get and
+/// not to post.
+fn elsewhere(house: &House, request: &HttpRequest, body: Payload) -> HttpResponse {
+    house.metrics.refused.get_or_create(&Refused { reason: Reason::Route }).inc();
+    if house.refusals.may_tell(Reason::Route.as_str()) {
+        tracing::warn!(
+            reason = Reason::Route.as_str(),
+            posted = request.method() == Method::POST,
+            "a webhook was refused: what begins a call is posted to /twilio/voice"
+        );
+    }
     let answer = HttpResponse::NotFound().content_type(TWIML).body(twiml::hangup());
     intake::ending(answer, body)
 }

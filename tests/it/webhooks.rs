@@ -107,7 +107,7 @@ async fn what_is_not_the_providers_is_refused_and_touches_nothing() {
     assert_eq!(house.ask("/api/calls").await["calls"].as_array().unwrap().len(), 0);
     let metrics = house.metrics().await;
     for (reason, count) in
-        [("Signature", 4), ("Size", 1), ("Form", 3), ("Repeated", 1), ("Account", 1)]
+        [("Signature", 4), ("Size", 1), ("Form", 3), ("Repeated", 1), ("Account", 1), ("Route", 1)]
     {
         let line = format!("callgate_webhooks_refused_total{{reason=\"{reason}\"}} {count}");
         assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
