@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// More than anything takes on a slow machine that is busy with something else; only who waits in vain waits so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 const STEP: Duration = Duration::from_millis(5);
 
 /// Asks until there is an answer; panics, saying what was waited for, when none comes.
