@@ -293,7 +293,10 @@ impl<'h> Desk<'h> {
     async fn keep_until_due(&self) {
         let policy = self.house.exchange.policy();
         let due = self.begun + Duration::from_millis(policy.enumeration.deadline_ms.into());
-        tokio::time::sleep_until(due).await;
+        // A timer rounds up to a whole millisecond, and would hold up even what is late.
+        if due > Instant::now() {
+            tokio::time::sleep_until(due).await;
+        }
     }
 
     /// Takes note of something that asks for no answer.
