@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::WHOLE_MAX;
+
 /// A value. Its `Debug` tells the kind alone, for what a caller said may be anything.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -28,8 +30,6 @@ impl Value {
 
     /// The value in JSON for others: a whole number without decimals, which not every reader takes for one.
     pub fn json(&self) -> serde_json::Value {
-        /// Up to here every whole number is one that a double holds.
-        const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
         match self {
             Self::Flag(flag) => (*flag).into(),
             #[expect(
