@@ -13,7 +13,8 @@ use super::versus::{CONNECTIONS, Versus, versus};
 const WHY_LIMIT: &str = "beside the one round trip of a turn, a call is counted by its number when it rings, \
     claims are counted when it is identified, every turn is sealed, journalled and logged, and an audit is \
     chained and put down when it is over; the goal is from a prototype that does none of this";
-const WHY_PEER: &str = "the peers keep a state and nothing else";
+const WHY_PEER: &str = "the peers keep a state and nothing else; what `limit` itself would reach stands below the table \
+    of whole calls";
 
 pub(crate) fn section() -> Section {
     let runtime = Builder::new_current_thread().enable_all().build();
@@ -29,11 +30,13 @@ pub(crate) fn section() -> Section {
     let redis = Redis::start();
     let limit = Server::limit(&redis.url(1), 1);
     let (found, rss_mib) = against(&runtime, &redis, &limit);
+    let [_, limit_rate] = found.rates;
     row(&mut section.text, "limit", &found);
     let goal = Goal::new("webhooks/s over those of `limit`", found.rate.of, Bound::AtLeast(0.75));
     section.goals.push(goal.because(WHY_LIMIT));
     drop(limit);
     section.goals.push(Goal::new("MiB of memory after that", rss_mib, Bound::AtMost(40.0)));
+    let mut limits = Vec::new();
     for peer in peers::ALL {
         // Each begins with nothing in Redis.
         let redis = Redis::start();
@@ -47,6 +50,11 @@ pub(crate) fn section() -> Section {
         let what = format!("webhooks/s over those of {}", peer.name);
         let goal = Goal::new(what, found.rate.of, Bound::AtLeast(peer.times));
         section.goals.push(goal.because(WHY_PEER));
+        limits.push(format!("{} {:.1}", peer.name, limit_rate / found.rates[1]));
+    }
+    if !limits.is_empty() {
+        let _ =
+            write!(section.text, "\nWebhooks/s of `limit` over those of: {}.\n", limits.join(", "));
     }
     section
 }
