@@ -134,6 +134,15 @@ pub const STORE_AWAY_WAITS: [Duration; 6] = [
     Duration::from_millis(800),
     Duration::from_millis(800),
 ];
+/// How long a status is kept that could not be noted because the store was away: by then what it tells is found out
+/// otherwise.
+pub const STATUS_KEPT_FOR: Duration = Duration::from_mins(5);
+/// What it waits before it is tried again, at first and at most.
+pub const STATUS_WAIT_MIN: Duration = Duration::from_secs(1);
+/// See [`STATUS_WAIT_MIN`].
+pub const STATUS_WAIT_MAX: Duration = Duration::from_secs(8);
+/// Statuses that are kept at once: those of more calls than one server has, and some megabytes.
+pub const STATUSES_KEPT_MAX: usize = 16_384;
 /// A provider sends its headers and body at once.
 pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A slow body is no provider's.

@@ -38,7 +38,7 @@ use crate::outbound::verifications::{TwilioVerify, Verifications};
 use crate::outbox::Outbox;
 use crate::replay::recorder::Recorder;
 use crate::server::metrics::Metrics;
-use crate::server::{self, Gate, House, Listeners, ServerError};
+use crate::server::{self, Gate, House, Kept, Listeners, ServerError};
 use crate::store::counted::Counted;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::telemetry::{self, Few};
@@ -353,6 +353,7 @@ async fn start(
         account_sid: plan.account_sid,
         admin_tokens: plan.admin_tokens,
         gate: Gate::new(metrics.turns_in_progress.clone(), plan.turns_max),
+        kept: Kept::default(),
         refusals: Few::default(),
         outbox: outbox.clone(),
         stop: stop.clone(),

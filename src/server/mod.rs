@@ -5,6 +5,7 @@ mod connection;
 mod decode;
 mod gate;
 mod intake;
+mod kept;
 pub mod metrics;
 mod webhook;
 
@@ -31,6 +32,7 @@ use crate::telemetry::Few;
 
 use connection::Connection;
 pub use gate::Gate;
+pub use kept::Kept;
 use metrics::Metrics;
 
 /// What the listeners share.
@@ -54,6 +56,8 @@ pub struct House {
     pub admin_tokens: Vec<AdminToken>,
     /// How many turns are under way.
     pub gate: Gate,
+    /// What could not be noted yet.
+    pub kept: Kept,
     /// How much the log says of requests that are refused.
     pub refusals: Few,
     /// What does effects.

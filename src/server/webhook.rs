@@ -311,13 +311,15 @@ impl<'h> Desk<'h> {
             let (exchange, event) = (exchange.clone(), event.clone());
             async move { exchange.tell(call, None, |call| event(call)).await }
         };
-        match self.in_time(work).await {
+        match self.in_time(work.clone()).await {
             Ok(Some(_)) => self.no_content(Outcome::Turn),
             Ok(None) => self.no_content(Outcome::OutOfStep),
             Err(error) => {
-                // The provider warns of a 5xx and does not come again; what matters is found out by
-                // deadline or by asking.
-                tracing::error!(call.id = %call, %error, "a status could not be taken note of");
+                // The provider warns of a 5xx and does not come again. What is not kept either is found
+                // out by deadline or by asking.
+                let _span = self.span.enter();
+                let kept = error.store_is_away() && self.house.kept.keep(work);
+                tracing::error!(call.id = %call, %error, kept, "a status could not be taken note of");
                 self.no_content(Outcome::Apology)
             }
         }
@@ -424,6 +426,17 @@ enum Late {
     Deadline,
     #[error("a bug of callgate's: the work did not finish")]
     Bug,
+}
+
+impl Late {
+    /// Whether the same may succeed in a while.
+    fn store_is_away(&self) -> bool {
+        match self {
+            Self::Exchange(error) => error.store_is_away(),
+            Self::Deadline => true,
+            Self::Bug => false,
+        }
+    }
 }
 
 fn outcome_of(served: Served) -> Outcome {

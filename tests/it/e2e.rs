@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use callgate::clock::{Clock as _, SystemClock};
 
+use crate::support::cluster::said;
 use crate::support::eventually::eventually_async;
-use crate::support::house::{ACCOUNT, FALLBACK, House, LINE, MOBILE, PIN};
+use crate::support::house::{ACCOUNT, FALLBACK, House, LINE, MOBILE, PIN, client};
 use crate::support::provider::{Answer, Provider};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
@@ -192,6 +193,34 @@ async fn a_store_lost_in_mid_call_grants_nothing_and_the_call_goes_on_when_it_is
     eventually_async("the store is back", async || {
         phone.post(&house, &action, &[("Digits", PIN)]).await;
         phone.spoken().starts_with("For your balance").then_some(())
+    })
+    .await;
+}
+
+/// The provider says once that a caller has hung up: who is not noted then would hold their place until the deadline.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hangs_up_while_the_store_is_away_has_hung_up_when_it_is_back() {
+    let provider = Provider::start();
+    let redis = RedisServer::start();
+    let house = House::start(&redis.url(), &provider.api_base());
+    let mut phone = Telephone::new("CA0000000000000000000000000000000D", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    let calls = house.ask("/api/calls").await;
+    let call = format!("/api/calls/{}", calls["calls"][0].as_str().unwrap());
+    // It takes no writes, as when a fail-over has gone the other way.
+    said(&redis, &["REPLICAOF", "127.0.0.1", "1"]);
+    phone.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
+    logged(&house, "a status could not be taken note of").await;
+    said(&redis, &["REPLICAOF", "NO", "ONE"]);
+    let ready = format!("{}/health/ready", house.admin());
+    eventually_async("the store to be back", async || {
+        let answer = client().get(&ready).send().await.unwrap();
+        answer.status().is_success().then_some(())
+    })
+    .await;
+    eventually_async("the call to be over", async || {
+        (house.ask(&call).await["end"] == "caller_left").then_some(())
     })
     .await;
 }

@@ -17,7 +17,7 @@ use callgate::diagnostic::Place;
 use callgate::exchange::Exchange;
 use callgate::outbox::Outbox;
 use callgate::server::metrics::Metrics;
-use callgate::server::{Gate, House, webhooks};
+use callgate::server::{Gate, House, Kept, webhooks};
 use callgate::telemetry::Few;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -126,6 +126,7 @@ async fn app(
         account_sid: Some(ACCOUNT_SID.into()),
         admin_tokens: Vec::new(),
         gate: Gate::new(metrics.turns_in_progress.clone(), TURNS_MAX),
+        kept: Kept::default(),
         refusals: Few::default(),
         outbox,
         stop,

@@ -29,7 +29,7 @@ use crate::limits;
 use crate::outbox::Outbox;
 use crate::replay::world::{Message, World};
 use crate::server::metrics::Metrics;
-use crate::server::{self, Gate};
+use crate::server::{self, Gate, Kept};
 use crate::store::envelope::Vault;
 use crate::store::memory::MemoryStore;
 use crate::telemetry::Few;
@@ -119,6 +119,7 @@ impl House {
             account_sid: plan.account_sid,
             admin_tokens: Vec::new(),
             gate: Gate::new(metrics.turns_in_progress.clone(), limits::TURNS_IN_PROGRESS),
+            kept: Kept::default(),
             refusals: Few::default(),
             outbox: outbox.clone(),
             stop: CancellationToken::new(),
