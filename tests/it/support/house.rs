@@ -54,9 +54,19 @@ pub(crate) struct House {
 }
 
 struct Running {
-    child: Child,
+    process: Process,
     public: String,
     admin: String,
+}
+
+/// The server's process: it ends with whoever holds it, also where a test fails while it starts.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl House {
@@ -123,7 +133,8 @@ impl House {
 
     /// Starts the server (again), and waits until it answers.
     pub(crate) fn restart(&mut self) {
-        let mut child = self
+        self.running = None;
+        let child = self
             .command()
             .args(["serve", "--config", "callgate.toml", "--log", self.log_level])
             .args(&self.more)
@@ -131,7 +142,8 @@ impl House {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut process = Process(child);
+        let stderr = BufReader::new(process.0.stderr.take().unwrap());
         let log = self.log.clone();
         let begun = log.lock().unwrap().len();
         std::thread::spawn(move || {
@@ -140,7 +152,7 @@ impl House {
             }
         });
         let (public, admin) = eventually("the server answers", || {
-            let ended = child.try_wait().unwrap();
+            let ended = process.0.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {}", self.log.lock().unwrap());
             let log = self.log.lock().unwrap();
             let line = log[begun..].lines().find(|line| line.contains("callgate answers"))?;
@@ -148,19 +160,17 @@ impl House {
             let field = |name: &str| line["fields"][name].as_str().map(str::to_owned);
             Some((field("public")?, field("admin")?))
         });
-        self.running = Some(Running { child, public, admin });
+        self.running = Some(Running { process, public, admin });
     }
 
     /// Kills the server with SIGKILL.
     pub(crate) fn kill(&mut self) {
-        let mut running = self.running.take().unwrap();
-        running.child.kill().unwrap();
-        running.child.wait().unwrap();
+        drop(self.running.take().unwrap());
     }
 
     /// The server's process.
     pub(crate) fn pid(&self) -> u32 {
-        self.running.as_ref().unwrap().child.id()
+        self.running.as_ref().unwrap().process.0.id()
     }
 
     /// Tells the server to stop.
@@ -173,12 +183,12 @@ impl House {
     pub(crate) fn abort(&mut self) -> ExitStatus {
         let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-ABRT", &pid]).status().unwrap().success());
-        self.running.take().unwrap().child.wait().unwrap()
+        self.running.take().unwrap().process.0.wait().unwrap()
     }
 
     /// Waits for the end, and says the exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        self.running.take().unwrap().child.wait().unwrap().code()
+        self.running.take().unwrap().process.0.wait().unwrap().code()
     }
 
     /// Lets webhooks go to what stands before it.
@@ -280,15 +290,6 @@ impl House {
             .text()
             .await
             .unwrap()
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        if let Some(mut running) = self.running.take() {
-            let _ = running.child.kill();
-            let _ = running.child.wait();
-        }
     }
 }
 
