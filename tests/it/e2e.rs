@@ -121,7 +121,9 @@ async fn whole_call(store: &str) -> (House, Provider) {
         |path: &str| sent.iter().filter(|r| r.method == "POST" && r.path.ends_with(path)).count();
     assert_eq!((count("/Messages.json"), count("/Calls.json")), (1, 1), "no effect was done twice");
     let codes = codes(&provider);
-    for request in &sent {
+    // What is slow to be asked for is looked for before it is asked for again; that the provider wants by number.
+    let looked_for = |path: &str| path.ends_with("/Calls.json") || path.ends_with("/Messages.json");
+    for request in sent.iter().filter(|r| r.method != "GET" || !looked_for(&r.path)) {
         let url = format!("{}?{:?}", request.path, request.query);
         assert_clean("a URL", url.as_bytes(), &codes);
     }
