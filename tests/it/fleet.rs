@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use callgate::clock::{Clock as _, SystemClock};
 use futures_util::future::join_all;
@@ -42,15 +43,20 @@ fn mobile(n: usize) -> String {
     format!("+1500555002{n}")
 }
 
-/// Rings, proves a PIN and says goodbye, each turn through whichever server the proxy chooses.
+/// Rings, proves a PIN and says goodbye, each turn through whichever server the proxy chooses. Who calls thinks before
+/// they key something in: the processors are the servers' own.
 async fn whole_call(front: &House, sid: &str, caller: usize) {
+    let think = || tokio::time::sleep(Duration::from_millis(100));
     let mut phone = Telephone::new(sid, &mobile(caller));
     phone.ring(front).await;
     assert!(phone.spoken().contains("account number"), "{sid}: {}", phone.spoken());
+    think().await;
     phone.key(front, &account(caller)).await;
     assert_eq!(phone.spoken(), "Please key in your PIN.", "{sid}");
+    think().await;
     phone.key(front, PIN).await;
     assert!(phone.spoken().starts_with("For your balance"), "{sid}: {}", phone.spoken());
+    think().await;
     phone.key(front, "9").await;
     assert_eq!(phone.spoken(), "Thank you. Goodbye.", "{sid}");
 }
@@ -290,7 +296,7 @@ fn that_waits_for_a_replica(store: &str, provider: &Provider) -> House {
     let mut house = House::set_up(store, &provider.api_base());
     house.change_configuration(
         "[policy.enumeration]\n",
-        "[redis]\nreplicas = 1\nreplicas_within_ms = 1000\n[policy.enumeration]\n",
+        "[redis]\nreplicas = 1\nreplicas_within_ms = 3000\n[policy.enumeration]\n",
     );
     house.restart();
     house
