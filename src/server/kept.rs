@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
 
+use crate::engine::id::CallId;
 use crate::exchange::ExchangeError;
 use crate::limits::{STATUS_KEPT_FOR, STATUS_WAIT_MAX, STATUS_WAIT_MIN, STATUSES_KEPT_MAX};
 
@@ -25,7 +26,7 @@ impl Default for Kept {
 
 impl Kept {
     /// Tries again, less and less often, until the store is there; `false`: there is no room.
-    pub(super) fn keep<T, W>(&self, note: impl Fn() -> W + Send + 'static) -> bool
+    pub(super) fn keep<T, W>(&self, call: CallId, note: impl Fn() -> W + Send + 'static) -> bool
     where
         W: Future<Output = Result<T, ExchangeError>> + Send,
     {
@@ -37,10 +38,13 @@ impl Kept {
             loop {
                 sleep(wait).await;
                 match note().await {
-                    Ok(_) => return,
+                    Ok(_) => {
+                        tracing::info!(call.id = %call, "a status that was kept is noted");
+                        return;
+                    }
                     Err(error) if error.store_is_away() && Instant::now() + wait < until => {}
                     Err(error) => {
-                        tracing::error!(%error, "a status was kept in vain");
+                        tracing::error!(call.id = %call, %error, "a status was kept in vain");
                         return;
                     }
                 }

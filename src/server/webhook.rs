@@ -318,7 +318,7 @@ impl<'h> Desk<'h> {
                 // The provider warns of a 5xx and does not come again. What is not kept either is found
                 // out by deadline or by asking.
                 let _span = self.span.enter();
-                let kept = error.store_is_away() && self.house.kept.keep(work);
+                let kept = error.store_is_away() && self.house.kept.keep(call, work);
                 tracing::error!(call.id = %call, %error, kept, "a status could not be taken note of");
                 self.no_content(Outcome::Apology)
             }
