@@ -257,6 +257,32 @@ fn a_label_means_the_level_of_the_flow_that_gave_it() {
     assert!(heard.contains("It is x"), "{heard}");
 }
 
+/// A back end that fails takes back what it gave before: what is said then tells of nothing.
+#[test]
+fn what_a_failed_answer_leaves_behind_may_be_said() {
+    let flow = format!(
+        "name = \"main\"\nstart = \"who\"\n{WHO}[levels]\nl = {{ any = [\"pin\"] }}\n\
+         [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+         on = {{ ok = \"ask\", failed = \"bye\", locked = \"bye\" }}\n\
+         [states.ask]\ntype = \"lookup\"\nbackend = \"b\"\nrequires = \"l\"\n\
+         give = {{ v = {{ type = \"text\", label = \"l\" }} }}\n\
+         on = {{ denied = \"bye\", ok = \"again\", failed = \"bye\" }}\n\
+         [states.again]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who else?\"\n\
+         on = {{ found = \"more\", unknown = \"more\" }}\n\
+         [states.more]\ntype = \"lookup\"\nbackend = \"b\"\naccount = false\n\
+         give = {{ v = {{ type = \"text\", label = \"l\" }} }}\n\
+         on = {{ ok = \"last\", failed = \"say\" }}\n\
+         [states.last]\ntype = \"lookup\"\nbackend = \"b\"\naccount = false\n\
+         give = {{ v = {{ type = \"text\", label = \"anyone\" }} }}\n\
+         on = {{ ok = \"say\", failed = \"say\" }}\n\
+         [states.say]\ntype = \"hangup\"\nprompt = \"It is {{{{ v }}}}.\"\n"
+    );
+    let flows = rung(&[&flow], true);
+    let keys = |key: &str, times| Move::Keys(key.repeat(times));
+    let heard = last_heard(&flows, &[keys("1", 8), keys("7", 6), keys("1", 8)]);
+    assert!(heard.contains("It is x."), "{heard}");
+}
+
 /// The states that the engine refuses in any call, by their flow and name; `None`: there are too many
 /// calls.
 fn refused(sources: &Sources, flows: &FlowSet) -> Option<BTreeSet<(String, String)>> {
