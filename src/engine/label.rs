@@ -27,7 +27,18 @@ impl Machine<'_> {
     /// Whether the facts meet every level of a variable now.
     pub(super) fn meets_label_of(&self, variable: &VariableName) -> bool {
         let variable = self.call.variables.get(variable);
-        variable.is_none_or(|variable| variable.label.iter().all(|level| self.meets(level)))
+        variable.is_none_or(|variable| variable.label.iter().all(|level| self.meets_carried(level)))
+    }
+
+    /// Whether the facts meet a level that a variable carries. It may come from another flow than the one
+    /// that tells of it: where the start flow has none of that name, those of all flows must be met.
+    fn meets_carried(&self, level: &LevelName) -> bool {
+        if self.start_flow().is_some_and(|flow| flow.levels.contains_key(level)) {
+            return self.meets(level);
+        }
+        let (now, risk) = (self.moment.now, self.call.risk());
+        let mut all = self.setting.flows.iter().filter_map(|flow| flow.levels.get(level));
+        self.meets(level) && all.all(|level| level.is_met(&self.call.facts, now, risk))
     }
 
     /// A text as a variable's value, with the levels of what it is made of.

@@ -253,6 +253,8 @@ impl<'a> Machine<'a> {
         if self.hops.len() >= limits::HOPS_MAX {
             return Ok(Next::Fault(Remark::TooManyHops));
         }
+        // Who is not let in there again comes back to nobody.
+        let rejoins = std::mem::take(&mut self.rejoins);
         self.call.at.state = name;
         self.call.visit = Visit::default();
         self.hops.push(Hop { at: self.call.at.clone(), outcome: None });
@@ -280,7 +282,27 @@ impl<'a> Machine<'a> {
         if let Some(words) = &state.notify {
             notice::of_state(self, words)?;
         }
+        self.rejoins = rejoins;
         states::enter(self, state)
+    }
+
+    /// Does something as if the call stood at another state, with the variables of that flow: those of one
+    /// that has come back are gone.
+    pub(super) fn standing_at<T>(&mut self, at: &Position, what: impl FnOnce(&mut Self) -> T) -> T {
+        let here = std::mem::replace(&mut self.call.at, at.clone());
+        let own = (here.flow != at.flow).then(|| {
+            let theirs = self.call.frames.iter().rev().find_map(|frame| match frame {
+                Frame::Call(from, variables) if from.flow == at.flow => Some(variables.clone()),
+                _ => None,
+            });
+            std::mem::replace(&mut self.call.variables, theirs.unwrap_or_default())
+        });
+        let done = what(self);
+        self.call.at = here;
+        if let Some(own) = own {
+            self.call.variables = own;
+        }
+        done
     }
 
     /// Remembers the present state and goes to prove its level. A step-up that was left without
@@ -456,6 +478,8 @@ impl<'a> Machine<'a> {
         self.call.code = None;
         self.call.ringing = None;
         self.call.asked.clear();
+        // Whom it was told was somebody else.
+        self.call.told.clear();
         self.call.variables.retain(|_, variable| !variable.derived);
         for frame in &mut self.call.frames {
             if let Frame::Call(_, variables) = frame {

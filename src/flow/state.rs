@@ -141,6 +141,13 @@ impl State {
         self.routes.get(outcome).map(|target| &target.state)
     }
 
+    /// Whether it leads on alike where there is nowhere to send to: then an account without a contact is to
+    /// sound like one that does not exist, to which everything is sent.
+    pub fn hides_contacts(&self) -> bool {
+        let sent = self.route(&Outcome::Sent);
+        sent.is_some() && sent == self.route(&Outcome::Unavailable)
+    }
+
     /// Where a specialist can send the caller to prove more.
     pub fn agent_step_up(&self) -> Option<&Target> {
         match &self.kind {

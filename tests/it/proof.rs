@@ -10,5 +10,6 @@ mod monsters;
 mod mutation;
 pub(crate) mod random;
 mod soundness;
+mod strangers;
 mod vocabulary;
 mod world;

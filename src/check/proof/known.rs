@@ -23,8 +23,8 @@ pub(in crate::check) struct Known {
     pub(in crate::check) risk: Risk,
     /// An account on file is claimed: without one nothing can be proved.
     pub(in crate::check) real: bool,
-    /// What the code proves that was sent and has not been used.
-    pub(super) code: Option<Fact>,
+    /// The code that was sent and has not been used.
+    pub(super) code: Option<Code>,
     /// What is proved of which the caller has not heard: it counts when the next proof succeeds.
     trial: Set,
     /// An entry was wrong of which the caller has not heard: the next proof fails.
@@ -41,6 +41,15 @@ pub(in crate::check) struct Known {
     pub(super) labels: Labels,
     /// Whether the variables of who called this flow still have theirs.
     pub(super) claimed: Claimed,
+}
+
+/// A code that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Code {
+    /// It proves this.
+    Of(Fact),
+    /// Nobody has it: there was nowhere to send it, of which the caller is not to hear.
+    Nobodys,
 }
 
 /// Whether an account was claimed since a sub-flow was entered: with the one before it goes whatever
@@ -69,7 +78,7 @@ const ATTESTATIONS: [Attestation; 6] = [
 type Set = u8;
 
 /// What two must share for one to cover the other, but for labels.
-pub(super) type Unlabelled = ([Set; 2], Risk, [bool; 4], Option<Fact>, u8, Claimed);
+pub(super) type Unlabelled = ([Set; 2], Risk, [bool; 4], Option<Code>, u8, Claimed);
 
 impl Known {
     /// Nothing is proved, and nobody is claimed.
@@ -171,9 +180,17 @@ impl Known {
         Self { trial: 0, doubt: false, ..self }
     }
 
-    /// A code was sent that proves this, or the last one was used.
-    pub(super) fn with_code(self, code: Option<Fact>) -> Self {
+    /// A code was sent, or the last one was used.
+    pub(super) fn with_code(self, code: Option<Code>) -> Self {
         Self { code, ..self }
+    }
+
+    /// What the code proves that was sent and has not been used.
+    pub(super) fn code_proves(&self) -> Option<Fact> {
+        match self.code {
+            Some(Code::Of(fact)) => Some(fact),
+            Some(Code::Nobodys) | None => None,
+        }
     }
 
     /// Time passes; beyond `oldest_s` all ages are one.

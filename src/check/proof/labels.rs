@@ -183,7 +183,7 @@ impl<'f> Known<'f> {
         self.number(labelled)
     }
 
-    /// After something was taken from the caller, which the caller knows.
+    /// After something was taken from the caller, which the caller knows, or the variable is gone.
     pub(super) fn gathered(&mut self, labels: Labels, variable: &VariableName) -> Labels {
         let Some(name) = self.names.get(variable).filter(|_| labels != 0) else { return labels };
         let mut labelled = self.get(labels);

@@ -192,8 +192,12 @@ impl Play {
                 }
                 _ => self.silent(&otp.listen),
             },
-            (Kind::SendSmsOtp(_) | Kind::SendLink(_), Label::Outcome(outcome)) => self.sms(outcome),
-            (Kind::SendEmailOtp(_), Label::Outcome(outcome)) => self.mail(outcome),
+            (Kind::SendSmsOtp(_) | Kind::SendLink(_), Label::Outcome(outcome)) => {
+                self.sms(outcome, state.hides_contacts());
+            }
+            (Kind::SendEmailOtp(_), Label::Outcome(outcome)) => {
+                self.mail(outcome, state.hides_contacts());
+            }
             (Kind::Callback(callback), Label::Outcome(outcome)) => {
                 let real = before.known.real && !before.known.doubt;
                 match outcome {
@@ -238,13 +242,17 @@ impl Play {
         Some(())
     }
 
-    fn sms(&mut self, outcome: &Outcome) {
+    /// `hides`: where there is nowhere to send to, it counts like one that was sent.
+    fn sms(&mut self, outcome: &Outcome, hides: bool) {
         match outcome {
             Outcome::Sent => {
                 self.sends += 1;
                 self.undelivered = false;
             }
-            Outcome::Unavailable => self.no_sms = true,
+            Outcome::Unavailable => {
+                self.no_sms = true;
+                self.sends += u32::from(hides);
+            }
             _ => {
                 let most = Some(self.sends.max(1));
                 // As many as by message go by e-mail.
@@ -260,8 +268,9 @@ impl Play {
         }
     }
 
-    fn mail(&mut self, outcome: &Outcome) {
+    fn mail(&mut self, outcome: &Outcome, hides: bool) {
         if *outcome == Outcome::Unavailable {
+            self.mails += u32::from(hides);
             return;
         }
         self.has_mail = true;

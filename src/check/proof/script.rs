@@ -207,7 +207,7 @@ pub(in crate::check) fn shared<'f>(walks: &Walks<'f>, gap: &Gap<'f>) -> Option<S
             Kind::GatherPin(_) => (state, Fact::Pin),
             Kind::GatherPasscode(_) => (state, Fact::Passcode),
             Kind::GatherServiceCode(_) => (state, Fact::ServiceCode),
-            Kind::GatherOtp(_) => (state, arrival.known.code.unwrap_or(Fact::SmsOtp)),
+            Kind::GatherOtp(_) => (state, arrival.known.code_proves().unwrap_or(Fact::SmsOtp)),
             Kind::Callback(_) => (state, Fact::Callback),
             Kind::SendSmsOtp(_) => (takes_code()?, Fact::SmsOtp),
             Kind::SendEmailOtp(_) => (takes_code()?, Fact::EmailOtp),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::conditions::{Levels, Split, add, split};
-use super::known::Known;
+use super::known::{Code, Known};
 use crate::flow::edge::Label;
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
@@ -59,7 +59,9 @@ pub(super) fn ways<'f>(
             let aged = match kind {
                 Kind::Say(say) => known.said(spoken_s(&say.prompt), oldest_s),
                 Kind::Lookup(_) => known.said(seconds(limits::ASKED_PER_TURN), oldest_s),
-                Kind::Set(_) | Kind::SendSmsOtp(_) | Kind::SendLink(_) => known,
+                Kind::Set(_) | Kind::SendSmsOtp(_) | Kind::SendEmailOtp(_) | Kind::SendLink(_) => {
+                    known
+                }
                 kind => known.waited(dwell_s(kind), oldest_s),
             };
             let edges = state.edges().into_iter();
@@ -68,7 +70,11 @@ pub(super) fn ways<'f>(
                 Label::Outcome(Outcome::Ok) if kind.is_combined() => combined(kind, aged),
                 Label::Outcome(outcome) => {
                     let known = if at_once(kind, outcome, known) { known } else { aged };
-                    after(kind, outcome, known).into_iter().collect()
+                    let hidden = *outcome == Outcome::Unavailable && state.hides_contacts();
+                    let sends = !matches!(kind, Kind::SendLink(_));
+                    let after = after(kind, outcome, known).into_iter();
+                    let code = (hidden && sends).then_some(Code::Nobodys);
+                    after.map(|known| known.with_code(code.or(known.code))).collect()
                 }
                 Label::Case(_) | Label::StepUp => Vec::new(),
             };
@@ -102,8 +108,10 @@ fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
         (Kind::Identify(_), _) => Some(known.claims(false)),
         (Kind::GatherPin(_), Outcome::Ok) => proved(Fact::Pin, 0),
         (Kind::GatherPasscode(_), Outcome::Ok) => proved(Fact::Passcode, 0),
-        (Kind::SendSmsOtp(_), Outcome::Sent) => Some(known.with_code(Some(Fact::SmsOtp))),
-        (Kind::SendEmailOtp(_), Outcome::Sent) => Some(known.with_code(Some(Fact::EmailOtp))),
+        (Kind::SendSmsOtp(_), Outcome::Sent) => Some(known.with_code(Some(Code::Of(Fact::SmsOtp)))),
+        (Kind::SendEmailOtp(_), Outcome::Sent) => {
+            Some(known.with_code(Some(Code::Of(Fact::EmailOtp))))
+        }
         (Kind::GatherServiceCode(_), Outcome::Ok) => proved(Fact::ServiceCode, 0),
         (
             Kind::SendSmsOtp(_) | Kind::SendEmailOtp(_) | Kind::SendLink(_) | Kind::Callback(_),
@@ -111,10 +119,12 @@ fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
         ) => known.real.then_some(known),
         (Kind::GatherOtp(_), Outcome::Expired) => Some(known),
         (Kind::GatherOtp(_), Outcome::Ok) => {
-            known.code.and_then(|fact| proved(fact, 0)).map(|known| known.with_code(None))
+            known.code_proves().and_then(|fact| proved(fact, 0)).map(|known| known.with_code(None))
         }
         (Kind::GatherOtp(_), _) if known.code.is_none() => None,
-        (Kind::GatherOtp(_), Outcome::Undelivered) => real.then_some(known),
+        (Kind::GatherOtp(_), Outcome::Undelivered) => {
+            known.code_proves().filter(|_| real).map(|_| known)
+        }
         (Kind::Callback(_), Outcome::Ok) => proved(Fact::Callback, POLLED_S),
         (Kind::Callback(_), Outcome::Failed) => real.then_some(known.heard(false)),
         (

@@ -49,6 +49,8 @@ pub(in crate::check) struct Walks<'f> {
     pub(in crate::check) unfinished: bool,
     /// Whether the flow has its levels from those that call it, and none of its own.
     borrows: bool,
+    /// The flows that such calls come to.
+    called: Vec<&'f Flow>,
     map: Arc<Map<'f>>,
     stacks: Stacks,
     labels: labels::Known<'f>,
@@ -157,6 +159,7 @@ impl<'f> Walks<'f> {
             gaps: Vec::new(),
             unfinished: false,
             borrows: start.levels.is_empty() && map.called.contains(&start.name),
+            called: map.called_from(start),
             map: map.clone(),
             stacks: Stacks::default(),
             labels: labels::Known::new(start),
@@ -298,12 +301,29 @@ impl<'f> Walks<'f> {
         labels: Labels,
         told: &Told,
     ) -> Vec<(&'f LevelName, &'f Level)> {
-        let names = match told {
+        match told {
             // A field that the flow of the call's start does not disclose is disclosed to nobody.
-            Told::Field(field) => [self.labels.of_field(field).unwrap_or(&NOBODY.0)].into(),
-            Told::Variable(variable) => self.labels.of(labels, variable),
-        };
-        names.into_iter().map(|name| (name, self.level_or_nobodys(flow, name))).collect()
+            Told::Field(field) => {
+                let name = self.labels.of_field(field).unwrap_or(&NOBODY.0);
+                vec![(name, self.level_or_nobodys(flow, name))]
+            }
+            Told::Variable(variable) => {
+                let names = self.labels.of(labels, variable).into_iter();
+                names.flat_map(|name| self.carried(flow, name)).collect()
+            }
+        }
+    }
+
+    /// The levels of a name that a variable carries: where the start flow has none, it may be that of any
+    /// flow that the call comes to.
+    fn carried(&self, flow: &'f Flow, name: &'f LevelName) -> Vec<(&'f LevelName, &'f Level)> {
+        let here = self.level_or_nobodys(flow, name);
+        let mut levels = vec![(name, here)];
+        if !self.start.levels.contains_key(name) && !here.is_never() {
+            let all = self.called.iter().filter_map(|flow| flow.levels.get(name));
+            levels.extend(all.filter(|level| !std::ptr::eq(*level, here)).map(|it| (name, it)));
+        }
+        levels
     }
 
     fn arrive(

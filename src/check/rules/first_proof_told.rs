@@ -2,7 +2,8 @@
 //!
 //! Looked at are `gather_pin` and `gather_passcode` whose `ok` leads, without anything else being asked,
 //! to a code, a callback or a code from the web, and whose `failed` does not; and those of a combined
-//! verdict on which no other proof follows.
+//! verdict on which no other proof follows. What is asked for next may stand behind a step-up, in a
+//! sub-flow, or where one comes back to.
 //!
 //! ## Why
 //!
@@ -39,15 +40,20 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use indexmap::IndexSet;
+
 use super::{Report, Rule, Subject};
 use crate::check::graph::Graph;
 use crate::check::proof::Walks;
+use crate::check::subject::{Walk, own_targets, step_up};
 use crate::diagnostic::Severity;
 use crate::flow::Flow;
-use crate::flow::level::Class;
+use crate::flow::level::{Class, Fact, Facts, Proof};
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::outcome::Outcome;
+use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, State};
+use crate::flow::states::returns::Return;
 
 pub(super) const RULE: Rule = Rule {
     code: "first-proof-told",
@@ -99,6 +105,26 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// Whether a state asks for no more than what is known, as far as its own flow says.
+fn known_is_enough(flow: &Flow, state: &State) -> bool {
+    let level = state.requires.as_ref().and_then(|(name, _)| flow.levels.get(name));
+    let known = [Fact::Pin, Fact::Passcode].map(|fact| {
+        let proof = Proof { at: jiff::Timestamp::UNIX_EPOCH, contact: None, counts: true };
+        (fact, proof)
+    });
+    let known = Facts(known.into());
+    level.is_some_and(|level| level.is_met(&known, jiff::Timestamp::UNIX_EPOCH, Risk::High))
+}
+
+/// The words that each flow comes back with.
+fn ends<'f>(subject: &Subject<'f>) -> IndexSet<(&'f FlowName, &'f Outcome)> {
+    let end = |(walk, state): (&Walk<'f>, &'f State)| match &state.kind {
+        Kind::Return(Return { outcome: Some((outcome, _)) }) => Some((&walk.flow.name, outcome)),
+        _ => None,
+    };
+    subject.states().filter_map(end).collect()
+}
+
 /// The states that a customer's caller gets into who has proved to hold nothing.
 fn without_telephone<'f>(subject: &Subject<'f>) -> HashSet<(&'f FlowName, &'f StateName)> {
     let insiders = subject.proofs.iter().flat_map(Walks::insiders);
@@ -127,17 +153,35 @@ impl<'f> Proofs<'f> {
             firsts.insert(&flow.name, states.len());
             states.extend(flow.states.values().map(|state| (&**flow, state)));
         }
-        let seen = vec![0; states.len()];
-        let mut on = Graph::new(states.len());
-        let mut proofs = Self { on: Graph::default(), states, firsts, seen, searches: 0 };
-        for (from, (flow, state)) in proofs.states.iter().enumerate() {
+        // Beside the states there is a node for each word that a flow comes back with.
+        let ends = ends(subject);
+        let nodes = states.len() + ends.len();
+        let end = |flow, outcome| ends.get_index_of(&(flow, outcome)).map(|end| states.len() + end);
+        let (seen, mut on) = (vec![0; nodes], Graph::new(nodes));
+        let number = |flow: &Flow, state: &StateName| {
+            Some(firsts.get(&flow.name)? + flow.states.get_index_of(state)?)
+        };
+        for (from, (flow, state)) in states.iter().enumerate() {
+            // Who lacks the level of a state is asked for it before the state asks for anything.
+            let step_up = step_up(state).filter(|_| !known_is_enough(flow, state));
+            let step_up = step_up.and_then(|to| number(flow, &to.state));
+            step_up.into_iter().for_each(|to| on.add(from, to));
             match &state.kind {
                 Kind::Call(call) => {
                     let called = subject.flows.get(call.flow.as_str());
-                    let start = called.and_then(|called| proofs.number(called, &called.start));
-                    if let Some(to) = start {
-                        on.add(from, to);
+                    let start = called.and_then(|called| number(called, &called.start));
+                    start.into_iter().for_each(|to| on.add(from, to));
+                    for (outcome, to) in &state.routes {
+                        if let Some((end, to)) =
+                            end(&call.flow, outcome).zip(number(flow, &to.state))
+                        {
+                            on.add(end, to);
+                        }
                     }
+                }
+                Kind::Return(Return { outcome: Some((outcome, _)) }) => {
+                    let end = end(&flow.name, outcome);
+                    end.into_iter().for_each(|to| on.add(from, to));
                 }
                 Kind::Say(_)
                 | Kind::Set(_)
@@ -146,16 +190,14 @@ impl<'f> Proofs<'f> {
                 | Kind::SendSmsOtp(_)
                 | Kind::SendEmailOtp(_)
                 | Kind::SendLink(_) => {
-                    for to in state.edges().iter().filter_map(|e| proofs.number(flow, &e.to.state))
-                    {
+                    for to in own_targets(state).iter().filter_map(|to| number(flow, &to.state)) {
                         on.add(from, to);
                     }
                 }
                 _ => {}
             }
         }
-        proofs.on = on;
-        proofs
+        Self { states, firsts, on, seen, searches: 0 }
     }
 
     fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
@@ -182,5 +224,58 @@ impl<'f> Proofs<'f> {
             wanted.extend(self.on.next(number));
         }
         asked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::findings;
+
+    const HEAD: &str = "name = \"f\"\nstart = \"who\"\n[levels]\nboth = { all = [\"pin\", \"sms_otp\"] }\n\
+        one = { any = [\"pin\", \"sms_otp\"] }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"pin\", unknown = \"pin\" }\n[states.bye]\ntype = \"hangup\"\n\
+        [states.send]\ntype = \"send_sms_otp\"\n\
+        on = { sent = \"code\", unavailable = \"code\", limited = \"back\" }\n\
+        [states.code]\ntype = \"gather_otp\"\nprompt = \"Code?\"\n\
+        on = { ok = \"back\", failed = \"back\", expired = \"back\", undelivered = \"back\" }\n\
+        [states.back]\ntype = \"return\"\n";
+    const PIN: &str = "type = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n";
+
+    fn told(texts: &[&str]) -> usize {
+        findings(texts).iter().filter(|finding| finding.contains(": first-proof-told: ")).count()
+    }
+
+    #[test]
+    fn what_is_asked_for_next_may_stand_behind_a_step_up() {
+        let flow = |level: &str| {
+            format!(
+                "{HEAD}[states.pin]\n{PIN}on = {{ ok = \"desk\", failed = \"bye\", locked = \"bye\" }}\n\
+                 [states.desk]\ntype = \"transfer\"\nto = {{ queue = \"q\" }}\nrequires = \"{level}\"\nstep_up = \"send\"\n\
+                 on = {{ denied = \"bye\", completed = \"bye\", busy = \"bye\", no_answer = \"bye\", failed = \"bye\", declined = \"bye\" }}\n"
+            )
+        };
+        assert_eq!(told(&[&flow("both")]), 1);
+        assert_eq!(told(&[&flow("one")]), 0, "the PIN is enough there");
+    }
+
+    #[test]
+    fn it_may_stand_where_a_sub_flow_comes_back_to() {
+        let main = |ok: &str, verdict: &str| {
+            let sub = format!(
+                "name = \"sub\"\nstart = \"pin\"\n[states.pin]\n{PIN}{verdict}\
+                 on = {{ ok = \"yes\", failed = \"no\", locked = \"no\" }}\n\
+                 [states.yes]\ntype = \"return\"\noutcome = \"ok\"\n\
+                 [states.no]\ntype = \"return\"\noutcome = \"failed\"\n"
+            );
+            let main = format!(
+                "{HEAD}[states.pin]\ntype = \"call\"\nflow = \"sub\"\non = {{ ok = \"{ok}\", failed = \"bye\" }}\n"
+            );
+            told(&[&main, &sub])
+        };
+        assert_eq!(main("send", ""), 1);
+        assert_eq!(main("bye", ""), 0);
+        assert_eq!(main("send", "verdict = \"combined\"\n"), 0, "a proof follows, outside");
+        assert_eq!(main("bye", "verdict = \"combined\"\n"), 1, "none follows");
     }
 }

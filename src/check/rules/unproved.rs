@@ -149,6 +149,21 @@ mod tests {
     }
 
     #[test]
+    fn sending_takes_no_time() {
+        for sends in ["send_sms_otp", "send_email_otp"] {
+            let states = format!(
+                "[states.talk]\ntype = \"say\"\nprompt = [\"So.\", {{ pause = \"30s\" }}, {{ pause = \"30s\" }}, \
+                 {{ pause = \"30s\" }}, {{ pause = \"30s\" }}, {{ pause = \"30s\" }}]\nnext = \"send\"\n\
+                 [states.send]\ntype = \"{sends}\"\n\
+                 on = {{ sent = \"secret\", unavailable = \"secret\", limited = \"secret\" }}\n"
+            );
+            let pin = pin("{ ok = \"talk\", failed = \"bye\", locked = \"bye\" }");
+            let secret = SECRET.replace("\"l\"", "\"fresh\"");
+            assert_eq!(unproved(&format!("{secret}{states}{pin}")), [""; 0], "{sends}");
+        }
+    }
+
+    #[test]
     fn a_new_claim_drops_the_proof() {
         let again = "[states.again]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
             on = { found = \"secret\", unknown = \"bye\" }\n";

@@ -5,11 +5,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::super::account::{Claim, Line, Phone, Whom};
+use super::super::call::Position;
 use super::super::eligibility::{Purpose, first_usable};
 use super::super::machine::{Asks, Machine};
 use super::super::question::{Answer, Question};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
+use crate::flow::state::State;
 use crate::limits;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
@@ -55,6 +57,12 @@ pub(super) fn phones(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<Vec<P
     });
     let phones: Vec<_> = phones.take(limits::NUMBERS_LOOKED_UP_MAX).cloned().collect();
     Ok(if phones.is_empty() { Eligible::None } else { Eligible::To(phones) })
+}
+
+/// Whether a state makes as much of an account without a contact as of one that does not exist.
+pub(super) fn hides(m: &Machine<'_>, at: &Position) -> bool {
+    let flow = m.setting.flows.get(at.flow.as_str());
+    flow.and_then(|flow| flow.state(&at.state)).is_some_and(State::hides_contacts)
 }
 
 /// Takes a message or a ring out of the budgets, and says which of these numbers gets it; none of them:

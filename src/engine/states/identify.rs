@@ -20,7 +20,12 @@ pub(super) fn enter(m: &mut Machine<'_>, identify: &Identify) -> Asks<Next> {
         && let Some(number) = m.call.caller.number.clone()
         && let Answer::Account(Some(account)) = m.ask(Question::FindByPhone(number))?
     {
-        return claim(m, account.id.clone(), Some(account));
+        let outcome = claim(m, account.id.clone(), Some(account))?;
+        if outcome == Outcome::Found || identify.listen.is_none() {
+            return Ok(Next::Take(outcome));
+        }
+        // Whoever has claimed too many is asked, as if the number were nobody's: `unknown` may lead back.
+        m.claim(Claim::None, None);
     }
     match &identify.listen {
         Some(listen) => m.listen(listen, &expect(identify)),
@@ -50,14 +55,14 @@ pub(super) fn resume(m: &mut Machine<'_>, identify: &Identify, heard: &Heard) ->
         return m.missed(listen, &expect, false, &gives_up);
     };
     match m.ask(Question::FindById(id.clone()))? {
-        Answer::Account(account) => claim(m, id, account),
-        _ => claim(m, id, None),
+        Answer::Account(account) => Ok(Next::Take(claim(m, id, account)?)),
+        _ => Ok(Next::Take(claim(m, id, None)?)),
     }
 }
 
 /// Takes up a claim. One call, or one caller ID, that claims account after account gets no more than
 /// decoys.
-fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Arc<Account>>) -> Asks<Next> {
+fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Arc<Account>>) -> Asks<Outcome> {
     m.call.claims = m.call.claims.saturating_add(1);
     let too_many = m.call.claims > m.setting.policy.shared.identifications_per_call;
     let (caller, line) = (m.call.caller.number.clone(), m.call.line.clone());
@@ -65,10 +70,10 @@ fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Arc<Account>>) -> Asks
     let within_reach = m.ask(reach)? == Answer::Spent(true);
     if let Some(account) = account.filter(|_| within_reach && !too_many) {
         m.claim(Claim::Account(account.id.clone()), Some(account));
-        return Ok(Next::Take(Outcome::Found));
+        return Ok(Outcome::Found);
     }
     m.claim(Claim::Decoy(id), None);
-    Ok(Next::Take(Outcome::Unknown))
+    Ok(Outcome::Unknown)
 }
 
 fn expect(identify: &Identify) -> Expect {

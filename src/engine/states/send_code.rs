@@ -38,13 +38,17 @@ pub(super) struct Way<T> {
     pub(super) phone: Option<fn(&T) -> &Phone>,
 }
 
-/// Sends another code, as the state did that sent the last one.
+/// Sends another code, as the state did that sent the last one, to whom it would let in now.
 pub(super) fn send_again(m: &mut Machine<'_>) -> Asks<Outcome> {
     let Some(sender) = m.call.code.as_ref().map(|code| code.sender.clone()) else {
         return Ok(Outcome::Unavailable);
     };
     let flows = m.setting.flows;
     let state = flows.get(sender.flow.as_str()).and_then(|flow| flow.state(&sender.state));
+    let requires = state.and_then(|state| state.requires.as_ref());
+    if requires.is_some_and(|(level, _)| !m.standing_at(&sender, |m| m.meets(level))) {
+        return Ok(Outcome::Unavailable);
+    }
     match state.map(|state| &state.kind) {
         Some(Kind::SendSmsOtp(state)) => send_sms_otp::send(m, state, sender),
         Some(Kind::SendEmailOtp(state)) => send_email_otp::send(m, state, sender),
@@ -53,7 +57,8 @@ pub(super) fn send_again(m: &mut Machine<'_>) -> Asks<Outcome> {
 }
 
 /// Sends a code for the state `sender`; `write` makes the effect that carries it, or `None` if its
-/// words cannot be filled in. For a claim that is no account all of this happens but the effect.
+/// words cannot be filled in. For a claim that is no account all of this happens but the effect, and for an
+/// account that there is nowhere to send to where the state hides that.
 pub(super) fn send<T>(
     m: &mut Machine<'_>,
     sender: Position,
@@ -61,9 +66,11 @@ pub(super) fn send<T>(
     write: impl FnOnce(&mut Machine<'_>, T, &Fresh) -> Asks<Option<Effect>>,
 ) -> Asks<Outcome> {
     let Way { factor, to, contact, phone } = way;
-    let to = match to {
-        Eligible::To(to) => to,
-        Eligible::Decoy => Vec::new(),
+    let hides = contact::hides(m, &sender);
+    let (to, mut sent) = match to {
+        Eligible::To(to) => (to, Outcome::Sent),
+        Eligible::Decoy => (Vec::new(), Outcome::Sent),
+        Eligible::None if hides => (Vec::new(), Outcome::Unavailable),
         Eligible::None => return Ok(Outcome::Unavailable),
     };
     if m.call.sends >= limits::SENDS_PER_CALL_MAX || too_soon(m) {
@@ -75,6 +82,10 @@ pub(super) fn send<T>(
         let out = Out { whom: whom.clone(), factor, purpose: Purpose::Message, code: true };
         match contact::reserve(m, &phones, &out)? {
             Ok(chosen) => to.into_iter().find(|to| Some(phone(to)) == chosen.as_ref()),
+            Err(Outcome::Unavailable) if hides => {
+                sent = Outcome::Unavailable;
+                None
+            }
             Err(outcome) => return Ok(outcome),
         }
     } else {
@@ -107,9 +118,8 @@ pub(super) fn send<T>(
     let mut effect = None;
     if let Some(to) = to {
         // The words are those of the flow that sends, wherever another code is asked for.
-        let here = std::mem::replace(&mut m.call.at, sender.clone());
-        let written = write(m, to, &Fresh { code, expires, ttl_s })?;
-        m.call.at = here;
+        let fresh = Fresh { code, expires, ttl_s };
+        let written = m.standing_at(&sender, |m| write(m, to, &fresh))?;
         let Some(written) = written else { return Ok(Outcome::Unavailable) };
         effect = Some(m.effect(written));
     }
@@ -127,7 +137,7 @@ pub(super) fn send<T>(
         sender,
         undelivered: false,
     });
-    Ok(Outcome::Sent)
+    Ok(sent)
 }
 
 /// Whether the last code of this call is too fresh for another.

@@ -15,9 +15,11 @@ use crate::secret::Secret;
 const VALID_FOR_S: u32 = 3_600;
 
 pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
-    let phones = match contact::phones(m, &m.setting.policy.contact.sms_line_types)? {
-        Eligible::To(phones) => phones,
-        Eligible::Decoy => Vec::new(),
+    let hides = contact::hides(m, &m.call.at);
+    let (phones, mut sent) = match contact::phones(m, &m.setting.policy.contact.sms_line_types)? {
+        Eligible::To(phones) => (phones, Outcome::Sent),
+        Eligible::Decoy => (Vec::new(), Outcome::Sent),
+        Eligible::None if hides => (Vec::new(), Outcome::Unavailable),
         Eligible::None => return Ok(Outcome::Unavailable),
     };
     if m.call.sends >= limits::SENDS_PER_CALL_MAX {
@@ -27,6 +29,10 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
     let out = Out { whom, factor: Fact::SmsOtp, purpose: Purpose::Message, code: false };
     let to = match contact::reserve(m, &phones, &out)? {
         Ok(to) => to,
+        Err(Outcome::Unavailable) if hides => {
+            sent = Outcome::Unavailable;
+            None
+        }
         Err(outcome) => return Ok(outcome),
     };
     m.call.sends = m.call.sends.saturating_add(1);
@@ -42,5 +48,5 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
             look_up: Vec::new(),
         }));
     }
-    Ok(Outcome::Sent)
+    Ok(sent)
 }

@@ -1,6 +1,7 @@
 //! Takes the code last sent in this call and proves the fact of its channel (`sms_otp`).
 //!
-//! `*` asks for a new one, which does not give back any attempt. `expired`: the code has run out of
+//! `*` asks for a new one, which does not give back any attempt; it is sent if the state that sent the first
+//! would let the caller in now, and sounds the same if not. `expired`: the code has run out of
 //! time, or none was sent; `undelivered`: the provider refused the message, or reported it undelivered
 //! while the caller waits, who is then taken out of the waiting.
 

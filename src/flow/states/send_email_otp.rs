@@ -4,6 +4,9 @@
 //! customer's mail has it. `sent` means that the mail is committed to the outbox; `unavailable` that no
 //! address is on file, or none for long enough; `limited` that too many have been sent. `message` may
 //! give the wording, with `{{ code }}` in it once. It needs `[smtp]` in the configuration.
+//!
+//! Where `unavailable` leads where `sent` does, an account without such a contact is not told from one that
+//! does not exist: as much is counted for it, and the code that it is asked for next is nobody's.
 
 use super::{Key, Outcome, Shape, StateReader, StateType};
 use crate::flow::prompt::Prompt;

@@ -3,6 +3,9 @@
 //! For what is better done elsewhere: "please do that online", a video call, the way to a branch. Like
 //! a code it goes to the number on file alone, counts towards the budget of messages, and for a claim
 //! that is no account it is "sent" and nothing is sent. It proves nothing.
+//!
+//! Where `unavailable` leads where `sent` does, an account without such a number is not told from one that
+//! does not exist: as much is counted for it.
 
 use super::{Key, Outcome, Shape, StateReader, StateType};
 use crate::flow::prompt::Prompt;

@@ -6,6 +6,9 @@
 //! before anything is sent; `limited` that too many have been sent. `message` may give the wording, with
 //! `{{ code }}` in it once. A provider that makes the codes (`[otp] backend = "verify"`) words them itself, and a flow
 //! with a `message` is not served there: leave it out where a flow is to run under either.
+//!
+//! Where `unavailable` leads where `sent` does, an account without such a contact is not told from one that
+//! does not exist: as much is counted for it, and the code that it is asked for next is nobody's.
 
 use super::{Key, Outcome, Shape, StateReader, StateType};
 use crate::flow::prompt::Prompt;

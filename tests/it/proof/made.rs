@@ -119,6 +119,8 @@ pub(super) struct Maker<'d> {
     pub(super) calls: bool,
     /// What branches ask.
     pub(super) branches: &'d [&'d str],
+    /// Whether most states lead on alike where a stranger could tell who is a customer.
+    pub(super) even: bool,
 }
 
 impl Maker<'_> {
@@ -134,7 +136,7 @@ impl Maker<'_> {
             let notice = ["true", "\"Somebody was let in.\"", "\"{{ account.first_name }}: you?\""];
             lines += &format!("notify = {}\n", self.dice.one(&notice));
         }
-        if self.dice.once_in(9) {
+        if !self.even && self.dice.once_in(9) {
             lines += "accept = [\"enumeration\"]\n";
         }
         let proves = requires.is_some() && self.dice.once_in(2);
@@ -150,11 +152,18 @@ impl Maker<'_> {
     }
 
     fn prover(&mut self) -> &'static str {
-        self.dice.one(&PROVERS).0
+        // A callback tells those who show the number on file.
+        let of = if self.even { &PROVERS[..1] } else { &PROVERS[..] };
+        self.dice.one(of).0
     }
 
     fn words(&mut self) -> &'static str {
         SAYS[self.dice.below(SAYS.len())]
+    }
+
+    /// Whether two ways of a state lead on alike, for a stranger could tell who is a customer.
+    fn evens(&mut self) -> bool {
+        self.even && !self.dice.once_in(12)
     }
 
     /// A line that is there now and then.
@@ -190,6 +199,7 @@ impl Maker<'_> {
             10 => self.link(ways),
             11 | 12 => self.code(ways),
             13 => self.service_code(ways),
+            14 if self.even => self.code(ways),
             14 => self.callback(ways),
             15 | 16 => self.transfer(ways),
             17 => self.voicemail(ways),
@@ -228,7 +238,8 @@ impl Maker<'_> {
         } else {
             format!("{}by = {by}\ndigits = 8\n", self.listens("identify"))
         };
-        (lines, vec![("found", a), ("unknown", b)])
+        let unknown = if self.evens() { a.clone() } else { b };
+        (lines, vec![("found", a), ("unknown", unknown)])
     }
 
     fn secret(&mut self, kind: &str, Ways { a, b, c }: Ways) -> Lines {
@@ -238,7 +249,8 @@ impl Maker<'_> {
         if kind == "gather_pin" {
             lines += &self.perhaps("speech = true");
         }
-        let locked = if self.dice.once_in(2) { b.clone() } else { c };
+        let alike = if self.even { !self.dice.once_in(4) } else { self.dice.once_in(2) };
+        let locked = if alike { b.clone() } else { c };
         (lines, vec![("ok", a), ("failed", b), ("locked", locked)])
     }
 
@@ -249,23 +261,28 @@ impl Maker<'_> {
             "message = \"{{ account.first_name }}: {{ code }}\"\n",
         ];
         let lines = format!("type = \"{kind}\"\n{}", *self.dice.one(&message));
-        (lines, vec![("sent", a), ("unavailable", b), ("limited", c)])
+        let unavailable = if self.evens() { a.clone() } else { b };
+        (lines, vec![("sent", a), ("unavailable", unavailable), ("limited", c)])
     }
 
     fn link(&mut self, Ways { a, b, c }: Ways) -> Lines {
         let lines = format!("type = \"send_link\"\nmessage = \"{}\"\n", self.words());
-        (lines, vec![("sent", a), ("unavailable", b), ("limited", c)])
+        let unavailable = if self.evens() { a.clone() } else { b };
+        (lines, vec![("sent", a), ("unavailable", unavailable), ("limited", c)])
     }
 
     fn code(&mut self, Ways { a, b, c }: Ways) -> Lines {
         let lines = self.listens("gather_otp") + &self.perhaps("digits = 6");
-        (lines, vec![("ok", a), ("failed", b.clone()), ("expired", b), ("undelivered", c)])
+        let undelivered = if self.evens() { b.clone() } else { c };
+        let failed = [("failed", b.clone()), ("expired", b), ("undelivered", undelivered)];
+        (lines, [("ok", a)].into_iter().chain(failed).collect())
     }
 
     fn service_code(&mut self, Ways { a, b, c }: Ways) -> Lines {
         let mut lines = format!("{}digits = 6\n", self.listens("gather_service_code"));
         lines += &self.perhaps("purpose = \"card\"");
-        (lines, vec![("ok", a), ("failed", b), ("locked", c)])
+        let locked = if self.evens() { b.clone() } else { c };
+        (lines, vec![("ok", a), ("failed", b), ("locked", locked)])
     }
 
     fn callback(&mut self, Ways { a, b, c }: Ways) -> Lines {
@@ -320,16 +337,19 @@ impl Maker<'_> {
     fn lookup(&mut self, Ways { a, b, .. }: Ways) -> Lines {
         let mut lines = "type = \"lookup\"\nbackend = \"ledger\"\n".to_owned();
         lines += &self.perhaps("path = \"sums/open\"");
-        lines += &self.perhaps("account = false");
+        let account = if self.even && self.dice.once_in(2) { "" } else { "account = false" };
+        lines += &if self.even { format!("{account}\n") } else { self.perhaps(account) };
+        let anyone = if self.even && account.is_empty() { "lo" } else { "anyone" };
         let send = ["v = \"{{ v }}\", n = 1", "sum = \"{{ account.balance }}\""];
         let send = *self.dice.one(&send);
         lines += &self.perhaps(&format!("send = {{ {send} }}"));
-        let label = *self.dice.one(&["anyone", "lo", "hi", "said"]);
+        let label = *self.dice.one(&[anyone, "lo", "hi", "said"]);
         let (one, other) = (self.dice.one(&["text", "number"]), self.dice.one(&["flag", "date"]));
         lines += &format!(
-            "give = {{ v = {{ type = \"{one}\", label = \"{label}\" }}, w = {{ type = \"{other}\", label = \"anyone\" }} }}\n"
+            "give = {{ v = {{ type = \"{one}\", label = \"{label}\" }}, w = {{ type = \"{other}\", label = \"{anyone}\" }} }}\n"
         );
-        (lines, vec![("ok", a), ("failed", b)])
+        let failed = if self.evens() { a.clone() } else { b };
+        (lines, vec![("ok", a), ("failed", failed)])
     }
 
     fn branch(&mut self, Ways { a, b, .. }: &Ways) -> Lines {

@@ -37,15 +37,15 @@ struct Draft {
 }
 
 impl Draft {
-    fn random(dice: &mut Dice, most: usize, branches: &[&str]) -> Self {
+    fn random(dice: &mut Dice, most: usize, branches: &[&str], even: bool) -> Self {
         let risky = *dice.one(&RISKY);
         let count = 3 + dice.below(most - 2);
         let calls = dice.once_in(3);
-        let mut maker = Maker { dice, count, calls, branches };
+        let mut maker = Maker { dice, count, calls, branches, even };
         let states: Vec<_> = (0..count).map(|number| maker.made(number)).collect();
         let mut draft = Self { risky, states, sub: None };
         if draft.states.iter().any(|made| made.lines.contains("\"call\"")) {
-            let mut maker = Maker { dice, count: 2, calls: false, branches };
+            let mut maker = Maker { dice, count: 2, calls: false, branches, even };
             let inner: String = (0..2).map(|number| maker.made(number).text()).collect();
             let inner = inner.replace("\"bye\"", "\"no\"").replace("requires = \"fresh\"\n", "");
             let inner = inner.replacen("\"no\"", "\"yes\"", 1);
@@ -85,18 +85,23 @@ fn provers(states: &str) -> String {
 
 /// A flow that can be run, with whatever holes it has; what nobody can get to is left out.
 pub(super) fn any(dice: &mut Dice, most: usize) -> (Sources, FlowSet) {
-    draw(dice, most, false)
+    draw(dice, most, false, false)
 }
 
 /// A flow without a hole: those it had are mended as the findings say.
 pub(super) fn clean(dice: &mut Dice, most: usize) -> (Sources, FlowSet) {
-    draw(dice, most, true)
+    draw(dice, most, true, false)
 }
 
-fn draw(dice: &mut Dice, most: usize, mended: bool) -> (Sources, FlowSet) {
+/// The same, and most of them tell no stranger who is a customer.
+pub(super) fn even(dice: &mut Dice, most: usize) -> (Sources, FlowSet) {
+    draw(dice, most, true, true)
+}
+
+fn draw(dice: &mut Dice, most: usize, mended: bool, even: bool) -> (Sources, FlowSet) {
     loop {
         let branches = if mended { [&CERTAIN[..], &GUESSED].concat() } else { CERTAIN.to_vec() };
-        let mut draft = Draft::random(dice, most, &branches);
+        let mut draft = Draft::random(dice, most, &branches, even);
         for _ in 0..24 {
             let sources = draft.sources();
             let (flows, findings) = check_sources(&sources);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use callgate::check::{Example, arrivals, check_sources, examples};
-use callgate::diagnostic::Sources;
+use callgate::diagnostic::{Severity, Sources};
 use callgate::engine::call::End;
 use callgate::engine::event::DialStatus;
 use callgate::engine::id::LegId;
@@ -65,6 +65,7 @@ impl Walked {
 /// Walks calls at random until so many turns are done.
 fn walk(dice: &mut Dice, sources: &Sources, flows: &FlowSet, turns: usize, seen: &mut Walked) {
     let world = World::new(flows, "main");
+    let world = if dice.once_in(3) { world.by_provider() } else { world };
     let mut done = 0;
     while done < turns {
         let rings = Rings {
@@ -161,6 +162,125 @@ fn a_specialist_is_rung_as_often_as_the_flow_says() {
     came = world.go(&came.scene, &Move::Whisper("1"), Mood::Well).unwrap();
     came = world.go(&came.scene, &Move::Dial(DialStatus::Completed), Mood::Well).unwrap();
     assert_eq!(came.scene.call.end, Some(End::Hangup));
+}
+
+/// Flows that are rung, without an error in them where that is asked for.
+fn rung(texts: &[&str], sound: bool) -> FlowSet {
+    let mut sources = Sources::default();
+    for (number, text) in texts.iter().enumerate() {
+        sources.add(&format!("{number}.toml"), *text);
+    }
+    let (flows, findings) = check_sources(&sources);
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    assert_eq!(errors == 0, sound, "{findings:?}");
+    flows
+}
+
+/// Makes these moves one after the other, and says what is heard last.
+fn last_heard(flows: &FlowSet, moves: &[Move]) -> String {
+    let world = World::new(flows, "main");
+    let mut came = world.ring(&world.rings()[0], Mood::Well);
+    for made in moves {
+        came = world.go(&came.scene, made, Mood::Well).unwrap();
+    }
+    let call = &came.scene.call;
+    format!("{:?}", call.leg(call.speaking).unwrap().present.verbs)
+}
+
+const WHO: &str = "[states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+    on = { found = \"pin\", unknown = \"pin\" }\n[states.bye]\ntype = \"hangup\"\n";
+
+/// Who comes back from what a specialist asked for, and is not let in there any more, hears where they are
+/// led instead.
+#[test]
+fn whoever_is_not_let_back_to_a_specialist_hears_whom_they_are_led_to() {
+    let flow = format!(
+        "name = \"main\"\nstart = \"who\"\n{WHO}[levels]\nfresh = {{ any = [\"pin\"], within = \"30s\" }}\n\
+         said = {{ any = [\"passcode\"] }}\n\
+         [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+         on = {{ ok = \"desk\", failed = \"bye\", locked = \"bye\" }}\n\
+         [states.desk]\ntype = \"transfer\"\nto = {{ conference = \"desk\" }}\nagent_step_up = \"prove\"\n\
+         requires = \"fresh\"\nstep_up = \"again\"\n\
+         on = {{ denied = \"queue\", completed = \"bye\", busy = \"bye\", no_answer = \"bye\", failed = \"bye\", declined = \"bye\" }}\n\
+         [states.prove]\ntype = \"gather_passcode\"\nprompt = \"Passcode?\"\ntries = 1\n\
+         on = {{ ok = \"back\", failed = \"back\", locked = \"back\" }}\n\
+         [states.again]\ntype = \"return\"\n[states.back]\ntype = \"return\"\n\
+         [states.queue]\ntype = \"transfer\"\nto = {{ queue = \"all\" }}\nprompt = \"One moment.\"\n\
+         on = {{ completed = \"bye\", busy = \"bye\", no_answer = \"bye\", failed = \"bye\", declined = \"bye\" }}\n"
+    );
+    let flows = rung(&[&flow], true);
+    let keys = |key: &str, times| Move::Keys(key.repeat(times));
+    let moves = [
+        keys("1", 8),
+        keys("7", 6),
+        Move::Wait(40),
+        Move::StepUp("said".into()),
+        Move::Says("wrong".into()),
+    ];
+    let heard = last_heard(&flows, &moves);
+    assert!(heard.contains("One moment.") && heard.contains("\"all\""), "{heard}");
+}
+
+/// What one flow keeps under a level of its own is not told by another that has a weaker one of that name.
+#[test]
+fn a_label_means_the_level_of_the_flow_that_gave_it() {
+    let main = format!(
+        "name = \"main\"\nstart = \"who\"\n{WHO}\
+         [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+         on = {{ ok = \"ask\", failed = \"bye\", locked = \"bye\" }}\n\
+         [states.ask]\ntype = \"call\"\nflow = \"ask\"\ngive = {{ v = \"v\" }}\non = {{ ok = \"tell\", failed = \"bye\" }}\n\
+         [states.tell]\ntype = \"call\"\nflow = \"tell\"\nwith = {{ v = \"v\" }}\non = {{ ok = \"bye\" }}\n"
+    );
+    let ask = "name = \"ask\"\nstart = \"ask\"\n[levels]\ndeep = { all = [\"pin\", \"sms_otp\"] }\n\
+        [states.ask]\ntype = \"lookup\"\nbackend = \"b\"\ngive = { v = { type = \"text\", label = \"deep\" } }\n\
+        on = { ok = \"yes\", failed = \"no\" }\n[states.yes]\ntype = \"return\"\noutcome = \"ok\"\n\
+        [states.no]\ntype = \"return\"\noutcome = \"failed\"\n";
+    let tell = |level: &str| {
+        format!(
+            "name = \"tell\"\nstart = \"say\"\n[levels]\ndeep = {{ {level} }}\n[states.say]\ntype = \"say\"\n\
+             prompt = \"It is {{{{ v }}}}.\"\nnext = \"yes\"\n[states.yes]\ntype = \"return\"\noutcome = \"ok\"\n"
+        )
+    };
+    let flows = rung(&[&main, ask, &tell("any = [\"pin\"]")], false);
+    let heard = last_heard(&flows, &["1".repeat(8), "7".repeat(6)].map(Move::Keys));
+    assert!(!heard.contains("It is x"), "{heard}");
+    // Where both ask for as little, it is told.
+    let flows = rung(
+        &[
+            &main,
+            &ask.replace("all = [\"pin\", \"sms_otp\"]", "any = [\"pin\"]"),
+            &tell("any = [\"pin\"]"),
+        ],
+        true,
+    );
+    let heard = last_heard(&flows, &["1".repeat(8), "7".repeat(6)].map(Move::Keys));
+    assert!(heard.contains("It is x"), "{heard}");
+}
+
+/// A back end that fails takes back what it gave before: what is said then tells of nothing.
+#[test]
+fn what_a_failed_answer_leaves_behind_may_be_said() {
+    let flow = format!(
+        "name = \"main\"\nstart = \"who\"\n{WHO}[levels]\nl = {{ any = [\"pin\"] }}\n\
+         [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+         on = {{ ok = \"ask\", failed = \"bye\", locked = \"bye\" }}\n\
+         [states.ask]\ntype = \"lookup\"\nbackend = \"b\"\nrequires = \"l\"\n\
+         give = {{ v = {{ type = \"text\", label = \"l\" }} }}\n\
+         on = {{ denied = \"bye\", ok = \"again\", failed = \"bye\" }}\n\
+         [states.again]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who else?\"\n\
+         on = {{ found = \"more\", unknown = \"more\" }}\n\
+         [states.more]\ntype = \"lookup\"\nbackend = \"b\"\naccount = false\n\
+         give = {{ v = {{ type = \"text\", label = \"l\" }} }}\n\
+         on = {{ ok = \"last\", failed = \"say\" }}\n\
+         [states.last]\ntype = \"lookup\"\nbackend = \"b\"\naccount = false\n\
+         give = {{ v = {{ type = \"text\", label = \"anyone\" }} }}\n\
+         on = {{ ok = \"say\", failed = \"say\" }}\n\
+         [states.say]\ntype = \"hangup\"\nprompt = \"It is {{{{ v }}}}.\"\n"
+    );
+    let flows = rung(&[&flow], true);
+    let keys = |key: &str, times| Move::Keys(key.repeat(times));
+    let heard = last_heard(&flows, &[keys("1", 8), keys("7", 6), keys("1", 8)]);
+    assert!(heard.contains("It is x."), "{heard}");
 }
 
 /// The states that the engine refuses in any call, by their flow and name; `None`: there are too many

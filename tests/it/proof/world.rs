@@ -2,7 +2,8 @@
 //! that a call can be walked at random, or every call looked at.
 //!
 //! Entries say by their first digit what becomes of them: 7 is right, 8 is right by one factor, 9 finds
-//! the account locked, anything else is wrong. Account numbers that begin with 1 are customers'.
+//! the account locked, anything else is wrong; of codes that the provider makes 4 has run out, 3 is one entry
+//! too many, and 2 is not answered. Account numbers that begin with 1 are customers'.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use callgate::engine::eligibility::Fit;
 use callgate::engine::event::{AnsweredBy, DialStatus, Event, Heard, LegStatus, QueueResult, Ring};
 use callgate::engine::id::{CallId, LegId, Sid, TurnId};
 use callgate::engine::policy::Policy;
-use callgate::engine::question::{Answer, Notifies, Question, Verdict};
+use callgate::engine::question::{Against, Answer, Notifies, Question, Verdict};
 use callgate::engine::risk::Signal;
 use callgate::engine::turn::{Entry, Moment, Step};
 use callgate::engine::{Setting, step};
@@ -41,6 +42,8 @@ pub(super) struct World {
     pub(super) start: String,
     policy: Policy,
     account: Account,
+    /// Whether it has no customer.
+    empty: bool,
 }
 
 /// A call and the time.
@@ -60,9 +63,12 @@ pub(super) enum Mood {
     LandlineAlone,
     /// No message and no ring is to be had.
     Spent,
+    /// Too many accounts were claimed.
+    OutOfReach,
 }
 
-pub(super) const MOODS: [Mood; 4] = [Mood::Well, Mood::Bare, Mood::LandlineAlone, Mood::Spent];
+pub(super) const MOODS: [Mood; 5] =
+    [Mood::Well, Mood::Bare, Mood::LandlineAlone, Mood::Spent, Mood::OutOfReach];
 
 /// Who rings.
 #[derive(Clone, Debug)]
@@ -138,7 +144,19 @@ impl World {
         policy.shared.input_errors_per_call = u8::MAX;
         policy.otp.checks = u8::MAX;
         policy.otp.resend_backoff_s = vec![0];
-        Self { flows: flows.clone(), start: start.to_owned(), policy, account }
+        Self { flows: flows.clone(), start: start.to_owned(), policy, account, empty: false }
+    }
+
+    /// The same, with codes in messages that the provider makes.
+    pub(super) fn by_provider(mut self) -> Self {
+        self.policy.otp.by_provider = true;
+        self
+    }
+
+    /// The same, without a customer.
+    pub(super) fn empty(mut self) -> Self {
+        self.empty = true;
+        self
     }
 
     fn account(&self, mood: Mood) -> Answer {
@@ -152,20 +170,32 @@ impl World {
                 account.phones.retain(|phone| phone.line == Line::Landline);
                 account.fields.entry("balance".into()).and_modify(|sum| *sum = Value::Number(1.0));
             }
-            Mood::Well | Mood::Spent => {}
+            Mood::Well | Mood::Spent | Mood::OutOfReach => {}
         }
         Answer::Account(Some(Arc::new(account)))
     }
 
     fn answer(&self, question: &Question, mood: Mood) -> Answer {
         match question {
+            Question::FindByPhone(_) | Question::FindById(_) if self.empty => Answer::Account(None),
+            // Of nobody a back end knows nothing.
+            Question::LookUp(asked) if self.empty && asked.account.is_some() => {
+                Answer::LookedUp(None)
+            }
             Question::FindByPhone(number) if number.as_e164() == MOBILE => self.account(mood),
             Question::FindByPhone(_) => Answer::Account(None),
             Question::FindById(id) if id.expose().starts_with('1') => self.account(mood),
             Question::FindById(_) => Answer::Account(None),
             Question::Verify(verify) => {
+                let by_provider = match &verify.against {
+                    Against::Verification(to) => Some(to.is_some()),
+                    _ => None,
+                };
                 Answer::Verdict(match verify.entry.expose().chars().next() {
-                    Some('7') => Verdict::Right,
+                    Some('7') if by_provider != Some(false) => Verdict::Right,
+                    Some('4') if by_provider == Some(true) => Verdict::Expired,
+                    Some('3') if by_provider == Some(true) => Verdict::Exhausted,
+                    Some('2') if by_provider.is_some() => Verdict::Unanswered,
                     Some('8') => Verdict::RightByOneFactor,
                     Some('9') => Verdict::Locked,
                     _ => Verdict::Wrong,
@@ -178,7 +208,7 @@ impl World {
             Question::Spend { .. } => Answer::Spent(mood != Mood::Spent),
             Question::Notify(_) if mood == Mood::Spent => Answer::Notifies(Notifies::NoneLeft),
             Question::Notify(_) => Answer::Notifies(Notifies::Yes),
-            Question::Reach { .. } => Answer::Spent(true),
+            Question::Reach { .. } => Answer::Spent(mood != Mood::OutOfReach),
             Question::Eligible { .. } => Answer::Eligible(Fit::Fits),
             Question::LookUp(_) if mood == Mood::Bare => Answer::LookedUp(None),
             Question::LookUp(asked) => {
@@ -213,7 +243,10 @@ impl World {
                 Step::Ask(question) => {
                     moody |= matches!(
                         *question,
-                        Question::Spend { .. } | Question::FindById(_) | Question::LookUp(_)
+                        Question::Spend { .. }
+                            | Question::FindById(_)
+                            | Question::LookUp(_)
+                            | Question::Reach { .. }
                     );
                     answers.push(self.answer(&question, mood));
                 }
@@ -386,7 +419,13 @@ impl World {
         let Some(leg) = call.leg(call.speaking) else { return Vec::new() };
         let mut moves = Vec::new();
         match Doing::after(&leg.present, leg.role) {
-            Doing::Listens(gather) => listening(&state.kind, gather.digits, &mut moves),
+            Doing::Listens(gather) => {
+                listening(&state.kind, gather.digits, &mut moves);
+                if self.policy.otp.by_provider && matches!(state.kind, Kind::GatherOtp(_)) {
+                    let length = gather.digits.unwrap_or(6) as usize;
+                    moves.extend(["4", "3", "2"].map(|first| Move::Keys(first.repeat(length))));
+                }
+            }
             Doing::Records(_) => moves.extend([true, false].map(Move::Recorded)),
             Doing::Dials(_) => {
                 use DialStatus::{Answered, Busy, Completed, Failed, NoAnswer};

@@ -275,6 +275,32 @@ async fn t56_waiting_keeps_no_proof_fresh() {
     }
 }
 
+/// The star key sends another code as the state would that sent the first: a proof that it asks for and that
+/// has grown old sends none, and nobody hears of it.
+#[tokio::test]
+async fn t56_another_code_goes_to_whom_the_first_would_go_now() {
+    let flow = "name = \"desk\"\nstart = \"who\"\n[levels]\nknown = { any = [\"pin\"], within = \"1m\" }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"pin\", unknown = \"pin\" }\n\
+        [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+        on = { ok = \"send\", failed = \"bye\", locked = \"bye\" }\n\
+        [states.send]\ntype = \"send_sms_otp\"\nrequires = \"known\"\n\
+        on = { denied = \"bye\", sent = \"code\", unavailable = \"bye\", limited = \"bye\" }\n\
+        [states.code]\ntype = \"gather_otp\"\nprompt = \"Code? For another press star.\"\n\
+        on = { ok = \"bye\", failed = \"bye\", expired = \"bye\", undelivered = \"bye\" }\n\
+        [states.bye]\ntype = \"hangup\"\n";
+    for (waits_s, messages) in [(40, 2), (70, 1)] {
+        let office = Office::fresh(flow, &account(ACCOUNT, "2024-01-01"));
+        let mut line = office.ring_to_menu("CA1").await;
+        office.outbox.drain().await.unwrap();
+        office.clock.advance(Duration::from_secs(waits_s));
+        line.key("*").await;
+        assert_eq!(line.spoken(), "Code? For another press star.");
+        office.outbox.drain().await.unwrap();
+        assert_eq!(office.world.messages(line.call).len(), messages, "after {waits_s} s");
+    }
+}
+
 #[tokio::test]
 async fn t57_a_proof_ages_while_somebody_else_is_spoken_to() {
     let back = DESK.replace("completed = \"bye\"", "completed = \"menu\"");

@@ -187,3 +187,26 @@ async fn t66_spent_budgets_of_messages_keep_nothing_from_the_owner() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].0 == MOBILE && told[0].1.contains("tried to pass for you"), "{told:?}");
 }
+
+/// Somebody who is let in as one customer, and then as another: both owners are told.
+#[tokio::test]
+async fn t66_every_owner_is_told_whoever_was_told_before_in_the_call() {
+    let flow = "name = \"desk\"\nstart = \"who\"\n[levels]\nknown = { any = [\"pin\"] }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"pin\", unknown = \"pin\" }\n\
+        [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+        on = { ok = \"act\", failed = \"bye\", locked = \"bye\" }\n\
+        [states.act]\ntype = \"say\"\nrequires = \"known\"\nnotify = true\nprompt = \"It is done.\"\n\
+        on = { denied = \"bye\" }\nnext = \"who\"\n[states.bye]\ntype = \"hangup\"\n";
+    let second = with_mail().replace(ACCOUNT, "73195529").replace(ADDRESS, "bea@example.com");
+    let office =
+        Office::fresh(flow, &format!("{}{}", with_mail(), second.replace(MOBILE, "+15005550012")));
+    let mut line = office.ring("CA1").await;
+    for claimed in [ACCOUNT, "73195529"] {
+        line.key(claimed).await;
+        line.key(PIN).await;
+        assert!(line.spoken().starts_with("It is done."), "{}", line.spoken());
+    }
+    let told = sent(&office).await.into_iter().map(|(to, _)| to).collect::<Vec<_>>();
+    assert_eq!(told, [ADDRESS, "bea@example.com"]);
+}

@@ -68,6 +68,44 @@ async fn t40_nobody_hears_which_accounts_exist() {
     assert!(heard[0].len() > 3);
 }
 
+/// A customer without a telephone, and nobody: where a flow leads both alike they cannot be told apart,
+/// however often a code is asked for, and by what comes of it.
+#[tokio::test]
+async fn t40_an_account_without_a_telephone_sounds_like_none_where_both_lead_alike() {
+    let flow = "name = \"desk\"\nstart = \"who\"\n[levels]\nhas = { any = [\"sms_otp\"] }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"send\", unknown = \"send\" }\n\
+        [states.send]\ntype = \"send_sms_otp\"\n\
+        on = { sent = \"code\", unavailable = \"code\", limited = \"later\" }\n\
+        [states.code]\ntype = \"gather_otp\"\ntries = 2\nprompt = \"Code?\"\n\
+        on = { ok = \"in\", failed = \"more\", expired = \"more\", undelivered = \"more\" }\n\
+        [states.more]\ntype = \"menu\"\nprompt = \"For another code press 1.\"\nkeys = { 1 = \"send\" }\n\
+        on = { no_input = \"later\", no_match = \"later\" }\n\
+        [states.in]\ntype = \"hangup\"\nrequires = \"has\"\nprompt = \"In.\"\non = { denied = \"later\" }\n\
+        [states.later]\ntype = \"hangup\"\nprompt = \"Later.\"\n";
+    let bare = format!("[[accounts]]\nid = \"{ACCOUNT}\"\npin = \"{PIN}\"\n");
+    for waits_s in [1, 40] {
+        let mut heard = Vec::new();
+        for claimed in [ACCOUNT, "99999999"] {
+            let office = Office::fresh(flow, &bare);
+            let mut line = office.ring("CA1").await;
+            line.key(claimed).await;
+            let mut said = vec![line.spoken()];
+            for key in ["", "123456", "1"].into_iter().cycle().take(18) {
+                if !line.reply.verbs.iter().any(|verb| matches!(verb, Verb::Gather(_))) {
+                    break;
+                }
+                line.key(key).await;
+                said.push(line.spoken());
+                office.clock.advance(Duration::from_secs(waits_s));
+            }
+            heard.push(said);
+        }
+        assert_eq!(heard[0], heard[1], "after {waits_s} s each");
+        assert!(heard[0][0] == "Code?" && heard[0].last().unwrap() == "Later.", "{heard:?}");
+    }
+}
+
 /// Texts that somebody would send who wants to be more than text.
 fn hostile(chance: &SeededChance) -> String {
     const PIECES: [&str; 24] = [

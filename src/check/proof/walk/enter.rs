@@ -156,6 +156,11 @@ impl<'f> Walks<'f> {
             Kind::Lookup(lookup) if way.label == Label::Outcome(Outcome::Ok) => {
                 self.labels.looked_up(known.labels, lookup)
             }
+            // What an earlier one gave is gone.
+            Kind::Lookup(lookup) if way.label == Label::Outcome(Outcome::Failed) => {
+                let names = lookup.give.iter().map(|given| &given.name);
+                names.fold(known.labels, |labels, name| self.labels.gathered(labels, name))
+            }
             Kind::Gather(gather) if way.label == Label::Outcome(Outcome::Ok) => {
                 self.labels.gathered(known.labels, &gather.variable)
             }

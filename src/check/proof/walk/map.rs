@@ -63,6 +63,22 @@ impl<'f> Map<'f> {
         Some(self.firsts.get(&flow.name)? + flow.states.get_index_of(state)?)
     }
 
+    /// The flows that calls which begin in this one may come to, without it.
+    pub(super) fn called_from(&self, start: &'f Flow) -> Vec<&'f Flow> {
+        let mut called: Vec<&'f Flow> = Vec::new();
+        let mut known = HashSet::from([&start.name]);
+        let mut wanted: Vec<_> = start.calls().collect();
+        while let Some(name) = wanted.pop() {
+            if let Some(flow) = self.flows.get(name.as_str())
+                && known.insert(&flow.name)
+            {
+                wanted.extend(flow.calls());
+                called.push(flow);
+            }
+        }
+        called
+    }
+
     /// Whether a `return` can be come to from a state that comes back to what was left before it.
     pub(super) fn comes_back(&self, place: usize) -> bool {
         self.comes_back.get(place).is_some_and(|back| *back)
