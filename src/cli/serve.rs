@@ -17,6 +17,7 @@ use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, say};
+use crate::audit::key::is_of_another_key;
 use crate::carrier::signature::{Bases, Keys};
 use crate::carrier::smtp::SmtpMail;
 use crate::carrier::twilio::{Settings, TwilioCarrier};
@@ -40,6 +41,7 @@ use crate::replay::recorder::Recorder;
 use crate::server::metrics::Metrics;
 use crate::server::{self, Gate, House, Listeners, ServerError};
 use crate::store::counted::Counted;
+use crate::store::envelope::Vault;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::telemetry::{self, Few};
 use crate::threads::give_way;
@@ -63,6 +65,10 @@ pub(super) struct Args {
     record: Option<PathBuf>,
 }
 
+/// Under another key every PIN is wrong and no lock is known: nobody should find that out by their callers.
+pub(super) const OTHER_KEY: &str =
+    "the store was written under another state key: give that one, or name a store that is empty";
+
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -76,6 +82,8 @@ pub(super) enum Failure {
     Open(#[from] OpenError),
     #[error("{error}; is it running, and may this machine reach it?")]
     Ping { error: StoreError },
+    #[error("{}", OTHER_KEY)]
+    OtherKey,
     #[error(transparent)]
     Server(#[from] ServerError),
     #[error("{0}")]
@@ -95,7 +103,7 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Carrier(_) | Self::Lacks(_) => Exit::Usage,
+            Self::Config(_) | Self::Carrier(_) | Self::Lacks(_) | Self::OtherKey => Exit::Usage,
             Self::Files(error) => Exit::from(error),
             Self::Findings { exit, .. } => *exit,
             Self::Open(
@@ -168,7 +176,7 @@ struct Plan {
     flows: FlowSet,
     directory: Directory,
     store: Arc<dyn Store>,
-    vault: store::envelope::Vault,
+    vault: Vault,
     policy: crate::engine::policy::Policy,
     lines: Lines,
     keys: Keys,
@@ -242,6 +250,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
     store.ping().await.map_err(|error| Failure::Ping { error })?;
+    check_key(store.as_ref(), &config.vault).await?;
     match store.outlook().await {
         Ok(told) => {
             for advice in told {
@@ -283,6 +292,15 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         listeners,
         watched: watch::Watched { flows: Some(config.flows), accounts, lines, offer, waits },
     })
+}
+
+/// Finds out whether what the store has can be opened.
+pub(super) async fn check_key(store: &dyn Store, vault: &Vault) -> Result<(), Failure> {
+    match is_of_another_key(store, vault).await {
+        Ok(true) => Err(Failure::OtherKey),
+        Ok(false) => Ok(()),
+        Err(error) => Err(Failure::Ping { error }),
+    }
 }
 
 /// The provider's REST side, as it is configured.

@@ -4,9 +4,13 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::support::eventually::eventually;
 use crate::support::house::{House, command_in};
 use crate::support::provider::Provider;
+use crate::support::redis::RedisServer;
 
 /// Nobody is asked anything in these.
 const NOBODY: &str = "http://127.0.0.1:9";
@@ -126,6 +130,38 @@ fn a_store_in_an_empty_file_is_begun_and_the_log_warns_of_it() {
 }
 
 /// An answer has a date, which there is not before 1970.
+/// Under another key every PIN would be wrong and no lock known.
+#[tokio::test]
+async fn a_store_of_another_state_key_is_not_gone_on_with() {
+    for store in ["embedded:store.redb".to_owned(), RedisServer::shared().database()] {
+        let mut house = House::start(&store, NOBODY);
+        let ring = [("CallSid", "CA1"), ("From", "+15005550010"), ("To", "+15005550006")];
+        assert_eq!(house.post("/twilio/voice", &ring).await.0, 200);
+        house.kill();
+        for command in [
+            &["serve", "--config", "callgate.toml"][..],
+            &["unlock", "--config", "callgate.toml", "12345678"],
+            &["outbox", "--config", "callgate.toml", "list"],
+            &["audit", "verify", "--config", "callgate.toml"],
+            &[
+                "replay",
+                "--config",
+                "callgate.toml",
+                "--from-journal",
+                "00000000-0000-0000-0000-000000000000",
+            ],
+        ] {
+            let mut other = house.command();
+            other.args(command).env("CALLGATE_STATE_KEY", STANDARD.encode([7; 32]));
+            let (code, told) = ends(&mut other);
+            assert_eq!(code, Some(2), "{command:?}: {told}");
+            assert!(told.contains("the store was written under another state key"), "{told}");
+        }
+        house.restart();
+        assert_eq!(house.post("/twilio/voice", &ring).await.0, 200, "its own key opens it");
+    }
+}
+
 #[test]
 fn a_clock_that_was_never_set_is_told() {
     let house = House::set_up("memory:", NOBODY);
