@@ -132,18 +132,23 @@ impl Failure {
         if let Some((findings, sources)) = shown {
             say(&render::human::render(findings, sources, true));
         }
-        let mut text = format!("error: {self}");
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let more = error.to_string();
-            if !text.contains(&more) {
-                text.push_str(": ");
-                text.push_str(&more);
-            }
-            cause = error.source();
-        }
-        say(&text);
+        say(&format!("error: {}", with_causes(self)));
     }
+}
+
+/// An error and what caused it, each of them once.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
@@ -262,7 +267,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let mut peers = BTreeMap::new();
     for (name, settings) in &config.backends {
         let peer = Peer::new(settings);
-        peers.insert(name.clone(), peer.map_err(|error| Failure::Carrier(error.to_string()))?);
+        peers.insert(name.clone(), peer.map_err(|error| Failure::Carrier(with_causes(&error)))?);
     }
     let backends = HttpBackends::new(peers, metrics.outside.clone());
     let lines = config.lines.by_number.values().map(|line| line.flow.clone()).collect();
@@ -319,7 +324,7 @@ pub(super) fn carrier_of(config: &Config, metrics: &Metrics) -> Result<Arc<dyn C
         links,
         timeout: limits::CARRIER_TIMEOUT,
     });
-    let carrier = carrier.map_err(|error| Failure::Carrier(error.to_string()))?;
+    let carrier = carrier.map_err(|error| Failure::Carrier(with_causes(&error)))?;
     Ok(Arc::new(carrier.counted(metrics.outside.clone())))
 }
 
@@ -330,7 +335,7 @@ pub(super) fn mail_of(
 ) -> Result<Option<Arc<dyn Mail>>, Failure> {
     let Some(settings) = &config.smtp else { return Ok(None) };
     let mail = SmtpMail::new(settings, metrics.outside.clone());
-    Ok(Some(Arc::new(mail.map_err(|error| Failure::Carrier(error.to_string()))?)))
+    Ok(Some(Arc::new(mail.map_err(|error| Failure::Carrier(with_causes(&error)))?)))
 }
 
 async fn start(
@@ -386,7 +391,7 @@ async fn start(
     let idle = CancellationToken::new();
     let outbox = tokio::spawn(outbox.run(idle.clone()));
     let look = watch.as_ref().map(watch::Watch::look);
-    tokio::spawn(signals::follow(stop.clone(), look));
+    tokio::spawn(signals::follow(signals::listen()?, stop.clone(), look));
     tracing::info!(%public, %admin, "callgate answers");
     if let Some(greeting) = greeting {
         greeting.show(public, admin);
@@ -450,7 +455,7 @@ pub(super) fn look_ups(config: &Config, metrics: &Metrics) -> Result<Option<Look
     let (Some(lookup), Some(key)) = (&config.lookup, config.twilio.auth_tokens.first()) else {
         return Ok(None);
     };
-    let peer = Peer::new(&lookup.peer).map_err(|error| Failure::Carrier(error.to_string()))?;
+    let peer = Peer::new(&lookup.peer).map_err(|error| Failure::Carrier(with_causes(&error)))?;
     let peer = peer.as_account(&config.twilio.account_sid, key.clone());
     let numbers = TwilioNumbers::new(peer, lookup.fields.clone(), metrics.outside.clone());
     Ok(Some(Looks { numbers: Arc::new(numbers), callers: lookup.callers }))
@@ -467,7 +472,7 @@ fn verifications(
     };
     let peer = |timeout| -> Result<Peer, Failure> {
         let settings = crate::outbound::Settings { timeout, ..verify.peer.clone() };
-        let peer = Peer::new(&settings).map_err(|error| Failure::Carrier(error.to_string()))?;
+        let peer = Peer::new(&settings).map_err(|error| Failure::Carrier(with_causes(&error)))?;
         Ok(peer.as_account(&config.twilio.account_sid, key.clone()))
     };
     let (sends, checks) = (peer(limits::CARRIER_TIMEOUT)?, peer(verify.peer.timeout)?);
@@ -487,7 +492,7 @@ pub(super) fn open_directory(
         }
         config::Directory::Http(settings) => {
             let peer = Peer::new(&settings);
-            let peer = peer.map_err(|error| Failure::Carrier(error.to_string()))?;
+            let peer = peer.map_err(|error| Failure::Carrier(with_causes(&error)))?;
             let directory = HttpDirectory::new(peer, metrics.outside.clone());
             Ok((Directory::over_http(directory), None))
         }

@@ -129,7 +129,6 @@ fn a_store_in_an_empty_file_is_begun_and_the_log_warns_of_it() {
     assert_eq!(says(&house, TOLD), 1, "now it has a store in it");
 }
 
-/// An answer has a date, which there is not before 1970.
 /// Under another key every PIN would be wrong and no lock known.
 #[tokio::test]
 async fn a_store_of_another_state_key_is_not_gone_on_with() {
@@ -162,6 +161,19 @@ async fn a_store_of_another_state_key_is_not_gone_on_with() {
     }
 }
 
+/// An image with nothing in it but the program has no certificates.
+#[test]
+fn a_machine_without_certificates_is_told_what_it_lacks() {
+    let house = House::set_up("memory:", NOBODY);
+    let mut command = house.command();
+    command.args(["serve", "--config", "callgate.toml"]);
+    let (code, told) =
+        ends(command.env("SSL_CERT_FILE", "/dev/null").env("SSL_CERT_DIR", "/nowhere"));
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("the HTTP client cannot be set up: ") && told.contains("cert"), "{told}");
+}
+
+/// An answer has a date, which there is not before 1970.
 #[test]
 fn a_clock_that_was_never_set_is_told() {
     let house = House::set_up("memory:", NOBODY);
