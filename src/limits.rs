@@ -60,6 +60,11 @@ pub const RECORD_S_MIN: u32 = 2;
 /// The seconds of a recording at most (Twilio's reference).
 pub const RECORD_S_MAX: u32 = 14_400;
 
+/// A message of an editor: the largest folder of flows that is checked, twice over.
+pub const LSP_MESSAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// What an editor says before a message: two short lines.
+pub const LSP_HEAD_BYTES_MAX: u64 = 4 * 1024;
+
 /// The elements of a document inside each other: ours need three.
 pub const TWIML_DEPTH_MAX: usize = 8;
 

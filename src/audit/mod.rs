@@ -7,6 +7,7 @@
 //! appended to one of 64 chains of links, with those of the calls that are put down with it; so is
 //! everything that happens outside calls.
 
+pub mod key;
 pub mod verify;
 
 use jiff::Timestamp;

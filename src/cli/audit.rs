@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
+use super::serve::OTHER_KEY;
 use super::{Exit, print, say};
+use crate::audit::key::is_of_another_key;
 use crate::audit::verify::{Fault, Report, What, verify};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError, DEFAULT_FILE};
@@ -34,7 +36,8 @@ enum Deed {
 
 An embedded store can be verified while its server is stopped; Redis at any time.
 
-Exit codes: 0 every chain is whole; 1 one is not; 2 the configuration cannot be used;
+Exit codes: 0 every chain is whole; 1 one is not; 2 the configuration cannot be used, or its
+state key is not that of the store;
 3 the store cannot be read.")]
 struct Verify {
     /// The configuration, which names the store and its key.
@@ -89,6 +92,17 @@ async fn report(config: &Config, format: Format) -> Exit {
             return Exit::Environment;
         }
     };
+    match is_of_another_key(store.as_ref(), &config.vault).await {
+        Ok(true) => {
+            say(&format!("error: {OTHER_KEY}"));
+            return Exit::Usage;
+        }
+        Ok(false) => {}
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return Exit::Environment;
+        }
+    }
     let report = match verify(store.as_ref(), &config.vault, SystemClock.now()).await {
         Ok(report) => report,
         Err(error) => {

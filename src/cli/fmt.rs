@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, print, say};
 use crate::files::{flow_files, read_text};
-use crate::flow::canonical::canonical;
+use crate::flow::canonical::{canonical, same};
 use crate::writing::replace;
 
 /// What `fmt` takes.
@@ -56,7 +56,7 @@ fn lay_out(file: &Path, check: bool) -> Result<bool, (Exit, String)> {
         return Err((Exit::Findings, message));
     };
     // Whatever a layout does, it must not change what is said.
-    if new.parse::<toml::Table>().ok() != text.parse::<toml::Table>().ok() {
+    if !same(&new, &text) {
         let message =
             format!("a bug of callgate: laying out `{shown}` would change it; it is as it was");
         return Err((Exit::Environment, message));

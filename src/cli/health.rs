@@ -1,5 +1,7 @@
 //! `callgate health`: asks a running server whether it is ready, where no shell or `curl` is at hand.
 
+use reqwest::header::CONTENT_TYPE;
+
 use super::{Exit, print, say};
 use crate::limits::{CARRIER_CONNECT_TIMEOUT, TURN_DEADLINE};
 
@@ -48,5 +50,16 @@ async fn ask(url: &str) -> reqwest::Result<(bool, String)> {
         .timeout(TURN_DEADLINE)
         .build()?;
     let response = client.get(url).send().await?;
-    Ok((response.status().is_success(), response.text().await?))
+    let status = response.status();
+    let of = response.headers().get(CONTENT_TYPE);
+    // A page, of whoever is there, is no word on health.
+    if !of.is_some_and(|of| of.as_bytes().starts_with(b"application/json")) {
+        return Ok((
+            false,
+            format!(
+                "no word on its health, but {status}: name an address of the admin listener that ends in `/health/ready` or `/health/live`"
+            ),
+        ));
+    }
+    Ok((status.is_success(), response.text().await?))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
-use super::serve::{Failure, carrier_of, look_ups, mail_of};
+use super::serve::{Failure, carrier_of, check_key, look_ups, mail_of};
 use super::{Exit, print, say};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
@@ -90,6 +90,7 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
 async fn carry_out(args: &Args) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
+    check_key(store.as_ref(), &config.vault).await?;
     let metrics = Metrics::default();
     let carrier = carrier_of(&config, &metrics)?;
     let mail = mail_of(&config, &metrics)?;

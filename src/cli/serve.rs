@@ -17,6 +17,7 @@ use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, say};
+use crate::audit::key::is_of_another_key;
 use crate::carrier::signature::{Bases, Keys};
 use crate::carrier::smtp::SmtpMail;
 use crate::carrier::twilio::{Settings, TwilioCarrier};
@@ -40,6 +41,7 @@ use crate::replay::recorder::Recorder;
 use crate::server::metrics::Metrics;
 use crate::server::{self, Gate, House, Kept, Listeners, ServerError};
 use crate::store::counted::Counted;
+use crate::store::envelope::Vault;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::telemetry::{self, Few};
 use crate::threads::give_way;
@@ -63,6 +65,10 @@ pub(super) struct Args {
     record: Option<PathBuf>,
 }
 
+/// Under another key every PIN is wrong and no lock is known: nobody should find that out by their callers.
+pub(super) const OTHER_KEY: &str =
+    "the store was written under another state key: give that one, or name a store that is empty";
+
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -76,6 +82,8 @@ pub(super) enum Failure {
     Open(#[from] OpenError),
     #[error("{error}; is it running, and may this machine reach it?")]
     Ping { error: StoreError },
+    #[error("{}", OTHER_KEY)]
+    OtherKey,
     #[error(transparent)]
     Server(#[from] ServerError),
     #[error("{0}")]
@@ -95,7 +103,7 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Carrier(_) | Self::Lacks(_) => Exit::Usage,
+            Self::Config(_) | Self::Carrier(_) | Self::Lacks(_) | Self::OtherKey => Exit::Usage,
             Self::Files(error) => Exit::from(error),
             Self::Findings { exit, .. } => *exit,
             Self::Open(
@@ -124,18 +132,23 @@ impl Failure {
         if let Some((findings, sources)) = shown {
             say(&render::human::render(findings, sources, true));
         }
-        let mut text = format!("error: {self}");
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let more = error.to_string();
-            if !text.contains(&more) {
-                text.push_str(": ");
-                text.push_str(&more);
-            }
-            cause = error.source();
-        }
-        say(&text);
+        say(&format!("error: {}", with_causes(self)));
     }
+}
+
+/// An error and what caused it, each of them once.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
@@ -168,7 +181,7 @@ struct Plan {
     flows: FlowSet,
     directory: Directory,
     store: Arc<dyn Store>,
-    vault: store::envelope::Vault,
+    vault: Vault,
     policy: crate::engine::policy::Policy,
     lines: Lines,
     keys: Keys,
@@ -242,6 +255,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
     store.ping().await.map_err(|error| Failure::Ping { error })?;
+    check_key(store.as_ref(), &config.vault).await?;
     match store.outlook().await {
         Ok(told) => {
             for advice in told {
@@ -253,7 +267,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let mut peers = BTreeMap::new();
     for (name, settings) in &config.backends {
         let peer = Peer::new(settings);
-        peers.insert(name.clone(), peer.map_err(|error| Failure::Carrier(error.to_string()))?);
+        peers.insert(name.clone(), peer.map_err(|error| Failure::Carrier(with_causes(&error)))?);
     }
     let backends = HttpBackends::new(peers, metrics.outside.clone());
     let lines = config.lines.by_number.values().map(|line| line.flow.clone()).collect();
@@ -285,6 +299,15 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     })
 }
 
+/// Finds out whether what the store has can be opened.
+pub(super) async fn check_key(store: &dyn Store, vault: &Vault) -> Result<(), Failure> {
+    match is_of_another_key(store, vault).await {
+        Ok(true) => Err(Failure::OtherKey),
+        Ok(false) => Ok(()),
+        Err(error) => Err(Failure::Ping { error }),
+    }
+}
+
 /// The provider's REST side, as it is configured.
 pub(super) fn carrier_of(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Carrier>, Failure> {
     let links = Links::new(&config.public_url);
@@ -301,7 +324,7 @@ pub(super) fn carrier_of(config: &Config, metrics: &Metrics) -> Result<Arc<dyn C
         links,
         timeout: limits::CARRIER_TIMEOUT,
     });
-    let carrier = carrier.map_err(|error| Failure::Carrier(error.to_string()))?;
+    let carrier = carrier.map_err(|error| Failure::Carrier(with_causes(&error)))?;
     Ok(Arc::new(carrier.counted(metrics.outside.clone())))
 }
 
@@ -312,7 +335,7 @@ pub(super) fn mail_of(
 ) -> Result<Option<Arc<dyn Mail>>, Failure> {
     let Some(settings) = &config.smtp else { return Ok(None) };
     let mail = SmtpMail::new(settings, metrics.outside.clone());
-    Ok(Some(Arc::new(mail.map_err(|error| Failure::Carrier(error.to_string()))?)))
+    Ok(Some(Arc::new(mail.map_err(|error| Failure::Carrier(with_causes(&error)))?)))
 }
 
 async fn start(
@@ -369,7 +392,7 @@ async fn start(
     let idle = CancellationToken::new();
     let outbox = tokio::spawn(outbox.run(idle.clone()));
     let look = watch.as_ref().map(watch::Watch::look);
-    tokio::spawn(signals::follow(stop.clone(), look));
+    tokio::spawn(signals::follow(signals::listen()?, stop.clone(), look));
     tracing::info!(%public, %admin, "callgate answers");
     if let Some(greeting) = greeting {
         greeting.show(public, admin);
@@ -433,7 +456,7 @@ pub(super) fn look_ups(config: &Config, metrics: &Metrics) -> Result<Option<Look
     let (Some(lookup), Some(key)) = (&config.lookup, config.twilio.auth_tokens.first()) else {
         return Ok(None);
     };
-    let peer = Peer::new(&lookup.peer).map_err(|error| Failure::Carrier(error.to_string()))?;
+    let peer = Peer::new(&lookup.peer).map_err(|error| Failure::Carrier(with_causes(&error)))?;
     let peer = peer.as_account(&config.twilio.account_sid, key.clone());
     let numbers = TwilioNumbers::new(peer, lookup.fields.clone(), metrics.outside.clone());
     Ok(Some(Looks { numbers: Arc::new(numbers), callers: lookup.callers }))
@@ -450,7 +473,7 @@ fn verifications(
     };
     let peer = |timeout| -> Result<Peer, Failure> {
         let settings = crate::outbound::Settings { timeout, ..verify.peer.clone() };
-        let peer = Peer::new(&settings).map_err(|error| Failure::Carrier(error.to_string()))?;
+        let peer = Peer::new(&settings).map_err(|error| Failure::Carrier(with_causes(&error)))?;
         Ok(peer.as_account(&config.twilio.account_sid, key.clone()))
     };
     let (sends, checks) = (peer(limits::CARRIER_TIMEOUT)?, peer(verify.peer.timeout)?);
@@ -470,7 +493,7 @@ pub(super) fn open_directory(
         }
         config::Directory::Http(settings) => {
             let peer = Peer::new(&settings);
-            let peer = peer.map_err(|error| Failure::Carrier(error.to_string()))?;
+            let peer = peer.map_err(|error| Failure::Carrier(with_causes(&error)))?;
             let directory = HttpDirectory::new(peer, metrics.outside.clone());
             Ok((Directory::over_http(directory), None))
         }

@@ -4,7 +4,7 @@ use std::io::BufRead as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::serve::{Failure, open_directory};
+use super::serve::{Failure, check_key, open_directory};
 use super::{Exit, print, say};
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
@@ -75,6 +75,7 @@ async fn unlock(args: &Args, account: &Secret) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
     let (directory, _) = open_directory(config.directory, &Metrics::default())?;
     let store = store::open_with(&config.store, &config.store_options).await?;
+    check_key(store.as_ref(), &config.vault).await?;
     let exchange = Exchange::new(Parts {
         store,
         vault: config.vault,

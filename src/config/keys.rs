@@ -135,7 +135,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 VARIABLE,
                 Default("\"CALLGATE_STATE_KEY\""),
                 "The variable that holds the state key, which seals and hashes what is stored: 32 bytes in \
-                 base64 (`openssl rand -base64 32`). With another key the store and PINs are of no use.",
+                 base64 (`openssl rand -base64 32`). With another key PINs are of no use, and a store written under it is refused.",
             ),
             key("state_key_file", FILE, NONE, "The file that holds it, in place of a variable."),
             key(

@@ -2,7 +2,7 @@
 //!
 //! The `=` of a table stand under each other, lists and inline tables stand on one line if they fit
 //! and hold no comment, one blank line stands before a table, and never two together. Order, quotes
-//! and words are the author's.
+//! and words are the author's, and lines end as the first one of the file does.
 
 use toml_edit::{DocumentMut, Item, RawString, Table, Value};
 
@@ -16,8 +16,20 @@ pub fn canonical(text: &str) -> Option<String> {
     let mut first = true;
     arrange(document.as_table_mut(), &mut first, true);
     document.set_trailing(trailing.trim_end().to_owned());
-    let laid_out = document.to_string();
-    Some(format!("{}\n", laid_out.trim_end()))
+    // Texts of several lines come out as they were written.
+    let laid_out = document.to_string().replace("\r\n", "\n");
+    let laid_out = format!("{}\n", laid_out.trim_end());
+    Some(if ends_as_windows_does(text) { laid_out.replace('\n', "\r\n") } else { laid_out })
+}
+
+/// Whether two texts say the same, however their lines end.
+pub fn same(one: &str, other: &str) -> bool {
+    let meaning = |text: &str| text.replace("\r\n", "\n").parse::<toml::Table>().ok();
+    meaning(one) == meaning(other)
+}
+
+fn ends_as_windows_does(text: &str) -> bool {
+    text.split_once('\n').is_some_and(|(first, _)| first.ends_with('\r'))
 }
 
 /// What becomes of blank lines before something.
@@ -174,5 +186,18 @@ mod tests {
         assert_eq!(first, wanted);
         assert_eq!(canonical(&first).unwrap(), first);
         assert_eq!(canonical("a = "), None);
+    }
+
+    #[test]
+    fn lines_end_as_the_first_one_does() {
+        let text = "# a\nb=1\n\n\n[c] # d\ne=\"\"\"f\n  g\"\"\"\nh = [ # i\n 1,\n]\n# j\n";
+        let wanted = canonical(text).unwrap();
+        let windows = |text: &str| text.replace('\n', "\r\n");
+        assert_eq!(canonical(&windows(text)).unwrap(), windows(&wanted));
+        assert_eq!(canonical(&windows(&wanted)).unwrap(), windows(&wanted), "it is laid out");
+        let mixed = windows(text).replacen("# a\r\n", "# a\n", 1);
+        assert_eq!(canonical(&mixed).unwrap(), wanted);
+        assert!(same(&mixed, &wanted) && !same(&mixed, &wanted.replace('g', "x")));
+        assert_eq!(canonical("a=1").unwrap(), "a = 1\n", "no line ends");
     }
 }

@@ -99,13 +99,24 @@ fn read_zone(table: &Reader<'_>) -> Option<TimeZone> {
     let name = item.text()?;
     let zone = TimeZone::get(name).ok();
     if zone.is_none() {
-        let message = format!("`{name}` is not a time zone such as Europe/Berlin");
         let zones: Vec<_> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
-        let help = did_you_mean(name, zones.iter().map(String::as_str));
-        let finding = Finding::error("unknown-zone", message, item.place()).maybe_help(help);
-        item.report(finding.respelt(name, zones.iter().map(String::as_str), Spelling::Value));
+        item.report(unknown_zone(&item, name, &zones));
     }
     zone
+}
+
+/// `zones`: those that this machine knows. An image of little more than the program has none.
+fn unknown_zone(item: &Item<'_>, name: &str, zones: &[String]) -> Finding {
+    if zones.is_empty() {
+        let message = format!("`{name}` cannot be looked up, for this machine knows no time zones");
+        let help = "install `tzdata`, or have the variable `TZDIR` name the folder of another's";
+        return Finding::error("unknown-zone", message, item.place()).help(help);
+    }
+    let names = || zones.iter().map(String::as_str);
+    let message = format!("`{name}` is not a time zone such as Europe/Berlin");
+    Finding::error("unknown-zone", message, item.place())
+        .maybe_help(did_you_mean(name, names()))
+        .respelt(name, names(), Spelling::Value)
 }
 
 fn read_slot(item: &Item<'_>) -> Option<Slot> {
@@ -181,6 +192,25 @@ mod tests {
         assert!(night.is_open(at("2026-11-21T04:00:00Z")), "Friday 23:00");
         assert!(night.is_open(at("2026-11-21T10:00:00Z")), "Saturday 05:00");
         assert!(!night.is_open(at("2026-11-20T10:00:00Z")), "Friday 05:00");
+    }
+
+    #[test]
+    fn a_machine_without_zones_is_not_said_to_be_misspelt() {
+        let told = |zones: &[String]| {
+            let mut told = String::new();
+            let problems = crate::diagnostic::Problems::default();
+            let file = "t.toml".into();
+            crate::document::read(&file, "zone = \"Europe/Berlin\"", &problems, |root| {
+                let item = root.item("zone").unwrap();
+                let finding = unknown_zone(&item, "Europe/Berlin", zones);
+                told = format!("{} {}", finding.message, finding.help.unwrap_or_default());
+            });
+            told
+        };
+        assert!(told(&[]).contains("this machine knows no time zones"));
+        assert!(told(&[]).contains("`tzdata`"));
+        let near = told(&["Europe/Berlim".into()]);
+        assert!(near.contains("is not a time zone") && near.contains("Europe/Berlim"), "{near}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::outline::{Sort, outline};
 use crate::diagnostic::fix::Edit;
 use crate::diagnostic::{Finding, Severity};
 use crate::files::{flow_files, read_text};
-use crate::flow::canonical::canonical;
+use crate::flow::canonical::{canonical, same};
 
 /// The open files, by the names that the findings use.
 #[derive(Debug, Default)]
@@ -177,7 +177,7 @@ impl Desk {
     pub(super) fn lay_out(&self, asked: &DocumentFormattingParams) -> Option<Vec<TextEdit>> {
         let text = &self.open.get(&name_of(&asked.text_document.uri))?.text;
         let new_text = canonical(text)?;
-        if new_text == *text || new_text.parse::<toml::Table>() != text.parse::<toml::Table>() {
+        if new_text == *text || !same(&new_text, text) {
             return None;
         }
         Some(vec![TextEdit { range: range(text, &(0..text.len())), new_text }])

@@ -1,27 +1,31 @@
 //! The language server: what editors ask about flow files, answered.
 //!
 //! The answers are functions of texts and a place in them (`hover`, `complete`, …), bytes in and bytes
-//! out; [`desk`] holds what the editor has open, and turns questions and answers into the protocol's.
-//! This file is the loop.
+//! out; [`desk`] holds what the editor has open, and turns questions and answers into the protocol's;
+//! [`line`] reads and writes messages. This file is the loop.
 
 pub mod complete;
 pub mod definition;
 mod desk;
 pub mod folder;
 pub mod hover;
+mod line;
 pub mod lines;
 pub mod outline;
 pub mod sketch;
 pub mod word;
 
-use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
+use std::io::{self, Stdout};
+use std::sync::mpsc::Receiver;
+
+use lsp_server::{ErrorCode, Message, Notification, Request, Response};
 use lsp_types::notification::{
     DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
     DidSaveTextDocument, Notification as _, PublishDiagnostics,
 };
 use lsp_types::request::{
     CodeActionRequest, Completion, DocumentSymbolRequest, Formatting, GotoDefinition, HoverRequest,
-    Request as _, Shutdown,
+    Initialize, Request as _, Shutdown,
 };
 use lsp_types::{
     CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CompletionOptions,
@@ -33,30 +37,136 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use desk::Desk;
+use line::Came;
+
+pub use line::LineError;
 
 /// Why the server ended before the editor said so.
 #[derive(Debug, thiserror::Error)]
 pub enum LspError {
     /// What came was not the protocol, or the editor has gone.
     #[error("the editor does not speak the language server protocol: {0}")]
-    Protocol(#[from] lsp_server::ProtocolError),
-    /// Standard input or output failed.
+    Protocol(#[source] LineError),
+    /// Standard input failed, or nobody could listen to it.
     #[error("the line to the editor broke: {0}")]
-    Line(#[from] std::io::Error),
+    Line(#[from] io::Error),
+}
+
+impl From<LineError> for LspError {
+    fn from(error: LineError) -> Self {
+        match error {
+            LineError::Io(error) => Self::Line(error),
+            error => Self::Protocol(error),
+        }
+    }
 }
 
 /// Serves the editor on standard input and output until it says to end, or has gone. `false`: it did not say
 /// beforehand that it was about to (`shutdown`).
 pub fn serve() -> Result<bool, LspError> {
-    let (connection, threads) = Connection::stdio();
-    let (id, _) = connection.initialize_start()?;
-    let name = json!({ "name": "callgate", "version": env!("CARGO_PKG_VERSION") });
-    let result = json!({ "capabilities": capabilities(), "serverInfo": name });
-    send(&connection, Response::new_ok(id, result));
-    let was_told = answer_all(&connection);
-    drop(connection);
-    threads.join()?;
-    Ok(was_told)
+    Server {
+        came: line::listen()?,
+        output: io::stdout(),
+        stage: Stage::Unknown,
+        desk: Desk::default(),
+    }
+    .run()
+}
+
+/// How far the two have got.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The editor has not said who it is.
+    Unknown,
+    /// It works.
+    Open,
+    /// It has said that it will end.
+    Closing,
+}
+
+/// One editor being served.
+struct Server {
+    came: Receiver<Result<Came, LineError>>,
+    output: Stdout,
+    stage: Stage,
+    desk: Desk,
+}
+
+impl Server {
+    /// Takes what has come, and tells the findings when nothing more is waiting: who types fast is not
+    /// answered for each letter. Whether the editor said that it was about to end.
+    fn run(mut self) -> Result<bool, LspError> {
+        while let Ok(first) = self.came.recv() {
+            let mut next = Some(first);
+            while let Some(came) = next {
+                match came {
+                    Ok(Came::Message(message)) => self.take(message),
+                    Ok(Came::Garbled { id, code }) => {
+                        gone(line::refuse(&mut self.output, &id, code));
+                    }
+                    Ok(Came::End) => {}
+                    Err(error) => {
+                        gone(line::refuse(&mut self.output, &Value::Null, ErrorCode::ParseError));
+                        return Err(error.into());
+                    }
+                }
+                next = self.came.try_recv().ok();
+            }
+            for found in self.desk.findings() {
+                self.send(Notification::new(PublishDiagnostics::METHOD.to_owned(), found));
+            }
+        }
+        Ok(self.stage == Stage::Closing)
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Request(request) => {
+                let answer = self.answer(request);
+                self.send(answer);
+            }
+            Message::Notification(told) if self.stage != Stage::Unknown => {
+                take(&mut self.desk, told);
+            }
+            Message::Notification(_) | Message::Response(_) => {}
+        }
+    }
+
+    fn answer(&mut self, request: Request) -> Response {
+        let refused =
+            |id, code: ErrorCode, told: &str| Response::new_err(id, code as i32, told.to_owned());
+        match (self.stage, request.method.as_str()) {
+            (Stage::Unknown, Initialize::METHOD) => {
+                self.stage = Stage::Open;
+                let name = json!({ "name": "callgate", "version": env!("CARGO_PKG_VERSION") });
+                let result = json!({ "capabilities": capabilities(), "serverInfo": name });
+                Response::new_ok(request.id, result)
+            }
+            (Stage::Unknown, _) => {
+                refused(request.id, ErrorCode::ServerNotInitialized, "`initialize` comes first")
+            }
+            (Stage::Open, Initialize::METHOD) => {
+                refused(request.id, ErrorCode::InvalidRequest, "`initialize` has been asked for")
+            }
+            (Stage::Open, Shutdown::METHOD) => {
+                self.stage = Stage::Closing;
+                Response::new_ok(request.id, Value::Null)
+            }
+            (Stage::Open, _) => answer(&self.desk, request),
+            (Stage::Closing, _) => {
+                refused(request.id, ErrorCode::InvalidRequest, "`shutdown` was asked for")
+            }
+        }
+    }
+
+    fn send(&mut self, message: impl Into<Message>) {
+        gone(line::write(&mut self.output, &message.into()));
+    }
+}
+
+/// An editor that has gone away ends the loop where it reads.
+fn gone(written: io::Result<()>) {
+    drop(written);
 }
 
 fn capabilities() -> ServerCapabilities {
@@ -77,42 +187,6 @@ fn capabilities() -> ServerCapabilities {
         }),
         ..ServerCapabilities::default()
     }
-}
-
-/// Takes what has come, and tells the findings when nothing more is waiting: who types fast is not
-/// answered for each letter. Whether the editor said that it was about to end.
-fn answer_all(connection: &Connection) -> bool {
-    let mut desk = Desk::default();
-    let mut was_told = false;
-    while let Ok(first) = connection.receiver.recv() {
-        let mut next = Some(first);
-        while let Some(message) = next {
-            match message {
-                Message::Request(Request { id, .. }) if was_told => {
-                    let (code, told) =
-                        (ErrorCode::InvalidRequest as i32, "`shutdown` was asked for");
-                    send(connection, Response::new_err(id, code, told.to_owned()));
-                }
-                Message::Request(Request { id, method, .. }) if method == Shutdown::METHOD => {
-                    was_told = true;
-                    send(connection, Response::new_ok(id, Value::Null));
-                }
-                Message::Request(request) => send(connection, answer(&desk, request)),
-                Message::Notification(told) => take(&mut desk, told),
-                Message::Response(_) => {}
-            }
-            next = connection.receiver.try_recv().ok();
-        }
-        for found in desk.findings() {
-            send(connection, Notification::new(PublishDiagnostics::METHOD.to_owned(), found));
-        }
-    }
-    was_told
-}
-
-/// An editor that has gone away ends the loop where it reads.
-fn send(connection: &Connection, message: impl Into<Message>) {
-    let _ = connection.sender.send(message.into());
 }
 
 fn take(desk: &mut Desk, told: Notification) {

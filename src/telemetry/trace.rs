@@ -4,12 +4,16 @@
 //! standard hold too. An effect carries the trace that caused it into the outbox, so that the server
 //! that delivers it, whichever it is, goes on with the same trace.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanData, SpanExporter as Exports};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -42,7 +46,7 @@ impl Export {
         let exporter = exporter.map_err(|_| NotSent::Thread)??;
         let name = environment("OTEL_SERVICE_NAME").unwrap_or_else(|| "callgate".into());
         let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
+            .with_batch_exporter(Telling { exporter, is_failing: AtomicBool::new(false) })
             .with_resource(Resource::builder().with_service_name(name).build())
             .build();
         Ok(Some(Self(provider)))
@@ -55,6 +59,41 @@ impl Export {
     /// Sends what is left.
     pub(super) fn stop(&self) {
         let _ = self.0.shutdown();
+    }
+}
+
+/// Sends spans, and tells when none arrive any more, and when they do again.
+#[derive(Debug)]
+struct Telling {
+    exporter: SpanExporter,
+    is_failing: AtomicBool,
+}
+
+impl Exports for Telling {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let sent = self.exporter.export(batch).await;
+        match (&sent, self.is_failing.swap(sent.is_err(), Ordering::Relaxed)) {
+            (Err(error), false) => tracing::warn!(%error, "traces cannot be sent"),
+            (Ok(()), true) => tracing::info!("traces are sent again"),
+            _ => {}
+        }
+        sent
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn shutdown(&self) -> OTelSdkResult {
+        self.exporter.shutdown()
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
     }
 }
 

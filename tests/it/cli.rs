@@ -496,6 +496,26 @@ fn a_flow_is_laid_out_and_keeps_its_comments_and_its_meaning() {
     assert_eq!(run(command_in(folder.path()).args(["fmt", "nowhere.toml"])).0, 2);
 }
 
+#[test]
+fn a_laid_out_file_keeps_the_ends_of_its_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.toml");
+    let windows = |text: &str| text.replace('\n', "\r\n");
+    let untidy = "name=\"a\"\n[states.a] # said\nprompt=\"\"\"One\ntwo\"\"\"\n";
+    let tidy = "name = \"a\"\n\n[states.a] # said\nprompt = \"\"\"One\ntwo\"\"\"\n";
+    for (before, after) in [
+        (untidy.to_owned(), tidy.to_owned()),
+        (windows(untidy), windows(tidy)),
+        (windows(untidy).replacen("\r\n", "\n", 1), tidy.to_owned()),
+    ] {
+        std::fs::write(&file, &before).unwrap();
+        let (code, _, stderr) = run(command_in(folder.path()).args(["fmt", "a.toml"]));
+        assert_eq!((code, stderr.as_str()), (0, ""), "{before:?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), after);
+        assert_eq!(run(command_in(folder.path()).args(["fmt", "--check", "a.toml"])).0, 0);
+    }
+}
+
 /// Every flow there is: laid out once it means the same, and laid out twice it is the same.
 #[test]
 fn a_layout_is_stable_and_means_the_same() {

@@ -8,6 +8,7 @@ use callgate::lsp::outline::outline;
 use serde_json::{Value, json};
 
 use crate::support::editor::{Editor, place};
+use crate::support::house::command_in;
 
 /// A flow with words of other scripts before what is looked for.
 const DESK: &str = r#"name  = "desk"
@@ -92,6 +93,64 @@ fn whoever_leaves_says_so_beforehand_and_asks_for_nothing_after_that() {
     let refused = editor.answer("textDocument/hover", &json!({}));
     assert_eq!(refused["error"]["code"], -32600, "{refused}");
     assert_eq!(editor.leave(), Some(0));
+}
+
+/// (JSON-RPC 2.0, section 5.1.)
+#[test]
+fn what_is_no_message_is_answered_and_loses_nothing_else() {
+    let mut editor = at_desk();
+    for (wrong, id, code) in [
+        ("{\"jsonrpc\": \"2.0\", ", Value::Null, -32700),
+        ("", Value::Null, -32700),
+        ("[1, 2]", Value::Null, -32600),
+        (r#"{"jsonrpc": "2.0", "id": "a"}"#, json!("a"), -32600),
+        (
+            r#"{"jsonrpc": "2.0", "id": 5000000000, "method": "shutdown"}"#,
+            json!(5_000_000_000_u64),
+            -32600,
+        ),
+    ] {
+        editor.send_text(wrong);
+        let refused = editor.read();
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&id, &json!(code)), "{wrong}");
+    }
+    assert_eq!(editor.change("desk.toml", 2, DESK), json!([]), "what was open is");
+    editor.end();
+}
+
+#[test]
+fn a_line_on_which_no_message_can_be_found_ends_with_a_word() {
+    for (sent, told) in [
+        ("Content-Length: 18446744073709551615\r\n\r\n{}", "18446744073709551615 bytes"),
+        ("Content-Length: 90000000000\r\n\r\n{}", "90000000000 bytes"),
+        ("Content-Length: many\r\n\r\n{}", "does not say how long"),
+        ("{\"jsonrpc\": \"2.0\"}\r\n\r\n", "does not say how long"),
+        ("GET / HTTP/1.1\r\n\r\n", "no header"),
+        ("Content-Length: 30\r\n\r\n{}", "cut off"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("input");
+        std::fs::write(&input, sent).unwrap();
+        let mut server = command_in(folder.path());
+        let done = server.arg("lsp").stdin(std::fs::File::open(&input).unwrap()).output().unwrap();
+        let stderr = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(3), "{sent}: {stderr}");
+        assert!(stderr.contains(told) && stderr.lines().count() == 1, "{sent}: {stderr}");
+        let stdout = String::from_utf8(done.stdout).unwrap();
+        assert!(stdout.contains(r#""code":-32700"#), "{sent}: {stdout}");
+    }
+}
+
+#[test]
+fn what_is_asked_before_the_hand_shake_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input");
+    let early = r#"{"jsonrpc":"2.0","id":1,"method":"textDocument/hover","params":{}}"#;
+    std::fs::write(&input, format!("Content-Length: {}\r\n\r\n{early}", early.len())).unwrap();
+    let mut server = command_in(folder.path());
+    let done = server.arg("lsp").stdin(std::fs::File::open(&input).unwrap()).output().unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    assert!(String::from_utf8(done.stdout).unwrap().contains(r#""code":-32002"#));
 }
 
 #[test]
@@ -429,7 +488,12 @@ fn the_outline_and_the_layout_are_given() {
     let edits = editor.ask_file("formatting", "desk.toml");
     assert_eq!(edits[0]["newText"], DESK);
     assert_eq!(edits[0]["range"]["start"], json!({"line": 0, "character": 0}));
-    editor.change("desk.toml", 3, "name = \"desk");
+    let windows = |text: &str| text.replace('\n', "\r\n");
+    editor.change("desk.toml", 3, &windows(&untidy));
+    assert_eq!(editor.ask_file("formatting", "desk.toml")[0]["newText"], windows(DESK));
+    editor.change("desk.toml", 4, &windows(DESK));
+    assert_eq!(editor.ask_file("formatting", "desk.toml"), Value::Null, "it is laid out");
+    editor.change("desk.toml", 5, "name = \"desk");
     assert_eq!(editor.ask_file("formatting", "desk.toml"), Value::Null);
     editor.end();
 }

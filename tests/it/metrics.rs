@@ -180,6 +180,13 @@ async fn ready_is_who_can_take_a_turn() {
         house.command().args(["health", &url]).output().unwrap().status.code()
     };
     assert_eq!(health(&house), Some(0));
+    // A page says nothing of it, whoever has it: not even that nobody without a token may see it.
+    for page in [house.admin(), format!("{}/style.css", house.admin())] {
+        let asked = house.command().args(["health", &page]).output().unwrap();
+        assert_eq!((asked.status.code(), asked.stdout.as_slice()), (Some(1), &b""[..]));
+        let told = String::from_utf8(asked.stderr).unwrap();
+        assert!(told.contains("`/health/ready`") && told.lines().count() == 1, "{told}");
+    }
 
     // It answers, but takes no writes.
     let said = |command: &[&str]| {

@@ -4,9 +4,13 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::support::eventually::eventually;
 use crate::support::house::{House, command_in};
 use crate::support::provider::Provider;
+use crate::support::redis::RedisServer;
 
 /// Nobody is asked anything in these.
 const NOBODY: &str = "http://127.0.0.1:9";
@@ -123,6 +127,50 @@ fn a_store_in_an_empty_file_is_begun_and_the_log_warns_of_it() {
     house.restart();
     eventually("the second start", || (says(&house, "callgate answers") == 2).then_some(()));
     assert_eq!(says(&house, TOLD), 1, "now it has a store in it");
+}
+
+/// Under another key every PIN would be wrong and no lock known.
+#[tokio::test]
+async fn a_store_of_another_state_key_is_not_gone_on_with() {
+    for store in ["embedded:store.redb".to_owned(), RedisServer::shared().database()] {
+        let mut house = House::start(&store, NOBODY);
+        let ring = [("CallSid", "CA1"), ("From", "+15005550010"), ("To", "+15005550006")];
+        assert_eq!(house.post("/twilio/voice", &ring).await.0, 200);
+        house.kill();
+        for command in [
+            &["serve", "--config", "callgate.toml"][..],
+            &["unlock", "--config", "callgate.toml", "12345678"],
+            &["outbox", "--config", "callgate.toml", "list"],
+            &["audit", "verify", "--config", "callgate.toml"],
+            &[
+                "replay",
+                "--config",
+                "callgate.toml",
+                "--from-journal",
+                "00000000-0000-0000-0000-000000000000",
+            ],
+        ] {
+            let mut other = house.command();
+            other.args(command).env("CALLGATE_STATE_KEY", STANDARD.encode([7; 32]));
+            let (code, told) = ends(&mut other);
+            assert_eq!(code, Some(2), "{command:?}: {told}");
+            assert!(told.contains("the store was written under another state key"), "{told}");
+        }
+        house.restart();
+        assert_eq!(house.post("/twilio/voice", &ring).await.0, 200, "its own key opens it");
+    }
+}
+
+/// An image with nothing in it but the program has no certificates.
+#[test]
+fn a_machine_without_certificates_is_told_what_it_lacks() {
+    let house = House::set_up("memory:", NOBODY);
+    let mut command = house.command();
+    command.args(["serve", "--config", "callgate.toml"]);
+    let (code, told) =
+        ends(command.env("SSL_CERT_FILE", "/dev/null").env("SSL_CERT_DIR", "/nowhere"));
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("the HTTP client cannot be set up: ") && told.contains("cert"), "{told}");
 }
 
 /// An answer has a date, which there is not before 1970.

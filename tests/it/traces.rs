@@ -1,5 +1,7 @@
 //! Traces: one from the webhook that asked for a message to its delivery, and no secret in it.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -58,6 +60,47 @@ async fn one_trace_leads_from_a_webhook_to_the_message_it_caused() {
     }
     let count = spans.lock().unwrap().iter().filter(|span| span.name == "webhook").count();
     assert_eq!(count, 4, "what was left is sent at the end");
+}
+
+/// A collector that refuses is told of once, and once when it takes traces again; nobody waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_that_takes_nothing_is_told_of_once() {
+    const REFUSED: usize = 3;
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", collector.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for (n, connection) in collector.incoming().enumerate() {
+            let mut connection = BufReader::new(connection.unwrap());
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                connection.read_line(&mut line).unwrap();
+                if let Some(said) = line.to_lowercase().strip_prefix("content-length:") {
+                    length = said.trim().parse().unwrap();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            connection.read_exact(&mut vec![0; length]).unwrap();
+            let status = if n < REFUSED { "400 Bad Request" } else { "200 OK" };
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            connection.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let mut house = House::set_up("memory:", &Provider::start().api_base());
+    house.set_environment("OTEL_EXPORTER_OTLP_ENDPOINT", &url);
+    house.set_environment("OTEL_BSP_SCHEDULE_DELAY", "20");
+    house.restart();
+    let mut calls = 0;
+    while !house.log().contains("traces are sent again") {
+        calls += 1;
+        assert!(calls < 3_000, "{}", house.log());
+        Telephone::new(&format!("CA{calls:032}"), "+15005550777").ring(&house).await;
+    }
+    let log = house.log();
+    assert_eq!(log.matches("traces cannot be sent").count(), 1, "{log}");
 }
 
 fn says(span: &Span, what: &str) -> bool {

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::super::serve::OTHER_KEY;
 use super::{Failure, configured};
+use crate::audit::key::is_of_another_key;
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
 use crate::config::DEFAULT_FILE;
@@ -50,6 +52,11 @@ async fn exchange(config: Option<&Path>) -> Result<(Exchange, PathBuf), Failure>
     let config = configured(&path)?;
     let store = store::open_with(&config.store, &config.store_options).await;
     let store = store.map_err(|error| (3, error.to_string()))?;
+    match is_of_another_key(store.as_ref(), &config.vault).await {
+        Ok(true) => return Err((2, OTHER_KEY.into())),
+        Ok(false) => {}
+        Err(error) => return Err((3, error.to_string())),
+    }
     let exchange = Exchange::new(Parts {
         store,
         vault: config.vault,

@@ -1,23 +1,35 @@
 //! What the system tells a server: that it is to stop, or to look at its files.
 
-use std::io::{IsTerminal as _, stderr};
+use std::io::{self, IsTerminal as _, stderr};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::watch::Look;
 
+/// What the system tells from here on.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    /// Whether there was a terminal then.
+    had_terminal: bool,
+}
+
+/// Begins to listen: what comes before somebody follows is not lost, and ends nothing by itself.
+pub(super) fn listen() -> io::Result<Signals> {
+    Ok(Signals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        hang_up: signal(SignalKind::hangup())?,
+        had_terminal: stderr().is_terminal(),
+    })
+}
+
 /// Stops on SIGTERM and SIGINT; on SIGHUP has the files looked at, which is how a server is told to take up
 /// what was changed. Whose terminal is gone is told so by SIGHUP as well, and stops.
-pub(super) async fn follow(stop: CancellationToken, look: Option<Look>) {
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hang_up)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return;
-    };
-    let had_terminal = stderr().is_terminal();
+pub(super) async fn follow(signals: Signals, stop: CancellationToken, look: Option<Look>) {
+    let Signals { mut terminate, mut interrupt, mut hang_up, had_terminal } = signals;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

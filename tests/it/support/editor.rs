@@ -142,12 +142,17 @@ impl Editor {
     }
 
     fn send(&mut self, message: &Value) {
-        let text = message.to_string();
+        self.send_text(&message.to_string());
+    }
+
+    /// Sends a text as a message, whatever it is.
+    pub(crate) fn send_text(&mut self, text: &str) {
         write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len()).unwrap();
         self.input.flush().unwrap();
     }
 
-    fn read(&mut self) -> Value {
+    /// The next message.
+    pub(crate) fn read(&mut self) -> Value {
         let mut length = 0;
         loop {
             let mut line = String::new();

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use callgate::audit::key::is_of_another_key;
 use callgate::audit::verify::{Fault, Report, What, verify};
-use callgate::audit::{call_key, chain_of_call, link_key};
+use callgate::audit::{call_key, chain_of_call, head_key, link_key};
 use callgate::engine::call::Call;
 use callgate::engine::event::{Event, LegStatus};
 use callgate::engine::id::{CallId, LegId};
-use callgate::store::envelope::Vault;
+use callgate::store::envelope::{Kind, Vault};
 use callgate::store::{self, Store};
 use jiff::SignedDuration;
 use redb::{Database, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
@@ -238,6 +239,33 @@ async fn t65_the_audit_holds_no_secret_and_believes_no_other_key() {
     let now = office.now();
     let report = verify(store.as_ref(), &Vault::new(&[8; 32]), now).await.unwrap();
     assert_eq!(report.faults.len(), 1);
+}
+
+/// What is left of a store when its calls are forgotten tells under which key it was written; one record that somebody
+/// has put there does not.
+#[tokio::test]
+async fn the_ends_of_the_chains_tell_whose_key_they_were_written_under() {
+    let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+    let (own, other) = (Vault::new(&[7; 32]), Vault::new(&[8; 32]));
+    assert!(!is_of_another_key(store.as_ref(), &other).await.unwrap(), "an empty one is anybody's");
+    let office = Office::over(store.clone());
+    let line = office.ring_to_pin("CA1").await;
+    assert!(is_of_another_key(store.as_ref(), &other).await.unwrap(), "a call tells");
+    let (leg, sid) = (LegId::INBOUND, line.sid.clone());
+    let left = move |_: &Call| {
+        Some(Event::LegStatus { leg, sid: sid.clone(), status: LegStatus::Completed })
+    };
+    office.exchange.tell(line.call, None, left).await.unwrap().unwrap();
+    office.outbox.drain().await.unwrap();
+    store.sweep(office.now() + SignedDuration::from_hours(48)).await.unwrap();
+    assert_eq!(store.calls(1).await.unwrap(), []);
+    assert!(is_of_another_key(store.as_ref(), &other).await.unwrap(), "the end of a chain tells");
+    assert!(!is_of_another_key(store.as_ref(), &own).await.unwrap());
+    let there = head_key((chain_of_call(line.call) + 1) % 64);
+    let (now, kept) = (office.now(), office.now() + SignedDuration::from_hours(1));
+    let planted = other.seal(Kind::Record, &there.id, &(), [0; 12]);
+    assert!(store.swap(&there, None, &planted, kept, now).await.unwrap());
+    assert!(!is_of_another_key(store.as_ref(), &own).await.unwrap(), "one of many");
 }
 
 /// Calls that end at about the same time are put down together and bound by one link: by the server that
