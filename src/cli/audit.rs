@@ -92,16 +92,9 @@ async fn report(config: &Config, format: Format) -> Exit {
             return Exit::Environment;
         }
     };
-    match is_of_another_key(store.as_ref(), &config.vault).await {
-        Ok(true) => {
-            say(&format!("error: {OTHER_KEY}"));
-            return Exit::Usage;
-        }
-        Ok(false) => {}
-        Err(error) => {
-            say(&format!("error: {error}"));
-            return Exit::Environment;
-        }
+    if is_of_another_key(store.as_ref(), &config.vault).await {
+        say(&format!("error: {OTHER_KEY}"));
+        return Exit::Usage;
     }
     let report = match verify(store.as_ref(), &config.vault, SystemClock.now()).await {
         Ok(report) => report,

@@ -299,13 +299,9 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     })
 }
 
-/// Finds out whether what the store has can be opened.
+/// Refuses a store that was written under another state key.
 pub(super) async fn check_key(store: &dyn Store, vault: &Vault) -> Result<(), Failure> {
-    match is_of_another_key(store, vault).await {
-        Ok(true) => Err(Failure::OtherKey),
-        Ok(false) => Ok(()),
-        Err(error) => Err(Failure::Ping { error }),
-    }
+    if is_of_another_key(store, vault).await { Err(Failure::OtherKey) } else { Ok(()) }
 }
 
 /// The provider's REST side, as it is configured.

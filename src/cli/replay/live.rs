@@ -52,10 +52,8 @@ async fn exchange(config: Option<&Path>) -> Result<(Exchange, PathBuf), Failure>
     let config = configured(&path)?;
     let store = store::open_with(&config.store, &config.store_options).await;
     let store = store.map_err(|error| (3, error.to_string()))?;
-    match is_of_another_key(store.as_ref(), &config.vault).await {
-        Ok(true) => return Err((2, OTHER_KEY.into())),
-        Ok(false) => {}
-        Err(error) => return Err((3, error.to_string())),
+    if is_of_another_key(store.as_ref(), &config.vault).await {
+        return Err((2, OTHER_KEY.into()));
     }
     let exchange = Exchange::new(Parts {
         store,
