@@ -28,6 +28,13 @@ pub struct GatherPin {
     pub combined: bool,
 }
 
+impl GatherPin {
+    /// The fewest digits that it takes.
+    pub fn shortest(&self) -> u32 {
+        self.digits.unwrap_or(4)
+    }
+}
+
 /// `gather_pin`
 pub const TYPE: StateType = StateType {
     name: "gather_pin",
@@ -40,7 +47,11 @@ pub const TYPE: StateType = StateType {
         TRIES,
         TIMEOUT,
         BARGE_IN,
-        Key::new("digits", Shape::Integer(4, 12), "How many digits a PIN has."),
+        Key::new(
+            "digits",
+            Shape::Integer(4, 12),
+            "How many digits a PIN has; left out: 4 to 12 of them, then `#`.",
+        ),
         Key::new("speech", Shape::Boolean, "Whether the PIN may be said: false."),
         VERDICT,
     ],
