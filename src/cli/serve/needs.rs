@@ -16,6 +16,8 @@ pub(super) struct Offer {
     pub(super) backends: BTreeSet<String>,
     /// Whether text messages with codes are worded by flows.
     pub(super) own_words: bool,
+    /// How many digits codes from the web have.
+    pub(super) web_code_digits: u32,
 }
 
 impl Offer {
@@ -47,6 +49,18 @@ impl Offer {
                     "has a `message` of its own, and with `[otp] backend = \"verify\"` the provider \
                      words its messages: leave `message` out, or have callgate make the codes, with \
                      `backend = \"own\"`"
+                }
+                Kind::GatherServiceCode(code)
+                    if code.digits.is_some_and(|digits| digits != self.web_code_digits) =>
+                {
+                    return Some(format!(
+                        "state `{}` of flow `{}` takes codes from the web of {} digits, and `[policy.service_code] \
+                         digits` makes them of {}: none would be right; leave `digits` out of the state",
+                        state.name,
+                        flow.name,
+                        code.digits.unwrap_or_default(),
+                        self.web_code_digits
+                    ));
                 }
                 Kind::Lookup(lookup) if !self.backends.contains(&lookup.backend) => {
                     let known = self.backends.iter().map(String::as_str);
