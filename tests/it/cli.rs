@@ -52,6 +52,18 @@ fn a_broken_flow_serves_nothing() {
 }
 
 #[test]
+fn a_file_that_is_not_in_utf_8_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("old.toml"), b"name = \"gr\xfc\xdfe\"\n").unwrap();
+    for command in ["check", "fmt", "odds"] {
+        let (code, _, stderr) = run(command_in(folder.path()).args([command, "old.toml"]));
+        assert_eq!(code, 3, "{command}: {stderr}");
+        let said = "cannot read `old.toml`: it is not in UTF-8; save it in that encoding";
+        assert!(stderr.contains(said), "{command}: {stderr}");
+    }
+}
+
+#[test]
 fn a_wrong_configuration_is_told_at_its_line() {
     let house = House::set_up("memory:", NOBODY);
     change(&house, "callgate.toml", "public_url", "publik_url");
