@@ -277,11 +277,20 @@ fn a_sub_flow_has_what_the_flows_beside_it_pass_in() {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let caller = r#"
 name = "caller"
-start = "set"
+start = "who"
 [disclose]
 street = "known"
 [levels]
 known = { any = ["pin"] }
+[states.who]
+type = "identify"
+by = ["digits"]
+prompt = "Your number?"
+on = { found = "pin", unknown = "pin" }
+[states.pin]
+type = "gather_pin"
+prompt = "Your PIN?"
+on = { ok = "set", failed = "set", locked = "set" }
 [states.set]
 type = "set"
 values = { why = "a test" }
