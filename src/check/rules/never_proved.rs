@@ -87,3 +87,56 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         report.add_at(state, finding.help(help));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::findings;
+
+    const HEAD: &str = "name = \"f\"\nstart = \"who\"\n[levels]\nl = { any = [\"pin\"] }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+        on = { found = \"in\", unknown = \"in\" }\n\
+        [states.bye]\ntype = \"hangup\"\n[states.back]\ntype = \"return\"\n";
+
+    fn never_proved(texts: &[&str]) -> Vec<String> {
+        let mut found = findings(texts);
+        found.retain(|finding| finding.contains(": never-proved: "));
+        found
+    }
+
+    fn inside(step_up: &str) -> String {
+        format!(
+            "[states.in]\ntype = \"say\"\nprompt = \"s\"\nrequires = \"l\"\n{step_up}\
+             on = {{ denied = \"bye\" }}\nnext = \"bye\"\n"
+        )
+    }
+
+    const PIN: &str = "[states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\n\
+        on = { ok = \"back\", failed = \"back\", locked = \"back\" }\n";
+
+    #[test]
+    fn a_step_up_must_be_able_to_prove_it() {
+        let flow = format!("{HEAD}{}{PIN}", inside("step_up = \"pin\"\n"));
+        assert_eq!(never_proved(&[&flow]), [""; 0]);
+        let other = flow.replace("any = [\"pin\"]", "any = [\"callback\"]");
+        let told = "17: never-proved: nobody is let into `in`: no way proves `l`";
+        assert_eq!(never_proved(&[&other]), [told]);
+    }
+
+    #[test]
+    fn what_is_open_to_all_is_told_as_that() {
+        let flow = format!("{HEAD}{}{PIN}", inside(""));
+        assert_eq!(never_proved(&[&flow]), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_caller_of_the_flow_proves_is_proved() {
+        let sub = "name = \"g\"\nstart = \"in\"\n[states.in]\ntype = \"say\"\nprompt = \"s\"\n\
+            requires = \"l\"\nnext = \"done\"\n[states.done]\ntype = \"return\"\noutcome = \"ok\"\n";
+        let calls = "[states.in]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\n\
+            on = { ok = \"sub\", failed = \"bye\", locked = \"bye\" }\n\
+            [states.sub]\ntype = \"call\"\nflow = \"g\"\non = { ok = \"bye\" }\n";
+        assert_eq!(never_proved(&[&format!("{HEAD}{calls}"), sub]), [""; 0]);
+        let own = format!("{sub}[levels]\nl = {{ any = [\"pin\"] }}\n");
+        assert_eq!(never_proved(&[&own]), [""; 0], "it is there to be called");
+    }
+}
