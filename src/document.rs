@@ -302,7 +302,7 @@ impl<'a> Item<'a> {
 
     /// Whether the value is a table with nothing in it.
     pub fn is_empty_table(&self) -> bool {
-        self.value.as_table().is_some_and(|table| table.is_empty())
+        matches!(self.value, DeValue::Table(table) if table.is_empty())
     }
 
     /// Whether the value is a list.

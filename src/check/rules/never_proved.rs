@@ -41,6 +41,7 @@
 use std::collections::HashSet;
 
 use super::{Report, Rule, Subject};
+use crate::check::proof::Walks;
 use crate::diagnostic::Severity;
 use crate::flow::risk::Risk;
 
@@ -59,7 +60,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
     let walks = || subject.proofs.iter();
     let entered: HashSet<_> = walks()
-        .flat_map(|w| w.insiders())
+        .flat_map(Walks::insiders)
         .map(|(flow, state, _)| (&flow.name, &state.name))
         .collect();
     let unproved: HashSet<_> =
