@@ -119,11 +119,15 @@ fn fresh(flows: &FlowSet, odds: &Odds, state: &StateOdds) -> Option<String> {
     });
     let mut ages: Vec<_> = ages.collect();
     ages.dedup();
+    let then = if state.of_shared {
+        "when the fields are to be shared, and shares none of them where it is too old"
+    } else {
+        "whenever the state is entered, and for the proof again where it is too old"
+    };
     (!ages.is_empty()).then(|| {
         format!(
             "The proof must be fresh, of {}. How old it is when a caller gets here only the running call \
-             can tell: the server asks for its age whenever the state is entered, and for the proof \
-             again where it is too old.",
+             can tell: the server asks for its age {then}.",
             crate::diagnostic::listed(&ages)
         )
     })

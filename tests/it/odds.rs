@@ -202,6 +202,31 @@ fn what_a_specialist_is_shown_is_told_apart_from_what_lets_a_caller_in() {
 }
 
 #[test]
+fn what_is_shared_is_stated_as_it_is_shared() {
+    let open = DESK
+        .replace("requires = \"known\"\nstep_up  = \"send\"\n", "")
+        .replace(", denied = \"bye\"", "");
+    let aged = open
+        .replace("any = [\"sms_otp\"]", "any = [\"sms_otp\"], within = \"5m\"")
+        .replace(r#"found = "desk", unknown = "desk" }"#, r#"found = "send", unknown = "send" }"#)
+        .replace(
+            "ok = \"back\", failed = \"back\", locked = \"back\"",
+            "ok = \"desk\", failed = \"desk\", locked = \"desk\"",
+        )
+        .replace("[states.back]\ntype = \"return\"\n", "");
+    let page = of_flow(&aged, &["statement"]);
+    let told = "the server asks for its age when the fields are to be shared, and shares none of them where it is too old.";
+    assert!(page.contains(told), "{page}");
+    assert!(
+        !page.contains("whenever the state is entered, and for the proof again where"),
+        "{page}"
+    );
+    let level = r#"known  = { any = ["pin"], at_risk = { high = { any = ["sms_otp"] } } }"#;
+    let page = of_flow(&aged.replace(r#"known  = { any = ["pin"] }"#, level), &["statement"]);
+    assert!(page.contains("| `pin` | knowledge | dial; key any account number;"), "{page}");
+}
+
+#[test]
 fn the_cap_of_short_pins_is_theirs_alone() {
     let text = of_flow(DESK, &["odds", "--format", "json", "--owner-calls", "0"]);
     let odds: serde_json::Value = serde_json::from_str(&text).unwrap();

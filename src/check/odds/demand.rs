@@ -20,6 +20,8 @@ pub(super) struct Demand<'f> {
     /// The level that it requires, and the fields that it uses or shares, each with its level.
     pub(super) asks: Vec<(Option<FieldName>, String)>,
     pub(super) formula: Formula,
+    /// Who does not meet it is let in all the same, and the fields are not shared.
+    pub(super) of_shared: bool,
     pub(super) place: Place,
 }
 
@@ -37,6 +39,7 @@ fn of_state<'f>(start: &'f Flow, flow: &'f Flow, state: &'f State) -> Vec<Demand
         state,
         asks: Vec::new(),
         formula: Formula::All(Vec::new()),
+        of_shared: false,
         place: state.place.clone(),
     };
     let level = |name: &LevelName| start.levels.get(name).or_else(|| flow.levels.get(name));
@@ -65,7 +68,7 @@ fn of_state<'f>(start: &'f Flow, flow: &'f Flow, state: &'f State) -> Vec<Demand
         } else if let Some(of_level) = further.iter_mut().find(|demand| demand.names(name)) {
             of_level.ask(field, name, level);
         } else {
-            let mut demand = bare.clone();
+            let mut demand = Demand { of_shared: true, ..bare.clone() };
             demand.ask(field, name, level);
             further.push(demand);
         }

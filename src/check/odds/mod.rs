@@ -72,6 +72,8 @@ pub struct StateOdds {
     pub asks: Vec<(Option<String>, String)>,
     /// What these levels ask for, in words.
     pub demand: String,
+    /// Who has not proved it is let in all the same, and the fields are not shared.
+    pub of_shared: bool,
     /// The proofs that are enough, each set by a way that the flow has.
     pub ways: Vec<WayIn>,
     /// The chances, by where PINs come from; one alone where no PIN helps.
@@ -205,6 +207,7 @@ pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
             type_name: demand.state.type_name(),
             asks: asks.map(|(f, l)| (f.as_ref().map(ToString::to_string), l.clone())).collect(),
             demand: words(&demand),
+            of_shared: demand.of_shared,
             chances: scale.chances(&enough),
             effort: efforts(walks, here, &enough, &terms.policy),
             ways: enough
@@ -473,7 +476,9 @@ fn pin_digits(flows: &FlowSet) -> u32 {
 
 /// A shortest way to a state on which these are proved.
 fn way_in(walks: &Walks<'_>, here: &[Trail<'_>], proofs: &Proofs, formula: &Formula) -> WayIn {
-    let trail = here.iter().find(|trail| proofs.iter().all(|fact| trail.known.has(*fact)));
+    let brings = |trail: &&Trail<'_>| proofs.iter().all(|fact| trail.known.has(*fact));
+    // At a risk more may be asked for.
+    let trail = here.iter().filter(brings).min_by_key(|trail| trail.known.risk);
     let mut made = Vec::new();
     let steps = trail.map(|trail| walks.steps(trail.number)).unwrap_or_default();
     for (fact, _) in steps.iter().flat_map(|(_, _, known)| known.facts()) {
