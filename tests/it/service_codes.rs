@@ -149,6 +149,10 @@ fn a_flow_that_takes_codes_of_another_length_than_are_made_is_not_served() {
     let text = std::fs::read_to_string(&flow).unwrap();
     let of = |digits: u32| text.replacen("tries = 2", &format!("digits = {digits}\ntries = 2"), 1);
     std::fs::write(&flow, of(8)).unwrap();
+    let other = house.folder.path().join("flows/other.toml");
+    let asks = "name = \"other\"\nstart = \"ask\"\n[states.ask]\ntype = \"lookup\"\nbackend = \"crm\"\naccount = false\n\
+        on = { ok = \"bye\", failed = \"bye\" }\n[states.bye]\ntype = \"hangup\"\n";
+    std::fs::write(&other, asks).unwrap();
     let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
@@ -156,6 +160,11 @@ fn a_flow_that_takes_codes_of_another_length_than_are_made_is_not_served() {
         said.contains("state `web` of flow `desk` takes codes from the web of 8 digits, and `[policy.service_code] digits` makes them of 6"),
         "{said}"
     );
+    assert!(
+        said.contains("\nerror: state `ask` of flow `other` asks the back end `crm`"),
+        "{said}"
+    );
+    std::fs::remove_file(&other).unwrap();
     std::fs::write(&flow, of(6)).unwrap();
     house.restart();
 }

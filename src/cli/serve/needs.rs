@@ -36,10 +36,10 @@ impl Offer {
         }
     }
 
-    /// The first thing that a flow needs and that is not offered, in words.
+    /// All that flows need and that is not offered, in words, an error a line.
     pub(super) fn lacks(&self, flows: &FlowSet) -> Option<String> {
         let states = flows.iter().flat_map(|flow| flow.states.values().map(move |it| (flow, it)));
-        states.into_iter().find_map(|(flow, state)| {
+        let lacks = states.into_iter().filter_map(|(flow, state)| {
             let what = match &state.kind {
                 Kind::SendEmailOtp(_) if !self.mail => {
                     "sends codes by e-mail, and the configuration has no `[smtp]`: give it `url_env` \
@@ -76,6 +76,8 @@ impl Offer {
                 _ => return None,
             };
             Some(format!("state `{}` of flow `{}` {what}", state.name, flow.name))
-        })
+        });
+        let lacks: Vec<_> = lacks.collect();
+        (!lacks.is_empty()).then(|| lacks.join("\nerror: "))
     }
 }
