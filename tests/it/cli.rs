@@ -64,27 +64,6 @@ fn a_file_that_is_not_in_utf_8_is_told_so() {
 }
 
 #[test]
-fn a_transcript_that_is_no_text_keeps_no_other_from_running() {
-    let folder = tempfile::tempdir().unwrap();
-    let calls = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/calls");
-    std::fs::create_dir(folder.path().join("flows")).unwrap();
-    for file in ["passcode.words.toml", "flows/passcode.toml"] {
-        std::fs::copy(calls.join(file), folder.path().join(file)).unwrap();
-    }
-    std::fs::write(folder.path().join("old.toml"), b"# gr\xfc\xdfe\n").unwrap();
-    for more in [&[][..], &["--bless"]] {
-        let arguments = [&["replay", "."], more].concat();
-        let (code, stdout, stderr) = run(command_in(folder.path()).args(&arguments));
-        assert_eq!(code, 1, "{stderr}");
-        assert!(
-            stdout.contains("old.toml:1:1: error[syntax]: the file is not in UTF-8"),
-            "{stdout}"
-        );
-        assert!(stdout.contains("1 calls") && stdout.contains("1 not;"), "{stdout}");
-    }
-}
-
-#[test]
 fn a_wrong_configuration_is_told_at_its_line() {
     let house = House::set_up("memory:", NOBODY);
     change(&house, "callgate.toml", "public_url", "publik_url");
