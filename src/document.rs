@@ -236,7 +236,8 @@ impl<'a> Item<'a> {
         self.source.problems.add(finding);
     }
 
-    fn expected<T>(&self, what: &str) -> Option<T> {
+    /// Reports that something else is wanted here; `what`, with its article.
+    pub fn expected<T>(&self, what: &str) -> Option<T> {
         self.expected_instead(what, None)
     }
 
@@ -297,6 +298,11 @@ impl<'a> Item<'a> {
     /// Whether the value is a table.
     pub fn is_table(&self) -> bool {
         self.value.is_table()
+    }
+
+    /// Whether the value is a table with nothing in it.
+    pub fn is_empty_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(table) if table.is_empty())
     }
 
     /// Whether the value is a list.

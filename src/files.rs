@@ -1,7 +1,7 @@
 //! Flow files from paths.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -222,7 +222,13 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FilesError> {
     let most = limits::FLOW_BYTES_MAX * 4;
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(most as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
+    let read = file.take(most as u64 + 1).read_to_string(&mut text);
+    read.map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => {
+            unreadable(std::io::Error::other("it is not in UTF-8; save it in that encoding"))
+        }
+        _ => unreadable(error),
+    })?;
     if text.len() > most {
         return Err(unreadable(std::io::Error::other("it is far too large for a flow")));
     }

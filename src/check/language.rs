@@ -132,7 +132,7 @@ prompt = "Welcome.""#,
         title: "a text that cannot be a name",
         what: "Names of flows, states and variables are a letter, then letters, digits, `_` and `-`; `account` and
 `code` have a meaning of their own. The name of the business stands in messages and in the heads of mails: it is
-one line.",
+one line. A voice has the provider's name for it: letters, digits, `-`, `_` and `.`.",
         fix: "Choose another name.",
         before: r#"[states."main menu"]"#,
         after: "[states.main_menu]",
@@ -340,7 +340,8 @@ every language: telephones recognise it as one run of digits.",
     Entry {
         code: "bad-address",
         title: "a sound that cannot be fetched",
-        what: "The provider fetches sounds itself, from an `https://` address.",
+        what: "The provider fetches sounds itself, from an `https://` address, which is fixed: nothing is filled in there, and
+blanks and letters beyond a to z are written as `%` and digits.",
         fix: "Write the whole address.",
         before: r#"prompt = [{ play = "welcome.mp3" }]"#,
         after: r#"prompt = [{ play = "https://example.com/welcome.mp3" }]"#,
@@ -368,7 +369,7 @@ test.",
         code: "bad-gather",
         title: "a key of `gather` that has no meaning here",
         what: "Some keys of `gather` belong to one `kind` alone: `digits` to digits, `format` to dates, `at_least`
-and `at_most` to amounts. And some amount must be both.",
+and `at_most` to amounts, and `speech` to digits and amounts. And some amount must be both.",
         fix: "Change `kind`, or delete the key; of two bounds, write the greater one at `at_most`.",
         before: r#"kind = "speech"
 digits = 8"#,

@@ -241,6 +241,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         mail: config.smtp.is_some(),
         backends: config.backends.keys().cloned().collect(),
         own_words: config.verify.is_none(),
+        web_code_digits: config.policy.service_code.digits,
     };
     if let Some(lack) = offer.lacks(&flows) {
         return Err(Failure::Lacks(lack));

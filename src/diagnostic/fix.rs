@@ -49,7 +49,7 @@ impl Fix {
 
 /// The one name that a misspelt one can stand for: it differs in a single slip of the finger, or in
 /// capitals, hyphens and underscores alone, and no other does. A digit is no slip, for `level2` is
-/// not `level3`.
+/// not `level3`, nor is another first letter, for `then` is not `when`.
 pub fn slip<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONG: usize = 4;
     let plain = |name: &'_ str| {
@@ -63,7 +63,12 @@ pub fn slip<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         if apart >= count.max(2) || !digits(name).eq(digits(written)) {
             return false;
         }
+        // Who writes `then` for `when` has not slipped: fingers seldom do at the first letter.
+        let other_word = apart == 0
+            && written.chars().next() != name.chars().next()
+            && written.chars().nth(1) == name.chars().nth(1);
         let one = apart <= 1
+            && !other_word
             && name.chars().count().min(count) >= LONG
             && strsim::damerau_levenshtein(written, name) == 1;
         one || (apart < count && plain(name) == wanted)
@@ -153,6 +158,8 @@ mod tests {
             ("sens", None),
             ("meun_", None),
             ("a", None),
+            ("benu", None),
+            ("emnu", Some("menu")),
         ] {
             assert_eq!(slip(written, names), meant, "{written}");
         }

@@ -7,9 +7,11 @@ use super::pin::StoredPin;
 use crate::diagnostic::{Finding, Place, Problems};
 use crate::document::{self, Item, Reader};
 use crate::engine::account::{Account, Email, Line, Phone};
+use crate::engine::spoken;
 use crate::flow::locale::Locale;
 use crate::flow::name::is_name;
 use crate::flow::value::Value;
+use crate::flow::wording;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
@@ -121,7 +123,12 @@ fn read_customer(table: Reader<'_>, secrets: Secrets) -> Option<Customer> {
     });
     let (pin, passcode) = match secrets {
         Secrets::Hashed => (read_hash(&table, "pin_hash"), read_hash(&table, "passcode_hash")),
-        Secrets::Plain => (read_plain(&table, "pin"), read_plain(&table, "passcode")),
+        Secrets::Plain => {
+            let said_in = locale.clone().unwrap_or_else(wording::english);
+            // As `hash-pin` takes it, so that it is found however it is written.
+            let words = |passcode: &str| spoken::passcode(passcode, None, &said_in);
+            (read_plain(&table, "pin", str::to_owned), read_plain(&table, "passcode", words))
+        }
     };
     let phones = table.item("phones").and_then(|phones| phones.tables("a phone"));
     let phones = phones.unwrap_or_default().into_iter().filter_map(read_phone).collect();
@@ -145,8 +152,8 @@ fn read_hash(table: &Reader<'_>, key: &str) -> Option<StoredPin> {
     hash
 }
 
-fn read_plain(table: &Reader<'_>, key: &str) -> Option<StoredPin> {
-    Some(StoredPin::plain(table.item(key)?.name()?))
+fn read_plain(table: &Reader<'_>, key: &str, spelt: impl Fn(&str) -> String) -> Option<StoredPin> {
+    Some(StoredPin::plain(&spelt(table.item(key)?.name()?)))
 }
 
 fn read_phone(table: Reader<'_>) -> Option<Phone> {

@@ -106,6 +106,9 @@ fn worded(text: &str, message: &str, place: &Place) -> Finding {
     if is("duplicate key") {
         return duplicate(text, written, place);
     }
+    if message.contains("expected non-") {
+        return find("no text has such a character in it").help("take it out; it may be invisible");
+    }
     if is("invalid basic string") || is("invalid literal string") {
         return find("the text does not end: its closing quote is missing").help(
             "close it on the same line; a text of several lines stands between `\"\"\"` and `\"\"\"`",
@@ -116,6 +119,10 @@ fn worded(text: &str, message: &str, place: &Place) -> Finding {
         let help =
             if curly { "use straight quotes: `\"`" } else { "write it in quotes: `\"…\"`" };
         return find("a text must stand in straight quotes").help(help);
+    }
+    if is("missing escaped value") || is("invalid escape") || is("too few unicode value digits") {
+        return find("a backslash in a text means something else")
+            .help("write it twice, `\\\\`, or the whole text in single quotes");
     }
     if is("missing comma") {
         return find("a comma is missing before this");

@@ -138,6 +138,7 @@ fn flatten(value: &mut Value) {
                 entry.decor_mut().set_suffix(if index == last { " " } else { "" });
             }
             table.set_trailing("");
+            table.set_trailing_comma(false);
         }
         _ => {}
     }
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn one_layout_and_every_comment() {
-        let text = "\n\n# a flow\nname=\"bank\"\nstart   = 'a' # here\n\n\n[states.a] # first\n\n  type = \"menu\"\n  keys={1=\"a\",2   = \"b\" }\n# and\n  on = { no_input = \"a\",\n  no_match = \"b\" }\n[states.b]\ntype=\"say\"\nprompt = [\n  # kept\n \"x\" ]\n\n\n# the end\n\n";
+        let text = "\n\n# a flow\nname=\"bank\"\nstart   = 'a' # here\n\n\n[states.a] # first\n\n  type = \"menu\"\n  keys={1=\"a\",\n2   = \"b\",\n }\n# and\n  on = { no_input = \"a\",\n  no_match = \"b\" }\n[states.b]\ntype=\"say\"\nprompt = [\n  # kept\n \"x\" ]\n\n\n# the end\n\n";
         let wanted = "# a flow\nname  = \"bank\"\nstart = 'a' # here\n\n[states.a] # first\ntype = \"menu\"\nkeys = { 1 = \"a\", 2 = \"b\" }\n# and\non   = { no_input = \"a\", no_match = \"b\" }\n\n[states.b]\ntype   = \"say\"\nprompt = [\n  # kept\n \"x\" ]\n\n# the end\n";
         let first = canonical(text).unwrap();
         assert_eq!(first, wanted);

@@ -1,5 +1,6 @@
 //! The assurance statement of a flow: one page of Markdown that can be filed.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
@@ -10,7 +11,6 @@ use crate::check::odds::{Chances, Odds, Pins, StateOdds, WayIn};
 use crate::diagnostic::Finding;
 use crate::document::show_duration;
 use crate::flow::level::{Class, Fact};
-use crate::flow::risk::Risk;
 use crate::flow::{Flow, FlowSet};
 
 /// What a statement is made of.
@@ -52,7 +52,7 @@ pub fn render(statement: &Statement<'_>) -> String {
     if odds.states.is_empty() {
         text.push_str("\nNothing: no state asks for proof, and none uses a field of an account.\n");
     }
-    text.push_str(&clauses(odds));
+    text.push_str(&clauses(statement));
     text.push_str(&denial(odds));
     text.push_str(&residual(statement));
     text
@@ -114,46 +114,67 @@ fn fresh(flows: &FlowSet, odds: &Odds, state: &StateOdds) -> Option<String> {
     let own = flows.get(state.at.0.as_str())?;
     let ages = state.asks.iter().filter_map(|(_, name)| {
         let level = start.levels.get(name.as_str()).or_else(|| own.levels.get(name.as_str()))?;
-        let within = level.demands(Risk::High).filter_map(|(_, within)| within).min()?;
-        Some(format!("`{name}` no older than {}", show_duration(within)))
+        // What a risk adds is asked of few calls.
+        Some(format!("`{name}` no older than {}", show_duration(level.within?)))
     });
     let mut ages: Vec<_> = ages.collect();
     ages.dedup();
+    let then = if state.of_shared {
+        "when the fields are to be shared, and shares none of them where it is too old"
+    } else {
+        "whenever the state is entered, and for the proof again where it is too old"
+    };
     (!ages.is_empty()).then(|| {
         format!(
             "The proof must be fresh, of {}. How old it is when a caller gets here only the running call \
-             can tell: the server asks for its age whenever the state is entered, and for the proof \
-             again where it is too old.",
+             can tell: the server asks for its age {then}.",
             crate::diagnostic::listed(&ages)
         )
     })
 }
 
+/// Whether the proofs are something known, and something had.
 fn classes(way: &WayIn) -> (bool, bool) {
-    let has = |class| way.proofs.iter().any(|fact| fact.class() == Some(class));
+    let counts = |fact: &&Fact| **fact != Fact::ServiceCode || !way.one_factor_code;
+    let has = |class| way.proofs.iter().filter(counts).any(|fact| fact.class() == Some(class));
     (has(Class::Knowledge), has(Class::Possession))
 }
 
-fn kind(way: &WayIn) -> &'static str {
-    match classes(way) {
+fn kind(way: &WayIn) -> String {
+    let kind = match classes(way) {
         (true, true) => "knowledge and possession",
         (true, false) => "knowledge",
         (false, true) => "possession",
         (false, false) => "neither",
-    }
+    };
+    let weak = "; the code may be of a session with one factor";
+    format!("{kind}{}", if way.one_factor_code { weak } else { "" })
 }
 
 /// The clauses that this answers, and how far.
-fn clauses(odds: &Odds) -> String {
+fn clauses(statement: &Statement<'_>) -> String {
+    let odds = statement.odds;
     let ways = || odds.states.iter().flat_map(|state| &state.ways);
     let proves = |fact| ways().any(|way| way.proofs.contains(&fact));
     let telephone = proves(Fact::SmsOtp) || proves(Fact::Callback);
     let two = ways().any(|way| classes(way) == (true, true));
+    let any = !odds.lockouts.is_empty();
+    let short =
+        if odds.pin_digits < 8 { "Shorter than eight characters, and keyed" } else { "Keyed" };
+    let pin = format!(
+        "`pin`: limited tries; kept as Argon2id over a keyed hash. {short} over a line that is no \
+         protected channel"
+    );
+    let alike = format!(
+        "a wrong element, a locked one and an unknown account sound the same{}; a lock after at most \
+         five failures with the default limits",
+        told_apart(statement)
+    );
     let rows = [
         (
             proves(Fact::Pin),
             "NIST SP 800-63B (revision 3), 5.1.1 (memorized secrets)",
-            "`pin`: limited tries; kept as Argon2id over a keyed hash. Shorter than eight characters, and keyed over a line that is no protected channel",
+            pin.as_str(),
         ),
         (
             telephone,
@@ -166,7 +187,7 @@ fn clauses(odds: &Odds) -> String {
             "aligned where knowledge and possession are both proved; conformance is not claimed",
         ),
         (
-            true,
+            any,
             "NIST SP 800-63B (revision 3), 5.2.2 (rate limiting)",
             "failures count by account and factor; a fresh code does not refill them",
         ),
@@ -175,11 +196,7 @@ fn clauses(odds: &Odds) -> String {
             "PSD2 RTS (EU) 2018/389, Art. 4(1) and 9",
             "two independent elements; a message to and a call to one number are one",
         ),
-        (
-            true,
-            "PSD2 RTS (EU) 2018/389, Art. 4(3)(a) and (b)",
-            "a wrong element, a locked one and an unknown account sound the same; a lock after at most five failures with the default limits",
-        ),
+        (any, "PSD2 RTS (EU) 2018/389, Art. 4(3)(a) and (b)", &alike),
         (
             telephone,
             "47 CFR 64.2010(b)",
@@ -191,7 +208,7 @@ fn clauses(odds: &Odds) -> String {
             "a number counts after 30 days on file with the default limits",
         ),
         (
-            true,
+            any,
             "OWASP ASVS 5.0, 6.3.1",
             "the limits, and what it takes to lock a customer out, are below",
         ),
@@ -201,11 +218,28 @@ fn clauses(odds: &Odds) -> String {
             "codes are bound to the call, the account and the purpose",
         ),
     ];
+    if !rows.iter().any(|(applies, ..)| *applies) {
+        return String::new();
+    }
     let mut text = "\n## Clauses it answers\n\n| clause | how far |\n|---|---|\n".to_owned();
     for (_, clause, how) in rows.iter().filter(|(applies, ..)| *applies) {
         let _ = writeln!(text, "| {clause} | {how} |");
     }
     text
+}
+
+/// Where, by its own residual risks, something does not sound the same.
+fn told_apart(statement: &Statement<'_>) -> String {
+    let states = statement.flows.iter().flat_map(|flow| flow.states.values());
+    let accepted = states.flat_map(|state| &state.accept).map(|(code, _)| code.as_str());
+    let named: BTreeSet<_> =
+        accepted.chain(statement.warnings.iter().map(|warning| warning.code)).collect();
+    let told = ["enumeration", "first-proof-told"].into_iter().filter(|code| named.contains(code));
+    let told: Vec<_> = told.map(|code| format!("`{code}`")).collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    format!(", but for what {} stands for under the residual risks", told.join(" and "))
 }
 
 fn denial(odds: &Odds) -> String {
@@ -245,7 +279,13 @@ fn residual(statement: &Statement<'_>) -> String {
              passes for its owner. Offer a way that needs no telephone network.\n",
         );
     }
-    if proves(Fact::SmsOtp) || proves(Fact::ServiceCode) || proves(Fact::Callback) {
+    if proves(Fact::EmailOtp) {
+        text.push_str(
+            "- Whoever reads a customer's mail has the codes that go there: they are no possession.\n",
+        );
+    }
+    let codes = [Fact::SmsOtp, Fact::EmailOtp, Fact::ServiceCode, Fact::Callback];
+    if codes.into_iter().any(proves) {
         text.push_str(
             "- A customer can be talked into passing on a code. Nothing here resists phishing.\n",
         );

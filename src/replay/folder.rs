@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::bless::bless;
 use super::{Difference, Layout, Report, Transcript, run};
-use crate::diagnostic::{Finding, Sources, any_error};
+use crate::diagnostic::{Finding, Place, Sources, any_error};
 use crate::flow::{self, FlowSet};
 use crate::writing::{WriteError, replace};
 
@@ -66,7 +66,24 @@ pub struct Wish {
     pub bless: bool,
 }
 
+impl FolderError {
+    /// Whether what was read is no text.
+    fn is_of_encoding(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::InvalidData)
+    }
+}
+
 impl Outcome {
+    /// Of a file that is no text: the others are run all the same.
+    fn undeciphered(file: PathBuf) -> Self {
+        let mut sources = Sources::default();
+        let name = sources.add(&file.display().to_string(), String::new());
+        let finding =
+            Finding::error("syntax", "the file is not in UTF-8", Place { file: name, span: 0..0 });
+        let findings = vec![finding.help("save it in that encoding")];
+        Self { file, findings, report: Report::default(), blessed: false, sources }
+    }
+
     /// Whether all came as it was to come, or was blessed.
     pub fn passed(&self) -> bool {
         !any_error(&self.findings) && self.open_differences().next().is_none()
@@ -136,8 +153,10 @@ pub async fn run_telling(
     let runs = files.into_iter().map(|file| {
         let (shelf, flows) = (shelf.clone(), wish.flows.clone());
         async move {
-            let text = read_text(&file)?;
-            run_text(file, &text, &flows, &shelf).await
+            match read_text(&file) {
+                Err(error) if error.is_of_encoding() => Ok(Outcome::undeciphered(file)),
+                text => run_text(file, &text?, &flows, &shelf).await,
+            }
         }
     });
     let mut outcomes = side_by_side(runs, tell).await?;
@@ -212,12 +231,14 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), FolderError> {
 
 /// Writes what came back into the file that was run.
 fn write_blessed(outcome: &mut Outcome) -> Result<(), FolderError> {
-    let ran = !any_error(&outcome.findings);
+    if any_error(&outcome.findings) {
+        return Ok(());
+    }
     let text = read_text(&outcome.file)?;
     if outcome.sources.text(&outcome.file.display().to_string()).is_none_or(|ran| **ran != *text) {
         return Err(FolderError::Changed(outcome.file.clone()));
     }
-    if ran && let Some(blessed) = bless(&text, &outcome.report) {
+    if let Some(blessed) = bless(&text, &outcome.report) {
         if blessed != text {
             replace(&outcome.file, &blessed)?;
         }

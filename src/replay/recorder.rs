@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
+use tracing::Dispatch;
+use tracing::instrument::WithSubscriber as _;
 
 use super::bless::bless;
 use super::journal::{JournalError, run_again};
@@ -54,7 +56,8 @@ pub async fn transcript_of(exchange: &Exchange, id: CallId) -> Result<Recorded, 
         RecordError::Unreadable(messages.join("; "))
     };
     let transcript = transcript.ok_or_else(unreadable)?;
-    let report = Box::pin(run(&transcript, &flows)).await;
+    // What is run once more is nothing that happens: the log does not tell of it.
+    let report = Box::pin(run(&transcript, &flows)).with_subscriber(Dispatch::none()).await;
     let lived: Vec<_> = entries.iter().flat_map(|entry| &entry.hops).collect();
     let same = report.hops.iter().zip(&lived).take_while(|(one, other)| one == *other).count();
     let astray = (report.hops.len() != lived.len() || same != lived.len()).then(|| {

@@ -52,6 +52,18 @@ fn a_broken_flow_serves_nothing() {
 }
 
 #[test]
+fn a_file_that_is_not_in_utf_8_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("old.toml"), b"name = \"gr\xfc\xdfe\"\n").unwrap();
+    for command in ["check", "fmt", "odds"] {
+        let (code, _, stderr) = run(command_in(folder.path()).args([command, "old.toml"]));
+        assert_eq!(code, 3, "{command}: {stderr}");
+        let said = "cannot read `old.toml`: it is not in UTF-8; save it in that encoding";
+        assert!(stderr.contains(said), "{command}: {stderr}");
+    }
+}
+
+#[test]
 fn a_wrong_configuration_is_told_at_its_line() {
     let house = House::set_up("memory:", NOBODY);
     change(&house, "callgate.toml", "public_url", "publik_url");
@@ -265,11 +277,20 @@ fn a_sub_flow_has_what_the_flows_beside_it_pass_in() {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let caller = r#"
 name = "caller"
-start = "set"
+start = "who"
 [disclose]
 street = "known"
 [levels]
 known = { any = ["pin"] }
+[states.who]
+type = "identify"
+by = ["digits"]
+prompt = "Your number?"
+on = { found = "pin", unknown = "pin" }
+[states.pin]
+type = "gather_pin"
+prompt = "Your PIN?"
+on = { ok = "set", failed = "set", locked = "set" }
 [states.set]
 type = "set"
 values = { why = "a test" }

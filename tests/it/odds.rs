@@ -111,6 +111,205 @@ fn what_has_no_odds_says_so() {
     }
 }
 
+/// A flow of our own, on disk, with what is printed of it.
+fn of_flow(text: &str, args: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = folder.path().join("desk.toml");
+    std::fs::write(&flow, text).unwrap();
+    let (command, rest) = args.split_first().unwrap();
+    printed(&[&[*command, flow.to_str().unwrap()], rest].concat())
+}
+
+/// A claim and a PIN, and a code to the mobile for the specialist's field.
+const DESK: &str = r#"
+name  = "desk"
+start = "who"
+
+[levels]
+known  = { any = ["pin"] }
+strong = { any = ["sms_otp"] }
+
+[disclose]
+first_name = "known"
+results    = "strong"
+
+[states.who]
+type   = "identify"
+by     = ["digits"]
+digits = 8
+prompt = "Your number?"
+on     = { found = "desk", unknown = "desk" }
+
+[states.desk]
+type     = "transfer"
+requires = "known"
+step_up  = "send"
+to       = { number = "+12175550100" }
+share    = ["first_name", "results"]
+on       = { completed = "bye", busy = "bye", no_answer = "bye", failed = "bye", declined = "bye", denied = "bye" }
+
+[states.send]
+type = "send_sms_otp"
+on   = { sent = "code", unavailable = "code", limited = "code" }
+
+[states.code]
+type   = "gather_otp"
+prompt = "The code?"
+on     = { ok = "pin", failed = "pin", expired = "pin", undelivered = "pin" }
+
+[states.pin]
+type   = "gather_pin"
+digits = 4
+prompt = "Your PIN?"
+on     = { ok = "back", failed = "back", locked = "back" }
+
+[states.back]
+type = "return"
+
+[states.bye]
+type   = "hangup"
+prompt = "Goodbye."
+"#;
+
+#[test]
+fn what_a_specialist_is_shown_is_told_apart_from_what_lets_a_caller_in() {
+    let text = of_flow(DESK, &["odds", "--format", "json"]);
+    let odds: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let states = odds["states"].as_array().unwrap();
+    let told: Vec<_> = states.iter().map(|s| (s["asks"].clone(), s["ways"].clone())).collect();
+    let ask =
+        |field: Option<&str>, level: &str| serde_json::json!({"field": field, "level": level});
+    let wanted = [
+        (
+            serde_json::json!([ask(None, "known"), ask(Some("first_name"), "known")]),
+            serde_json::json!([["pin"]]),
+        ),
+        (
+            serde_json::json!([ask(None, "known"), ask(Some("results"), "strong")]),
+            serde_json::json!([["sms_otp", "pin"]]),
+        ),
+    ];
+    assert_eq!(told, wanted);
+    let page = of_flow(DESK, &["statement"]);
+    assert!(
+        page.contains("### `desk` (transfer)\n\nIt requires `known`, shares `first_name`"),
+        "{page}"
+    );
+    assert!(
+        page.contains("It requires `known`, shares `results` at `strong`: pin and sms_otp."),
+        "{page}"
+    );
+}
+
+#[test]
+fn what_is_shared_is_stated_as_it_is_shared() {
+    let open = DESK
+        .replace("requires = \"known\"\nstep_up  = \"send\"\n", "")
+        .replace(", denied = \"bye\"", "");
+    let aged = open
+        .replace("any = [\"sms_otp\"]", "any = [\"sms_otp\"], within = \"5m\"")
+        .replace(r#"found = "desk", unknown = "desk" }"#, r#"found = "send", unknown = "send" }"#)
+        .replace(
+            "ok = \"back\", failed = \"back\", locked = \"back\"",
+            "ok = \"desk\", failed = \"desk\", locked = \"desk\"",
+        )
+        .replace("[states.back]\ntype = \"return\"\n", "");
+    let page = of_flow(&aged, &["statement"]);
+    let told = "the server asks for its age when the fields are to be shared, and shares none of them where it is too old.";
+    assert!(page.contains(told), "{page}");
+    assert!(
+        !page.contains("whenever the state is entered, and for the proof again where"),
+        "{page}"
+    );
+    let level = r#"known  = { any = ["pin"], at_risk = { high = { any = ["sms_otp"] } } }"#;
+    let page = of_flow(&aged.replace(r#"known  = { any = ["pin"] }"#, level), &["statement"]);
+    assert!(page.contains("| `pin` | knowledge | dial; key any account number;"), "{page}");
+}
+
+#[test]
+fn the_cap_of_short_pins_is_theirs_alone() {
+    let text = of_flow(DESK, &["odds", "--format", "json", "--owner-calls", "0"]);
+    let odds: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(odds["guesses"]["pin"]["year"], 10);
+    assert_eq!(odds["guesses"]["sms_otp"]["year"], 20);
+    assert_eq!(odds["lockouts"]["pin"]["hard"]["entries"], 10);
+    assert_eq!(odds["lockouts"]["sms_otp"]["hard"]["entries"], 20);
+}
+
+#[test]
+fn a_pin_of_no_stated_length_is_as_short_as_any() {
+    let flow = DESK.replace("digits = 4\n", "");
+    let text = of_flow(&flow, &["odds", "--format", "json"]);
+    let odds: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(odds["terms"]["pin_digits"], 4);
+}
+
+#[test]
+fn a_statement_promises_what_low_risk_asks_for() {
+    let level =
+        r#"known  = { any = ["pin"], at_risk = { high = { any = ["sms_otp"], within = "2m" } } }"#;
+    let flow = DESK.replace(r#"known  = { any = ["pin"] }"#, level);
+    let page = of_flow(&flow, &["statement"]);
+    assert!(!page.contains("no older than"), "{page}");
+    let flow = DESK.replace(
+        r#"known  = { any = ["pin"] }"#,
+        &level.replace(" at_risk", r#" within = "1h", at_risk"#),
+    );
+    let page = of_flow(&flow, &["statement"]);
+    assert!(page.contains("`known` no older than 1h."), "{page}");
+}
+
+#[test]
+fn a_code_of_a_session_with_one_factor_is_stated_to_be_no_possession() {
+    let flow = |level: &str| {
+        let web = r#"[states.code]
+type   = "gather_service_code"
+prompt = "The code from our site?"
+on     = { ok = "pin", failed = "pin", locked = "pin" }
+
+"#;
+        let text = DESK.replace(r#"strong = { any = ["sms_otp"] }"#, level);
+        let (before, rest) = text.split_once("[states.send]").unwrap();
+        let (_, after) = rest.split_once("[states.pin]").unwrap();
+        format!("{}{web}[states.pin]{after}", before.replace("\"send\"", "\"code\""))
+    };
+    let page = of_flow(&flow(r#"strong = { any = ["service_code"] }"#), &["statement"]);
+    assert!(
+        page.contains(
+            "| `service_code` and `pin` | knowledge; the code may be of a session with one factor |"
+        ),
+        "{page}"
+    );
+    assert!(!page.contains("PSD2 RTS (EU) 2018/389, Art. 4(1)"), "{page}");
+    let page = of_flow(&flow(r#"strong = { any = ["possession"] }"#), &["statement"]);
+    assert!(page.contains("| `service_code` and `pin` | knowledge and possession |"), "{page}");
+    assert!(page.contains("PSD2 RTS (EU) 2018/389, Art. 4(1)"), "{page}");
+}
+
+#[test]
+fn a_statement_says_what_is_true_of_its_flow() {
+    let page = of_flow(DESK, &["statement"]);
+    assert!(page.contains("Shorter than eight characters, and keyed over a line"), "{page}");
+    assert!(page.contains("an unknown account sound the same; a lock after"), "{page}");
+    assert!(page.contains("6 digits by message, drawn anew"), "{page}");
+    let long = of_flow(&DESK.replace("digits = 4\n", "digits = 8\n"), &["statement"]);
+    assert!(long.contains("keyed hash. Keyed over a line"), "{long}");
+    let apart = r#"found = "desk", unknown = "bye" }"#;
+    let told =
+        of_flow(&DESK.replace(r#"found = "desk", unknown = "desk" }"#, apart), &["statement"]);
+    let but =
+        "sound the same, but for what `enumeration` stands for under the residual risks; a lock";
+    assert!(told.contains(but) && told.contains("(`enumeration`)"), "{told}");
+    let mail = of_flow(&DESK.replace("sms_otp", "email_otp"), &["statement"]);
+    assert!(mail.contains("Whoever reads a customer's mail"), "{mail}");
+    assert!(mail.contains("A customer can be talked into passing on a code."), "{mail}");
+    assert!(mail.contains("6 digits by mail, drawn anew"), "{mail}");
+    let open = "name = \"desk\"\nstart = \"bye\"\n[states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+    let nothing = of_flow(open, &["statement"]);
+    assert!(nothing.contains("Nothing: no state asks for proof"), "{nothing}");
+    assert!(!nothing.contains("## Clauses") && !nothing.contains("are below"), "{nothing}");
+}
+
 #[test]
 fn the_reference_of_codes_is_what_explain_prints() {
     expect_file!["../../docs/rules.md"].assert_eq(&printed(&["explain", "--all"]));

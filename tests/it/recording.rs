@@ -97,6 +97,10 @@ async fn a_live_call_becomes_a_transcript_without_its_secrets() {
     // The same out of the store, while the server goes on; a file that is there stays.
     let calls = house.ask("/api/calls").await;
     let call = calls["calls"][0].as_str().unwrap();
+    // What is run once more to write it down is no turn that the log tells of.
+    let log = house.log();
+    let turns: Vec<_> = log.lines().filter(|line| line.contains("a turn was committed")).collect();
+    assert!(!turns.is_empty() && turns.iter().all(|line| line.contains(call)), "{turns:#?}");
     let taken = ["replay", "--from-journal", call, "-o", "taken.toml"];
     assert_eq!(callgate(&house, &taken).status.code(), Some(0));
     let file = house.folder.path().join("taken.toml");

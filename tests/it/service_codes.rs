@@ -140,3 +140,31 @@ async fn what_cannot_be_issued_is_told() {
         .unwrap();
     assert_eq!(unauthorised.status().as_u16(), 401);
 }
+
+#[test]
+fn a_flow_that_takes_codes_of_another_length_than_are_made_is_not_served() {
+    let (mut house, _provider) = house();
+    house.kill();
+    let flow = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&flow).unwrap();
+    let of = |digits: u32| text.replacen("tries = 2", &format!("digits = {digits}\ntries = 2"), 1);
+    std::fs::write(&flow, of(8)).unwrap();
+    let other = house.folder.path().join("flows/other.toml");
+    let asks = "name = \"other\"\nstart = \"ask\"\n[states.ask]\ntype = \"lookup\"\nbackend = \"crm\"\naccount = false\n\
+        on = { ok = \"bye\", failed = \"bye\" }\n[states.bye]\ntype = \"hangup\"\n";
+    std::fs::write(&other, asks).unwrap();
+    let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("state `web` of flow `desk` takes codes from the web of 8 digits, and `[policy.service_code] digits` makes them of 6"),
+        "{said}"
+    );
+    assert!(
+        said.contains("\nerror: state `ask` of flow `other` asks the back end `crm`"),
+        "{said}"
+    );
+    std::fs::remove_file(&other).unwrap();
+    std::fs::write(&flow, of(6)).unwrap();
+    house.restart();
+}

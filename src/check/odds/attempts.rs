@@ -58,14 +58,31 @@ const STEP_S: i64 = 60;
 pub(super) fn guesses(fact: Fact, policy: &Policy, siege: &Siege, tries: u32) -> Guesses {
     let longest = SignedDuration::try_from(limits::CALL_DURATION_MAX).unwrap_or(DAY);
     let spoken = matches!(fact, Fact::Pin | Fact::Passcode | Fact::ServiceCode);
-    let in_call = count(&grants(fact, policy, longest, tries, usize::MAX));
+    let in_call = most_within(fact, policy, siege, longest, tries);
     let call = if spoken { in_call.min(policy.pin.per_call.into()) } else { in_call };
     let calls = siege.calls();
-    let day = count(&grants(fact, policy, DAY, tries, usize::MAX)).min(calls.saturating_mul(call));
+    let day = most_within(fact, policy, siege, DAY, tries).min(calls.saturating_mul(call));
     // What is counted in a row begins anew whenever the customer succeeds; the year's budget does not.
     let in_a_row = policy.pin.hard_cap.saturating_mul(siege.owner_calls.saturating_add(1));
     let year = day.saturating_mul(YEAR_DAYS).min(in_a_row).min(policy.pin.year_budget);
     Guesses { call, day, year }
+}
+
+/// The guesses within a day or less. What is counted in a row begins anew whenever the customer succeeds in
+/// between; what is counted of the day does not.
+fn most_within(
+    fact: Fact,
+    policy: &Policy,
+    siege: &Siege,
+    within: SignedDuration,
+    tries: u32,
+) -> u32 {
+    let in_a_row = grants(fact, policy, within, tries, usize::MAX).len();
+    let times = usize::try_from(siege.owner_calls.div_ceil(YEAR_DAYS)).unwrap_or(usize::MAX);
+    let most = in_a_row.saturating_mul(times.saturating_add(1));
+    let mut never_in_a_row = policy.clone();
+    (never_in_a_row.pin.soft_limit, never_in_a_row.pin.hard_cap) = (u32::MAX, u32::MAX);
+    count(&grants(fact, &never_in_a_row, within, tries, most))
 }
 
 fn count(granted: &[i64]) -> u32 {
@@ -228,6 +245,18 @@ mod tests {
         assert!((found(260)[1] - 49.0).abs() < 0.1 && (found(260)[2] - 23.5).abs() < 0.1);
         policy.pin.year_budget = 50;
         assert_eq!(year(&policy, 51), 50);
+    }
+
+    #[test]
+    fn a_customer_who_calls_in_between_refills_what_is_counted_in_a_row_within_the_day() {
+        let mut policy = limited(5, 86_400, 20);
+        let day = |policy: &Policy, owner_calls| {
+            let siege = Siege { owner_calls, ..Siege::default() };
+            guesses(Fact::Pin, policy, &siege, 3).day
+        };
+        assert_eq!((day(&policy, 0), day(&policy, 52), day(&policy, 366)), (5, 10, 15));
+        policy.shared.all_factor_failures_24h = 7;
+        assert_eq!(day(&policy, 52), 7, "all factors together are counted on");
     }
 
     #[test]

@@ -4,54 +4,112 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::proof::Walks;
 use crate::diagnostic::Place;
-use crate::flow::level::{Class, Fact, Formula};
-use crate::flow::name::{FieldName, FlowName, StateName};
+use crate::flow::level::{Fact, Formula, Level};
+use crate::flow::name::{FieldName, FlowName, LevelName, StateName};
 use crate::flow::state::{Kind, State};
 use crate::flow::{Flow, FlowSet};
 
 /// Proofs that are enough together.
 pub type Proofs = BTreeSet<Fact>;
 
-/// A state that asks for something.
+/// What a state asks for, of who enters it or of who has fields shared there.
 #[derive(Clone, Debug)]
 pub(super) struct Demand<'f> {
     pub(super) flow: &'f Flow,
     pub(super) state: &'f State,
-    /// The level that it requires, and the fields that it uses, each with its level.
+    /// The level that it requires, and the fields that it uses or shares, each with its level.
     pub(super) asks: Vec<(Option<FieldName>, String)>,
     pub(super) formula: Formula,
+    /// Who does not meet it is let in all the same, and the fields are not shared.
+    pub(super) of_shared: bool,
     pub(super) place: Place,
 }
 
-/// Every state of a call that begins in `start` which asks for something, in the order of the files.
+/// Everything that states of a call which begins in `start` ask for, in the order of the files.
 pub(super) fn demands<'f>(flows: &'f FlowSet, start: &'f Flow) -> Vec<Demand<'f>> {
     let states = flows.iter().flat_map(|flow| flow.states.values().map(move |s| (&**flow, s)));
-    states.filter_map(|(flow, state)| demand(start, flow, state)).collect()
+    states.flat_map(|(flow, state)| of_state(start, flow, state)).collect()
 }
 
-fn demand<'f>(start: &'f Flow, flow: &'f Flow, state: &'f State) -> Option<Demand<'f>> {
-    let mut asks = Vec::new();
-    let mut parts = Vec::new();
-    let wanted = state.requires.iter().map(|(name, _)| (None, name.clone()));
-    let used = crate::check::proof::fields(state).into_iter().map(|(field, _)| field);
-    let shared = match &state.kind {
-        Kind::Transfer(transfer) => transfer.share.iter().map(|(f, _)| f.clone()).collect(),
-        _ => Vec::new(),
+/// What a state asks for. A transfer is entered whether or not a field that it shares may be shared, so
+/// what a field asks for beyond the state is a demand of its own.
+fn of_state<'f>(start: &'f Flow, flow: &'f Flow, state: &'f State) -> Vec<Demand<'f>> {
+    let mut entry = Demand {
+        flow,
+        state,
+        asks: Vec::new(),
+        formula: Formula::All(Vec::new()),
+        of_shared: false,
+        place: state.place.clone(),
     };
-    let labelled = used.chain(shared).filter_map(|field| {
-        let level = start.disclose.get(&field)?.clone();
-        Some((Some(field), level))
-    });
-    for (field, name) in wanted.chain(labelled) {
-        if asks.iter().any(|(known, _)| *known == field) {
-            continue;
-        }
-        let level = start.levels.get(&name).or_else(|| flow.levels.get(&name))?;
-        parts.push(level.formula.clone());
-        asks.push((field, name.to_string()));
+    let level = |name: &LevelName| start.levels.get(name).or_else(|| flow.levels.get(name));
+    let disclosed = |field: &FieldName| start.disclose.get(field);
+    if let Some((name, _)) = &state.requires
+        && let Some(level) = level(name)
+    {
+        entry.ask(None, name, level);
     }
-    let place = state.place.clone();
-    (!asks.is_empty()).then_some(Demand { flow, state, asks, formula: Formula::All(parts), place })
+    for (field, _) in crate::check::proof::fields(state) {
+        let Some((name, level)) = disclosed(&field).and_then(|n| Some((n, level(n)?))) else {
+            continue;
+        };
+        entry.ask(Some(field), name, level);
+    }
+    let Kind::Transfer(transfer) = &state.kind else { return entry.if_any() };
+    let mut further: Vec<Demand<'_>> = Vec::new();
+    let bare = entry.clone();
+    for (field, _) in &transfer.share {
+        let Some((name, level)) = disclosed(field).and_then(|n| Some((n, level(n)?))) else {
+            continue;
+        };
+        let field = Some(field.clone());
+        if bare.includes(name, level) {
+            entry.ask(field, name, level);
+        } else if let Some(of_level) = further.iter_mut().find(|demand| demand.names(name)) {
+            of_level.ask(field, name, level);
+        } else {
+            let mut demand = Demand { of_shared: true, ..bare.clone() };
+            demand.ask(field, name, level);
+            further.push(demand);
+        }
+    }
+    let mut all = entry.if_any();
+    all.extend(further);
+    all
+}
+
+impl Demand<'_> {
+    fn ask(&mut self, field: Option<FieldName>, name: &LevelName, level: &Level) {
+        if self.asks.iter().any(|(known, _)| *known == field) {
+            return;
+        }
+        self.asks.push((field, name.to_string()));
+        if let Formula::All(parts) = &mut self.formula {
+            parts.push(level.formula.clone());
+        }
+    }
+
+    fn names(&self, level: &LevelName) -> bool {
+        self.asks.iter().any(|(_, name)| name == level.as_str())
+    }
+
+    /// Whether who meets it meets this level too.
+    fn includes(&self, name: &LevelName, level: &Level) -> bool {
+        let more = level.within.is_some() || !level.at_risk.is_empty();
+        let implied = || {
+            sets().all(|proofs| {
+                [true, false].into_iter().all(|two_factors| {
+                    !holds(&self.formula, &proofs, two_factors)
+                        || holds(&level.formula, &proofs, two_factors)
+                })
+            })
+        };
+        self.names(name) || (!more && implied())
+    }
+
+    fn if_any(self) -> Vec<Self> {
+        if self.asks.is_empty() { Vec::new() } else { vec![self] }
+    }
 }
 
 /// For each state, the proofs that some way brings to it.
@@ -67,26 +125,31 @@ pub(super) fn brought(walks: &Walks<'_>) -> BTreeMap<(FlowName, StateName), BTre
 
 /// The least sets of proofs that meet the formula and that some way brings.
 pub(super) fn enough(formula: &Formula, brought: &BTreeSet<Proofs>) -> Vec<Proofs> {
-    let all = (0..1_u32 << Fact::ALL.len()).map(|set| -> Proofs {
-        let facts = Fact::ALL.into_iter().enumerate();
-        facts.filter(|(bit, _)| set & (1 << bit) != 0).map(|(_, fact)| fact).collect()
-    });
-    let met: Vec<Proofs> = all.filter(|proofs| holds(formula, proofs)).collect();
+    let met: Vec<Proofs> = sets().filter(|proofs| holds(formula, proofs, true)).collect();
     let least =
         |proofs: &&Proofs| !met.iter().any(|fewer| fewer != *proofs && fewer.is_subset(proofs));
     let possible = |proofs: &&Proofs| brought.iter().any(|all| proofs.is_subset(all));
     met.iter().filter(least).filter(possible).cloned().collect()
 }
 
-fn holds(formula: &Formula, proofs: &Proofs) -> bool {
-    match formula {
-        Formula::Fact(fact) => proofs.contains(fact),
-        Formula::Class(class) => counts(proofs, *class),
-        Formula::All(parts) => parts.iter().all(|part| holds(part, proofs)),
-        Formula::Any(parts) => parts.iter().any(|part| holds(part, proofs)),
-    }
+/// All sets of facts.
+fn sets() -> impl Iterator<Item = Proofs> {
+    (0..1_u32 << Fact::ALL.len()).map(|set| {
+        let facts = Fact::ALL.into_iter().enumerate();
+        facts.filter(|(bit, _)| set & (1 << bit) != 0).map(|(_, fact)| fact).collect()
+    })
 }
 
-fn counts(proofs: &Proofs, class: Class) -> bool {
-    proofs.iter().any(|fact| fact.class() == Some(class))
+/// Whether these proofs are enough. `two_factors`: the session that a code from the web came from had two;
+/// without them it counts for no class.
+pub(super) fn holds(formula: &Formula, proofs: &Proofs, two_factors: bool) -> bool {
+    let part_holds = |part: &Formula| holds(part, proofs, two_factors);
+    match formula {
+        Formula::Fact(fact) => proofs.contains(fact),
+        Formula::Class(class) => proofs.iter().any(|fact| {
+            fact.class() == Some(*class) && (two_factors || *fact != Fact::ServiceCode)
+        }),
+        Formula::All(parts) => parts.iter().all(part_holds),
+        Formula::Any(parts) => parts.iter().any(part_holds),
+    }
 }

@@ -8,6 +8,7 @@ use crate::flow::locale::Locale;
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::{Piece, Prompt};
 use crate::flow::state::{Kind, State};
+use crate::flow::states::gather::What;
 
 /// Characters that a voice speaks in a second: 150 words a minute.
 pub(super) const CHARS_PER_S: u32 = 15;
@@ -83,7 +84,10 @@ fn keys(kind: &Kind, label: &Label, policy: &Policy) -> u32 {
         (Kind::Menu(_), Label::Key(_)) => 1,
         (_, Label::Outcome(outcome)) if !good(outcome) => 0,
         (Kind::Identify(identify), _) if identify.listen.is_some() => identify.digits.unwrap_or(8),
-        (Kind::Gather(_), _) => 8,
+        (Kind::Gather(gather), _) => match gather.what {
+            What::Digits(Some(digits)) => digits,
+            _ => 8,
+        },
         (Kind::GatherPin(pin), _) => pin.digits.unwrap_or(6),
         (Kind::GatherPasscode(passcode), _) => passcode.digits.unwrap_or(6),
         (Kind::GatherOtp(_), _) => policy.otp.digits,

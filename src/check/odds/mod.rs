@@ -19,7 +19,7 @@ use super::subject::Walk;
 use crate::diagnostic::Place;
 use crate::engine::policy::Policy;
 use crate::flow::FlowSet;
-use crate::flow::level::Fact;
+use crate::flow::level::{Fact, Formula};
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::state::{Kind, State};
 use crate::limits;
@@ -36,7 +36,7 @@ pub struct Terms {
     pub policy: Policy,
     /// How hard somebody tries.
     pub siege: Siege,
-    /// How many digits a PIN has; `None`: as the flow says, or six.
+    /// How many digits a PIN has; `None`: as the flow says, and four where it does not say.
     pub pin_digits: Option<u32>,
 }
 
@@ -72,6 +72,8 @@ pub struct StateOdds {
     pub asks: Vec<(Option<String>, String)>,
     /// What these levels ask for, in words.
     pub demand: String,
+    /// Who has not proved it is let in all the same, and the fields are not shared.
+    pub of_shared: bool,
     /// The proofs that are enough, each set by a way that the flow has.
     pub ways: Vec<WayIn>,
     /// The chances, by where PINs come from; one alone where no PIN helps.
@@ -87,6 +89,8 @@ pub struct WayIn {
     pub proofs: Vec<Fact>,
     /// What a customer does on it, step by step.
     pub script: Vec<String>,
+    /// A code from the web does among them that came from a session with one factor.
+    pub one_factor_code: bool,
 }
 
 /// Chances by where PINs come from.
@@ -186,7 +190,7 @@ fn of_calls<T>(
 pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
     let verified = verified(flows);
     let scale = Scale::of_flows(flows, terms);
-    let (tries, policy) = (scale.tries, &of_length(&terms.policy, scale.pin_digits));
+    let tries = scale.tries;
     let brought = demand::brought(walks);
     let none = BTreeSet::new();
     let mut trails: HashMap<_, Vec<_>> = HashMap::new();
@@ -203,9 +207,13 @@ pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
             type_name: demand.state.type_name(),
             asks: asks.map(|(f, l)| (f.as_ref().map(ToString::to_string), l.clone())).collect(),
             demand: words(&demand),
+            of_shared: demand.of_shared,
             chances: scale.chances(&enough),
             effort: efforts(walks, here, &enough, &terms.policy),
-            ways: enough.iter().map(|proofs| way_in(walks, here, proofs)).collect(),
+            ways: enough
+                .iter()
+                .map(|proofs| way_in(walks, here, proofs, &demand.formula))
+                .collect(),
             at,
         }
     });
@@ -215,7 +223,7 @@ pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
         before: before(states, &brought),
         lockout: attempts::lockout(
             *factor,
-            policy,
+            &limits_of(*factor, &terms.policy, scale.pin_digits),
             scale.guesses.get(factor).map_or(1, |guesses| guesses.call),
             tries,
         ),
@@ -251,11 +259,11 @@ pub(super) fn chances_of(
     states.collect()
 }
 
-/// The policy as it holds for PINs of this length; other factors are held to it too where that is more.
-fn of_length(policy: &Policy, pin_digits: u32) -> Policy {
+/// The policy as it holds for a factor, where PINs have this length.
+fn limits_of(fact: Fact, policy: &Policy, pin_digits: u32) -> Policy {
     let mut policy = policy.clone();
     let length = usize::try_from(pin_digits).unwrap_or(usize::MAX);
-    policy.pin.hard_cap = policy.pin.cap_of(Fact::Pin, length);
+    policy.pin.hard_cap = policy.pin.cap_of(fact, length);
     policy
 }
 
@@ -271,8 +279,10 @@ impl<'t> Scale<'t> {
     fn of_flows(flows: &FlowSet, terms: &'t Terms) -> Self {
         let tries = ring_tries(flows);
         let pin_digits = terms.pin_digits.unwrap_or_else(|| pin_digits(flows));
-        let policy = &of_length(&terms.policy, pin_digits);
-        let limits = |fact: &Fact| (*fact, attempts::guesses(*fact, policy, &terms.siege, tries));
+        let limits = |fact: &Fact| {
+            let policy = limits_of(*fact, &terms.policy, pin_digits);
+            (*fact, attempts::guesses(*fact, &policy, &terms.siege, tries))
+        };
         let guesses = verified(flows).keys().map(limits).collect();
         Self { terms, tries, pin_digits, guesses }
     }
@@ -362,9 +372,17 @@ impl<'t> Scale<'t> {
         if facts(Fact::Passcode) {
             all.push("spoken passcodes are chosen as badly as PINs without a blocklist".into());
         }
-        if facts(Fact::SmsOtp) || facts(Fact::EmailOtp) || facts(Fact::ServiceCode) {
-            let digits = self.terms.policy.otp.digits;
-            all.push(format!("codes are random: {digits} digits by message, drawn anew each time"));
+        let policy = &self.terms.policy;
+        let codes = [
+            (facts(Fact::SmsOtp), policy.otp.digits, "by message"),
+            (facts(Fact::EmailOtp), policy.otp.digits, "by mail"),
+            (facts(Fact::ServiceCode), policy.service_code.digits, "from the web"),
+        ];
+        let codes: Vec<_> = codes.into_iter().filter(|(are_there, ..)| *are_there).collect();
+        if !codes.is_empty() {
+            let digits = codes.iter().map(|(_, digits, how)| format!("{digits} digits {how}"));
+            let digits = digits.collect::<Vec<_>>().join(", ");
+            all.push(format!("codes are random: {digits}, drawn anew each time"));
         }
         if facts(Fact::Callback) {
             all.push(
@@ -385,7 +403,6 @@ impl<'t> Scale<'t> {
 }
 
 fn words(demand: &demand::Demand<'_>) -> String {
-    use crate::flow::level::Formula;
     let Formula::All(parts) = &demand.formula else { return demand.formula.words() };
     let mut different: Vec<&Formula> = Vec::new();
     for part in parts {
@@ -447,19 +464,21 @@ fn ring_tries(flows: &FlowSet) -> u32 {
     tries.max().unwrap_or(3)
 }
 
-/// The digits of a PIN: the fewest that a state asks for.
+/// The digits of a PIN: the fewest that a state takes.
 fn pin_digits(flows: &FlowSet) -> u32 {
     let states = flows.iter().flat_map(|flow| flow.states.values());
     let digits = states.filter_map(|state| match &state.kind {
-        Kind::GatherPin(pin) => pin.digits,
+        Kind::GatherPin(pin) => Some(pin.shortest()),
         _ => None,
     });
     digits.min().unwrap_or(6)
 }
 
 /// A shortest way to a state on which these are proved.
-fn way_in(walks: &Walks<'_>, here: &[Trail<'_>], proofs: &Proofs) -> WayIn {
-    let trail = here.iter().find(|trail| proofs.iter().all(|fact| trail.known.has(*fact)));
+fn way_in(walks: &Walks<'_>, here: &[Trail<'_>], proofs: &Proofs, formula: &Formula) -> WayIn {
+    let brings = |trail: &&Trail<'_>| proofs.iter().all(|fact| trail.known.has(*fact));
+    // At a risk more may be asked for.
+    let trail = here.iter().filter(brings).min_by_key(|trail| trail.known.risk);
     let mut made = Vec::new();
     let steps = trail.map(|trail| walks.steps(trail.number)).unwrap_or_default();
     for (fact, _) in steps.iter().flat_map(|(_, _, known)| known.facts()) {
@@ -467,7 +486,10 @@ fn way_in(walks: &Walks<'_>, here: &[Trail<'_>], proofs: &Proofs) -> WayIn {
             made.push(fact);
         }
     }
-    WayIn { proofs: made, script: trail.map(|t| deeds(walks, t.number)).unwrap_or_default() }
+    let one_factor_code =
+        proofs.contains(&Fact::ServiceCode) && demand::holds(formula, proofs, false);
+    let script = trail.map(|t| deeds(walks, t.number)).unwrap_or_default();
+    WayIn { proofs: made, script, one_factor_code }
 }
 
 fn efforts(

@@ -163,6 +163,8 @@ fn lost(walks: &Walks<'_>, way: &[&Arrival<'_>], level: &Level) -> Option<Lost> 
         let what = if before.known.meets_but_for_age(level) && after.known.meets_but_for_age(level)
         {
             format!("the proof may grow too old in `{}`", state.name)
+        } else if state.kind.is_combined() {
+            format!("`{}` asks for it again, and until the verdict it counts no more", state.name)
         } else {
             format!("`{}` claims an account anew, and every proof is dropped", state.name)
         };

@@ -8,6 +8,7 @@ mod first_proof_told;
 mod loop_without_input;
 mod menu_prompt_key;
 mod missing_locale;
+mod never_proved;
 mod no_way_back;
 mod no_way_out;
 mod over_budget;
@@ -34,6 +35,7 @@ use super::{Report, Rule, Subject};
 /// Every rule.
 pub const RULES: &[&Rule] = &[
     &unproved::RULE,
+    &never_proved::RULE,
     &unclaimed::RULE,
     &disclosed_too_early::RULE,
     &failure_shares_success::RULE,

@@ -55,8 +55,12 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for walks in subject.proofs.iter().filter(|walks| !walks.unfinished) {
         let Some(budget) = &walks.start.budget else { continue };
         let Some(flows) = subject.flows.closure(walks.start.name.as_str()) else { continue };
+        let mut over = None;
         for (name, place, chances) in odds::chances_of(&flows, walks, &Terms::default()) {
-            hold((&name, &place), &chances, budget, report);
+            // Of a transfer that shares fields of several levels, one that is over will do.
+            if over.as_ref() != Some(&place) && hold((&name, &place), &chances, budget, report) {
+                over = Some(place);
+            }
         }
     }
 }
@@ -66,9 +70,10 @@ fn hold(
     chances: &[(Option<Pins>, Chances)],
     budget: &Budget,
     report: &mut Report<'_>,
-) {
+) -> bool {
     let own = |(pins, _): &&(Option<_>, _)| pins.is_none_or(|pins| pins == budget.pins);
-    let Some((_, chances)) = chances.iter().find(own) else { return };
+    let Some((_, chances)) = chances.iter().find(own) else { return false };
+    let mut over = false;
     let spans = [
         (chances.call, &budget.per_call, "in a call"),
         (chances.day, &budget.per_day, "in a day"),
@@ -77,6 +82,7 @@ fn hold(
     for (chance, allowed, when) in spans {
         let Some((allowed, place)) = allowed else { continue };
         if chance > *allowed {
+            over = true;
             let message = format!(
                 "guessing opens `{name}` {when} with a chance of {}, and the budget is {}",
                 words::chance(chance),
@@ -88,4 +94,5 @@ fn hold(
             report.add(finding.label("the budget", place.clone()));
         }
     }
+    over
 }

@@ -102,10 +102,10 @@ fn holds(formula: &Formula, facts: &BTreeSet<Fact>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::rules::tests::{ENDS, findings};
+    use crate::check::rules::tests::{ENDS, findings_of_whoever};
 
     fn level(formula: &str) -> Vec<String> {
-        findings(&[&format!(
+        findings_of_whoever(&[&format!(
             "name = \"f\"\nstart = \"in\"\n[levels]\nl = {formula}\n[states.in]\ntype = \"say\"\n\
              prompt = \"a\"\nrequires = \"l\"\nstep_up = \"back\"\non = {{ denied = \"ask\" }}\nnext = \"ask\"\n[states.back]\ntype = \"return\"\n{ENDS}"
         )])

@@ -131,7 +131,11 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
             flows: own.then(|| folder.to_owned()),
             accounts: None,
             lines: vec![demo::FLOW.to_owned()],
-            offer: Offer { mail: true, ..Offer::default() },
+            offer: Offer {
+                mail: true,
+                web_code_digits: Policy::default().service_code.digits,
+                ..Offer::default()
+            },
             waits: Waits::default(),
         },
     };

@@ -16,6 +16,8 @@ pub(super) struct Offer {
     pub(super) backends: BTreeSet<String>,
     /// Whether text messages with codes are worded by flows.
     pub(super) own_words: bool,
+    /// How many digits codes from the web have.
+    pub(super) web_code_digits: u32,
 }
 
 impl Offer {
@@ -34,10 +36,10 @@ impl Offer {
         }
     }
 
-    /// The first thing that a flow needs and that is not offered, in words.
+    /// All that flows need and that is not offered, in words, an error a line.
     pub(super) fn lacks(&self, flows: &FlowSet) -> Option<String> {
         let states = flows.iter().flat_map(|flow| flow.states.values().map(move |it| (flow, it)));
-        states.into_iter().find_map(|(flow, state)| {
+        let lacks = states.into_iter().filter_map(|(flow, state)| {
             let what = match &state.kind {
                 Kind::SendEmailOtp(_) if !self.mail => {
                     "sends codes by e-mail, and the configuration has no `[smtp]`: give it `url_env` \
@@ -47,6 +49,18 @@ impl Offer {
                     "has a `message` of its own, and with `[otp] backend = \"verify\"` the provider \
                      words its messages: leave `message` out, or have callgate make the codes, with \
                      `backend = \"own\"`"
+                }
+                Kind::GatherServiceCode(code)
+                    if code.digits.is_some_and(|digits| digits != self.web_code_digits) =>
+                {
+                    return Some(format!(
+                        "state `{}` of flow `{}` takes codes from the web of {} digits, and `[policy.service_code] \
+                         digits` makes them of {}: none would be right; leave `digits` out of the state",
+                        state.name,
+                        flow.name,
+                        code.digits.unwrap_or_default(),
+                        self.web_code_digits
+                    ));
                 }
                 Kind::Lookup(lookup) if !self.backends.contains(&lookup.backend) => {
                     let known = self.backends.iter().map(String::as_str);
@@ -62,6 +76,8 @@ impl Offer {
                 _ => return None,
             };
             Some(format!("state `{}` of flow `{}` {what}", state.name, flow.name))
-        })
+        });
+        let lacks: Vec<_> = lacks.collect();
+        (!lacks.is_empty()).then(|| lacks.join("\nerror: "))
     }
 }

@@ -70,7 +70,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "per_call",
                 ("entries", 1, 10),
                 |p| &mut p.pin.per_call,
-                "PINs and passcodes, taken together, that one call may enter.",
+                "PINs and passcodes, taken together, that one call may enter, and as many codes from the web.",
             ),
             number(
                 "soft_limit",

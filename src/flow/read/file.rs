@@ -63,9 +63,7 @@ fn read_flow(
     let start = root.required("start").and_then(|item| read_target(&item));
     let locale = root.item("locale").and_then(|item| read_locale(&item));
     let locale = locale.unwrap_or_else(wording::english);
-    let voices = root
-        .item("voice")
-        .and_then(|item| read_localized(&item, &locale, |voice| Some(voice.name()?.to_owned())));
+    let voices = root.item("voice").and_then(|item| read_localized(&item, &locale, read_voice));
     let business = root.item("business").and_then(|item| read_business(&item));
     let currency = root.item("currency").and_then(|item| read_currency(&item));
     // What cannot be read keeps its place, here and among the states, so that what uses it is not
@@ -154,6 +152,20 @@ fn read_business<'a>(item: &Item<'a>) -> Option<&'a str> {
         return None;
     }
     Some(name)
+}
+
+/// The provider's voices go by letters, digits, `-`, `_` and `.`.
+fn read_voice(item: &Item<'_>) -> Option<String> {
+    let name = item.name()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if !name.bytes().all(plain) || name.len() > limits::VOICE_BYTES_MAX {
+        let finding =
+            Finding::error("bad-name", format!("`{name}` cannot be a voice"), item.place());
+        item.report(
+            finding.help("a voice is written as the provider writes it: \"Polly.Joanna-Neural\""),
+        );
+    }
+    Some(name.to_owned())
 }
 
 fn read_locale(item: &Item<'_>) -> Option<Locale> {

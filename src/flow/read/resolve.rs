@@ -227,10 +227,13 @@ impl<'a> Resolver<'a> {
             let all = || std::iter::once(self.flow).chain(callers.iter().copied());
             let known = || all().flat_map(|flow| flow.disclose.keys()).map(FieldName::as_str);
             let message = format!("nobody may hear `{field}`: it is not named in `disclose`");
-            let help = self
-                .problems
-                .did_you_mean(field.as_str(), known())
-                .unwrap_or_else(|| format!("say who may: [disclose] {field} = \"<level>\""));
+            let help = self.problems.did_you_mean(field.as_str(), known()).unwrap_or_else(|| {
+                // In a list of fields each is named alone.
+                field.as_str().strip_prefix("account.").map_or_else(
+                    || format!("say who may: [disclose] {field} = \"<level>\""),
+                    |bare| format!("name the field alone: `{bare}`"),
+                )
+            });
             let finding = Finding::error("undisclosed-field", message, place.clone()).help(help);
             stands.respelt(self.problems, finding, field.as_str(), known())
         });

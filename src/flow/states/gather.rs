@@ -115,6 +115,12 @@ fn read(state: &StateReader<'_, '_>) -> Option<Gather> {
     only("format", "date");
     only("at_least", "amount");
     only("at_most", "amount");
+    if speech && kind == Some("date") {
+        let place =
+            state.item("speech").map_or_else(|| state.table.place(), |item| item.key_place());
+        let finding = Finding::error("bad-gather", "a date cannot be said", place);
+        state.table.report(finding.help("leave `speech` out: dates are keyed in"));
+    }
     if let (Some(least), Some(most)) = (at_least, at_most)
         && least > most
     {

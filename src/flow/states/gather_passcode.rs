@@ -8,6 +8,7 @@
 //! `verdict = "combined"` is for the first of two proofs in a row: one entry leads on to `ok`, right or
 //! wrong, and nobody is told which. After a wrong one the next proof is asked for in the same words, sends
 //! nothing, rings nobody and fails, so that a guesser never learns that the passcode alone was right.
+//! A passcode that was proved before counts again with that verdict alone.
 
 use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,

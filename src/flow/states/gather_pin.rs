@@ -8,6 +8,7 @@
 //! `verdict = "combined"` is for the first of two proofs in a row: one entry leads on to `ok`, right or
 //! wrong, and nobody is told which. After a wrong one the next proof is asked for in the same words, sends
 //! nothing, rings nobody and fails, so that a guesser never learns that the PIN alone was right.
+//! A PIN that was proved before counts again with that verdict alone.
 
 use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,
@@ -28,6 +29,13 @@ pub struct GatherPin {
     pub combined: bool,
 }
 
+impl GatherPin {
+    /// The fewest digits that it takes.
+    pub fn shortest(&self) -> u32 {
+        self.digits.unwrap_or(4)
+    }
+}
+
 /// `gather_pin`
 pub const TYPE: StateType = StateType {
     name: "gather_pin",
@@ -40,7 +48,11 @@ pub const TYPE: StateType = StateType {
         TRIES,
         TIMEOUT,
         BARGE_IN,
-        Key::new("digits", Shape::Integer(4, 12), "How many digits a PIN has."),
+        Key::new(
+            "digits",
+            Shape::Integer(4, 12),
+            "How many digits a PIN has; left out: 4 to 12 of them, then `#`.",
+        ),
         Key::new("speech", Shape::Boolean, "Whether the PIN may be said: false."),
         VERDICT,
     ],

@@ -68,9 +68,14 @@ fn read(state: &StateReader<'_, '_>) -> Option<Menu> {
         .iter()
         .flat_map(crate::document::Reader::entries)
     {
+        if !entry.key.contains(char::is_alphanumeric) {
+            let message = format!("no word is in the phrase `{}`", entry.key);
+            entry.report(Finding::error("empty-value", message, entry.key_place()));
+        }
         phrases.extend(read_target(&entry).map(|target| (entry.key.to_owned(), target)));
     }
-    if !state.table.has("keys") && !state.table.has("phrases") {
+    let offers = |key| state.item(key).is_some_and(|item| !item.is_empty_table());
+    if !offers("keys") && !offers("phrases") {
         let message = format!("{} offers no choice", state.table.what());
         state.table.report(
             Finding::error("missing-key", message, state.table.place())

@@ -13,6 +13,7 @@ use crate::flow::locale::{Locale, no_language};
 use crate::flow::prompt::{Localized, Piece, Prompt};
 use crate::flow::state::{Listen, Notify, Target};
 use crate::flow::template::{Template, Templates, Use};
+use crate::limits;
 
 const TRIES: u8 = 3;
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -141,7 +142,12 @@ impl<'a> StateReader<'a, '_> {
 
     fn read_prompt(&self, item: &Item<'a>, code_allowed: bool) -> Option<Prompt> {
         let pieces = if item.is_list() {
-            item.list()?.iter().filter_map(|piece| self.read_piece(piece)).collect()
+            let pieces = item.list()?;
+            if pieces.is_empty() {
+                item.refuse("empty-value", format!("`{}` must not be empty", item.key));
+                return None;
+            }
+            pieces.iter().filter_map(|piece| self.read_piece(piece)).collect()
         } else {
             vec![Piece::Text(self.read_text(item)?)]
         };
@@ -159,6 +165,11 @@ impl<'a> StateReader<'a, '_> {
     fn read_piece(&self, item: &Item<'a>) -> Option<Piece> {
         if item.as_text().is_some() {
             return Some(Piece::Text(self.read_text(item)?));
+        }
+        if !item.is_table() {
+            return item.expected(
+                "a text, a table of texts by language, `{ play = … }` or `{ pause = … }`",
+            );
         }
         let table = item.table("this part of the prompt")?;
         if table.has("play") {
@@ -178,8 +189,9 @@ impl<'a> StateReader<'a, '_> {
     fn read_sound(&self, item: &Item<'a>) -> Option<Piece> {
         let address = |item: &Item<'a>| {
             let text = item.name()?;
-            if !text.starts_with("https://") {
-                item.refuse("bad-address", "a sound must be at an https:// address");
+            if let Some((message, help)) = unfetchable(text) {
+                let finding = Finding::error("bad-address", message, item.place());
+                item.report(finding.maybe_help(help.map(Into::into)));
             }
             Some(text.to_owned())
         };
@@ -202,6 +214,24 @@ impl<'a> StateReader<'a, '_> {
     }
 }
 
+/// Why the provider cannot fetch a sound from this address, and what to do about it.
+fn unfetchable(text: &str) -> Option<(&'static str, Option<&'static str>)> {
+    let Some(rest) = text.strip_prefix("https://") else {
+        return Some(("a sound must be at an https:// address", None));
+    };
+    if text.contains("{{") {
+        return Some(("the address of a sound is fixed: nothing is filled in there", None));
+    }
+    if rest.is_empty() || rest.starts_with(['/', '?', '#']) {
+        return Some(("the address names no server", None));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let help = "write a blank as `%20`, other characters as a browser copies them";
+        return Some(("an address has neither blanks nor letters beyond a to z", Some(help)));
+    }
+    (text.len() > limits::URL_BYTES_MAX).then_some(("the address is too long to be fetched", None))
+}
+
 /// Reads one value for the flow's own language, or a table of languages.
 pub(in crate::flow) fn read_localized<'a, T>(
     item: &Item<'a>,
@@ -212,6 +242,10 @@ pub(in crate::flow) fn read_localized<'a, T>(
         return Some(Localized(IndexMap::from([(locale.clone(), read(item)?)])));
     }
     let table = item.table(format!("`{}`", item.key))?;
+    if item.is_empty_table() {
+        item.refuse("empty-value", format!("`{}` has no language in it", item.key));
+        return None;
+    }
     let mut values = IndexMap::new();
     for entry in table.entries() {
         let locale = Locale::parse(entry.key);
@@ -220,15 +254,17 @@ pub(in crate::flow) fn read_localized<'a, T>(
             let there = table.has(&entry.key.replace('_', "-"));
             entry.report(if there { finding.fix(None) } else { finding });
         }
-        if let Some((locale, value)) = locale.zip(read(&entry)) {
+        if entry.is_list() {
+            let message = format!("`{}` must be a text in quotes, not a list", entry.key);
+            let finding = Finding::error("wrong-type", message, entry.place());
+            let help =
+                "put the list around the languages: `[{ en-US = \"…\" }, { pause = \"1s\" }]`";
+            entry.report(finding.help(help));
+        } else if let Some((locale, value)) = locale.zip(read(&entry)) {
             values.insert(locale, value);
         }
     }
-    if values.is_empty() {
-        item.refuse("empty-value", format!("`{}` has no language in it", item.key));
-        return None;
-    }
-    Some(Localized(values))
+    (!values.is_empty()).then_some(Localized(values))
 }
 
 /// Reads the name of a state that something leads to.

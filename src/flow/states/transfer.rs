@@ -23,6 +23,7 @@ use crate::document::Item;
 use crate::flow::name::FieldName;
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, Target};
+use crate::limits;
 use crate::phone::PhoneNumber;
 
 /// A state that hands over.
@@ -137,7 +138,9 @@ fn read_to(item: &Item<'_>) -> Option<To> {
     let refuse = |message: &str| {
         let help = match target.key {
             "number" => Some("write it in full, with `+` and its country code"),
-            "sip" => Some("an address begins with `sip:` and has an `@` in it"),
+            "sip" => Some(
+                "an address begins with `sip:`, has an `@` in it and no blanks, 255 characters at most",
+            ),
             _ => None,
         };
         let message = format!("`{text}` {message}");
@@ -154,6 +157,7 @@ fn read_to(item: &Item<'_>) -> Option<To> {
             let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '<' | '>' | '"' | '&');
             let valid = (text.starts_with("sip:") || text.starts_with("sips:"))
                 && text.contains('@')
+                && text.len() <= limits::SIP_BYTES_MAX
                 && text.chars().all(plain);
             if valid {
                 Some(To::Sip(text.into()))
@@ -172,6 +176,11 @@ fn read_to(item: &Item<'_>) -> Option<To> {
             }
         }
         _ if text.chars().count() > 64 => refuse("is longer than 64 characters"),
+        key if text.contains(char::is_control) => {
+            let message = format!("the name of a {key} is one line of text");
+            target.report(Finding::error("bad-transfer", message, target.place()));
+            None
+        }
         "queue" => Some(To::Queue(text.into())),
         _ => Some(To::Conference(text.into())),
     }

@@ -11,6 +11,8 @@ use callgate::replay::folder::{Wish, read_flows, run_all};
 use callgate::replay::{Report, Transcript, run};
 use tempfile::TempDir;
 
+use crate::support::house::command_in;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -467,4 +469,26 @@ fn what_is_missing_comes_as_transcripts_that_reach_it() {
         verify: 7 of 8 states entered, 8 of 19 ways out taken, 11 of 105 cells of a way out and the levels met"]].assert_eq(
         &after.lines().filter(|line| !line.starts_with("  ")).collect::<Vec<_>>().join("\n"),
     );
+}
+
+#[test]
+fn a_transcript_that_is_no_text_keeps_no_other_from_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let calls = root().join("fixtures/calls");
+    fs::create_dir(folder.path().join("flows")).unwrap();
+    for file in ["passcode.words.toml", "flows/passcode.toml"] {
+        fs::copy(calls.join(file), folder.path().join(file)).unwrap();
+    }
+    fs::write(folder.path().join("old.toml"), b"# gr\xfc\xdfe\n").unwrap();
+    for more in [&[][..], &["--bless"]] {
+        let arguments = [&["replay", "."], more].concat();
+        let output = command_in(folder.path()).args(&arguments).output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stdout}");
+        assert!(
+            stdout.contains("old.toml:1:1: error[syntax]: the file is not in UTF-8"),
+            "{stdout}"
+        );
+        assert!(stdout.contains("1 calls") && stdout.contains("1 not;"), "{stdout}");
+    }
 }
