@@ -6,8 +6,8 @@ use crate::store::RecordKey;
 use crate::store::envelope::{EnvelopeError, Kind};
 
 impl Exchange {
-    /// Whether the store is there and takes writes: one is made. Where a newer server has made the last one, its calls and
-    /// counts could not be read here.
+    /// Whether the store is there and takes writes: one is made. Where a newer server has made the last one, its
+    /// calls and counts could not be read here.
     pub async fn probe(&self) -> Result<(), ExchangeError> {
         let key = RecordKey { kind: "probe", id: "00".into() };
         let now = self.clock.now();

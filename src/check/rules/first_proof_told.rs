@@ -165,12 +165,16 @@ impl<'f> Proofs<'f> {
             // Who lacks the level of a state is asked for it before the state asks for anything.
             let step_up = step_up(state).filter(|_| !known_is_enough(flow, state));
             let step_up = step_up.and_then(|to| number(flow, &to.state));
-            step_up.into_iter().for_each(|to| on.add(from, to));
+            if let Some(to) = step_up {
+                on.add(from, to);
+            }
             match &state.kind {
                 Kind::Call(call) => {
                     let called = subject.flows.get(call.flow.as_str());
                     let start = called.and_then(|called| number(called, &called.start));
-                    start.into_iter().for_each(|to| on.add(from, to));
+                    if let Some(to) = start {
+                        on.add(from, to);
+                    }
                     for (outcome, to) in &state.routes {
                         if let Some((end, to)) =
                             end(&call.flow, outcome).zip(number(flow, &to.state))
@@ -180,8 +184,9 @@ impl<'f> Proofs<'f> {
                     }
                 }
                 Kind::Return(Return { outcome: Some((outcome, _)) }) => {
-                    let end = end(&flow.name, outcome);
-                    end.into_iter().for_each(|to| on.add(from, to));
+                    if let Some(to) = end(&flow.name, outcome) {
+                        on.add(from, to);
+                    }
                 }
                 Kind::Say(_)
                 | Kind::Set(_)

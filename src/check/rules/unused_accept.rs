@@ -29,9 +29,8 @@
 //! ```
 
 use super::{RULES, Report, Rule, Subject, slow_reply};
-use crate::diagnostic::Place;
-use crate::diagnostic::Severity;
 use crate::diagnostic::fix::{Fix, element};
+use crate::diagnostic::{Place, Severity};
 
 pub(super) const RULE: Rule = Rule {
     code: "unused-accept",
@@ -45,8 +44,8 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let elsewhere = [RULE.code, slow_reply::RULE.code];
     for (walk, state) in subject.states() {
         for (code, place) in &state.accept {
-            let warnings = RULES.iter().filter(|rule| rule.severity == Severity::Warning);
-            let Some(rule) = warnings.into_iter().find(|rule| rule.code == code) else { continue };
+            let mut warnings = RULES.iter().filter(|rule| rule.severity == Severity::Warning);
+            let Some(rule) = warnings.find(|rule| rule.code == code) else { continue };
             if elsewhere.contains(&rule.code) || report.was_accepted(state, rule.code) {
                 continue;
             }
