@@ -84,7 +84,7 @@ fn pair(dice: &mut Dice, flows: &FlowSet, apart: Apart, turns: &mut usize) -> Op
     let rings = Rings {
         from: *dice.one(&[Some(STRANGERS), Some(MOBILE), None]),
         attestation: *dice.one(&[Attestation::A, Attestation::None]),
-        signals: dice.one(&[&[][..], &[Signal::ManyCalls]]),
+        signals: dice.one::<&[Signal]>(&[&[], &[Signal::ManyCalls]]),
     };
     let mood = *dice.one(&MOODS);
     let mut scenes = [there.ring(&rings, mood).scene, other.ring(&rings, mood).scene];
