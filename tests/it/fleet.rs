@@ -296,7 +296,7 @@ fn that_waits_for_a_replica(store: &str, provider: &Provider) -> House {
     let mut house = House::set_up(store, &provider.api_base());
     house.change_configuration(
         "[policy.enumeration]\n",
-        "[redis]\nreplicas = 1\nreplicas_within_ms = 3000\n[policy.enumeration]\n",
+        "[redis]\nreplicas = 1\nreplicas_within_ms = 1000\n[policy.enumeration]\n",
     );
     house.restart();
     house
