@@ -19,13 +19,11 @@ use super::question::{Answer, Question};
 use super::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
 use super::states::{self, callback, notice, transfer};
 use super::turn::{Entry, Hop, Moment, Remark, Turn, later};
-use super::{Setting, Unenforced, Waived};
-use crate::flow::level::{Fact, Facts, Proof};
-use crate::flow::name::{FieldName, LevelName, StateName};
+use super::{Setting, Waived};
+use crate::flow::level::{Fact, Facts};
+use crate::flow::name::StateName;
 use crate::flow::outcome::Outcome;
-use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State};
-use crate::flow::template::Use;
 use crate::flow::{Flow, wording};
 use crate::limits;
 
@@ -365,72 +363,6 @@ impl<'a> Machine<'a> {
     /// The flow the call began in.
     pub(super) fn start_flow(&self) -> Option<&'a Flow> {
         self.setting.flows.get(self.call.flow.as_str()).map(|flow| &**flow)
-    }
-
-    /// Whether the facts meet a level now. A level that does not exist is never met.
-    pub(super) fn meets(&self, level: &LevelName) -> bool {
-        let own = self.start_flow().and_then(|flow| flow.levels.get(level));
-        let level = own.or_else(|| self.flow()?.levels.get(level));
-        level.is_some_and(|level| level.is_met(&self.call.facts, self.moment.now, self.call.risk()))
-    }
-
-    /// What is proved, and how many seconds ago.
-    pub(super) fn proved(&self) -> Vec<(Fact, u64)> {
-        let age_s = |proof: &Proof| self.moment.now.duration_since(proof.at).as_secs();
-        let facts = self.call.facts.0.iter();
-        facts.map(|(fact, proof)| (*fact, u64::try_from(age_s(proof)).unwrap_or(0))).collect()
-    }
-
-    /// The levels that are met now.
-    pub(super) fn levels_met(&self) -> Vec<LevelName> {
-        let names = self.start_flow().into_iter().flat_map(|flow| flow.levels.keys());
-        names.filter(|name| self.meets(name)).cloned().collect()
-    }
-
-    /// Whether a demand of this state is not met, and is let pass all the same.
-    fn waives(&self, state: &State) -> bool {
-        let Some(waived) = self.setting.unenforced else { return false };
-        waived.at == self.call.at
-            && match &waived.demand {
-                Waived::Field(field) => !self.has_level_of(field),
-                Waived::Variable(variable) => !self.meets_label_of(variable),
-                Waived::Requires => {
-                    state.requires.as_ref().is_some_and(|(level, _)| !self.meets(level))
-                }
-            }
-    }
-
-    /// Whether the facts allow an account field to be used now.
-    pub(super) fn may_use(&self, field: &FieldName) -> bool {
-        let waived = |it: &Unenforced| {
-            it.at == self.call.at && matches!(&it.demand, Waived::Field(name) if name == field)
-        };
-        self.setting.unenforced.is_some_and(waived) || self.has_level_of(field)
-    }
-
-    fn has_level_of(&self, field: &FieldName) -> bool {
-        let level = self.start_flow().and_then(|flow| flow.disclose.get(field));
-        level.is_some_and(|level| self.meets(level))
-    }
-
-    /// Whether everything that a state says may be said now.
-    fn may_speak(&self, state: &State) -> bool {
-        let sent = state.sent().flat_map(|template| &template.uses);
-        let told = state.prompts().into_iter().flat_map(Prompt::uses).chain(sent);
-        let heard = told.into_iter().all(|used| match used {
-            Use::Field(field) => self.may_use(field),
-            Use::Variable(variable) => self.may_hear(variable),
-            Use::Code => true,
-        });
-        // What is set from a variable is not heard yet: it carries the label on.
-        let set = match &state.kind {
-            Kind::Set(set) => states::set::templates(set).flat_map(|text| &text.uses).all(|used| {
-                matches!(used, Use::Variable(_) | Use::Code)
-                    || matches!(used, Use::Field(field) if self.may_use(field))
-            }),
-            _ => true,
-        };
-        heard && set
     }
 
     /// Asks, or takes the answer that came.

@@ -9,6 +9,7 @@ pub mod account;
 pub mod audit;
 pub mod budget;
 pub mod call;
+mod disclosure;
 pub mod effect;
 pub mod eligibility;
 pub mod event;
