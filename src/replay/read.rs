@@ -32,7 +32,7 @@ const CLOCK: &str = "2026-11-23T15:00:00Z";
 pub(super) const LINE: &str = "+15005550006";
 
 /// The things that can happen in a turn.
-const DEEDS: [&str; 19] = [
+pub const DEEDS: [&str; 19] = [
     "ring",
     "digits",
     "speech",
@@ -166,7 +166,7 @@ fn read_turn(table: Reader<'_>) -> Option<Turn> {
 }
 
 /// The keys of a turn beside what happens in it.
-const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 14] = [
     "from", "on", "refused", "backend", "lookup", "verify", "state", "says", "twiml", "effects",
     "facts", "locale", "end", "answered",
 ];

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use callgate::check::check_sources;
 use callgate::diagnostic::Sources;
+use callgate::replay::transcript as t;
 
 use crate::support::house::command_in;
 
@@ -139,4 +140,58 @@ fn the_readmes_configuration_is_read() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{stderr}");
     assert!(stderr.contains(&format!("cannot listen on {address}")), "{stderr}");
+}
+
+/// The words of a table.
+fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
+    table.iter().map(|(word, _)| *word).collect()
+}
+
+/// The page on transcripts has every key and every word that they take, and its example runs as it says.
+#[test]
+fn the_page_on_transcripts_is_whole_and_its_example_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/transcripts.md")).unwrap();
+    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ada.toml"), example).unwrap();
+    let replay = |text: &str| {
+        std::fs::write(folder.path().join("ada.toml"), text).unwrap();
+        let mut command = command_in(folder.path());
+        let output = command.args(["replay", "ada.toml", "--flows"]).arg(root.join("flows"));
+        let output = output.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(replay(example), (Some(0), "1 calls as expected, 0 not; 6 turns\n".into()));
+    assert_eq!(replay(&example.replace("\"last\"", "\"wrong\"")).0, Some(1));
+
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let row = |key: &str| {
+        let head = format!("| `{key}` |");
+        *rows.iter().find(|row| row.starts_with(&head)).expect(key)
+    };
+    for key in callgate::replay::DEEDS.into_iter().chain(callgate::replay::KEYS) {
+        row(key);
+    }
+    for (key, words) in [
+        ("on", words(&t::ROLES)),
+        ("refused", words(&t::REFUSALS)),
+        ("verify", words(&t::CHECKS)),
+        ("end", words(&t::ENDS)),
+        ("answered", words(&t::SERVED)),
+        ("callback", words(&t::FATES)),
+        ("dial", words(&t::DIALS)),
+        ("queue", words(&t::QUEUES)),
+        ("whisper", words(&t::SPECIALISTS)),
+        ("service_code", words(&t::WEB_LEVELS)),
+        ("callback_code", words(&t::SPOKEN)),
+        ("message_status", words(&t::MESSAGES)),
+        ("attestation", words(&callgate::flow::condition::ATTESTATIONS)),
+        ("signals", words(&callgate::engine::risk::SIGNALS)),
+        ("lookup", words(&callgate::engine::eligibility::Fit::ALL)),
+    ] {
+        for word in words {
+            assert!(row(key).contains(&format!("`{word}`")), "{key}: {word}");
+        }
+    }
 }
