@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::needs::Offer;
 use super::{Failure, Plan, watch};
+use crate::audit::key::is_of_another_key;
 use crate::carrier::console::ConsoleCarrier;
 use crate::carrier::signature::{self, Keys};
 use crate::chance::{Chance as _, SystemChance};
@@ -46,6 +47,11 @@ pub(in crate::cli) enum DemoError {
     /// The key file cannot be read or made.
     #[error("cannot keep the demo's keys in `{KEY_FILE}`: {0}")]
     KeyFileUnusable(std::io::Error),
+    /// The store was written under other keys.
+    #[error(
+        "`{STORE_FILE}` was written under other keys than those of `{KEY_FILE}`; move it away, and a new one is made"
+    )]
+    OtherKey,
     /// The shipped flows are wrong.
     #[error("a bug of callgate's: the shipped flows have errors")]
     Flows,
@@ -83,6 +89,9 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     let address = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let listeners = Listeners::bind(address(PORT), address(ADMIN_PORT))?;
     let store = store::open(&format!("embedded:{STORE_FILE}")).await?;
+    if is_of_another_key(store.as_ref(), &keyring.vault).await {
+        return Err(DemoError::OtherKey.into());
+    }
     if kept.is_none() {
         // Not before: what does not begin leaves nothing behind.
         keep_keys(&keys).map_err(DemoError::KeyFileUnusable)?;
