@@ -34,13 +34,15 @@ again=()
 count() { { grep -hsE '^test result:' "${@:2}" || true; } | { grep -oE "[0-9]+ $1" || true; } | awk '{ n += $1 } END { print n + 0 }'; }
 
 # Runs tests, and keeps what they say under this name. Where a machine is busy with something else a test may fail that
-# waits for a lease or a fail-over: up to three are run once more, alone, and named in the last line.
+# waits for a lease or a fail-over: up to three are run once more, alone, and named in the last line. A property that has
+# found a case is not: another run would try others.
 run() {
   local log=$said/$1 names
   shift
   if cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log"; then return; fi
   mapfile -t names < <(sed -nE 's/^test (\S+) \.\.\. FAILED$/\1/p' "$log")
-  if [ "${#names[@]}" -ge 1 ] && [ "${#names[@]}" -le 3 ] && [ "${#names[@]}" -eq "$(count failed "$log")" ]; then
+  if [ "${#names[@]}" -ge 1 ] && [ "${#names[@]}" -le 3 ] && [ "${#names[@]}" -eq "$(count failed "$log")" ] &&
+    ! grep -q 'minimal failing input' "$log"; then
     echo "run again, alone: ${names[*]}"
     if cargo test --locked -- --exact --test-threads=1 "${names[@]}" 2>&1 | tee "$said/again" &&
       [ "$(count passed "$said/again")" -eq "${#names[@]}" ]; then

@@ -97,7 +97,10 @@ for i = effects_end + 1, #ARGV do
 end
 for i = effects_begin, effects_end, 3 do
   local id = ARGV[i]
-  redis.call('HSET', effects_key, 'b:' .. id, ARGV[i + 2], 'a:' .. id, 0)
+  if redis.call('HSET', effects_key, 'b:' .. id, ARGV[i + 2], 'a:' .. id, 0) < 2 then
+    -- It was there: whoever had claimed it then has it no more.
+    redis.call('HDEL', effects_key, 'l:' .. id)
+  end
   redis.call('ZADD', due_key, ARGV[i + 1], 'e:' .. call .. ':' .. id)
 end
 if effects_end >= effects_begin then

@@ -394,18 +394,20 @@ async fn a_deadline_is_replaced_or_removed(Fresh { store, .. }: Fresh) {
 }
 
 async fn an_effect_written_again_is_one_effect(Fresh { store, .. }: Fresh) {
-    let mut one = first(fresh_call());
-    one.effects = vec![effect(&one, 0, at(0))];
-    store.commit(&one, at(0)).await.unwrap();
-    let claimed = store.claim(claim(at(0))).await.unwrap()[0].claimed(one.effects[0].id);
-    let mut two = after(&one);
-    two.settled = vec![one.effects[0].id];
-    two.effects = vec![NewEffect { due: at(2), ..one.effects[0].clone() }];
-    store.commit(&two, at(1)).await.unwrap();
-    assert!(!store.settle(claimed).await.unwrap());
-    let due = store.claim(claim(at(60))).await.unwrap();
-    let what = DueWhat::Effect { id: one.effects[0].id, body: b"body 0".to_vec(), attempt: 1 };
-    assert_eq!(due.into_iter().map(|due| due.what).collect::<Vec<_>>(), [what]);
+    for is_settled in [true, false] {
+        let mut one = first(fresh_call());
+        one.effects = vec![effect(&one, 0, at(0))];
+        store.commit(&one, at(0)).await.unwrap();
+        let claimed = store.claim(claim(at(0))).await.unwrap()[0].claimed(one.effects[0].id);
+        let mut two = after(&one);
+        two.settled = one.effects.iter().filter(|_| is_settled).map(|effect| effect.id).collect();
+        two.effects = vec![NewEffect { due: at(2), ..one.effects[0].clone() }];
+        store.commit(&two, at(1)).await.unwrap();
+        assert!(!store.settle(claimed).await.unwrap(), "it is another's by now");
+        let due = store.claim(claim(at(60))).await.unwrap();
+        let what = DueWhat::Effect { id: one.effects[0].id, body: b"body 0".to_vec(), attempt: 1 };
+        assert_eq!(due.into_iter().map(|due| due.what).collect::<Vec<_>>(), [what]);
+    }
 }
 
 async fn a_backlog_is_what_is_due_and_not_claimed(Fresh { store, .. }: Fresh) {
