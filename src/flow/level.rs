@@ -1,6 +1,6 @@
 //! Facts about the caller, their classes, and the levels that demand them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -31,6 +31,14 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// All sets of facts.
+    pub fn sets() -> impl Iterator<Item = BTreeSet<Self>> {
+        (0..1_u32 << Self::ALL.len()).map(|set| {
+            let facts = Self::ALL.into_iter().enumerate();
+            facts.filter(|(bit, _)| set & (1 << bit) != 0).map(|(_, fact)| fact).collect()
+        })
+    }
+
     /// All facts.
     pub const ALL: [Self; 6] = [
         Self::Pin,
@@ -220,14 +228,28 @@ fn independent(chosen: &[(&Fact, &Proof)]) -> bool {
 }
 
 impl Formula {
+    /// Whether these facts are enough, whatever their age. `two_factors`: the session that a code from the web
+    /// came from had two; without them it counts for no class.
+    pub fn is_met_by(&self, facts: &BTreeSet<Fact>, two_factors: bool) -> bool {
+        let counts = |fact: &Fact| two_factors || *fact != Fact::ServiceCode;
+        self.is_met_where(&|fact| facts.contains(&fact), &|class| {
+            facts.iter().any(|fact| counts(fact) && fact.class() == Some(class))
+        })
+    }
+
     fn holds(&self, proofs: &[(&Fact, &Proof)]) -> bool {
+        self.is_met_where(&|fact| proofs.iter().any(|(proved, _)| **proved == fact), &|class| {
+            proofs.iter().any(|(proved, proof)| proof.counts && proved.class() == Some(class))
+        })
+    }
+
+    /// `fact`, `class`: whether that one is there.
+    fn is_met_where(&self, fact: &dyn Fn(Fact) -> bool, class: &dyn Fn(Class) -> bool) -> bool {
         match self {
-            Self::Fact(fact) => proofs.iter().any(|(proved, _)| *proved == fact),
-            Self::Class(class) => {
-                proofs.iter().any(|(proved, proof)| proof.counts && proved.class() == Some(*class))
-            }
-            Self::All(parts) => parts.iter().all(|part| part.holds(proofs)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds(proofs)),
+            Self::Fact(one) => fact(*one),
+            Self::Class(one) => class(*one),
+            Self::All(parts) => parts.iter().all(|part| part.is_met_where(fact, class)),
+            Self::Any(parts) => parts.iter().any(|part| part.is_met_where(fact, class)),
         }
     }
 

@@ -97,10 +97,10 @@ impl Demand<'_> {
     fn includes(&self, name: &LevelName, level: &Level) -> bool {
         let more = level.within.is_some() || !level.at_risk.is_empty();
         let implied = || {
-            sets().all(|proofs| {
+            Fact::sets().all(|proofs| {
                 [true, false].into_iter().all(|two_factors| {
-                    !holds(&self.formula, &proofs, two_factors)
-                        || holds(&level.formula, &proofs, two_factors)
+                    !self.formula.is_met_by(&proofs, two_factors)
+                        || level.formula.is_met_by(&proofs, two_factors)
                 })
             })
         };
@@ -125,31 +125,9 @@ pub(super) fn brought(walks: &Walks<'_>) -> BTreeMap<(FlowName, StateName), BTre
 
 /// The least sets of proofs that meet the formula and that some way brings.
 pub(super) fn enough(formula: &Formula, brought: &BTreeSet<Proofs>) -> Vec<Proofs> {
-    let met: Vec<Proofs> = sets().filter(|proofs| holds(formula, proofs, true)).collect();
+    let met: Vec<Proofs> = Fact::sets().filter(|proofs| formula.is_met_by(proofs, true)).collect();
     let least =
         |proofs: &&Proofs| !met.iter().any(|fewer| fewer != *proofs && fewer.is_subset(proofs));
     let possible = |proofs: &&Proofs| brought.iter().any(|all| proofs.is_subset(all));
     met.iter().filter(least).filter(possible).cloned().collect()
-}
-
-/// All sets of facts.
-fn sets() -> impl Iterator<Item = Proofs> {
-    (0..1_u32 << Fact::ALL.len()).map(|set| {
-        let facts = Fact::ALL.into_iter().enumerate();
-        facts.filter(|(bit, _)| set & (1 << bit) != 0).map(|(_, fact)| fact).collect()
-    })
-}
-
-/// Whether these proofs are enough. `two_factors`: the session that a code from the web came from had two;
-/// without them it counts for no class.
-pub(super) fn holds(formula: &Formula, proofs: &Proofs, two_factors: bool) -> bool {
-    let part_holds = |part: &Formula| holds(part, proofs, two_factors);
-    match formula {
-        Formula::Fact(fact) => proofs.contains(fact),
-        Formula::Class(class) => proofs.iter().any(|fact| {
-            fact.class() == Some(*class) && (two_factors || *fact != Fact::ServiceCode)
-        }),
-        Formula::All(parts) => parts.iter().all(part_holds),
-        Formula::Any(parts) => parts.iter().any(part_holds),
-    }
 }

@@ -486,8 +486,7 @@ fn way_in(walks: &Walks<'_>, here: &[Trail<'_>], proofs: &Proofs, formula: &Form
             made.push(fact);
         }
     }
-    let one_factor_code =
-        proofs.contains(&Fact::ServiceCode) && demand::holds(formula, proofs, false);
+    let one_factor_code = proofs.contains(&Fact::ServiceCode) && formula.is_met_by(proofs, false);
     let script = trail.map(|t| deeds(walks, t.number)).unwrap_or_default();
     WayIn { proofs: made, script, one_factor_code }
 }

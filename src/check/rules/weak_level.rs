@@ -78,26 +78,13 @@ fn within(formula: &Formula, anyway: &[&Formula]) -> Option<BTreeSet<Fact>> {
 }
 
 fn of_one_class(demands: &[&Formula]) -> Option<BTreeSet<Fact>> {
-    let sets = (0..1_u32 << Fact::ALL.len()).map(|set| -> BTreeSet<Fact> {
-        let bits = Fact::ALL.into_iter().enumerate();
-        bits.filter(|(bit, _)| set & (1 << bit) != 0).map(|(_, fact)| fact).collect()
-    });
     let one_class = |facts: &BTreeSet<Fact>| {
         let classes: BTreeSet<_> =
             facts.iter().filter_map(|fact| fact.class()).map(Class::as_str).collect();
         classes.len() <= 1
     };
-    let all = |facts: &BTreeSet<Fact>| demands.iter().all(|formula| holds(formula, facts));
-    sets.filter(|facts| one_class(facts) && all(facts)).min_by_key(BTreeSet::len)
-}
-
-fn holds(formula: &Formula, facts: &BTreeSet<Fact>) -> bool {
-    match formula {
-        Formula::Fact(fact) => facts.contains(fact),
-        Formula::Class(class) => facts.iter().any(|fact| fact.class() == Some(*class)),
-        Formula::All(parts) => parts.iter().all(|part| holds(part, facts)),
-        Formula::Any(parts) => parts.iter().any(|part| holds(part, facts)),
-    }
+    let all = |facts: &BTreeSet<Fact>| demands.iter().all(|formula| formula.is_met_by(facts, true));
+    Fact::sets().filter(|facts| one_class(facts) && all(facts)).min_by_key(BTreeSet::len)
 }
 
 #[cfg(test)]
