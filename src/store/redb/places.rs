@@ -14,6 +14,7 @@ use ::redb::{
 };
 
 use super::tables::Fault;
+use crate::limits::STORE_MOVED_FOR_TWO_PLACED;
 
 /// When a call began, by call.
 const PLACES: TableDefinition<'static, u128, i64> = TableDefinition::new("places");
@@ -67,17 +68,17 @@ pub(super) struct Fresh {
     by_id: BTreeMap<Box<[u8]>, Spot>,
     /// The number of the next.
     next: u64,
+    /// How many were placed since some were moved.
+    placed: usize,
     pass: Option<Pass>,
-    /// Those of which the transaction under way has changed the place.
-    replaced: Vec<Box<[u8]>>,
+    /// Where those lie for whoever reads the last flushed state that the transaction under way has moved.
+    before: BTreeMap<Box<[u8]>, Vec<i64>>,
 }
 
 #[derive(Debug)]
 struct Spot {
     number: u64,
     place: i64,
-    /// Where it lies for whoever reads the last flushed state, if the transaction under way has moved it.
-    before: Vec<i64>,
 }
 
 /// On the way through what is to be moved to the tables by id.
@@ -100,7 +101,8 @@ enum Step {
 
 impl Fresh {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, by_id: BTreeMap::new(), next: 0, pass: None, replaced: Vec::new() }
+        let (by_id, before) = (BTreeMap::new(), BTreeMap::new());
+        Self { most, by_id, next: 0, placed: 0, pass: None, before }
     }
 
     /// Reads what is in the file.
@@ -110,7 +112,7 @@ impl Fresh {
         for row in transaction.open_table(FRESH)?.iter()? {
             let (number, row) = row?;
             let (number, (key, place)) = (number.value(), row.value());
-            fresh.by_id.insert(key.into(), Spot { number, place, before: Vec::new() });
+            fresh.by_id.insert(key.into(), Spot { number, place });
             fresh.next = number.saturating_add(1);
         }
         Ok(fresh)
@@ -118,8 +120,10 @@ impl Fresh {
 
     /// Where it may lie in the last flushed state, if it was placed lately.
     pub(super) fn places(&self, id: Id<'_>) -> Vec<i64> {
-        let Some(spot) = self.by_id.get(&id.key()) else { return Vec::new() };
-        [&[spot.place], spot.before.as_slice()].concat()
+        let key = id.key();
+        let Some(spot) = self.by_id.get(&key) else { return Vec::new() };
+        let before = self.before.get(&key).into_iter().flatten();
+        std::iter::once(&spot.place).chain(before).copied().collect()
     }
 
     /// How much was placed last.
@@ -130,11 +134,7 @@ impl Fresh {
 
     /// Takes note that the transaction under way is on the disk.
     pub(super) fn flushed(&mut self) {
-        for key in self.replaced.drain(..) {
-            if let Some(spot) = self.by_id.get_mut(&key) {
-                spot.before = Vec::new();
-            }
-        }
+        self.before.clear();
         if let Some(Pass { until, step: Step::Done }) = self.pass {
             self.by_id.retain(|_, spot| spot.number >= until);
             self.pass = None;
@@ -197,24 +197,21 @@ impl<'t> Places<'t> {
     pub(super) fn put(&mut self, id: Id<'_>, before: Option<i64>, place: i64) -> Result<(), Fault> {
         let key = id.key();
         let mut fresh = lock(self.fresh);
-        let mut places_before: Vec<i64> = before.into_iter().collect();
+        fresh.placed = fresh.placed.saturating_add(1);
         match fresh.by_id.remove(&key) {
-            Some(spot) => {
-                places_before = [&[spot.place], spot.before.as_slice()].concat();
-                self.in_order.remove(spot.number)?;
-            }
+            Some(spot) => drop(self.in_order.remove(spot.number)?),
             None if fresh.by_id.len() >= fresh.most.saturating_mul(2) => {
                 drop(fresh);
                 return self.write(id, place);
             }
             None => {}
         }
+        if let Some(before) = before {
+            fresh.before.entry(key.clone()).or_default().push(before);
+        }
         let number = fresh.next;
         fresh.next = number.saturating_add(1);
-        if !places_before.is_empty() {
-            fresh.replaced.push(key.clone());
-        }
-        fresh.by_id.insert(key.clone(), Spot { number, place, before: places_before });
+        fresh.by_id.insert(key.clone(), Spot { number, place });
         drop(fresh);
         self.in_order.insert(number, (&*key, place))?;
         Ok(())
@@ -241,13 +238,19 @@ impl<'t> Places<'t> {
         Ok(())
     }
 
-    /// Moves up to `count_max` of what was placed last to the tables by id, once it is much.
+    /// Once what was placed last is much, moves a little of it to the tables by id: [`STORE_MOVED_FOR_TWO_PLACED`]
+    /// of it for two that were placed, so that every flush has its share and none has much.
     ///
     /// A process that is killed on the way begins again: all is still in the order, and what is moved is moved
     /// once more to where it is.
-    pub(super) fn move_some(&mut self, count_max: usize) -> Result<(), Fault> {
+    pub(super) fn move_some(&mut self) -> Result<(), Fault> {
         let mut fresh = lock(self.fresh);
         let fresh = &mut *fresh;
+        let count_max = fresh.placed.saturating_mul(STORE_MOVED_FOR_TWO_PLACED).div_ceil(2);
+        fresh.placed = 0;
+        if count_max == 0 {
+            return Ok(());
+        }
         if fresh.pass.is_none() && fresh.by_id.len() >= fresh.most {
             let step = Step::Moving { after: Box::default() };
             fresh.pass = Some(Pass { until: fresh.next, step });

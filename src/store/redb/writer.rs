@@ -7,7 +7,7 @@ use super::file::Slot;
 use super::tables::{Fault, Tables};
 use crate::limits::{
     STORE_BATCH_MAX, STORE_GATHER_FROM, STORE_GATHER_PAUSE, STORE_GATHER_PAUSES,
-    STORE_GATHER_PAUSES_IN_VAIN, STORE_MOVED_MIN,
+    STORE_GATHER_PAUSES_IN_VAIN,
 };
 
 /// A write that somebody waits for.
@@ -100,12 +100,11 @@ fn gather(waiting: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>, expected: usi
 fn flush(slot: &Slot, batch: &mut [Job]) -> Result<(), Fault> {
     slot.write(|transaction, fresh| {
         let mut tables = Tables::of(transaction, fresh)?;
-        let moved_max = STORE_MOVED_MIN.max(batch.len().saturating_mul(2));
         for job in batch {
             job.apply(&mut tables)?;
         }
         if tables.changed {
-            tables.places.move_some(moved_max)?;
+            tables.places.move_some()?;
         }
         Ok(tables.changed)
     })
