@@ -5,7 +5,8 @@
 //! for one as for many. Reads see the last flushed state, on the blocking pool.
 //!
 //! After a kill at any moment the file opens with every write that was answered. After an I/O error
-//! (a full disk) the writes that met it are answered with it, and the file is opened anew for the next.
+//! (a full disk) the writes that met it are answered with it, and the file is opened anew for the next; so it
+//! is where the database panics, as over a page that something else has written into.
 
 mod file;
 mod older;
@@ -14,6 +15,7 @@ mod tables;
 mod writer;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -95,8 +97,16 @@ impl RedbStore {
         question: impl FnOnce(&Slot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let slot = Arc::clone(&self.slot);
-        let asked = tokio::task::spawn_blocking(move || question(&slot));
-        asked.await.map_err(|_| StoreError::Corrupt("a read of the file panicked".into()))?
+        let asked = move || {
+            let answer = catch_unwind(AssertUnwindSafe(|| question(&slot)));
+            answer.unwrap_or_else(|_| {
+                // It may have left the database's locks so that all panic who meet them.
+                drop(slot.reopen());
+                Err(StoreError::Corrupt("a read of the file panicked".into()))
+            })
+        };
+        let gone = |_| StoreError::Unavailable("the server is stopping".into());
+        tokio::task::spawn_blocking(asked).await.map_err(gone)?
     }
 }
 
@@ -194,9 +204,7 @@ impl Store for RedbStore {
         while self.read(move |view| view.any_expired(now_us)).await? {
             self.write(move |tables| tables.sweep(now_us, SWEEP_BATCH_MAX)).await?;
         }
-        let slot = Arc::clone(&self.slot);
-        let compacted = tokio::task::spawn_blocking(move || slot.compact_if_sparse(now_us));
-        compacted.await.map_err(|_| StoreError::Corrupt("compacting the file panicked".into()))?
+        self.ask(move |slot| slot.compact_if_sparse(now_us)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

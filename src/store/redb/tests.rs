@@ -131,6 +131,33 @@ async fn a_failing_disk_is_told_to_each_caller_and_then_gone_on_from() {
     assert_eq!(places::lock(&store.slot.fresh).count(), 2, "what failed has no place");
 }
 
+#[tokio::test]
+async fn what_panics_takes_nothing_else_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store_on(directory.path().join("calls.redb"), &Arc::default());
+    let now = Timestamp::UNIX_EPOCH;
+    assert_eq!(store.commit(&commit(1), now).await.unwrap(), Committed::Applied);
+
+    // Half of a write has been done, and a place is known of it.
+    let write = store.write(|tables| -> Result<(), Fault> {
+        tables.commit(&commit(2), 0)?;
+        panic!("as over a page that is none of redb's")
+    });
+    let third = commit(3);
+    let (panicked, beside) = tokio::join!(write, store.commit(&third, now));
+    assert!(matches!(panicked, Err(StoreError::Unavailable(_))), "{panicked:?}");
+    // It was flushed before, after, or not at all.
+    let beside = beside.is_ok();
+    let read = store.read(|_| -> Result<(), Fault> { panic!("as over a page that is none") }).await;
+    assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
+
+    assert_eq!(store.commit(&commit(4), now).await.unwrap(), Committed::Applied);
+    for (call, is_there) in [(1, true), (2, false), (3, beside), (4, true)] {
+        let found = store.load(CallId(Uuid::from_u128(call))).await.unwrap();
+        assert_eq!(found.is_some(), is_there, "{call}");
+    }
+}
+
 /// A call whose id is as random as a call's.
 fn some_call(n: u128) -> CallId {
     CallId(Uuid::new_v5(&Uuid::NAMESPACE_OID, &n.to_be_bytes()))

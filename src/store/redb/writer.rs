@@ -1,5 +1,7 @@
 //! The one thread that writes: takes every write that waits, and flushes them together.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::StoreError;
@@ -62,7 +64,11 @@ pub(super) fn run(slot: &Slot, mut waiting: mpsc::Receiver<Job>) {
         let mut batch = vec![first];
         gather(&mut waiting, &mut batch, expected);
         let written = if broken { slot.reopen() } else { Ok(()) };
-        let written = written.and_then(|()| flush(slot, &mut batch));
+        let written = written.and_then(|()| {
+            // A write that panics must not take all that come after it with it.
+            let flushed = catch_unwind(AssertUnwindSafe(|| flush(slot, &mut batch)));
+            flushed.unwrap_or_else(|_| Err(Fault::Closed("a write of the file panicked".into())))
+        });
         // What is written in the file itself will not be another by opening it anew.
         broken = matches!(written, Err(Fault::Io(_) | Fault::Closed(_)));
         // Those who are answered now may write again as soon as each has gone on.
@@ -70,6 +76,8 @@ pub(super) fn run(slot: &Slot, mut waiting: mpsc::Receiver<Job>) {
         for job in batch {
             job.answer(written.as_ref().err());
         }
+        // At once, for whoever only reads has nobody else to do it.
+        broken = broken && slot.reopen().is_err();
     }
 }
 
