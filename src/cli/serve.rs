@@ -111,7 +111,9 @@ impl Failure {
                 | OpenError::RedisAddress
                 | OpenError::SentinelAddress
                 | OpenError::ClusterAddress
-                | OpenError::Authority,
+                | OpenError::Authority
+                | OpenError::ClientCertificate
+                | OpenError::ClientKey,
             ) => Exit::Usage,
             Self::Open(_)
             | Self::Ping { .. }
@@ -257,7 +259,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let store = store::open_with(&config.store, &config.store_options).await?;
     store.ping().await.map_err(|error| Failure::Ping { error })?;
     check_key(store.as_ref(), &config.vault).await?;
-    match store.outlook().await {
+    match store.outlook(SystemClock.now()).await {
         Ok(told) => {
             for advice in told {
                 tracing::warn!(%advice, "the store is not what calls can rely on");

@@ -84,6 +84,7 @@ impl Link {
         if options.ca_pem.as_deref().is_some_and(|pem| !address::is_authority(pem)) {
             return Err(OpenError::Authority);
         }
+        options.client.as_ref().map_or(Ok(()), address::check_client)?;
         let link = Self { address, options, connections: ArcSwap::default() };
         // What is wrong with the address is told now, not at the first call.
         match &link.address {
@@ -372,7 +373,9 @@ fn told(error: &RedisError) -> StoreError {
             unreadable()
         }
         // The code alone: what follows it may quote what was sent.
-        (_, Some(code)) => StoreError::Unavailable(format!("Redis refused with {code}")),
+        (_, Some(code)) => {
+            StoreError::Unavailable(format!("Redis refused with {code}{}", meaning(code)))
+        }
         (_, None) => StoreError::Unavailable(error.category().to_owned()),
     }
 }
@@ -384,4 +387,19 @@ fn code(error: &RedisError) -> Option<String> {
         errors.first().map(|(_, error)| error.code().to_owned())
     };
     error.code().map(str::to_owned).or_else(of_pipeline)
+}
+
+/// What an operator makes of the word.
+fn meaning(code: &str) -> &'static str {
+    match code {
+        "WRONGPASS" | "NOAUTH" => " (the user or the password is wrong)",
+        "NOPERM" => " (the user lacks a right; `ACL LOG` there says which)",
+        "READONLY" => " (it is a replica)",
+        "OOM" => " (its memory is full)",
+        "MISCONF" => " (it cannot write to its disk)",
+        "LOADING" => " (it still reads its disk)",
+        "NOREPLICAS" => " (it lacks the replicas of its `min-replicas-to-write`)",
+        "CLUSTERDOWN" => " (a part of the cluster is served by nobody)",
+        _ => "",
+    }
 }
