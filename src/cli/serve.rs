@@ -2,6 +2,7 @@
 
 mod core_file;
 mod demo;
+mod epoch;
 mod looks;
 mod needs;
 mod room;
@@ -211,7 +212,7 @@ pub(super) struct Looks {
 
 async fn serve(args: &Args) -> Result<(), Failure> {
     // There is no date to answer with before that.
-    if SystemClock.now() < jiff::Timestamp::UNIX_EPOCH {
+    if SystemClock::stands_before_1970() {
         return Err(Failure::Clock);
     }
     let config = match &args.config {
@@ -392,6 +393,7 @@ async fn start(
     let outbox = tokio::spawn(outbox.run(idle.clone()));
     let look = watch.as_ref().map(watch::Watch::look);
     tokio::spawn(signals::follow(signals::listen()?, stop.clone(), look));
+    let epoch = tokio::spawn(epoch::watch(stop.clone()));
     tracing::info!(%public, %admin, "callgate answers");
     if let Some(greeting) = greeting {
         greeting.show(public, admin);
@@ -406,6 +408,9 @@ async fn start(
     }
     drop(watch);
     tracing::info!("callgate has finished the turns in progress and stops");
+    if epoch.await.unwrap_or(false) {
+        return Err(Failure::Clock);
+    }
     Ok(())
 }
 
