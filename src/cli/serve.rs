@@ -44,7 +44,7 @@ use crate::server::{self, Gate, House, Kept, Listeners, ServerError};
 use crate::store::counted::Counted;
 use crate::store::envelope::Vault;
 use crate::store::{self, OpenError, Store, StoreError};
-use crate::telemetry::{self, Few};
+use crate::telemetry::{self, Few, with_causes};
 use crate::threads::give_way;
 use crate::twiml::links::Links;
 use crate::writing::{self, WriteError};
@@ -137,21 +137,13 @@ impl Failure {
         }
         say(&format!("error: {}", with_causes(self)));
     }
-}
 
-/// An error and what caused it, each of them once.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
+    /// Where a server has the store for itself, says how it is asked for the same.
+    pub(super) fn tell_whom_to_ask(&self, requests: &str) {
+        if matches!(self, Self::Open(OpenError::InUse(_))) {
+            say(&format!("help: a server that runs on it does the same when asked: {requests}"));
         }
-        cause = error.source();
     }
-    text
 }
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
