@@ -8,9 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::support::eventually::eventually;
-use crate::support::house::{House, command_in};
+use crate::support::house::{ACCOUNT, House, command_in};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
+use crate::support::telephone::Telephone;
 
 /// Nobody is asked anything in these.
 const NOBODY: &str = "http://127.0.0.1:9";
@@ -207,8 +208,22 @@ async fn a_server_whose_clock_is_set_before_1970_ends_and_says_why() {
     let before = house.folder.path().join("before");
     std::fs::write(&before, "@1969-06-01 00:00:00\n").unwrap();
     std::fs::rename(&before, &clock).unwrap();
+    house.logs("the clock of this machine was set before 1970: callgate stops");
     assert_eq!(house.wait(), Some(3));
     house.logs("error: the clock of this machine stands before 1970: set it");
+}
+
+/// A store that has lost everything, or another one than the other servers have.
+#[tokio::test]
+async fn a_call_that_the_store_does_not_know_is_told() {
+    let store = RedisServer::shared().database();
+    let house = House::start(&store, NOBODY);
+    let mut phone = Telephone::new("CA1", "+15005550777");
+    phone.ring(&house).await;
+    redis::cmd("FLUSHDB").exec(&mut RedisServer::connection(&store)).unwrap();
+    phone.key(&house, ACCOUNT).await;
+    assert!(phone.spoken().contains("something is not working"), "{}", phone.spoken());
+    house.logs("the store knows nothing of a call that goes on");
 }
 
 #[test]
