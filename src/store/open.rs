@@ -39,7 +39,7 @@ pub enum OpenError {
     #[error("`redis.ca_file` holds no certificate in PEM")]
     Authority,
     /// Our certificate's file holds none.
-    #[error("`redis.client_certificate_file` holds no certificate in PEM")]
+    #[error("`redis.client_certificate_file` holds no certificate in PEM, of X.509 version 3")]
     ClientCertificate,
     /// What should be its key is none, or another's.
     #[error(

@@ -182,7 +182,11 @@ pub(super) fn check_client(client: &ClientCertificate) -> Result<(), OpenError> 
     let key = PrivateKeyDer::from_pem_slice(client.key_pem.expose_secret().as_bytes());
     let key = key.map_err(|_| OpenError::ClientKey)?;
     let key = any_supported_type(&key).map_err(|_| OpenError::ClientKey)?;
-    CertifiedKey::new(chain, key).keys_match().map_err(|_| OpenError::ClientKey)
+    CertifiedKey::new(chain, key).keys_match().map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => OpenError::ClientKey,
+        // Of the first version, which `openssl x509 -req` makes without extensions.
+        _ => OpenError::ClientCertificate,
+    })
 }
 
 /// The authority that signs the servers' certificates, where it is not one that all know, and our own

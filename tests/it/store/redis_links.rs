@@ -115,6 +115,17 @@ async fn servers_that_ask_for_a_certificate_are_shown_ours() {
     }
 }
 
+/// A certificate of X.509 version 1.
+const FIRST_VERSION: &str = "-----BEGIN CERTIFICATE-----\n\
+MIIBIzCByQIUV52kSp3YsZMGIER8tp6tgrsJWrkwCgYIKoZIzj0EAwIwEzERMA8G\n\
+A1UEAwwIY2FsbGdhdGUwIBcNMjYxMTI2MjMxMjU2WhgPMjEyNjExMDIyMzEyNTZa\n\
+MBMxETAPBgNVBAMMCGNhbGxnYXRlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
+jNXpuwKcOY9x4AZ3pyim6ZX68ALaJI9f/AEtAJ3C7loWv1Hr9Ck8ALh+gy251IyI\n\
+0gL1TuimE0mqYgDaFtGDGzAKBggqhkjOPQQDAgNJADBGAiEA9Fz//+9onO1uN8/p\n\
+35TxACf3NqOVjnKszT+t1cOa3VICIQC5Ib+iY+yLcJcsYT3yVD0/BiEiSUOjlDiC\n\
+iVJ3gB4Avg==\n\
+-----END CERTIFICATE-----";
+
 #[tokio::test]
 async fn a_certificate_without_its_key_is_refused_before_anybody_is_asked() {
     let directory = tempfile::tempdir().unwrap();
@@ -133,8 +144,13 @@ async fn a_certificate_without_its_key_is_refused_before_anybody_is_asked() {
         chain_pem: b"nonsense".to_vec(),
         ..client_of(directory.path(), "client.key")
     };
-    let told = "`redis.client_certificate_file` holds no certificate in PEM";
+    let told = "`redis.client_certificate_file` holds no certificate in PEM, of X.509 version 3";
     assert_eq!(refused(none), told);
+    let first_version = ClientCertificate {
+        chain_pem: FIRST_VERSION.into(),
+        ..client_of(directory.path(), "client.key")
+    };
+    assert_eq!(refused(first_version), told);
 }
 
 /// What the handbook tells an operator to allow.
