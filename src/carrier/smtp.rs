@@ -169,11 +169,10 @@ impl Mail for SmtpMail {
 
 /// Says why: of an answer its code alone, for its words may quote the customer's address.
 fn tell(error: &Error) {
-    match error.status() {
-        Some(code) => {
-            tracing::warn!(code = u16::from(code), "the mail server answered with an error");
-        }
-        None => tracing::warn!(error = with_causes(error), "the mail server could not be used"),
+    if let Some(code) = error.status() {
+        tracing::warn!(code = u16::from(code), "the mail server answered with an error");
+    } else {
+        tracing::warn!(error = with_causes(error), "the mail server could not be used");
     }
 }
 

@@ -8,7 +8,7 @@
 //! One thread writes, and nobody waits for it: where whoever takes the log stalls, lines are lost rather than
 //! callers, and how many it were is the first that is told once they are taken again.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::mem::take;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -111,7 +111,7 @@ impl Held {
 /// begins one of its own.
 fn write_lines(to: &mut impl io::Write, lines: &[u8], torn: &mut bool) -> u64 {
     let of = |bytes: &[u8]| {
-        let ends = bytes.iter().filter(|byte| **byte == b'\n').count();
+        let ends = bytes.split(|byte| *byte == b'\n').skip(1).count();
         u64::try_from(ends).unwrap_or(u64::MAX)
     };
     if *torn && to.write_all(b"\n").is_err() {
@@ -170,6 +170,8 @@ impl<'a> MakeWriter<'a> for Lines {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
