@@ -30,6 +30,14 @@ impl Clock for SystemClock {
     }
 }
 
+impl SystemClock {
+    /// Whether the machine's clock itself stands before 1970, whatever was shown before it was set there.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn stands_before_1970() -> bool {
+        Timestamp::now() < Timestamp::UNIX_EPOCH
+    }
+}
+
 /// What a clock shows that has shown `last` and then went on for `elapsed`, if the wall says `wall`.
 fn going_on(last: Timestamp, elapsed: std::time::Duration, wall: Timestamp) -> Timestamp {
     let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::ZERO);

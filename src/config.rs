@@ -16,6 +16,7 @@ mod smtp;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use secrecy::SecretString;
@@ -169,23 +170,49 @@ pub enum ConfigError {
     },
 }
 
+/// Where a house keeps its calls, and what opens it: all of the configuration that whoever verifies them
+/// needs, who has no business with its other secrets.
+#[derive(Debug)]
+pub struct Kept {
+    /// As in [`Config`].
+    pub store: String,
+    /// As in [`Config`].
+    pub store_options: crate::store::Options,
+    /// As in [`Config`].
+    pub vault: Vault,
+}
+
 impl Config {
     /// Reads a configuration; paths in it are relative to its folder.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        let problems = Problems::default();
-        let mut sources = Sources::default();
-        let file = sources.add(&path.display().to_string(), shown::configuration(&text));
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let config = read::read(&file, &text, folder, &problems);
-        let findings = problems.into_findings();
-        match config {
-            Some(config) if !any_error(&findings) => {
-                Ok(Self { sources, warnings: findings, ..config })
-            }
-            _ => Err(ConfigError::Wrong { findings, sources }),
-        }
+        let (config, sources, warnings) = load(path, read::read)?;
+        Ok(Self { sources, warnings, ..config })
+    }
+}
+
+impl Kept {
+    /// Reads that of a configuration and nothing else: what is missing elsewhere is no error.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        load(path, read::read_kept).map(|(kept, ..)| kept)
+    }
+}
+
+/// What a reader takes: the file as it is shown, its text, its folder, and where to say what is wrong.
+type Read<T> = fn(&Arc<str>, &str, &Path, &Problems) -> Option<T>;
+
+/// What a configuration says, what it was read from, and what is worth saying about it.
+fn load<T>(path: &Path, read: Read<T>) -> Result<(T, Sources, Vec<Finding>), ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let problems = Problems::default();
+    let mut sources = Sources::default();
+    let file = sources.add(&path.display().to_string(), shown::configuration(&text));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let config = read(&file, &text, folder, &problems);
+    let findings = problems.into_findings();
+    match config {
+        Some(config) if !any_error(&findings) => Ok((config, sources, findings)),
+        _ => Err(ConfigError::Wrong { findings, sources }),
     }
 }
 

@@ -346,6 +346,9 @@ pub const STORE_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub const STORE_QUESTION_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// Bytes that Redis has not acknowledged for so long are on a dead connection.
 pub const STORE_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How far apart the clocks of Redis and of a server may be before the server warns of it: clocks that are kept in
+/// step never are, and servers that are a lease apart do each other's work once more.
+pub const STORE_CLOCK_APART_MAX: Duration = Duration::from_secs(5);
 /// Things claimed from Redis at once: more than any worker delivers within a lease.
 pub const CLAIM_COUNT_MAX: usize = 1_000;
 /// How often a claim looks again when others were quicker or what it found was gone.

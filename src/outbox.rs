@@ -510,7 +510,7 @@ fn log(task: Task<'_>, what: &'static str, done: &Delivery) {
             tracing::info!(call.id = %call, effect.id = %effect, what, attempt, "the provider accepted an effect");
         }
         other => {
-            tracing::warn!(call.id = %call, effect.id = %effect, what, attempt, outcome = ?other, "the provider did not accept an effect");
+            tracing::warn!(call.id = %call, effect.id = %effect, what, attempt, outcome = %other, "the provider did not accept an effect");
         }
     }
 }

@@ -80,3 +80,18 @@ pub fn start(level: Option<&str>, environment: fn(&str) -> Option<String>) -> Wa
     }
     Watch { lines, export }
 }
+
+/// An error and what caused it, each of them once.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -36,6 +36,30 @@ pub enum Delivery {
     Unknown,
 }
 
+/// The provider's code for an account or an auth token that it does not know.
+const NOT_AUTHENTICATED: u32 = 20_003;
+
+impl std::fmt::Display for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Accepted(_) => f.write_str("accepted"),
+            Self::Refused { code: Some(NOT_AUTHENTICATED) } => {
+                write!(
+                    f,
+                    "refused with code {NOT_AUTHENTICATED}: the account or its auth token is wrong"
+                )
+            }
+            Self::Refused { code: Some(code) } => write!(f, "refused with code {code}"),
+            Self::Refused { code: None } => f.write_str("refused"),
+            Self::NotDone { retry_after: Some(wait) } => {
+                write!(f, "not done, to be asked for again after {} s", wait.as_secs())
+            }
+            Self::NotDone { retry_after: None } => f.write_str("not done"),
+            Self::Unknown => f.write_str("unknown: it may have been done"),
+        }
+    }
+}
+
 /// What a search for a placed call found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {

@@ -25,7 +25,7 @@ use super::{Delivery, Mail, Reference};
 use crate::engine::effect::Email;
 use crate::engine::id::Sid;
 use crate::limits;
-use crate::telemetry::{Outside, OutsideCounter, Peer};
+use crate::telemetry::{Outside, OutsideCounter, Peer, with_causes};
 
 pub use self::address::AddressError;
 
@@ -79,7 +79,10 @@ impl SmtpMail {
         let connection = match self.connect().await {
             Ok(connection) => connection,
             // Nothing was sent yet.
-            Err(error) => return of_error(&error, Delivery::NotDone { retry_after: None }),
+            Err(error) => {
+                tell(&error);
+                return of_error(&error, Delivery::NotDone { retry_after: None });
+            }
         };
         let mut connection = connection;
         match connection.send(&letter.envelope, &letter.bytes).await {
@@ -87,7 +90,10 @@ impl SmtpMail {
                 self.keep(connection);
                 Delivery::Accepted(Sid(letter.id))
             }
-            Err(error) => of_error(&error, Delivery::Unknown),
+            Err(error) => {
+                tell(&error);
+                of_error(&error, Delivery::Unknown)
+            }
         }
     }
 
@@ -145,7 +151,10 @@ impl fmt::Debug for SmtpMail {
 impl Mail for SmtpMail {
     async fn send_email(&self, reference: Reference, email: &Email) -> Delivery {
         let sent = tokio::time::timeout(self.timeout, self.send(reference, email)).await;
-        let sent = sent.unwrap_or(Delivery::Unknown);
+        let sent = sent.unwrap_or_else(|_| {
+            tracing::warn!("the mail server did not answer in time");
+            Delivery::Unknown
+        });
         self.counter.count(
             Peer::Mail,
             match &sent {
@@ -155,6 +164,15 @@ impl Mail for SmtpMail {
             },
         );
         sent
+    }
+}
+
+/// Says why: of an answer its code alone, for its words may quote the customer's address.
+fn tell(error: &Error) {
+    if let Some(code) = error.status() {
+        tracing::warn!(code = u16::from(code), "the mail server answered with an error");
+    } else {
+        tracing::warn!(error = with_causes(error), "the mail server could not be used");
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Exit, print, say};
 use crate::audit::key::is_of_another_key;
 use crate::audit::verify::{Fault, Report, What, verify};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, ConfigError, DEFAULT_FILE};
+use crate::config::{ConfigError, DEFAULT_FILE, Kept};
 use crate::render;
 use crate::store;
 
@@ -34,7 +34,8 @@ enum Deed {
   callgate audit verify                             every chain of the store of ./callgate.toml
   callgate audit verify --format json > ends.json   with the ends of all chains, to be kept elsewhere
 
-An embedded store can be verified while its server is stopped; Redis at any time.
+An embedded store can be verified while its server is stopped; Redis at any time. Of the configuration
+only `store`, `[redis]` and the state key are read, and no other secret needs to be there.
 
 Exit codes: 0 every chain is whole; 1 one is not; 2 the configuration cannot be used, or its
 state key is not that of the store;
@@ -59,8 +60,8 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Exit {
     let Deed::Verify(args) = &args.what;
-    let config = match Config::load(&args.config) {
-        Ok(config) => config,
+    let kept = match Kept::load(&args.config) {
+        Ok(kept) => kept,
         Err(error) => {
             if let ConfigError::Wrong { findings, sources } = &error {
                 say(&render::human::render(findings, sources, true));
@@ -69,14 +70,14 @@ pub(super) fn run(args: &Args) -> Exit {
             return Exit::Usage;
         }
     };
-    if let Some(file) = config.store.strip_prefix("embedded:")
+    if let Some(file) = kept.store.strip_prefix("embedded:")
         && !std::path::Path::new(file).exists()
     {
         say(&format!("error: there is no store `{file}`"));
         return Exit::Environment;
     }
     match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(report(&config, args.format)),
+        Ok(runtime) => runtime.block_on(report(&kept, args.format)),
         Err(error) => {
             say(&format!("error: cannot begin: {error}"));
             Exit::Environment
@@ -84,19 +85,19 @@ pub(super) fn run(args: &Args) -> Exit {
     }
 }
 
-async fn report(config: &Config, format: Format) -> Exit {
-    let store = match store::open_with(&config.store, &config.store_options).await {
+async fn report(kept: &Kept, format: Format) -> Exit {
+    let store = match store::open_with(&kept.store, &kept.store_options).await {
         Ok(store) => store,
         Err(error) => {
             say(&format!("error: {error}"));
             return Exit::Environment;
         }
     };
-    if is_of_another_key(store.as_ref(), &config.vault).await {
+    if is_of_another_key(store.as_ref(), &kept.vault).await {
         say(&format!("error: {OTHER_KEY}"));
         return Exit::Usage;
     }
-    let report = match verify(store.as_ref(), &config.vault, SystemClock.now()).await {
+    let report = match verify(store.as_ref(), &kept.vault, SystemClock.now()).await {
         Ok(report) => report,
         Err(error) => {
             say(&format!("error: {error}"));

@@ -82,6 +82,7 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
         Ok(exit) => exit,
         Err(failure) => {
             failure.tell();
+            failure.tell_whom_to_ask("GET /api/outbox, POST /api/outbox/EFFECT/retry or …/drop");
             failure.exit()
         }
     }

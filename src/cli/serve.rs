@@ -2,6 +2,7 @@
 
 mod core_file;
 mod demo;
+mod epoch;
 mod looks;
 mod needs;
 mod room;
@@ -43,7 +44,7 @@ use crate::server::{self, Gate, House, Kept, Listeners, ServerError};
 use crate::store::counted::Counted;
 use crate::store::envelope::Vault;
 use crate::store::{self, OpenError, Store, StoreError};
-use crate::telemetry::{self, Few};
+use crate::telemetry::{self, Few, with_causes};
 use crate::threads::give_way;
 use crate::twiml::links::Links;
 use crate::writing::{self, WriteError};
@@ -111,7 +112,9 @@ impl Failure {
                 | OpenError::RedisAddress
                 | OpenError::SentinelAddress
                 | OpenError::ClusterAddress
-                | OpenError::Authority,
+                | OpenError::Authority
+                | OpenError::ClientCertificate
+                | OpenError::ClientKey,
             ) => Exit::Usage,
             Self::Open(_)
             | Self::Ping { .. }
@@ -134,21 +137,13 @@ impl Failure {
         }
         say(&format!("error: {}", with_causes(self)));
     }
-}
 
-/// An error and what caused it, each of them once.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
+    /// Where a server has the store for itself, says how it is asked for the same.
+    pub(super) fn tell_whom_to_ask(&self, requests: &str) {
+        if matches!(self, Self::Open(OpenError::InUse(_))) {
+            say(&format!("help: a server that runs on it does the same when asked: {requests}"));
         }
-        cause = error.source();
     }
-    text
 }
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
@@ -209,7 +204,7 @@ pub(super) struct Looks {
 
 async fn serve(args: &Args) -> Result<(), Failure> {
     // There is no date to answer with before that.
-    if SystemClock.now() < jiff::Timestamp::UNIX_EPOCH {
+    if SystemClock::stands_before_1970() {
         return Err(Failure::Clock);
     }
     let config = match &args.config {
@@ -257,7 +252,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let store = store::open_with(&config.store, &config.store_options).await?;
     store.ping().await.map_err(|error| Failure::Ping { error })?;
     check_key(store.as_ref(), &config.vault).await?;
-    match store.outlook().await {
+    match store.outlook(SystemClock.now()).await {
         Ok(told) => {
             for advice in told {
                 tracing::warn!(%advice, "the store is not what calls can rely on");
@@ -390,6 +385,7 @@ async fn start(
     let outbox = tokio::spawn(outbox.run(idle.clone()));
     let look = watch.as_ref().map(watch::Watch::look);
     tokio::spawn(signals::follow(signals::listen()?, stop.clone(), look));
+    let epoch = tokio::spawn(epoch::watch(stop.clone()));
     tracing::info!(%public, %admin, "callgate answers");
     if let Some(greeting) = greeting {
         greeting.show(public, admin);
@@ -404,6 +400,9 @@ async fn start(
     }
     drop(watch);
     tracing::info!("callgate has finished the turns in progress and stops");
+    if epoch.await.unwrap_or(false) {
+        return Err(Failure::Clock);
+    }
     Ok(())
 }
 

@@ -66,6 +66,7 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
         Ok(exit) => exit,
         Err(failure) => {
             failure.tell();
+            failure.tell_whom_to_ask("POST /api/unlock");
             failure.exit()
         }
     }

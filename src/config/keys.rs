@@ -369,6 +369,25 @@ pub(super) const SECTIONS: &[Section] = &[
             key("password_file", FILE, NONE, "The file that holds it, in place of a variable."),
             CA_FILE,
             key(
+                "client_certificate_file",
+                FILE,
+                NONE,
+                "Our own certificate, for servers and Sentinels that ask for one, and those between it and its \
+                 authority, in PEM. It is read when a server starts.",
+            ),
+            key(
+                "client_key_file",
+                FILE,
+                Else("required with `client_certificate_file`"),
+                "The file that holds its key, in PEM and without a passphrase.",
+            ),
+            key(
+                "client_key_env",
+                VARIABLE,
+                NONE,
+                "The variable that holds it, in place of a file.",
+            ),
+            key(
                 "replicas",
                 Integer("replicas", 1, 5),
                 Else("none are waited for"),

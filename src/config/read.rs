@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::lookup::Lookup;
 use super::outbound::{Defaults, Token};
 use super::policy::read_policy;
-use super::{AdminToken, Config, Directory, Line, Lines, Role, Twilio, environment, shown};
+use super::{AdminToken, Config, Directory, Kept, Line, Lines, Role, Twilio, environment, shown};
 use crate::carrier::twilio::Sender;
 use crate::diagnostic::{Finding, Place, Problems, Sources};
 use crate::document::{self, Item, Reader};
@@ -39,6 +39,25 @@ pub(super) fn read(
     document::read(file, text, problems, |root| read_root(root, folder))
 }
 
+/// The keys of [`Kept`] alone; what else stands there is somebody else's.
+pub(super) fn read_kept(
+    file: &Arc<str>,
+    text: &str,
+    folder: &Path,
+    problems: &Problems,
+) -> Option<Kept> {
+    document::read(file, text, problems, |root| {
+        kept(&root.named("the configuration".into()), folder)
+    })
+}
+
+fn kept(root: &Reader<'_>, folder: &Path) -> Option<Kept> {
+    let store = read_store(root, folder);
+    let store_options = super::redis::read(root, store.as_deref(), folder);
+    let vault = read_state_key(root, folder);
+    Some(Kept { store: store?, store_options, vault: vault? })
+}
+
 fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let root = root.named("the configuration".into());
     let public_url = root.required("public_url").and_then(|item| read_public_url(&item));
@@ -50,9 +69,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         item.duration(std::time::Duration::ZERO, crate::limits::DRAIN_MAX)
     });
     let flows = root.item("flows").map_or(Some("flows"), |item| item.name());
-    let store = read_store(&root, folder);
-    let store_options = super::redis::read(&root, store.as_deref(), folder);
-    let vault = read_state_key(&root, folder);
+    let kept = kept(&root, folder);
     let twilio = root.required("twilio").and_then(|item| read_twilio(&item, folder));
     let lines = root.required("lines").and_then(|item| read_lines(&item));
     let directory = root.required("directory").and_then(|item| read_directory(&item, folder));
@@ -75,6 +92,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         );
     }
     root.finish();
+    let Kept { store, store_options, vault } = kept?;
     Some(Config {
         public_url: public_url?,
         listen: listen?,
@@ -82,9 +100,9 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         turns_max: turns_max.unwrap_or(crate::limits::TURNS_IN_PROGRESS),
         drain: drain?,
         flows: folder.join(flows?),
-        store: store?,
+        store,
         store_options,
-        vault: vault?,
+        vault,
         twilio: Twilio { sender, ..twilio? },
         lines: lines?,
         directory: directory?,

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::read::read_secret;
 use crate::diagnostic::Finding;
-use crate::document::Reader;
-use crate::store::{Options, Replicas};
+use crate::document::{Item, Reader};
+use crate::store::{ClientCertificate, Options, Replicas};
 
 const SCHEMES: [&str; 6] = [
     "redis://",
@@ -21,7 +21,7 @@ pub(super) fn is_address(text: &str) -> bool {
     SCHEMES.iter().any(|scheme| text.starts_with(scheme))
 }
 
-/// `password_env` or `password_file`, `ca_file`, `replicas` and `replicas_within_ms`.
+/// `password_env` or `password_file`, `ca_file`, our own certificate, `replicas` and `replicas_within_ms`.
 pub(super) fn read(root: &Reader<'_>, store: Option<&str>, folder: &Path) -> Options {
     let mut options = Options::default();
     let Some(table) = root.item("redis").and_then(|item| item.table("`redis`")) else {
@@ -39,15 +39,8 @@ pub(super) fn read(root: &Reader<'_>, store: Option<&str>, folder: &Path) -> Opt
         // Whoever wrote another key is told of these.
         table.item("password_env").or_else(|| table.item("password_file"));
     }
-    if let Some(item) = table.item("ca_file") {
-        match item.name().map(|name| std::fs::read(folder.join(name))) {
-            Some(Ok(pem)) => options.ca_pem = Some(pem),
-            Some(Err(error)) => {
-                item.refuse("unreadable-file", format!("the file cannot be read: {error}"));
-            }
-            None => {}
-        }
-    }
+    options.ca_pem = table.item("ca_file").and_then(|item| read_pem(&item, store, folder));
+    options.client = read_client(&table, store, folder);
     let within_ms = table.item("replicas_within_ms").and_then(|item| item.integer(1, 1_000));
     let count = table.item("replicas").and_then(|item| item.integer(1, 5));
     options.replicas = count.and_then(|count| {
@@ -56,4 +49,53 @@ pub(super) fn read(root: &Reader<'_>, store: Option<&str>, folder: &Path) -> Opt
     });
     table.finish();
     options
+}
+
+/// Our own certificate and its key: both or none.
+fn read_client(
+    table: &Reader<'_>,
+    store: Option<&str>,
+    folder: &Path,
+) -> Option<ClientCertificate> {
+    let key = ["client_key_file", "client_key_env"];
+    let key = key.into_iter().find(|key| table.has(key)).and_then(|key| table.item(key));
+    let key_pem = key.as_ref().map(|_| read_secret(table, "client_key", None, folder));
+    match (table.item("client_certificate_file"), key) {
+        (Some(item), Some(_)) => {
+            let chain_pem = read_pem(&item, store, folder)?;
+            Some(ClientCertificate { chain_pem, key_pem: key_pem?.into_iter().next()? })
+        }
+        (Some(item), None) => {
+            read_pem(&item, store, folder);
+            item.refuse("missing-key", "it is of no use without its key: `client_key_file`");
+            None
+        }
+        (None, Some(key)) => {
+            key.refuse("missing-key", "it is the key of no `client_certificate_file`");
+            None
+        }
+        (None, None) => {
+            // Whoever wrote another key is told of these.
+            table.item("client_key_file").or_else(|| table.item("client_key_env"));
+            None
+        }
+    }
+}
+
+/// A file of certificates, for a store that is spoken to by TLS.
+fn read_pem(item: &Item<'_>, store: Option<&str>, folder: &Path) -> Option<Vec<u8>> {
+    if store.is_some_and(|store| is_address(store) && !store.starts_with("rediss")) {
+        let message = format!("`{}` is of no use: `store` is not spoken to by TLS", item.key);
+        item.report(
+            Finding::error("bad-store", message, item.place())
+                .help("write `store = \"rediss://…\"`"),
+        );
+    }
+    match std::fs::read(folder.join(item.name()?)) {
+        Ok(pem) => Some(pem),
+        Err(error) => {
+            item.refuse("unreadable-file", format!("the file cannot be read: {error}"));
+            None
+        }
+    }
 }

@@ -45,7 +45,7 @@ impl Exchange {
         self.guards.unlocked.inc();
         let names: Vec<_> = factors.iter().map(|factor| factor.as_str()).collect();
         let subject = self.subject(&whom);
-        tracing::info!(target: "callgate::audit", ?by, subject, factors = ?names, "locks were lifted");
+        tracing::info!(target: "callgate::audit", %by, subject, factors = ?names, "locks were lifted");
         self.audit_outside(&whom, Deed::Unlocked { by: by.to_string() }).await?;
         Ok(Some(lifted))
     }

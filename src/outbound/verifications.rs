@@ -118,12 +118,8 @@ impl Verifications for TwilioVerify {
         });
         if verdict == Verdict::Unanswered {
             let code = answer.as_ref().ok().and_then(|(_, body)| code_of(body));
-            let failure = answer.as_ref().err();
-            tracing::warn!(
-                ?failure,
-                ?code,
-                "the provider did not say whether an entry is its code"
-            );
+            let failure = answer.as_ref().err().map(tracing::field::display);
+            tracing::warn!(failure, code, "the provider did not say whether an entry is its code");
         }
         tokio::time::sleep_until(due).await;
         verdict

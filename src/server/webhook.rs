@@ -268,7 +268,10 @@ impl<'h> Desk<'h> {
         };
         match self.in_time(work).await {
             // Its first turn was lost, or never got through: nothing is known of it.
-            Ok(Answered { served: Served::Unknown, .. }) => self.apologise(&form),
+            Ok(Answered { served: Served::Unknown, .. }) => {
+                tracing::warn!(call.id = %call, "the store knows nothing of a call that goes on");
+                self.apologise(&form)
+            }
             Ok(Answered { reply, served, discreet }) => {
                 if let Some(risk) = risk.filter(|_| served == Served::Turn) {
                     let risk = risk.as_str();

@@ -219,8 +219,8 @@ impl Store for Counted {
         self.store.sweep(now).await
     }
 
-    async fn outlook(&self) -> Result<Vec<String>, StoreError> {
-        self.store.outlook().await
+    async fn outlook(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.store.outlook(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

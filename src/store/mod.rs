@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 use crate::engine::id::{CallId, EffectId, TurnId};
 
-pub use open::{OpenError, Options, Replicas, open, open_with};
+pub use open::{ClientCertificate, OpenError, Options, Replicas, open, open_with};
 
 /// How often a call has changed, and the turn that changed it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -325,8 +325,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError>;
 
     /// What an operator should know of it before the first call, in sentences: a version too old, a
-    /// setting that loses or forgets calls.
-    async fn outlook(&self) -> Result<Vec<String>, StoreError> {
+    /// setting that loses or forgets calls, a clock that is not ours (`now`).
+    async fn outlook(&self, _now: Timestamp) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -38,6 +38,15 @@ pub enum OpenError {
     /// The authority's file holds no certificate.
     #[error("`redis.ca_file` holds no certificate in PEM")]
     Authority,
+    /// Our certificate's file holds none.
+    #[error("`redis.client_certificate_file` holds no certificate in PEM, of X.509 version 3")]
+    ClientCertificate,
+    /// What should be its key is none, or another's.
+    #[error(
+        "`redis.client_key_file` holds no key in PEM without a passphrase, or not that of the first \
+         certificate in `redis.client_certificate_file`"
+    )]
+    ClientKey,
     /// `embedded:` and nothing.
     #[error("no file named; write `embedded:<path>`")]
     NoPath,
@@ -95,8 +104,19 @@ pub struct Options {
     pub password: Option<SecretString>,
     /// Who signs the servers' certificates, in PEM; `None`: those whom all browsers know.
     pub ca_pem: Option<Vec<u8>>,
+    /// Who we are to servers and Sentinels that ask.
+    pub client: Option<ClientCertificate>,
     /// Who else must have a turn before it is answered.
     pub replicas: Option<Replicas>,
+}
+
+/// A certificate of our own, by which servers know us.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// The certificate and those that lead to its authority, in PEM.
+    pub chain_pem: Vec<u8>,
+    /// Its key, in PEM and without a passphrase.
+    pub key_pem: SecretString,
 }
 
 /// How many replicas must have a write, and how long that may take: `WAIT`.

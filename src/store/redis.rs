@@ -402,8 +402,8 @@ impl Store for RedisStore {
         Ok(())
     }
 
-    async fn outlook(&self) -> Result<Vec<String>, StoreError> {
-        outlook::of(&self.link).await
+    async fn outlook(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        outlook::of(&self.link, now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

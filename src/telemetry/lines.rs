@@ -8,7 +8,7 @@
 //! One thread writes, and nobody waits for it: where whoever takes the log stalls, lines are lost rather than
 //! callers, and how many it were is the first that is told once they are taken again.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::mem::take;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -73,19 +73,20 @@ impl Held {
     }
 
     fn write_from_time_to_time(&self) {
-        let mut bytes = Vec::new();
+        let (mut bytes, mut lost, mut torn) = (Vec::new(), 0, false);
         loop {
-            let lost = self.wait_for(&mut bytes);
-            // Nobody can be told that standard error takes nothing.
-            let _ = io::stderr().write_all(&bytes);
+            lost += self.wait_for(&mut bytes);
+            // Nobody can be told that standard error takes nothing, until it does.
+            let refused = write_lines(&mut io::stderr(), &bytes, &mut torn);
+            lost += refused;
             bytes.clear();
             bytes.shrink_to(LOG_BYTES_HELD_MAX);
             self.waiting().writing = false;
             self.written.notify_all();
-            if lost > 0 {
+            if lost > 0 && refused == 0 {
                 tracing::warn!(
-                    lines = lost,
-                    "lines of the log were lost: nobody took them in time"
+                    lines = take(&mut lost),
+                    "lines of the log were lost: nobody took them, or not in time"
                 );
             }
         }
@@ -104,6 +105,33 @@ impl Held {
         waiting.writing = true;
         take(&mut waiting.lost)
     }
+}
+
+/// Writes lines, and says how many were not taken, as by a disk that is full; `torn`: half a line was, and the next
+/// begins one of its own.
+fn write_lines(to: &mut impl io::Write, lines: &[u8], torn: &mut bool) -> u64 {
+    let of = |bytes: &[u8]| {
+        let ends = bytes.split(|byte| *byte == b'\n').skip(1).count();
+        u64::try_from(ends).unwrap_or(u64::MAX)
+    };
+    if *torn && to.write_all(b"\n").is_err() {
+        return of(lines);
+    }
+    *torn = false;
+    let mut rest = lines;
+    while !rest.is_empty() {
+        match to.write(rest) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => {
+                let written = lines.len() - rest.len();
+                *torn =
+                    lines.get(..written).is_some_and(|it| !it.is_empty() && !it.ends_with(b"\n"));
+                return of(rest);
+            }
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+        }
+    }
+    0
 }
 
 impl io::Write for Line<'_> {
@@ -142,6 +170,8 @@ impl<'a> MakeWriter<'a> for Lines {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -175,5 +205,35 @@ mod tests {
         bytes.clear();
         Line { held: &held, without_delay: false }.write_all(&line).unwrap();
         assert_eq!((held.wait_for(&mut bytes), bytes.len()), (0, 1_000), "there is room again");
+    }
+
+    /// A disk with room for so many bytes more.
+    struct Disk(Vec<u8>, usize);
+
+    impl io::Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let room = self.1 - self.0.len();
+            if room == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let taken = bytes.len().min(room);
+            self.0.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_a_full_disk_refuses_are_counted_and_the_next_begins_a_line() {
+        let (mut disk, mut torn) = (Disk(Vec::new(), 10), false);
+        assert_eq!(write_lines(&mut disk, b"one\ntwo\nthree\nfour\n", &mut torn), 2);
+        assert!(torn, "half of `three` was taken");
+        assert_eq!(write_lines(&mut disk, b"five\n", &mut torn), 1);
+        disk.1 = 100;
+        assert_eq!(write_lines(&mut disk, b"six\n", &mut torn), 0);
+        assert_eq!((disk.0.as_slice(), torn), (&b"one\ntwo\nth\nsix\n"[..], false));
     }
 }

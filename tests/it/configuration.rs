@@ -458,3 +458,33 @@ fn a_secret_is_there_and_its_holders_own() {
     assert_eq!(messages(&two("ops", "same")), duplicate("token"));
     assert_eq!(messages(&two("desk", "two")), duplicate("name"));
 }
+
+/// Who names certificates means TLS, and would send a password in the clear without it.
+#[test]
+fn certificates_of_redis_go_with_tls_and_a_key() {
+    let found = |store: &str, keys: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut whole: DocumentMut = LEAST.parse().unwrap();
+        whole["store"] = toml_edit::value(store);
+        whole["redis"] = Item::Table(Table::new());
+        for key in keys {
+            std::fs::write(folder.path().join(key), "something").unwrap();
+            whole["redis"][key] = toml_edit::value(*key);
+        }
+        let told = |found: Vec<Finding>| found.into_iter().map(|it| it.message).collect::<Vec<_>>();
+        load_in(folder.path(), &whole, true).map_or_else(told, |_| Vec::new())
+    };
+    let (ca, certificate, key) = ("ca_file", "client_certificate_file", "client_key_file");
+    for tls in ["rediss://a", "rediss+sentinel://a/calls", "rediss+cluster://a"] {
+        assert_eq!(found(tls, &[ca, certificate, key]), [""; 0], "{tls}");
+    }
+    for clear in ["redis://a", "redis+sentinel://a/calls", "redis+cluster://a"] {
+        let told = found(clear, &[ca]);
+        assert_eq!(told, ["`ca_file` is of no use: `store` is not spoken to by TLS"], "{clear}");
+        assert_eq!(found(clear, &[certificate, key]).len(), 1, "{clear}");
+        assert_eq!(found(clear, &[]), [""; 0], "{clear}");
+    }
+    let told = found("rediss://a", &[certificate]);
+    assert_eq!(told, ["it is of no use without its key: `client_key_file`"]);
+    assert_eq!(found("rediss://a", &[key]), ["it is the key of no `client_certificate_file`"]);
+}

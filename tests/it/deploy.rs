@@ -186,3 +186,17 @@ fn the_servers_serve_their_flows_with_their_configuration() {
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(told.contains("the store did not answer"), "{told}");
 }
+
+#[test]
+fn the_unit_of_systemd_lets_turns_be_finished_and_runs_as_nobody() {
+    let unit = text("deploy/callgate.service");
+    let value = |key: &str| {
+        let value = unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        value.unwrap_or_else(|| panic!("{key}"))
+    };
+    let least = seconds(&drain()) + limits::SHUTDOWN_GRACE.as_secs();
+    assert!(value("TimeoutStopSec").parse::<u64>().unwrap() > least);
+    assert_eq!((value("DynamicUser"), value("CapabilityBoundingSet")), ("yes", ""));
+    assert_eq!(value("RestartPreventExitStatus"), "1 2", "flows and configuration are wrong still");
+    assert!(value("ExecReload").starts_with("/bin/kill -HUP "));
+}

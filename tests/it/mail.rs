@@ -205,6 +205,8 @@ async fn a_call_is_proved_by_a_code_from_a_mail() {
     phone.post(&house, &path, &[("CallStatus", "in-progress")]).await;
     assert!(phone.spoken().contains("cannot reach you by e-mail"), "{}", phone.spoken());
 
+    house.logs("the mail server answered with an error\",\"code\":550");
+    house.logs("refused with code 550");
     let log = house.log();
     for secret in [ADDRESS, code.as_str(), ACCOUNT, "p%40ss", "p@ss"] {
         assert!(!log.contains(secret), "`{secret}` is in the log");
@@ -245,6 +247,7 @@ async fn a_mail_server_that_fails_or_hangs_up_loses_no_caller() {
     let counted = "callgate_asked_of_others_total{peer=\"Mail\",outcome=\"Failed\"} 3";
     assert!(house.metrics().await.contains(counted), "{}", house.metrics().await);
     house.logs("the provider did not accept an effect");
+    house.logs("the mail server could not be used");
 }
 
 #[test]

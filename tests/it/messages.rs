@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::cluster::effects_due;
 use crate::support::eventually::eventually_async;
-use crate::support::house::{ACCOUNT, House, PUBLIC_URL, client};
+use crate::support::house::{ACCOUNT, House, MOBILE, PIN, PUBLIC_URL, client};
 use crate::support::provider::{Answer, Provider};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
@@ -320,4 +320,21 @@ async fn a_redirect_that_comes_late_tears_nobody_out_of_a_conversation() {
     })
     .await;
     assert_eq!(redirects(&provider, &phone).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_the_provider_was_not_reached_is_told() {
+    let house = House::start("memory:", "http://127.0.0.1:9");
+    let mut phone = Telephone::new("CA1", "+15005550777");
+    phone.ring(&house).await;
+    for keys in [ACCOUNT, PIN, "1"] {
+        phone.key(&house, keys).await;
+    }
+    house.logs("the provider did not answer\",\"error\":\"error sending request: ");
+    let log = house.log();
+    assert!(
+        log.contains("Connection refused") && log.contains("\"outcome\":\"not done\""),
+        "{log}"
+    );
+    assert!(!log.contains(MOBILE), "{log}");
 }

@@ -8,9 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::support::eventually::eventually;
-use crate::support::house::{House, command_in};
+use crate::support::house::{ACCOUNT, House, command_in};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
+use crate::support::telephone::Telephone;
 
 /// Nobody is asked anything in these.
 const NOBODY: &str = "http://127.0.0.1:9";
@@ -173,25 +174,56 @@ fn a_machine_without_certificates_is_told_what_it_lacks() {
     assert!(told.contains("the HTTP client cannot be set up: ") && told.contains("cert"), "{told}");
 }
 
+/// What gives a program another clock than the machine's.
+const FAKETIME: [(&str, &str); 3] = [
+    ("LD_PRELOAD", "libfaketimeMT.so.1"),
+    ("LD_LIBRARY_PATH", "/usr/lib/x86_64-linux-gnu/faketime:/usr/lib/aarch64-linux-gnu/faketime"),
+    ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+];
+
 /// An answer has a date, which there is not before 1970.
 #[test]
 fn a_clock_that_was_never_set_is_told() {
     let house = House::set_up("memory:", NOBODY);
     let mut command = house.command();
-    command.args(["serve", "--config", "callgate.toml"]);
-    for (name, value) in [
-        ("LD_PRELOAD", "libfaketimeMT.so.1"),
-        (
-            "LD_LIBRARY_PATH",
-            "/usr/lib/x86_64-linux-gnu/faketime:/usr/lib/aarch64-linux-gnu/faketime",
-        ),
-        ("FAKETIME", "-36500d"),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-    ] {
-        command.env(name, value);
-    }
+    command.args(["serve", "--config", "callgate.toml"]).envs(FAKETIME).env("FAKETIME", "-36500d");
     let (code, told) = ends(&mut command);
     assert!(code == Some(3) && told.contains("stands before 1970"), "{code:?}: {told}");
+}
+
+/// From then on no connection would be answered, also when the clock is right again.
+#[tokio::test]
+async fn a_server_whose_clock_is_set_before_1970_ends_and_says_why() {
+    let mut house = House::set_up("memory:", NOBODY);
+    let clock = house.folder.path().join("clock");
+    std::fs::write(&clock, "+0\n").unwrap();
+    for (name, value) in FAKETIME {
+        house.set_environment(name, value);
+    }
+    house.set_environment("FAKETIME_TIMESTAMP_FILE", &clock.display().to_string());
+    house.set_environment("FAKETIME_NO_CACHE", "1");
+    house.restart();
+    let ring = [("CallSid", "CA1"), ("From", "+15005550010"), ("To", "+15005550006")];
+    assert_eq!(house.post("/twilio/voice", &ring).await.0, 200);
+    let before = house.folder.path().join("before");
+    std::fs::write(&before, "@1969-06-01 00:00:00\n").unwrap();
+    std::fs::rename(&before, &clock).unwrap();
+    house.logs("the clock of this machine was set before 1970: callgate stops");
+    assert_eq!(house.wait(), Some(3));
+    house.logs("error: the clock of this machine stands before 1970: set it");
+}
+
+/// A store that has lost everything, or another one than the other servers have.
+#[tokio::test]
+async fn a_call_that_the_store_does_not_know_is_told() {
+    let store = RedisServer::shared().database();
+    let house = House::start(&store, NOBODY);
+    let mut phone = Telephone::new("CA1", "+15005550777");
+    phone.ring(&house).await;
+    redis::cmd("FLUSHDB").exec(&mut RedisServer::connection(&store)).unwrap();
+    phone.key(&house, ACCOUNT).await;
+    assert!(phone.spoken().contains("something is not working"), "{}", phone.spoken());
+    house.logs("the store knows nothing of a call that goes on");
 }
 
 #[test]

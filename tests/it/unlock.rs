@@ -87,7 +87,7 @@ async fn a_locked_pin_leaves_service_codes_and_is_lifted_by_an_operator() {
     assert_eq!(set.collect::<Vec<_>>(), [once], "a wrong entry sets one, and refused ones none");
     house.logs(r#""factors":["pin"]"#);
     let log = house.log();
-    assert!(log.contains("callgate::audit") && log.contains("Token(\\\"tests\\\")"), "{log}");
+    assert!(log.contains("callgate::audit") && log.contains(r#""by":"token tests""#), "{log}");
     assert!(!log.contains(ACCOUNT));
 }
 
@@ -124,6 +124,7 @@ async fn what_cannot_be_unlocked_is_told() {
     let output = unlock(&house, &[ACCOUNT]);
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("when asked: POST /api/unlock"));
     let output = unlock(&house, &[ACCOUNT, "--factor", "face"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("it must be one of pin, passcode"));

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Form, SettingsError};
 use crate::limits;
-use crate::telemetry::{Outside, OutsideCounter, Peer};
+use crate::telemetry::{Outside, OutsideCounter, Peer, with_causes};
 
 /// How we name ourselves.
 const USER_AGENT: &str = concat!("callgate/", env!("CARGO_PKG_VERSION"));
@@ -107,11 +107,18 @@ impl Http {
         let key = self.auth_token.expose_secret();
         let answer = match request.basic_auth(&self.account_sid, Some(key)).send().await {
             Ok(response) => answer(response).await,
-            // No connection, so nothing was sent over it.
-            Err(error) if error.is_connect() => Answer::NotDone { retry_after: None },
-            // No request could be made of it, and none will be another time.
-            Err(error) if error.is_builder() => Answer::Refused(Vec::new()),
-            Err(_) => Answer::Unknown,
+            Err(error) => {
+                // Its address has numbers in it.
+                let error = error.without_url();
+                tracing::warn!(error = with_causes(&error), "the provider did not answer");
+                match error {
+                    // No connection, so nothing was sent over it.
+                    error if error.is_connect() => Answer::NotDone { retry_after: None },
+                    // No request could be made of it, and none will be another time.
+                    error if error.is_builder() => Answer::Refused(Vec::new()),
+                    _ => Answer::Unknown,
+                }
+            }
         };
         let outcome = match answer {
             Answer::Done(_) => Outside::Done,
@@ -142,7 +149,10 @@ async fn answer(response: Response) -> Answer {
         status if status.is_client_error() => {
             Answer::Refused(body(response).await.unwrap_or_default())
         }
-        _ => Answer::Unknown,
+        status => {
+            tracing::warn!(status = status.as_u16(), "the provider did not say what became of it");
+            Answer::Unknown
+        }
     }
 }
 

@@ -13,15 +13,17 @@
 
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{
-    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, TlsCertificates,
-    TlsMode,
+    ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion,
+    TlsCertificates, TlsMode,
 };
 use percent_encoding::percent_decode_str;
-use rustls::pki_types::CertificateDer;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use secrecy::ExposeSecret as _;
 
-use super::super::{OpenError, Options};
+use super::super::{ClientCertificate, OpenError, Options};
 use crate::limits::STORE_SILENCE_MAX;
 
 /// Where Sentinels listen, unless told otherwise.
@@ -173,10 +175,30 @@ pub(super) fn is_authority(pem: &[u8]) -> bool {
     certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
 }
 
-/// The authority that signs the servers' certificates, where it is not one that all know.
+/// Whether our own certificate is one, and its key is its key: servers would refuse us, and not say so here.
+pub(super) fn check_client(client: &ClientCertificate) -> Result<(), OpenError> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&client.chain_pem).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(OpenError::ClientCertificate)?;
+    let key = PrivateKeyDer::from_pem_slice(client.key_pem.expose_secret().as_bytes());
+    let key = key.map_err(|_| OpenError::ClientKey)?;
+    let key = any_supported_type(&key).map_err(|_| OpenError::ClientKey)?;
+    CertifiedKey::new(chain, key).keys_match().map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => OpenError::ClientKey,
+        // Of the first version, which `openssl x509 -req` makes without extensions.
+        _ => OpenError::ClientCertificate,
+    })
+}
+
+/// The authority that signs the servers' certificates, where it is not one that all know, and our own
+/// certificate, where we have one.
 pub(super) fn certificates(options: &Options) -> Option<TlsCertificates> {
+    let client_tls = options.client.as_ref().map(|client| ClientTlsConfig {
+        client_cert: client.chain_pem.clone(),
+        client_key: client.key_pem.expose_secret().as_bytes().to_vec(),
+    });
     let root_cert = options.ca_pem.clone();
-    root_cert.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) })
+    (client_tls.is_some() || root_cert.is_some())
+        .then_some(TlsCertificates { client_tls, root_cert })
 }
 
 #[cfg(test)]

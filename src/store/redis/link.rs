@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
@@ -18,15 +19,15 @@ use ::redis::cluster_async::ClusterConnection;
 use ::redis::cluster_routing::{
     MultipleNodeRoutingInfo, Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr,
 };
-use ::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
+use ::redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use ::redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script,
-    ServerErrorKind, Value, from_redis_value,
+    Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult,
+    Script, ServerErrorKind, Value, from_redis_value,
 };
 use arc_swap::ArcSwap;
 use futures_util::future::try_join_all;
 use tokio::runtime::{Handle, Id as RuntimeId};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
 
 use super::super::{OpenError, Options, Replicas, StoreError};
@@ -52,8 +53,21 @@ pub(super) struct Link {
 enum Connection {
     One(ConnectionManager),
     /// Made when the Sentinels have said which server is the primary.
-    Primary(Box<Sentinels>, OnceCell<ConnectionManager>),
+    Primary(Box<Sentinels>, OnceCell<Arc<Primary>>),
     Cluster(ClusterConnection, Instant),
+}
+
+/// The primary that Sentinels have named.
+struct Primary {
+    at: ConnectionAddr,
+    manager: ConnectionManager,
+    /// Whom to ask whether it still is.
+    sentinels: Mutex<SentinelClient>,
+    named: Instant,
+    /// In which second after that they were asked last.
+    asked: AtomicU64,
+    /// They have named another.
+    replaced: AtomicBool,
 }
 
 /// What is put to Redis.
@@ -84,6 +98,7 @@ impl Link {
         if options.ca_pem.as_deref().is_some_and(|pem| !address::is_authority(pem)) {
             return Err(OpenError::Authority);
         }
+        options.client.as_ref().map_or(Ok(()), address::check_client)?;
         let link = Self { address, options, connections: ArcSwap::default() };
         // What is wrong with the address is told now, not at the first call.
         match &link.address {
@@ -102,6 +117,7 @@ impl Link {
         again: Again,
     ) -> Result<T, StoreError> {
         let connection = self.connection().map_err(|error| told(&error))?;
+        connection.look_at_the_primary();
         let asked =
             tokio::time::timeout(STORE_QUESTION_TIMEOUT, self.put(&connection, question, again));
         match asked.await {
@@ -131,8 +147,10 @@ impl Link {
     /// This runtime's connection.
     fn connection(&self) -> RedisResult<Arc<Connection>> {
         let runtime = Handle::current().id();
-        if let Some(connection) = self.connections.load().get(&runtime) {
-            return Ok(connection.clone());
+        match self.connections.load().get(&runtime) {
+            Some(connection) if connection.is_replaced() => self.forget(connection),
+            Some(connection) => return Ok(connection.clone()),
+            None => {}
         }
         let made = Arc::new(self.connect()?);
         self.connections.rcu(|connections| {
@@ -190,10 +208,7 @@ impl Link {
         }
     }
 
-    fn sentinel_client(
-        &self,
-        sentinels: &Sentinels,
-    ) -> RedisResult<::redis::sentinel::SentinelClient> {
+    fn sentinel_client(&self, sentinels: &Sentinels) -> RedisResult<SentinelClient> {
         let Sentinels { at, user, password, primary, server } = sentinels;
         let kind = SentinelServerType::Master;
         let redis = server.redis_settings();
@@ -225,9 +240,17 @@ impl Link {
     }
 
     /// Asks the Sentinels who the primary is.
-    async fn primary(&self, sentinels: &Sentinels) -> RedisResult<ConnectionManager> {
-        let mut client = self.sentinel_client(sentinels)?;
-        manager(&client.async_get_client().await?)
+    async fn primary(&self, sentinels: &Sentinels) -> RedisResult<Arc<Primary>> {
+        let mut sentinels = self.sentinel_client(sentinels)?;
+        let client = sentinels.async_get_client().await?;
+        Ok(Arc::new(Primary {
+            at: client.get_connection_info().addr().clone(),
+            manager: manager(&client)?,
+            sentinels: Mutex::new(sentinels),
+            named: Instant::now(),
+            asked: AtomicU64::new(0),
+            replaced: AtomicBool::new(false),
+        }))
     }
 
     async fn put(
@@ -240,7 +263,7 @@ impl Link {
             Connection::One(manager) => put(manager, question, again).await,
             Connection::Primary(sentinels, primary) => {
                 let primary = primary.get_or_try_init(|| self.primary(sentinels)).await?;
-                put(primary, question, again).await
+                put(&primary.manager, question, again).await
             }
             Connection::Cluster(cluster, _) => put_to_cluster(cluster.clone(), question).await,
         }
@@ -261,6 +284,20 @@ impl Connection {
         }
     }
 
+    /// Looks now and then whether the primary still is one, while it is asked.
+    fn look_at_the_primary(&self) {
+        let Self::Primary(_, primary) = self else { return };
+        if let Some(primary) = primary.get().filter(|primary| primary.is_to_be_looked_at()) {
+            let primary = primary.clone();
+            tokio::spawn(async move { primary.look().await });
+        }
+    }
+
+    fn is_replaced(&self) -> bool {
+        let Self::Primary(_, primary) = self else { return false };
+        primary.get().is_some_and(|primary| primary.replaced.load(Ordering::Relaxed))
+    }
+
     /// A server that falls silent is asked for ever, also when another has long taken its place: only
     /// a new connection asks who has.
     fn is_stuck_after_silence(&self) -> bool {
@@ -268,6 +305,27 @@ impl Connection {
             Self::One(_) => false,
             Self::Cluster(_, made) => made.elapsed() > CLUSTER_SETTLES,
             Self::Primary(..) => true,
+        }
+    }
+}
+
+impl Primary {
+    /// Each second once, whoever asks. One that they have replaced goes on answering until they have made a replica
+    /// of it, some ten seconds later, and forgets what it took until then.
+    fn is_to_be_looked_at(&self) -> bool {
+        let now = self.named.elapsed().as_secs();
+        self.asked.fetch_max(now, Ordering::Relaxed) < now
+    }
+
+    /// Asks the Sentinels; where none answers, it stays.
+    async fn look(&self) {
+        let Ok(mut sentinels) = self.sentinels.try_lock() else { return };
+        let named =
+            tokio::time::timeout(STORE_QUESTION_TIMEOUT, sentinels.async_get_client()).await;
+        if let Ok(Ok(client)) = named
+            && *client.get_connection_info().addr() != self.at
+        {
+            self.replaced.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -372,7 +430,9 @@ fn told(error: &RedisError) -> StoreError {
             unreadable()
         }
         // The code alone: what follows it may quote what was sent.
-        (_, Some(code)) => StoreError::Unavailable(format!("Redis refused with {code}")),
+        (_, Some(code)) => {
+            StoreError::Unavailable(format!("Redis refused with {code}{}", meaning(code)))
+        }
         (_, None) => StoreError::Unavailable(error.category().to_owned()),
     }
 }
@@ -384,4 +444,19 @@ fn code(error: &RedisError) -> Option<String> {
         errors.first().map(|(_, error)| error.code().to_owned())
     };
     error.code().map(str::to_owned).or_else(of_pipeline)
+}
+
+/// What an operator makes of the word.
+fn meaning(code: &str) -> &'static str {
+    match code {
+        "WRONGPASS" | "NOAUTH" => " (the user or the password is wrong)",
+        "NOPERM" => " (the user lacks a right; `ACL LOG` there says which)",
+        "READONLY" => " (it is a replica)",
+        "OOM" => " (its memory is full)",
+        "MISCONF" => " (it cannot write to its disk)",
+        "LOADING" => " (it still reads its disk)",
+        "NOREPLICAS" => " (it lacks the replicas of its `min-replicas-to-write`)",
+        "CLUSTERDOWN" => " (a part of the cluster is served by nobody)",
+        _ => "",
+    }
 }

@@ -6,34 +6,37 @@
 use std::collections::HashMap;
 
 use ::redis::{InfoDict, Value, cmd, from_redis_value};
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::StoreError;
 use super::link::{Again, Link, Question, unreadable};
+use crate::limits::STORE_CLOCK_APART_MAX;
 
 /// `HSET` of many fields at once and `EXISTS`, `PTTL` in scripts came earlier; older ones are kept by
 /// nobody.
 const OLDEST: (u32, u32) = (6, 2);
 
-pub(super) async fn of(link: &Link) -> Result<Vec<String>, StoreError> {
+pub(super) async fn of(link: &Link, now: Timestamp) -> Result<Vec<String>, StoreError> {
     let info: Vec<Value> = link.ask(Question::Everywhere(&cmd("INFO")), Again::May).await?;
     let mut save = cmd("CONFIG");
     save.arg("GET").arg("save");
-    // A user that may not read the configuration is no reason not to start.
+    // A user need not have leave to read the configuration, which has passwords in it.
     let saves: Vec<Value> =
         link.ask(Question::Everywhere(&save), Again::May).await.unwrap_or_default();
     let mut told = Vec::new();
     for (at, info) in info.into_iter().enumerate() {
         let info: InfoDict = from_redis_value(info).map_err(|_| unreadable())?;
         let save = saves.get(at).cloned().and_then(|save| from_redis_value(save).ok());
-        let never = |save: &HashMap<String, String>| save.get("save").is_some_and(String::is_empty);
-        let snapshots = !save.as_ref().is_some_and(never);
-        about(&info, snapshots, &mut told);
+        let some = |save: HashMap<String, String>| save.get("save").map(|when| !when.is_empty());
+        about(&info, save.and_then(some), &mut told);
+        told.extend(about_the_clock(&info, now));
     }
     told.dedup();
     Ok(told)
 }
 
-fn about(info: &InfoDict, snapshots: bool, told: &mut Vec<String>) {
+/// `snapshots`: whether it takes any; `None`: it does not say.
+fn about(info: &InfoDict, snapshots: Option<bool>, told: &mut Vec<String>) {
     // Valkey says the Redis that it is like in `redis_version`.
     if let Some(version) = info.get::<String>("redis_version") {
         let mut parts = version.split('.').map_while(|part| part.parse::<u32>().ok());
@@ -52,34 +55,49 @@ fn about(info: &InfoDict, snapshots: bool, told: &mut Vec<String>) {
         ));
     }
     if info.get::<u8>("aof_enabled") == Some(0) {
-        told.push(if snapshots {
-            "Redis keeps snapshots only: a restart forgets the last minutes; set `appendonly yes`".into()
-        } else {
-            "Redis keeps nothing on disk: a restart forgets every call, every lock and every count of \
-             failures; set `appendonly yes`"
-                .into()
-        });
+        let kept = match snapshots {
+            Some(true) => "snapshots only: a restart forgets the last minutes",
+            Some(false) => {
+                "nothing on disk: a restart forgets every call, every lock and every count of failures"
+            }
+            None => "snapshots at most: a restart forgets the last minutes, or everything",
+        };
+        told.push(format!("Redis keeps {kept}; set `appendonly yes`"));
     }
+}
+
+/// Servers tell by their own clocks whether another has given something up.
+fn about_the_clock(info: &InfoDict, now: Timestamp) -> Option<String> {
+    let there = Timestamp::from_microsecond(info.get("server_time_usec")?).ok()?;
+    let apart = there.duration_since(now).abs();
+    let most = SignedDuration::try_from(STORE_CLOCK_APART_MAX).ok()?;
+    (apart > most).then(|| {
+        let seconds = apart.as_secs();
+        format!(
+            "the clocks of Redis and of this machine are {seconds} seconds apart: where servers' are, messages go \
+             out twice and late; keep all of them in step (NTP)"
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(info: &str, snapshots: bool) -> Vec<String> {
+    fn told(info: &str) -> Vec<String> {
         let mut told = Vec::new();
-        about(&InfoDict::new(info), snapshots, &mut told);
+        about(&InfoDict::new(info), None, &mut told);
         told
     }
 
     #[test]
     fn versions_are_compared_as_numbers() {
         for old in ["2.8.24", "5.0.14", "6.0.20"] {
-            let told = told(&format!("redis_version:{old}\r\naof_enabled:1\r\n"), true);
+            let told = told(&format!("redis_version:{old}\r\naof_enabled:1\r\n"));
             assert_eq!(told, [format!("Redis {old} is too old: take 6.2 or newer")]);
         }
         for good in ["6.2.0", "7.0.15", "8.4.0", "10.1.0", "255.255.255"] {
-            let told = told(&format!("redis_version:{good}\r\naof_enabled:1\r\n"), true);
+            let told = told(&format!("redis_version:{good}\r\naof_enabled:1\r\n"));
             assert_eq!(told, Vec::<String>::new(), "{good}");
         }
     }
@@ -89,7 +107,20 @@ mod tests {
         let info = |bytes: u64| {
             format!("maxmemory:{bytes}\nmaxmemory_policy:volatile-ttl\naof_enabled:1\n")
         };
-        assert!(told(&info(0), true).is_empty());
-        assert!(told(&info(1), true)[0].contains("`maxmemory-policy volatile-ttl`"));
+        assert!(told(&info(0)).is_empty());
+        assert!(told(&info(1))[0].contains("`maxmemory-policy volatile-ttl`"));
+    }
+
+    #[test]
+    fn a_clock_that_is_not_ours_is_told_of_in_either_direction() {
+        let told = |second| {
+            let info = InfoDict::new("server_time_usec:1795731789013778\r\n");
+            about_the_clock(&info, Timestamp::from_second(second).unwrap())
+        };
+        assert_eq!([told(1_795_731_785), told(1_795_731_794)], [None, None]);
+        let ahead = told(1_795_731_759).unwrap();
+        assert!(ahead.starts_with("the clocks of Redis and of this machine are 30 seconds apart"));
+        assert!(told(1_795_735_389).unwrap().contains(" 3599 seconds apart"));
+        assert_eq!(about_the_clock(&InfoDict::new("redis_version:6.2.0"), Timestamp::MAX), None);
     }
 }

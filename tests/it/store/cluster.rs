@@ -274,3 +274,22 @@ async fn sentinels_lead_to_the_new_primary() {
     assert!(said(&watched.replicas[0], &["ROLE"]).starts_with("master"));
     assert_eq!(store.journal(one.call).await.unwrap().len(), 2);
 }
+
+/// Until the Sentinels have made a replica of it, a primary that was replaced takes what it will forget then.
+#[tokio::test]
+async fn a_primary_that_was_replaced_is_left_though_it_answers() {
+    let watched = Watched::start(1);
+    let store = RedisStore::connect(&watched.url()).unwrap();
+    store.ping().await.unwrap();
+    // They never can.
+    said(&watched.primary, &["ACL", "SETUSER", "default", "-replicaof", "-slaveof"]);
+    watched.fail_over();
+    let new = RedisStore::connect(&watched.replicas[0].url()).unwrap();
+    eventually_async("a turn to be taken by the new primary", async || {
+        let one = first(fresh_call());
+        assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
+        new.load(one.call).await.unwrap().map(drop)
+    })
+    .await;
+    assert!(said(&watched.primary, &["ROLE"]).starts_with("master"));
+}

@@ -511,7 +511,10 @@ async fn a_password_put_right_needs_no_new_store() {
     let url = server.url().replace("redis://", "redis://:hunter2@");
     let store = RedisStore::connect(&url).unwrap();
     let error = store.ping().await.expect_err("a wrong password").to_string();
-    assert_eq!(error, "the store did not answer: Redis refused with WRONGPASS");
+    assert_eq!(
+        error,
+        "the store did not answer: Redis refused with WRONGPASS (the user or the password is wrong)"
+    );
 
     let mut redis = RedisServer::connection(&server.url().replace("redis://", "redis://:other@"));
     let mut set = redis::cmd("CONFIG");

@@ -1,10 +1,12 @@
 //! How Redis is reached: TLS, users, and what is said of one that loses calls.
 
+use callgate::clock::{Clock as _, SystemClock};
 use callgate::limits::{STORE_ANSWER_TIMEOUT, STORE_QUESTION_TIMEOUT, TURN_DEADLINE};
 use callgate::store::redis::RedisStore;
-use callgate::store::{Committed, Options, Store, StoreError};
+use callgate::store::{ClientCertificate, Committed, Options, Store, StoreError};
 use futures_util::future::join_all;
-use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use jiff::SignedDuration;
+use rcgen::{CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use super::{after, at, claim, first, fresh_call, record};
 use crate::support::cluster::said;
@@ -12,12 +14,16 @@ use crate::support::eventually::{eventually, eventually_async};
 use crate::support::redis::{RedisServer, free_port};
 use crate::support::relay::Relay;
 
-/// A server that speaks TLS, and the authority that signed its certificate.
+/// A server that speaks TLS, and the authority that signed its certificate; beside it lies one for its clients.
 fn tls_server(directory: &std::path::Path, more: &[&str]) -> (RedisServer, u16, String) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
+    let (key, client_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut client = CertificateParams::new(vec!["callgate".into()]).unwrap();
+    // A name of its own: one that is its authority's would be taken for its authority.
+    client.distinguished_name.push(DnType::CommonName, "callgate");
+    let client = client.signed_by(&client_key, &authority).unwrap();
     let server = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
     let certificate = server.signed_by(&key, &authority).unwrap();
     let file = |name: &str, text: String| {
@@ -25,6 +31,8 @@ fn tls_server(directory: &std::path::Path, more: &[&str]) -> (RedisServer, u16, 
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
+    file("client.pem", client.pem());
+    file("client.key", client_key.serialize_pem());
     let port = free_port();
     let (tls_port, certificate) = (port.to_string(), file("server.pem", certificate.pem()));
     let (key, known) =
@@ -57,8 +65,97 @@ async fn tls_trusts_the_authority_it_was_told_and_no_other() {
     assert_eq!(error, "`redis.ca_file` holds no certificate in PEM");
 }
 
+/// The certificate for clients in this folder, with the key in that file.
+fn client_of(directory: &std::path::Path, key: &str) -> ClientCertificate {
+    ClientCertificate {
+        chain_pem: std::fs::read(directory.join("client.pem")).unwrap(),
+        key_pem: std::fs::read_to_string(directory.join(key)).unwrap().into(),
+    }
+}
+
+/// One server, a cluster and Sentinels that let in nobody who does not show a certificate.
+#[tokio::test]
+async fn servers_that_ask_for_a_certificate_are_shown_ours() {
+    let directory = tempfile::tempdir().unwrap();
+    let bus = free_port().to_string();
+    let mut asking = vec!["--tls-auth-clients", "yes", "--cluster-enabled", "yes"];
+    asking.extend(["--cluster-port", &bus, "--tls-cluster", "yes", "--databases", "1"]);
+    let (node, node_port, authority) = tls_server(directory.path(), &asking);
+    assert_eq!(said(&node, &["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).trim(), "OK");
+    eventually("the cluster to stand", || {
+        said(&node, &["CLUSTER", "INFO"]).contains("cluster_state:ok").then_some(())
+    });
+    let cluster = (authority, client_of(directory.path(), "client.key"));
+
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, port, authority) = tls_server(directory.path(), &["--tls-auth-clients", "yes"]);
+    let sentinel_port = free_port();
+    let file = directory.path().join("sentinel.conf");
+    let path = directory.path().display();
+    let settings = format!(
+        "tls-port {sentinel_port}\ntls-replication yes\ntls-auth-clients yes\n\
+         tls-cert-file {path}/server.pem\ntls-key-file {path}/server.key\n\
+         tls-ca-cert-file {path}/authority.pem\nsentinel monitor calls 127.0.0.1 {port} 1\n"
+    );
+    std::fs::write(&file, settings).unwrap();
+    let _sentinel = RedisServer::sentinel(file);
+    let one = (authority, client_of(directory.path(), "client.key"));
+
+    for (url, (authority, client)) in [
+        (format!("rediss://127.0.0.1:{port}"), &one),
+        // The same server, where nothing was written yet.
+        (format!("rediss+sentinel://127.0.0.1:{sentinel_port}/calls/1"), &one),
+        (format!("rediss+cluster://127.0.0.1:{node_port}"), &cluster),
+    ] {
+        let nameless = Options { ca_pem: Some(authority.clone().into()), ..Options::default() };
+        let options = Options { client: Some(client.clone()), ..nameless.clone() };
+        everything_works(&RedisStore::connect_with(&url, &options).unwrap()).await;
+        let nameless = RedisStore::connect_with(&url, &nameless).unwrap();
+        nameless.ping().await.expect_err("it asks who we are");
+    }
+}
+
+/// A certificate of X.509 version 1.
+const FIRST_VERSION: &str = "-----BEGIN CERTIFICATE-----\n\
+MIIBIzCByQIUV52kSp3YsZMGIER8tp6tgrsJWrkwCgYIKoZIzj0EAwIwEzERMA8G\n\
+A1UEAwwIY2FsbGdhdGUwIBcNMjYxMTI2MjMxMjU2WhgPMjEyNjExMDIyMzEyNTZa\n\
+MBMxETAPBgNVBAMMCGNhbGxnYXRlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
+jNXpuwKcOY9x4AZ3pyim6ZX68ALaJI9f/AEtAJ3C7loWv1Hr9Ck8ALh+gy251IyI\n\
+0gL1TuimE0mqYgDaFtGDGzAKBggqhkjOPQQDAgNJADBGAiEA9Fz//+9onO1uN8/p\n\
+35TxACf3NqOVjnKszT+t1cOa3VICIQC5Ib+iY+yLcJcsYT3yVD0/BiEiSUOjlDiC\n\
+iVJ3gB4Avg==\n\
+-----END CERTIFICATE-----";
+
+#[tokio::test]
+async fn a_certificate_without_its_key_is_refused_before_anybody_is_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, port, _) = tls_server(directory.path(), &[]);
+    let refused = |client: ClientCertificate| {
+        let options = Options { client: Some(client), ..Options::default() };
+        let url = format!("rediss://127.0.0.1:{port}");
+        RedisStore::connect_with(&url, &options).unwrap_err().to_string()
+    };
+    let not_its = "`redis.client_key_file` holds no key in PEM without a passphrase, or not that of the first \
+                   certificate in `redis.client_certificate_file`";
+    for key in ["server.key", "client.pem"] {
+        assert_eq!(refused(client_of(directory.path(), key)), not_its);
+    }
+    let none = ClientCertificate {
+        chain_pem: b"nonsense".to_vec(),
+        ..client_of(directory.path(), "client.key")
+    };
+    let told = "`redis.client_certificate_file` holds no certificate in PEM, of X.509 version 3";
+    assert_eq!(refused(none), told);
+    let first_version = ClientCertificate {
+        chain_pem: FIRST_VERSION.into(),
+        ..client_of(directory.path(), "client.key")
+    };
+    assert_eq!(refused(first_version), told);
+}
+
 /// What the handbook tells an operator to allow.
-const ALLOWED: &str = "~cg:* +@read +@write +@scripting +@connection +info +config|get +wait";
+const ALLOWED: &str =
+    "~cg:* +@read +@write +@connection -@dangerous -@scripting +evalsha +script|load +info +wait";
 
 /// Everything that a store is asked for.
 async fn everything_works(store: &RedisStore) {
@@ -68,7 +165,7 @@ async fn everything_works(store: &RedisStore) {
     assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
     assert!(store.claim(claim(at(0))).await.unwrap().is_empty());
     assert_eq!(store.calls(9).await.unwrap(), [one.call]);
-    assert!(!store.outlook().await.unwrap().is_empty());
+    assert!(store.outlook(SystemClock.now()).await.unwrap()[0].starts_with("Redis keeps "));
 }
 
 #[test]
@@ -86,6 +183,19 @@ async fn a_user_may_be_held_to_our_keys() {
     assert_eq!(said(&server, &command).trim(), "OK");
     let url = server.url().replace("redis://", "redis://callgate:hunter2@");
     everything_works(&RedisStore::connect(&url).unwrap()).await;
+    // Nor for what others keep there, or for more than the store asks.
+    for beyond in [
+        &["FLUSHALL"][..],
+        &["KEYS", "*"],
+        &["CONFIG", "GET", "requirepass"],
+        &["SCRIPT", "FLUSH"],
+        &["FUNCTION", "FLUSH"],
+        &["CLIENT", "KILL", "ID", "1"],
+        &["GET", "another"],
+    ] {
+        let asked = [&["ACL", "DRYRUN", "callgate"], beyond].concat();
+        assert!(said(&server, &asked).contains("ermission"), "{beyond:?}");
+    }
 
     let options = Options { password: Some("hunter2".into()), ..Options::default() };
     let url = server.url().replace("redis://", "redis://callgate@");
@@ -114,7 +224,7 @@ async fn a_cluster_is_reached_by_tls_with_a_user_in_one_address() {
     clustered.extend(["--tls-cluster", "yes", "--databases", "1"]);
     let (server, port, authority) = tls_server(directory.path(), &clustered);
     assert_eq!(said(&server, &["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).trim(), "OK");
-    let_in(&server, &["+cluster"]);
+    let_in(&server, &["+cluster|slots"]);
     eventually("the cluster to stand", || {
         said(&server, &["CLUSTER", "INFO"]).contains("cluster_state:ok").then_some(())
     });
@@ -161,19 +271,22 @@ async fn sentinels_are_reached_by_tls_with_users_in_one_address() {
 async fn a_redis_that_loses_calls_is_told_of() {
     let server = RedisServer::start();
     let store = RedisStore::connect(&server.url()).unwrap();
-    let told = store.outlook().await.unwrap();
+    let told = store.outlook(SystemClock.now()).await.unwrap();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("keeps nothing on disk"), "{told:?}");
+    let then = SystemClock.now() - SignedDuration::from_mins(10);
+    let told = store.outlook(then).await.unwrap();
+    assert!(told.len() == 2 && told[1].contains("seconds apart"), "{told:?}");
 
     said(&server, &["CONFIG", "SET", "appendonly", "yes"]);
-    assert_eq!(store.outlook().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.outlook(SystemClock.now()).await.unwrap(), Vec::<String>::new());
     said(&server, &["CONFIG", "SET", "maxmemory", "100mb"]);
-    assert_eq!(store.outlook().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.outlook(SystemClock.now()).await.unwrap(), Vec::<String>::new());
     said(&server, &["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
-    let told = store.outlook().await.unwrap();
+    let told = store.outlook(SystemClock.now()).await.unwrap();
     assert!(told[0].contains("`maxmemory-policy allkeys-lru`"), "{told:?}");
     said(&server, &["CONFIG", "SET", "appendonly", "no", "save", "60 1"]);
-    assert!(store.outlook().await.unwrap()[1].contains("snapshots only"));
+    assert!(store.outlook(SystemClock.now()).await.unwrap()[1].contains("snapshots only"));
 }
 
 /// Whoever takes connections and says nothing on them costs no more of a turn than one question may.

@@ -142,6 +142,15 @@ impl Watched {
             self.sentinels.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
         format!("redis+sentinel://{}/calls", hosts.join(","))
     }
+
+    /// Has the Sentinels put a replica in the place of a primary that nothing is wrong with.
+    pub(crate) fn fail_over(&self) {
+        said(&self.sentinels[0], &["SENTINEL", "FAILOVER", "calls"]);
+        eventually("a replica to be the primary", || {
+            let roles = self.replicas.iter().map(|replica| said(replica, &["ROLE"]));
+            roles.into_iter().any(|role| role.starts_with("master")).then_some(())
+        });
+    }
 }
 
 /// From now on the replica hears nothing of what its primary is told, as over a slow or broken line; nobody

@@ -323,6 +323,15 @@ async fn t65_the_command_says_which_call_and_which_entry() {
     house.wait();
     let (code, report, stderr) = run_verify(&house);
     assert_eq!((code, &report["report"]["calls"]), (Some(0), &1.into()), "{report} {stderr}");
+    // Whoever verifies it needs the key, and none of the house's other secrets.
+    let mut auditor = house.command();
+    auditor.args(["audit", "verify"]);
+    for secret in ["TEST_AUTH_TOKEN", "TEST_OLD_TOKEN", "TEST_OPERATOR"] {
+        auditor.env_remove(secret);
+    }
+    let output = auditor.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(auditor.env_remove("CALLGATE_STATE_KEY").output().unwrap().status.code(), Some(2));
     let path = house.folder.path().join("callgate.redb");
     let call =
         CallId::of(crate::support::provider::ACCOUNT_SID, &callgate::engine::id::Sid("CA1".into()));
