@@ -37,14 +37,19 @@ fn hidden(value: &str) -> String {
     value.chars().map(instead).collect()
 }
 
-/// An address without the password in it.
+/// An address without the password in it, and without what is asked for behind it, which may be another.
 fn without_password(value: &str) -> String {
-    let parts = value.split_once("://").and_then(|(scheme, rest)| {
-        let (user, host) = rest.rsplit_once('@')?;
+    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    let parts = rest.rsplit_once('@').and_then(|(user, host)| {
         let (user, password) = user.split_once(':')?;
-        Some(format!("{scheme}://{user}:{}@{host}", hidden(password)))
+        Some((format!("{user}:{}@", hidden(password)), host))
     });
-    parts.unwrap_or_else(|| value.to_owned())
+    let (user, host) = parts.unwrap_or((String::new(), rest));
+    let host = match host.split_once('?') {
+        Some((host, query)) => format!("{host}?{}", hidden(query)),
+        None => host.to_owned(),
+    };
+    format!("{scheme}://{user}{host}")
 }
 
 /// The text with what stands in quotes as `shown` has it, which is told the key before it as well.
@@ -119,6 +124,8 @@ mod tests {
                 "store = \"redis://me@host\"\nlisten = \"\"\n",
                 "store = \"redis://me@host\"\nlisten = \"\"\n",
             ),
+            ("url = \"https://host/a?key=b#c\"", "url = \"https://host/a?*******\""),
+            ("store = \"redis://u:p@h/m?p=x\"", "store = \"redis://u:*@h/m?***\""),
             ("state_key = \"abc", "state_key = \"***"),
             ("state_key = \"\"\"a\"b\"\"\"", "state_key = \"\"\"***\"\"\""),
         ] {

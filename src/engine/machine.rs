@@ -17,7 +17,7 @@ use super::legs;
 use super::proving::gives_verdict;
 use super::question::{Answer, Question};
 use super::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
-use super::states::{self, callback, notice, transfer};
+use super::states::{self, callback, gather_otp, notice, transfer};
 use super::turn::{Entry, Hop, Moment, Remark, Turn, later};
 use super::{Setting, Waived};
 use crate::flow::level::{Fact, Facts};
@@ -189,7 +189,7 @@ impl<'a> Machine<'a> {
         }
         code.undelivered = true;
         let waiting = self.state().is_some_and(|state| matches!(state.kind, Kind::GatherOtp(_)));
-        if waiting {
+        if waiting && !gather_otp::hides(self) {
             self.interrupt(self.call.speaking);
             self.walk(Next::Take(Outcome::Undelivered))?;
         }

@@ -87,6 +87,13 @@ impl Machine<'_> {
         }
     }
 
+    /// Whether the caller has heard of no proof that succeeded: such a one must not hear what happens to real
+    /// accounts alone, nor to those of whom the first of two proofs was right.
+    pub(super) fn is_stranger(&self) -> bool {
+        let call = &self.call;
+        call.facts.0.is_empty() || call.doubt || !call.on_trial.is_empty()
+    }
+
     /// An entry was wrong, and the caller is not told yet.
     pub(super) fn doubt(&mut self, factor: Fact) {
         self.call.facts.0.remove(&factor);

@@ -77,8 +77,7 @@ impl Exchange {
             }
             Question::Spend { key, whom, factor, to, code } => {
                 let spend = self.spend(call, (key, whom, *factor), to.as_ref(), *code, now);
-                let spent = Box::pin(spend).await?;
-                Ok(Answer::Spent(spent))
+                Box::pin(spend).await
             }
             Question::Notify(notify) => Ok(Answer::Notifies(self.notify(notify, now).await?)),
             Question::Reach { caller: Some(caller), account, .. } => {

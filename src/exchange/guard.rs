@@ -19,7 +19,7 @@ use crate::engine::budget::Budget;
 use crate::engine::fuse::{Fuse, PARTS};
 use crate::engine::id::CallId;
 use crate::engine::ledger::{self, Ledger};
-use crate::engine::question::{Notifies, Notify};
+use crate::engine::question::{Answer, Notifies, Notify};
 use crate::engine::spread::{Room, Spread};
 use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
@@ -143,7 +143,8 @@ impl Guards {
 
 impl Exchange {
     /// Takes a message or a ring out of the budgets of the account, of the number's prefix and of the
-    /// house. A decoy's costs nothing, and is refused when everybody's is.
+    /// house. A decoy's costs nothing, and is refused when everybody's is; what a block refuses is not the
+    /// house's cost either.
     pub(super) async fn spend(
         &self,
         call: CallId,
@@ -151,14 +152,15 @@ impl Exchange {
         to: Option<&PhoneNumber>,
         code: bool,
         now: Timestamp,
-    ) -> Result<bool, ExchangeError> {
+    ) -> Result<Answer, ExchangeError> {
         let spend = |ledger: &mut Ledger| ledger.spend(call, factor, key, &self.policy, now);
         if !self.change_ledger(whom, now, spend).await? {
             self.guards.refuse(Limit::Account);
-            return Ok(false);
+            return Ok(Answer::Spent(false));
         }
         let key = self.budget_key(key);
         let limits = &self.policy.sends;
+        let mut block_spent = false;
         if let Some(number) = to {
             let spend = |budget: &mut Budget| {
                 if budget.is_shut(key, limits, now) {
@@ -172,10 +174,10 @@ impl Exchange {
             };
             if let Err(limit) = self.change_budget(&prefix_of(number), now, spend).await? {
                 self.guards.refuse(limit);
-                return Ok(false);
+                block_spent = true;
             }
         }
-        let costs = matches!(whom, Whom::Account(_));
+        let costs = matches!(whom, Whom::Account(_)) && !block_spent;
         let spend = |budget: &mut Budget| {
             if costs {
                 budget.spend(key, limits.total_h, now)
@@ -187,7 +189,7 @@ impl Exchange {
         if !left {
             self.guards.refuse(Limit::Total);
         }
-        Ok(left)
+        Ok(if left && block_spent { Answer::BlockSpent } else { Answer::Spent(left) })
     }
 
     /// Takes a notice out of the budgets of notices: of its number's prefix, of the house, and last of the

@@ -148,6 +148,13 @@ impl State {
         sent.is_some() && sent == self.route(&Outcome::Unavailable)
     }
 
+    /// Whether it leads on alike where a code is wrong and where it did not arrive: then an account whose code came
+    /// back is to sound like one that does not exist, whose code nobody has.
+    pub fn hides_undelivered(&self) -> bool {
+        let failed = self.route(&Outcome::Failed);
+        failed.is_some() && failed == self.route(&Outcome::Undelivered)
+    }
+
     /// Where a specialist can send the caller to prove more.
     pub fn agent_step_up(&self) -> Option<&Target> {
         match &self.kind {

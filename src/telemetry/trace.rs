@@ -27,8 +27,9 @@ pub(super) struct Export(SdkTracerProvider);
 /// Why no traces are sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotSent {
-    #[error(transparent)]
-    Exporter(#[from] ExporterBuildError),
+    // An address may have a password in it: it is not repeated.
+    #[error("a variable `OTEL_EXPORTER_OTLP_…` is not as it should be")]
+    Exporter(#[source] ExporterBuildError),
     #[error("their sender could not be made")]
     Thread,
 }
@@ -43,7 +44,7 @@ impl Export {
         // The exporter's own thread does the sending, with a client that must not be made within a
         // runtime.
         let exporter = std::thread::spawn(|| SpanExporter::builder().with_http().build()).join();
-        let exporter = exporter.map_err(|_| NotSent::Thread)??;
+        let exporter = exporter.map_err(|_| NotSent::Thread)?.map_err(NotSent::Exporter)?;
         let name = environment("OTEL_SERVICE_NAME").unwrap_or_else(|| "callgate".into());
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(Telling { exporter, is_failing: AtomicBool::new(false) })

@@ -1,5 +1,6 @@
 //! Each threat of `SECURITY.md` that callgate closes, and the test that shows it closed.
 
+mod alike;
 mod audit;
 mod audited;
 mod callbacks;

@@ -231,7 +231,8 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "per_prefix_h",
                 ("messages and rings", 1, 10_000),
                 |p| &mut p.sends.per_prefix_h,
-                "In an hour, to numbers that differ in their last four digits alone; then `limited`.",
+                "In an hour, to numbers that differ in their last four digits alone; then `limited`, which who has proved \
+                 nothing does not hear: to them it sounds as if it had been sent.",
             ),
             number(
                 "total_h",

@@ -73,21 +73,28 @@ pub(super) fn reserve(
     out: &Out,
 ) -> Asks<Result<Option<Phone>, Outcome>> {
     let key = m.key();
-    if !spends(m, &key, phones.first(), out)? {
-        return Ok(Err(Outcome::Limited));
-    }
+    let phones = match spends(m, &key, phones.first(), out)? {
+        Answer::Spent(true) => phones,
+        // A block of nobody's is never spent: a stranger hears nothing of it.
+        Answer::BlockSpent if m.is_stranger() => &[],
+        _ => return Ok(Err(Outcome::Limited)),
+    };
     let Some(index) = usable(m, phones, out.purpose)? else {
         return Ok(Err(Outcome::Unavailable));
     };
     let chosen = phones.get(index);
     // The block of another number has a budget of its own; the others are counted once under the key.
-    if index > 0 && !spends(m, &key, chosen, out)? {
-        return Ok(Err(Outcome::Limited));
+    if index > 0 {
+        match spends(m, &key, chosen, out)? {
+            Answer::Spent(true) => {}
+            Answer::BlockSpent if m.is_stranger() => return Ok(Ok(None)),
+            _ => return Ok(Err(Outcome::Limited)),
+        }
     }
     Ok(Ok(chosen.cloned()))
 }
 
-fn spends(m: &mut Machine<'_>, key: &str, to: Option<&Phone>, out: &Out) -> Asks<bool> {
+fn spends(m: &mut Machine<'_>, key: &str, to: Option<&Phone>, out: &Out) -> Asks<Answer> {
     let spend = Question::Spend {
         key: key.to_owned(),
         whom: out.whom.clone(),
@@ -95,7 +102,7 @@ fn spends(m: &mut Machine<'_>, key: &str, to: Option<&Phone>, out: &Out) -> Asks
         to: to.map(|phone| phone.number.clone()),
         code: out.code,
     };
-    Ok(m.ask(spend)? == Answer::Spent(true))
+    m.ask(spend)
 }
 
 /// Which of these numbers is the first that what networks say allows to be used. They are asked about all of

@@ -6,13 +6,19 @@ use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Against, Verdict};
 use super::send_code;
 use crate::flow::outcome::Outcome;
+use crate::flow::state::State;
 use crate::flow::states::gather_otp::GatherOtp;
 use crate::secret::Secret;
+
+/// Whether the caller is not to hear what became of a code that is somebody's: it is as if it were nobody's.
+pub(in crate::engine) fn hides(m: &Machine<'_>) -> bool {
+    m.is_stranger() && m.state().is_some_and(State::hides_undelivered)
+}
 
 pub(super) fn enter(m: &mut Machine<'_>, otp: &GatherOtp) -> Asks<Next> {
     match &m.call.code {
         None => Ok(Next::Take(Outcome::Expired)),
-        Some(code) if code.undelivered => Ok(Next::Take(Outcome::Undelivered)),
+        Some(code) if code.undelivered && !hides(m) => Ok(Next::Take(Outcome::Undelivered)),
         Some(code) if m.moment.now > code.expires => Ok(Next::Take(Outcome::Expired)),
         Some(_) => {
             let expect = expect(m, otp);
@@ -24,7 +30,7 @@ pub(super) fn enter(m: &mut Machine<'_>, otp: &GatherOtp) -> Asks<Next> {
 pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Asks<Next> {
     let (expect, gives_up) = (expect(m, otp), GivesUp::with(Outcome::Failed));
     let Some(code) = m.call.code.clone() else { return Ok(Next::Take(Outcome::Expired)) };
-    if code.undelivered {
+    if code.undelivered && !hides(m) {
         return Ok(Next::Take(Outcome::Undelivered));
     }
     let entry = match Given::of(heard) {
@@ -57,10 +63,11 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
     };
     let over = match verdict {
         Verdict::Right => Some(Outcome::Ok),
-        Verdict::Expired => Some(Outcome::Expired),
-        Verdict::Exhausted => Some(Outcome::Failed),
+        // The provider says neither of nobody's code: to a stranger it is wrong.
+        Verdict::Expired if !m.is_stranger() => Some(Outcome::Expired),
+        Verdict::Exhausted if !m.is_stranger() => Some(Outcome::Failed),
         // It can be proved no more, and another way has to do.
-        Verdict::Unanswered => Some(Outcome::Undelivered),
+        Verdict::Unanswered if !hides(m) => Some(Outcome::Undelivered),
         _ => None,
     };
     if let Some(outcome) = over {

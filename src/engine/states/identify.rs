@@ -12,6 +12,7 @@ use super::super::spoken;
 use crate::flow::outcome::Outcome;
 use crate::flow::states::identify::Identify;
 use crate::limits;
+use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
 pub(super) fn enter(m: &mut Machine<'_>, identify: &Identify) -> Asks<Next> {
@@ -65,7 +66,9 @@ pub(super) fn resume(m: &mut Machine<'_>, identify: &Identify, heard: &Heard) ->
 fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Arc<Account>>) -> Asks<Outcome> {
     m.call.claims = m.call.claims.saturating_add(1);
     let too_many = m.call.claims > m.setting.policy.shared.identifications_per_call;
-    let (caller, line) = (m.call.caller.number.clone(), m.call.line.clone());
+    let caller = m.call.caller.number.clone();
+    // Whoever rings a SIP address says how it is spelt: they are all on one line.
+    let line = PhoneNumber::parse(&m.call.line).map_or("sip", |_| &m.call.line).to_owned();
     let reach = Question::Reach { caller, line, account: id.clone() };
     let within_reach = m.ask(reach)? == Answer::Spent(true);
     if let Some(account) = account.filter(|_| within_reach && !too_many) {

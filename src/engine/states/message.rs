@@ -7,20 +7,21 @@ use crate::flow::wording::{self, Wording};
 use crate::limits;
 use crate::secret::Secret;
 
-/// A message that carries a code: the flow's words, or else callgate's own. `None`: it could not be
-/// filled in.
+/// A message that carries a code: the flow's words, or else callgate's own, also where those have no room for the
+/// code: a caller whose words stand in them would otherwise hear that there is somebody to send them to.
 pub(super) fn with_code(
     m: &mut Machine<'_>,
     message: Option<&Prompt>,
     own: fn(&Wording) -> &'static str,
     code: &Secret,
-) -> Asks<Option<Secret>> {
-    let Some(prompt) = message else {
-        return Ok(Some(Secret::new(of_our_own(m, own)?.replace("{code}", code.expose()))));
-    };
-    let text = text_of(m, prompt, Some(code.expose()))?;
-    // A message that lost its code says nothing.
-    Ok(text.filter(|text| text.contains(code.expose())).map(Secret::new))
+) -> Asks<Secret> {
+    if let Some(prompt) = message {
+        let text = text_of(m, prompt, Some(code.expose()))?;
+        if let Some(text) = text.filter(|text| text.contains(code.expose())) {
+            return Ok(Secret::new(text));
+        }
+    }
+    Ok(Secret::new(of_our_own(m, own)?.replace("{code}", code.expose())))
 }
 
 /// Words of our own, with the business's name in them.

@@ -5,7 +5,7 @@ mod call;
 pub(super) mod callback;
 pub(super) mod contact;
 mod gather;
-mod gather_otp;
+pub(super) mod gather_otp;
 mod gather_passcode;
 mod gather_pin;
 mod gather_service_code;

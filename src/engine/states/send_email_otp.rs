@@ -25,6 +25,6 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendEmailOtp, sender: Position) 
         let subject = message::of_our_own(m, |own| own.email_subject)?;
         let locale = message::written_in(m)?;
         let code_until = Some(fresh.expires);
-        Ok(body.map(|body| Effect::SendEmail(Email { to, subject, body, locale, code_until })))
+        Ok(Some(Effect::SendEmail(Email { to, subject, body, locale, code_until })))
     })
 }

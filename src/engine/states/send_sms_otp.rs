@@ -30,6 +30,6 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) ->
         let body = message::with_code(m, state.message.as_ref(), |own| own.sms, code)?;
         let (valid_for_s, code_until) = (fresh.ttl_s, Some(fresh.expires));
         let look_up = Vec::new();
-        Ok(body.map(|body| Effect::SendSms(Sms { to, body, valid_for_s, code_until, look_up })))
+        Ok(Some(Effect::SendSms(Sms { to, body, valid_for_s, code_until, look_up })))
     })
 }

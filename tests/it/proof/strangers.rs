@@ -5,13 +5,14 @@
 
 use callgate::check::check_sources;
 use callgate::diagnostic::Sources;
+use callgate::engine::account::Claim;
 use callgate::engine::risk::Signal;
 use callgate::flow::FlowSet;
 use callgate::flow::condition::Attestation;
 use callgate::flow::state::{Kind, State};
 
 use super::random::{self, Dice};
-use super::world::{MOBILE, MOODS, Mood, Move, Rings, STRANGERS, Scene, World};
+use super::world::{Came, MOBILE, MOODS, Mood, Move, Rings, STRANGERS, Scene, World};
 
 /// Flows that are drawn.
 const FLOWS: usize = 300;
@@ -51,9 +52,8 @@ fn state<'f>(flows: &'f FlowSet, scene: &Scene) -> &'f State {
     flows.get(at.flow.as_str()).unwrap().state(&at.state).unwrap()
 }
 
-/// What the caller does in each of the two calls; `None`: no stranger does it, or it happens to customers
-/// alone.
-fn both(made: &Move, kind: &Kind, apart: Apart) -> Option<[Move; 2]> {
+/// What the caller does, or what happens, in each of the two calls.
+fn both(made: &Move, kind: &Kind, apart: Apart, claimed: bool) -> [Move; 2] {
     let secret = matches!(
         kind,
         Kind::GatherPin(_)
@@ -62,18 +62,33 @@ fn both(made: &Move, kind: &Kind, apart: Apart) -> Option<[Move; 2]> {
             | Kind::GatherServiceCode(_)
     );
     match made {
-        Move::Undelivered => None,
+        // Nobody's code comes back.
+        Move::Undelivered if apart == Apart::Locked => [made.clone(), made.clone()],
+        Move::Undelivered => [made.clone(), Move::Wait(0)],
         Move::Keys(entry) if secret => {
             let entries = match apart {
                 Apart::Exists if entry.starts_with('9') => ["9", "9"],
-                Apart::Locked => ["9", "0"],
+                // Of a code of its own the provider says more than that it is wrong, if it is somebody's.
+                Apart::Exists if entry.starts_with('4') => ["4", "4"],
+                Apart::Exists if entry.starts_with('3') => ["3", "3"],
+                // Where nobody is claimed nobody is locked.
+                Apart::Locked if claimed => ["9", "0"],
                 Apart::FirstRight if kind.is_combined() => ["7", "0"],
-                Apart::Exists | Apart::FirstRight => ["0", "0"],
+                Apart::Exists | Apart::Locked | Apart::FirstRight => ["0", "0"],
             };
-            Some(entries.map(|first| Move::Keys(first.repeat(entry.len()))))
+            entries.map(|first| Move::Keys(first.repeat(entry.len())))
         }
-        made => Some([made.clone(), made.clone()]),
+        made => [made.clone(), made.clone()],
     }
+}
+
+/// Makes a move; a code that was sent to nobody does not come back.
+fn go(world: &World, scene: &Scene, made: &Move, mood: Mood) -> Option<Came> {
+    let came = world.go(scene, made, mood);
+    if came.is_none() && *made == Move::Undelivered {
+        return world.go(scene, &Move::Wait(0), mood);
+    }
+    came
 }
 
 /// Makes a pair of calls at random; what was heard where they differ.
@@ -81,6 +96,9 @@ fn pair(dice: &mut Dice, flows: &FlowSet, apart: Apart, turns: &mut usize) -> Op
     let there = World::new(flows, "main");
     let other = World::new(flows, "main");
     let other = if apart == Apart::Exists { other.empty() } else { other };
+    let by_provider = dice.once_in(3);
+    let [there, other] =
+        [there, other].map(|world| if by_provider { world.by_provider() } else { world });
     let rings = Rings {
         from: *dice.one(&[Some(STRANGERS), Some(MOBILE), None]),
         attestation: *dice.one(&[Attestation::A, Attestation::None]),
@@ -100,9 +118,10 @@ fn pair(dice: &mut Dice, flows: &FlowSet, apart: Apart, turns: &mut usize) -> Op
         }
         let mood = if dice.once_in(3) { *dice.one(&MOODS) } else { Mood::Well };
         let kind = &state(flows, &scenes[0]).kind;
-        let Some([first, second]) = both(dice.one(&moves), kind, apart) else { continue };
-        let first = there.go(&scenes[0], &first, mood);
-        let second = other.go(&scenes[1], &second, mood);
+        let claimed = matches!(scenes[0].call.claim, Claim::Account(_));
+        let [first, second] = both(dice.one(&moves), kind, apart, claimed);
+        let first = go(&there, &scenes[0], &first, mood);
+        let second = go(&other, &scenes[1], &second, mood);
         scenes = match (first, second) {
             (Some(first), Some(second)) => [first.scene, second.scene],
             (None, None) => scenes,
@@ -199,4 +218,28 @@ fn what_a_stranger_is_told_is_noticed() {
         let told = (0..500).any(|_| pair(&mut dice, &flows, apart, &mut turns).is_some());
         assert!(told, "{apart:?}\n{first}");
     }
+}
+
+/// A block of numbers that has had its messages, a message that comes back, and a provider that has forgotten its code
+/// or was asked about it too often are of customers alone.
+#[test]
+fn what_happens_to_customers_alone_is_heard_by_no_stranger() {
+    let flow = "name = \"main\"\nstart = \"who\"\n[levels]\nl = { any = [\"sms_otp\"] }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"send\", unknown = \"send\" }\n\
+        [states.send]\ntype = \"send_sms_otp\"\n\
+        on = { sent = \"code\", unavailable = \"code\", limited = \"a\" }\n\
+        [states.code]\ntype = \"gather_otp\"\nprompt = \"Code?\"\n\
+        on = { ok = \"in\", failed = \"b\", expired = \"a\", undelivered = \"b\" }\n\
+        [states.in]\ntype = \"hangup\"\nrequires = \"l\"\nprompt = \"In.\"\non = { denied = \"a\" }\n\
+        [states.a]\ntype = \"hangup\"\nprompt = \"A.\"\n[states.b]\ntype = \"hangup\"\nprompt = \"B.\"\n";
+    let mut sources = Sources::default();
+    sources.add("main.toml", flow);
+    let (flows, findings) = check_sources(&sources);
+    assert_eq!(findings, []);
+    let (mut dice, mut turns) = (Dice(1), 0);
+    for _ in 0..1_000 {
+        assert_eq!(pair(&mut dice, &flows, Apart::Exists, &mut turns), None);
+    }
+    assert!(turns > 4_000, "{turns}");
 }

@@ -65,10 +65,12 @@ pub(super) enum Mood {
     Spent,
     /// Too many accounts were claimed.
     OutOfReach,
+    /// Too much went to the block of numbers of whoever has one.
+    BlockSpent,
 }
 
-pub(super) const MOODS: [Mood; 5] =
-    [Mood::Well, Mood::Bare, Mood::LandlineAlone, Mood::Spent, Mood::OutOfReach];
+pub(super) const MOODS: [Mood; 6] =
+    [Mood::Well, Mood::Bare, Mood::LandlineAlone, Mood::Spent, Mood::OutOfReach, Mood::BlockSpent];
 
 /// Who rings.
 #[derive(Clone, Debug)]
@@ -170,7 +172,7 @@ impl World {
                 account.phones.retain(|phone| phone.line == Line::Landline);
                 account.fields.entry("balance".into()).and_modify(|sum| *sum = Value::Number(1.0));
             }
-            Mood::Well | Mood::Spent | Mood::OutOfReach => {}
+            Mood::Well | Mood::Spent | Mood::OutOfReach | Mood::BlockSpent => {}
         }
         Answer::Account(Some(Arc::new(account)))
     }
@@ -205,6 +207,7 @@ impl World {
                 code: Secret::new("7".repeat(*digits as usize)),
                 hash: "the code".into(),
             },
+            Question::Spend { to: Some(_), .. } if mood == Mood::BlockSpent => Answer::BlockSpent,
             Question::Spend { .. } => Answer::Spent(mood != Mood::Spent),
             Question::Notify(_) if mood == Mood::Spent => Answer::Notifies(Notifies::NoneLeft),
             Question::Notify(_) => Answer::Notifies(Notifies::Yes),

@@ -105,6 +105,11 @@ impl Office {
 
     /// A call that has rung, and shows this number.
     pub(crate) async fn ring_from(&self, sid: &str, from: Option<&str>) -> Line {
+        self.ring_at("+15005550006", sid, from).await
+    }
+
+    /// The same, on this line.
+    pub(crate) async fn ring_at(&self, line: &str, sid: &str, from: Option<&str>) -> Line {
         let sid = Sid(sid.into());
         let call = CallId::of("AC1", &sid);
         let ring = Ring {
@@ -112,7 +117,7 @@ impl Office {
             call,
             sid: sid.clone(),
             flow: "desk".into(),
-            line: "+15005550006".into(),
+            line: line.into(),
             from: from.and_then(PhoneNumber::parse),
             attestation: Attestation::None,
             forwarded: false,

@@ -1,0 +1,174 @@
+//! What happens to accounts that there are, and to no others: who has proved nothing hears none of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callgate::engine::account::Claim;
+use callgate::engine::event::{Event, Heard};
+use callgate::engine::policy::Policy;
+use callgate::engine::reply::Verb;
+use callgate::secret::Secret;
+use callgate::store::memory::MemoryStore;
+
+use super::office::{ACCOUNT, Line, Office, account};
+
+const NOBODY: &str = "99999999";
+/// An account whose telephone is of the same block as that of the other.
+const NEIGHBOUR: &str = "73195529";
+
+/// A flow that claims an account and goes on in `first`, the state described so.
+fn flow(first: &str) -> String {
+    format!(
+        "name = \"desk\"\nstart = \"who\"\n[levels]\nhas = {{ any = [\"sms_otp\", \"callback\"] }}\n\
+         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+         on = {{ found = \"first\", unknown = \"first\" }}\n[states.first]\n{first}\n\
+         [states.code]\ntype = \"gather_otp\"\ntries = 3\nprompt = \"Code?\"\nreprompt = \"Again?\"\n\
+         last_prompt = \"The last time?\"\n\
+         on = {{ ok = \"in\", failed = \"more\", expired = \"more\", undelivered = \"more\" }}\n\
+         [states.more]\ntype = \"menu\"\nprompt = \"For another way press 1.\"\nkeys = {{ 1 = \"first\" }}\n\
+         on = {{ no_input = \"later\", no_match = \"later\" }}\n\
+         [states.in]\ntype = \"hangup\"\nrequires = \"has\"\nprompt = \"In.\"\non = {{ denied = \"later\" }}\n\
+         [states.later]\ntype = \"hangup\"\nprompt = \"Later.\"\n"
+    )
+}
+
+const TEXT: &str = "type = \"send_sms_otp\"\n\
+    on = { sent = \"code\", unavailable = \"code\", limited = \"later\" }";
+
+fn asks(line: &Line) -> bool {
+    line.reply.verbs.iter().any(|verb| matches!(verb, Verb::Gather(_) | Verb::Redirect(_)))
+}
+
+/// What is heard of these keys, in turn, with so many seconds after each; a code spoken is anybody's.
+async fn heard(office: &Office, line: &mut Line, keys: &[&str], waits_s: u64) -> Vec<String> {
+    let mut said = vec![line.spoken()];
+    for key in keys.iter().cycle().take(20) {
+        if !asks(line) {
+            break;
+        }
+        office.clock.advance(Duration::from_secs(waits_s));
+        line.key(key).await;
+        said.push(line.spoken());
+    }
+    let plain = |text: String| text.chars().filter(|c| !c.is_ascii_digit()).collect();
+    said.into_iter().map(plain).collect()
+}
+
+/// Too many codes, links or rings went to a block of numbers: who claims somebody with a telephone in it hears what
+/// they hear of nobody, and nothing goes there.
+#[tokio::test]
+async fn t40_a_block_of_numbers_that_has_had_its_messages_tells_nobody_whose_it_is() {
+    let link = "type = \"send_link\"\nmessage = \"See acme.example.\"\n\
+        on = { sent = \"more\", unavailable = \"more\", limited = \"later\" }";
+    let ring = "type = \"callback\"\nring = \"20s\"\n\
+        on = { ok = \"in\", failed = \"more\", no_answer = \"more\", unavailable = \"more\", limited = \"later\" }";
+    let accounts = [
+        account(ACCOUNT, "2024-01-01"),
+        account(NEIGHBOUR, "2024-01-01").replace("+15005550010", "+15005550011"),
+    ];
+    for (first, keys) in [(TEXT, &["123456", "1"][..]), (link, &["1"]), (ring, &[""])] {
+        let mut told = Vec::new();
+        for claimed in [NEIGHBOUR, NOBODY] {
+            let mut policy = Policy::default();
+            policy.sends.per_prefix_h = 1;
+            let office = Office::under(
+                policy,
+                Arc::new(MemoryStore::default()),
+                &flow(first),
+                &accounts.concat(),
+            );
+            office.ring("CA1").await.key(ACCOUNT).await;
+            office.outbox.drain().await.unwrap();
+            assert_eq!(office.world.take_deeds().len(), 1, "the block has had what it gets");
+            let mut line = office.ring("CA2").await;
+            line.key(claimed).await;
+            told.push(heard(&office, &mut line, keys, 5).await);
+            office.outbox.drain().await.unwrap();
+            assert!(office.world.messages(line.call).is_empty());
+            assert!(office.world.last_placed(line.call).is_none());
+        }
+        assert_eq!(told[0], told[1], "{first}");
+        assert!(told[0].len() > 3 && told[0][0] != "Later.", "{told:?}");
+    }
+}
+
+/// A message comes back while its code is waited for: where that leads where a wrong code does, it is as if it were
+/// nobody's.
+#[tokio::test]
+async fn t40_a_message_that_comes_back_is_not_heard_where_both_ways_lead_alike() {
+    for before in [0, 1] {
+        let mut told = Vec::new();
+        for claimed in [ACCOUNT, NOBODY] {
+            let office = Office::fresh(&flow(TEXT), &account(ACCOUNT, "2024-01-01"));
+            let mut line = office.ring("CA1").await;
+            line.key(claimed).await;
+            for _ in 0..before {
+                line.key("000001").await;
+            }
+            let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
+            let effect = call.code.as_ref().unwrap().effect;
+            assert_eq!(effect.is_some(), matches!(call.claim, Claim::Account(_)));
+            if let Some(effect) = effect {
+                let came_back = |_: &_| Some(Event::Undelivered { effect });
+                office.exchange.tell(line.call, None, came_back).await.unwrap();
+                let after = office.exchange.load(line.call).await.unwrap().unwrap().call;
+                assert_eq!(after.at, call.at, "the caller is not led on");
+            }
+            told.push(heard(&office, &mut line, &["123456", "1"], 1).await);
+        }
+        assert_eq!(told[0], told[1]);
+        assert!(told[0].len() > 3, "{told:?}");
+    }
+}
+
+/// A caller's own words stand in the message, and leave the code no room: it goes out in ours, and is heard of like
+/// nobody's.
+#[tokio::test]
+async fn t40_words_of_a_caller_that_fill_a_message_tell_nobody_whether_it_was_sent() {
+    let text = "type = \"gather\"\nvar = \"note\"\nkind = \"speech\"\nprompt = \"Why?\"\n\
+        on = { ok = \"send\", no_input = \"later\", invalid = \"later\" }\n\
+        [states.send]\ntype = \"send_sms_otp\"\nmessage = \"You said {{ note }}. Your code is {{ code }}.\"\n\
+        on = { sent = \"code\", unavailable = \"later\", limited = \"later\" }";
+    for letters in [5, 700] {
+        let mut told = Vec::new();
+        for claimed in [ACCOUNT, NOBODY] {
+            let office = Office::fresh(&flow(text), &account(ACCOUNT, "2024-01-01"));
+            let mut line = office.ring("CA1").await;
+            line.key(claimed).await;
+            let speech = Secret::new("a".repeat(letters));
+            line.tell(line.next(), Heard { speech, ..Heard::default() }).await;
+            told.push(line.spoken());
+            if claimed == ACCOUNT {
+                assert_eq!(office.code(line.call).await.len(), 6, "it has a code in it");
+            }
+        }
+        assert_eq!(told, ["Code?", "Code?"], "{letters}");
+    }
+}
+
+/// Who shows no number is one caller on a line, and a SIP address that they may spell as they like is no other.
+#[tokio::test]
+async fn t32_whoever_shows_no_number_is_one_caller_however_they_spell_the_line() {
+    let mut policy = Policy::default();
+    policy.shared.accounts_withheld_per_line_h = 3;
+    let accounts: String = (0..6)
+        .map(|n| {
+            let text = account(&format!("7319553{n}"), "2024-01-01");
+            text.replace("+15005550010", &format!("+1500555002{n}"))
+        })
+        .collect();
+    let office = Office::under(policy, Arc::new(MemoryStore::default()), &flow(TEXT), &accounts);
+    let mut real = 0;
+    for n in 0..6 {
+        let to = format!("sip:desk{n}@acme.sip.twilio.com");
+        let mut line = office.ring_at(&to, &format!("CA{n}"), None).await;
+        line.key(&format!("7319553{n}")).await;
+        let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
+        real += usize::from(matches!(call.claim, Claim::Account(_)));
+    }
+    assert_eq!(real, 3);
+    let mut line = office.ring_from("CA9", None).await;
+    line.key("73195535").await;
+    let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
+    assert!(matches!(call.claim, Claim::Account(_)), "a telephone number is a line of its own");
+}
