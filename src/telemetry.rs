@@ -7,6 +7,7 @@ mod few;
 mod json;
 mod lines;
 mod outside;
+mod panics;
 pub mod trace;
 
 use std::io::IsTerminal as _;
@@ -20,6 +21,7 @@ pub use self::few::Few;
 use self::json::Json;
 use self::lines::Lines;
 pub use self::outside::{Outside, OutsideCounter, Peer};
+pub use self::panics::tell_where;
 use self::trace::Export;
 
 /// Logs and traces, until it is dropped: then what is left of them is written and sent.

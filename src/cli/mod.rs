@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Parser, Subcommand};
 
 use crate::files::FilesError;
+use crate::telemetry;
 
 /// Answers voice webhooks, and lets nobody reach anything sensitive without real proof.
 #[derive(Debug, Parser)]
@@ -136,6 +137,7 @@ impl From<Exit> for ExitCode {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
+    telemetry::tell_where();
     let cli = Cli::parse();
     let exit = match cli.command {
         Command::Serve(args) => serve::run(&args, cli.log.as_deref()),
