@@ -237,8 +237,8 @@ impl Exchange {
         let written = match (tried, &draft.sealed) {
             (Some(written), _) => written,
             (None, Some(value)) => {
-                let expires_at = later(*now, *kept_for);
-                self.store.swap(key, draft.expected, value, expires_at, *now).await?
+                let swap = Swap { key, expected: draft.expected, value };
+                self.store.swap(swap, later(*now, *kept_for), *now).await?
             }
             (None, None) => false,
         };
@@ -263,12 +263,7 @@ impl Exchange {
                 // Nobody else wrote it, and yet it stands no more: it has run out, and is not swept yet.
                 Some((revision, _)) if lost == Some(revision) => (None, T::default()),
                 Some((revision, bytes)) => {
-                    let opened = self
-                        .vault
-                        .open(Kind::Record, &key.id, &bytes)
-                        .map_err(|error| ExchangeError::Sealed("record", error))?;
-                    let record = opened.read().ok_or(ExchangeError::Unreadable("record"))?;
-                    (Some(revision), record)
+                    (Some(revision), self.open(Kind::Record, &key.id, &bytes)?)
                 }
             };
             let before = record.clone();
@@ -296,7 +291,8 @@ impl Exchange {
         (kept_for, now): (Duration, Timestamp),
     ) -> Result<bool, ExchangeError> {
         let sealed = self.sealed(key, record);
-        Ok(self.store.swap(key, expected, &sealed, later(now, kept_for), now).await?)
+        let swap = Swap { key, expected, value: &sealed };
+        Ok(self.store.swap(swap, later(now, kept_for), now).await?)
     }
 
     fn sealed(&self, key: &RecordKey, record: &impl Serialize) -> Vec<u8> {

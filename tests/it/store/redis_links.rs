@@ -6,7 +6,7 @@ use callgate::store::{Committed, Options, Store, StoreError};
 use futures_util::future::join_all;
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use super::{after, at, claim, first, fresh_call, record};
+use super::{after, at, claim, first, fresh_call, record, write};
 use crate::support::cluster::said;
 use crate::support::eventually::{eventually, eventually_async};
 use crate::support::redis::{RedisServer, free_port};
@@ -65,7 +65,7 @@ async fn everything_works(store: &RedisStore) {
     let one = first(fresh_call());
     assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
     assert_eq!(store.commit(&after(&one), at(0)).await.unwrap(), Committed::Applied);
-    assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
+    assert!(store.swap(write(&record("aa"), None, b"x"), at(9), at(0)).await.unwrap());
     assert!(store.claim(claim(at(0))).await.unwrap().is_empty());
     assert_eq!(store.calls(9).await.unwrap(), [one.call]);
     assert!(!store.outlook().await.unwrap().is_empty());
