@@ -46,7 +46,7 @@ use crate::engine::call::Call;
 use crate::engine::event::{Event, Heard, Ring};
 use crate::engine::id::{CallId, EffectId, LegId, Nonce, Sid};
 use crate::engine::policy::Policy;
-use crate::engine::reply::{Reply, Verb};
+use crate::engine::reply::Reply;
 use crate::engine::turn::{Entry, later};
 use crate::flow::FlowSet;
 use crate::outbound::backends::Backends;
@@ -349,8 +349,8 @@ impl Exchange {
                 Answered { reply, served: Served::Turn, discreet }
             }
             Done::Answer(reply, served) => at_once(reply, served),
-            Done::Unknown => at_once(hangup().into(), Served::Unknown),
-            Done::Nothing => at_once(hangup().into(), Served::Stranger),
+            Done::Unknown => at_once(Reply::hangup().into(), Served::Unknown),
+            Done::Nothing => at_once(Reply::hangup().into(), Served::Stranger),
         })
     }
 
@@ -442,9 +442,4 @@ impl Exchange {
     pub fn seal_nonce(&self) -> [u8; 12] {
         self.chance.bytes().first_chunk().copied().unwrap_or_default()
     }
-}
-
-/// The end of a leg.
-pub fn hangup() -> Reply {
-    Reply { verbs: vec![Verb::Hangup] }
 }
