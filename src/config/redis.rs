@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::read::read_secret;
+use super::read::{read_file, read_secret};
 use crate::diagnostic::Finding;
 use crate::document::Reader;
 use crate::store::{Options, Replicas};
@@ -39,15 +39,7 @@ pub(super) fn read(root: &Reader<'_>, store: Option<&str>, folder: &Path) -> Opt
         // Whoever wrote another key is told of these.
         table.item("password_env").or_else(|| table.item("password_file"));
     }
-    if let Some(item) = table.item("ca_file") {
-        match item.name().map(|name| std::fs::read(folder.join(name))) {
-            Some(Ok(pem)) => options.ca_pem = Some(pem),
-            Some(Err(error)) => {
-                item.refuse("unreadable-file", format!("the file cannot be read: {error}"));
-            }
-            None => {}
-        }
-    }
+    options.ca_pem = read_file(&table, "ca_file", folder);
     let within_ms = table.item("replicas_within_ms").and_then(|item| item.integer(1, 1_000));
     let count = table.item("replicas").and_then(|item| item.integer(1, 5));
     options.replicas = count.and_then(|count| {
