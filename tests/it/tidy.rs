@@ -184,6 +184,20 @@ fn every_file_says_what_it_is_for_and_nothing_is_put_off() {
 }
 
 #[test]
+fn every_module_is_on_the_map() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    for entry in std::fs::read_dir(root.join("src")).unwrap() {
+        let module = entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
+        let known = ["lib", "main"].contains(&&*module);
+        let rows = map.lines().filter(|line| line.starts_with("| `"));
+        let named = rows.filter_map(|row| row.split('|').nth(1));
+        let is_there = known || named.into_iter().any(|row| row.contains(&format!("`{module}`")));
+        assert!(is_there, "ARCHITECTURE.md has no row for {module}");
+    }
+}
+
+#[test]
 fn every_state_type_has_a_page() {
     for of in callgate::flow::states::TYPES {
         let page = of.page();
