@@ -19,6 +19,9 @@ pub(super) struct Queues(Vec<Mutex<()>>);
 
 const QUEUES: usize = 64;
 
+/// What others answered a turn is kept for longer than a turn is taken again after a crash or a lost race.
+pub(super) const ANSWER_KEPT_FOR: Duration = Duration::from_mins(15);
+
 impl Default for Queues {
     fn default() -> Self {
         Self(std::iter::repeat_with(Mutex::default).take(QUEUES).collect())
