@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::serve::OTHER_KEY;
+use super::configured::open_store;
+use super::failure::{self, Failure};
 use super::{Exit, print, say};
-use crate::audit::key::is_of_another_key;
 use crate::audit::verify::{Fault, Report, What, verify};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{ConfigError, DEFAULT_FILE, Kept};
-use crate::render;
-use crate::store;
+use crate::config::{DEFAULT_FILE, Kept};
 
 /// What `audit` takes.
 #[derive(Debug, clap::Args)]
@@ -60,57 +58,32 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Exit {
     let Deed::Verify(args) = &args.what;
-    let kept = match Kept::load(&args.config) {
-        Ok(kept) => kept,
-        Err(error) => {
-            if let ConfigError::Wrong { findings, sources } = &error {
-                say(&render::human::render(findings, sources, true));
-            }
-            say(&format!("error: {error}"));
-            return Exit::Usage;
-        }
-    };
+    failure::run(report(args))
+}
+
+async fn report(args: &Verify) -> Result<Exit, Failure> {
+    let kept = Kept::load(&args.config)?;
     if let Some(file) = kept.store.strip_prefix("embedded:")
         && !std::path::Path::new(file).exists()
     {
         say(&format!("error: there is no store `{file}`"));
-        return Exit::Environment;
+        return Ok(Exit::Environment);
     }
-    match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(report(&kept, args.format)),
-        Err(error) => {
-            say(&format!("error: cannot begin: {error}"));
-            Exit::Environment
-        }
-    }
-}
-
-async fn report(kept: &Kept, format: Format) -> Exit {
-    let store = match store::open_with(&kept.store, &kept.store_options).await {
-        Ok(store) => store,
-        Err(error) => {
-            say(&format!("error: {error}"));
-            return Exit::Environment;
-        }
-    };
-    if is_of_another_key(store.as_ref(), &kept.vault).await {
-        say(&format!("error: {OTHER_KEY}"));
-        return Exit::Usage;
-    }
+    let store = open_store(&kept.store, &kept.store_options, &kept.vault).await?;
     let report = match verify(store.as_ref(), &kept.vault, SystemClock.now()).await {
         Ok(report) => report,
         Err(error) => {
             say(&format!("error: {error}"));
-            return Exit::Environment;
+            return Ok(Exit::Environment);
         }
     };
-    match format {
+    match args.format {
         Format::Human => print(&human(&report)),
         Format::Json => {
             print(&format!("{}\n", serde_json::json!({ "version": 1, "report": report })));
         }
     }
-    if report.faults.is_empty() { Exit::Well } else { Exit::Findings }
+    Ok(if report.faults.is_empty() { Exit::Well } else { Exit::Findings })
 }
 
 fn human(report: &Report) -> String {

@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
-use super::serve::read_accounts;
+use super::configured::read_accounts;
 use super::{Exit, print, say};
 use crate::chance::SystemChance;
 use crate::config::environment;

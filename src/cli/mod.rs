@@ -5,7 +5,9 @@
 mod audit;
 mod check;
 mod completions;
+mod configured;
 mod explain;
+mod failure;
 mod fmt;
 mod graph;
 mod hash_pin;

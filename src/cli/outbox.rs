@@ -5,20 +5,16 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
-use super::serve::{Failure, carrier_of, check_key, look_ups, mail_of};
+use super::configured::{caretaker, carrier_of, look_ups, mail_of, open_store};
+use super::failure::{self, Failure};
 use super::{Exit, print, say};
-use crate::chance::SystemChance;
-use crate::clock::SystemClock;
 use crate::config::{self, Config, DEFAULT_FILE};
 use crate::directory::Directory;
 use crate::directory::accounts::Accounts;
 use crate::engine::id::EffectId;
 use crate::exchange::unlock::By;
-use crate::exchange::{Exchange, Parts};
-use crate::flow::FlowSet;
 use crate::outbox::{Outbox, Retried};
 use crate::server::metrics::Metrics;
-use crate::store;
 use crate::telemetry;
 
 /// What `outbox` takes.
@@ -71,44 +67,22 @@ fn read_effect(text: &str) -> Result<EffectId, String> {
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
     let _watch = telemetry::start(log, config::environment);
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            say(&format!("error: cannot begin: {error}"));
-            return Exit::Environment;
-        }
-    };
-    match runtime.block_on(carry_out(args)) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            failure.tell();
-            failure.tell_whom_to_ask("GET /api/outbox, POST /api/outbox/EFFECT/retry or …/drop");
-            failure.exit()
-        }
-    }
+    failure::run_or_ask("GET /api/outbox, POST /api/outbox/EFFECT/retry or …/drop", carry_out(args))
 }
 
 async fn carry_out(args: &Args) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
-    let store = store::open_with(&config.store, &config.store_options).await?;
-    check_key(store.as_ref(), &config.vault).await?;
+    let store = open_store(&config.store, &config.store_options, &config.vault).await?;
     let metrics = Metrics::default();
     let carrier = carrier_of(&config, &metrics)?;
     let mail = mail_of(&config, &metrics)?;
     let numbers = look_ups(&config, &metrics)?;
-    let mut exchange = Exchange::new(Parts {
-        store,
-        vault: config.vault,
-        directory: Arc::new(Directory::new(Accounts::default())),
-        clock: Arc::new(SystemClock),
-        chance: Arc::new(SystemChance),
-        policy: config.policy,
-        flows: FlowSet::default(),
+    let directory = Directory::new(Accounts::default());
+    let exchange = caretaker(store, config.vault, directory, config.policy);
+    let exchange = Arc::new(match numbers {
+        Some(numbers) => numbers.asked_by(exchange),
+        None => exchange,
     });
-    if let Some(looks) = numbers {
-        exchange = exchange.looking_up(looks.numbers, looks.callers);
-    }
-    let exchange = Arc::new(exchange);
     let done = match args.what {
         Deed::List => exchange.dead_letters().await.map(|letters| {
             for letter in letters {

@@ -2,20 +2,16 @@
 
 use std::io::BufRead as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use super::serve::{Failure, check_key, open_directory};
+use super::configured::{caretaker, open_directory, open_store};
+use super::failure::{self, Failure};
 use super::{Exit, print, say};
-use crate::chance::SystemChance;
-use crate::clock::SystemClock;
 use crate::config::{self, Config, DEFAULT_FILE};
 use crate::exchange::unlock::By;
-use crate::exchange::{Exchange, Parts};
-use crate::flow::FlowSet;
 use crate::flow::level::Fact;
 use crate::secret::Secret;
 use crate::server::metrics::Metrics;
-use crate::{store, telemetry};
+use crate::telemetry;
 
 /// What `unlock` takes.
 #[derive(Debug, clap::Args)]
@@ -55,37 +51,14 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
         say("error: no account was given, neither as an argument nor on standard input");
         return Exit::Usage;
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            say(&format!("error: cannot begin: {error}"));
-            return Exit::Environment;
-        }
-    };
-    match runtime.block_on(unlock(args, &Secret::new(account))) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            failure.tell();
-            failure.tell_whom_to_ask("POST /api/unlock");
-            failure.exit()
-        }
-    }
+    failure::run_or_ask("POST /api/unlock", unlock(args, &Secret::new(account)))
 }
 
 async fn unlock(args: &Args, account: &Secret) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
+    let store = open_store(&config.store, &config.store_options, &config.vault).await?;
     let (directory, _) = open_directory(config.directory, &Metrics::default())?;
-    let store = store::open_with(&config.store, &config.store_options).await?;
-    check_key(store.as_ref(), &config.vault).await?;
-    let exchange = Exchange::new(Parts {
-        store,
-        vault: config.vault,
-        directory: Arc::new(directory),
-        clock: Arc::new(SystemClock),
-        chance: Arc::new(SystemChance),
-        policy: config.policy,
-        flows: FlowSet::default(),
-    });
+    let exchange = caretaker(store, config.vault, directory, config.policy);
     match exchange.unlock(account, args.factor, By::CommandLine).await {
         Ok(Some(lifted)) => {
             for of_factor in lifted {

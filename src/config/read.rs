@@ -174,7 +174,7 @@ fn read_store(root: &Reader<'_>, folder: &Path) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// A secret from the environment variable that `{key}_env` names, or the file that `{key}_file` does.
+/// The secrets under the environment variables that `{key}_env` names, or in the file that `{key}_file` does.
 pub(super) fn read_secret(
     table: &Reader<'_>,
     key: &str,
@@ -182,36 +182,17 @@ pub(super) fn read_secret(
     folder: &Path,
 ) -> Vec<SecretString> {
     if let Some(item) = table.item(&format!("{key}_file")) {
-        let read = item.name().map(|name| std::fs::read_to_string(folder.join(name)));
-        return match read {
-            // Like a variable that is empty, it holds none: everybody would know it.
-            Some(Ok(text)) if text.trim().is_empty() => {
-                item.refuse("missing-secret", "the file is empty");
-                Vec::new()
-            }
-            Some(Ok(text)) => vec![SecretString::from(text.trim())],
-            Some(Err(error)) => {
-                item.refuse("unreadable-secret", format!("the file cannot be read: {error}"));
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
+        return read_secret_file(&item, folder).into_iter().collect();
     }
     let item = table.item(&format!("{key}_env"));
-    let (names, place): (Vec<String>, _) = match &item {
+    let place = item.as_ref().map_or_else(|| table.place(), Item::place);
+    let names: Vec<String> = match &item {
         Some(item) if item.is_list() => {
             let items = item.list().unwrap_or_default();
-            (
-                items
-                    .iter()
-                    .filter_map(super::super::document::Item::name)
-                    .map(str::to_owned)
-                    .collect(),
-                item.place(),
-            )
+            items.iter().filter_map(Item::name).map(str::to_owned).collect()
         }
-        Some(item) => (item.name().map(str::to_owned).into_iter().collect(), item.place()),
-        None => (default_env.map(str::to_owned).into_iter().collect(), table.place()),
+        Some(item) => item.name().map(str::to_owned).into_iter().collect(),
+        None => default_env.map(str::to_owned).into_iter().collect(),
     };
     if names.is_empty() {
         let message = format!("{} lacks `{key}_env` or `{key}_file`", table.what());
@@ -220,24 +201,50 @@ pub(super) fn read_secret(
     }
     let mut secrets = Vec::new();
     for name in names {
-        match environment(&name) {
-            Some(value) => secrets.push(SecretString::from(value)),
-            // It may be the secret itself, which nobody is to read here.
-            None if !shown::is_variable(&name) => table.report(
-                Finding::error("missing-secret", "this is no variable's name", place.clone())
-                    .help("name the variable of the environment that holds the secret"),
-            ),
-            None => table.report(
-                Finding::error(
-                    "missing-secret",
-                    format!("the environment variable `{name}` is not set"),
-                    place.clone(),
-                )
-                .help(format!("set it, or name a file that holds the secret: `{key}_file`")),
-            ),
+        if let Some(value) = environment(&name) {
+            secrets.push(SecretString::from(value));
+            continue;
         }
+        // It may be the secret itself, which nobody is to read here.
+        let (message, help) = if shown::is_variable(&name) {
+            (
+                format!("the environment variable `{name}` is not set"),
+                format!("set it, or name a file that holds the secret: `{key}_file`"),
+            )
+        } else {
+            (
+                "this is no variable's name".to_owned(),
+                "name the variable of the environment that holds the secret".to_owned(),
+            )
+        };
+        table.report(Finding::error("missing-secret", message, place.clone()).help(help));
     }
     secrets
+}
+
+fn read_secret_file(item: &Item<'_>, folder: &Path) -> Option<SecretString> {
+    match std::fs::read_to_string(folder.join(item.name()?)) {
+        // Like a variable that is empty, it holds none: everybody would know it.
+        Ok(text) if text.trim().is_empty() => {
+            item.refuse("missing-secret", "the file is empty");
+            None
+        }
+        Ok(text) => Some(SecretString::from(text.trim())),
+        Err(error) => {
+            item.refuse("unreadable-secret", format!("the file cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+/// The file that a key names, and no secret.
+pub(super) fn read_file(table: &Reader<'_>, key: &str, folder: &Path) -> Option<Vec<u8>> {
+    let item = table.item(key)?;
+    let read = std::fs::read(folder.join(item.name()?));
+    read.inspect_err(|error| {
+        item.refuse("unreadable-file", format!("the file cannot be read: {error}"));
+    })
+    .ok()
 }
 
 /// A secret that tells those we know from strangers, who may try as often as they like: a short one is told of.

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::read::read_secret;
+use super::read::{read_file, read_secret};
 use crate::diagnostic::Finding;
-use crate::document::{Item, Reader};
+use crate::document::Reader;
 use crate::store::{ClientCertificate, Options, Replicas};
 
 const SCHEMES: [&str; 6] = [
@@ -39,7 +39,7 @@ pub(super) fn read(root: &Reader<'_>, store: Option<&str>, folder: &Path) -> Opt
         // Whoever wrote another key is told of these.
         table.item("password_env").or_else(|| table.item("password_file"));
     }
-    options.ca_pem = table.item("ca_file").and_then(|item| read_pem(&item, store, folder));
+    options.ca_pem = read_pem(&table, "ca_file", store, folder);
     options.client = read_client(&table, store, folder);
     let within_ms = table.item("replicas_within_ms").and_then(|item| item.integer(1, 1_000));
     let count = table.item("replicas").and_then(|item| item.integer(1, 5));
@@ -62,11 +62,11 @@ fn read_client(
     let key_pem = key.as_ref().map(|_| read_secret(table, "client_key", None, folder));
     match (table.item("client_certificate_file"), key) {
         (Some(item), Some(_)) => {
-            let chain_pem = read_pem(&item, store, folder)?;
+            let chain_pem = read_pem(table, item.key, store, folder)?;
             Some(ClientCertificate { chain_pem, key_pem: key_pem?.into_iter().next()? })
         }
         (Some(item), None) => {
-            read_pem(&item, store, folder);
+            read_pem(table, item.key, store, folder);
             item.refuse("missing-key", "it is of no use without its key: `client_key_file`");
             None
         }
@@ -83,19 +83,14 @@ fn read_client(
 }
 
 /// A file of certificates, for a store that is spoken to by TLS.
-fn read_pem(item: &Item<'_>, store: Option<&str>, folder: &Path) -> Option<Vec<u8>> {
+fn read_pem(table: &Reader<'_>, key: &str, store: Option<&str>, folder: &Path) -> Option<Vec<u8>> {
+    let item = table.item(key)?;
     if store.is_some_and(|store| is_address(store) && !store.starts_with("rediss")) {
-        let message = format!("`{}` is of no use: `store` is not spoken to by TLS", item.key);
+        let message = format!("`{key}` is of no use: `store` is not spoken to by TLS");
         item.report(
             Finding::error("bad-store", message, item.place())
                 .help("write `store = \"rediss://…\"`"),
         );
     }
-    match std::fs::read(folder.join(item.name()?)) {
-        Ok(pem) => Some(pem),
-        Err(error) => {
-            item.refuse("unreadable-file", format!("the file cannot be read: {error}"));
-            None
-        }
-    }
+    read_file(table, key, folder)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::read::read_secret;
+use super::read::{read_file, read_secret};
 use crate::carrier::smtp::{AddressError, Settings, SmtpMail};
 use crate::diagnostic::Finding;
 use crate::document::Item;
@@ -15,16 +15,7 @@ pub(super) fn read(item: &Item<'_>, folder: &Path) -> Option<Settings> {
     let url = read_secret(&table, "url", None, folder).into_iter().next();
     let from = table.required("from");
     let sender = from.as_ref().and_then(Item::name).map(str::to_owned);
-    let mut ca_pem = None;
-    if let Some(item) = table.item("ca_file") {
-        match item.name().map(|name| std::fs::read(folder.join(name))) {
-            Some(Ok(pem)) => ca_pem = Some(pem),
-            Some(Err(error)) => {
-                item.refuse("unreadable-file", format!("the file cannot be read: {error}"));
-            }
-            None => {}
-        }
-    }
+    let ca_pem = read_file(&table, "ca_file", folder);
     let place = table.place();
     table.finish();
     let settings = Settings { url: url?, from: sender?, ca_pem, timeout: limits::MAIL_TIMEOUT };

@@ -80,6 +80,8 @@ struct Link {
 struct Sketch {
     nodes: Vec<Node>,
     links: Vec<Link>,
+    /// The links of each node, in their order.
+    links_of: Vec<Vec<usize>>,
     layers: Vec<Vec<usize>>,
 }
 
@@ -208,7 +210,20 @@ impl Sketch {
                 layer.push(index);
             }
         }
+        self.links_of = vec![Vec::new(); self.nodes.len()];
+        for (index, link) in self.links.iter().enumerate() {
+            for end in [link.left, link.right] {
+                if let Some(links) = self.links_of.get_mut(end) {
+                    links.push(index);
+                }
+            }
+        }
         routes
+    }
+
+    fn links_of(&self, node: usize) -> impl Iterator<Item = &Link> {
+        let links = self.links_of.get(node).into_iter().flatten();
+        links.filter_map(|index| self.links.get(*index))
     }
 
     fn node(&self, index: usize) -> Node {
@@ -218,6 +233,7 @@ impl Sketch {
     /// Sorts the layers, each by where its neighbours stand, and keeps the order with fewest crossings.
     fn sort(&mut self) {
         let mut best = (self.crossings(), self.layers.clone());
+        let mut ranks = self.ranks();
         for sweep in 0..SWEEPS {
             let rightward = sweep % 2 == 0;
             let order: Vec<_> = if rightward {
@@ -226,29 +242,16 @@ impl Sketch {
                 (0..self.layers.len().saturating_sub(1)).rev().collect()
             };
             for layer in order {
-                let ranks = self.ranks();
-                let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
-                for link in &self.links {
-                    let (own, other, port) = if rightward {
-                        (link.right, link.left, link.left_port)
-                    } else {
-                        (link.left, link.right, link.right_port)
-                    };
-                    if self.node(own).layer == layer {
-                        let height = self.node(other).size.height.max(1.0);
-                        let rank = ranks.get(other).copied().unwrap_or_default();
-                        let (sum, count) = sums.entry(own).or_default();
-                        *sum += rank + port / height;
-                        *count += 1.0;
-                    }
+                let nodes = self.layers.get(layer).into_iter().flatten();
+                let mut nodes: Vec<_> =
+                    nodes.map(|node| (self.mean(*node, rightward, &ranks), *node)).collect();
+                nodes.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+                let mut rank = 0.0;
+                for (_, node) in &nodes {
+                    set(&mut ranks, *node, rank);
+                    rank += 1.0;
                 }
-                let mean = |node: &usize| {
-                    let own = ranks.get(*node).copied().unwrap_or_default();
-                    sums.get(node).map_or(own, |(sum, count)| sum / count)
-                };
-                if let Some(nodes) = self.layers.get_mut(layer) {
-                    nodes.sort_by(|a, b| mean(a).total_cmp(&mean(b)));
-                }
+                set(&mut self.layers, layer, nodes.into_iter().map(|(_, node)| node).collect());
             }
             let crossings = self.crossings();
             if crossings < best.0 {
@@ -256,6 +259,25 @@ impl Sketch {
             }
         }
         self.layers = best.1;
+    }
+
+    /// Where the neighbours of a node stand that are in the layer before it (or after it) in the mean; without any
+    /// it stays where it is.
+    fn mean(&self, node: usize, rightward: bool, ranks: &[f64]) -> f64 {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for link in self.links_of(node) {
+            let (own, other, port) = if rightward {
+                (link.right, link.left, link.left_port)
+            } else {
+                (link.left, link.right, link.right_port)
+            };
+            if own == node {
+                let height = self.node(other).size.height.max(1.0);
+                sum += ranks.get(other).copied().unwrap_or_default() + port / height;
+                count += 1.0;
+            }
+        }
+        if count > 0.0 { sum / count } else { ranks.get(node).copied().unwrap_or_default() }
     }
 
     /// Where each node stands in its layer.
@@ -283,13 +305,7 @@ impl Sketch {
                 links.push((rank(link.left, link.left_port), rank(link.right, link.right_port)));
             }
         }
-        let crossing = |links: &Vec<(f64, f64)>| {
-            let pairs = links.iter().enumerate().flat_map(|(index, one)| {
-                links.iter().skip(index + 1).map(move |other| (one, other))
-            });
-            pairs.filter(|(a, b)| (a.0 - b.0) * (a.1 - b.1) < 0.0).count()
-        };
-        by_layer.iter().map(crossing).sum()
+        by_layer.iter().map(|links| crossings(links)).sum()
     }
 
     /// Moves the nodes of each layer to where their lines are as level as the order allows.
@@ -340,13 +356,11 @@ impl Sketch {
     fn wanted(&self, index: usize) -> (f64, f64) {
         let own = self.node(index);
         let (mut sum, mut weights) = (0.0, 0.0);
-        for link in &self.links {
+        for link in self.links_of(index) {
             let (other, other_port, port) = if link.left == index {
                 (link.right, link.right_port, link.left_port)
-            } else if link.right == index {
-                (link.left, link.left_port, link.right_port)
             } else {
-                continue;
+                (link.left, link.left_port, link.right_port)
             };
             let other = self.node(other);
             // Lanes are to be straight above all.
@@ -423,6 +437,35 @@ fn ends(line: &Line, back: bool) -> (usize, usize) {
     if back { (line.to, line.from) } else { (line.from, line.to) }
 }
 
+/// How many pairs of lines cross, of which each begins and ends so far down: of those that begin further up, those
+/// that end further down.
+fn crossings(lines: &[(f64, f64)]) -> usize {
+    let mut lines = lines.to_vec();
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let mut ends: Vec<f64> = lines.iter().map(|(_, end)| *end).collect();
+    ends.sort_by(f64::total_cmp);
+    ends.dedup();
+    // How many end at each place so far, in sums of runs (Fenwick, 1994).
+    let mut sums = vec![0_usize; ends.len() + 1];
+    let mut count = 0;
+    for (before, (_, end)) in lines.iter().enumerate() {
+        let place = ends.partition_point(|other| other <= end);
+        let mut no_further = 0;
+        let mut at = place;
+        while at > 0 {
+            no_further += sums.get(at).copied().unwrap_or_default();
+            at &= at - 1;
+        }
+        count += before - no_further;
+        let mut at = place;
+        while let Some(sum) = sums.get_mut(at) {
+            *sum += 1;
+            at += 1 << at.trailing_zeros();
+        }
+    }
+    count
+}
+
 fn gap(above: &Node, below: &Node) -> f64 {
     if above.lane || below.lane { LANE_GAP } else { GAP }
 }
@@ -480,6 +523,21 @@ mod tests {
             spread(&[(0.0, 1.0), (0.0, 1.0), (50.0, 1.0)], &[10.0, 10.0]),
             [-5.0, 5.0, 50.0]
         );
+    }
+
+    #[test]
+    fn lines_cross_that_change_sides() {
+        let places: Vec<f64> = [0.0, 1.0, 1.0, 2.5, 3.0].to_vec();
+        let mut lines = Vec::new();
+        for seed in 0..200_usize {
+            lines.push((places[seed * 7 % 5], places[seed * seed % 11 % 5]));
+            let pairs = lines
+                .iter()
+                .enumerate()
+                .flat_map(|(index, a)| lines.iter().skip(index + 1).map(move |b| (a, b)));
+            let each = pairs.filter(|(a, b)| (a.0 - b.0) * (a.1 - b.1) < 0.0).count();
+            assert_eq!(crossings(&lines), each, "{lines:?}");
+        }
     }
 
     #[test]

@@ -63,9 +63,12 @@ pub fn write(picture: &Picture) -> String {
     }
     let _ = writeln!(text, "<g transform=\"translate({MARGIN} {top:.0})\">");
     draw_lines(&mut text, &plan, &drawn);
+    // In the order of those that were drawn.
+    let mut backward = plan.backward.iter();
+    let mut is_back = |way: &Way| way.from != way.to && backward.next() == Some(&true);
     for (((card, rows), size), at) in picture.cards.iter().zip(&rows).zip(&sizes).zip(&plan.boxes) {
-        let border = picture.border(card);
-        draw_card(&mut text, card, border, rows, *size, *at, &backward_of(&plan, &drawn));
+        let rows = rows.iter().map(|way| (*way, is_back(way))).collect();
+        Drawn { card, border: picture.border(card), rows, size: *size, at: *at }.write(&mut text);
     }
     text.push_str("</g>\n");
     legend(&mut text, picture, height - 22.0);
@@ -93,11 +96,6 @@ fn bundle_of(mark: Mark) -> u8 {
         Mark::Partly => 8,
         Mark::Walked => 6,
     }
-}
-
-fn backward_of<'p>(plan: &Plan, drawn: &[&'p Way]) -> Vec<&'p Way> {
-    let back = drawn.iter().zip(&plan.backward).filter(|(_, back)| **back);
-    back.map(|(way, _)| *way).collect()
 }
 
 fn size(card: &Card, rows: &[&Way]) -> Size {
@@ -185,76 +183,90 @@ fn curve(points: &[Point]) -> String {
     path
 }
 
-fn draw_card(
-    text: &mut String,
-    card: &Card,
-    border: Option<&str>,
-    rows: &[&Way],
+/// A card in its place.
+struct Drawn<'p> {
+    card: &'p Card,
+    border: Option<&'p str>,
+    /// Its ways out, and whether each leaves it on the left.
+    rows: Vec<(&'p Way, bool)>,
     size: Size,
     at: Point,
-    back: &[&Way],
-) {
-    let faded = if card.mark == Mark::Missed { " class=\"faded\"" } else { "" };
-    let _ = writeln!(text, "<g{faded} transform=\"translate({:.1} {:.1})\">", at.x, at.y);
-    if card.starts {
-        text.push_str("<circle cx=\"-26\" cy=\"20\" r=\"6\" fill=\"#30363d\"/><path d=\"M-20 20H-6\" stroke=\"#30363d\" stroke-width=\"2\"/><path d=\"M0 20l-8 -4v8z\" style=\"fill:#30363d\"/>\n");
+}
+
+impl Drawn<'_> {
+    fn write(&self, text: &mut String) {
+        let faded = if self.card.mark == Mark::Missed { " class=\"faded\"" } else { "" };
+        let Point { x, y } = self.at;
+        let _ = writeln!(text, "<g{faded} transform=\"translate({x:.1} {y:.1})\">");
+        self.write_frame(text);
+        self.write_head(text);
+        let mut y = HEAD + ROW / 2.0 + 4.0;
+        for (way, backward) in &self.rows {
+            draw_row(text, way, self.size.width, y, *backward);
+            y += ROW;
+        }
+        text.push_str("</g>\n");
     }
-    let Size { width, height } = size;
-    let stroke = border
-        .map_or(String::new(), |colour| format!(" style=\"stroke:{colour};stroke-width:2.2\""));
-    let round = if card.group == Group::Ends { 16 } else { 6 };
-    if card.group == Group::Ends {
+
+    fn write_frame(&self, text: &mut String) {
+        let Size { width, height } = self.size;
+        if self.card.starts {
+            text.push_str("<circle cx=\"-26\" cy=\"20\" r=\"6\" fill=\"#30363d\"/><path d=\"M-20 20H-6\" stroke=\"#30363d\" stroke-width=\"2\"/><path d=\"M0 20l-8 -4v8z\" style=\"fill:#30363d\"/>\n");
+        }
+        let stroke = self
+            .border
+            .map_or(String::new(), |colour| format!(" style=\"stroke:{colour};stroke-width:2.2\""));
+        let round = if self.card.group == Group::Ends { 16 } else { 6 };
+        if self.card.group == Group::Ends {
+            let _ = writeln!(
+                text,
+                "<rect class=\"card\" x=\"-4\" y=\"-4\" width=\"{:.0}\" height=\"{:.0}\" rx=\"20\"/>",
+                width + 8.0,
+                height + 8.0
+            );
+        }
         let _ = writeln!(
             text,
-            "<rect class=\"card\" x=\"-4\" y=\"-4\" width=\"{:.0}\" height=\"{:.0}\" rx=\"20\"/>",
-            width + 8.0,
-            height + 8.0
+            "<rect class=\"card\" width=\"{width:.0}\" height=\"{height:.0}\" rx=\"{round}\" fill=\"#fff\"{stroke}/>"
         );
-    }
-    let _ = writeln!(
-        text,
-        "<rect class=\"card\" width=\"{width:.0}\" height=\"{height:.0}\" rx=\"{round}\" fill=\"#fff\"{stroke}/>"
-    );
-    let head = if rows.is_empty() { height } else { HEAD - 4.0 };
-    let _ = writeln!(
-        text,
-        "<rect x=\"1.5\" y=\"1.5\" width=\"{:.0}\" height=\"{:.0}\" rx=\"{}\" fill=\"{}\"/>",
-        width - 3.0,
-        head - 3.0,
-        round - 1,
-        card.group.fill()
-    );
-    let gone = if card.mark == Mark::Removed { " gone" } else { "" };
-    let (name, what) = (escaped(&card.name), escaped(&card.what));
-    let _ = writeln!(text, "<text class=\"name{gone}\" x=\"12\" y=\"17\">{name}</text>");
-    let _ = writeln!(text, "<text class=\"what\" x=\"12\" y=\"31\">{what}</text>");
-    if !card.remark.is_empty() {
-        let colour = card.mark.colour().unwrap_or("#59636e");
+        let head = if self.rows.is_empty() { height } else { HEAD - 4.0 };
         let _ = writeln!(
             text,
-            "<text x=\"{:.0}\" y=\"31\" text-anchor=\"end\" style=\"fill:{colour};font-weight:600\">{}</text>",
-            width - 10.0,
-            escaped(&card.remark)
+            "<rect x=\"1.5\" y=\"1.5\" width=\"{:.0}\" height=\"{:.0}\" rx=\"{}\" fill=\"{}\"/>",
+            width - 3.0,
+            head - 3.0,
+            round - 1,
+            self.card.group.fill()
         );
     }
-    if let Some((number, level)) = &card.level {
-        let wide = pill_width(level);
-        let x = width - wide - 8.0;
-        let _ = writeln!(
-            text,
-            "<rect x=\"{x:.0}\" y=\"6\" width=\"{wide:.0}\" height=\"14\" rx=\"7\" fill=\"{}\"/><text class=\"pill\" x=\"{:.0}\" y=\"16.5\" text-anchor=\"middle\">{}</text>",
-            level_colour(*number),
-            x + wide / 2.0,
-            escaped(level)
-        );
+
+    fn write_head(&self, text: &mut String) {
+        let Self { card, size: Size { width, .. }, .. } = self;
+        let gone = if card.mark == Mark::Removed { " gone" } else { "" };
+        let (name, what) = (escaped(&card.name), escaped(&card.what));
+        let _ = writeln!(text, "<text class=\"name{gone}\" x=\"12\" y=\"17\">{name}</text>");
+        let _ = writeln!(text, "<text class=\"what\" x=\"12\" y=\"31\">{what}</text>");
+        if !card.remark.is_empty() {
+            let colour = card.mark.colour().unwrap_or("#59636e");
+            let _ = writeln!(
+                text,
+                "<text x=\"{:.0}\" y=\"31\" text-anchor=\"end\" style=\"fill:{colour};font-weight:600\">{}</text>",
+                width - 10.0,
+                escaped(&card.remark)
+            );
+        }
+        if let Some((number, level)) = &card.level {
+            let wide = pill_width(level);
+            let x = width - wide - 8.0;
+            let _ = writeln!(
+                text,
+                "<rect x=\"{x:.0}\" y=\"6\" width=\"{wide:.0}\" height=\"14\" rx=\"7\" fill=\"{}\"/><text class=\"pill\" x=\"{:.0}\" y=\"16.5\" text-anchor=\"middle\">{}</text>",
+                level_colour(*number),
+                x + wide / 2.0,
+                escaped(level)
+            );
+        }
     }
-    let mut y = HEAD + ROW / 2.0 + 4.0;
-    for way in rows {
-        let backward = back.iter().any(|other| std::ptr::eq(*other, *way));
-        draw_row(text, way, width, y, backward);
-        y += ROW;
-    }
-    text.push_str("</g>\n");
 }
 
 fn draw_row(text: &mut String, way: &Way, width: f64, y: f64, backward: bool) {

@@ -4,7 +4,7 @@
 //! them. A replay may let one demand pass unmet, to show what it keeps back.
 
 use super::machine::Machine;
-use super::{Unenforced, Waived, states};
+use super::{Waived, states};
 use crate::flow::level::{Fact, Proof};
 use crate::flow::name::{FieldName, LevelName};
 use crate::flow::prompt::Prompt;
@@ -34,23 +34,25 @@ impl Machine<'_> {
 
     /// Whether a demand of this state is not met, and is let pass all the same.
     pub(super) fn waives(&self, state: &State) -> bool {
-        let Some(waived) = self.setting.unenforced else { return false };
-        waived.at == self.call.at
-            && match &waived.demand {
-                Waived::Field(field) => !self.has_level_of(field),
-                Waived::Variable(variable) => !self.meets_label_of(variable),
-                Waived::Requires => {
-                    state.requires.as_ref().is_some_and(|(level, _)| !self.meets(level))
-                }
+        self.waived().is_some_and(|waived| match waived {
+            Waived::Field(field) => !self.has_level_of(field),
+            Waived::Variable(variable) => !self.meets_label_of(variable),
+            Waived::Requires => {
+                state.requires.as_ref().is_some_and(|(level, _)| !self.meets(level))
             }
+        })
+    }
+
+    /// What the present state demands and is let pass.
+    pub(super) fn waived(&self) -> Option<&Waived> {
+        let unenforced = self.setting.unenforced.filter(|it| it.at == self.call.at)?;
+        Some(&unenforced.demand)
     }
 
     /// Whether the facts allow an account field to be used now.
     pub(super) fn may_use(&self, field: &FieldName) -> bool {
-        let waived = |it: &Unenforced| {
-            it.at == self.call.at && matches!(&it.demand, Waived::Field(name) if name == field)
-        };
-        self.setting.unenforced.is_some_and(waived) || self.has_level_of(field)
+        let waived = matches!(self.waived(), Some(Waived::Field(name)) if name == field);
+        waived || self.has_level_of(field)
     }
 
     fn has_level_of(&self, field: &FieldName) -> bool {

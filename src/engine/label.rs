@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use super::Waived;
 use super::call::Variable;
 use super::machine::Machine;
-use super::{Unenforced, Waived};
 use crate::flow::condition::Condition;
 use crate::flow::name::{LevelName, VariableName};
 use crate::flow::template::{Template, Use};
@@ -17,11 +17,8 @@ use crate::flow::value::Value;
 impl Machine<'_> {
     /// Whether a caller may hear a variable now, or a branch go by it.
     pub(super) fn may_hear(&self, variable: &VariableName) -> bool {
-        let waived = |it: &Unenforced| {
-            it.at == self.call.at
-                && matches!(&it.demand, Waived::Variable(name) if name == variable)
-        };
-        self.setting.unenforced.is_some_and(waived) || self.meets_label_of(variable)
+        let waived = matches!(self.waived(), Some(Waived::Variable(name)) if name == variable);
+        waived || self.meets_label_of(variable)
     }
 
     /// Whether the facts meet every level of a variable now.

@@ -7,7 +7,7 @@ use super::effect::Effect;
 use super::event::LegStatus;
 use super::id::{EffectId, LegId, Nonce, Sid};
 use super::machine::Machine;
-use super::reply::{Reply, Verb};
+use super::reply::Reply;
 use super::states::callback;
 use super::turn::Remark;
 use crate::limits;
@@ -66,7 +66,7 @@ impl Machine<'_> {
     /// The caller is gone: facts die with the call, and what we have placed is taken down.
     pub(super) fn caller_left(&mut self) {
         if self.addressed.is_some() {
-            self.reply = Reply { verbs: vec![Verb::Hangup] };
+            self.reply = Reply::hangup();
         }
         self.end(End::CallerLeft);
     }
@@ -82,10 +82,10 @@ impl Machine<'_> {
         let others = self.call.legs.iter_mut().filter(|leg| Some(leg.id) != speaking);
         let mut placed = Vec::new();
         for leg in others {
-            leg.put(hangup());
+            leg.put(Reply::hangup().into());
             // A code that was spoken there is kept no longer than it is good.
             if leg.answered.as_ref().is_some_and(|reply| reply.speaks_code()) {
-                leg.answered = Some(hangup());
+                leg.answered = Some(Reply::hangup().into());
             }
             placed.extend((leg.role == Role::Callback).then_some(leg.id));
         }
@@ -98,7 +98,7 @@ impl Machine<'_> {
     pub(super) fn take_down(&mut self, leg: LegId) {
         let Some(of) = self.call.leg_mut(leg).filter(|of| of.is_live()) else { return };
         of.status = LegStatus::Canceled;
-        of.put(hangup());
+        of.put(Reply::hangup().into());
         // Where its name is not known yet, it is ended as soon as it is.
         if let Some(sid) = of.sid.clone() {
             self.effect(Effect::EndLeg { leg, sid });
@@ -116,7 +116,7 @@ impl Machine<'_> {
         }
         let nonce = self.fresh_nonce();
         let mut leg = new(id, role, None, nonce);
-        leg.present = hangup();
+        leg.present = Reply::hangup().into();
         self.call.legs.push(leg);
         Some((id, nonce))
     }
@@ -132,10 +132,6 @@ impl Machine<'_> {
             self.effect(Effect::RedirectLeg { leg, sid, undone: false });
         }
     }
-}
-
-fn hangup() -> Arc<Reply> {
-    Arc::new(Reply { verbs: vec![Verb::Hangup] })
 }
 
 /// A leg of which nothing has been heard.

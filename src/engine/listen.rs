@@ -2,7 +2,7 @@
 
 use super::event::Heard;
 use super::machine::{Asks, Machine, Next};
-use super::reply::{Gather, Input, Verb};
+use super::reply::{Audible, Gather, Input, Verb};
 use super::turn::Remark;
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Prompt;
@@ -54,6 +54,16 @@ impl Given {
     }
 }
 
+/// Whether these are digits alone, and as many as there must be where that is known.
+pub(super) fn are_digits(keys: &str, count: Option<u32>) -> bool {
+    has_length(keys.len(), count) && keys.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether something is as long as it must be, where that is known.
+pub(super) fn has_length(length: usize, wanted: Option<u32>) -> bool {
+    wanted.is_none_or(|wanted| usize::try_from(wanted) == Ok(length))
+}
+
 /// How a state ends when its tries are used up.
 #[derive(Clone, Debug)]
 pub(super) struct GivesUp {
@@ -81,6 +91,18 @@ impl Machine<'_> {
             return Ok(Next::Fault(Remark::Unspeakable));
         };
         let timeout_s = u32::try_from(listen.timeout.as_secs()).unwrap_or(5).max(1);
+        self.gather(prompt, expect, timeout_s, listen.barge_in);
+        Ok(Next::Wait)
+    }
+
+    /// Listens on the leg spoken to.
+    pub(super) fn gather(
+        &mut self,
+        prompt: Vec<Audible>,
+        expect: &Expect,
+        timeout_s: u32,
+        barge_in: bool,
+    ) {
         self.reply.verbs.push(Verb::Gather(Gather {
             prompt,
             input: expect.input,
@@ -90,9 +112,8 @@ impl Machine<'_> {
             action: self.nonce,
             locale: self.call.locale.to_string(),
             hints: expect.hints.clone(),
-            barge_in: listen.barge_in,
+            barge_in,
         }));
-        Ok(Next::Wait)
     }
 
     /// Nothing was given, or nothing that can be used: asks again, or gives up. A call that has had as

@@ -165,7 +165,7 @@ impl<'a> Machine<'a> {
                 of.status = LegStatus::Completed;
             }
             callback::speaking_leg_over(self);
-            self.reply = Reply { verbs: vec![Verb::Hangup] };
+            self.reply = Reply::hangup();
         } else if leg == self.call.speaking {
             let next = states::resume(self, heard)?;
             self.walk(next)?;
@@ -264,7 +264,7 @@ impl<'a> Machine<'a> {
         }
         if let Some((level, _)) = &state.requires
             && !self.meets(level)
-            && !(waived && self.setting.unenforced.is_some_and(|it| it.demand == Waived::Requires))
+            && self.waived() != Some(&Waived::Requires)
         {
             return Ok(match &state.step_up {
                 Some(target) => {

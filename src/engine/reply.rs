@@ -195,6 +195,11 @@ pub struct Record {
 }
 
 impl Reply {
+    /// The end of a leg.
+    pub fn hangup() -> Self {
+        Self { verbs: vec![Verb::Hangup] }
+    }
+
     /// Whether a code is spoken in it.
     pub fn speaks_code(&self) -> bool {
         self.heard().any(|audible| match audible {

@@ -142,19 +142,41 @@ pub fn contains(said: &str, phrase: &str) -> bool {
     !phrase.is_empty() && format!(" {said} ").contains(&format!(" {phrase} "))
 }
 
-/// An amount keyed (`12*50`) or said (`$1,200.50`, `two hundred fifty dollars`).
+/// An amount keyed (`12*50`) or said (`$1,200.50`, `1.200,50 €`, `two hundred fifty dollars`). Where more than a
+/// number and its cents is said it is none, for nobody can tell which is meant.
 pub fn amount(text: &str, locale: &Locale) -> Option<f64> {
-    let keyed = text.replace('*', ".");
-    let plain: String =
-        keyed.chars().filter(|c| !matches!(c, '$' | '€' | '£' | ',' | ' ')).collect();
-    if let Ok(number) = plain.parse::<f64>() {
-        return (number.is_finite() && number >= 0.0).then_some(number);
+    if let Some(number) = written(text) {
+        return Some(number);
     }
-    let language = text2num::get_interpreter_for(locale.language())?;
-    let digits = text2num::replace_numbers_in_text(&words(text), &language, 0.0);
-    let mut numbers = digits.split_whitespace().filter_map(|token| token.parse::<f64>().ok());
-    let first = numbers.next()?;
-    Some(numbers.next().map_or(first, |cents| first + cents / 100.0))
+    let is_kept = |c: char| c.is_alphanumeric() || DECIMAL_MARKS.contains(&c);
+    let lower = text.nfkc().flat_map(char::to_lowercase);
+    let plain: String = lower.map(|c| if is_kept(c) { c } else { ' ' }).collect();
+    let digits = match text2num::get_interpreter_for(locale.language()) {
+        Some(language) => text2num::replace_numbers_in_text(&plain, &language, 0.0),
+        None => plain,
+    };
+    let mut numbers = digits.split_whitespace().filter_map(written);
+    let (number, cents) = (numbers.next()?, numbers.next().unwrap_or_default());
+    let are_cents =
+        cents == 0.0 || (cents < 100.0 && cents.fract() == 0.0 && number.fract() == 0.0);
+    (are_cents && numbers.next().is_none()).then_some(number + cents / 100.0)
+}
+
+const DECIMAL_MARKS: [char; 2] = ['.', ','];
+
+/// A number in digits. A star is its decimal point; or else the last point or comma is, unless three digits follow:
+/// it parts them from the thousands.
+fn written(text: &str) -> Option<f64> {
+    let text: String = text.chars().filter(|c| !matches!(c, '$' | '€' | '£' | ' ')).collect();
+    let marked = || {
+        let parts = text.rsplit_once(DECIMAL_MARKS);
+        parts.filter(|(whole, after)| after.len() != 3 || *whole == "0")
+    };
+    let (whole, cents) = text.split_once('*').or_else(marked).unwrap_or((&text, ""));
+    let whole = whole.replace(DECIMAL_MARKS, "");
+    let number = format!("{whole}.{cents}");
+    let is_plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    number.parse().ok().filter(|number: &f64| is_plain && number.is_finite())
 }
 
 #[cfg(test)]
@@ -230,5 +252,25 @@ mod tests {
         assert_eq!(amount("$1,200.50", &english()), Some(1200.5));
         assert_eq!(amount("two hundred fifty dollars", &english()), Some(250.0));
         assert_eq!(amount("nothing", &english()), None);
+        let german = Locale::parse("de-DE").unwrap();
+        for (said, locale, value) in [
+            ("1,200 dollars", &english(), Some(1200.0)),
+            ("1,200.50 dollars", &english(), Some(1200.5)),
+            ("about 1,200,000", &english(), Some(1_200_000.0)),
+            ("12 dollars and 5 cents.", &english(), Some(12.05)),
+            ("12*5", &english(), Some(12.5)),
+            ("1*125", &english(), Some(1.125)),
+            ("12,50 €", &german, Some(12.5)),
+            ("1.200,50 Euro", &german, Some(1200.5)),
+            ("1.200", &german, Some(1200.0)),
+            ("zwölf Euro fünfzig", &german, Some(12.5)),
+            // Which of them is meant, nobody can tell.
+            ("5 or 300", &english(), None),
+            ("between 5 and 10 and 20", &english(), None),
+            ("1e5", &english(), None),
+            ("inf", &english(), None),
+        ] {
+            assert_eq!(amount(said, locale), value, "{said}");
+        }
     }
 }

@@ -80,11 +80,8 @@ impl Exchange {
                 Box::pin(spend).await
             }
             Question::Notify(notify) => Ok(Answer::Notifies(self.notify(notify, now).await?)),
-            Question::Reach { caller: Some(caller), account, .. } => {
-                Ok(Answer::Spent(self.reach(caller, account, now).await?))
-            }
-            Question::Reach { caller: None, line, account } => {
-                Ok(Answer::Spent(self.reach_unseen(line, account, now).await?))
+            Question::Reach { caller, line, account } => {
+                Ok(Answer::Spent(self.reach(caller.as_ref(), line, account, now).await?))
             }
             Question::Eligible { key, to, purpose } => {
                 let fits = Box::pin(self.are_eligible(key, to, *purpose, now, until)).await?;

@@ -170,12 +170,7 @@ impl Exchange {
         key: &RecordKey,
     ) -> Result<Option<(Revision, T)>, ExchangeError> {
         let Some((revision, bytes)) = self.store.read(key).await? else { return Ok(None) };
-        let opened = self
-            .vault
-            .open(Kind::Record, &key.id, &bytes)
-            .map_err(|error| ExchangeError::Sealed("audit record", error))?;
-        let read = opened.read().ok_or(ExchangeError::Unreadable("audit record"))?;
-        Ok(Some((revision, read)))
+        Ok(Some((revision, self.open(Kind::Record, &key.id, &bytes)?)))
     }
 
     /// What stands for an account in the audit: a keyed hash that is no key of the store.

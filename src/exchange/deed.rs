@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Request, Served, Wants, hangup};
+use super::{Request, Served, Wants};
 use crate::engine::call::{Call, Received, receive};
 use crate::engine::event::{Event, Heard};
 use crate::engine::id::{LegId, Sid};
@@ -60,7 +60,7 @@ pub(super) fn deed_of(request: &Request, digest: &str, call: Option<&Call>) -> D
             let leg = call.leg_of(&request.sid);
             let spent = leg.filter(|leg| nonce.is_some() && leg.spent == *nonce);
             match spent {
-                _ if call.end.is_some() => Deed::Answer(hangup().into(), Served::OutOfStep),
+                _ if call.end.is_some() => Deed::Answer(Reply::hangup().into(), Served::OutOfStep),
                 Some(leg) => Deed::Answer(leg.last_answer().clone(), Served::Replayed),
                 None => present(&request.sid),
             }

@@ -18,7 +18,7 @@ use crate::diagnostic::{Sources, any_error};
 use crate::flow::name::FlowName;
 use crate::flow::{FlowSet, read};
 use crate::limits;
-use crate::store::{RecordKey, Store};
+use crate::store::{RecordKey, Store, Swap};
 
 /// A flow and everything it calls, as they were read.
 #[derive(Debug)]
@@ -192,7 +192,8 @@ async fn keep(
     let key = key(hash);
     let known = store.read(&key).await?.map(|(revision, _)| revision);
     // If another server was quicker, it kept the same texts.
-    store.swap(&key, known, bytes, later(now, KEPT_FOR), now).await?;
+    let swap = Swap { key: &key, expected: known, value: bytes };
+    store.swap(swap, later(now, KEPT_FOR), now).await?;
     Ok(())
 }
 

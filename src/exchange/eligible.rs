@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::record::ANSWER_KEPT_FOR;
 use super::{Exchange, ExchangeError};
 use crate::engine::account::Phone;
 use crate::engine::eligibility::{Fit, Purpose, Told, Word};
@@ -23,8 +23,6 @@ use crate::store::RecordKey;
 
 const NUMBER: &str = "number";
 const CALLER: &str = "caller-looked-up";
-/// Longer than a turn is taken again after a crash or a lost race.
-const KEPT_FOR: Duration = Duration::from_mins(15);
 
 /// A number that was looked up, for an operator's eye.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,7 +67,7 @@ impl Exchange {
         let id = self.vault.keyed_hex(NUMBER, &[key.as_bytes()]);
         let key = RecordKey { kind: NUMBER, id };
         let known = |judged: &mut Judged| judged.fits.clone();
-        if let Some(fits) = self.change_record(&key, KEPT_FOR, now, known).await? {
+        if let Some(fits) = self.change_record(&key, ANSWER_KEPT_FOR, now, known).await? {
             return Ok(fits);
         }
         let fits = if to.is_empty() {
@@ -88,7 +86,7 @@ impl Exchange {
             self.guards.looked_up.get_or_create(&LookedUp { fit: name }).inc();
         }
         let first = |judged: &mut Judged| judged.fits.get_or_insert_with(|| fits.clone()).clone();
-        self.change_record(&key, KEPT_FOR, now, first).await
+        self.change_record(&key, ANSWER_KEPT_FOR, now, first).await
     }
 
     async fn ask_about(&self, about: About<'_>, until: Instant) -> Option<Told> {
@@ -117,7 +115,7 @@ impl Exchange {
         let id = self.vault.keyed_hex(CALLER, &[call.to_string().as_bytes()]);
         let key = RecordKey { kind: CALLER, id };
         let known = |record: &mut Signalled| record.signals.clone();
-        if let Some(signals) = self.change_record(&key, KEPT_FOR, now, known).await? {
+        if let Some(signals) = self.change_record(&key, ANSWER_KEPT_FOR, now, known).await? {
             return Ok(signals);
         }
         let until = Instant::now() + limits::CALLER_LOOKED_UP_WITHIN;
@@ -142,6 +140,6 @@ impl Exchange {
         }
         let first =
             |record: &mut Signalled| record.signals.get_or_insert_with(|| signals.clone()).clone();
-        self.change_record(&key, KEPT_FOR, now, first).await
+        self.change_record(&key, ANSWER_KEPT_FOR, now, first).await
     }
 }

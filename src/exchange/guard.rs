@@ -234,14 +234,39 @@ impl Exchange {
         self.change_budget(&prefix_of(number), now, entered).await
     }
 
-    /// Counts an account, or what would be one, among those that a caller ID has claimed.
+    /// Counts an account, or what would be one, among those that a caller has claimed; whether it may be. Those
+    /// who show no number are one caller, on one line.
     pub(super) async fn reach(
         &self,
-        caller: &PhoneNumber,
+        caller: Option<&PhoneNumber>,
+        line: &str,
         account: &Secret,
         now: Timestamp,
     ) -> Result<bool, ExchangeError> {
         let account = self.mark("claimed", &[account.expose().as_bytes()]);
+        let refused = if let Some(caller) = caller {
+            self.reach_as(caller, account, now).await?
+        } else {
+            let limit = self.policy.shared.accounts_withheld_per_line_h;
+            let touch = |spread: &mut Spread| spread.touch(account, limit, HOUR, now);
+            let id = self.vault.keyed_hex(WITHHELD, &[line.as_bytes()]);
+            let key = RecordKey { kind: WITHHELD, id };
+            let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
+            (room == Room::None).then_some(Limit::Withheld)
+        };
+        if let Some(limit) = refused {
+            self.guards.refuse(limit);
+        }
+        Ok(refused.is_none())
+    }
+
+    /// The limit that refuses it to a caller who shows this number.
+    async fn reach_as(
+        &self,
+        caller: &PhoneNumber,
+        account: u64,
+        now: Timestamp,
+    ) -> Result<Option<Limit>, ExchangeError> {
         let limits = &self.policy.shared;
         let of_caller = |known: &mut Caller| {
             known.accounts.touch(account, limits.accounts_per_ani_h, HOUR, now)
@@ -262,34 +287,11 @@ impl Exchange {
                 (HOUR_KEPT_FOR, now),
             )
             .await?;
-        let refused = match (own, block) {
+        Ok(match (own, block) {
             (Room::None, _) => Some(Limit::Caller),
             (_, Some(Room::None)) => Some(Limit::CallerPrefix),
             _ => None,
-        };
-        if let Some(limit) = refused {
-            self.guards.refuse(limit);
-        }
-        Ok(refused.is_none())
-    }
-
-    /// The same for those who show no number: on one line they are all one caller.
-    pub(super) async fn reach_unseen(
-        &self,
-        line: &str,
-        account: &Secret,
-        now: Timestamp,
-    ) -> Result<bool, ExchangeError> {
-        let account = self.mark("claimed", &[account.expose().as_bytes()]);
-        let limit = self.policy.shared.accounts_withheld_per_line_h;
-        let touch = |spread: &mut Spread| spread.touch(account, limit, HOUR, now);
-        let id = self.vault.keyed_hex(WITHHELD, &[line.as_bytes()]);
-        let key = RecordKey { kind: WITHHELD, id };
-        let room = self.change_record(&key, HOURS_KEPT_FOR, now, touch).await?;
-        if room == Room::None {
-            self.guards.refuse(Limit::Withheld);
-        }
-        Ok(room != Room::None)
+        })
     }
 
     /// Counts an account among those that this secret is tried on, before it is looked at.

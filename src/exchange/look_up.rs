@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::record::ANSWER_KEPT_FOR;
 use super::{Exchange, ExchangeError};
 use crate::engine::question::LookUp;
 use crate::flow::name::VariableName;
@@ -17,8 +17,6 @@ use crate::outbound::backends::Backends;
 use crate::store::RecordKey;
 
 const RECORD: &str = "looked-up";
-/// Longer than a turn is taken again after a crash or a lost race.
-const KEPT_FOR: Duration = Duration::from_mins(15);
 
 /// What a back end answered.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -44,12 +42,12 @@ impl Exchange {
         let id = self.vault.keyed_hex(RECORD, &[question.key.as_bytes()]);
         let key = RecordKey { kind: RECORD, id: id.clone() };
         let known = |record: &mut Record| record.found.clone();
-        if let Some(found) = self.change_record(&key, KEPT_FOR, now, known).await? {
+        if let Some(found) = self.change_record(&key, ANSWER_KEPT_FOR, now, known).await? {
             return Ok(Some(found));
         }
         let Some(backends) = &self.backends else { return Ok(None) };
         let Some(found) = backends.ask(question, &id, until).await else { return Ok(None) };
         let first = |record: &mut Record| record.found.get_or_insert_with(|| found.clone()).clone();
-        Ok(Some(self.change_record(&key, KEPT_FOR, now, first).await?))
+        Ok(Some(self.change_record(&key, ANSWER_KEPT_FOR, now, first).await?))
     }
 }

@@ -46,7 +46,7 @@ use crate::engine::call::Call;
 use crate::engine::event::{Event, Heard, Ring};
 use crate::engine::id::{CallId, EffectId, LegId, Nonce, Sid};
 use crate::engine::policy::Policy;
-use crate::engine::reply::{Reply, Verb};
+use crate::engine::reply::Reply;
 use crate::engine::turn::{Entry, later};
 use crate::flow::FlowSet;
 use crate::outbound::backends::Backends;
@@ -349,8 +349,8 @@ impl Exchange {
                 Answered { reply, served: Served::Turn, discreet }
             }
             Done::Answer(reply, served) => at_once(reply, served),
-            Done::Unknown => at_once(hangup().into(), Served::Unknown),
-            Done::Nothing => at_once(hangup().into(), Served::Stranger),
+            Done::Unknown => at_once(Reply::hangup().into(), Served::Unknown),
+            Done::Nothing => at_once(Reply::hangup().into(), Served::Stranger),
         })
     }
 
@@ -386,11 +386,7 @@ impl Exchange {
     /// A call as it stands.
     pub async fn load(&self, call: CallId) -> Result<Option<Loaded>, ExchangeError> {
         let Some(stored) = self.store.load(call).await? else { return Ok(None) };
-        let opened = self
-            .vault
-            .open(Kind::Call, &call.to_string(), &stored.state)
-            .map_err(|error| ExchangeError::Sealed("call", error))?;
-        let call: Call = opened.read().ok_or(ExchangeError::Unreadable("call"))?;
+        let call: Call = self.open(Kind::Call, &call.to_string(), &stored.state)?;
         let call = Call { turn: stored.version.turn, ..call };
         Ok(Some(Loaded { call, version: stored.version, audit: None }))
     }
@@ -410,14 +406,25 @@ impl Exchange {
     async fn journal_of<T: DeserializeOwned>(&self, call: CallId) -> Result<Vec<T>, ExchangeError> {
         let sealed = self.store.journal(call).await?;
         let id = call.to_string();
-        let open = |entry: &Vec<u8>| {
-            let opened = self
-                .vault
-                .open(Kind::Entry, &id, entry)
-                .map_err(|error| ExchangeError::Sealed("journal entry", error))?;
-            opened.read().ok_or(ExchangeError::Unreadable("journal entry"))
+        sealed.iter().map(|entry| self.open(Kind::Entry, &id, entry)).collect()
+    }
+
+    /// What was sealed for this place.
+    fn open<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        id: &str,
+        sealed: &[u8],
+    ) -> Result<T, ExchangeError> {
+        let what = match kind {
+            Kind::Call => "call",
+            Kind::Effect => "effect",
+            Kind::Entry => "journal entry",
+            Kind::Record => "record",
         };
-        sealed.iter().map(open).collect()
+        let opened = self.vault.open(kind, id, sealed);
+        let opened = opened.map_err(|error| ExchangeError::Sealed(what, error))?;
+        opened.read().ok_or(ExchangeError::Unreadable(what))
     }
 
     /// The flows that a call began with.
@@ -435,9 +442,4 @@ impl Exchange {
     pub fn seal_nonce(&self) -> [u8; 12] {
         self.chance.bytes().first_chunk().copied().unwrap_or_default()
     }
-}
-
-/// The end of a leg.
-pub fn hangup() -> Reply {
-    Reply { verbs: vec![Verb::Hangup] }
 }

@@ -2,8 +2,8 @@
 
 use super::{Exchange, ExchangeError, later};
 use crate::limits::PROBE_RETENTION;
-use crate::store::RecordKey;
 use crate::store::envelope::{EnvelopeError, Kind};
+use crate::store::{RecordKey, Swap};
 
 impl Exchange {
     /// Whether the store is there and takes writes: one is made. Where a newer server has made the last one, its
@@ -22,7 +22,8 @@ impl Exchange {
         let known = known.map(|(revision, _)| revision);
         let sealed = self.vault.seal(Kind::Record, &key.id, &(), self.seal_nonce());
         // Where another server was quicker, it wrote.
-        self.store.swap(&key, known, &sealed, later(now, PROBE_RETENTION), now).await?;
+        let swap = Swap { key: &key, expected: known, value: &sealed };
+        self.store.swap(swap, later(now, PROBE_RETENTION), now).await?;
         Ok(())
     }
 }

@@ -19,6 +19,9 @@ pub(super) struct Queues(Vec<Mutex<()>>);
 
 const QUEUES: usize = 64;
 
+/// What others answered a turn is kept for longer than a turn is taken again after a crash or a lost race.
+pub(super) const ANSWER_KEPT_FOR: Duration = Duration::from_mins(15);
+
 impl Default for Queues {
     fn default() -> Self {
         Self(std::iter::repeat_with(Mutex::default).take(QUEUES).collect())
@@ -237,8 +240,8 @@ impl Exchange {
         let written = match (tried, &draft.sealed) {
             (Some(written), _) => written,
             (None, Some(value)) => {
-                let expires_at = later(*now, *kept_for);
-                self.store.swap(key, draft.expected, value, expires_at, *now).await?
+                let swap = Swap { key, expected: draft.expected, value };
+                self.store.swap(swap, later(*now, *kept_for), *now).await?
             }
             (None, None) => false,
         };
@@ -263,12 +266,7 @@ impl Exchange {
                 // Nobody else wrote it, and yet it stands no more: it has run out, and is not swept yet.
                 Some((revision, _)) if lost == Some(revision) => (None, T::default()),
                 Some((revision, bytes)) => {
-                    let opened = self
-                        .vault
-                        .open(Kind::Record, &key.id, &bytes)
-                        .map_err(|error| ExchangeError::Sealed("record", error))?;
-                    let record = opened.read().ok_or(ExchangeError::Unreadable("record"))?;
-                    (Some(revision), record)
+                    (Some(revision), self.open(Kind::Record, &key.id, &bytes)?)
                 }
             };
             let before = record.clone();
@@ -296,7 +294,8 @@ impl Exchange {
         (kept_for, now): (Duration, Timestamp),
     ) -> Result<bool, ExchangeError> {
         let sealed = self.sealed(key, record);
-        Ok(self.store.swap(key, expected, &sealed, later(now, kept_for), now).await?)
+        let swap = Swap { key, expected, value: &sealed };
+        Ok(self.store.swap(swap, later(now, kept_for), now).await?)
     }
 
     fn sealed(&self, key: &RecordKey, record: &impl Serialize) -> Vec<u8> {

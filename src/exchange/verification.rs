@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::record::ANSWER_KEPT_FOR;
 use super::{Exchange, ExchangeError};
 use crate::engine::account::Whom;
 use crate::engine::ledger::Ledger;
@@ -20,8 +21,6 @@ use crate::secret::Secret;
 use crate::store::RecordKey;
 
 const RECORD: &str = "verification";
-/// Longer than a turn is taken again after a crash or a lost race.
-const KEPT_FOR: Duration = Duration::from_mins(15);
 /// How often whoever takes the same turn at the same time looks what the other was told.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -61,7 +60,7 @@ impl Exchange {
             record.asked = true;
             before
         };
-        let before = self.change_record(&key, KEPT_FOR, now, begin).await?;
+        let before = self.change_record(&key, ANSWER_KEPT_FOR, now, begin).await?;
         match before {
             Asked { verdict: Some(verdict), .. } => return Ok(verdict),
             Asked { asked: true, verdict: None } => {
@@ -71,7 +70,7 @@ impl Exchange {
         }
         let verdict = verifications.check(to, entry, until).await;
         let first = |record: &mut Asked| *record.verdict.get_or_insert(verdict);
-        self.change_record(&key, KEPT_FOR, now, first).await
+        self.change_record(&key, ANSWER_KEPT_FOR, now, first).await
     }
 
     /// Waits for what whoever asked is told, as long as there is time.
@@ -83,14 +82,14 @@ impl Exchange {
     ) -> Result<Verdict, ExchangeError> {
         loop {
             let told = |record: &mut Asked| record.verdict;
-            if let Some(verdict) = self.change_record(key, KEPT_FOR, now, told).await? {
+            if let Some(verdict) = self.change_record(key, ANSWER_KEPT_FOR, now, told).await? {
                 return Ok(verdict);
             }
             let next = Instant::now() + LOOK_EVERY;
             if next >= until {
                 // Whoever comes later hears the same.
                 let none = |record: &mut Asked| *record.verdict.get_or_insert(Verdict::Unanswered);
-                return self.change_record(key, KEPT_FOR, now, none).await;
+                return self.change_record(key, ANSWER_KEPT_FOR, now, none).await;
             }
             tokio::time::sleep_until(next).await;
         }

@@ -1,7 +1,8 @@
 //! The line to the editor: messages, each with its length before it.
 //!
 //! A message that cannot be understood is told so and is the only one lost. Where its length is not known,
-//! nobody can say where the next one begins, and the line ends.
+//! nobody can say where the next one begins, and the line ends. (`lsp-server` has a reader too. It ends with the
+//! first message that it does not understand, and makes room for whatever length it is told.)
 
 use std::io::{self, BufRead, Read as _, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -63,11 +64,6 @@ fn hear(sender: &Sender<Result<Came, LineError>>) {
             return;
         }
     }
-}
-
-/// Writes one message.
-pub(super) fn write(output: &mut impl Write, message: &Message) -> io::Result<()> {
-    message.write(output)
 }
 
 /// Answers what could not be understood.

@@ -160,7 +160,7 @@ impl Server {
     }
 
     fn send(&mut self, message: impl Into<Message>) {
-        gone(line::write(&mut self.output, &message.into()));
+        gone(message.into().write(&mut self.output));
     }
 }
 

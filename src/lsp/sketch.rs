@@ -104,7 +104,7 @@ struct Pen<'t> {
     sketch: Sketch,
 }
 
-/// How deep lists and tables are followed.
+/// How deep lists, tables and dotted names are followed.
 const DEPTH_MAX: usize = 32;
 
 impl Pen<'_> {
@@ -243,8 +243,10 @@ impl Pen<'_> {
         if span.is_empty() && !quoted {
             return false;
         }
-        path.push(self.text.get(span.clone()).unwrap_or_default().to_owned());
-        self.piece(path.clone(), role, span, quoted);
+        if path.len() < DEPTH_MAX {
+            path.push(self.text.get(span.clone()).unwrap_or_default().to_owned());
+            self.piece(path.clone(), role, span, quoted);
+        }
         true
     }
 
@@ -327,6 +329,18 @@ mod tests {
         let at = marked.find('|').unwrap();
         let spot = Sketch::of(&marked.replacen('|', "", 1)).spot(at);
         (spot.path.join("."), spot.role)
+    }
+
+    /// Each piece has the names that lead to it: of a path without end that would be half its square.
+    #[test]
+    fn a_path_without_end_is_followed_no_deeper_than_anything_else() {
+        let long = ["a"; 1_000].join(".");
+        for text in [format!("[{long}]\nb = 1\n"), format!("{long} = 1\n")] {
+            let sketch = Sketch::of(&text);
+            let deepest = sketch.pieces.iter().map(|piece| piece.path.len()).max();
+            assert_eq!(deepest, Some(DEPTH_MAX), "{} pieces", sketch.pieces.len());
+            assert!(sketch.gaps.iter().all(|(_, path, _)| path.len() <= DEPTH_MAX));
+        }
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Outbox {
         let reference = Reference { call: letter.call, effect };
         let done = match (&letter.again, &self.mail) {
             (Some(Effect::SendSms(sms)), _) => {
-                match self.find_number(effect, letter.attempts + 1, sms).await? {
+                match self.find_number(effect, letter.attempts.saturating_add(1), sms).await? {
                     Number::To(sms) => self.carrier.send_sms(reference, &sms).await,
                     Number::None | Number::Unknown => Delivery::Refused { code: None },
                 }

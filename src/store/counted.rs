@@ -192,13 +192,11 @@ impl Store for Counted {
 
     async fn swap(
         &self,
-        key: &RecordKey,
-        expected: Option<Revision>,
-        value: &[u8],
+        swap: Swap<'_>,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let swap = self.store.swap(key, expected, value, expires_at, now);
+        let swap = self.store.swap(swap, expires_at, now);
         self.count(Operation::Swap, swap, |won| !won).await
     }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, Lease, RecordKey, Revision, Store,
-    StoreError, Stored, at_us, due_us, now_us,
+    StoreError, Stored, Swap, at_us, due_us, now_us,
 };
 use crate::engine::id::{CallId, EffectId};
 
@@ -188,14 +188,8 @@ impl Inner {
         standing.is_some_and(|effect| effect.lease == Some(claimed.lease))
     }
 
-    fn swap(
-        &mut self,
-        key: &RecordKey,
-        expected: Option<Revision>,
-        value: &[u8],
-        expires_us: i64,
-        now_us: i64,
-    ) -> bool {
+    fn swap(&mut self, swap: Swap<'_>, expires_us: i64, now_us: i64) -> bool {
+        let Swap { key, expected, value } = swap;
         let standing = self.records.get(key).filter(|record| record.expires_us > now_us);
         let revision = standing.map(|record| record.revision);
         if revision != expected {
@@ -273,13 +267,11 @@ impl Store for MemoryStore {
 
     async fn swap(
         &self,
-        key: &RecordKey,
-        expected: Option<Revision>,
-        value: &[u8],
+        swap: Swap<'_>,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self.lock().swap(key, expected, value, due_us(expires_at), now_us(now)))
+        Ok(self.lock().swap(swap, due_us(expires_at), now_us(now)))
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {

@@ -290,13 +290,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// A record and its revision.
     async fn read(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError>;
 
-    /// Writes a record if its revision is still `expected` (`None`: if there is none); `false`:
-    /// another write won.
+    /// Writes a record over what is expected there; `false`: another write won.
     async fn swap(
         &self,
-        key: &RecordKey,
-        expected: Option<Revision>,
-        value: &[u8],
+        swap: Swap<'_>,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
@@ -308,10 +305,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
-        let swapped = swaps
-            .iter()
-            .map(|Swap { key, expected, value }| self.swap(key, *expected, value, expires_at, now));
-        join_all(swapped).await
+        join_all(swaps.iter().map(|one| self.swap(*one, expires_at, now))).await
     }
 
     /// Says when what stands there is held as safely as what is written, whoever wrote it: a turn or a

@@ -183,16 +183,14 @@ impl Store for RedbStore {
 
     async fn swap(
         &self,
-        key: &RecordKey,
-        expected: Option<Revision>,
-        value: &[u8],
+        one: super::Swap<'_>,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let swap = Swap {
-            key: key.clone(),
-            expected,
-            value: value.to_vec(),
+            key: one.key.clone(),
+            expected: one.expected,
+            value: one.value.to_vec(),
             expires_us: due_us(expires_at),
             now_us: now_us(now),
         };

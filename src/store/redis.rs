@@ -358,14 +358,11 @@ impl Store for RedisStore {
 
     async fn swap(
         &self,
-        key: &RecordKey,
-        expected: Option<Revision>,
-        value: &[u8],
+        swap: Swap<'_>,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let one = Swap { key, expected, value };
-        self.swap_all(&[one], expires_at, now).await.pop().unwrap_or_else(|| Err(unreadable()))
+        self.swap_all(&[swap], expires_at, now).await.pop().unwrap_or_else(|| Err(unreadable()))
     }
 
     async fn swap_all(

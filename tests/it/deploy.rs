@@ -1,12 +1,24 @@
 //! What is deployed: the image's recipe, the containers together, the proxy before them.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use callgate::limits;
 use serde_json::{Value, json};
 
+use crate::support::eventually::eventually;
 use crate::support::house::command_in;
+
+/// One that serves when it should not serves no longer than the test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 fn text(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -180,10 +192,12 @@ fn the_servers_serve_their_flows_with_their_configuration() {
         command.env(name, value);
     }
     let words = words.iter().map(|word| word.replace("/etc/callgate", "etc/callgate"));
-    let output = command.args(words).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
+    let mut server = Server(command.args(words).stderr(Stdio::piped()).spawn().unwrap());
+    let ended = eventually("it to give up", || server.0.try_wait().unwrap());
+    let mut told = String::new();
+    server.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
     // All is well with it but that the Redis it names is not there.
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert_eq!(ended.code(), Some(3), "{told}");
     assert!(told.contains("the store did not answer"), "{told}");
 }
 

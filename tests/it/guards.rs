@@ -246,9 +246,15 @@ async fn signals_of_a_caller(store: Arc<dyn Store>) {
 async fn a_caller_whom_two_servers_count(store: Arc<dyn Store>) {
     let two = [(); 2].map(|()| desk(store.clone(), Policy::default(), |n| format!("+14155{n:02}")));
     let caller = PhoneNumber::parse("+14155550199").unwrap();
+    // What a slow disk does not tell in time is asked again: a call counts once.
     let signals = async |at: usize, name: &str| {
         let call = CallId::of("AC1", &Sid(name.into()));
-        two[at].exchange.signals(call, &caller).await.into_iter().collect::<Vec<_>>()
+        loop {
+            let signals = two[at].exchange.signals(call, &caller).await;
+            if !signals.contains(&Signal::LookUpFailed) {
+                return signals.into_iter().collect::<Vec<_>>();
+            }
+        }
     };
     // In turn, then many by one alone, then all the rest at once at both.
     let most = usize::try_from(limits::CALLS_PER_CALLER_H).unwrap();

@@ -6,7 +6,7 @@ use std::process::Command;
 use callgate::clock::{Clock as _, SystemClock};
 use callgate::engine::id::{CallId, EffectId, TurnId};
 use callgate::store::redis::RedisStore;
-use callgate::store::{Commit, NewEffect, RecordKey, Store as _, Version};
+use callgate::store::{Commit, NewEffect, RecordKey, Store as _, Swap, Version};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
@@ -209,7 +209,8 @@ async fn ready_is_who_can_take_a_turn() {
     newer[0] += 1;
     let now = SystemClock.now();
     let tomorrow = now + SignedDuration::from_hours(24);
-    assert!(store.swap(&key, Some(revision), &newer, tomorrow, now).await.unwrap());
+    let swap = Swap { key: &key, expected: Some(revision), value: &newer };
+    assert!(store.swap(swap, tomorrow, now).await.unwrap());
     let (status, told) = ready(&house).await;
     assert!(status == 503 && told.contains("unknown to this callgate; update it"), "{told}");
     redis.stop();

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod contract;
+mod contract_of_records;
 mod model;
 mod redb;
 mod redis;
@@ -16,7 +17,7 @@ use callgate::engine::id::{CallId, EffectId, TurnId};
 use callgate::store::memory::MemoryStore;
 use callgate::store::redb::RedbStore;
 use callgate::store::redis::RedisStore;
-use callgate::store::{Claim, Commit, Lease, NewEffect, RecordKey, Store, Version};
+use callgate::store::{Claim, Commit, Lease, NewEffect, RecordKey, Revision, Store, Swap, Version};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::MutexGuard;
@@ -113,6 +114,11 @@ fn effect(commit: &Commit, index: usize, due: Timestamp) -> NewEffect {
 fn claim(now: Timestamp) -> Claim {
     let until = now + SignedDuration::from_secs(10);
     Claim { now, lease: fresh_lease(), until, count_max: 100 }
+}
+
+/// This value, written over what is expected there.
+fn write<'a>(key: &'a RecordKey, expected: Option<Revision>, value: &'a [u8]) -> Swap<'a> {
+    Swap { key, expected, value }
 }
 
 /// A record of which there are as many as callers.

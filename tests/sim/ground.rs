@@ -10,7 +10,7 @@ use callgate::engine::id::CallId;
 use callgate::store::memory::MemoryStore;
 use callgate::store::{
     Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, RecordKey, Revision, Store,
-    StoreError, Stored, Version,
+    StoreError, Stored, Swap, Version,
 };
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -155,7 +155,8 @@ async fn again(store: &MemoryStore, write: Write) -> Result<(), StoreError> {
         Write::Settle(claimed) => store.settle(claimed).await.map(drop),
         Write::PutOff(claimed, due, body) => store.put_off(claimed, due, body).await.map(drop),
         Write::Swap(key, expected, value, expires_at, now) => {
-            store.swap(&key, expected, &value, expires_at, now).await.map(drop)
+            let swap = Swap { key: &key, expected, value: &value };
+            store.swap(swap, expires_at, now).await.map(drop)
         }
     }
 }
@@ -247,19 +248,19 @@ impl Store for Ground {
 
     async fn swap(
         &self,
-        key: &RecordKey,
-        expected: Option<Revision>,
-        value: &[u8],
+        swap: Swap<'_>,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let Swap { key, expected, value } = swap;
         let before = self.store().read(key).await?;
         let expected = if self.plant == Some(Plant::CountsOverAnything) && key.kind == "ledger" {
             before.as_ref().map(|(revision, _)| *revision)
         } else {
             expected
         };
-        let done = self.store().swap(key, expected, value, expires_at, now).await?;
+        let swap = Swap { key, expected, value };
+        let done = self.store().swap(swap, expires_at, now).await?;
         if done {
             self.inner.lock().unwrap().records_before.insert(key.clone(), before);
             self.note(Write::Swap(key.clone(), expected, value.to_vec(), expires_at, now));

@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use callgate::engine::id::CallId;
 use callgate::store::{
-    Backlog, Claim, Claimed, Commit, Committed, Due, RecordKey, Revision, Store, StoreError, Stored,
+    Backlog, Claim, Claimed, Commit, Committed, Due, RecordKey, Revision, Store, StoreError,
+    Stored, Swap,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -205,19 +206,19 @@ impl Store for Wire {
 
     async fn swap(
         &self,
-        key: &RecordKey,
-        expected: Option<Revision>,
-        value: &[u8],
+        swap: Swap<'_>,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let (world, key, value) = (self.world.clone(), key.clone(), value.to_vec());
+        let (world, key, value) = (self.world.clone(), swap.key.clone(), swap.value.to_vec());
+        let expected = swap.expected;
         let refused = self.is_refused();
         self.through(async move {
             if refused {
                 return Ok(false);
             }
-            world.ground.swap(&key, expected, &value, expires_at, now).await
+            let swap = Swap { key: &key, expected, value: &value };
+            world.ground.swap(swap, expires_at, now).await
         })
         .await
     }

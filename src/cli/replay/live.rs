@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::serve::OTHER_KEY;
+use super::super::failure::OTHER_KEY;
 use super::{Failure, configured};
 use crate::audit::key::is_of_another_key;
 use crate::chance::SystemChance;

@@ -1,7 +1,6 @@
 //! The demo: shipped flows, made-up accounts, and a carrier that prints on the terminal. It listens on
 //! loopback alone, with a key of its own.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,19 +13,20 @@ use indexmap::IndexMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::needs::Offer;
-use super::{Failure, Plan, watch};
+use super::{Plan, watch};
 use crate::audit::key::is_of_another_key;
 use crate::carrier::console::ConsoleCarrier;
 use crate::carrier::signature::{self, Keys};
 use crate::chance::{Chance as _, SystemChance};
 use crate::check::{Waits, check_sources};
+use crate::cli::configured::Outside;
+use crate::cli::failure::Failure;
 use crate::cli::print;
 use crate::config::{AdminToken, Line, Lines, Role, environment};
 use crate::demo;
 use crate::diagnostic::{Place, any_error};
 use crate::directory::Directory;
 use crate::engine::policy::Policy;
-use crate::outbound::backends::HttpBackends;
 use crate::server::Listeners;
 use crate::server::metrics::Metrics;
 use crate::store::{self, envelope::Vault};
@@ -130,9 +130,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
             token: keyring.admin_token,
         }],
         mail: Some(carrier.clone()),
-        backends: Arc::new(HttpBackends::new(BTreeMap::new(), metrics.outside.clone())),
-        numbers: None,
-        verifications: None,
+        outside: Outside::nobody(&metrics),
         carrier,
         metrics,
         listeners,

@@ -16,9 +16,11 @@ use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, ne
 
 use super::looks::{Looked, is_toml};
 use super::needs::Offer;
-use super::{Failure, read_accounts, read_flows};
+use super::read_flows;
 use crate::check::Waits;
 use crate::check::odds::{self, Terms};
+use crate::cli::configured::read_accounts;
+use crate::cli::failure::Failure;
 use crate::diagnostic::{Finding, Sources};
 use crate::exchange::Exchange;
 use crate::flow::FlowSet;

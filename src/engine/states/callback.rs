@@ -3,20 +3,19 @@
 //! The inbound leg never learns more than that it is over. The new leg says the business's name and
 //! asks for the code, whoever answers: the code is the proof, not the answering.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::super::call::{End, Phase, Ringing, Role};
+use super::super::call::{End, Leg, Phase, Ringing, Role};
 use super::super::effect::{Effect, PlaceCall};
 use super::super::eligibility::Purpose;
 use super::super::event::{AnsweredBy, Heard, LegStatus};
 use super::super::id::{LegId, Sid};
-use super::super::listen::{Expect, Given};
+use super::super::listen::{Expect, Given, are_digits};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Against, Answer, Question, Verdict};
-use super::super::reply::{Audible, Gather, Reply, Verb};
+use super::super::reply::{Audible, Reply, Verb};
 use super::super::turn::later;
 use super::contact::{self, Eligible, Out};
 use crate::flow::level::Fact;
@@ -148,18 +147,15 @@ pub(in crate::engine) fn heard(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -
         ask_code(m);
         return Ok(());
     }
-    let Given::Keys(keys) = Given::of(heard) else {
-        m.unusable = true;
-        missed(m);
-        return Ok(());
+    let digits = Some(m.setting.policy.callback.code_digits);
+    let keys = match Given::of(heard) {
+        Given::Keys(keys) if are_digits(&keys, digits) => keys,
+        _ => {
+            m.unusable = true;
+            missed(m);
+            return Ok(());
+        }
     };
-    let digits = m.setting.policy.callback.code_digits;
-    let fits = usize::try_from(digits).is_ok_and(|digits| digits == keys.len());
-    if !fits || !keys.bytes().all(|b| b.is_ascii_digit()) {
-        m.unusable = true;
-        missed(m);
-        return Ok(());
-    }
     if let Some(ringing) = &mut m.call.ringing {
         ringing.tried = true;
     }
@@ -210,7 +206,7 @@ pub(in crate::engine) fn speaking_leg_over(m: &mut Machine<'_>) {
             let speaking = m.call.speaking;
             if let Some(leg) = m.call.leg_mut(speaking) {
                 leg.status = LegStatus::Completed;
-                leg.present = Arc::new(Reply { verbs: vec![Verb::Hangup] });
+                leg.present = Reply::hangup().into();
                 leg.answered = None;
             }
             let ring = ring_time(m);
@@ -303,8 +299,7 @@ pub(in crate::engine) fn wakes_at(ringing: &Ringing) -> Timestamp {
 
 /// The code was right.
 fn verified(m: &mut Machine<'_>, leg: LegId) -> Asks<()> {
-    let waits = m.call.leg(m.call.speaking).is_some_and(super::super::call::Leg::is_live);
-    if waits {
+    if somebody_waits(m) {
         over(m, Outcome::Ok);
         m.say_own(|words| words.callback_thanks.into());
         m.reply.verbs.push(Verb::Hangup);
@@ -331,10 +326,14 @@ fn missed(m: &mut Machine<'_>) {
 
 /// A call on which nobody waits any more is over.
 fn end_if_nobody_waits(m: &mut Machine<'_>) {
-    let waits = m.call.leg(m.call.speaking).is_some_and(super::super::call::Leg::is_live);
-    if !waits && m.call.end.is_none() {
+    if !somebody_waits(m) && m.call.end.is_none() {
         m.end(End::CallerLeft);
     }
+}
+
+/// Whether the leg on which the flow goes on is up.
+fn somebody_waits(m: &Machine<'_>) -> bool {
+    m.call.leg(m.call.speaking).is_some_and(Leg::is_live)
 }
 
 fn ask_code(m: &mut Machine<'_>) {
@@ -346,17 +345,7 @@ fn ask_code(m: &mut Machine<'_>) {
     if let Some(ringing) = &mut m.call.ringing {
         ringing.ring_until = until;
     }
-    m.reply.verbs.push(Verb::Gather(Gather {
-        prompt: vec![ask],
-        input: expect.input,
-        digits: expect.digits,
-        hash_ends: expect.hash_ends,
-        timeout_s: entry_timeout_s(m),
-        action: m.nonce,
-        locale: m.call.locale.to_string(),
-        hints: Vec::new(),
-        barge_in: true,
-    }));
+    m.gather(vec![ask], &expect, entry_timeout_s(m), true);
 }
 
 fn wait(m: &mut Machine<'_>) {

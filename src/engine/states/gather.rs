@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::super::call::Variable;
 use super::super::event::Heard;
-use super::super::listen::{Expect, Given, GivesUp};
+use super::super::listen::{Expect, Given, GivesUp, are_digits};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::reply::Input;
 use super::super::spoken;
@@ -74,9 +74,8 @@ fn spoken_value(what: &What, said: &str, locale: &Locale) -> Option<Value> {
 }
 
 fn digits(keys: &str, length: Option<u32>) -> Option<Value> {
-    let fits = length.is_none_or(|length| usize::try_from(length).is_ok_and(|l| l == keys.len()));
-    let plain = keys.len() <= limits::DIGITS_MAX && keys.bytes().all(|b| b.is_ascii_digit());
-    (fits && plain).then(|| Value::Text(keys.to_owned()))
+    let fits = are_digits(keys, length) && keys.len() <= limits::DIGITS_MAX;
+    fits.then(|| Value::Text(keys.to_owned()))
 }
 
 fn within(amount: f64, at_least: Option<f64>, at_most: Option<f64>) -> Option<Value> {
@@ -86,7 +85,7 @@ fn within(amount: f64, at_least: Option<f64>, at_most: Option<f64>) -> Option<Va
 }
 
 fn date(keys: &str, format: DateFormat) -> Option<Date> {
-    if keys.len() != 8 || !keys.bytes().all(|b| b.is_ascii_digit()) {
+    if !are_digits(keys, Some(DATE_DIGITS)) {
         return None;
     }
     let part = |from: usize, to: usize| keys.get(from..to);

@@ -1,7 +1,7 @@
 //! `gather_otp`: the code last sent in this call.
 
 use super::super::event::Heard;
-use super::super::listen::{Expect, Given, GivesUp};
+use super::super::listen::{Expect, Given, GivesUp, are_digits};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Against, Verdict};
 use super::send_code;
@@ -43,8 +43,7 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
         Given::Keys(keys) => keys,
         Given::Said(_) => return m.missed(&otp.listen, &expect, false, &gives_up),
     };
-    let length = usize::try_from(code.digits).unwrap_or(usize::MAX);
-    if entry.len() != length || !entry.bytes().all(|b| b.is_ascii_digit()) {
+    if !are_digits(&entry, Some(code.digits)) {
         return m.missed(&otp.listen, &expect, false, &gives_up);
     }
     if m.moment.now > code.expires {

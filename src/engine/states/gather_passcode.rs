@@ -1,12 +1,12 @@
 //! `gather_passcode`: the caller's verbal passcode.
 
 use super::super::event::Heard;
-use super::super::listen::{Expect, Given};
+use super::super::listen::{Expect, Given, has_length};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::Against;
 use super::super::reply::Input;
 use super::super::spoken;
-use super::secret::{self, Taken};
+use super::secret::{self, Asked, Taken};
 use crate::flow::level::Fact;
 use crate::flow::states::gather_passcode::GatherPasscode;
 use crate::limits;
@@ -22,17 +22,28 @@ pub(super) fn resume(m: &mut Machine<'_>, passcode: &GatherPasscode, heard: &Hea
     let taken = match Given::of(heard) {
         Given::Silence => Taken::Silence,
         Given::Star => Taken::Star,
-        Given::Keys(keys) => Taken::Entry(keys),
-        Given::Said(said) => Taken::Entry(spoken::passcode(&said, passcode.digits, &m.call.locale)),
+        Given::Keys(keys) => entry(passcode, keys),
+        Given::Said(said) => {
+            entry(passcode, spoken::passcode(&said, passcode.digits, &m.call.locale))
+        }
     };
-    let fits = |entry: &str| {
-        let length = passcode.digits.and_then(|digits| usize::try_from(digits).ok());
-        let count = entry.chars().count();
-        length.map_or((CHARS_MIN..=limits::PASSCODE_CHARS_MAX).contains(&count), |l| l == count)
+    let asked = Asked {
+        listen: &passcode.listen,
+        expect: expect(passcode),
+        factor: Fact::Passcode,
+        against: Against::Passcode,
+        combined: passcode.combined,
     };
-    let expect = expect(passcode);
-    let what = (Fact::Passcode, Against::Passcode);
-    secret::take(m, &passcode.listen, &expect, taken, fits, what, passcode.combined)
+    secret::take(m, taken, asked)
+}
+
+fn entry(passcode: &GatherPasscode, entry: String) -> Taken {
+    let count = entry.chars().count();
+    let fits = match passcode.digits {
+        None => (CHARS_MIN..=limits::PASSCODE_CHARS_MAX).contains(&count),
+        length => has_length(count, length),
+    };
+    if fits { Taken::Entry(entry) } else { Taken::Unusable }
 }
 
 fn expect(passcode: &GatherPasscode) -> Expect {

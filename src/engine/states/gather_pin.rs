@@ -1,11 +1,11 @@
 //! `gather_pin`: the caller's PIN.
 
 use super::super::event::Heard;
-use super::super::listen::{Expect, Given};
+use super::super::listen::{Expect, Given, are_digits};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::Against;
 use super::super::spoken;
-use super::secret::{self, Taken};
+use super::secret::{self, Asked, Taken};
 use crate::flow::level::Fact;
 use crate::flow::states::gather_pin::GatherPin;
 
@@ -20,19 +20,27 @@ pub(super) fn resume(m: &mut Machine<'_>, pin: &GatherPin, heard: &Heard) -> Ask
     let taken = match Given::of(heard) {
         Given::Silence => Taken::Silence,
         Given::Star => Taken::Star,
-        Given::Keys(keys) => Taken::Entry(keys),
+        Given::Keys(keys) => entry(pin, Some(keys)),
         Given::Said(said) if pin.speech => {
-            spoken::digits(&said, pin.digits, &m.call.locale).map_or(Taken::Unusable, Taken::Entry)
+            entry(pin, spoken::digits(&said, pin.digits, &m.call.locale))
         }
         Given::Said(_) => Taken::Unusable,
     };
-    let fits = |entry: &str| {
-        let length = pin.digits.and_then(|digits| usize::try_from(digits).ok());
-        length.map_or(LENGTHS.contains(&entry.len()), |length| length == entry.len())
-            && entry.bytes().all(|b| b.is_ascii_digit())
+    let asked = Asked {
+        listen: &pin.listen,
+        expect: expect(pin),
+        factor: Fact::Pin,
+        against: Against::Pin,
+        combined: pin.combined,
     };
-    let what = (Fact::Pin, Against::Pin);
-    secret::take(m, &pin.listen, &expect(pin), taken, fits, what, pin.combined)
+    secret::take(m, taken, asked)
+}
+
+fn entry(pin: &GatherPin, digits: Option<String>) -> Taken {
+    let fits = |entry: &String| {
+        are_digits(entry, pin.digits) && (pin.digits.is_some() || LENGTHS.contains(&entry.len()))
+    };
+    digits.filter(fits).map_or(Taken::Unusable, Taken::Entry)
 }
 
 fn expect(pin: &GatherPin) -> Expect {

@@ -1,10 +1,10 @@
 //! `gather_service_code`: a one-use code from the web.
 
 use super::super::event::Heard;
-use super::super::listen::{Expect, Given};
+use super::super::listen::{Expect, Given, are_digits};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::Against;
-use super::secret::{self, Taken};
+use super::secret::{self, Asked, Taken};
 use crate::flow::level::Fact;
 use crate::flow::states::gather_service_code::GatherServiceCode;
 
@@ -14,18 +14,16 @@ pub(super) fn enter(m: &mut Machine<'_>, code: &GatherServiceCode) -> Asks<Next>
 }
 
 pub(super) fn resume(m: &mut Machine<'_>, code: &GatherServiceCode, heard: &Heard) -> Asks<Next> {
+    let expect = expect(m, code);
     let taken = match Given::of(heard) {
         Given::Silence => Taken::Silence,
         Given::Star => Taken::Star,
-        Given::Keys(keys) => Taken::Entry(keys),
-        Given::Said(_) => Taken::Unusable,
+        Given::Keys(keys) if are_digits(&keys, expect.digits) => Taken::Entry(keys),
+        Given::Keys(_) | Given::Said(_) => Taken::Unusable,
     };
-    let expect = expect(m, code);
-    let length = expect.digits.and_then(|digits| usize::try_from(digits).ok());
-    let fits =
-        |entry: &str| Some(entry.len()) == length && entry.bytes().all(|b| b.is_ascii_digit());
     let against = Against::ServiceCode { purpose: code.purpose.clone() };
-    secret::take(m, &code.listen, &expect, taken, fits, (Fact::ServiceCode, against), false)
+    let (listen, factor) = (&code.listen, Fact::ServiceCode);
+    secret::take(m, taken, Asked { listen, expect, factor, against, combined: false })
 }
 
 fn expect(m: &Machine<'_>, code: &GatherServiceCode) -> Expect {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::account::{Account, Claim};
 use super::super::event::Heard;
-use super::super::listen::{Expect, Given, GivesUp};
+use super::super::listen::{Expect, Given, GivesUp, are_digits};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Answer, Question};
 use super::super::reply::Input;
@@ -46,12 +46,7 @@ pub(super) fn resume(m: &mut Machine<'_>, identify: &Identify, heard: &Heard) ->
         }
         Given::Said(_) => None,
     };
-    let fits = |id: &String| {
-        let length = identify.digits.and_then(|digits| usize::try_from(digits).ok());
-        length.is_none_or(|length| length == id.len())
-            && id.len() <= limits::DIGITS_MAX
-            && id.bytes().all(|b| b.is_ascii_digit())
-    };
+    let fits = |id: &String| are_digits(id, identify.digits) && id.len() <= limits::DIGITS_MAX;
     let Some(id) = id.filter(fits).map(Secret::new) else {
         return m.missed(listen, &expect, false, &gives_up);
     };

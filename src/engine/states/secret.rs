@@ -22,24 +22,27 @@ pub(super) enum Taken {
     Unusable,
 }
 
-/// Verifies an entry that fits, and asks again or gives up if it is wrong.
-pub(super) fn take(
-    m: &mut Machine<'_>,
-    listen: &Listen,
-    expect: &Expect,
-    taken: Taken,
-    fits: impl Fn(&str) -> bool,
-    (factor, against): (Fact, Against),
-    combined: bool,
-) -> Asks<Next> {
+/// How a secret is asked for, and what it is held against.
+pub(super) struct Asked<'a> {
+    pub(super) listen: &'a Listen,
+    pub(super) expect: Expect,
+    pub(super) factor: Fact,
+    pub(super) against: Against,
+    /// Whether its verdict is told with that of another.
+    pub(super) combined: bool,
+}
+
+/// Verifies an entry, and asks again or gives up if it is wrong.
+pub(super) fn take(m: &mut Machine<'_>, taken: Taken, asked: Asked<'_>) -> Asks<Next> {
+    let Asked { listen, ref expect, factor, against, combined } = asked;
     let entry = match taken {
         Taken::Silence => return missed(m, listen, expect, true),
         Taken::Star => {
             let gives_up = gives_up(m);
             return m.repeat(listen, expect, &gives_up);
         }
-        Taken::Entry(entry) if fits(&entry) => entry,
-        Taken::Entry(_) | Taken::Unusable => return missed(m, listen, expect, false),
+        Taken::Entry(entry) => entry,
+        Taken::Unusable => return missed(m, listen, expect, false),
     };
     let verdict = if used(m, factor) >= m.setting.policy.pin.per_call {
         // The call has had its entries: this one is not looked at, and sounds as if it were wrong.

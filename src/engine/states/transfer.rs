@@ -10,7 +10,7 @@ use super::super::id::LegId;
 use super::super::listen::{Expect, Given};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Answer, Question};
-use super::super::reply::{Audible, Dial, DialTarget, Enqueue, Gather, QueueTarget, Verb};
+use super::super::reply::{Audible, Dial, DialTarget, Enqueue, QueueTarget, Verb};
 use super::super::turn::Remark;
 use super::super::voucher::Voucher;
 use crate::flow::outcome::Outcome;
@@ -123,17 +123,7 @@ pub(in crate::engine) fn whisper(m: &mut Machine<'_>, leg: LegId, heard: &Heard)
             heard.insert(0, m.own(|_| proof.clone()));
             heard.push(m.own(|words| words.whisper_accept.into()));
             let expect = Expect::keys(Some(1), false);
-            m.reply.verbs.push(Verb::Gather(Gather {
-                prompt: heard,
-                input: expect.input,
-                digits: expect.digits,
-                hash_ends: expect.hash_ends,
-                timeout_s: ACCEPT_TIMEOUT_S,
-                action: m.nonce,
-                locale: m.call.locale.to_string(),
-                hints: Vec::new(),
-                barge_in: true,
-            }));
+            m.gather(heard, &expect, ACCEPT_TIMEOUT_S, true);
         }
         _ => {
             m.call.visit.accepted = Some(false);

@@ -167,6 +167,14 @@ fn some_record(n: u128) -> RecordKey {
     RecordKey { kind: "ledger", id: some_call(n).0.simple().to_string() }
 }
 
+fn write<'a>(
+    key: &'a RecordKey,
+    expected: Option<Revision>,
+    value: &'a [u8],
+) -> crate::store::Swap<'a> {
+    crate::store::Swap { key, expected, value }
+}
+
 /// Commits a call and writes a record of each number, all at once; those that are on the disk.
 async fn place(store: &RedbStore, numbers: std::ops::Range<u128>, now: Timestamp) -> Vec<u128> {
     let later = now + jiff::SignedDuration::from_secs(100);
@@ -175,7 +183,7 @@ async fn place(store: &RedbStore, numbers: std::ops::Range<u128>, now: Timestamp
         let (record, value) = (some_record(n), n.to_be_bytes());
         let (call, record) = futures_util::future::join(
             store.commit(&commit, now),
-            store.swap(&record, None, &value, later, now),
+            store.swap(write(&record, None, &value), later, now),
         )
         .await;
         (n, call.is_ok_and(|call| call == Committed::Applied) && record.is_ok_and(|record| record))
@@ -271,12 +279,12 @@ async fn a_record_is_read_where_it_lay_until_where_it_is_moved_is_on_the_disk() 
     let store = store_on(directory.path().join("calls.redb"), &disk);
     let (now, record) = (Timestamp::UNIX_EPOCH, some_record(1));
     let after = |seconds| now + jiff::SignedDuration::from_secs(seconds);
-    assert!(store.swap(&record, None, b"first", after(100), now).await.unwrap());
+    assert!(store.swap(write(&record, None, b"first"), after(100), now).await.unwrap());
 
     // It is to be looked at earlier, so it lies elsewhere.
     disk.hold(true);
     let before = disk.flushes.load(Ordering::SeqCst);
-    let swap = store.swap(&record, Some(Revision(1)), b"second", after(50), now);
+    let swap = store.swap(write(&record, Some(Revision(1)), b"second"), after(50), now);
     let read = async {
         while disk.flushes.load(Ordering::SeqCst) == before {
             tokio::task::yield_now().await;

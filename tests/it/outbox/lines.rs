@@ -9,7 +9,7 @@ use callgate::outbox::Outbox;
 use callgate::store::memory::MemoryStore;
 use callgate::store::redb::RedbStore;
 use callgate::store::redis::RedisStore;
-use callgate::store::{RecordKey, Store};
+use callgate::store::{RecordKey, Store, Swap};
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
@@ -74,9 +74,9 @@ async fn workers_forget_what_has_expired() {
     let (exchange, outbox) = outbox(store.clone(), &Provider::start());
     let (key, now) = (RecordKey { kind: "probe", id: "00".into() }, SystemClock.now());
     let long_ago = now - SignedDuration::from_hours(2);
-    assert!(
-        store.swap(&key, None, b"x", now - SignedDuration::from_hours(1), long_ago).await.unwrap()
-    );
+    let swap = Swap { key: &key, expected: None, value: b"x" };
+    let until = now - SignedDuration::from_hours(1);
+    assert!(store.swap(swap, until, long_ago).await.unwrap());
     let running = tokio::spawn(outbox.run(CancellationToken::new()));
     eventually_async("it to be forgotten", async || {
         exchange.store().read(&key).await.unwrap().is_none().then_some(())

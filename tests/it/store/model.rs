@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{at, fresh_memory, fresh_redb, fresh_redis, record};
+use super::{at, fresh_memory, fresh_redb, fresh_redis, record, write};
 
 const CALLS: u128 = 3;
 const LEASES: u128 = 3;
@@ -141,7 +141,7 @@ impl Run {
                 };
                 let expires_at = at(500_000);
                 let value = [*value];
-                let swap = self.store.swap(&key, expected, &value, expires_at, now);
+                let swap = self.store.swap(write(&key, expected, &value), expires_at, now);
                 format!("{}", swap.await.unwrap())
             }
             Op::Read(name) => {

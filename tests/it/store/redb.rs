@@ -11,7 +11,7 @@ use callgate::store::redb::RedbStore;
 use callgate::store::{Claimed, Committed, Lease, OpenError, Revision, Store as _, Version};
 use futures_util::future::join_all;
 
-use super::{after, at, claim, effect, first, fresh_call, fresh_lease, record};
+use super::{after, at, claim, effect, first, fresh_call, fresh_lease, record, write};
 
 const FILE: &str = "CALLGATE_TEST_STORE_FILE";
 const ROLE: &str = "CALLGATE_TEST_STORE_ROLE";
@@ -117,7 +117,7 @@ async fn closed_and_opened_it_holds_everything() {
     store.commit(&one, at(0)).await.unwrap();
     let lease = store.claim(claim(at(0))).await.unwrap()[0].lease;
     store.commit(&two, at(1)).await.unwrap();
-    store.swap(&record("aa"), None, b"value", at(99), at(0)).await.unwrap();
+    store.swap(write(&record("aa"), None, b"value"), at(99), at(0)).await.unwrap();
     drop(store);
 
     let store = RedbStore::open(&file).unwrap();
@@ -149,7 +149,7 @@ async fn a_sweep_leaves_nothing_of_what_has_expired() {
         .collect();
     join_all(commits.iter().map(|commit| store.commit(commit, at(0)))).await;
     let records: Vec<_> = (0..600).map(|n| record(&format!("{n:04x}"))).collect();
-    join_all(records.iter().map(|key| store.swap(key, None, b"x", at(10), at(0)))).await;
+    join_all(records.iter().map(|key| store.swap(write(key, None, b"x"), at(10), at(0)))).await;
     store.sweep(at(10)).await.unwrap();
     for commit in &commits {
         assert_eq!(store.load(commit.call).await.unwrap(), None);
@@ -177,8 +177,8 @@ async fn what_was_let_live_longer_is_forgotten_later_and_not_never() {
     shorter.expires_at = at(20);
     store.commit(&shorter, at(5)).await.unwrap();
     let key = record("aa");
-    assert!(store.swap(&key, None, b"x", at(10), at(0)).await.unwrap());
-    assert!(store.swap(&key, Some(Revision(1)), b"y", at(100), at(5)).await.unwrap());
+    assert!(store.swap(write(&key, None, b"x"), at(10), at(0)).await.unwrap());
+    assert!(store.swap(write(&key, Some(Revision(1)), b"y"), at(100), at(5)).await.unwrap());
 
     for now in [10, 20, 99] {
         store.sweep(at(now)).await.unwrap();
@@ -237,7 +237,7 @@ async fn the_file_is_bounded_by_what_lives_in_it() {
         let (key, expires, now) = (record("bb"), alive.expires_at, at(20 * 86_400));
         let mut revision = None;
         while !over.load(Ordering::Relaxed) {
-            assert!(store.swap(&key, revision, b"value", expires, now).await.unwrap());
+            assert!(store.swap(write(&key, revision, b"value"), expires, now).await.unwrap());
             revision = Some(Revision(revision.map_or(1, |Revision(last)| last + 1)));
         }
     };

@@ -8,7 +8,7 @@ use callgate::store::redis::RedisStore;
 use callgate::store::{Claim, Claimed, Commit, Committed, Revision, Store, StoreError};
 use futures_util::future::join_all;
 
-use super::{after, at, claim, effect, first, fresh_call, of_many, record};
+use super::{after, at, claim, effect, first, fresh_call, of_many, record, write};
 use crate::support::eventually::eventually_async;
 use crate::support::redis::RedisServer;
 use crate::support::relay::Relay;
@@ -41,8 +41,8 @@ async fn every_key_has_a_time_to_live() {
     }
     for n in 0..20 {
         let key = record(&format!("{n:02x}"));
-        assert!(store.swap(&key, None, b"x", at(3_600), at(0)).await.unwrap());
-        assert!(store.swap(&key, Some(Revision(1)), b"y", at(3_600), at(0)).await.unwrap());
+        assert!(store.swap(write(&key, None, b"x"), at(3_600), at(0)).await.unwrap());
+        assert!(store.swap(write(&key, Some(Revision(1)), b"y"), at(3_600), at(0)).await.unwrap());
     }
     for round in 0..10 {
         let some = Claim { count_max: 20, ..claim(at(10 + round)) };
@@ -142,7 +142,7 @@ async fn read_and_written_on(kept: Kept) {
     let one = first(fresh_call());
     store.commit(&one, at(0)).await.unwrap();
     let key = record("aa");
-    store.swap(&key, None, b"x", at(9), at(0)).await.unwrap();
+    store.swap(write(&key, None, b"x"), at(9), at(0)).await.unwrap();
     let mut redis = RedisServer::connection(&url);
     let [call, journal, of_record] = older(&mut redis, &one, kept);
     let older_due = if kept == Kept::List { "due3" } else { "due" };
@@ -159,8 +159,8 @@ async fn read_and_written_on(kept: Kept) {
     // It is compared with as ever.
     assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::AlreadyYours);
     assert_eq!(store.commit(&first(one.call), at(0)).await.unwrap(), Committed::Conflict);
-    assert!(!store.swap(&key, None, b"x", at(9), at(0)).await.unwrap());
-    assert!(!store.swap(&key, Some(Revision(6)), b"x", at(9), at(0)).await.unwrap());
+    assert!(!store.swap(write(&key, None, b"x"), at(9), at(0)).await.unwrap());
+    assert!(!store.swap(write(&key, Some(Revision(6)), b"x"), at(9), at(0)).await.unwrap());
     assert_eq!(store.load(one.call).await.unwrap().unwrap(), loaded);
 
     let two = Commit { deadline: Some(at(7_205)), ..after(&one) };
@@ -171,7 +171,7 @@ async fn read_and_written_on(kept: Kept) {
     assert_eq!((loaded.version, &loaded.state), (two.version, &two.state));
     let entries = [b"old 1".to_vec(), b"old 2".to_vec(), two.entry.clone()];
     assert_eq!(store.journal(one.call).await.unwrap(), entries);
-    assert!(store.swap(&key, Some(Revision(7)), b"new value", at(9), at(0)).await.unwrap());
+    assert!(store.swap(write(&key, Some(Revision(7)), b"new value"), at(9), at(0)).await.unwrap());
     assert_eq!(store.read(&key).await.unwrap(), Some((Revision(8), b"new value".to_vec())));
 
     // Its deadline waits now like others, and comes once.
@@ -243,14 +243,14 @@ async fn what_waits_or_is_one_of_many_takes_no_key_of_its_own() {
         let one = Commit { deadline: Some(at(14_400)), ..first(fresh_call()) };
         store.commit(&one, at(n / 100)).await.unwrap();
         let key = of_many(&format!("{n:024x}"));
-        assert!(store.swap(&key, None, b"x", at(3_900), at(0)).await.unwrap());
+        assert!(store.swap(write(&key, None, b"x"), at(3_900), at(0)).await.unwrap());
         last = Some(one);
     }
     assert_eq!((keys(":call:"), keys(":far:")), (1_000, 64));
     assert!(keys(":many:") <= 64);
     // It is there once, wherever the hour leads it.
     let key = of_many(&format!("{:024x}", 7));
-    assert!(store.swap(&key, Some(Revision(1)), b"y", at(7_300), at(3_600)).await.unwrap());
+    assert!(store.swap(write(&key, Some(Revision(1)), b"y"), at(7_300), at(3_600)).await.unwrap());
     assert_eq!(keys(":many:callers:2") + keys(":many:callers:1") + keys(":many:callers:0"), 65);
 
     // All come when they are due, and leave nothing behind.
@@ -344,7 +344,7 @@ async fn forgotten_scripts_are_sent_again() {
     let off = due[0].claimed(one.effects[1].id);
     assert!(store.put_off(off, at(9), Vec::new()).await.unwrap());
     flush();
-    assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
+    assert!(store.swap(write(&record("aa"), None, b"x"), at(9), at(0)).await.unwrap());
 }
 
 #[tokio::test]
@@ -359,7 +359,7 @@ async fn it_is_made_before_redis_is_up_and_outlives_its_restarts() {
 
         server.restart();
         // The very first question is answered: nobody hears an apology for an outage that is over.
-        assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
+        assert!(store.swap(write(&record("aa"), None, b"x"), at(9), at(0)).await.unwrap());
         let one = full(first(fresh_call()));
         assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
         assert!(store.load(one.call).await.unwrap().is_some());
@@ -381,7 +381,7 @@ async fn an_outage_that_is_over_is_not_told() {
     })
     .await;
     server.restart();
-    assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
+    assert!(store.swap(write(&record("aa"), None, b"x"), at(9), at(0)).await.unwrap());
 }
 
 #[tokio::test]
@@ -415,7 +415,7 @@ async fn an_idle_connection_that_was_cut_is_made_anew_by_itself() {
     let id: u64 = redis::cmd("CLIENT").arg("ID").query(&mut second).unwrap();
     eventually_async("a new connection", async || other().filter(|other| *other > id)).await;
     // Not a question that may be put twice.
-    assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
+    assert!(store.swap(write(&record("aa"), None, b"x"), at(9), at(0)).await.unwrap());
 }
 
 #[tokio::test]
@@ -430,7 +430,7 @@ async fn a_frozen_redis_is_unavailable_until_it_goes_on() {
     assert!(asked.elapsed() < STORE_QUESTION_TIMEOUT, "{:?}", asked.elapsed());
     let loads = (0..50).map(|_| unavailable(store.load(fresh_call())));
     join_all(loads).await;
-    unavailable(store.swap(&record("aa"), None, b"x", at(9), at(0))).await;
+    unavailable(store.swap(write(&record("aa"), None, b"x"), at(9), at(0))).await;
     server.thaw();
     store.ping().await.unwrap();
     assert_eq!(store.load(fresh_call()).await.unwrap(), None);
@@ -472,7 +472,7 @@ async fn what_may_have_been_done_is_asked_again_only_where_the_answer_is_as_good
     for (due, effect) in due.iter().zip(&known.effects) {
         assert!(plain.settle(due.claimed(effect.id)).await.unwrap());
     }
-    plain.swap(&record("aa"), None, b"x", at(900), at(0)).await.unwrap();
+    plain.swap(write(&record("aa"), None, b"x"), at(900), at(0)).await.unwrap();
 
     let relay = Relay::to(server.port);
     let store = RedisStore::connect(&format!("redis://127.0.0.1:{}", relay.port)).unwrap();
@@ -501,7 +501,7 @@ async fn what_may_have_been_done_is_asked_again_only_where_the_answer_is_as_good
 
     let (key, value) = (record("bb"), b"a value that comes but once");
     relay.lose_answer_to("a value that comes but once");
-    unavailable(store.swap(&key, None, value, at(900), at(0))).await;
+    unavailable(store.swap(write(&key, None, value), at(900), at(0))).await;
     assert_eq!(store.read(&key).await.unwrap(), Some((Revision(1), value.to_vec())));
 }
 
@@ -544,7 +544,7 @@ async fn what_callgate_did_not_write_is_corrupt_and_never_quoted() {
     let store = RedisStore::connect(&url).unwrap();
     let one = full(first(fresh_call()));
     store.commit(&one, at(0)).await.unwrap();
-    store.swap(&record("aa"), None, b"hunter2", at(9), at(0)).await.unwrap();
+    store.swap(write(&record("aa"), None, b"hunter2"), at(9), at(0)).await.unwrap();
 
     let mut redis = RedisServer::connection(&url);
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut redis).unwrap();

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-use super::{after, at, claim, first, fresh_call, record};
+use super::{after, at, claim, first, fresh_call, record, write};
 use crate::support::cluster::said;
 use crate::support::eventually::{eventually, eventually_async};
 use crate::support::redis::{RedisServer, free_port};
@@ -162,7 +162,7 @@ async fn everything_works(store: &RedisStore) {
     let one = first(fresh_call());
     assert_eq!(store.commit(&one, at(0)).await.unwrap(), Committed::Applied);
     assert_eq!(store.commit(&after(&one), at(0)).await.unwrap(), Committed::Applied);
-    assert!(store.swap(&record("aa"), None, b"x", at(9), at(0)).await.unwrap());
+    assert!(store.swap(write(&record("aa"), None, b"x"), at(9), at(0)).await.unwrap());
     assert!(store.claim(claim(at(0))).await.unwrap().is_empty());
     assert_eq!(store.calls(9).await.unwrap(), [one.call]);
     assert!(store.outlook(SystemClock.now()).await.unwrap()[0].starts_with("Redis keeps "));

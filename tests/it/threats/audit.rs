@@ -10,7 +10,7 @@ use callgate::engine::call::Call;
 use callgate::engine::event::{Event, LegStatus};
 use callgate::engine::id::{CallId, LegId};
 use callgate::store::envelope::{Kind, Vault};
-use callgate::store::{self, Store};
+use callgate::store::{self, Store, Swap};
 use jiff::SignedDuration;
 use redb::{Database, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
 
@@ -264,7 +264,8 @@ async fn the_ends_of_the_chains_tell_whose_key_they_were_written_under() {
     let there = head_key((chain_of_call(line.call) + 1) % 64);
     let (now, kept) = (office.now(), office.now() + SignedDuration::from_hours(1));
     let planted = other.seal(Kind::Record, &there.id, &(), [0; 12]);
-    assert!(store.swap(&there, None, &planted, kept, now).await.unwrap());
+    let swap = Swap { key: &there, expected: None, value: &planted };
+    assert!(store.swap(swap, kept, now).await.unwrap());
     assert!(!is_of_another_key(store.as_ref(), &own).await, "one of many");
 }
 
@@ -294,7 +295,8 @@ async fn t65_of_audits_that_are_bound_together_each_is_held_to_its_end() {
         let (revision, _) = store.read(&key).await.unwrap().unwrap();
         let (_, other) = store.read(&call_key(calls[2])).await.unwrap().unwrap();
         let (now, kept) = (worker.now(), worker.now() + SignedDuration::from_hours(1));
-        assert!(store.swap(&key, Some(revision), &other, kept, now).await.unwrap());
+        let swap = Swap { key: &key, expected: Some(revision), value: &other };
+        assert!(store.swap(swap, kept, now).await.unwrap());
         let expected = fault(format!("call {}", calls[1]), None, What::Altered);
         assert_eq!(verified(store.as_ref()).await.faults, [expected], "own: {own}");
     }

@@ -14,7 +14,7 @@ use callgate::engine::id::{CallId, EffectId, LegId, Sid};
 use callgate::engine::reply::Reply;
 use callgate::store::{
     Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, RecordKey, Revision, Store,
-    StoreError, Stored,
+    StoreError, Stored, Swap,
 };
 use jiff::Timestamp;
 
@@ -197,14 +197,12 @@ impl Store for Door {
 
     async fn swap(
         &self,
-        key: &RecordKey,
-        expected: Option<Revision>,
-        value: &[u8],
+        swap: Swap<'_>,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.through().await;
-        let done = self.common.ground.swap(key, expected, value, expires_at, now).await?;
+        let done = self.common.ground.swap(swap, expires_at, now).await?;
         self.hear(done);
         Ok(done)
     }

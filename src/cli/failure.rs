@@ -1,0 +1,115 @@
+//! Why a command cannot do what it is for, and how it ends then.
+
+use super::serve::demo::DemoError;
+use super::{Exit, say};
+use crate::config::ConfigError;
+use crate::diagnostic::{Finding, Sources};
+use crate::server::ServerError;
+use crate::store::{OpenError, StoreError};
+use crate::telemetry::with_causes;
+use crate::writing::WriteError;
+use crate::{files, render};
+
+/// Under another key every PIN is wrong and no lock is known: nobody should find that out by their callers.
+pub(super) const OTHER_KEY: &str =
+    "the store was written under another state key: give that one, or name a store that is empty";
+
+/// Why a command cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Files(#[from] files::FilesError),
+    #[error("{what}")]
+    Findings { what: String, findings: Vec<Finding>, sources: Sources, exit: Exit },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("{error}; is it running, and may this machine reach it?")]
+    Ping { error: StoreError },
+    #[error("{}", OTHER_KEY)]
+    OtherKey,
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error("{0}")]
+    Demo(#[from] DemoError),
+    #[error("{0}")]
+    Unusable(String),
+    #[error("{0}")]
+    Lacks(String),
+    #[error("calls cannot be recorded: {0}")]
+    Record(#[source] WriteError),
+    #[error("the clock of this machine stands before 1970: set it")]
+    Clock,
+    #[error("cannot begin: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl Failure {
+    /// What cannot be used as it is configured.
+    pub(super) fn unusable(error: impl std::error::Error) -> Self {
+        Self::Unusable(with_causes(&error))
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::Unusable(_) | Self::Lacks(_) | Self::OtherKey => Exit::Usage,
+            Self::Files(error) => Exit::from(error),
+            Self::Findings { exit, .. } => *exit,
+            Self::Open(
+                OpenError::Unknown
+                | OpenError::RedisAddress
+                | OpenError::SentinelAddress
+                | OpenError::ClusterAddress
+                | OpenError::Authority
+                | OpenError::ClientCertificate
+                | OpenError::ClientKey,
+            ) => Exit::Usage,
+            Self::Open(_)
+            | Self::Ping { .. }
+            | Self::Server(_)
+            | Self::Record(_)
+            | Self::Clock
+            | Self::System(_)
+            | Self::Demo(_) => Exit::Environment,
+        }
+    }
+
+    pub(super) fn tell(&self) {
+        let shown = match self {
+            Self::Config(ConfigError::Wrong { findings, sources })
+            | Self::Findings { findings, sources, .. } => Some((findings, sources)),
+            _ => None,
+        };
+        if let Some((findings, sources)) = shown {
+            say(&render::human::render(findings, sources, true));
+        }
+        say(&format!("error: {}", with_causes(self)));
+    }
+}
+
+/// Runs a command that one thread is enough for, and tells why where it fails.
+pub(super) fn run(command: impl Future<Output = Result<Exit, Failure>>) -> Exit {
+    on_one_thread(command).unwrap_or_else(|failure| {
+        failure.tell();
+        failure.exit()
+    })
+}
+
+/// The same of what a server does too that has the store for itself: says by which requests it is asked.
+pub(super) fn run_or_ask(
+    requests: &str,
+    command: impl Future<Output = Result<Exit, Failure>>,
+) -> Exit {
+    on_one_thread(command).unwrap_or_else(|failure| {
+        failure.tell();
+        if matches!(failure, Failure::Open(OpenError::InUse(_))) {
+            say(&format!("help: a server that runs on it does the same when asked: {requests}"));
+        }
+        failure.exit()
+    })
+}
+
+fn on_one_thread(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
