@@ -183,13 +183,15 @@ impl<'a> Composer<'a> {
 
     fn record(&mut self, record: &Record) -> Next {
         let length_s = record.max_length_s.clamp(limits::RECORD_S_MIN, limits::RECORD_S_MAX);
-        let element = self
-            .asking("Record", record.action)
+        let url = self.links.turn(self.call, record.action);
+        let element = asking_at("Record", url.clone())
             .with("maxLength", length_s.to_string())
             .with("timeout", record.timeout_s.clamp(1, WAIT_S_MAX).to_string())
             .with("finishOnKey", "#")
             .with("playBeep", "true");
-        self.last(element)
+        self.verbs.push(element);
+        // An empty recording is told to no action: the provider runs the next verb.
+        self.redirect_to(url)
     }
 
     /// Goes on where a verb that cannot be written would have led.
