@@ -30,12 +30,21 @@ pub(super) fn ring(form: &Form, call: CallId, sid: Sid, flow: &str) -> Ring {
         sid,
         flow: flow.to_owned(),
         line: form.get("To").chars().take(limits::SID_CHARS_MAX).collect(),
-        from: PhoneNumber::parse(form.get("From"))
-            .filter(|_| !WITHHELD.contains(&form.get("From"))),
+        from: caller(form),
         attestation: attestation(form.get("StirVerstat")),
         forwarded: !form.get("ForwardedFrom").is_empty(),
         signals: BTreeSet::new(),
     }
+}
+
+/// The number that a caller shows.
+pub(super) fn caller(form: &Form) -> Option<PhoneNumber> {
+    PhoneNumber::parse(form.get("From")).filter(|_| !WITHHELD.contains(&form.get("From")))
+}
+
+/// What a number that is dialled is shown in place of a caller who shows none: the line.
+pub(super) fn shown_instead(form: &Form) -> Option<PhoneNumber> {
+    PhoneNumber::parse(form.get("To")).filter(|_| caller(form).is_none())
 }
 
 /// What was heard on a leg.

@@ -67,11 +67,11 @@ pub fn apology(
     of_nobody(verbs)
 }
 
-/// Writes the answer to a call for which there is no room: connects it to `overflow_number`, or
-/// refuses it with the engaged tone. It names no address of ours: nothing is known of the call.
-pub fn turned_away(overflow_number: Option<&str>) -> String {
+/// Writes the answer to a call for which there is no room: connects it to `overflow_number`, showing
+/// `caller_id`, or refuses it with the engaged tone. It names no address of ours: nothing is known of the call.
+pub fn turned_away(overflow_number: Option<&str>, caller_id: Option<&str>) -> String {
     of_nobody(match overflow_number {
-        Some(number) => vec![put_through(number, None), Verb::Hangup],
+        Some(number) => vec![put_through(number, caller_id), Verb::Hangup],
         None => vec![Verb::Reject { busy: true }],
     })
 }
