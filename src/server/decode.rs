@@ -62,6 +62,12 @@ pub(super) fn heard(form: &Form) -> Heard {
     }
 }
 
+/// Whether somebody has taken the caller out of the queue without us, as TaskRouter does when a specialist accepts who
+/// is met in a conference. The provider says so at once, and goes by what they told it and not by the answer.
+pub(super) fn is_elsewhere(form: &Form) -> bool {
+    form.get("QueueResult") == "redirected"
+}
+
 /// A leg's status; `None`: a word we do not know.
 pub(super) fn leg_status(word: &str) -> Option<LegStatus> {
     Some(match word {
@@ -118,7 +124,7 @@ fn queue_result(word: &str) -> Option<QueueResult> {
         }
         "hangup" => QueueResult::Hangup,
         "queue-full" => QueueResult::Full,
-        "leave" | "redirected" => QueueResult::Left,
+        "leave" => QueueResult::Left,
         "" => return None,
         _ => QueueResult::Error,
     })

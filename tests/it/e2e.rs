@@ -98,6 +98,10 @@ async fn whole_call(store: &str) -> (House, Provider) {
     phone.wait(&house).await;
     assert!(phone.hears("Enqueue"), "{:?}", phone.heard);
     let action = phone.action();
+    // A specialist who is met in a conference is told first, and the call goes on when they are done.
+    let queued = phone.heard.clone();
+    phone.post(&house, &action, &[("QueueResult", "redirected")]).await;
+    assert_eq!(phone.heard, queued, "nothing goes on beside their talk");
     phone.post(&house, &action, &[("QueueResult", "bridged"), ("CallStatus", "in-progress")]).await;
     assert_eq!(phone.spoken(), "Thank you. Goodbye.");
     assert!(phone.hears("Hangup"));
