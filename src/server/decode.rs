@@ -63,7 +63,7 @@ pub(super) fn heard(form: &Form) -> Heard {
 }
 
 /// Whether somebody has taken the caller out of the queue without us, as TaskRouter does when a specialist accepts who
-/// is met in a conference. The provider says so at once, and goes by what they told it and not by the answer.
+/// is met in a conference. The provider says so at once, and goes by what they tell it and not by the answer.
 pub(super) fn is_elsewhere(form: &Form) -> bool {
     form.get("QueueResult") == "redirected"
 }

@@ -99,10 +99,14 @@ async fn spend(
         Err(refused) => return refused,
     };
     let call = CallId::parse(path.0);
-    match Nonce::parse(path.1).filter(|_| !decode::is_elsewhere(&form)) {
-        Some(nonce) => desk.answer(form, call, Wants::Turn(nonce)).await,
-        // No nonce of ours is spelt like this, or the caller is with somebody: the leg's present prompt.
-        None => desk.answer(form, call, Wants::Fallback(None)).await,
+    match (call, Nonce::parse(path.1)) {
+        (Some(call), Some(nonce)) if decode::is_elsewhere(&form) => {
+            let links = Links::new(&house.public_url);
+            desk.say(Outcome::OutOfStep, twiml::elsewhere(&links, call, nonce))
+        }
+        (_, Some(nonce)) => desk.answer(form, call, Wants::Turn(nonce)).await,
+        // No nonce of ours is spelt like this: the leg's present prompt.
+        (_, None) => desk.answer(form, call, Wants::Fallback(None)).await,
     }
 }
 
