@@ -306,3 +306,23 @@ fn percent_encoded(text: &str) -> String {
     }
     encoded
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_leaves_room_for_what_the_provider_adds() {
+        let names = |shared: usize, voucher: usize| {
+            let shared = serde_json::json!({ "note": "ü".repeat(shared) });
+            let attributes = serde_json::json!({ "shared": shared, "proved": [] }).to_string();
+            let text = task(&attributes, Some(&"v".repeat(voucher)));
+            assert!(text.chars().count() < 3_300, "{text}");
+            let task: serde_json::Map<_, _> = serde_json::from_str(&text).unwrap();
+            task.keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(2_000, 1_000), "shared proved voucher");
+        assert_eq!(names(3_000, 1_000), "proved voucher");
+        assert_eq!(names(3_000, 4_000), "proved");
+    }
+}

@@ -210,29 +210,6 @@ fn a_voucher_goes_last_and_whole_or_not_at_all() {
         written.contains("{&quot;a&quot;:1,&quot;voucher&quot;:&quot;e.y.J&quot;}"),
         "{written}"
     );
-    // TaskRouter takes 4,096 characters, its own included.
-    let task = |shared: usize, voucher: usize| {
-        let attributes =
-            serde_json::json!({ "shared": { "note": "ü".repeat(shared) }, "proved": [] });
-        let queue = QueueTarget::Workflow {
-            sid: "WW0123456789abcdef0123456789abcdef".into(),
-            attributes: attributes.to_string(),
-            voucher: Some(Secret::new("v".repeat(voucher))),
-        };
-        let document = render(
-            &Reply { verbs: vec![Verb::Enqueue(Enqueue { queue, action: NONCE })] },
-            &links(),
-            CALL,
-        );
-        let text = grammar::read(&document).unwrap().children[0].children[0].text.clone();
-        assert!(text.chars().count() < 3_300, "{text}");
-        let task: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let names = task.as_object().unwrap().keys().map(String::as_str);
-        names.collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(task(2_000, 1_000), "shared proved voucher");
-    assert_eq!(task(3_000, 1_000), "proved voucher");
-    assert_eq!(task(3_000, 4_000), "proved");
 }
 
 #[test]
