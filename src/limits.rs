@@ -37,8 +37,9 @@ pub const HINTS_MAX: usize = 500;
 pub const HINT_CHARS_MAX: usize = 100;
 /// The bytes of all hints of a gather, as written: a quarter of a document.
 pub const HINTS_BYTES_MAX: usize = 16_000;
-/// The bytes of a task's attributes, as written: a quarter of a document.
-pub const TASK_BYTES_MAX: usize = 16_000;
+/// The characters of a task's attributes: TaskRouter takes 4,096 (its limits) and puts what it knows of the call, some
+/// 700, beside them.
+pub const TASK_CHARS_MAX: usize = 3_200;
 /// The shortest number that is dialled: an emergency or service number.
 pub const DIAL_DIGITS_MIN: usize = 3;
 /// The characters of an address: what intermediaries are known to carry.

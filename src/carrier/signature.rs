@@ -2,6 +2,8 @@
 //!
 //! The signature is the base64 of an HMAC-SHA1 over the address as the provider has it, followed by
 //! every form field: names in order of their bytes, each with its distinct values in order of theirs.
+//! Webhook rules of the account may ask for HMAC-SHA256 in its place (Twilio, "Sign webhooks with shared
+//! keys"): the length of a signature tells which it is.
 //! The address is never parsed and put together again, for that changes it: it is the configured
 //! public URL and the request's target as it came. Only the host's port is in doubt, because the
 //! provider drops it for some services and keeps it for others (Twilio, "Webhooks security").
@@ -10,7 +12,7 @@ use std::fmt::{self, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +20,16 @@ use sha2::{Digest as _, Sha256};
 /// The keys under which a webhook may be signed: one, or several while one replaces another. Each has
 /// been taken in already, which is a tenth of the work.
 #[derive(Clone)]
-pub struct Keys(Vec<Hmac<Sha1>>);
+pub struct Keys(Vec<Key>);
+
+#[derive(Clone)]
+struct Key {
+    sha1: Hmac<Sha1>,
+    sha256: Hmac<Sha256>,
+}
+
+/// What an HMAC-SHA256 has, of which an HMAC-SHA1 has 20.
+const SHA256_BYTES: usize = 32;
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,7 +41,8 @@ impl Keys {
     /// `None` if there is no key, or an empty one: whoever verifies without a key verifies nothing.
     pub fn new(keys: &[SecretString]) -> Option<Self> {
         let usable = !keys.is_empty() && keys.iter().all(|key| !key.expose_secret().is_empty());
-        usable.then(|| Self(keys.iter().map(keyed).collect()))
+        let key = |key| Key { sha1: keyed(key), sha256: keyed(key) };
+        usable.then(|| Self(keys.iter().map(key).collect()))
     }
 
     /// Whether `header` signs a request for `target` (the request's target, as it came) at the public URL
@@ -53,9 +65,15 @@ impl Keys {
         }
         let fields = in_order(params);
         bases.0.iter().any(|base| {
+            let url = [base.as_str(), target];
             self.0.iter().any(|key| {
-                // Takes neither more nor fewer than all 20 bytes.
-                mac(key.clone(), &[base, target], &fields).verify_slice(&signature).is_ok()
+                // Neither takes more nor fewer than all its bytes.
+                let verified = if signature.len() == SHA256_BYTES {
+                    mac(key.sha256.clone(), &url, &fields).verify_slice(&signature)
+                } else {
+                    mac(key.sha1.clone(), &url, &fields).verify_slice(&signature)
+                };
+                verified.is_ok()
             })
         })
     }
@@ -88,7 +106,8 @@ impl Bases {
 
 /// Signs a request as the provider does: for the demo and for tests.
 pub fn sign(key: &SecretString, url: &str, params: &[(String, String)]) -> String {
-    STANDARD.encode(mac(keyed(key), &[url], &in_order(params)).finalize().into_bytes())
+    let signed = mac(keyed::<Hmac<Sha1>>(key), &[url], &in_order(params));
+    STANDARD.encode(signed.finalize().into_bytes())
 }
 
 /// Whether a body that is not a form is the one that the signed address names in `bodySHA256`. The
@@ -111,12 +130,12 @@ fn in_order<T: AsRef<str>>(params: &[(T, T)]) -> Vec<(&str, &str)> {
     fields
 }
 
-fn keyed(key: &SecretString) -> Hmac<Sha1> {
+fn keyed<M: KeyInit>(key: &SecretString) -> M {
     #[expect(clippy::expect_used, reason = "an HMAC takes a key of any length")]
-    Hmac::new_from_slice(key.expose_secret().as_bytes()).expect("any key will do")
+    M::new_from_slice(key.expose_secret().as_bytes()).expect("any key will do")
 }
 
-fn mac(mut mac: Hmac<Sha1>, url: &[&str], fields: &[(&str, &str)]) -> Hmac<Sha1> {
+fn mac<M: Mac>(mut mac: M, url: &[&str], fields: &[(&str, &str)]) -> M {
     let fields = fields.iter().flat_map(|(name, value)| [*name, *value]);
     // In one piece: the parts are many and short.
     let signed = url.iter().copied().chain(fields).collect::<Vec<_>>().concat();
@@ -243,6 +262,26 @@ mod tests {
                 !keys(&["old"]).verify(&Bases::of(base), &target, &params, signature),
                 "{signature}"
             );
+        }
+    }
+
+    /// Made with `RequestValidator(key).compute_signature(url, fields, "HMAC_SHA256")` of the provider's own
+    /// library for Python, 9.13.0.
+    #[test]
+    fn a_shared_key_may_sign_with_sha256() {
+        const FORM: &str = "E5VnwNBwyz0tCHTP5Dkbb6TefPRbPKoGqFaaypGFqwI=";
+        const GET: &str = "Yvb30vkJtYkCHFozO7okCAGWfBN5hAzgHzgo2gvHYaY=";
+        let (ours, both) = (keys(&["shared-key-secret"]), keys(&[KEY, "shared-key-secret"]));
+        for keys in [&ours, &both] {
+            assert!(keys.verify(&Bases::of(BASE), TARGET, &call(), FORM));
+            assert!(keys.verify(&Bases::of(BASE), TARGET, NONE, GET));
+            assert!(!keys.verify(&Bases::of(BASE), TARGET, &call(), GET));
+            assert!(!keys.verify(&Bases::of(BASE), "/other", NONE, GET));
+        }
+        assert!(!keys(&[KEY]).verify(&Bases::of(BASE), TARGET, &call(), FORM));
+        let bytes = STANDARD.decode(FORM).unwrap();
+        for part in [&bytes[..20], &bytes[..31], &[], &[bytes.as_slice(), &[0]].concat()] {
+            assert!(!ours.verify(&Bases::of(BASE), TARGET, &call(), &STANDARD.encode(part)));
         }
     }
 

@@ -143,8 +143,10 @@ impl Carrier for TwilioCarrier {
         let size = limits::CARRIER_PAGE_MESSAGES.to_string();
         let query = [("To", sms.to.as_e164()), ("PageSize", &size)];
         let Answer::Done(list) = self.http.get(&["Messages"], &query).await else { return false };
-        serde_json::from_slice::<MessageList>(&list)
-            .is_ok_and(|list| list.messages.iter().any(|listed| listed.body == *sms.body.expose()))
+        serde_json::from_slice::<MessageList>(&list).is_ok_and(|list| {
+            let said = |listed: &Message| listed.body.as_deref() == Some(sms.body.expose());
+            list.messages.iter().any(said)
+        })
     }
 
     async fn place_call(&self, reference: Reference, call: &PlaceCall) -> Delivery {
@@ -187,11 +189,13 @@ impl Carrier for TwilioCarrier {
             };
             let mut is_past = false;
             for listed in &list.calls {
-                let (Some(created_s), Some(sid)) = (listed.created_s(), sid(&listed.sid)) else {
+                let (Ok(created_s), Some(sid)) = (listed.created_s(), sid(&listed.sid)) else {
                     return Found::Unknown;
                 };
-                is_past |= created_s < since.as_second() - DAY_S;
-                let is_of_then = created_s >= since.as_second() && listed.is(call);
+                // One that is being created has no date yet.
+                let is_from = |second| created_s.is_none_or(|created_s| created_s >= second);
+                is_past |= !is_from(since.as_second() - DAY_S);
+                let is_of_then = is_from(since.as_second()) && listed.is(call);
                 // A page may repeat what the one before it had, where new calls have come meanwhile.
                 if !is_of_then || others.contains(&sid) || found.as_ref() == Some(&sid) {
                     continue;
@@ -242,29 +246,29 @@ struct MessageList {
 
 #[derive(Deserialize)]
 struct Message {
-    body: String,
+    body: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Listed {
     sid: String,
-    to: String,
-    from: String,
-    date_created: String,
+    to: Option<String>,
+    from: Option<String>,
+    date_created: Option<String>,
     direction: Option<String>,
 }
 
 impl Listed {
     /// Whether this is a call of ours from that line to that number.
     fn is(&self, call: &PlaceCall) -> bool {
-        self.to == call.to.as_e164()
-            && self.from == call.from
+        self.to.as_deref() == Some(call.to.as_e164())
+            && self.from.as_ref() == Some(&call.from)
             && self.direction.as_deref().is_none_or(|direction| direction == "outbound-api")
     }
 
-    fn created_s(&self) -> Option<i64> {
-        let created = jiff::fmt::rfc2822::parse(&self.date_created).ok()?;
-        Some(created.timestamp().as_second())
+    fn created_s(&self) -> Result<Option<i64>, jiff::Error> {
+        let created = self.date_created.as_deref().map(jiff::fmt::rfc2822::parse).transpose()?;
+        Ok(created.map(|created| created.timestamp().as_second()))
     }
 }
 

@@ -165,7 +165,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 List("a variable's name, or a list of them"),
                 Default("\"TWILIO_AUTH_TOKEN\""),
                 "The auth token. Of a list the first signs what callgate asks, and any may sign webhooks: \
-                 for the time in which tokens are changed.",
+                 for the time in which tokens are changed, and for shared keys of the account's webhook rules.",
             ),
             key("auth_token_file", FILE, NONE, "The file that holds it, in place of a variable."),
             key(

@@ -26,6 +26,7 @@ use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State};
 use crate::flow::{Flow, wording};
 use crate::limits;
+use crate::phone::PhoneNumber;
 
 /// A value, unless something must be asked first.
 pub(super) type Asks<T> = Result<T, Box<Question>>;
@@ -339,13 +340,21 @@ impl<'a> Machine<'a> {
             Some(number) => Verb::Dial(Dial {
                 to: DialTarget::Number { number: number.clone(), whisper: None },
                 timeout_s: 30,
-                caller_id: None,
+                caller_id: self.shown_instead(),
                 action: None,
             }),
             None => Verb::Hangup,
         });
         self.reply = Reply { verbs };
         self.end(End::Failed);
+    }
+
+    /// What a number that is dialled is shown in place of a caller who shows none: the line. The provider hands on
+    /// what the caller shows, and where that is no number networks may refuse the call (Twilio, error 13214).
+    pub(super) fn shown_instead(&self) -> Option<String> {
+        let line =
+            PhoneNumber::parse(&self.call.line).filter(|_| self.call.caller.number.is_none());
+        line.map(|line| line.as_e164().to_owned())
     }
 
     // ---- what states ask of the machine ----

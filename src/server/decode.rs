@@ -30,12 +30,21 @@ pub(super) fn ring(form: &Form, call: CallId, sid: Sid, flow: &str) -> Ring {
         sid,
         flow: flow.to_owned(),
         line: form.get("To").chars().take(limits::SID_CHARS_MAX).collect(),
-        from: PhoneNumber::parse(form.get("From"))
-            .filter(|_| !WITHHELD.contains(&form.get("From"))),
+        from: caller(form),
         attestation: attestation(form.get("StirVerstat")),
         forwarded: !form.get("ForwardedFrom").is_empty(),
         signals: BTreeSet::new(),
     }
+}
+
+/// The number that a caller shows.
+pub(super) fn caller(form: &Form) -> Option<PhoneNumber> {
+    PhoneNumber::parse(form.get("From")).filter(|_| !WITHHELD.contains(&form.get("From")))
+}
+
+/// What a number that is dialled is shown in place of a caller who shows none: the line.
+pub(super) fn shown_instead(form: &Form) -> Option<PhoneNumber> {
+    PhoneNumber::parse(form.get("To")).filter(|_| caller(form).is_none())
 }
 
 /// What was heard on a leg.
@@ -51,6 +60,12 @@ pub(super) fn heard(form: &Form) -> Heard {
         over: leg_status(form.get("CallStatus")).is_some_and(LegStatus::is_final),
         ..Heard::default()
     }
+}
+
+/// Whether somebody has taken the caller out of the queue without us, as TaskRouter does when a specialist accepts who
+/// is met in a conference. The provider says so at once, and goes by what they tell it and not by the answer.
+pub(super) fn is_elsewhere(form: &Form) -> bool {
+    form.get("QueueResult") == "redirected"
 }
 
 /// A leg's status; `None`: a word we do not know.
@@ -109,7 +124,7 @@ fn queue_result(word: &str) -> Option<QueueResult> {
         }
         "hangup" => QueueResult::Hangup,
         "queue-full" => QueueResult::Full,
-        "leave" | "redirected" => QueueResult::Left,
+        "leave" => QueueResult::Left,
         "" => return None,
         _ => QueueResult::Error,
     })

@@ -25,6 +25,7 @@ use crate::engine::risk;
 use crate::exchange::{Answered, ExchangeError, Request, Served, Wants};
 use crate::flow::wording;
 use crate::limits;
+use crate::phone::PhoneNumber;
 use crate::twiml::{self, links::Links};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -76,7 +77,7 @@ async fn voice(house: Data<House>, request: &HttpRequest, body: Payload) -> Http
     };
     let call = CallId::of(account_of(&house, &form), &sid);
     if house.gate.is_full() && !house.exchange.has_at_hand(call) {
-        return desk.refuse_for_now(&line, call);
+        return desk.refuse_for_now(&form, &line, call);
     }
     let mut ring = decode::ring(&form, call, sid, &line.flow);
     if let Some(caller) = &ring.from {
@@ -98,10 +99,14 @@ async fn spend(
         Err(refused) => return refused,
     };
     let call = CallId::parse(path.0);
-    match Nonce::parse(path.1) {
-        Some(nonce) => desk.answer(form, call, Wants::Turn(nonce)).await,
+    match (call, Nonce::parse(path.1)) {
+        (Some(call), Some(nonce)) if decode::is_elsewhere(&form) => {
+            let links = Links::new(&house.public_url);
+            desk.say(Outcome::OutOfStep, twiml::elsewhere(&links, call, nonce))
+        }
+        (_, Some(nonce)) => desk.answer(form, call, Wants::Turn(nonce)).await,
         // No nonce of ours is spelt like this: the leg's present prompt.
-        None => desk.answer(form, call, Wants::Fallback(None)).await,
+        (_, None) => desk.answer(form, call, Wants::Fallback(None)).await,
     }
 }
 
@@ -387,14 +392,19 @@ impl<'h> Desk<'h> {
         let locale = wording::spoken_in(&locale);
         let text = wording::of(&locale).apology;
         let number = self.fallback_number(form);
-        self.say(Outcome::Apology, twiml::apology(text, locale.as_str(), number.as_deref(), None))
+        let shown = decode::shown_instead(form);
+        let shown = shown.as_ref().map(PhoneNumber::as_e164);
+        let document = twiml::apology(text, locale.as_str(), number.as_deref(), shown);
+        self.say(Outcome::Apology, document)
     }
 
     /// There is no room for another call: it goes to the line's overflow number, or hears the engaged
     /// tone. Nothing is kept of it.
-    fn refuse_for_now(&self, line: &Line, call: CallId) -> HttpResponse {
+    fn refuse_for_now(&self, form: &Form, line: &Line, call: CallId) -> HttpResponse {
         tracing::warn!(call.id = %call, turns = self.house.gate.turns(), "a new call was turned away");
-        let document = twiml::turned_away(line.overflow_number.as_deref());
+        let shown = decode::shown_instead(form);
+        let shown = shown.as_ref().map(PhoneNumber::as_e164);
+        let document = twiml::turned_away(line.overflow_number.as_deref(), shown);
         self.say(Outcome::TurnedAway, document)
     }
 

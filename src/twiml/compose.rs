@@ -183,13 +183,15 @@ impl<'a> Composer<'a> {
 
     fn record(&mut self, record: &Record) -> Next {
         let length_s = record.max_length_s.clamp(limits::RECORD_S_MIN, limits::RECORD_S_MAX);
-        let element = self
-            .asking("Record", record.action)
+        let url = self.links.turn(self.call, record.action);
+        let element = asking_at("Record", url.clone())
             .with("maxLength", length_s.to_string())
             .with("timeout", record.timeout_s.clamp(1, WAIT_S_MAX).to_string())
             .with("finishOnKey", "#")
             .with("playBeep", "true");
-        self.last(element)
+        self.verbs.push(element);
+        // An empty recording is told to no action: the provider runs the next verb.
+        self.redirect_to(url)
     }
 
     /// Goes on where a verb that cannot be written would have led.
@@ -242,19 +244,29 @@ fn hints(hints: &[String]) -> Option<String> {
     (!list.is_empty()).then_some(list)
 }
 
-/// A task's attributes with what vouches for them; the empty object for what is none or is too large,
-/// for the specialist had better answer uninformed than not at all.
+/// A task's attributes with what vouches for them. Where TaskRouter has no room for all, the fields that are shared
+/// give way, and then the voucher; what is none, or is too large even so, is the empty object, for the specialist
+/// had better answer uninformed than not at all.
 fn task(attributes: &str, voucher: Option<&str>) -> String {
+    type Object = serde_json::Map<String, serde_json::Value>;
     let text = clean(attributes);
-    let with = |voucher: &str| {
-        let mut object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&text).ok()?;
-        object.insert("voucher".into(), clean(voucher).into());
-        serde_json::to_string(&object).ok()
-    };
-    let text = voucher.and_then(with).unwrap_or_else(|| text.to_string());
-    let fits = quick_xml::escape::escape(text.as_str()).len() <= limits::TASK_BYTES_MAX;
-    if fits && shape::is_object(&text) { text } else { "{}".to_owned() }
+    let fits = |text: &str| text.chars().count() <= limits::TASK_CHARS_MAX;
+    let Ok(mut object) = serde_json::from_str::<Object>(&text) else { return "{}".to_owned() };
+    match voucher {
+        Some(voucher) => {
+            object.insert("voucher".into(), clean(voucher).into());
+        }
+        None if fits(&text) => return text.into_owned(),
+        None => {}
+    }
+    for gives_way in [None, Some("shared"), Some("voucher")] {
+        object.retain(|name, _| Some(name.as_str()) != gives_way);
+        let written = serde_json::to_string(&object).ok().filter(|text| fits(text));
+        if let Some(written) = written {
+            return written;
+        }
+    }
+    "{}".to_owned()
 }
 
 /// The address with its header fields as a query, percent-encoded: the form that the provider
@@ -293,4 +305,24 @@ fn percent_encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_leaves_room_for_what_the_provider_adds() {
+        let names = |shared: usize, voucher: usize| {
+            let shared = serde_json::json!({ "note": "ü".repeat(shared) });
+            let attributes = serde_json::json!({ "shared": shared, "proved": [] }).to_string();
+            let text = task(&attributes, Some(&"v".repeat(voucher)));
+            assert!(text.chars().count() < 3_300, "{text}");
+            let task: serde_json::Map<_, _> = serde_json::from_str(&text).unwrap();
+            task.keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(2_000, 1_000), "shared proved voucher");
+        assert_eq!(names(3_000, 1_000), "proved voucher");
+        assert_eq!(names(3_000, 4_000), "proved");
+    }
 }

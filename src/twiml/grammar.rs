@@ -208,7 +208,7 @@ pub const ELEMENTS: &[Element] = &[
 ///
 /// Beyond [`ELEMENTS`]: at most [`limits::TWIML_BYTES_MAX`] bytes, nothing before the declaration, no
 /// character that XML 1.0 forbids, nothing but elements and text, at least one verb, none that the
-/// provider could not reach, a redirect after each gather to the same
+/// provider could not reach, a redirect after each gather and each recording to the same
 /// place, a refusal only as the first verb, and one party to a dial.
 ///
 /// ```

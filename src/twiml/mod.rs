@@ -19,12 +19,15 @@ mod tests;
 use uuid::Uuid;
 
 use self::links::Links;
-use crate::engine::id::CallId;
+use crate::engine::id::{CallId, Nonce};
 use crate::engine::reply::{Audible, Dial, DialTarget, Reply, Speech, Verb, Words};
 use crate::limits::TWIML_BYTES_MAX;
 
 /// Seconds that the fallback number rings: what the provider would let it ring by itself.
 const FALLBACK_RING_S: u32 = 30;
+
+/// Seconds until a leg that is taken elsewhere asks whether it is still with us: longer than any race.
+const ELSEWHERE_S: u32 = 10;
 
 /// The document that ends the leg.
 const HANGUP: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>"#;
@@ -67,13 +70,20 @@ pub fn apology(
     of_nobody(verbs)
 }
 
-/// Writes the answer to a call for which there is no room: connects it to `overflow_number`, or
-/// refuses it with the engaged tone. It names no address of ours: nothing is known of the call.
-pub fn turned_away(overflow_number: Option<&str>) -> String {
+/// Writes the answer to a call for which there is no room: connects it to `overflow_number`, showing
+/// `caller_id`, or refuses it with the engaged tone. It names no address of ours: nothing is known of the call.
+pub fn turned_away(overflow_number: Option<&str>, caller_id: Option<&str>) -> String {
     of_nobody(match overflow_number {
-        Some(number) => vec![put_through(number, None), Verb::Hangup],
+        Some(number) => vec![put_through(number, caller_id), Verb::Hangup],
         None => vec![Verb::Reject { busy: true }],
     })
+}
+
+/// Writes the answer to a leg that somebody takes elsewhere: nothing that could get in their way. Should the leg be
+/// left with us all the same, it asks again.
+pub fn elsewhere(links: &Links, call: CallId, nonce: Nonce) -> String {
+    let verbs = vec![Verb::Hear(Audible::Pause(ELSEWHERE_S)), Verb::Redirect(nonce)];
+    render(&Reply { verbs }, links, call)
 }
 
 fn put_through(number: &str, caller_id: Option<&str>) -> Verb {

@@ -353,6 +353,32 @@ async fn a_placed_call_is_found_again() {
     assert_eq!(carrier.find_call(&place(), since, &others).await, Found::Unknown);
 }
 
+/// Every field of what it lists may be null, says the provider's description.
+#[tokio::test]
+async fn what_is_not_told_of_one_listed_hides_no_other() {
+    let provider = Provider::start();
+    let carrier = twilio(&provider);
+    let list = |name: &str, listed: serde_json::Value| {
+        let page = serde_json::json!({ name: listed, "next_page_uri": null });
+        provider.next(Answer::Raw { status: 200, body: page.to_string().into() });
+    };
+    let body = sms().body.expose().to_owned();
+    list("messages", serde_json::json!([{ "body": null }, { "body": body }]));
+    assert!(carrier.has_sms(&sms()).await);
+    list("messages", serde_json::json!([{ "body": null }]));
+    assert!(!carrier.has_sms(&sms()).await);
+
+    let since = "2026-03-01T12:00:00Z".parse().unwrap();
+    let created = "Sun, 01 Mar 2026 12:00:01 +0000";
+    let other =
+        serde_json::json!({ "sid": "CA1", "to": null, "from": null, "date_created": created });
+    list("calls", serde_json::json!([other]));
+    assert_eq!(carrier.find_call(&place(), since, &[]).await, Found::None);
+    let begun = serde_json::json!({ "sid": "CA2", "to": TO, "from": LINE, "date_created": null });
+    list("calls", serde_json::json!([other, begun]));
+    assert_eq!(carrier.find_call(&place(), since, &[]).await, Found::Call(Sid("CA2".into())));
+}
+
 #[tokio::test]
 async fn a_search_that_fails_says_so() {
     let provider = Provider::start();

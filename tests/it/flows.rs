@@ -87,8 +87,8 @@ fn a_sub_flow_speaks_as_the_flow_that_the_call_began_in_unless_it_says_otherwise
         format!("<Say language=\"en-US\" voice=\"{voice}\">{words}. Press 1.</Say>")
     };
     assert_eq!(spoken(inner), say("Polly.Matthew", "5 euros"));
-    let own = format!("voice = \"Polly.Joanna\"\ncurrency = \"USD\"\n{inner}");
-    assert_eq!(spoken(&own), say("Polly.Joanna", "5 dollars"));
+    let own = format!("voice = \"Polly.Rémi-Generative\"\ncurrency = \"USD\"\n{inner}");
+    assert_eq!(spoken(&own), say("Polly.Rémi-Generative", "5 dollars"));
 }
 
 /// Houses that ask all that there is to ask of numbers, or have the provider check their codes: nobody who calls

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::support::backend::{Backend, Manner};
 use crate::support::crowd::{Crowd, account, pin_of, telephone};
 use crate::support::eventually::{eventually, eventually_async};
-use crate::support::house::{ACCOUNT, House};
+use crate::support::house::{ACCOUNT, House, LINE};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -250,6 +250,10 @@ async fn a_line_may_send_them_elsewhere() {
     assert_eq!(dial.name, "Dial", "{:?}", new.heard);
     let number = dial.children.first().map_or(&dial.text, |number| &number.text);
     assert_eq!(number, "+15005550008");
+    assert_eq!(dial.attribute("callerId"), None, "the caller's own is shown");
+    let mut withheld = Telephone::new("CA3", "anonymous");
+    withheld.ring(&house).await;
+    assert_eq!(withheld.heard.children[0].attribute("callerId"), Some(LINE));
     redis.thaw();
     waiting.await.unwrap();
 }

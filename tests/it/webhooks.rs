@@ -258,3 +258,24 @@ async fn a_flood_of_refusals_is_a_few_lines_and_a_count() {
 async fn pages_status(house: &House) -> u16 {
     client().get(format!("{}/", house.admin())).send().await.unwrap().status().as_u16()
 }
+
+/// The provider hands on what a caller shows, and networks may refuse what is no number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_shows_no_number_is_put_through_with_that_of_the_line() {
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    for (from, shown) in [
+        (CALLER, None),
+        ("anonymous", Some(LINE)),
+        ("+266696687", Some(LINE)),
+        ("sip:ada@pbx.example.com", Some(LINE)),
+        ("client:ada", Some(LINE)),
+        ("", Some(LINE)),
+    ] {
+        // Without a name of its leg a call cannot be taken.
+        let mut phone = Telephone::new("", from);
+        phone.ring(&house).await;
+        let dial = phone.heard.children.iter().find(|node| node.name == "Dial").unwrap();
+        assert_eq!(dial.attribute("callerId"), shown, "{from}");
+    }
+}

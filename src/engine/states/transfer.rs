@@ -67,8 +67,10 @@ pub(super) fn enter(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Next> {
             return Ok(enqueue(m, QueueTarget::Workflow { sid, attributes, voucher }));
         }
     };
+    let is_number = matches!(to, DialTarget::Number { .. });
+    let caller_id = m.shown_instead().filter(|_| is_number);
     let action = Some(m.nonce);
-    m.reply.verbs.push(Verb::Dial(Dial { to, timeout_s, caller_id: None, action }));
+    m.reply.verbs.push(Verb::Dial(Dial { to, timeout_s, caller_id, action }));
     Ok(Next::Wait)
 }
 

@@ -157,8 +157,8 @@ fn read_business<'a>(item: &Item<'a>) -> Option<&'a str> {
 /// The provider's voices go by letters, digits, `-`, `_` and `.`.
 fn read_voice(item: &Item<'_>) -> Option<String> {
     let name = item.name()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if !name.bytes().all(plain) || name.len() > limits::VOICE_BYTES_MAX {
+    let plain = |c: char| c.is_alphanumeric() || "-._".contains(c);
+    if !name.chars().all(plain) || name.len() > limits::VOICE_BYTES_MAX {
         let finding =
             Finding::error("bad-name", format!("`{name}` cannot be a voice"), item.place());
         item.report(

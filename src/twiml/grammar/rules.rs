@@ -104,16 +104,17 @@ fn check_order(verbs: &[Node], problems: &mut Vec<String>) {
             problems.push("`Dial` sets `answerOnBridge` after another verb".to_owned());
         }
         let ends = match name {
-            "Gather" => {
+            "Gather" | "Record" => {
                 let next = rest.next_if(|(_, next)| next.name == "Redirect");
                 if next.is_none_or(|(_, next)| Some(next.text.as_str()) != verb.attribute("action"))
                 {
-                    problems.push("`Gather` is not followed by a `Redirect` to its action".into());
+                    problems
+                        .push(format!("`{name}` is not followed by a `Redirect` to its action"));
                 }
                 true
             }
             "Dial" => verb.attribute("action").is_some(),
-            "Enqueue" | "Record" | "Redirect" | "Reject" | "Hangup" => true,
+            "Enqueue" | "Redirect" | "Reject" | "Hangup" => true,
             _ => false,
         };
         if let Some((_, next)) = rest.peek().filter(|_| ends) {
