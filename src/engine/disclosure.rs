@@ -47,10 +47,23 @@ impl Machine<'_> {
 
     /// Whether the facts allow an account field to be used now.
     pub(super) fn may_use(&self, field: &FieldName) -> bool {
+        let level = || self.start_flow().and_then(|flow| flow.disclose.get(field));
         let waived = |it: &Unenforced| {
-            it.at == self.call.at && matches!(&it.demand, Waived::Field(name) if name == field)
+            it.at == self.call.at
+                && match &it.demand {
+                    Waived::Field(name) => name == field,
+                    Waived::Variable(_) => false,
+                    Waived::Requires => level().is_some_and(|level| self.is_required_here(level)),
+                }
         };
         self.setting.unenforced.is_some_and(waived) || self.has_level_of(field)
+    }
+
+    /// Whether this is the level that the present state requires: who is let pass without it hears what is
+    /// told at it, for that is the same demand.
+    pub(super) fn is_required_here(&self, level: &LevelName) -> bool {
+        let requires = self.state().and_then(|state| state.requires.as_ref());
+        requires.is_some_and(|(required, _)| required == level)
     }
 
     fn has_level_of(&self, field: &FieldName) -> bool {

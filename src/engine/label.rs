@@ -17,9 +17,15 @@ use crate::flow::value::Value;
 impl Machine<'_> {
     /// Whether a caller may hear a variable now, or a branch go by it.
     pub(super) fn may_hear(&self, variable: &VariableName) -> bool {
+        let label = || self.call.variables.get(variable).map(|variable| &variable.label);
+        let passes = |level| self.is_required_here(level) || self.meets_carried(level);
         let waived = |it: &Unenforced| {
             it.at == self.call.at
-                && matches!(&it.demand, Waived::Variable(name) if name == variable)
+                && match &it.demand {
+                    Waived::Field(_) => false,
+                    Waived::Variable(name) => name == variable,
+                    Waived::Requires => label().is_some_and(|label| label.iter().all(passes)),
+                }
         };
         self.setting.unenforced.is_some_and(waived) || self.meets_label_of(variable)
     }
