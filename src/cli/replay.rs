@@ -235,7 +235,8 @@ fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
     bar.finish_and_clear();
     match ran {
         Ok(outcomes) if outcomes.is_empty() => {
-            Err((2, "there is no transcript to run there".to_owned()))
+            let begin = "a call by `callgate simulate` is kept as one (`:save FILE`)";
+            Err((2, format!("there is no transcript to run there: {begin}")))
         }
         Ok(outcomes) => Ok(outcomes),
         Err(error @ (FolderError::Write(_) | FolderError::Changed(_))) => {

@@ -51,8 +51,22 @@ impl Machine<'_> {
 
     /// Whether the facts allow an account field to be used now.
     pub(super) fn may_use(&self, field: &FieldName) -> bool {
-        let waived = matches!(self.waived(), Some(Waived::Field(name)) if name == field);
+        let waived = match self.waived() {
+            Some(Waived::Field(name)) => name == field,
+            Some(Waived::Requires) => {
+                let level = self.start_flow().and_then(|flow| flow.disclose.get(field));
+                level.is_some_and(|level| self.is_required_here(level))
+            }
+            Some(Waived::Variable(_)) | None => false,
+        };
         waived || self.has_level_of(field)
+    }
+
+    /// Whether this is the level that the present state requires: who is let pass without it hears what is
+    /// told at it, for that is the same demand.
+    pub(super) fn is_required_here(&self, level: &LevelName) -> bool {
+        let requires = self.state().and_then(|state| state.requires.as_ref());
+        requires.is_some_and(|(required, _)| required == level)
     }
 
     fn has_level_of(&self, field: &FieldName) -> bool {

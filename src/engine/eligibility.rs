@@ -4,11 +4,14 @@
 //! forwarding means that somebody else may hold it, whatever the file says. Nothing said here proves
 //! anything of anybody: it only ever takes a number out of use.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::account::Line;
+use super::account::{Line, Phone};
 use super::policy::{Contact, LookUps};
+use crate::phone::PhoneNumber;
 
 /// What a number is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,61 @@ pub enum Purpose {
     Message,
     /// A ring.
     Ring,
+}
+
+impl Purpose {
+    /// The lines that may be used for it.
+    pub fn lines(self, policy: &Contact) -> &[Line] {
+        match self {
+            Self::Message => &policy.sms_line_types,
+            Self::Ring => &policy.voice_line_types,
+        }
+    }
+}
+
+/// Why a number on file gets nothing, whatever its networks say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is a line that the policy does not name for this.
+    Line,
+    /// It has not been on file for long enough.
+    TooNew,
+    /// It is in a country that the policy does not allow.
+    Abroad,
+    /// Who is reached there charges for it.
+    CostsExtra,
+}
+
+/// Whether a number on file may be used at all, in calls to the line `called` (E.164).
+pub fn on_file(
+    phone: &Phone,
+    purpose: Purpose,
+    called: &str,
+    policy: &Contact,
+    now: Timestamp,
+) -> Result<(), Unfit> {
+    let country = phone.number.country();
+    let allowed = match policy.countries.as_slice() {
+        [] => {
+            let home = PhoneNumber::parse(called).and_then(|line| line.country());
+            country.is_some() && country == home
+        }
+        named => country.is_some_and(|country| named.contains(&country)),
+    };
+    match () {
+        () if !purpose.lines(policy).contains(&phone.line) => Err(Unfit::Line),
+        () if !is_old_enough(phone.since, policy, now) => Err(Unfit::TooNew),
+        () if !allowed => Err(Unfit::Abroad),
+        () if phone.number.costs_extra() => Err(Unfit::CostsExtra),
+        () => Ok(()),
+    }
+}
+
+/// Whether a contact that is on file since that day has been there for the policy's days.
+pub fn is_old_enough(since: Date, policy: &Contact, now: Timestamp) -> bool {
+    let min_age = SignedDuration::from_hours(24 * i64::from(policy.min_age_days));
+    let begin = since.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
+    begin.is_ok_and(|begin| now.duration_since(begin) >= min_age)
 }
 
 /// One thing that networks may say.
@@ -108,10 +166,7 @@ impl Told {
 
     /// Whether a number on file, which is there as a line of this kind, may be used.
     pub fn fit(&self, purpose: Purpose, on_file: Line, policy: &Contact, now: Timestamp) -> Fit {
-        let lines = match purpose {
-            Purpose::Message => &policy.sms_line_types,
-            Purpose::Ring => &policy.voice_line_types,
-        };
+        let lines = purpose.lines(policy);
         let line = match self.line {
             Word::Says(line) => line,
             Word::Unasked | Word::Silent => Some(on_file),

@@ -17,7 +17,15 @@ use crate::flow::value::Value;
 impl Machine<'_> {
     /// Whether a caller may hear a variable now, or a branch go by it.
     pub(super) fn may_hear(&self, variable: &VariableName) -> bool {
-        let waived = matches!(self.waived(), Some(Waived::Variable(name)) if name == variable);
+        let waived = match self.waived() {
+            Some(Waived::Variable(name)) => name == variable,
+            Some(Waived::Requires) => {
+                let passes = |level| self.is_required_here(level) || self.meets_carried(level);
+                let variable = self.call.variables.get(variable);
+                variable.is_some_and(|variable| variable.label.iter().all(passes))
+            }
+            Some(Waived::Field(_)) | None => false,
+        };
         waived || self.meets_label_of(variable)
     }
 

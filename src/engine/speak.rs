@@ -75,9 +75,8 @@ impl Machine<'_> {
         let wants_account = template.uses.iter().any(|used| matches!(used, Use::Field(_)));
         let account = if wants_account { self.account()? } else { None };
         let Some(flow) = self.flow() else { return Ok(None) };
-        let withheld = Value::Text(wording::not_available(locale).to_owned());
         let mut fields: BTreeMap<&str, &Value> = BTreeMap::new();
-        let mut variables: BTreeMap<&str, &Value> = BTreeMap::new();
+        let mut variables: BTreeMap<&str, Option<&Value>> = BTreeMap::new();
         for used in &template.uses {
             match used {
                 Use::Field(name) if self.may_use(name) => {
@@ -87,7 +86,7 @@ impl Machine<'_> {
                 Use::Variable(name) => {
                     let variable = self.call.variables.get(name);
                     let heard = may_hear(self, name);
-                    let value = variable.map(|it| if heard { &it.value } else { &withheld });
+                    let value = variable.map(|it| heard.then_some(&it.value));
                     variables.extend(value.map(|value| (name.as_str(), value)));
                 }
                 Use::Field(_) | Use::Code => {}
@@ -95,7 +94,7 @@ impl Machine<'_> {
         }
         let currency = flow.currency_in(self.start_flow());
         let filling = Filling { fields, variables, code, locale, currency };
-        Ok(flow.templates.fill(template, &filling))
+        Ok(Some(template.fill(&filling)))
     }
 
     /// Speaks words of callgate's own.

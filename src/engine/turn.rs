@@ -186,3 +186,25 @@ pub enum Remark {
     /// A demand was not met, and a replay let it pass.
     Unenforced,
 }
+
+impl Remark {
+    /// What it says, for logs: only some of them are the flow's doing.
+    pub fn means(self) -> &'static str {
+        match self {
+            Self::TooManyHops
+            | Self::TooManyTurns
+            | Self::TooDeep
+            | Self::NoSuchState
+            | Self::NoRoute
+            | Self::Withheld
+            | Self::Unspeakable => "the flow cannot go on as written",
+            Self::OtherSid => {
+                "the provider has two names for a leg that was placed: neither is believed, and both are ended"
+            }
+            Self::Unread => {
+                "a branch asked about a variable that the caller may not hear, and went on as without it"
+            }
+            Self::Unenforced => "a demand was not met, and a replay let it pass",
+        }
+    }
+}

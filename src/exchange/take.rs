@@ -293,6 +293,7 @@ fn note(turn: &Turn, event: &Event) {
         "a turn was committed"
     );
     for remark in &turn.entry.remarks {
-        tracing::warn!(call.id = %turn.call.id, ?remark, state = %state.state, "the flow cannot go on as written");
+        let what = remark.means();
+        tracing::warn!(call.id = %turn.call.id, ?remark, state = %state.state, "{what}");
     }
 }

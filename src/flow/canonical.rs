@@ -16,10 +16,14 @@ pub fn canonical(text: &str) -> Option<String> {
     let mut first = true;
     arrange(document.as_table_mut(), &mut first, true);
     document.set_trailing(trailing.trim_end().to_owned());
-    // Texts of several lines come out as they were written.
-    let laid_out = document.to_string().replace("\r\n", "\n");
-    let laid_out = format!("{}\n", laid_out.trim_end());
-    Some(if ends_as_windows_does(text) { laid_out.replace('\n', "\r\n") } else { laid_out })
+    Some(ended_like(text, &format!("{}\n", document.to_string().trim_end())))
+}
+
+/// What was made of a file, its lines ended as the first one of that file is: of what is laid out anew they
+/// end one way, and within texts of several lines as they were written.
+pub fn ended_like(file: &str, made: &str) -> String {
+    let made = made.replace("\r\n", "\n");
+    if ends_as_windows_does(file) { made.replace('\n', "\r\n") } else { made }
 }
 
 /// Whether two texts say the same, however their lines end.

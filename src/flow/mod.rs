@@ -35,7 +35,6 @@ use locale::Locale;
 use name::{FieldName, FlowName, LevelName, StateName, VariableName};
 use prompt::Localized;
 use state::State;
-use template::Templates;
 
 pub use read::{read, read_one, read_telling};
 
@@ -70,8 +69,6 @@ pub struct Flow {
     pub states: IndexMap<StateName, State>,
     /// Every variable that some state assigns, with the first place that does.
     pub variables: IndexMap<VariableName, Place>,
-    /// The compiled prompts.
-    pub templates: Templates,
     /// Where names stand that carry no place of their own.
     pub places: Places,
 }

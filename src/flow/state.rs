@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::condition::Condition;
 use super::name::{LevelName, StateName, VariableName};
 use super::outcome::Outcome;
 use super::prompt::Prompt;
 use super::states;
 use super::states::set::Assigned;
-use super::template::Template;
+use super::template::{Template, Use};
 use crate::diagnostic::Place;
 
 /// One step of a flow.
@@ -217,6 +218,37 @@ impl State {
             Assigned::Text(template) => Some(template),
             Assigned::Value(_) => None,
         })
+    }
+
+    /// The variables that the state uses: in its texts, in its conditions, and for the flow that it calls.
+    pub fn variables_used(&self) -> Vec<&VariableName> {
+        fn variable(used: &Use) -> Option<&VariableName> {
+            match used {
+                Use::Variable(name) => Some(name),
+                Use::Field(_) | Use::Code => None,
+            }
+        }
+        let own: Vec<&VariableName> = match &self.kind {
+            Kind::Set(set) => {
+                let texts = set.values.iter().filter_map(|value| match &value.to {
+                    Assigned::Text(template) => Some(template),
+                    Assigned::Value(_) => None,
+                });
+                texts.flat_map(|text| text.uses.iter().filter_map(variable)).collect()
+            }
+            Kind::Branch(branch) => {
+                let conditions = branch.cases.iter().flat_map(|case| case.when.walk());
+                let asked = conditions.filter_map(|condition| match condition {
+                    Condition::Variable(name, ..) => Some(name),
+                    _ => None,
+                });
+                asked.collect()
+            }
+            Kind::Call(call) => call.with.iter().map(|passed| &passed.from).collect(),
+            _ => Vec::new(),
+        };
+        let texts = self.prompts().into_iter().flat_map(Prompt::templates).chain(self.sent());
+        texts.flat_map(|text| text.uses.iter().filter_map(variable)).chain(own).collect()
     }
 
     /// The variables that the state assigns.

@@ -1,14 +1,13 @@
 //! Texts with places to fill in: `{{ account.balance | money }}`, `{{ code }}`, `{{ amount }}`.
 //!
-//! Templates are minijinja's, with strict undefined and a bounded budget. What they may use is known
-//! before they run, so that the checker can hold each use against its level. They yield plain text;
-//! escaping is done where a document is written, once.
+//! A place has a name and one filter at most, and nothing else is understood: no expressions, no conditions,
+//! no loops. So what a text may use is known before it is filled in, the checker can hold each use against its
+//! level, and filling in cannot fail. It yields plain text; escaping is done where a document is written, once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
-
-use minijinja::value::Value as Filled;
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 
 use super::locale::Locale;
 use super::name::{FieldName, VariableName, is_name};
@@ -18,25 +17,25 @@ use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
 use crate::limits;
 
-/// The compiled texts of one flow.
-#[derive(Debug)]
-pub struct Templates {
-    environment: Environment<'static>,
-    count: usize,
-}
-
-/// One text, compiled.
+/// One text, read.
 #[derive(Clone, Debug)]
 pub struct Template {
-    key: Arc<str>,
-    /// What it always says, if it fills nothing in.
-    plain: Option<Arc<str>>,
     /// The text as written.
     pub source: Arc<str>,
-    /// What it fills in.
+    /// What it fills in, each thing once, by name.
     pub uses: Vec<Use>,
     /// Where it stands.
     pub place: Place,
+    pieces: Arc<[Piece]>,
+}
+
+/// A part of a text.
+#[derive(Clone, Debug)]
+enum Piece {
+    /// Said as it stands there in the source.
+    Plain(Range<usize>),
+    /// Filled in.
+    Filled(Use, Option<Filter>),
 }
 
 /// Something that a text fills in.
@@ -50,13 +49,24 @@ pub enum Use {
     Code,
 }
 
+/// How a value is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// An amount: "1,234 dollars and 56 cents".
+    Money,
+    /// A date: "November 22, 2026".
+    Date,
+    /// Digit by digit: "4 8 2 9".
+    Digits,
+}
+
 /// What a text is filled with.
 #[derive(Debug)]
 pub struct Filling<'a> {
     /// The account's fields, those the caller may hear.
     pub fields: BTreeMap<&'a str, &'a Value>,
-    /// The variables that have been set.
-    pub variables: BTreeMap<&'a str, &'a Value>,
+    /// The variables that have been set; `None`: the caller may not hear it.
+    pub variables: BTreeMap<&'a str, Option<&'a Value>>,
     /// The code, where there is one.
     pub code: Option<&'a str>,
     /// The language being spoken.
@@ -67,44 +77,26 @@ pub struct Filling<'a> {
 
 const CODE: &str = "code";
 const ACCOUNT: &str = "account";
-const LOCALE: &str = "callgate_locale";
-const CURRENCY: &str = "callgate_currency";
 
 /// Why a variable may not be called so, for messages.
 pub(super) const NAMING: &str = "a name is a letter, then letters, digits, `_` and `-`; `account` and `code` mean something else";
 
 /// Names that no variable may take.
-pub const RESERVED: [&str; 4] = [CODE, ACCOUNT, LOCALE, CURRENCY];
+pub const RESERVED: [&str; 2] = [CODE, ACCOUNT];
 
 const FILLING: &str = "write {{ name }} for a variable, {{ account.field }} for a field of the \
                        account, {{ amount | money }} with a filter";
 
-/// What the template language has beyond ours.
-const FUNCTIONS: [&str; 6] = ["range", "dict", "namespace", "debug", "self", "super"];
+const COMPUTES: &str = "a text computes nothing: write {{ name }}, {{ account.field }} or {{ amount | money }}; \
+                        what is to be worked out comes from a `lookup`";
 
-/// The filters, for messages and the schema.
-pub const FILTERS: [&str; 3] = ["money", "date", "digits"];
+const DECIDES: &str = "a text decides and repeats nothing: a `branch` leads to states of their own, each with its \
+                       own text";
 
-impl Default for Templates {
-    fn default() -> Self {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_fuel(Some(limits::PROMPT_FUEL));
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_formatter(|out, state, value| match whole(value) {
-            Some(number) => Ok(write!(out, "{number}")?),
-            None => minijinja::escape_formatter(out, state, value),
-        });
-        environment.add_filter("money", money);
-        environment.add_filter("date", date);
-        environment.add_filter("digits", digits);
-        Self { environment, count: 0 }
-    }
-}
-
-impl Templates {
-    /// Compiles a text, reporting what is wrong with it.
-    pub fn add(&mut self, source: &str, place: &Place, problems: &Problems) -> Option<Template> {
+impl Template {
+    /// Reads a text, reporting what is wrong with it. Its lines end alike, however those of its file do.
+    pub fn read(source: &str, place: &Place, problems: &Problems) -> Option<Self> {
+        let source = &*source.replace("\r\n", "\n");
         if source.chars().count() > limits::PROMPT_CHARS_MAX {
             let message =
                 format!("the text is longer than {} characters", limits::PROMPT_CHARS_MAX);
@@ -112,125 +104,258 @@ impl Templates {
             problems.add(finding.help("split it over several states"));
             return None;
         }
-        let key: Arc<str> = format!("t{}", self.count).into();
-        self.count += 1;
-        let added = self.environment.add_template_owned(key.to_string(), source.to_owned());
-        let refuse = |message: String, help: &str| {
-            problems.add(Finding::error("bad-template", message, place.clone()).help(help));
-            None
-        };
-        if let Err(error) = added {
-            let detail = error.detail().unwrap_or("it cannot be read");
-            return refuse(format!("the text cannot be filled in: {detail}"), FILLING);
-        }
-        if let Some(unknown) = filters(source).find(|name| !self.has_filter(name)) {
-            let help = did_you_mean(unknown, FILTERS)
-                .unwrap_or_else(|| format!("the filters are: {}", FILTERS.join(", ")));
-            let message = format!("there is no filter `{unknown}`");
-            let own = word_in(source, place, unknown);
-            let at = own.clone().unwrap_or_else(|| place.clone());
-            let finding = Finding::error("bad-template", message, at).help(help);
-            problems.add(match own {
-                Some(_) => finding.respelt(unknown, FILTERS, Spelling::Key),
-                None => finding,
-            });
-            return None;
-        }
-        let compiled = self.environment.get_template(&key).ok()?;
-        let mut names: Vec<_> = compiled.undeclared_variables(true).into_iter().collect();
-        names.sort();
-        let uses: Vec<_> = names.iter().map(|name| read_use(name, place, problems)).collect();
-        let sound = uses.iter().all(Option::is_some);
-        let uses = uses.into_iter().flatten().collect();
-        let plain = || compiled.render(()).ok().map(Arc::from);
-        let plain = (!source.contains('{')).then(plain).flatten();
-        let template = Template { key, plain, source: source.into(), uses, place: place.clone() };
-        if let (true, Some(detail)) = (sound, self.always_fails(&template)) {
-            return refuse(format!("the text can never be filled in: {detail}"), FILLING);
-        }
-        Some(template)
+        let reading = Reading { source, place, problems };
+        let pieces = reading.pieces();
+        let mut uses: Vec<_> = pieces.iter().filter_map(Piece::used).cloned().collect();
+        uses.sort_by(|one, other| one.written().cmp(&other.written()));
+        uses.dedup();
+        Some(Self { source: source.into(), uses, place: place.clone(), pieces: pieces.into() })
     }
 
-    fn has_filter(&self, name: &str) -> bool {
-        let tried = self.environment.compile_expression_owned(format!("0|{name}"));
-        let tried = tried.and_then(|filter| filter.eval(()));
-        !tried.is_err_and(|error| error.kind() == ErrorKind::UnknownFilter)
-    }
-
-    /// Why a text cannot be filled in, whatever it is filled with: a mistake in it that shows only
-    /// when it is used.
-    fn always_fails(&self, template: &Template) -> Option<String> {
-        let samples = [Value::Text("1".into()), Value::Number(1.0), Value::Flag(true)];
-        let fill = |sample: &Value| {
-            let (mut fields, mut variables) = (BTreeMap::new(), BTreeMap::new());
-            for used in &template.uses {
-                match used {
-                    Use::Field(name) => drop(fields.insert(name.as_str(), sample)),
-                    Use::Variable(name) => drop(variables.insert(name.as_str(), sample)),
-                    Use::Code => {}
+    /// Fills the text in.
+    pub fn fill(&self, filling: &Filling<'_>) -> String {
+        let mut text = String::new();
+        for piece in &*self.pieces {
+            match piece {
+                Piece::Plain(range) => {
+                    text.push_str(self.source.get(range.clone()).unwrap_or_default());
                 }
+                Piece::Filled(used, filter) => text.push_str(&filling.value(used, *filter)),
             }
-            let locale = &wording::english();
-            let currency = "USD";
-            self.render(template, &Filling { fields, variables, code: Some("1"), locale, currency })
-        };
-        let failures = samples.iter().map(|sample| fill(sample).err()).collect::<Option<Vec<_>>>();
-        let first = failures?.into_iter().next()?;
-        Some(first.detail().map_or_else(|| first.kind().to_string(), str::to_owned))
-    }
-
-    /// Fills a text in. Fails only where a designer's own arithmetic does, or the budget runs out.
-    pub fn fill(&self, template: &Template, filling: &Filling<'_>) -> Option<String> {
-        let mut text = match &template.plain {
-            Some(plain) => plain.to_string(),
-            None => self.render(template, filling).ok()?,
-        };
+            if text.len() > limits::SPOKEN_CHARS_MAX * char::MAX.len_utf8() {
+                break;
+            }
+        }
         if let Some((end, _)) = text.char_indices().nth(limits::SPOKEN_CHARS_MAX) {
             text.truncate(end);
         }
-        Some(text)
+        text
     }
 
-    fn render(&self, template: &Template, filling: &Filling<'_>) -> Result<String, Error> {
-        let absent = wording::not_available(filling.locale);
-        let mut context: BTreeMap<&str, Filled> = BTreeMap::new();
-        let mut account: BTreeMap<&str, Filled> = BTreeMap::new();
-        for used in &template.uses {
-            match used {
-                Use::Field(name) => {
-                    let field = filling.fields.get(name.as_str());
-                    account
-                        .insert(name.as_str(), field.map_or_else(|| absent.into(), |v| filled(v)));
-                }
-                Use::Variable(name) => {
-                    let variable = filling.variables.get(name.as_str());
-                    let value = variable.map_or_else(|| Filled::from(""), |value| filled(value));
-                    context.insert(name.as_str(), value);
-                }
-                Use::Code => {
-                    context.insert(CODE, filling.code.unwrap_or_default().into());
-                }
-            }
-        }
-        context.insert(ACCOUNT, Filled::from_pairs(account));
-        context.insert(LOCALE, filling.locale.as_str().into());
-        context.insert(CURRENCY, filling.currency.into());
-        self.environment.get_template(&template.key)?.render(Filled::from_pairs(context))
-    }
-}
-
-impl Template {
     /// Where a name stands that the text fills in; `None`: that is not certain.
     pub fn place_of(&self, name: &str) -> Option<Place> {
         word_in(&self.source, &self.place, name)
     }
+
+    /// The filter with which something is filled in first, if it has one.
+    pub fn filter_of(&self, used: &Use) -> Option<Filter> {
+        let found = self.pieces.iter().find(|piece| piece.used() == Some(used))?;
+        if let Piece::Filled(_, filter) = found { *filter } else { None }
+    }
+
+    /// Whether the code stands in it once, as it is.
+    pub fn has_code_once(&self) -> bool {
+        let codes: Vec<_> =
+            self.pieces.iter().filter(|piece| piece.used() == Some(&Use::Code)).collect();
+        matches!(codes.as_slice(), [Piece::Filled(_, None)])
+    }
+}
+
+impl Piece {
+    fn used(&self) -> Option<&Use> {
+        match self {
+            Self::Filled(used, _) => Some(used),
+            Self::Plain(_) => None,
+        }
+    }
+}
+
+impl Use {
+    fn written(&self) -> Cow<'_, str> {
+        match self {
+            Self::Field(field) => format!("{ACCOUNT}.{field}").into(),
+            Self::Variable(name) => name.as_str().into(),
+            Self::Code => CODE.into(),
+        }
+    }
+}
+
+impl Filter {
+    const ALL: [(&str, Self); 3] =
+        [("money", Self::Money), ("date", Self::Date), ("digits", Self::Digits)];
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(own, _)| *own == name).map(|(_, filter)| *filter)
+    }
+}
+
+impl Filling<'_> {
+    fn value(&self, used: &Use, filter: Option<Filter>) -> String {
+        let value = match used {
+            Use::Field(name) => self.fields.get(name.as_str()).copied(),
+            Use::Variable(name) => match self.variables.get(name.as_str()) {
+                Some(value) => *value,
+                None => return String::new(),
+            },
+            Use::Code => {
+                let code = Value::Text(self.code.unwrap_or_default().to_owned());
+                return self.said(&code, filter);
+            }
+        };
+        let absent = || wording::not_available(self.locale).to_owned();
+        value.map_or_else(absent, |value| self.said(value, filter))
+    }
+
+    /// A value as it is said. What is no amount or no date is left as it is.
+    fn said(&self, value: &Value, filter: Option<Filter>) -> String {
+        let value = value.shown();
+        let words = value.words();
+        match filter {
+            None => words,
+            Some(Filter::Money) => match value.as_number() {
+                Some(amount) => wording::money(amount, self.currency, self.locale),
+                None => words,
+            },
+            Some(Filter::Date) => match words.parse() {
+                Ok(date) => wording::date(date, self.locale),
+                Err(_) => words,
+            },
+            Some(Filter::Digits) => words.chars().map(String::from).collect::<Vec<_>>().join(" "),
+        }
+    }
+}
+
+/// A text being read.
+struct Reading<'r> {
+    source: &'r str,
+    place: &'r Place,
+    problems: &'r Problems,
+}
+
+impl Reading<'_> {
+    fn pieces(&self) -> Vec<Piece> {
+        // The line end before the closing quotes is layout.
+        let said = self.source.strip_suffix('\n').unwrap_or(self.source);
+        let (mut pieces, mut from, mut told) = (Vec::new(), 0, false);
+        while let Some((open, of)) = next_tag(said, from) {
+            pieces.push(Piece::Plain(from..open));
+            let inside = open + 2;
+            let rest = said.get(inside..).unwrap_or_default();
+            from = inside;
+            if of != '{' {
+                let (what, help) = match of {
+                    '%' => ("{% … %}", DECIDES),
+                    _ => ("{# … #}", "a note stands outside of the text, after `#`"),
+                };
+                if !std::mem::replace(&mut told, true) {
+                    let message = format!("`{what}` cannot be used here");
+                    self.refuse(open..inside, message, help);
+                }
+                continue;
+            }
+            let closed = rest
+                .find("}}")
+                .filter(|end| !rest.get(..*end).is_some_and(|inner| inner.contains("{{")));
+            let Some(end) = closed else {
+                self.refuse(open..inside, "`{{` is not closed with `}}`".into(), FILLING);
+                continue;
+            };
+            from = inside + end + 2;
+            pieces.extend(self.filled(inside..inside + end));
+        }
+        pieces.push(Piece::Plain(from..said.len()));
+        pieces
+    }
+
+    /// What stands between the braces.
+    fn filled(&self, inside: Range<usize>) -> Option<Piece> {
+        let text = self.source.get(inside.clone())?;
+        let (name, filter) = match text.split_once('|') {
+            Some((name, filter)) => (name, Some(filter)),
+            None => (text, None),
+        };
+        let filter = match filter {
+            Some(filter) => Some(self.filter(filter, inside.start + text.len() - filter.len())?),
+            None => None,
+        };
+        let at = inside.start + name.len() - name.trim_start().len();
+        let name = name.trim();
+        let refuse = |message: &str, help: &str| {
+            let message = format!("`{name}` {message}");
+            self.refuse(at..at + name.len(), message, help);
+            None
+        };
+        let used = match name.split_once('.') {
+            _ if name.is_empty() => {
+                self.refuse(inside, "there is no name between the braces".into(), FILLING);
+                None
+            }
+            None if name == CODE => Some(Use::Code),
+            None if name == ACCOUNT => {
+                refuse("is not a text", "name one of its fields: {{ account.first_name }}")
+            }
+            None if is_name(name) => Some(Use::Variable(name.into())),
+            Some((ACCOUNT, field)) if is_name(field) => Some(Use::Field(field.into())),
+            Some((of, field)) if is_name(of) && is_name(field) => refuse(
+                "cannot be filled in",
+                "only `account` has fields; a variable is named alone",
+            ),
+            _ => refuse("cannot be filled in", COMPUTES),
+        };
+        Some(Piece::Filled(used?, filter))
+    }
+
+    fn filter(&self, text: &str, start: usize) -> Option<Filter> {
+        let at = start + text.len() - text.trim_start().len();
+        let text = text.trim();
+        if let Some(filter) = Filter::named(text) {
+            return Some(filter);
+        }
+        let names = Filter::ALL.map(|(name, _)| name);
+        let first = text.split_once('|').map(|(first, _)| first.trim_end());
+        if let Some(first) = first.filter(|first| Filter::named(first).is_some()) {
+            let message = "a value takes one filter".into();
+            self.refuse(at..at + text.len(), message, &format!("keep `{first}` alone"));
+            return None;
+        }
+        let help = did_you_mean(text, names)
+            .unwrap_or_else(|| format!("the filters are: {}", names.join(", ")));
+        let finding = self.finding(at..at + text.len(), format!("there is no filter `{text}`"));
+        let finding = finding.help(help);
+        self.problems.add(match self.written_at(0..0) {
+            Some(_) => finding.respelt(text, names, Spelling::Key),
+            None => finding,
+        });
+        None
+    }
+
+    fn refuse(&self, at: Range<usize>, message: String, help: &str) {
+        self.problems.add(self.finding(at, message).help(help));
+    }
+
+    fn finding(&self, at: Range<usize>, message: String) -> Finding {
+        let place = self.written_at(at).unwrap_or_else(|| self.place.clone());
+        Finding::error("bad-template", message, place)
+    }
+
+    fn written_at(&self, at: Range<usize>) -> Option<Place> {
+        written_at(self.source, self.place, at)
+    }
+}
+
+/// The next `{{`, `{%` or `{#`, and its second character.
+fn next_tag(text: &str, from: usize) -> Option<(usize, char)> {
+    let rest = text.get(from..)?;
+    rest.match_indices('{').find_map(|(at, _)| {
+        let second = rest.get(at + 1..)?.chars().next()?;
+        matches!(second, '{' | '%' | '#').then_some((from + at, second))
+    })
+}
+
+/// Where a part of a text stands in the file, if the text is written there as it reads.
+fn written_at(source: &str, place: &Place, at: Range<usize>) -> Option<Place> {
+    // Quotes alone are around it: nothing in it is escaped.
+    if place.span.len() != source.len() + 2 {
+        return None;
+    }
+    let start = place.span.start + 1;
+    Some(Place { span: start + at.start..start + at.end, ..place.clone() })
 }
 
 /// Where a word stands within a text, if it stands there once, within braces, and the text is written
 /// in the file as it reads.
 fn word_in(source: &str, place: &Place, word: &str) -> Option<Place> {
-    // Quotes alone are around it: nothing in it is escaped.
-    if word.is_empty() || place.span.len() != source.len() + 2 {
+    if word.is_empty() {
         return None;
     }
     let named = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
@@ -241,207 +366,130 @@ fn word_in(source: &str, place: &Place, word: &str) -> Option<Place> {
     });
     let (at, more) = (found.next()?, found.next());
     let before = source.get(..at)?;
-    let inside = |open, close| before.rfind(open) > before.rfind(close);
-    if more.is_some() || !(inside("{{", "}}") || inside("{%", "%}")) {
+    if more.is_some() || before.rfind("{{") <= before.rfind("}}") {
         return None;
     }
-    let start = place.span.start + 1 + at;
-    Some(Place { span: start..start + word.len(), ..place.clone() })
-}
-
-/// The filters that a text names, as they are written: what stands after `|` inside its braces.
-fn filters(source: &str) -> impl Iterator<Item = &str> {
-    let inside = source.match_indices(['{', '%']).filter_map(|(at, _)| {
-        let tag = source.get(at..)?;
-        let close = if tag.starts_with("{{") {
-            "}}"
-        } else if tag.starts_with("{%") {
-            "%}"
-        } else {
-            return None;
-        };
-        tag.get(2..tag.find(close)?)
-    });
-    inside.flat_map(|tag| {
-        // A bar within quotes is text.
-        let bare = tag.split(['"', '\'']).step_by(2);
-        bare.flat_map(|part| part.split('|').skip(1)).filter_map(|part| {
-            let part = part.trim_start();
-            let end = part.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(part.len());
-            part.get(..end).filter(|name| !name.is_empty())
-        })
-    })
-}
-
-fn read_use(name: &str, place: &Place, problems: &Problems) -> Option<Use> {
-    let refuse = |message: String, help: &str| {
-        problems.add(Finding::error("bad-template", message, place.clone()).help(help));
-        None
-    };
-    match name.split_once('.') {
-        None if FUNCTIONS.contains(&name) => refuse(
-            format!("`{name}` cannot be used here"),
-            "a text fills in values; it has no functions",
-        ),
-        None if name == CODE => Some(Use::Code),
-        None if name == ACCOUNT => refuse(
-            "`account` is not a text".into(),
-            "name one of its fields: {{ account.first_name }}",
-        ),
-        None => Some(Use::Variable(name.into())),
-        Some((ACCOUNT, field)) if is_name(field) => Some(Use::Field(field.into())),
-        Some(_) => refuse(
-            format!("`{name}` cannot be filled in"),
-            "only `account` has fields; a variable is named alone",
-        ),
-    }
-}
-
-fn filled(value: &Value) -> Filled {
-    match &*value.shown() {
-        Value::Flag(flag) => Filled::from(*flag),
-        Value::Number(number) => Filled::from(*number),
-        Value::Text(text) => Filled::from(text.as_str()),
-    }
-}
-
-fn number_of(value: &Filled) -> Option<f64> {
-    value
-        .as_str()
-        .map_or_else(|| f64::try_from(value.clone()).ok(), |text| text.trim().parse().ok())
-        .filter(|number: &f64| number.is_finite())
-}
-
-/// A number without decimals: it is said, sent and written without a point too.
-fn whole(value: &Filled) -> Option<f64> {
-    let number = value.is_number().then(|| f64::try_from(value.clone()).ok()).flatten();
-    number.filter(|number| number.fract() == 0.0 && number.abs() < limits::WHOLE_MAX)
-}
-
-fn locale_of(state: &State<'_, '_>) -> Locale {
-    let tag = state.lookup(LOCALE);
-    let tag = tag.as_ref().and_then(|tag| tag.as_str()).and_then(Locale::parse);
-    tag.unwrap_or_else(wording::english)
-}
-
-/// An amount as it is said: "1,234 dollars and 56 cents". What is no number is left as it is.
-fn money(state: &State<'_, '_>, value: &Filled) -> String {
-    let currency = state.lookup(CURRENCY);
-    let currency = currency.as_ref().and_then(|code| code.as_str()).unwrap_or("USD");
-    number_of(value).map_or_else(
-        || value.to_string(),
-        |amount| wording::money(amount, currency, &locale_of(state)),
-    )
-}
-
-/// A date as it is said: "November 22, 2026". What is no date is left as it is.
-fn date(state: &State<'_, '_>, value: &Filled) -> String {
-    let text = value.to_string();
-    let date: Option<jiff::civil::Date> = text.parse().ok();
-    date.map_or(text, |date| wording::date(date, &locale_of(state)))
-}
-
-/// Digit by digit: "4 8 2 9".
-fn digits(value: &Filled) -> Result<String, Error> {
-    let text = whole(value).map_or_else(|| value.to_string(), |number| number.to_string());
-    if text.chars().count() > limits::VARIABLE_CHARS_MAX {
-        return Err(Error::new(ErrorKind::InvalidOperation, "too long to spell"));
-    }
-    Ok(text.chars().map(String::from).collect::<Vec<_>>().join(" "))
+    written_at(source, place, at..at + word.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn fill(source: &str, variables: &[(&str, Value)]) -> Option<String> {
+    fn read(source: &str) -> (Option<Template>, Vec<Finding>) {
         let problems = Problems::default();
-        let mut templates = Templates::default();
-        let place = Place { file: "t".into(), span: 0..0 };
-        let template = templates.add(source, &place, &problems).expect("compiles");
+        let place = Place { file: "t".into(), span: 0..source.len() + 2 };
+        let template = Template::read(source, &place, &problems);
+        (template, problems.into_findings())
+    }
+
+    fn filled(source: &str, variables: &[(&str, Option<Value>)]) -> String {
+        let (template, findings) = read(source);
+        assert_eq!(findings, [], "{source}");
         let locale = wording::english();
         let filling = Filling {
             fields: BTreeMap::new(),
-            variables: variables.iter().map(|(name, value)| (*name, value)).collect(),
+            variables: variables.iter().map(|(name, value)| (*name, value.as_ref())).collect(),
             code: Some("012345"),
             locale: &locale,
             currency: "USD",
         };
-        templates.fill(&template, &filling)
+        template.unwrap().fill(&filling)
+    }
+
+    fn fill(source: &str, value: Value) -> String {
+        filled(source, &[("sum", Some(value))])
     }
 
     #[test]
     fn texts_are_filled() {
-        assert_eq!(
-            fill("You owe {{ sum | money }}.", &[("sum", Value::Number(1234.5))]).unwrap(),
-            "You owe 1,234 dollars and 50 cents."
-        );
-        assert_eq!(fill("{{ code | digits }}", &[]).unwrap(), "0 1 2 3 4 5");
-        assert_eq!(
-            fill("{{ sum | money }}", &[("sum", Value::Text("a lot".into()))]).unwrap(),
-            "a lot"
-        );
+        let owed = fill("You owe {{ sum | money }}.", Value::Number(1234.5));
+        assert_eq!(owed, "You owe 1,234 dollars and 50 cents.");
+        assert_eq!(filled("{{ code | digits }}", &[]), "0 1 2 3 4 5");
+        assert_eq!(fill("{{sum|money}}", Value::Text("a lot".into())), "a lot");
+        assert_eq!(fill("{{ sum | date }}", Value::Text("2026-11-22".into())), "November 22, 2026");
+        let due = filled("{{ due-date }}", &[("due-date", Some(Value::Text("today".into())))]);
+        assert_eq!(due, "today");
     }
 
     #[test]
     fn a_number_without_decimals_has_no_point() {
         for (source, number, text) in [
-            ("{{ n }} parcels", 3.0, "3 parcels"),
-            ("{{ n | digits }}", 4829.0, "4 8 2 9"),
-            ("{{ n }}", -2.0, "-2"),
-            ("{{ n }}", 0.0, "0"),
-            ("{{ n }}", 88.25, "88.25"),
-            ("{{ n / 2 }}", 4.0, "2"),
+            ("{{ sum }} parcels", 3.0, "3 parcels"),
+            ("{{ sum | digits }}", 4829.0, "4 8 2 9"),
+            ("{{ sum }}", -2.0, "-2"),
+            ("{{ sum }}", 0.0, "0"),
+            ("{{ sum }}", 88.25, "88.25"),
         ] {
-            assert_eq!(fill(source, &[("n", Value::Number(number))]).unwrap(), text, "{source}");
+            assert_eq!(fill(source, Value::Number(number)), text, "{source}");
         }
     }
 
     #[test]
     fn what_fills_nothing_in_is_said_as_it_stands() {
-        assert_eq!(fill("Good } day.\n", &[]).unwrap(), "Good } day.");
+        assert_eq!(filled("Good } day }} {.\n", &[]), "Good } day }} {.");
+        assert_eq!(filled("One,\r\ntwo.\r\n", &[]), "One,\ntwo.");
         let long = "é".repeat(limits::SPOKEN_CHARS_MAX);
-        let name = [("name", Value::Text(format!("{long}!")))];
-        assert_eq!(fill("{{ name }}", &name).unwrap(), long);
+        assert_eq!(fill("{{ sum }}", Value::Text(format!("{long}!"))), long);
     }
 
     #[test]
     fn what_is_not_there_is_said_so() {
-        assert_eq!(fill("Hello {{ account.name }}", &[]).unwrap(), "Hello not available");
-        assert_eq!(fill("Hello {{ name }}", &[]).unwrap(), "Hello ");
-    }
-
-    fn refused(source: &str) -> Option<String> {
-        let problems = Problems::default();
-        let place = Place { file: "t".into(), span: 0..0 };
-        Templates::default().add(source, &place, &problems);
-        problems.into_findings().first().map(|finding| finding.message.clone())
-    }
-
-    #[test]
-    fn what_can_never_be_filled_in_is_refused() {
-        let deep = "{% for a in [1, 2, 3, 4, 5, 6, 7, 8, 9] %}{{ a }}".repeat(5)
-            + &"{% endfor %}".repeat(5);
-        for (source, message) in [
-            ("{{ a | mony }}", "there is no filter `mony`"),
-            ("{% if a %}{{ 'a|b' | upper | mony }}{% endif %}", "there is no filter `mony`"),
-            (
-                "{{ a }",
-                "the text cannot be filled in: unexpected `}`, expected end of variable block",
-            ),
-            ("{{ a is odds }}", "the text can never be filled in: test odds is unknown"),
-            ("{% for a in range(9) %}a{% endfor %}", "`range` cannot be used here"),
-            (&deep, "the text can never be filled in: engine ran out of fuel"),
-        ] {
-            assert_eq!(refused(source).as_deref(), Some(message), "{source}");
+        for filter in ["", " | digits", " | money", " | date"] {
+            let field = filled(&format!("Hello {{{{ account.name{filter} }}}}"), &[]);
+            assert_eq!(field, "Hello not available");
+            let withheld = filled(&format!("Hello {{{{ sum{filter} }}}}"), &[("sum", None)]);
+            assert_eq!(withheld, "Hello not available");
+            assert_eq!(filled(&format!("Hello {{{{ sum{filter} }}}}"), &[]), "Hello ");
         }
     }
 
     #[test]
     fn markup_is_left_to_the_writer() {
-        assert_eq!(
-            fill("{{ name }}", &[("name", Value::Text("<Hangup/>".into()))]).unwrap(),
-            "<Hangup/>"
-        );
+        assert_eq!(fill("{{ sum }}", Value::Text("<Hangup/>".into())), "<Hangup/>");
+    }
+
+    #[test]
+    fn what_a_text_uses_is_known() {
+        let (template, _) = read("{{ b }}{{ account.x | money }}{{ b | digits }}{{ a }}{{ code }}");
+        let template = template.unwrap();
+        let written: Vec<_> = template.uses.iter().map(Use::written).collect();
+        assert_eq!(written, ["a", "account.x", "b", "code"]);
+        assert_eq!(template.filter_of(&Use::Field("x".into())), Some(Filter::Money));
+        assert_eq!(template.filter_of(&Use::Variable("b".into())), None);
+        assert!(template.has_code_once());
+        for wrong in ["{{ code | digits }}", "{{ code }} {{ code }}", "none"] {
+            assert!(!read(wrong).0.unwrap().has_code_once(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_names_and_filters_is_understood() {
+        for (source, at, message) in [
+            ("{{ a | mony }}", "mony", "there is no filter `mony`"),
+            ("{{ a | upper }}", "upper", "there is no filter `upper`"),
+            ("{{ a | default('b|c') }}", "default('b|c')", "there is no filter `default('b|c')`"),
+            ("{{ a | money | digits }}", "money | digits", "a value takes one filter"),
+            ("{{ a | }}", "", "there is no filter ``"),
+            ("{{ a }", "{{", "`{{` is not closed with `}}`"),
+            ("{{ a and {{ b }}", "{{", "`{{` is not closed with `}}`"),
+            ("{{ }}", " ", "there is no name between the braces"),
+            ("{{ 1+1 }}", "1+1", "`1+1` cannot be filled in"),
+            ("{{ a is odds }}", "a is odds", "`a is odds` cannot be filled in"),
+            ("{{ range(9) }}", "range(9)", "`range(9)` cannot be filled in"),
+            ("{{ 'a' }}", "'a'", "`'a'` cannot be filled in"),
+            ("{{- a -}}", "- a -", "`- a -` cannot be filled in"),
+            ("{{ account }}", "account", "`account` is not a text"),
+            ("{{ user.name }}", "user.name", "`user.name` cannot be filled in"),
+            ("{{ account.a.b }}", "account.a.b", "`account.a.b` cannot be filled in"),
+            ("a{% if b %}{{ b }}{% endif %}", "{%", "`{% … %}` cannot be used here"),
+            ("{# a note #}", "{#", "`{# … #}` cannot be used here"),
+        ] {
+            let (_, findings) = read(source);
+            let [finding] = findings.as_slice() else { panic!("{source}: {findings:?}") };
+            assert_eq!(finding.message, message, "{source}");
+            let span = finding.place().unwrap().span.clone();
+            assert_eq!(&source[span.start - 1..span.end - 1], at, "{source}");
+        }
     }
 }

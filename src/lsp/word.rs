@@ -167,7 +167,7 @@ fn in_template(paper: &Paper, spot: &Spot, byte: usize) -> Option<(Sort, Range<u
     if before.get(open..)?.contains("}}") || before.get(open..)?.contains('|') {
         return None;
     }
-    let named = |c: char| c.is_alphanumeric() || c == '_';
+    let named = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     let start = byte - before.len()
         + before.rfind(|c| !named(c)).map_or(0, |at| {
             at + before.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)

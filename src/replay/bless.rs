@@ -4,6 +4,7 @@ use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 
 use super::report::{Came, Report};
 use super::transcript::{ENDS, SERVED, word_of};
+use crate::flow::canonical::ended_like;
 
 /// Lists of texts wider than this stand one text a line.
 const WIDTH: usize = 96;
@@ -38,7 +39,7 @@ pub fn bless(text: &str, report: &Report) -> Option<String> {
         }
         _ => return None,
     }
-    Some(document.to_string())
+    Some(ended_like(text, &document.to_string()))
 }
 
 /// A turn's table prints its keys below its header.
@@ -164,6 +165,17 @@ mod tests {
             bless(text, &report).unwrap(),
             "# a call\nflow = \"bank\" # ours\n\n[[turn]] # rings\nring   = true\nstate = \"menu\"\nsays = [\"Hello.\"]\n\n[[turn]]\n# one\ndigits = \"1\"\nstate = \"menu\"\n"
         );
+    }
+
+    #[test]
+    fn lines_end_as_the_first_one_does() {
+        let windows = |text: &str| text.replace('\n', "\r\n");
+        let text =
+            "flow = \"bank\"\n\n[[turn]] # rings\nring = true\ntwiml = \"\"\"\n<a>\n<b>\"\"\"\n";
+        let report = Report { turns: vec![came(&["Hello."])], ..Report::default() };
+        let wanted = format!("{text}state = \"menu\"\nsays = [\"Hello.\"]\n");
+        assert_eq!(bless(text, &report).unwrap(), wanted);
+        assert_eq!(bless(&windows(text), &report).unwrap(), windows(&wanted));
     }
 
     #[test]

@@ -94,8 +94,9 @@ fn of_state(flow: &Flow, state: &State, reports: &[&Report]) -> Row {
         let hops = &report.hops;
         for (index, hop) in hops.iter().enumerate().filter(|(_, hop)| here(hop)) {
             let before = index.checked_sub(1).and_then(|before| hops.get(before));
-            // A state in which the call waited is told of twice: when it was entered, and left.
-            if !before.is_some_and(|before| here(before) && before.outcome.is_none()) {
+            // A state in which the call waited is told of twice: when it was entered, and with how it ended.
+            let waited = before.is_some_and(|before| here(before) && before.outcome.is_none());
+            if !(waited && hop.outcome.is_some()) {
                 entered += 1;
             }
             let next = hops.get(index + 1).filter(|next| next.at.flow == flow.name);
@@ -138,9 +139,11 @@ impl WayOut {
                 hop.outcome.as_ref().is_some_and(|outcome| outcome.as_str() == word)
             }
             By::Target(state) => {
+                // The same state with an outcome is how it ended; without one it was entered again.
                 hop.outcome.is_none()
                     && next.is_some_and(|next| {
-                        next.at.state.as_str() == state && next.at.state != hop.at.state
+                        next.at.state.as_str() == state
+                            && (next.at.state != hop.at.state || next.outcome.is_none())
                     })
             }
         }

@@ -6,6 +6,7 @@
 
 mod heard;
 mod save;
+mod unavailable;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, BufRead, Write};
@@ -441,11 +442,15 @@ impl<'o, W: Write> Phone<'o, W> {
         act.lookup.append(&mut self.lookup);
         let mut acts = VecDeque::from([act]);
         while let Some(act) = acts.pop_front() {
+            let before = self.player.provider.hops().await.len();
             let played = self.player.play(&act).await?;
             if let Some(step) = self.steps.last_mut() {
                 step.acts.push(act);
             }
             self.tell(&played)?;
+            let hops = self.player.provider.hops().await;
+            let new = hops.get(before..).unwrap_or_default();
+            self.tell_unavailable(new, played.call.as_ref()).await?;
             acts.extend(self.lines_to_hang_up(&played)?);
             self.note(played);
         }

@@ -30,12 +30,15 @@ use crate::engine::spoken;
 use crate::flow::FlowSet;
 use crate::flow::condition::Attestation;
 use crate::flow::name::VariableName;
+use crate::flow::outcome::Outcome;
 use crate::flow::state::Kind;
-use crate::flow::states::gather::What;
+use crate::flow::states::gather::{Gather, What};
 use crate::flow::value::Value;
 
 /// Speech that says nothing that a flow knows.
 const SOMETHING: &str = "something else";
+/// Speech that is too short for a passcode.
+const COUGH: &str = "hm";
 
 /// Writes the transcript of a call, without what must come back.
 pub fn transcript(flows: &FlowSet, policy: &Policy, journal: &[Ran<'_>]) -> String {
@@ -278,8 +281,11 @@ impl Recording<'_> {
             }
             Some(Kind::GatherOtp(_)) => one_time(ran, call, keys),
             Some(Kind::Gather(gather)) => {
-                let tested = self.substitutes.tests(gather.variable.as_str());
-                self.taken(&gather.what, tested, keys, said)
+                let hops = ran.entry.hops.iter();
+                let mut ended = hops.filter(|hop| hop.at == call.at).map(|hop| &hop.outcome);
+                let taken = ended.next() == Some(&Some(Outcome::Ok));
+                let value = ran.turn.call.variables.get(&gather.variable).filter(|_| taken);
+                self.taken(gather, value.map(|variable| &variable.value), keys, said)
             }
             _ if keys.is_empty() => of("speech", SOMETHING),
             _ => of("digits", &shape(keys)),
@@ -338,24 +344,29 @@ impl Recording<'_> {
                 of(key, &right)
             }
             Some(_) => of(key, &wrong),
+            None if words => of(key, COUGH),
             None if keys.is_empty() => of(key, SOMETHING),
             None => of(key, &shape(keys)),
         }
     }
 
-    /// What went into a variable: as it was where a condition tests it, else of the same kind.
-    fn taken(&self, what: &What, tested: bool, keys: &str, said: &str) -> String {
-        let kept = (tested || matches!(what, What::Amount { .. }))
+    /// What went into a variable: as it was where a condition tests it, else of the same kind. `value`: what
+    /// was made of it; `None`: it was not taken, and what stands for it is not either.
+    fn taken(&self, gather: &Gather, value: Option<&Value>, keys: &str, said: &str) -> String {
+        let tested = self.substitutes.tests(gather.variable.as_str());
+        let kept = (tested || matches!(gather.what, What::Amount { .. }))
             && !self.substitutes.is_live(keys)
             && !self.substitutes.is_live(said);
-        match (kept, keys.is_empty()) {
-            (true, false) => of("digits", keys),
-            (true, true) => of("speech", said),
-            (false, false) => match what {
-                What::Date(format) => of("digits", a_date(*format)),
-                _ => of("digits", &substitute::digits(keys.len())),
-            },
-            (false, true) => of("speech", SOMETHING),
+        match (&gather.what, value) {
+            _ if kept && keys.is_empty() => of("speech", said),
+            _ if kept => of("digits", keys),
+            (What::Digits(_), Some(Value::Text(digits))) if keys.is_empty() => {
+                of("speech", &substitute::digits(digits.len()))
+            }
+            _ if keys.is_empty() => of("speech", SOMETHING),
+            (What::Date(format), Some(_)) => of("digits", a_date(*format)),
+            (What::Date(_), None) => of("digits", &shape(keys)),
+            _ => of("digits", &substitute::like(keys)),
         }
     }
 

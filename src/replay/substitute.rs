@@ -168,6 +168,15 @@ pub(super) fn digits(length: usize) -> String {
     DIGITS.chars().cycle().take(length).collect()
 }
 
+/// Keys of the same shape: `*` and `#` where they were, for they decide what an entry is taken for.
+pub(super) fn like(keys: &str) -> String {
+    let digits = DIGITS.chars().cycle();
+    keys.chars()
+        .zip(digits)
+        .map(|(key, other)| if key.is_ascii_digit() { other } else { key })
+        .collect()
+}
+
 /// One that is not it.
 pub(super) fn other_digits(length: usize) -> String {
     super::show::wrong(&digits(length))

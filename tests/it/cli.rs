@@ -530,3 +530,65 @@ fn completions_are_taken_by_the_shell() {
     zsh.shows("side-by-side");
     zsh.shows("unified");
 }
+
+#[test]
+fn simulate_says_why_nothing_goes_to_the_contact_on_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let sends = |name: &str, of: &str, next: &str| {
+        let on = match of {
+            "callback" => format!(
+                "ok = \"bye\", failed = \"bye\", no_answer = \"bye\", unavailable = \"{next}\", limited = \"bye\""
+            ),
+            _ => format!("sent = \"bye\", unavailable = \"{next}\", limited = \"bye\""),
+        };
+        format!("[states.{name}]\ntype = \"{of}\"\naccept = [\"enumeration\"]\non = {{ {on} }}\n")
+    };
+    let flow = format!(
+        "name = \"desk\"\nstart = \"who\"\n[states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 4\n\
+         prompt = \"Who?\"\non = {{ found = \"text\", unknown = \"text\" }}\n{}{}{}[states.bye]\ntype = \"hangup\"\n",
+        sends("text", "send_sms_otp", "ring"),
+        sends("ring", "callback", "mail"),
+        sends("mail", "send_email_otp", "bye"),
+    );
+    let accounts = "[[accounts]]\nid = \"1111\"\n\
+        phones = [{ number = \"+15005550010\", line = \"landline\", since = \"2026-11-20\" }, \
+        { number = \"+447700900123\", line = \"mobile\", since = \"2024-01-01\" }]\n\
+        email = { address = \"ada@example.com\", since = \"2026-11-21\" }\n[[accounts]]\nid = \"2222\"\n\
+        [[accounts]]\nid = \"3333\"\n\
+        phones = [{ number = \"+15005550011\", line = \"mobile\", since = \"2024-01-01\" }]\n";
+    std::fs::create_dir(folder.path().join("flows")).unwrap();
+    for (file, text) in [("flows/desk.toml", flow.as_str()), ("accounts.toml", accounts)] {
+        std::fs::write(folder.path().join(file), text).unwrap();
+    }
+    let told = |id: &str| {
+        std::fs::write(folder.path().join("keys"), format!("{id}\n")).unwrap();
+        let keys = std::fs::File::open(folder.path().join("keys")).unwrap();
+        let simulate = ["simulate", "desk", "--accounts", "accounts.toml"];
+        let (code, stdout, stderr) = run(command_in(folder.path()).args(simulate).stdin(keys));
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        stdout
+            .lines()
+            .filter(|line| line.contains("unavailable"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("1111"),
+        [
+            "  [`text` is unavailable: +15005550010 is a landline, which gets no messages]",
+            "  [`text` is unavailable: +447700900123 is in a country that gets no messages and calls]",
+            "  [`ring` is unavailable: +15005550010 is on file since 2026-11-20, and is used after 30 days]",
+            "  [`ring` is unavailable: +447700900123 is in a country that gets no messages and calls]",
+            "  [`mail` is unavailable: ada@example.com is on file since 2026-11-21, and is used after 30 days]",
+        ]
+    );
+    assert_eq!(
+        told("2222"),
+        [
+            "  [`text` is unavailable: no telephone is on file]",
+            "  [`ring` is unavailable: no telephone is on file]",
+            "  [`mail` is unavailable: no e-mail address is on file]",
+        ]
+    );
+    assert_eq!(told("3333"), [""; 0]);
+}

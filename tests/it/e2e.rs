@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use callgate::clock::{Clock as _, SystemClock};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::cluster::said;
 use crate::support::eventually::eventually_async;
-use crate::support::house::{ACCOUNT, FALLBACK, House, LINE, MOBILE, PIN, client};
+use crate::support::house::{ACCOUNT, FALLBACK, House, LINE, MOBILE, PIN, PUBLIC_URL, client};
 use crate::support::provider::{Answer, Provider};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
@@ -387,6 +388,32 @@ async fn a_ring_of_unknown_outcome_is_looked_for_before_anybody_is_rung_again() 
     let rings = provider.requests();
     let rings = rings.iter().filter(|r| r.method == "POST" && r.path.ends_with("/Calls.json"));
     assert_eq!(rings.count(), 1);
+}
+
+/// The provider's answer names another leg than the one that asked what to say: that is told as what it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leg_of_two_names_is_no_fault_of_the_flow() {
+    let provider = Provider::start();
+    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut phone = Telephone::new("CA0000000000000000000000000000000F", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    let held = CancellationToken::new();
+    provider.next(Answer::Held(held.clone()));
+    phone.key(&house, "2").await;
+    let url = eventually_async("a ring", async || {
+        let rings = provider.requests().into_iter();
+        let mut rings = rings.filter(|r| r.method == "POST" && r.path.ends_with("/Calls.json"));
+        let url = rings.next()?.field("Url")?.to_owned();
+        url.strip_prefix(PUBLIC_URL).map(str::to_owned)
+    })
+    .await;
+    let mut mobile = Telephone::rung("CA000000000000000000000000000000FF", MOBILE);
+    mobile.post(&house, &url, &[("AnsweredBy", "human")]).await;
+    held.cancel();
+    logged(&house, "the provider has two names for a leg that was placed").await;
+    assert!(!house.log().contains("the flow cannot go on"), "{}", house.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

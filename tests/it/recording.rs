@@ -150,6 +150,49 @@ async fn a_live_call_becomes_a_transcript_without_its_secrets() {
     );
 }
 
+/// What was no number, no date and no passcode is none in the transcript either: the call is asked again as it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_taken_is_not_taken_in_the_transcript() {
+    let provider = Provider::start();
+    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
+    let flow = "name = \"desk\"\nstart = \"number\"\n\
+        [states.number]\ntype = \"gather\"\nvar = \"number\"\nspeech = true\nprompt = \"Which number?\"\n\
+        on = { ok = \"day\", no_input = \"bye\", invalid = \"bye\" }\n\
+        [states.day]\ntype = \"gather\"\nkind = \"date\"\nvar = \"day\"\nprompt = \"{{ number | digits }}. Which day?\"\n\
+        on = { ok = \"who\", no_input = \"bye\", invalid = \"bye\" }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"{{ day | date }}. Who?\"\n\
+        on = { found = \"words\", unknown = \"words\" }\n\
+        [states.words]\ntype = \"gather_passcode\"\ndigits = 6\nprompt = \"Your passcode?\"\n\
+        on = { ok = \"bye\", failed = \"bye\", locked = \"bye\" }\n\
+        [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
+    house.more = vec!["--record", "recorded"];
+    house.restart();
+    let mut phone = Telephone::new("CA00000000000000000000000000000079", CALLER);
+    phone.ring(&house).await;
+    for keys in ["250*5", "12*"] {
+        phone.key(&house, keys).await;
+        assert_eq!(phone.spoken(), "Which number?", "{keys}");
+    }
+    phone.say(&house, "four one two").await;
+    assert_eq!(phone.spoken(), "4 1 2. Which day?");
+    phone.key(&house, "02302026").await;
+    assert_eq!(phone.spoken(), "4 1 2. Which day?", "there is no such day");
+    phone.key(&house, "02282026").await;
+    phone.key(&house, ACCOUNT).await;
+    // Six characters, and no passcode of six digits: the journal keeps six zeros of it.
+    phone.say(&house, "Hello.").await;
+    assert_eq!(phone.spoken(), "Your passcode?");
+    phone.key(&house, "518206").await;
+    phone.say(&house, "Hello.").await;
+    assert_eq!(phone.spoken(), "Goodbye.");
+    let text = recorded(&house.folder.path().join("recorded")).await;
+    assert!(!text.contains("Not as the call was"), "{text}");
+    assert!(!text.contains("250*5") && !text.contains("518206"), "{text}");
+    let green = callgate(&house, &["replay", "recorded"]);
+    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+}
+
 /// Whoever wants calls recorded is told at once that they cannot be, and not at the end of the first.
 #[test]
 fn a_folder_that_cannot_be_written_is_told_before_the_first_call() {

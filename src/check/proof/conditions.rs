@@ -1,9 +1,12 @@
 //! Conditions: what is known where one holds, and where it does not.
 
 use super::known::Known;
+use super::uses::Told;
+use crate::diagnostic::Place;
 use crate::flow::condition::{Condition, Test};
 use crate::flow::level::Level;
 use crate::flow::name::{FieldName, LevelName, VariableName};
+use crate::flow::states::branch::Case;
 
 /// What may be known where a condition holds, and where it does not.
 pub(super) struct Split {
@@ -32,6 +35,45 @@ fn certain(holds: bool, known: Known) -> Split {
 
 /// Splits what is known at a condition.
 pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>) -> Split {
+    split_telling(condition, known, levels, &mut |_, _| {})
+}
+
+/// What the cases of a branch ask about, each with what is known of those of whom it is asked: they are looked
+/// at in order, and no further than it takes. So `all` of a level and a field asks about the field only where
+/// the level is met.
+pub(super) fn asked(
+    cases: &[Case],
+    known: Known,
+    levels: &Levels<'_, '_>,
+) -> Vec<(Told, Place, Known)> {
+    let mut asked: Vec<(Told, Place, Known)> = Vec::new();
+    let mut tell = |condition: &Condition, known: Known| {
+        let (told, place) = match condition {
+            Condition::Field(name, _, place) => (Told::Field(name.clone()), place),
+            Condition::Variable(name, _, place) => (Told::Variable(name.clone()), place),
+            _ => return,
+        };
+        asked.push((told, place.clone(), known));
+    };
+    let mut left = vec![known];
+    for case in cases {
+        let mut fails = Vec::new();
+        for known in left {
+            add(&mut fails, split_telling(&case.when, known, levels, &mut tell).fails);
+        }
+        left = fails;
+    }
+    asked
+}
+
+/// Splits what is known at a condition, and tells of each part of it that is looked at.
+fn split_telling(
+    condition: &Condition,
+    known: Known,
+    levels: &Levels<'_, '_>,
+    tell: &mut dyn FnMut(&Condition, Known),
+) -> Split {
+    tell(condition, known);
     match condition {
         Condition::Fact(fact) => certain(known.has(*fact), known),
         Condition::Level(name, _) => match (levels.named)(name) {
@@ -44,14 +86,14 @@ pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>
         Condition::Risk(band) => certain(known.risk == *band, known),
         Condition::RiskAtLeast(band) => certain(known.risk >= *band, known),
         Condition::Not(inner) => {
-            let Split { holds, fails } = split(inner, known, levels);
+            let Split { holds, fails } = split_telling(inner, known, levels, tell);
             Split { holds: fails, fails: holds }
         }
         Condition::All(parts) => {
             let mut all = Split { holds: vec![known], fails: vec![] };
             for part in parts {
                 for known in std::mem::take(&mut all.holds) {
-                    let one = split(part, known, levels);
+                    let one = split_telling(part, known, levels, tell);
                     add(&mut all.holds, one.holds);
                     add(&mut all.fails, one.fails);
                 }
@@ -62,7 +104,7 @@ pub(super) fn split(condition: &Condition, known: Known, levels: &Levels<'_, '_>
             let mut any = Split { holds: vec![], fails: vec![known] };
             for part in parts {
                 for known in std::mem::take(&mut any.fails) {
-                    let one = split(part, known, levels);
+                    let one = split_telling(part, known, levels, tell);
                     add(&mut any.holds, one.holds);
                     add(&mut any.fails, one.fails);
                 }

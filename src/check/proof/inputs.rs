@@ -19,7 +19,7 @@ use crate::flow::state::{Kind, State};
 use crate::flow::states::gather::{Gather, What};
 use crate::flow::states::lookup::Type;
 use crate::flow::states::set::Assigned;
-use crate::flow::template::{Filling, Template, Use};
+use crate::flow::template::{Filling, Filter, Template, Use};
 use crate::flow::value::Value;
 
 /// Combinations that are tried: a way has few branches on what is chosen here.
@@ -180,7 +180,7 @@ fn of_made(walks: &Walks<'_>, way: &[&Arrival<'_>], named: &[Value]) -> Vec<Choi
             let Assigned::Text(template) = &assignment.to else { continue };
             for used in &template.uses {
                 if let Use::Field(field) = used {
-                    let usual = like(&template.source, field.as_str());
+                    let usual = like(template.filter_of(used));
                     let values = std::iter::once(usual).chain(named.iter().cloned());
                     fields.entry(field.clone()).or_insert_with(|| values.collect());
                 }
@@ -330,12 +330,12 @@ impl Scene<'_, '_, '_> {
         let (flow, _) = self.walks.state(place)?;
         let filling = Filling {
             fields: self.inputs.fields.iter().map(|(name, value)| (name.as_str(), value)).collect(),
-            variables: self.variables.iter().map(|(name, it)| (name.as_str(), it)).collect(),
+            variables: self.variables.iter().map(|(name, it)| (name.as_str(), Some(it))).collect(),
             code: None,
             locale: &self.walks.start.locale,
             currency: flow.currency_in(Some(self.walks.start)),
         };
-        flow.templates.fill(template, &filling).map(Value::Text)
+        Some(Value::Text(template.fill(&filling)))
     }
 
     fn come_back(&mut self, to: usize) {
@@ -402,7 +402,7 @@ pub(super) fn fields(walks: &Walks<'_>) -> BTreeMap<FieldName, Value> {
         for template in templates {
             for used in &template.uses {
                 if let Use::Field(name) = used {
-                    fields.insert(name.clone(), like(&template.source, name.as_str()));
+                    fields.insert(name.clone(), like(template.filter_of(used)));
                 }
             }
         }
@@ -416,14 +416,10 @@ pub(super) fn fields(walks: &Walks<'_>) -> BTreeMap<FieldName, Value> {
 }
 
 /// What a wording makes of a field: an amount, a date, or a text.
-fn like(source: &str, field: &str) -> Value {
-    let after = source.split(&format!("account.{field}")).nth(1).unwrap_or_default();
-    let filter = after.trim_start().strip_prefix('|').map(str::trim_start).unwrap_or_default();
-    if filter.starts_with("money") || filter.starts_with("number") {
-        Value::Number(1234.56)
-    } else if filter.starts_with("date") {
-        Value::Text("2026-12-03".into())
-    } else {
-        Value::Text("Ada".into())
+fn like(filter: Option<Filter>) -> Value {
+    match filter {
+        Some(Filter::Money) => Value::Number(1234.56),
+        Some(Filter::Date) => Value::Text("2026-12-03".into()),
+        Some(Filter::Digits) | None => Value::Text("Ada".into()),
     }
 }

@@ -228,8 +228,15 @@ impl<'f> Known<'f> {
         self.number(inside)
     }
 
-    /// The labels after a sub-flow has come back; `own` are those with which it was called.
-    pub(super) fn come_back(&mut self, inside: Labels, own: Labels, call: &'f CallFlow) -> Labels {
+    /// The labels after a sub-flow has come back; `own` are those with which it was called, and `is_given`
+    /// says which of its variables are surely there.
+    pub(super) fn come_back(
+        &mut self,
+        inside: Labels,
+        own: Labels,
+        call: &'f CallFlow,
+        is_given: impl Fn(&'f VariableName) -> bool,
+    ) -> Labels {
         if inside == 0 && own == 0 {
             return 0;
         }
@@ -239,7 +246,8 @@ impl<'f> Known<'f> {
             // A variable that was never set there leaves ours as it was.
             let given = self.names.get(&give.from).map_or(0, |name| inside.of(*name));
             let name = self.name(&give.to);
-            let label = self.both(own.of(name), given);
+            let before = if is_given(&give.from) { 0 } else { own.of(name) };
+            let label = self.both(before, given);
             own.put(name, label);
         }
         self.number(own)

@@ -85,3 +85,71 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::findings;
+
+    /// A condition is looked at no further than it takes, so a field behind its level is asked about by nobody
+    /// who lacks it.
+    #[test]
+    fn a_field_may_stand_behind_its_level_in_a_condition() {
+        let early = |cases: &str| {
+            let mut found = findings(&[&format!(
+                "name = \"m\"\nstart = \"who\"\n[levels]\nknown = {{ any = [\"pin\"] }}\nstrict = {{ all = [\"pin\", \"sms_otp\"] }}\n\
+                 [disclose]\ntier = \"known\"\n\
+                 [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = {{ found = \"pin\", unknown = \"pin\" }}\n\
+                 [states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\non = {{ ok = \"which\", failed = \"which\", locked = \"which\" }}\n\
+                 [states.which]\ntype = \"branch\"\ncases = [{cases}]\notherwise = \"bye\"\n\
+                 [states.gold]\ntype = \"hangup\"\nprompt = \"Gold.\"\n[states.bye]\ntype = \"hangup\"\n"
+            )]);
+            found.retain(|finding| finding.contains(": disclosed-too-early: "));
+            found.len()
+        };
+        let tier = "{ field = \"tier\", equals = \"gold\" }";
+        let to = |when: &str, to: &str| format!("{{ when = {when}, next = \"{to}\" }}");
+        for (level, found) in [("known", 0), ("strict", 0)] {
+            let all = format!("{{ all = [{{ level = \"{level}\" }}, {tier}] }}");
+            assert_eq!(early(&to(&all, "gold")), found, "{level}");
+        }
+        let not = to("{ not = { level = \"known\" } }", "bye");
+        assert_eq!(early(&format!("{not}, {}", to(tier, "gold"))), 0);
+        for open in [
+            tier.to_owned(),
+            format!("{{ all = [{tier}, {{ level = \"known\" }}] }}"),
+            format!("{{ any = [{{ level = \"known\" }}, {tier}] }}"),
+            format!("{{ all = [{{ not = {{ level = \"known\" }} }}, {tier}] }}"),
+        ] {
+            assert_eq!(early(&to(&open, "gold")), 1, "{open}");
+        }
+        let after = format!("{}, {}", to("{ level = \"known\" }", "bye"), to(tier, "gold"));
+        assert_eq!(early(&after), 1, "who meets the level is gone by then");
+    }
+
+    /// What a sub-flow gives takes the place of what was there, if it is there on every way out.
+    #[test]
+    fn what_is_surely_given_has_its_own_level_alone() {
+        let main = "name = \"m\"\nstart = \"who\"\n[levels]\nknown = { any = [\"pin\"] }\n\
+            [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = { found = \"ask\", unknown = \"ask\" }\n\
+            [states.ask]\ntype = \"lookup\"\nbackend = \"b\"\ngive = { sum = { type = \"number\", label = \"known\" } }\n\
+            on = { ok = \"go\", failed = \"go\" }\n\
+            [states.go]\ntype = \"call\"\nflow = \"s\"\ngive = { sum = \"x\" }\non = { ok = \"say\" }\n\
+            [states.say]\ntype = \"hangup\"\nprompt = \"{{ sum }}\"\n";
+        let sub = |silent: &str| {
+            format!(
+                "name = \"s\"\nstart = \"a\"\n[states.a]\ntype = \"gather\"\nvar = \"x\"\nprompt = \"How many?\"\n\
+                 on = {{ ok = \"b\", no_input = \"{silent}\", invalid = \"zero\" }}\n\
+                 [states.zero]\ntype = \"set\"\nvalues = {{ x = 0 }}\nnext = \"b\"\n\
+                 [states.b]\ntype = \"return\"\noutcome = \"ok\"\n"
+            )
+        };
+        let early = |silent| {
+            let mut found = findings(&[main, &sub(silent)]);
+            found.retain(|finding| finding.contains(": disclosed-too-early: "));
+            found
+        };
+        assert_eq!(early("zero"), [""; 0]);
+        let kept = early("b");
+        assert!(kept.len() == 1 && kept[0].contains("the variable `sum`"), "{kept:?}");
+    }
+}

@@ -24,7 +24,7 @@ mod uneven_disclosure;
 mod unknown_accept;
 mod unproved;
 mod unreachable_state;
-mod unset_variable;
+pub(in crate::check) mod unset_variable;
 mod unused;
 mod unused_accept;
 mod weak_level;

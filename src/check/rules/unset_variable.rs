@@ -1,7 +1,8 @@
 //! A text that fills in a variable which nothing may have set on the way there.
 //!
 //! A `gather` sets its variable where it ends `ok`, a `lookup` what it gives where it ends `ok`, and a `set` in
-//! any case. A case of a `branch` that asks about a variable holds only if that is there.
+//! any case. A case of a `branch` that asks about a variable holds only if that is there. An `identify` drops
+//! what was made of account data: of the account before.
 //!
 //! ## Why
 //!
@@ -69,12 +70,15 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let mut steps = limits::EDGES_WITHOUT_MAX;
     for walk in subject.walks() {
         let ways = Ways::of(walk.flow);
+        let made = made_of_accounts(walk.flow);
         for (variable, used) in used(walk.flow) {
             let flow = &walk.flow.name;
             if !walk.flow.variables.contains_key(variable) || passed.contains(&(flow, variable)) {
                 continue;
             }
-            let Some(without) = ways.without(variable, &mut steps) else { return };
+            let drops = |index: &usize| made.contains(variable) && walk.reached(*index);
+            let drops: Vec<_> = ways.claims.iter().copied().filter(drops).collect();
+            let Some(without) = ways.without(variable, &drops, &mut steps) else { return };
             for (index, state, place) in used {
                 let Some(reached) = without.get(&index) else { continue };
                 if !walk.reached(index) {
@@ -91,12 +95,81 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
                         Some(edge) => {
                             finding.label("this way nothing has set it", edge.to.place.clone())
                         }
-                        None => finding,
+                        None => match ways.dropped_in(walk.flow, &drops, &without, index) {
+                            Some(claim) => finding.label(
+                                "a claim drops what was made of the account before",
+                                claim.place.clone(),
+                            ),
+                            None => finding,
+                        },
                     }
                 });
             }
         }
     }
+}
+
+/// The variables that are made of account data wherever they are set.
+fn made_of_accounts(flow: &Flow) -> HashSet<&VariableName> {
+    let mut sets: HashMap<&VariableName, Vec<&State>> = HashMap::new();
+    for state in flow.states.values() {
+        for (variable, _) in state.assigns() {
+            sets.entry(variable).or_default().push(state);
+        }
+    }
+    let mut made = HashSet::new();
+    loop {
+        let of_account = |template: &Template| {
+            template.uses.iter().any(|used| match used {
+                Use::Field(_) => true,
+                Use::Variable(name) => made.contains(name),
+                Use::Code => false,
+            })
+        };
+        let makes =
+            |state: &&State, variable: &VariableName| match &state.kind {
+                Kind::Set(set) => set.values.iter().filter(|value| value.name == *variable).all(
+                    |value| matches!(&value.to, Assigned::Text(template) if of_account(template)),
+                ),
+                Kind::Lookup(lookup) => lookup.account || state.sent().any(of_account),
+                _ => false,
+            };
+        let new = sets.iter().filter(|(variable, states)| {
+            !made.contains(**variable) && states.iter().all(|state| makes(state, variable))
+        });
+        let new: Vec<_> = new.map(|(variable, _)| *variable).collect();
+        if new.is_empty() {
+            return made;
+        }
+        made.extend(new);
+    }
+}
+
+/// The variables that callers take out of flows, and that are there wherever those come back.
+pub(in crate::check) fn surely_given(flows: &FlowSet) -> HashSet<(&FlowName, &VariableName)> {
+    let mut steps = limits::EDGES_WITHOUT_MAX;
+    let mut ways: HashMap<&FlowName, Ways<'_>> = HashMap::new();
+    let (mut asked, mut given) = (HashSet::new(), HashSet::new());
+    for state in flows.iter().flat_map(|flow| flow.states.values()) {
+        let Kind::Call(call) = &state.kind else { continue };
+        let Some(called) = flows.get(call.flow.as_str()) else { continue };
+        for give in &call.give {
+            let variable = (&call.flow, &give.from);
+            if !asked.insert(variable) {
+                continue;
+            }
+            let ways = ways.entry(&called.name).or_insert_with(|| Ways::of(called));
+            let Some(without) = ways.without(&give.from, &[], &mut steps) else { return given };
+            let comes_back = |index: &usize| {
+                let state = called.states.get_index(*index).map(|(_, state)| state);
+                state.is_some_and(|state| matches!(state.kind, Kind::Return(_)))
+            };
+            if !without.keys().any(comes_back) {
+                given.insert(variable);
+            }
+        }
+    }
+    given
 }
 
 /// The variables that some flow passes into another.
@@ -149,6 +222,8 @@ fn variables(template: &Template) -> impl Iterator<Item = &VariableName> {
 /// The ways through a flow, with the variables that are there wherever each is taken.
 struct Ways<'f> {
     start: Option<usize>,
+    /// The states that take the claim of an account.
+    claims: Vec<usize>,
     states: Vec<Vec<Way<'f>>>,
 }
 
@@ -168,22 +243,25 @@ impl<'f> Ways<'f> {
             });
             ways.collect()
         };
+        let claims = flow.states.values().enumerate();
+        let claims = claims.filter(|(_, state)| matches!(state.kind, Kind::Identify(_)));
         Self {
             start: flow.states.get_index_of(&flow.start),
+            claims: claims.map(|(index, _)| index).collect(),
             states: flow.states.values().map(ways).collect(),
         }
     }
 
-    /// The states that a caller may come to without the variable, each with the one before it. `None`: so
-    /// much was looked at that no more is.
+    /// The states that a caller may come to without the variable, each with the one before it: from the
+    /// start, or from a state that drops it. `None`: so much was looked at that no more is.
     fn without(
         &self,
         variable: &VariableName,
+        drops: &[usize],
         steps: &mut usize,
     ) -> Option<HashMap<usize, Option<usize>>> {
-        let mut reached: HashMap<_, _> =
-            self.start.map(|start| (start, None)).into_iter().collect();
-        let mut wanted: VecDeque<_> = self.start.into_iter().collect();
+        let mut wanted: VecDeque<_> = self.start.iter().chain(drops).copied().collect();
+        let mut reached: HashMap<_, _> = wanted.iter().map(|from| (*from, None)).collect();
         while let Some(from) = wanted.pop_front() {
             for way in self.states.get(from).into_iter().flatten() {
                 *steps = steps.checked_sub(1)?;
@@ -194,6 +272,22 @@ impl<'f> Ways<'f> {
             }
         }
         Some(reached)
+    }
+
+    /// The state on the way to `to` that drops the variable.
+    fn dropped_in(
+        &self,
+        flow: &'f Flow,
+        drops: &[usize],
+        reached: &HashMap<usize, Option<usize>>,
+        to: usize,
+    ) -> Option<&'f State> {
+        let mut at = to;
+        while let Some(before) = reached.get(&at).copied().flatten() {
+            at = before;
+        }
+        let begins = drops.contains(&at) && self.start != Some(at);
+        flow.states.get_index(at).filter(|_| begins).map(|(_, state)| state)
     }
 
     /// The last edge on that way which leaves a state without the variable that it sets otherwise.
@@ -310,6 +404,33 @@ mod tests {
             let either = branch(&case.replace("next = \"ask\"", "next = \"b\""), "b");
             assert_eq!(unset(&format!("{every}{either}{SAID}")).len(), 1, "{case}");
         }
+    }
+
+    #[test]
+    fn a_claim_drops_what_was_made_of_the_account_before() {
+        let flow = |value: &str| {
+            format!(
+                "[levels]\nknown = {{ any = [\"pin\"] }}\n[disclose]\nname = \"known\"\n\
+                 [states.a]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = {{ found = \"c\", unknown = \"c\" }}\n\
+                 [states.c]\ntype = \"set\"\nrequires = \"known\"\nstep_up = \"p\"\nvalues = {{ m = \"{value}\", n = \"{{{{ m }}}}\" }}\nnext = \"b\"\non = {{ denied = \"bye\" }}\n\
+                 [states.p]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\non = {{ ok = \"r\", failed = \"r\", locked = \"r\" }}\n[states.r]\ntype = \"return\"\n\
+                 [states.b]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Thank you, {{{{ n }}}}. And the other number?\"\non = {{ found = \"e\", unknown = \"e\" }}\n\
+                 [states.e]\ntype = \"say\"\nprompt = \"Still {{{{ n }}}}.\"\nnext = \"bye\"\n[states.bye]\ntype = \"hangup\"\n"
+            )
+        };
+        let found = |value: &str| {
+            let mut found = check("a", &flow(value));
+            found.retain(|finding| finding.contains("unset-variable"));
+            found
+        };
+        assert_eq!(
+            found("{{ account.name }}"),
+            [
+                "29: unset-variable: `n` may not be set in `b`",
+                "33: unset-variable: `n` may not be set in `e`",
+            ]
+        );
+        assert_eq!(found("Ada"), [""; 0], "it is of no account");
     }
 
     #[test]

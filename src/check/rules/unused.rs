@@ -1,7 +1,8 @@
 //! A name that nothing uses: a level, opening hours, a disclosed field, a variable.
 //!
 //! Levels and disclosed fields are used by the flow or by one it calls. A variable is used where it
-//! is filled in, asked about in a condition, or passed to a sub-flow or out of one.
+//! is filled in, asked about in a condition, or passed to a sub-flow or out of one. What is passed into a
+//! sub-flow is to be used there.
 //!
 //! ## Why
 //!
@@ -37,7 +38,7 @@ use crate::check::subject::Walk;
 use crate::diagnostic::Severity;
 use crate::flow::Flow;
 use crate::flow::condition::Condition;
-use crate::flow::name::{FlowName, LevelName};
+use crate::flow::name::{FlowName, LevelName, VariableName};
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State};
 use crate::flow::states::set::Assigned;
@@ -65,6 +66,8 @@ struct Used<'f> {
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let calls = subject.calls();
     let used: Vec<_> = subject.walks().map(|walk| Used::of(walk.flow)).collect();
+    let by_name: HashMap<_, _> =
+        subject.walks().zip(&used).map(|(walk, used)| (&walk.flow.name, used)).collect();
     let given = given_out(subject);
     let mut seen = vec![usize::MAX; used.len()];
     for (number, walk) in subject.walks().enumerate() {
@@ -100,6 +103,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             }
         }
         variables(walk, own, given.get(&walk.flow.name), report);
+        passed_in(walk, &by_name, &given, report);
     }
 }
 
@@ -128,6 +132,28 @@ fn variables(
     }
 }
 
+/// What a flow passes into others, and they do not use.
+fn passed_in(
+    walk: &Walk<'_>,
+    used: &HashMap<&FlowName, &Used<'_>>,
+    given: &HashMap<&FlowName, BTreeSet<&str>>,
+    report: &mut Report<'_>,
+) {
+    for state in walk.flow.states.values() {
+        let Kind::Call(call) = &state.kind else { continue };
+        let Some(used) = used.get(&call.flow) else { continue };
+        for passed in &call.with {
+            let name = passed.to.as_str();
+            let taken_out = given.get(&call.flow).is_some_and(|given| given.contains(name));
+            if !used.variables.contains(name) && !taken_out {
+                let message = format!("flow `{}` does not use `{name}`", call.flow);
+                let help = "pass in what it uses, under the names that it has there";
+                report.add_at(state, report.finding(message, &passed.place).help(help));
+            }
+        }
+    }
+}
+
 /// The variables of each flow that its callers take out of it.
 fn given_out<'f>(subject: &Subject<'f>) -> HashMap<&'f FlowName, BTreeSet<&'f str>> {
     let mut given: HashMap<_, BTreeSet<_>> = HashMap::new();
@@ -151,6 +177,7 @@ impl<'f> Used<'f> {
     fn by(&mut self, state: &'f State) {
         self.levels.extend(state.requires.iter().map(|(level, _)| level.as_str()));
         self.asked_for |= state.agent_step_up().is_some();
+        self.variables.extend(state.variables_used().into_iter().map(VariableName::as_str));
         let texts = state.prompts().into_iter().flat_map(Prompt::uses);
         texts.for_each(|used| self.text(used));
         state.sent().flat_map(|text| &text.uses).for_each(|used| self.text(used));
@@ -173,9 +200,6 @@ impl<'f> Used<'f> {
             Kind::Transfer(transfer) => {
                 self.fields.extend(transfer.share.iter().map(|(field, _)| field.as_str()));
             }
-            Kind::Call(call) => {
-                self.variables.extend(call.with.iter().map(|passed| passed.from.as_str()));
-            }
             _ => {}
         }
     }
@@ -183,14 +207,12 @@ impl<'f> Used<'f> {
     fn text(&mut self, used: &'f Use) {
         match used {
             Use::Field(field) => self.fields.insert(field.as_str()),
-            Use::Variable(variable) => self.variables.insert(variable.as_str()),
-            Use::Code => false,
+            Use::Variable(_) | Use::Code => false,
         };
     }
 
     fn condition(&mut self, condition: &'f Condition) {
         match condition {
-            Condition::Variable(variable, ..) => self.variables.insert(variable.as_str()),
             Condition::Field(field, ..) => self.fields.insert(field.as_str()),
             Condition::Level(level, _) => self.levels.insert(level.as_str()),
             Condition::Open(hours, _) => self.hours.insert(hours.as_str()),
@@ -224,6 +246,24 @@ mod tests {
                 "13: unused: nothing uses the variable `y`",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_passed_in_is_to_be_used() {
+        let main = |with: &str, give: &str| {
+            format!(
+                "name = \"m\"\nstart = \"a\"\n[states.a]\ntype = \"set\"\nvalues = {{ x = 1 }}\nnext = \"go\"\n\
+                 [states.go]\ntype = \"call\"\nflow = \"s\"\nwith = {{ {with} }}\n{give}\
+                 on = {{ ok = \"bye\" }}\n[states.bye]\ntype = \"hangup\"\nprompt = \"{{{{ x }}}}\"\n"
+            )
+        };
+        let sub = "name = \"s\"\nstart = \"a\"\n[states.a]\ntype = \"say\"\nprompt = \"{{ sum }}\"\n\
+                   next = \"b\"\n[states.b]\ntype = \"return\"\noutcome = \"ok\"\n";
+        assert_eq!(findings(&[&main("sum = \"x\"", ""), sub]), [""; 0]);
+        let more = main("sum = \"x\", why = \"x\"", "");
+        assert_eq!(findings(&[&more, sub]), ["0:10: unused: flow `s` does not use `why`"]);
+        let back = main("sum = \"x\", why = \"x\"", "give = { x = \"why\" }\n");
+        assert_eq!(findings(&[&back, sub]), [""; 0], "it is taken out again");
     }
 
     #[test]

@@ -39,7 +39,7 @@ const HEARD_WITHIN: Duration = Duration::from_secs(45);
 const ENTRY_TIMEOUT_S: u32 = 15;
 
 pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
-    let phones = match contact::phones(m, &m.setting.policy.contact.voice_line_types)? {
+    let phones = match contact::phones(m, Purpose::Ring)? {
         Eligible::To(phones) => phones,
         Eligible::Decoy => Vec::new(),
         Eligible::None => return Ok(Next::Take(Outcome::Unavailable)),

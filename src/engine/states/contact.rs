@@ -1,12 +1,8 @@
 //! Where a code, a link or a call may go: to a contact on file that is old enough, and nowhere else.
 
-use jiff::SignedDuration;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-
-use super::super::account::{Claim, Line, Phone, Whom};
+use super::super::account::{Claim, Phone, Whom};
 use super::super::call::Position;
-use super::super::eligibility::{Purpose, first_usable};
+use super::super::eligibility::{self, Purpose, first_usable};
 use super::super::machine::{Asks, Machine};
 use super::super::question::{Answer, Question};
 use crate::flow::level::Fact;
@@ -37,24 +33,16 @@ pub(super) struct Out {
 
 /// The numbers on file that are of the right kind, on file long enough, and in a country allowed: no more
 /// than are looked up. Never one that the caller gave, or calls from.
-pub(super) fn phones(m: &mut Machine<'_>, lines: &[Line]) -> Asks<Eligible<Vec<Phone>>> {
+pub(super) fn phones(m: &mut Machine<'_>, purpose: Purpose) -> Asks<Eligible<Vec<Phone>>> {
     let account = m.account()?;
     if !matches!(m.call.claim, Claim::Account(_)) {
         return Ok(Eligible::Decoy);
     }
     let Some(account) = account else { return Ok(Eligible::None) };
-    let home = PhoneNumber::parse(&m.call.line).and_then(|line| line.country());
-    let allowed = |number: &PhoneNumber| {
-        let country = number.country();
-        let may = match m.setting.policy.contact.countries.as_slice() {
-            [] => country.is_some() && country == home,
-            named => country.is_some_and(|country| named.contains(&country)),
-        };
-        may && !number.costs_extra()
-    };
-    let phones = account.phones.iter().filter(|phone| {
-        lines.contains(&phone.line) && is_old_enough(m, phone.since) && allowed(&phone.number)
-    });
+    let (policy, now) = (&m.setting.policy.contact, m.moment.now);
+    let fits =
+        |phone: &&Phone| eligibility::on_file(phone, purpose, &m.call.line, policy, now).is_ok();
+    let phones = account.phones.iter().filter(fits);
     let phones: Vec<_> = phones.take(limits::NUMBERS_LOOKED_UP_MAX).cloned().collect();
     Ok(if phones.is_empty() { Eligible::None } else { Eligible::To(phones) })
 }
@@ -127,14 +115,9 @@ pub(super) fn email(m: &mut Machine<'_>) -> Asks<Eligible<Secret>> {
         return Ok(Eligible::Decoy);
     }
     let email = account.as_ref().and_then(|account| account.email.as_ref());
-    let email = email.filter(|email| is_old_enough(m, email.since));
+    let (policy, now) = (&m.setting.policy.contact, m.moment.now);
+    let email = email.filter(|email| eligibility::is_old_enough(email.since, policy, now));
     Ok(email.map_or(Eligible::None, |email| Eligible::To(email.address.clone())))
-}
-
-fn is_old_enough(m: &Machine<'_>, since: Date) -> bool {
-    let min_age = SignedDuration::from_hours(24 * i64::from(m.setting.policy.contact.min_age_days));
-    let begin = since.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
-    begin.is_ok_and(|begin| m.moment.now.duration_since(begin) >= min_age)
 }
 
 /// The number that a proof so named went through; `None`: it went through none.

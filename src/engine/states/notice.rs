@@ -4,6 +4,7 @@
 use super::super::account::{Claim, Phone};
 use super::super::audit::Deed;
 use super::super::effect::{Effect, Email, Sms};
+use super::super::eligibility::Purpose;
 use super::super::ledger::Alert;
 use super::super::machine::{Asks, Machine};
 use super::super::question::{self, Answer, Notifies, Question};
@@ -95,7 +96,7 @@ fn address(m: &mut Machine<'_>) -> Asks<Option<Eligible<Secret>>> {
 }
 
 fn mobiles(m: &mut Machine<'_>) -> Asks<Eligible<Vec<Phone>>> {
-    contact::phones(m, &m.setting.policy.contact.sms_line_types)
+    contact::phones(m, Purpose::Message)
 }
 
 /// Tells it over the first channel that has a notice left. Notices have budgets of their own, so that

@@ -16,7 +16,7 @@ const VALID_FOR_S: u32 = 3_600;
 
 pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
     let hides = contact::hides(m, &m.call.at);
-    let (phones, mut sent) = match contact::phones(m, &m.setting.policy.contact.sms_line_types)? {
+    let (phones, mut sent) = match contact::phones(m, Purpose::Message)? {
         Eligible::To(phones) => (phones, Outcome::Sent),
         Eligible::Decoy => (Vec::new(), Outcome::Sent),
         Eligible::None if hides => (Vec::new(), Outcome::Unavailable),

@@ -3,6 +3,7 @@
 use super::super::account::Phone;
 use super::super::call::Position;
 use super::super::effect::{BeginVerification, Effect, Sms};
+use super::super::eligibility::Purpose;
 use super::super::machine::{Asks, Machine};
 use super::send_code::{self, Way};
 use super::{contact, message};
@@ -12,7 +13,7 @@ use crate::flow::states::send_sms_otp::SendSmsOtp;
 
 /// Sends a code for the state `sender`.
 pub(super) fn send(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) -> Asks<Outcome> {
-    let to = contact::phones(m, &m.setting.policy.contact.sms_line_types)?;
+    let to = contact::phones(m, Purpose::Message)?;
     let way = Way {
         factor: Fact::SmsOtp,
         to,

@@ -1,6 +1,5 @@
 //! One file: its own grammar, before any name is looked up.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -18,7 +17,6 @@ use crate::flow::state::{Kind, State, Target};
 use crate::flow::states::{
     COMMON, StateReader, StateType, TYPES, Vocabulary, read_localized, read_target,
 };
-use crate::flow::template::Templates;
 use crate::flow::{Flow, Places, budget, hours, level, wording};
 use crate::limits;
 
@@ -79,8 +77,7 @@ fn read_flow(
         (item.key.to_owned(), hours::read(item).unwrap_or_else(Hours::never), item.key_place())
     });
     let budget = root.item("budget").and_then(|item| budget::read(&item));
-    let templates = RefCell::new(Templates::default());
-    let words = Vocabulary { locale: locale.clone(), templates: &templates, problems };
+    let words = Vocabulary { locale: locale.clone(), problems };
     let states = root.required("states").and_then(|states| read_states(&states, &words));
     root.finish();
     let (states, lost) = states?;
@@ -117,7 +114,6 @@ fn read_flow(
         hours: hours.into_iter().map(|(name, hours, _)| (name, hours)).collect(),
         states,
         variables,
-        templates: templates.into_inner(),
         places,
     };
     Some((flow, name.is_some()))

@@ -60,12 +60,14 @@ pub fn read_telling(sources: &Sources, telling: Telling) -> (FlowSet, Vec<Findin
     let broken = problems.files_with_errors();
     let passed = resolve::passed(&set);
     let (callers, outcomes) = (resolve::callers(&set), resolve::outcomes(&set));
+    let used = resolve::used(&set, &callers);
     let known = resolve::Known {
         all_read,
         broken: &broken,
         passed: &passed,
         callers: &callers,
         outcomes: &outcomes,
+        used: &used,
     };
     for flow in set.iter() {
         resolve::resolve(flow, &set, &known, &problems);

@@ -28,6 +28,8 @@ pub(super) struct Known<'a> {
     pub callers: &'a HashMap<&'a FlowName, Vec<&'a Flow>>,
     /// What each flow returns.
     pub outcomes: &'a HashMap<&'a FlowName, Vec<Outcome>>,
+    /// The variables that each flow uses which others call.
+    pub used: &'a HashMap<&'a FlowName, BTreeSet<&'a VariableName>>,
 }
 
 /// The flows that call each flow themselves.
@@ -44,6 +46,16 @@ pub(super) fn callers(set: &FlowSet) -> HashMap<&FlowName, Vec<&Flow>> {
 /// What each flow returns.
 pub(super) fn outcomes(set: &FlowSet) -> HashMap<&FlowName, Vec<Outcome>> {
     set.iter().map(|flow| (&flow.name, outcomes_of(flow))).collect()
+}
+
+/// The variables that each flow uses which others call.
+pub(super) fn used<'f>(
+    set: &'f FlowSet,
+    callers: &HashMap<&FlowName, Vec<&Flow>>,
+) -> HashMap<&'f FlowName, BTreeSet<&'f VariableName>> {
+    let called = set.iter().filter(|flow| callers.contains_key(&flow.name));
+    let used = |flow: &'f Flow| flow.states.values().flat_map(State::variables_used).collect();
+    called.map(|flow| (&flow.name, used(flow))).collect()
 }
 
 /// The variables that some flow passes into another.
@@ -295,6 +307,9 @@ impl<'a> Resolver<'a> {
             // What it returns may have been lost.
             return;
         }
+        for passed in &call.with {
+            self.passed_in(called, passed);
+        }
         for taken in &call.give {
             self.taken(called, taken);
         }
@@ -335,6 +350,26 @@ impl<'a> Resolver<'a> {
             let free = free.map(Outcome::as_str);
             self.problems.add(finding.respelt(outcome.as_str(), free, Spelling::Key));
         }
+    }
+
+    /// What is passed into a flow under a name like one that it misses is meant to be that.
+    fn passed_in(&self, called: &Flow, passed: &Passed) {
+        let Some(used) = self.known.used.get(&called.name) else { return };
+        if used.contains(&passed.to) {
+            return;
+        }
+        let is_set = |name: &VariableName| {
+            called.variables.contains_key(name) || self.known.passed.contains(&(&called.name, name))
+        };
+        let missed = used.iter().filter(|name| !is_set(name)).map(|name| name.as_str());
+        let written = passed.to.as_str();
+        let Some(meant) = self.problems.nearest(written, missed.clone()) else { return };
+        self.problems.add_with("unknown-variable", &passed.place, || {
+            let message = format!("nothing in flow `{}` uses `{written}`", called.name);
+            let finding = Finding::error("unknown-variable", message, passed.place.clone());
+            let finding = finding.help(format!("did you mean `{meant}`?"));
+            self.problems.respelt(finding, written, missed, Spelling::Key)
+        });
     }
 
     /// What is taken out of a called flow is a variable of that flow.

@@ -10,7 +10,9 @@ use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, REPROMPT, Shape, StateReader, StateType, TIMEOUT, TRIES,
 };
 use crate::diagnostic::Finding;
+use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, Listen};
+use crate::flow::template::Use;
 use crate::limits;
 
 /// A state that takes the claim of an account.
@@ -68,6 +70,18 @@ fn read(state: &StateReader<'_, '_>) -> Option<Identify> {
             Finding::error("bad-identify", message, prompt.key_place())
                 .help("add \"digits\" to `by`, or leave the prompt out"),
         );
+    }
+    let texts = listen.iter().flat_map(Listen::prompts).flat_map(Prompt::templates);
+    for text in texts {
+        for used in &text.uses {
+            let Use::Field(field) = used else { continue };
+            let message =
+                format!("`account.{field}` is never there: `identify` begins without an account");
+            let place = text.place_of(field.as_str()).unwrap_or_else(|| text.place.clone());
+            let help =
+                "say it in a state before, while the account that was claimed last is still there";
+            state.table.report(Finding::error("bad-identify", message, place).help(help));
+        }
     }
     Some(Identify { caller_id: ways.contains(&"caller_id"), keys, speech, listen, digits })
 }

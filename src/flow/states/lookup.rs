@@ -14,7 +14,7 @@ use crate::document::{Item, Reader};
 use crate::flow::condition;
 use crate::flow::name::{LevelName, VariableName, is_name};
 use crate::flow::state::Kind;
-use crate::flow::template::{NAMING, RESERVED};
+use crate::flow::template::{NAMING, RESERVED, Template};
 use crate::flow::value::Value;
 use crate::limits;
 
@@ -146,8 +146,7 @@ fn read(state: &StateReader<'_, '_>) -> Option<Lookup> {
         name_is_free(&entry, &[]);
         let to = match entry.as_text() {
             Some(text) => {
-                let mut templates = state.words.templates.borrow_mut();
-                templates.add(text, &entry.place(), state.words.problems).map(Assigned::Text)
+                Template::read(text, &entry.place(), state.words.problems).map(Assigned::Text)
             }
             None => condition::read_value(&entry).map(Assigned::Value),
         };

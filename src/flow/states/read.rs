@@ -1,6 +1,5 @@
 //! What the readers of all state types share.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -12,7 +11,7 @@ use crate::document::{Item, Reader};
 use crate::flow::locale::{Locale, no_language};
 use crate::flow::prompt::{Localized, Piece, Prompt};
 use crate::flow::state::{Listen, Notify, Target};
-use crate::flow::template::{Template, Templates, Use};
+use crate::flow::template::{Template, Use};
 use crate::limits;
 
 const TRIES: u8 = 3;
@@ -22,7 +21,6 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(in crate::flow) struct Vocabulary<'v> {
     pub locale: Locale,
-    pub templates: &'v RefCell<Templates>,
     pub problems: &'v Problems,
 }
 
@@ -68,9 +66,7 @@ impl<'a> StateReader<'a, '_> {
             item.refuse("bad-message", "a message has no sounds or pauses");
         }
         for template in prompt.templates() {
-            let count = template.source.matches("{{ code }}").count()
-                + template.source.matches("{{code}}").count();
-            if count != 1 || !template.uses.contains(&Use::Code) {
+            if !template.has_code_once() {
                 self.table.report(
                     Finding::error(
                         "bad-message",
@@ -200,9 +196,7 @@ impl<'a> StateReader<'a, '_> {
 
     fn read_text(&self, item: &Item<'a>) -> Option<Localized<Template>> {
         let problems = self.words.problems;
-        self.read_localized(item, |item| {
-            self.words.templates.borrow_mut().add(item.name()?, &item.place(), problems)
-        })
+        self.read_localized(item, |item| Template::read(item.name()?, &item.place(), problems))
     }
 
     fn read_localized<T>(
@@ -257,8 +251,12 @@ pub(in crate::flow) fn read_localized<'a, T>(
         if entry.is_list() {
             let message = format!("`{}` must be a text in quotes, not a list", entry.key);
             let finding = Finding::error("wrong-type", message, entry.place());
-            let help =
-                "put the list around the languages: `[{ en-US = \"…\" }, { pause = \"1s\" }]`";
+            let plays = |part: &Item<'_>| part.peek().is_some_and(|part| part.has("play"));
+            let help = if entry.list().is_some_and(|parts| parts.iter().any(plays)) {
+                "sounds have their own languages: `[{ play = { en-US = \"https://…\" } }]`"
+            } else {
+                "put the list around the languages: `[{ en-US = \"…\" }, { pause = \"1s\" }]`"
+            };
             entry.report(finding.help(help));
         } else if let Some((locale, value)) = locale.zip(read(&entry)) {
             values.insert(locale, value);

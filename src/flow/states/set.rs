@@ -66,8 +66,7 @@ fn read(state: &StateReader<'_, '_>) -> Set {
         }
         let to = match entry.as_text() {
             Some(text) => {
-                let mut templates = state.words.templates.borrow_mut();
-                templates.add(text, &entry.place(), state.words.problems).map(Assigned::Text)
+                Template::read(text, &entry.place(), state.words.problems).map(Assigned::Text)
             }
             None => condition::read_value(&entry).map(Assigned::Value),
         };

@@ -151,6 +151,7 @@ fn read_to(item: &Item<'_>) -> Option<To> {
     match target.key {
         "number" => match PhoneNumber::parse(text) {
             Some(number) => Some(To::Number(number)),
+            None if text.contains("{{") => refuse("is to be fixed: nothing is filled in there"),
             None => refuse("is not a number such as +15005550010"),
         },
         "sip" => {

@@ -1,6 +1,6 @@
 //! Records a message after the prompt and a tone.
 //!
-//! A key or `silence` ends it. `ok` if something was recorded, `no_input` if not.
+//! `#` or `silence` ends it. `ok` if something was recorded, `no_input` if not.
 
 use std::time::Duration;
 

@@ -122,3 +122,32 @@ fn holes_are_written_and_replayed_and_nothing_is_written_over() {
     let (code, said) = callgate(&replay);
     assert!(code == Some(1) && said.contains("no call comes to `card`"), "{said}");
 }
+
+/// Whoever is let pass without the level that a state requires hears what is told there at that level: else the call
+/// would end as one that was turned away, and show nothing.
+#[test]
+fn what_is_told_at_the_level_that_is_missing_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let flows = folder.path().join("flows");
+    fs::create_dir(&flows).unwrap();
+    let flow = "name = \"open\"\nstart = \"who\"\n[levels]\nbasic = { any = [\"pin\"] }\nstrong = { any = [\"sms_otp\"] }\n\
+        [disclose]\nbalance = \"strong\"\nname = \"basic\"\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"balance\", unknown = \"balance\" }\n\
+        [states.balance]\ntype = \"say\"\nrequires = \"strong\"\nprompt = \"It is {{ account.balance | money }}.\"\n\
+        next = \"bye\"\non = { denied = \"sorry\" }\n\
+        [states.sorry]\ntype = \"hangup\"\nprompt = \"Sorry, {{ account.name }}.\"\n[states.bye]\ntype = \"hangup\"\n";
+    fs::write(flows.join("open.toml"), flow).unwrap();
+    let holes = folder.path().join("holes");
+    let (flows, holes) = (flows.to_str().unwrap(), holes.to_str().unwrap());
+    let (code, said) = callgate(&["check", flows, "--write-fixtures", holes]);
+    assert_eq!(code, Some(1), "{said}");
+    let text = fs::read_to_string(Path::new(holes).join("open.balance.toml")).unwrap();
+    assert!(text.contains("It is 1,234 dollars and 56 cents."), "{text}");
+    assert_eq!(callgate(&["replay", holes, "--flows", flows]).0, Some(0));
+    // What is told at another level is another demand, and is held.
+    let other = flow.replace("balance = \"strong\"\n", "balance = \"basic\"\n");
+    fs::write(Path::new(flows).join("open.toml"), other).unwrap();
+    let (_, said) = callgate(&["replay", holes, "--flows", flows]);
+    assert!(said.contains("1 not") && said.contains("sorry"), "{said}");
+}

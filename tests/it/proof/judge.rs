@@ -6,6 +6,7 @@ use callgate::engine::turn::Remark;
 use callgate::flow::FlowSet;
 use callgate::flow::condition::Condition;
 use callgate::flow::level::{Fact, Facts, Proof};
+use callgate::flow::name::LevelName;
 use callgate::flow::state::Kind;
 use callgate::flow::template::Use;
 use callgate::secret::Secret;
@@ -55,7 +56,7 @@ impl World {
     /// The states whose demands the engine had to refuse in a turn, and whatever it could not do.
     pub(super) fn refusals(&self, came: &Came) -> (Vec<Position>, Vec<Remark>) {
         let call = &came.scene.call;
-        let level = |at: &Position, name| {
+        let level = |at: &Position, name: &LevelName| {
             let own = self.flows.get(&self.start).and_then(|flow| flow.levels.get(name));
             own.or_else(|| self.flows.get(at.flow.as_str())?.levels.get(name))
         };
@@ -63,7 +64,7 @@ impl World {
         let mut refused = Vec::new();
         for (number, hop) in came.entry.hops.iter().enumerate() {
             let facts = came.facts_at(number, &self.flows);
-            let met = |at: &Position, name| {
+            let met = |at: &Position, name: &LevelName| {
                 level(at, name)
                     .is_some_and(|level| level.is_met(&facts, came.scene.now, call.risk()))
             };
@@ -75,14 +76,26 @@ impl World {
                 && state.requires.as_ref().is_some_and(|(name, _)| !met(&hop.at, name));
             let disclose = &self.flows.get(&self.start).unwrap().disclose;
             let early = |field| disclose.get(field).is_none_or(|name| !met(&hop.at, name));
+            let sure = |condition: &Condition| match condition {
+                Condition::Fact(fact) => Some(facts.has(*fact)),
+                Condition::Level(name, _) => Some(met(&hop.at, name)),
+                Condition::Risk(band) => Some(call.risk() == *band),
+                Condition::RiskAtLeast(band) => Some(call.risk() >= *band),
+                Condition::Attestation(wanted) => Some(call.caller.attestation == *wanted),
+                _ => None,
+            };
             let asked = match &state.kind {
                 Kind::Branch(branch) => {
-                    branch.cases.iter().flat_map(|case| case.when.walk()).any(|condition| {
-                        match condition {
-                            Condition::Field(field, ..) => early(field),
-                            Condition::Variable(..) => unread,
-                            _ => false,
+                    let mut looked_at = Vec::new();
+                    for case in &branch.cases {
+                        if look(&case.when, &sure, &mut looked_at) == Some(true) {
+                            break;
                         }
+                    }
+                    looked_at.into_iter().any(|condition| match condition {
+                        Condition::Field(field, ..) => early(field),
+                        Condition::Variable(..) => unread,
+                        _ => false,
                     })
                 }
                 _ => false,
@@ -100,6 +113,33 @@ impl World {
         faults.retain(|remark| !matches!(remark, Remark::TooManyTurns | Remark::Unread));
         (refused, faults)
     }
+}
+
+/// The parts of a condition that may be looked at, in order and no further than it takes, and whether it holds
+/// as far as that is sure.
+fn look<'c>(
+    condition: &'c Condition,
+    sure: &dyn Fn(&Condition) -> Option<bool>,
+    looked_at: &mut Vec<&'c Condition>,
+) -> Option<bool> {
+    let (parts, decides) = match condition {
+        Condition::Not(inner) => return look(inner, sure, looked_at).map(|holds| !holds),
+        Condition::All(parts) => (parts, false),
+        Condition::Any(parts) => (parts, true),
+        part => {
+            looked_at.push(part);
+            return sure(part);
+        }
+    };
+    let mut all = Some(!decides);
+    for part in parts {
+        match look(part, sure, looked_at) {
+            Some(holds) if holds == decides => return Some(decides),
+            Some(_) => {}
+            None => all = None,
+        }
+    }
+    all
 }
 
 /// The fields that a state says, sends or keeps.

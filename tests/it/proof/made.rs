@@ -51,7 +51,7 @@ pub(super) const CERTAIN: [&str; 9] = [
 ];
 /// And on what variables hold and clocks show, which it does not follow: either way may be taken.
 pub(super) const GUESSED: [&str; 10] = [
-    "{ field = \"balance\", at_least = 5 }",
+    "{ all = [{ level = \"hi\" }, { field = \"balance\", at_least = 5 }] }",
     "{ field = \"visit\", equals = \"2026-12-03\" }",
     "{ var = \"v\", equals = \"x\" }",
     "{ var = \"w\", at_least = 5 }",

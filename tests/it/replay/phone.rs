@@ -102,6 +102,7 @@ fn a_patient_is_rung_back() {
             ▸ 2 4 4 8 5 5
             ▸ Once more:
             ▸ 2 4 4 8 5 5
+              [`mail` is unavailable: no e-mail address is on file]
               [the inbound line is hung up]
               [+15005550011 rings; :callback answered]
             ▸ callback: Riverside Clinic. Somebody has just called us. If that was you, key in the code you were given. If not, please hang up.

@@ -427,6 +427,36 @@ fn coverage_names_what_no_transcript_reaches() {
     }
 }
 
+/// A key that says the menu again is a way out like others, and a key that is none is not.
+#[test]
+fn a_way_back_to_the_same_state_is_covered() {
+    let folder = TempDir::new().unwrap();
+    let (calls, flows) = (folder.path().join("calls"), folder.path().join("flows"));
+    for folder in [&calls, &flows] {
+        fs::create_dir(folder).unwrap();
+    }
+    let flow = "name = \"m\"\nstart = \"menu\"\n[states.menu]\ntype = \"menu\"\nprompt = \"Press 1, or 9 for this menu.\"\n\
+                keys = { 1 = \"bye\", 9 = \"menu\" }\non = { no_input = \"bye\", no_match = \"bye\" }\n\
+                [states.bye]\ntype = \"hangup\"\n";
+    fs::write(flows.join("m.toml"), flow).unwrap();
+    let call = |keys: &[&str]| {
+        let turns: Vec<_> =
+            keys.iter().map(|key| format!("[[turn]]\ndigits = \"{key}\"\n")).collect();
+        let turns = turns.concat();
+        let text = format!("flow = \"m\"\n[[turn]]\nring = true\n{turns}");
+        fs::write(calls.join("m.toml"), text).unwrap();
+        let mut args = args(std::slice::from_ref(&calls), flows.clone());
+        args.coverage = true;
+        let (code, out, err) = replay(&args);
+        assert_eq!(code, 0, "{out}{err}");
+        let rows = out.lines().skip_while(|line| !line.starts_with("  menu ")).take(2);
+        let row = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        rows.map(row).collect::<Vec<_>>()
+    };
+    assert_eq!(call(&["9", "9", "1"]), ["menu 3 1 1 no level 1", "9 2 no level 2"]);
+    assert_eq!(call(&["5", "1"]), ["menu 1 1 1 no level 1", "9 0"]);
+}
+
 /// What no transcript reaches comes as transcripts, which run and reach it.
 #[test]
 fn what_is_missing_comes_as_transcripts_that_reach_it() {

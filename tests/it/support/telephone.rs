@@ -44,6 +44,12 @@ impl Telephone {
         self.post(house, &path, &[("Digits", digits), ("CallStatus", "in-progress")]).await
     }
 
+    /// Says something.
+    pub(crate) async fn say(&mut self, house: &House, words: &str) -> &Node {
+        let path = self.action();
+        self.post(house, &path, &[("SpeechResult", words), ("CallStatus", "in-progress")]).await
+    }
+
     /// Follows the redirect, or the action without input.
     pub(crate) async fn wait(&mut self, house: &House) -> &Node {
         let path = self.action();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Arrival, By, Gap, Walks};
-use crate::check::proof::conditions::Levels;
+use crate::check::proof::conditions::{Levels, asked};
 use crate::check::proof::entries::Exit;
 use crate::check::proof::known::{Claimed, Known};
 use crate::check::proof::stacks::{Frame, Stack};
@@ -54,7 +54,7 @@ impl<'f> Walks<'f> {
     fn inside(&mut self, from: usize, place: usize, stack: Stack, known: Known) {
         let Some((flow, state)) = self.state(place) else { return };
         let mut heard = vec![known];
-        for (told, at) in uses(state) {
+        for (told, at, known) in self.uses(flow, state, known) {
             for (name, level) in self.levels_of(flow, known.labels, &told) {
                 if !known.meets(level) {
                     let told = Some((told.clone(), at.clone()));
@@ -113,18 +113,34 @@ impl<'f> Walks<'f> {
         }
     }
 
+    /// What a state uses that a caller has got into, each with what is known of those of whom it is used.
+    fn uses(&self, flow: &'f Flow, state: &'f State, known: Known) -> Vec<(Told, Place, Known)> {
+        if let Kind::Branch(branch) = &state.kind {
+            return self.with_levels(flow, known, |levels| asked(&branch.cases, known, levels));
+        }
+        uses(state).into_iter().map(|(told, at)| (told, at, known)).collect()
+    }
+
     /// The ways out of a state that a caller has got into.
     fn ways_of(&self, flow: &'f Flow, state: &'f State, known: Known) -> Vec<Way<'f>> {
+        self.with_levels(flow, known, |levels| ways(state, known, self.oldest_s(), levels))
+    }
+
+    fn with_levels<T>(
+        &self,
+        flow: &'f Flow,
+        known: Known,
+        with: impl FnOnce(&Levels<'_, 'f>) -> T,
+    ) -> T {
         let levels = |told: &Told| {
             let levels = self.levels_of(flow, known.labels, told).into_iter();
             levels.map(|(_, level)| level).collect()
         };
-        let levels = Levels {
+        with(&Levels {
             named: &|name| self.level(flow, name),
             of_field: &|field| levels(&Told::Field(field.clone())),
             of_variable: &|variable| levels(&Told::Variable(variable.clone())),
-        };
-        ways(state, known, self.oldest_s(), &levels)
+        })
     }
 
     /// Whether a caller of whom this is known may leave a state like that: a guard lets one go that way
@@ -229,7 +245,9 @@ impl<'f> Walks<'f> {
         let Some(to) = state.routes.get(outcome) else { return };
         let anew = exit.known.claimed == Claimed::Since;
         let own = if anew { 0 } else { known.labels };
-        let labels = self.labels.come_back(exit.known.labels, own, call);
+        let map = self.map.clone();
+        let is_given = |variable| map.given.contains(&(&call.flow, variable));
+        let labels = self.labels.come_back(exit.known.labels, own, call, is_given);
         let claimed = match known.claimed {
             Claimed::NotSince if anew => Claimed::Since,
             claimed => claimed,

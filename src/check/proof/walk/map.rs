@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use crate::check::Subject;
 use crate::check::proof::known::NEVER;
+use crate::check::rules::unset_variable::surely_given;
 use crate::flow::condition::Condition;
-use crate::flow::name::{FlowName, StateName};
+use crate::flow::name::{FlowName, StateName, VariableName};
 use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, State};
 use crate::flow::{Flow, FlowSet};
@@ -21,6 +22,8 @@ pub(super) struct Map<'f> {
     /// By the number of each state: whether a `return` can be come to from there that comes back to what
     /// was left before it. Where none can, nobody asks what that was.
     comes_back: Vec<bool>,
+    /// The variables that are there wherever a flow comes back to callers who take them out of it.
+    pub(super) given: HashSet<(&'f FlowName, &'f VariableName)>,
     /// The flows that others call.
     pub(super) called: HashSet<&'f FlowName>,
     /// Beyond so many seconds all ages are one.
@@ -47,6 +50,7 @@ impl<'f> Map<'f> {
             places,
             firsts,
             comes_back,
+            given: surely_given(flows),
             called: flows.iter().flat_map(|flow| flow.calls()).collect(),
             oldest_s: u32::try_from(longest.as_secs()).unwrap_or(NEVER - 2).saturating_add(1),
             risks: told_apart(flows),
