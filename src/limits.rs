@@ -254,6 +254,8 @@ pub const ARRIVALS_MAX: usize = 200_000;
 pub const ARRIVALS_OF_ALL_MAX: usize = 1_000_000;
 /// Characters of one prompt: about four minutes of speech.
 pub const PROMPT_CHARS_MAX: usize = 3_000;
+/// Steps that the evaluation of one prompt may take.
+pub const PROMPT_FUEL: u64 = 20_000;
 /// Characters that one prompt may become.
 pub const SPOKEN_CHARS_MAX: usize = 6_000;
 /// From here on a number is not said to the last digit: a float tells whole numbers apart below it.

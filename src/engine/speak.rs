@@ -94,7 +94,7 @@ impl Machine<'_> {
         }
         let currency = flow.currency_in(self.start_flow());
         let filling = Filling { fields, variables, code, locale, currency };
-        Ok(Some(template.fill(&filling)))
+        Ok(template.fill(&filling))
     }
 
     /// Speaks words of callgate's own.

@@ -1,20 +1,24 @@
 //! Texts with places to fill in: `{{ account.balance | money }}`, `{{ code }}`, `{{ amount }}`.
 //!
-//! A place has a name and one filter at most, and nothing else is understood: no expressions, no conditions,
-//! no loops. So what a text may use is known before it is filled in, the checker can hold each use against its
-//! level, and filling in cannot fail. It yields plain text; escaping is done where a document is written, once.
+//! Most texts only name things, with a filter at most: they are filled in piece by piece, and that cannot fail.
+//! What else a text does is minijinja's, see [`computed`]. Either way it is known before it is filled in what a
+//! text may use, so that the checker can hold each use against its level. It yields plain text; escaping is done
+//! where a document is written, once.
+
+mod computed;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use self::computed::{CURRENCY, Computed, LOCALE, has_another, no_filter};
 use super::locale::Locale;
 use super::name::{FieldName, VariableName, is_name};
 use super::value::Value;
 use super::wording;
-use crate::diagnostic::fix::Spelling;
-use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
+use crate::diagnostic::{Finding, Place, Problems};
 use crate::limits;
 
 /// One text, read.
@@ -26,7 +30,14 @@ pub struct Template {
     pub uses: Vec<Use>,
     /// Where it stands.
     pub place: Place,
-    pieces: Arc<[Piece]>,
+    how: How,
+}
+
+/// How a text is filled in.
+#[derive(Clone, Debug)]
+enum How {
+    Piecewise(Arc<[Piece]>),
+    Computed(Arc<Computed>),
 }
 
 /// A part of a text.
@@ -82,16 +93,10 @@ const ACCOUNT: &str = "account";
 pub(super) const NAMING: &str = "a name is a letter, then letters, digits, `_` and `-`; `account` and `code` mean something else";
 
 /// Names that no variable may take.
-pub const RESERVED: [&str; 2] = [CODE, ACCOUNT];
+pub const RESERVED: [&str; 4] = [CODE, ACCOUNT, LOCALE, CURRENCY];
 
 const FILLING: &str = "write {{ name }} for a variable, {{ account.field }} for a field of the \
                        account, {{ amount | money }} with a filter";
-
-const COMPUTES: &str = "a text computes nothing: write {{ name }}, {{ account.field }} or {{ amount | money }}; \
-                        what is to be worked out comes from a `lookup`";
-
-const DECIDES: &str = "a text decides and repeats nothing: a `branch` leads to states of their own, each with its \
-                       own text";
 
 impl Template {
     /// Reads a text, reporting what is wrong with it. Its lines end alike, however those of its file do.
@@ -104,30 +109,50 @@ impl Template {
             problems.add(finding.help("split it over several states"));
             return None;
         }
-        let reading = Reading { source, place, problems };
+        let reading = Reading { source, place, problems, computes: Cell::new(false) };
         let pieces = reading.pieces();
-        let mut uses: Vec<_> = pieces.iter().filter_map(Piece::used).cloned().collect();
-        uses.sort_by(|one, other| one.written().cmp(&other.written()));
-        uses.dedup();
-        Some(Self { source: source.into(), uses, place: place.clone(), pieces: pieces.into() })
+        let (how, uses) = if reading.computes.get() {
+            let (computed, uses) = Computed::read(source, place, problems)?;
+            (How::Computed(computed.into()), uses)
+        } else {
+            let mut uses: Vec<_> = pieces.iter().filter_map(Piece::used).cloned().collect();
+            uses.sort_by(|one, other| one.written().cmp(&other.written()));
+            uses.dedup();
+            (How::Piecewise(pieces.into()), uses)
+        };
+        Some(Self { source: source.into(), uses, place: place.clone(), how })
     }
 
-    /// Fills the text in.
-    pub fn fill(&self, filling: &Filling<'_>) -> String {
+    /// Fills the text in. Fails only where a designer's own arithmetic does, or the budget runs out.
+    pub fn fill(&self, filling: &Filling<'_>) -> Option<String> {
+        let mut text = match &self.how {
+            How::Piecewise(pieces) => self.join(pieces, filling),
+            How::Computed(computed) => computed.fill(&self.uses, filling).ok()?,
+        };
+        if let Some((end, _)) = text.char_indices().nth(limits::SPOKEN_CHARS_MAX) {
+            text.truncate(end);
+        }
+        Some(text)
+    }
+
+    fn join(&self, pieces: &[Piece], filling: &Filling<'_>) -> String {
         let mut text = String::new();
-        for piece in &*self.pieces {
+        for piece in pieces {
             match piece {
                 Piece::Plain(range) => {
                     text.push_str(self.source.get(range.clone()).unwrap_or_default());
                 }
-                Piece::Filled(used, filter) => text.push_str(&filling.value(used, *filter)),
+                Piece::Filled(used, filter) => {
+                    let value = filling.value(used);
+                    text.push_str(&match filter {
+                        Some(filter) => filter.said(&value, filling.locale, filling.currency),
+                        None => value.words(),
+                    });
+                }
             }
             if text.len() > limits::SPOKEN_CHARS_MAX * char::MAX.len_utf8() {
                 break;
             }
-        }
-        if let Some((end, _)) = text.char_indices().nth(limits::SPOKEN_CHARS_MAX) {
-            text.truncate(end);
         }
         text
     }
@@ -137,17 +162,26 @@ impl Template {
         word_in(&self.source, &self.place, name)
     }
 
-    /// The filter with which something is filled in first, if it has one.
+    /// The filter with which something is filled in first, if it has one and that is certain.
     pub fn filter_of(&self, used: &Use) -> Option<Filter> {
-        let found = self.pieces.iter().find(|piece| piece.used() == Some(used))?;
+        let How::Piecewise(pieces) = &self.how else { return None };
+        let found = pieces.iter().find(|piece| piece.used() == Some(used))?;
         if let Piece::Filled(_, filter) = found { *filter } else { None }
     }
 
     /// Whether the code stands in it once, as it is.
     pub fn has_code_once(&self) -> bool {
-        let codes: Vec<_> =
-            self.pieces.iter().filter(|piece| piece.used() == Some(&Use::Code)).collect();
-        matches!(codes.as_slice(), [Piece::Filled(_, None)])
+        match &self.how {
+            How::Piecewise(pieces) => {
+                let codes = pieces.iter().filter(|piece| piece.used() == Some(&Use::Code));
+                matches!(codes.collect::<Vec<_>>().as_slice(), [Piece::Filled(_, None)])
+            }
+            How::Computed(_) => {
+                let spelled =
+                    ["{{ code }}", "{{code}}"].map(|tag| self.source.matches(tag).count());
+                spelled.into_iter().sum::<usize>() == 1
+            }
+        }
     }
 }
 
@@ -177,41 +211,48 @@ impl Filter {
     fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(own, _)| *own == name).map(|(_, filter)| *filter)
     }
+
+    /// A value as it is said. What is no amount or no date is left as it is, and so is what is said of a value that
+    /// is not there.
+    fn said(self, value: &Value, locale: &Locale, currency: &str) -> String {
+        let words = value.words();
+        if words == wording::not_available(locale) {
+            return words;
+        }
+        match self {
+            Self::Money => match value.as_number() {
+                Some(amount) => wording::money(amount, currency, locale),
+                None => words,
+            },
+            Self::Date => match words.parse() {
+                Ok(date) => wording::date(date, locale),
+                Err(_) => words,
+            },
+            Self::Digits => words.chars().map(String::from).collect::<Vec<_>>().join(" "),
+        }
+    }
 }
 
-impl Filling<'_> {
-    fn value(&self, used: &Use, filter: Option<Filter>) -> String {
+impl<'a> Filling<'a> {
+    fn with_nothing(locale: &'a Locale, currency: &'a str) -> Self {
+        let (fields, variables) = (BTreeMap::new(), BTreeMap::new());
+        Self { fields, variables, code: None, locale, currency }
+    }
+
+    /// What is filled in; of what is not there, or not to be heard, that.
+    fn value(&self, used: &Use) -> Cow<'a, Value> {
         let value = match used {
             Use::Field(name) => self.fields.get(name.as_str()).copied(),
             Use::Variable(name) => match self.variables.get(name.as_str()) {
                 Some(value) => *value,
-                None => return String::new(),
+                None => return Cow::Owned(Value::Text(String::new())),
             },
             Use::Code => {
-                let code = Value::Text(self.code.unwrap_or_default().to_owned());
-                return self.said(&code, filter);
+                return Cow::Owned(Value::Text(self.code.unwrap_or_default().to_owned()));
             }
         };
-        let absent = || wording::not_available(self.locale).to_owned();
-        value.map_or_else(absent, |value| self.said(value, filter))
-    }
-
-    /// A value as it is said. What is no amount or no date is left as it is.
-    fn said(&self, value: &Value, filter: Option<Filter>) -> String {
-        let value = value.shown();
-        let words = value.words();
-        match filter {
-            None => words,
-            Some(Filter::Money) => match value.as_number() {
-                Some(amount) => wording::money(amount, self.currency, self.locale),
-                None => words,
-            },
-            Some(Filter::Date) => match words.parse() {
-                Ok(date) => wording::date(date, self.locale),
-                Err(_) => words,
-            },
-            Some(Filter::Digits) => words.chars().map(String::from).collect::<Vec<_>>().join(" "),
-        }
+        let absent = || Value::Text(wording::not_available(self.locale).to_owned());
+        value.map_or_else(|| Cow::Owned(absent()), Value::shown)
     }
 }
 
@@ -220,28 +261,23 @@ struct Reading<'r> {
     source: &'r str,
     place: &'r Place,
     problems: &'r Problems,
+    /// Whether it does more than name things.
+    computes: Cell<bool>,
 }
 
 impl Reading<'_> {
     fn pieces(&self) -> Vec<Piece> {
         // The line end before the closing quotes is layout.
         let said = self.source.strip_suffix('\n').unwrap_or(self.source);
-        let (mut pieces, mut from, mut told) = (Vec::new(), 0, false);
+        let (mut pieces, mut from) = (Vec::new(), 0);
         while let Some((open, of)) = next_tag(said, from) {
             pieces.push(Piece::Plain(from..open));
             let inside = open + 2;
             let rest = said.get(inside..).unwrap_or_default();
             from = inside;
             if of != '{' {
-                let (what, help) = match of {
-                    '%' => ("{% … %}", DECIDES),
-                    _ => ("{# … #}", "a note stands outside of the text, after `#`"),
-                };
-                if !std::mem::replace(&mut told, true) {
-                    let message = format!("`{what}` cannot be used here");
-                    self.refuse(open..inside, message, help);
-                }
-                continue;
+                self.computes.set(true);
+                return pieces;
             }
             let closed = rest
                 .find("}}")
@@ -290,7 +326,10 @@ impl Reading<'_> {
                 "cannot be filled in",
                 "only `account` has fields; a variable is named alone",
             ),
-            _ => refuse("cannot be filled in", COMPUTES),
+            _ => {
+                self.computes.set(true);
+                None
+            }
         };
         Some(Piece::Filled(used?, filter))
     }
@@ -301,31 +340,18 @@ impl Reading<'_> {
         if let Some(filter) = Filter::named(text) {
             return Some(filter);
         }
-        let names = Filter::ALL.map(|(name, _)| name);
-        let first = text.split_once('|').map(|(first, _)| first.trim_end());
-        if let Some(first) = first.filter(|first| Filter::named(first).is_some()) {
-            let message = "a value takes one filter".into();
-            self.refuse(at..at + text.len(), message, &format!("keep `{first}` alone"));
+        if !is_name(text) || has_another(text) {
+            self.computes.set(true);
             return None;
         }
-        let help = did_you_mean(text, names)
-            .unwrap_or_else(|| format!("the filters are: {}", names.join(", ")));
-        let finding = self.finding(at..at + text.len(), format!("there is no filter `{text}`"));
-        let finding = finding.help(help);
-        self.problems.add(match self.written_at(0..0) {
-            Some(_) => finding.respelt(text, names, Spelling::Key),
-            None => finding,
-        });
+        let own = self.written_at(at..at + text.len());
+        self.problems.add(no_filter(text, self.place, own));
         None
     }
 
     fn refuse(&self, at: Range<usize>, message: String, help: &str) {
-        self.problems.add(self.finding(at, message).help(help));
-    }
-
-    fn finding(&self, at: Range<usize>, message: String) -> Finding {
         let place = self.written_at(at).unwrap_or_else(|| self.place.clone());
-        Finding::error("bad-template", message, place)
+        self.problems.add(Finding::error("bad-template", message, place).help(help));
     }
 
     fn written_at(&self, at: Range<usize>) -> Option<Place> {
@@ -366,7 +392,8 @@ fn word_in(source: &str, place: &Place, word: &str) -> Option<Place> {
     });
     let (at, more) = (found.next()?, found.next());
     let before = source.get(..at)?;
-    if more.is_some() || before.rfind("{{") <= before.rfind("}}") {
+    let inside = |open, close| before.rfind(open) > before.rfind(close);
+    if more.is_some() || !(inside("{{", "}}") || inside("{%", "%}")) {
         return None;
     }
     written_at(source, place, at..at + word.len())
@@ -394,7 +421,7 @@ mod tests {
             locale: &locale,
             currency: "USD",
         };
-        template.unwrap().fill(&filling)
+        template.unwrap().fill(&filling).unwrap()
     }
 
     fn fill(source: &str, value: Value) -> String {
@@ -464,32 +491,73 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_names_and_filters_is_understood() {
+    fn what_cannot_be_filled_in_is_refused() {
+        let deep = "{% for a in [1, 2, 3, 4, 5, 6, 7, 8, 9] %}{{ a }}".repeat(5)
+            + &"{% endfor %}".repeat(5);
         for (source, at, message) in [
             ("{{ a | mony }}", "mony", "there is no filter `mony`"),
-            ("{{ a | upper }}", "upper", "there is no filter `upper`"),
-            ("{{ a | default('b|c') }}", "default('b|c')", "there is no filter `default('b|c')`"),
-            ("{{ a | money | digits }}", "money | digits", "a value takes one filter"),
-            ("{{ a | }}", "", "there is no filter ``"),
             ("{{ a }", "{{", "`{{` is not closed with `}}`"),
             ("{{ a and {{ b }}", "{{", "`{{` is not closed with `}}`"),
             ("{{ }}", " ", "there is no name between the braces"),
-            ("{{ 1+1 }}", "1+1", "`1+1` cannot be filled in"),
-            ("{{ a is odds }}", "a is odds", "`a is odds` cannot be filled in"),
-            ("{{ range(9) }}", "range(9)", "`range(9)` cannot be filled in"),
-            ("{{ 'a' }}", "'a'", "`'a'` cannot be filled in"),
-            ("{{- a -}}", "- a -", "`- a -` cannot be filled in"),
             ("{{ account }}", "account", "`account` is not a text"),
             ("{{ user.name }}", "user.name", "`user.name` cannot be filled in"),
-            ("{{ account.a.b }}", "account.a.b", "`account.a.b` cannot be filled in"),
-            ("a{% if b %}{{ b }}{% endif %}", "{%", "`{% … %}` cannot be used here"),
-            ("{# a note #}", "{#", "`{# … #}` cannot be used here"),
+            (
+                "{% if a %}{{ 'a|b' | upper | mony }}{% endif %}",
+                "mony",
+                "there is no filter `mony`",
+            ),
+            ("{{ a | money | mony }}", "mony", "there is no filter `mony`"),
+            ("{{ account.a.b }}", "", "`account.a.b` cannot be filled in"),
+            ("{{ a is odds }}", "", "the text can never be filled in: test odds is unknown"),
+            ("{{ range(9) }}", "", "`range` cannot be used here"),
+            ("{% for a in range(9) %}a{% endfor %}", "", "`range` cannot be used here"),
+            (&deep, "", "the text can never be filled in: engine ran out of fuel"),
         ] {
             let (_, findings) = read(source);
             let [finding] = findings.as_slice() else { panic!("{source}: {findings:?}") };
             assert_eq!(finding.message, message, "{source}");
-            let span = finding.place().unwrap().span.clone();
-            assert_eq!(&source[span.start - 1..span.end - 1], at, "{source}");
+            if !at.is_empty() {
+                let span = finding.place().unwrap().span.clone();
+                assert_eq!(source.get(span.start - 1..span.end - 1), Some(at), "{source}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_more_than_name_things_is_computed() {
+        for (source, text) in [
+            ("{% if sum > 2 %}{{ sum }} parcels{% else %}one{% endif %}", "4 parcels"),
+            ("{{ sum / 2 }}", "2"),
+            ("{{ sum | default(1) | digits }}", "4"),
+            ("{# a note #}{{ (sum + 0.5) | money }}", "4 dollars and 50 cents"),
+            ("{{- sum -}}", "4"),
+        ] {
+            assert_eq!(fill(source, Value::Number(4.0)), text, "{source}");
+        }
+        assert_eq!(fill("{{ sum | upper }}", Value::Text("ada".into())), "ADA");
+        let (template, _) = read("{% if a %}{{ account.x }}{% endif %}{{ code }}");
+        let template = template.unwrap();
+        let written: Vec<_> = template.uses.iter().map(Use::written).collect();
+        assert_eq!(written, ["a", "account.x", "code"], "what decides is used too");
+        assert!(template.has_code_once());
+    }
+
+    /// What a text that names things says is what the template language would make of it.
+    #[test]
+    fn both_ways_say_the_same() {
+        let texts =
+            ["", "a lot", "12", "1234.5", "2026-11-22", "not available", "<x>&", "a\u{7}b\nc"];
+        let values = texts.map(|text| Value::Text(text.into())).into_iter();
+        let numbers = [0.0, -2.0, 4829.0, 88.25, 1e15, 1e21, 0.1].map(Value::Number);
+        let values: Vec<_> =
+            values.chain(numbers).chain([true, false].map(Value::Flag)).map(Some).collect();
+        for value in values.into_iter().chain([None]) {
+            for filter in ["", " | digits", " | money", " | date"] {
+                let variables = [("sum", value.clone())];
+                let named = filled(&format!("{{{{ sum{filter} }}}}"), &variables);
+                let computed = filled(&format!("{{{{ (sum){filter} }}}}"), &variables);
+                assert_eq!(named, computed, "{value:?}{filter}");
+            }
         }
     }
 }

@@ -335,7 +335,7 @@ impl Scene<'_, '_, '_> {
             locale: &self.walks.start.locale,
             currency: flow.currency_in(Some(self.walks.start)),
         };
-        Some(Value::Text(template.fill(&filling)))
+        template.fill(&filling).map(Value::Text)
     }
 
     fn come_back(&mut self, to: usize) {

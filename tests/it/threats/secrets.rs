@@ -225,6 +225,34 @@ async fn t46_a_server_that_dies_leaves_no_core_dump() {
     assert_eq!(left.filter(|name| name.starts_with("core")).collect::<Vec<_>>(), [""; 0]);
 }
 
+const PANICS: &str = "CALLGATE_TEST_PANICS";
+
+/// Not a test: what another process does, when this binary is started as one.
+#[test]
+fn as_a_process_that_panics() {
+    if std::env::var_os(PANICS).is_some() {
+        callgate::telemetry::tell_where();
+        let given = String::from("é739168");
+        // As a library does that is given what a caller keyed in.
+        let panicked = std::thread::spawn(move || given.get(1..).expect(&given).len()).join();
+        assert!(panicked.is_err());
+    }
+}
+
+/// The text of a panic may quote what was keyed in: it is told where it was, and no more.
+#[test]
+fn t46_a_panic_tells_no_secret() {
+    let panicked = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "threats::secrets::as_a_process_that_panics", "--nocapture"])
+        .env(PANICS, "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8([panicked.stdout, panicked.stderr].concat()).unwrap();
+    assert!(panicked.status.success(), "{told}");
+    assert!(told.contains("error: panicked at tests/it/threats/secrets.rs:"), "{told}");
+    assert!(!told.contains("739168"), "{told}");
+}
+
 /// Six digits in a row may stand in a time or in what is sealed.
 fn is_by_chance(value: &[u8], secret: &str) -> bool {
     let text = String::from_utf8_lossy(value);

@@ -1,0 +1,230 @@
+//! A text that does more than name things: minijinja's, with strict undefined and a bounded budget.
+//!
+//! What it uses is known before it runs, as of any text: whatever it decides by or repeats is held against its
+//! level as if it were said.
+
+use std::fmt;
+
+use minijinja::value::{Value as Filled, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
+
+use super::{ACCOUNT, CODE, FILLING, Filling, Filter, Use, word_in};
+use crate::diagnostic::fix::Spelling;
+use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
+use crate::flow::locale::Locale;
+use crate::flow::name::is_name;
+use crate::flow::value::Value;
+use crate::flow::wording;
+use crate::limits;
+
+pub(super) const LOCALE: &str = "callgate_locale";
+pub(super) const CURRENCY: &str = "callgate_currency";
+/// The one template of an environment.
+const TEXT: &str = "text";
+
+/// What the template language has beyond ours.
+const FUNCTIONS: [&str; 6] = ["range", "dict", "namespace", "debug", "self", "super"];
+
+/// One text, compiled.
+pub(super) struct Computed(Environment<'static>);
+
+impl fmt::Debug for Computed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Computed").finish_non_exhaustive()
+    }
+}
+
+impl Computed {
+    /// Compiles a text, and finds what it uses; reports what is wrong with it.
+    pub(super) fn read(
+        source: &str,
+        place: &Place,
+        problems: &Problems,
+    ) -> Option<(Self, Vec<Use>)> {
+        let mut environment = environment();
+        let added = environment.add_template_owned(TEXT, source.to_owned());
+        let refuse = |message: String| {
+            problems.add(Finding::error("bad-template", message, place.clone()).help(FILLING));
+            None
+        };
+        if let Err(error) = added {
+            let detail = error.detail().unwrap_or("it cannot be read");
+            return refuse(format!("the text cannot be filled in: {detail}"));
+        }
+        if let Some(unknown) = filters(source).find(|name| !has_filter(&environment, name)) {
+            let own = word_in(source, place, unknown);
+            problems.add(no_filter(unknown, place, own));
+            return None;
+        }
+        let compiled = environment.get_template(TEXT).ok()?;
+        let mut names: Vec<_> = compiled.undeclared_variables(true).into_iter().collect();
+        names.sort();
+        let uses: Vec<_> = names.iter().map(|name| read_use(name, place, problems)).collect();
+        let uses: Vec<_> = uses.into_iter().collect::<Option<_>>()?;
+        let computed = Self(environment);
+        match computed.always_fails(&uses) {
+            Some(detail) => refuse(format!("the text can never be filled in: {detail}")),
+            None => Some((computed, uses)),
+        }
+    }
+
+    /// Fills the text in. Fails only where a designer's own arithmetic does, or the budget runs out.
+    pub(super) fn fill(&self, uses: &[Use], filling: &Filling<'_>) -> Result<String, Error> {
+        let (mut account, mut context) = (Vec::new(), Vec::new());
+        for used in uses {
+            let value = filled(&filling.value(used));
+            match used {
+                Use::Field(name) => account.push((name.as_str(), value)),
+                Use::Variable(name) => context.push((name.as_str(), value)),
+                Use::Code => context.push((CODE, value)),
+            }
+        }
+        context.push((ACCOUNT, Filled::from_pairs(account)));
+        context.push((LOCALE, filling.locale.as_str().into()));
+        context.push((CURRENCY, filling.currency.into()));
+        self.0.get_template(TEXT)?.render(Filled::from_pairs(context))
+    }
+
+    /// Why the text cannot be filled in, whatever it is filled with: a mistake in it that shows only
+    /// when it is used.
+    fn always_fails(&self, uses: &[Use]) -> Option<String> {
+        let samples = [Value::Text("1".into()), Value::Number(1.0), Value::Flag(true)];
+        let fill = |sample: &Value| {
+            let locale = &wording::english();
+            let code = Some("1");
+            let mut filling = Filling { code, ..Filling::with_nothing(locale, "USD") };
+            for used in uses {
+                match used {
+                    Use::Field(name) => {
+                        filling.fields.insert(name.as_str(), sample);
+                    }
+                    Use::Variable(name) => {
+                        filling.variables.insert(name.as_str(), Some(sample));
+                    }
+                    Use::Code => {}
+                }
+            }
+            self.fill(uses, &filling)
+        };
+        let failures = samples.iter().map(|sample| fill(sample).err()).collect::<Option<Vec<_>>>();
+        let first = failures?.into_iter().next()?;
+        Some(first.detail().map_or_else(|| first.kind().to_string(), str::to_owned))
+    }
+}
+
+/// Whether the template language has a filter of this name that is none of ours.
+pub(super) fn has_another(name: &str) -> bool {
+    has_filter(&environment(), name)
+}
+
+/// That there is no such filter; `own` is where it stands, if that is certain.
+pub(super) fn no_filter(name: &str, place: &Place, own: Option<Place>) -> Finding {
+    let names = Filter::ALL.map(|(name, _)| name);
+    let help = did_you_mean(name, names)
+        .unwrap_or_else(|| format!("the filters are: {}", names.join(", ")));
+    let message = format!("there is no filter `{name}`");
+    let is_certain = own.is_some();
+    let finding = Finding::error("bad-template", message, own.unwrap_or_else(|| place.clone()));
+    let finding = finding.help(help);
+    if is_certain { finding.respelt(name, names, Spelling::Key) } else { finding }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(limits::PROMPT_FUEL));
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    // A value is said as any of ours is: a number without decimals has no point.
+    environment.set_formatter(|out, state, value| match value_of(value) {
+        Some(value) => Ok(write!(out, "{}", value.words())?),
+        None => minijinja::escape_formatter(out, state, value),
+    });
+    for (name, filter) in Filter::ALL {
+        environment.add_filter(name, move |state: &State<'_, '_>, value: &Filled| {
+            said(state, value, filter)
+        });
+    }
+    environment
+}
+
+fn has_filter(environment: &Environment<'_>, name: &str) -> bool {
+    let tried = environment.compile_expression_owned(format!("0|{name}"));
+    let tried = tried.and_then(|filter| filter.eval(()));
+    !tried.is_err_and(|error| error.kind() == ErrorKind::UnknownFilter)
+}
+
+/// The filters that a text names, as they are written: what stands after `|` inside its braces.
+fn filters(source: &str) -> impl Iterator<Item = &str> {
+    let inside = source.match_indices(['{', '%']).filter_map(|(at, _)| {
+        let tag = source.get(at..)?;
+        let close = if tag.starts_with("{{") {
+            "}}"
+        } else if tag.starts_with("{%") {
+            "%}"
+        } else {
+            return None;
+        };
+        tag.get(2..tag.find(close)?)
+    });
+    inside.flat_map(|tag| {
+        // A bar within quotes is text.
+        let bare = tag.split(['"', '\'']).step_by(2);
+        bare.flat_map(|part| part.split('|').skip(1)).filter_map(|part| {
+            let part = part.trim_start();
+            let end = part.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(part.len());
+            part.get(..end).filter(|name| !name.is_empty())
+        })
+    })
+}
+
+fn read_use(name: &str, place: &Place, problems: &Problems) -> Option<Use> {
+    let refuse = |message: String, help: &str| {
+        problems.add(Finding::error("bad-template", message, place.clone()).help(help));
+        None
+    };
+    match name.split_once('.') {
+        None if FUNCTIONS.contains(&name) => refuse(
+            format!("`{name}` cannot be used here"),
+            "a text fills in values; it has no functions",
+        ),
+        None if name == CODE => Some(Use::Code),
+        None if name == ACCOUNT => refuse(
+            "`account` is not a text".into(),
+            "name one of its fields: {{ account.first_name }}",
+        ),
+        None => Some(Use::Variable(name.into())),
+        Some((ACCOUNT, field)) if is_name(field) => Some(Use::Field(field.into())),
+        Some(_) => refuse(
+            format!("`{name}` cannot be filled in"),
+            "only `account` has fields; a variable is named alone",
+        ),
+    }
+}
+
+fn filled(value: &Value) -> Filled {
+    match value {
+        Value::Flag(flag) => Filled::from(*flag),
+        Value::Number(number) => Filled::from(*number),
+        Value::Text(text) => Filled::from(text.as_str()),
+    }
+}
+
+/// A flag or a number as ours.
+fn value_of(value: &Filled) -> Option<Value> {
+    match value.kind() {
+        ValueKind::Bool => Some(Value::Flag(value.is_true())),
+        ValueKind::Number => f64::try_from(value.clone()).ok().map(Value::Number),
+        _ => None,
+    }
+}
+
+fn said(state: &State<'_, '_>, value: &Filled, filter: Filter) -> Result<String, Error> {
+    let named = |name| state.lookup(name).and_then(|value| value.as_str().map(str::to_owned));
+    let locale = named(LOCALE).as_deref().and_then(Locale::parse).unwrap_or_else(wording::english);
+    let currency = named(CURRENCY).unwrap_or_else(|| "USD".into());
+    let value = value_of(value).unwrap_or_else(|| Value::Text(value.to_string()));
+    if value.words().chars().count() > limits::VARIABLE_CHARS_MAX {
+        return Err(Error::new(ErrorKind::InvalidOperation, "too long for a filter"));
+    }
+    Ok(filter.said(&value, &locale, &currency))
+}
