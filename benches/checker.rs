@@ -97,7 +97,7 @@ fn flows(states: usize) -> Sources {
          on = { found = \"pin\", unknown = \"pin\" }\n\n\
          [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"Your PIN, please.\"\n\
          on = { ok = \"s0\", failed = \"bye\", locked = \"bye\" }\n\n\
-         [states.prove]\ntype = \"send_sms_otp\"\naccept = [\"enumeration\"]\n\
+         [states.prove]\ntype = \"send_sms_otp\"\n\
          on = { sent = \"code\", unavailable = \"proved\", limited = \"proved\" }\n\n\
          [states.code]\ntype = \"gather_otp\"\nprompt = \"The six digits, please.\"\n\
          on = { ok = \"proved\", failed = \"proved\", expired = \"proved\", undelivered = \"proved\" }\n\n\
