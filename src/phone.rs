@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
+/// What a number that is dialled is shown in place of a caller who shows none: the `line` they rang. A provider hands
+/// on what the caller shows, and where that is no number networks may refuse the call (Twilio, error 13214).
+pub fn shown_instead(line: &str, caller: Option<&PhoneNumber>) -> Option<String> {
+    PhoneNumber::parse(line).filter(|_| caller.is_none()).map(|line| line.0)
+}
+
 /// A number in E.164 (`+` and 8 to 15 digits). `Debug` shows its country code alone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -25,8 +25,7 @@ use crate::flow::name::StateName;
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State};
 use crate::flow::{Flow, wording};
-use crate::limits;
-use crate::phone::PhoneNumber;
+use crate::{limits, phone};
 
 /// A value, unless something must be asked first.
 pub(super) type Asks<T> = Result<T, Box<Question>>;
@@ -349,12 +348,9 @@ impl<'a> Machine<'a> {
         self.end(End::Failed);
     }
 
-    /// What a number that is dialled is shown in place of a caller who shows none: the line. The provider hands on
-    /// what the caller shows, and where that is no number networks may refuse the call (Twilio, error 13214).
+    /// As [`phone::shown_instead`].
     pub(super) fn shown_instead(&self) -> Option<String> {
-        let line =
-            PhoneNumber::parse(&self.call.line).filter(|_| self.call.caller.number.is_none());
-        line.map(|line| line.as_e164().to_owned())
+        phone::shown_instead(&self.call.line, self.call.caller.number.as_ref())
     }
 
     // ---- what states ask of the machine ----

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -63,6 +65,13 @@ name!(
 
 /// What a name looks like, for messages.
 pub(super) const NAMES: &str = "a name is a letter, then letters, digits, `_` and `-`, 64 at most";
+
+/// Whether a text can be the name of a voice (`Polly.Rémi-Generative`). The names themselves are the provider's,
+/// and it adds to them without notice.
+pub fn is_voice(text: &str) -> bool {
+    (1..=limits::VOICE_BYTES_MAX).contains(&text.len())
+        && text.chars().all(|c| c.is_alphanumeric() || "-._".contains(c))
+}
 
 /// Whether a text may name a state, a level, a variable: a letter, then letters, digits, `_`, `-`.
 pub fn is_name(text: &str) -> bool {

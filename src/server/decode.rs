@@ -7,7 +7,7 @@ use crate::engine::event::{AnsweredBy, DialStatus, Heard, LegStatus, QueueResult
 use crate::engine::id::{CallId, Nonce, Sid};
 use crate::flow::condition::Attestation;
 use crate::limits;
-use crate::phone::PhoneNumber;
+use crate::phone::{self, PhoneNumber};
 use crate::secret::Secret;
 
 /// What the provider shows for a number that is withheld: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and
@@ -43,8 +43,8 @@ pub(super) fn caller(form: &Form) -> Option<PhoneNumber> {
 }
 
 /// What a number that is dialled is shown in place of a caller who shows none: the line.
-pub(super) fn shown_instead(form: &Form) -> Option<PhoneNumber> {
-    PhoneNumber::parse(form.get("To")).filter(|_| caller(form).is_none())
+pub(super) fn shown_instead(form: &Form) -> Option<String> {
+    phone::shown_instead(form.get("To"), caller(form).as_ref())
 }
 
 /// What was heard on a leg.

@@ -25,7 +25,6 @@ use crate::engine::risk;
 use crate::exchange::{Answered, ExchangeError, Request, Served, Wants};
 use crate::flow::wording;
 use crate::limits;
-use crate::phone::PhoneNumber;
 use crate::twiml::{self, links::Links};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -393,8 +392,7 @@ impl<'h> Desk<'h> {
         let text = wording::of(&locale).apology;
         let number = self.fallback_number(form);
         let shown = decode::shown_instead(form);
-        let shown = shown.as_ref().map(PhoneNumber::as_e164);
-        let document = twiml::apology(text, locale.as_str(), number.as_deref(), shown);
+        let document = twiml::apology(text, locale.as_str(), number.as_deref(), shown.as_deref());
         self.say(Outcome::Apology, document)
     }
 
@@ -403,8 +401,7 @@ impl<'h> Desk<'h> {
     fn refuse_for_now(&self, form: &Form, line: &Line, call: CallId) -> HttpResponse {
         tracing::warn!(call.id = %call, turns = self.house.gate.turns(), "a new call was turned away");
         let shown = decode::shown_instead(form);
-        let shown = shown.as_ref().map(PhoneNumber::as_e164);
-        let document = twiml::turned_away(line.overflow_number.as_deref(), shown);
+        let document = twiml::turned_away(line.overflow_number.as_deref(), shown.as_deref());
         self.say(Outcome::TurnedAway, document)
     }
 

@@ -51,13 +51,6 @@ pub(super) fn is_workflow(text: &str) -> bool {
         .is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Whether the text can be the name of a voice (`Polly.Rémi-Generative`). The names themselves are the
-/// provider's, and it adds to them without notice.
-pub(super) fn is_voice(text: &str) -> bool {
-    (1..=limits::VOICE_BYTES_MAX).contains(&text.len())
-        && text.chars().all(|c| c.is_alphanumeric() || "-._".contains(c))
-}
-
 /// Whether the text is a name of at most `chars_max` characters: clean and not blank.
 pub(super) fn is_name(text: &str, chars_max: usize) -> bool {
     !text.trim().is_empty()

@@ -2,8 +2,9 @@
 
 use super::element::Element;
 use super::language;
-use super::shape::{clean, is_voice};
+use super::shape::clean;
 use crate::engine::reply::{Speech, Words};
+use crate::flow::name::is_voice;
 use crate::limits::{SAY_BYTES_MAX, SAY_ENCODED_BYTES_MAX};
 
 /// The `<Say>` elements of a speech: none if it says nothing, several if one cannot hold it.

@@ -10,7 +10,7 @@ use crate::document::{self, Item, Reader};
 use crate::flow::hours::Hours;
 use crate::flow::level::Level;
 use crate::flow::locale::{Locale, no_language};
-use crate::flow::name::{FieldName, LevelName, NAMES, StateName, VariableName, is_name};
+use crate::flow::name::{FieldName, LevelName, NAMES, StateName, VariableName, is_name, is_voice};
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Localized;
 use crate::flow::state::{Kind, State, Target};
@@ -150,11 +150,9 @@ fn read_business<'a>(item: &Item<'a>) -> Option<&'a str> {
     Some(name)
 }
 
-/// The provider's voices go by letters, digits, `-`, `_` and `.`.
 fn read_voice(item: &Item<'_>) -> Option<String> {
     let name = item.name()?;
-    let plain = |c: char| c.is_alphanumeric() || "-._".contains(c);
-    if !name.chars().all(plain) || name.len() > limits::VOICE_BYTES_MAX {
+    if !is_voice(name) {
         let finding =
             Finding::error("bad-name", format!("`{name}` cannot be a voice"), item.place());
         item.report(

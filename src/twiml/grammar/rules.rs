@@ -1,6 +1,7 @@
 //! Elements against the grammar.
 
 use super::{Node, Text, Value, element};
+use crate::flow::name::is_voice;
 use crate::limits;
 use crate::twiml::shape;
 
@@ -146,7 +147,7 @@ fn holds(value: Value, text: &str) -> Result<(), String> {
         }
         Value::Phone => (shape::is_number(text), "a number"),
         Value::Sip => (is_sip_with_fields(text), "a SIP address"),
-        Value::Voice => (shape::is_voice(text), "a voice"),
+        Value::Voice => (is_voice(text), "a voice"),
         Value::Workflow => (shape::is_workflow(text), "a workflow"),
         Value::Hints => (are_hints(text), "500 hints of 100 characters at most"),
         Value::Speech => {
