@@ -12,6 +12,7 @@ mod redis;
 pub mod reference;
 pub mod shown;
 mod smtp;
+mod values;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! Why a command cannot do what it is for, and how it ends then.
 
-use super::serve::demo::DemoError;
+use super::serve::demo::keyring::DemoError;
 use super::{Exit, say};
 use crate::config::ConfigError;
 use crate::diagnostic::{Finding, Sources};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::outbound::{self, Defaults};
-use super::read::read_sid;
+use super::values::read_sid;
 use crate::document::Item;
 use crate::limits;
 use crate::outbound::Settings;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::read::read_secret;
+use super::values::read_secret;
 use crate::diagnostic::Finding;
 use crate::document::{Item, Reader};
 use crate::limits;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::read::{read_file, read_secret};
+use super::values::{read_file, read_secret};
 use crate::diagnostic::Finding;
 use crate::document::Reader;
 use crate::store::{ClientCertificate, Options, Replicas};

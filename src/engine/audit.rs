@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::account::Whom;
-use super::call::Proving;
 use super::id::{CallId, EffectId};
 use super::question::Verdict;
 use crate::flow::level::Fact;
@@ -101,6 +100,18 @@ pub enum Deed {
         /// By whom: the name of a token, or how else.
         by: String,
     },
+}
+
+/// What came of asking that the caller prove a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proving {
+    /// The caller is at it.
+    Pending,
+    /// The level is met.
+    Passed,
+    /// It is not.
+    Failed,
 }
 
 /// An effect that was given up on.

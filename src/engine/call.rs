@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::account::Claim;
-use super::audit::Head;
+use super::audit::{Head, Proving};
 use super::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
 use super::is_default;
 use super::reply::Reply;
-use super::risk::{self, Signal};
-use crate::flow::condition::Attestation;
+use super::risk::{self, Caller, Signal};
 use crate::flow::level::{Fact, Facts, Proof};
 use crate::flow::locale::Locale;
 use crate::flow::name::{FlowName, LevelName, StateName, VariableName};
@@ -117,17 +116,6 @@ pub struct Call {
     pub audit: Option<Head>,
 }
 
-/// Who calls, as far as the network says: nothing of it proves anything.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caller {
-    /// The number shown.
-    pub number: Option<PhoneNumber>,
-    /// What the network says of it.
-    pub attestation: Attestation,
-    /// Whether the call was forwarded.
-    pub forwarded: bool,
-}
-
 /// A state of a flow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -182,18 +170,6 @@ pub struct Asked {
     pub turn: u64,
     /// What came of it.
     pub result: Proving,
-}
-
-/// What came of asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Proving {
-    /// The caller is at it.
-    Pending,
-    /// The level is met.
-    Passed,
-    /// It is not.
-    Failed,
 }
 
 /// A variable's value.

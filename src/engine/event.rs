@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::call::Caller;
 use super::id::{EffectId, LegId, Nonce, Sid};
 use super::is_default;
 use super::question::zeros;
-use super::risk::Signal;
+use super::risk::{Caller, Signal};
 use crate::flow::condition::Attestation;
 use crate::flow::name::LevelName;
 use crate::phone::PhoneNumber;

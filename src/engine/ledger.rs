@@ -18,8 +18,8 @@ use super::id::CallId;
 use super::policy::Policy;
 use crate::flow::level::Fact;
 use counts::{DAY, Days, Entry, HOUR, Places, Send, TEN_MINUTES, Tally, count, sent};
-pub use notices::Alert;
 use notices::Told;
+pub use notices::{Alert, Notifies};
 
 /// What is remembered of one account.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{Account, Phone, Whom};
 use super::eligibility::{Fit, Purpose};
-use super::ledger::Alert;
+use super::ledger::{Alert, Notifies};
 use super::voucher::Voucher;
 use crate::flow::level::Fact;
 use crate::flow::name::VariableName;
@@ -126,18 +126,6 @@ pub struct Notify {
     pub of: Option<(Alert, Fact, String)>,
     /// The number on file that it goes to; `None`: to an address.
     pub to: Option<PhoneNumber>,
-}
-
-/// Whether a notice may be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Notifies {
-    /// It may.
-    Yes,
-    /// There is none left.
-    NoneLeft,
-    /// Another call tells it.
-    Told,
 }
 
 /// An entry to be verified.

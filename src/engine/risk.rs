@@ -10,9 +10,20 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::call::Caller;
 use crate::flow::condition::Attestation;
 use crate::flow::risk::Risk;
+use crate::phone::PhoneNumber;
+
+/// Who calls, as far as the network says: nothing of it proves anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The number shown.
+    pub number: Option<PhoneNumber>,
+    /// What the network says of it.
+    pub attestation: Attestation,
+    /// Whether the call was forwarded.
+    pub forwarded: bool,
+}
 
 /// Something that was counted or looked up about a call before it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -6,8 +6,8 @@
 use jiff::SignedDuration;
 use uuid::Uuid;
 
-use super::audit::Deed;
-use super::call::{Asked, Call, Frame, Proving};
+use super::audit::{Deed, Proving};
+use super::call::{Asked, Call, Frame};
 use super::machine::{Asks, Machine, Next};
 use crate::flow::FlowSet;
 use crate::flow::name::LevelName;

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{Exchange, ExchangeError};
 use crate::engine::account::Claim;
-use crate::engine::call::{Asked, Call, Frame, Position, Proving};
+use crate::engine::audit::Proving;
+use crate::engine::call::{Asked, Call, Frame, Position};
 use crate::engine::id::CallId;
 use crate::flow::name::FieldName;
 use crate::flow::state::Kind;

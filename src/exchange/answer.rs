@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
-use super::guard::Limit;
+use super::guards::Limit;
 use super::{Exchange, ExchangeError};
 use crate::chance;
 use crate::directory::accounts::Customer;

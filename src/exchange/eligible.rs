@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use prometheus_client::encoding::EncodeLabelSet;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::guards::LookedUp;
 use super::record::ANSWER_KEPT_FOR;
 use super::{Exchange, ExchangeError};
 use crate::engine::account::Phone;
@@ -23,13 +23,6 @@ use crate::store::RecordKey;
 
 const NUMBER: &str = "number";
 const CALLER: &str = "caller-looked-up";
-
-/// A number that was looked up, for an operator's eye.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct LookedUp {
-    /// Whether it may be used, and why not.
-    pub fit: &'static str,
-}
 
 /// Whether numbers may be used.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::guard::{Caller, HOUR, HOUR_KEPT_FOR};
+use super::shared::{Caller, HOUR, HOUR_KEPT_FOR};
 use super::{Exchange, ExchangeError};
 use crate::engine::id::CallId;
 use crate::engine::risk::Signal;

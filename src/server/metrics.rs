@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::check::odds::Chances;
-use crate::exchange::guard::Guards;
+use crate::exchange::guards::Guards;
 use crate::exchange::tally::Tally;
 use crate::store::counted::Questions;
 use crate::telemetry::OutsideCounter;

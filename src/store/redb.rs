@@ -8,6 +8,7 @@
 //! (a full disk) the writes that met it are answered with it, and the file is opened anew for the next; so it
 //! is where the database panics, as over a page that something else has written into.
 
+mod fault;
 mod file;
 mod older;
 mod places;
@@ -23,9 +24,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use self::fault::Fault;
 use self::file::{Place, Slot};
 use self::places::Id;
-use self::tables::{Fault, Swap, Tables, View};
+use self::tables::{Swap, Tables, View};
 use self::writer::Job;
 use super::{
     Backlog, Claim, Claimed, Commit, Committed, Due, OpenError, RecordKey, Revision, Store,

@@ -18,7 +18,7 @@ use callgate::engine::policy::{Fuse, Policy};
 use callgate::engine::question::{Answer, Verdict};
 use callgate::engine::reply::{Reply, Verb};
 use callgate::engine::risk::Signal;
-use callgate::exchange::guard::{Guarded, Limit};
+use callgate::exchange::guards::{Guarded, Limit};
 use callgate::exchange::{Exchange, Parts, Request, Wants};
 use callgate::flow::condition::Attestation;
 use callgate::limits;

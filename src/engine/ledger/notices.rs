@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::counts::{DAY, count, count_of};
 use super::{Attempt, Ledger};
 use crate::engine::policy::Policy;
-use crate::engine::question::Notifies;
 use crate::flow::level::Fact;
 
 /// Something that the owner of an account is told of.
@@ -30,6 +29,18 @@ impl Alert {
             Self::Lifted => "lifted",
         }
     }
+}
+
+/// Whether a notice may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notifies {
+    /// It may.
+    Yes,
+    /// There is none left.
+    NoneLeft,
+    /// Another call tells it.
+    Told,
 }
 
 /// That the owner was told, and for which attempt.

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::engine::question::Notifies;
+use crate::engine::ledger::Notifies;
 
 const DAY_SECONDS: i64 = 86_400;
 

@@ -14,9 +14,10 @@ use ::redb::{
 };
 
 use super::super::{OpenError, StoreError};
+use super::fault::Fault;
 use super::older;
 use super::places::{self, Fresh, Id};
-use super::tables::{self, Fault, View};
+use super::tables::{self, View};
 use crate::limits::{
     STORE_CACHE_BYTES, STORE_COMPACT_BYTES_MIN, STORE_COMPACT_EVERY, STORE_COMPACT_ROWS_MAX,
     STORE_COMPACT_USED_BYTES_MAX, STORE_FRESH_MAX, STORE_VERIFIED_BYTES_MAX,

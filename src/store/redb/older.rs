@@ -4,8 +4,9 @@ use std::sync::Mutex;
 
 use ::redb::{ReadableTable as _, TableDefinition, WriteTransaction};
 
+use super::fault::Fault;
 use super::places::{Fresh, Id};
-use super::tables::{EffectRow, Fault, Tables, spelled};
+use super::tables::{EffectRow, Tables, spelled};
 
 /// (version, turn, begun, expires, deadline, state) by call.
 type CallRow = (u64, u128, i64, i64, Option<i64>, &'static [u8]);

@@ -13,7 +13,7 @@ use ::redb::{
     WriteTransaction,
 };
 
-use super::tables::Fault;
+use super::fault::Fault;
 use crate::limits::STORE_MOVED_FOR_TWO_PLACED;
 
 /// When a call began, by call.

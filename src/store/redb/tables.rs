@@ -17,9 +17,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::super::{
-    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, Lease, RecordKey, Revision,
-    StoreError, Stored, Version, at_us, due_us, now_us,
+    Backlog, Claim, Claimed, Commit, Committed, Due, DueWhat, Lease, RecordKey, Revision, Stored,
+    Version, at_us, due_us, now_us,
 };
+use super::fault::Fault;
 use super::places::{Fresh, Id, Places};
 use crate::engine::id::{CallId, EffectId, TurnId};
 
@@ -55,39 +56,6 @@ const EFFECT: u8 = 1;
 /// How the id of a record begins in a key, see [`spelled`].
 const PACKED: u8 = 0;
 const PLAIN: u8 = 1;
-
-/// Why an operation failed.
-#[derive(Clone, Debug)]
-pub(super) enum Fault {
-    /// The disk, or the system: the file must be opened anew.
-    Io(String),
-    /// The file holds what redb or callgate did not write.
-    Corrupt(String),
-    /// The file could not be opened anew.
-    Closed(String),
-}
-
-impl<E: Into<::redb::Error>> From<E> for Fault {
-    fn from(error: E) -> Self {
-        match error.into() {
-            ::redb::Error::Corrupted(what) => Self::Corrupt(what),
-            error @ (::redb::Error::TableTypeMismatch { .. }
-            | ::redb::Error::TypeDefinitionChanged { .. }
-            | ::redb::Error::TableDoesNotExist(_)) => Self::Corrupt(error.to_string()),
-            error => Self::Io(error.to_string()),
-        }
-    }
-}
-
-impl Fault {
-    /// As the store's callers are told.
-    pub(super) fn told(&self) -> StoreError {
-        match self {
-            Self::Io(what) | Self::Closed(what) => StoreError::Unavailable(what.clone()),
-            Self::Corrupt(what) => StoreError::Corrupt(what.clone()),
-        }
-    }
-}
 
 /// A swap's parameters.
 pub(super) struct Swap {

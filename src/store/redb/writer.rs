@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::StoreError;
+use super::fault::Fault;
 use super::file::Slot;
-use super::tables::{Fault, Tables};
+use super::tables::Tables;
 use crate::limits::{
     STORE_BATCH_MAX, STORE_GATHER_FROM, STORE_GATHER_PAUSE, STORE_GATHER_PAUSES,
     STORE_GATHER_PAUSES_IN_VAIN,

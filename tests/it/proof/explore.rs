@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use callgate::engine::account::Claim;
-use callgate::engine::call::{Frame, Proving};
+use callgate::engine::audit::Proving;
+use callgate::engine::call::Frame;
 use callgate::flow::level::{Fact, Proof};
 use callgate::phone::PhoneNumber;
 

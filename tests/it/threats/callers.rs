@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use callgate::engine::call::Caller;
 use callgate::engine::reply::Verb;
 use callgate::engine::risk;
+use callgate::engine::risk::Caller;
 use callgate::flow::condition::Attestation;
 use callgate::phone::PhoneNumber;
 

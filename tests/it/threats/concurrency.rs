@@ -8,7 +8,7 @@ use callgate::engine::event::{Event, LegStatus};
 use callgate::engine::id::LegId;
 use callgate::engine::policy::Policy;
 use callgate::engine::turn::Entry;
-use callgate::exchange::guard::{Guarded, Limit};
+use callgate::exchange::guards::{Guarded, Limit};
 use callgate::exchange::service_code::WebLevel;
 use callgate::exchange::{Served, Wants};
 use callgate::flow::level::Fact;

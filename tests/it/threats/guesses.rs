@@ -7,7 +7,7 @@ use callgate::carrier::signature;
 use callgate::engine::event::Heard;
 use callgate::engine::policy::{Fuse, Policy};
 use callgate::engine::question::Verdict;
-use callgate::exchange::guard::{Guarded, Limit};
+use callgate::exchange::guards::{Guarded, Limit};
 use callgate::exchange::service_code::WebLevel;
 use callgate::flow::level::Fact;
 use callgate::secret::Secret;

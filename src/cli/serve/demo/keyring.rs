@@ -1,0 +1,92 @@
+//! The demo's keys, which are made once, so that a demo that is started again goes on with its calls.
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use secrecy::SecretString;
+
+use crate::chance::{Chance as _, SystemChance};
+use crate::config::environment;
+use crate::store::envelope::Vault;
+
+const KEY_FILE: &str = "callgate-demo.key";
+/// Where the demo keeps its calls.
+pub(super) const STORE_FILE: &str = "callgate-demo.redb";
+
+/// Why the demo cannot run.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum DemoError {
+    /// The key file is not one.
+    #[error("`{KEY_FILE}` is not a demo's key file; move it away, and a new one is made")]
+    KeyFile,
+    /// The key file cannot be read or made.
+    #[error("cannot keep the demo's keys in `{KEY_FILE}`: {0}")]
+    KeyFileUnusable(std::io::Error),
+    /// The store was written under other keys.
+    #[error(
+        "`{STORE_FILE}` was written under other keys than those of `{KEY_FILE}`; move it away, and a new one is made"
+    )]
+    OtherKey,
+    /// The shipped flows are wrong.
+    #[error("a bug of callgate's: the shipped flows have errors")]
+    Flows,
+}
+
+/// What seals the demo's store, signs its webhooks and opens its admin API.
+pub(super) struct Keyring {
+    pub(super) vault: Vault,
+    pub(super) auth_token: SecretString,
+    pub(super) admin_token: SecretString,
+    /// What is to be written down; `None`: it is.
+    unkept: Option<String>,
+}
+
+impl Keyring {
+    /// The keys that were kept, or else new ones.
+    pub(super) fn open() -> Result<Self, DemoError> {
+        match std::fs::read_to_string(KEY_FILE) {
+            Ok(text) => Self::read(&text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let text = new_keys();
+                Ok(Self { unkept: Some(text.clone()), ..Self::read(&text)? })
+            }
+            Err(error) => Err(DemoError::KeyFileUnusable(error)),
+        }
+    }
+
+    fn read(text: &str) -> Result<Self, DemoError> {
+        let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+        let (Some(state_key), Some(auth), Some(admin)) = (lines.next(), lines.next(), lines.next())
+        else {
+            return Err(DemoError::KeyFile);
+        };
+        let vault = Vault::from_base64(state_key).map_err(|_| DemoError::KeyFile)?;
+        let auth_token = environment("TWILIO_AUTH_TOKEN").unwrap_or_else(|| auth.to_owned());
+        let (auth_token, admin_token) = (auth_token.into(), admin.into());
+        Ok(Self { vault, auth_token, admin_token, unkept: None })
+    }
+
+    /// Keeps new keys for the next start.
+    pub(super) fn keep(&self) -> Result<(), DemoError> {
+        self.unkept.as_deref().map_or(Ok(()), write).map_err(DemoError::KeyFileUnusable)
+    }
+}
+
+fn new_keys() -> String {
+    let chance = SystemChance;
+    let token = || URL_SAFE_NO_PAD.encode(chance.bytes());
+    format!(
+        "# The keys of the callgate demo: what seals its store, what signs webhooks, what opens the admin API.\n{}\n{}\n{}\n",
+        STANDARD.encode(chance.bytes()),
+        token(),
+        token(),
+    )
+}
+
+fn write(text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(KEY_FILE)?;
+    file.write_all(text.as_bytes())
+}
