@@ -181,6 +181,28 @@ pub struct Kept {
     pub store_options: crate::store::Options,
     /// As in [`Config`].
     pub vault: Vault,
+    /// As in [`Config`].
+    pub flows: PathBuf,
+}
+
+/// What whoever takes calls once more needs beside that.
+#[derive(Debug)]
+pub struct KeptCalls {
+    /// Where the calls are.
+    pub kept: Kept,
+    /// As in [`Config`].
+    pub policy: Policy,
+}
+
+/// What whoever lifts locks needs beside that.
+#[derive(Debug)]
+pub struct KeptAccounts {
+    /// Where the locks are.
+    pub kept: Kept,
+    /// As in [`Config`].
+    pub directory: Directory,
+    /// As in [`Config`].
+    pub policy: Policy,
 }
 
 impl Config {
@@ -195,6 +217,20 @@ impl Kept {
     /// Reads that of a configuration and nothing else: what is missing elsewhere is no error.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         load(path, read::read_kept).map(|(kept, ..)| kept)
+    }
+}
+
+impl KeptCalls {
+    /// Likewise.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        load(path, read::read_kept_calls).map(|(kept, ..)| kept)
+    }
+}
+
+impl KeptAccounts {
+    /// Likewise.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        load(path, read::read_kept_accounts).map(|(kept, ..)| kept)
     }
 }
 

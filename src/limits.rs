@@ -108,6 +108,9 @@ pub const CARRIER_PAGES_MAX: usize = 5;
 pub const TURNS_IN_PROGRESS: u64 = 1_024;
 /// Connections of one worker: each holds a body of at most [`BODY_BYTES_MAX`], for seconds.
 pub const CONNECTIONS_MAX: usize = 4_096;
+/// Connections that the system has made and no worker has taken yet: as many as Linux allows (`net.core.somaxconn`),
+/// for the standard library's 128 is less than what a proxy opens when it finds a server again.
+pub const CONNECTIONS_WAITING_MAX: u32 = 4_096;
 /// Connections of the admin listener: screens, scrapers, probes and [`WATCHERS_MAX`].
 pub const ADMIN_CONNECTIONS_MAX: usize = 256;
 /// What may be open beside the connections that webhooks come in on: the admin listener's, the store's, those

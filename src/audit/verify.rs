@@ -71,8 +71,14 @@ pub async fn verify(
     now: Timestamp,
 ) -> Result<Report, StoreError> {
     let mut audit = Audit { store, vault, now, seen: BTreeSet::new(), report: Report::default() };
+    let mut ends = Vec::new();
     for chain in 0..PARTITIONS {
-        audit.chain(chain).await?;
+        ends.extend(audit.end_of(chain).await?.map(|end| (chain, end)));
+    }
+    // By a clock that is behind, what had run out when the last link was written would be missing.
+    audit.now = ends.iter().filter_map(|(_, end)| end.at).fold(now, Timestamp::max);
+    for (chain, end) in ends {
+        audit.follow(chain, end).await?;
     }
     for call in store.calls(limits::LISTED_CALLS_MAX).await? {
         audit.journal(call).await?;
@@ -104,15 +110,14 @@ impl Audit<'_> {
         }
     }
 
-    /// Follows a chain of links from its end backwards.
-    async fn chain(&mut self, chain: u64) -> Result<(), StoreError> {
-        let place = format!("chain {chain}");
+    /// The end of a chain of links; `None`: it has none that can be read.
+    async fn end_of(&mut self, chain: u64) -> Result<Option<Head>, StoreError> {
         let mut head = match self.read::<Head>(&head_key(chain)).await? {
             Read::There(head) => head,
             Read::Missing => Head::default(),
             Read::Altered => {
-                self.fault(&place, None, What::Altered);
-                return Ok(());
+                self.fault(&format!("chain {chain}"), None, What::Altered);
+                return Ok(None);
             }
         };
         // Whoever appended last may not have said so.
@@ -128,6 +133,12 @@ impl Audit<'_> {
             let (number, hash) = (head.number, head.hash.clone());
             self.report.heads.push(ChainHead { chain, number, hash });
         }
+        Ok(Some(head))
+    }
+
+    /// Follows a chain of links from its end backwards.
+    async fn follow(&mut self, chain: u64, end: Head) -> Result<(), StoreError> {
+        let (place, mut head) = (format!("chain {chain}"), end);
         while head.number > 0 {
             let Some(before) = self.link(chain, &place, &head).await? else { break };
             head = before;

@@ -8,10 +8,12 @@ use clap::Subcommand;
 use super::configured::{caretaker, carrier_of, look_ups, mail_of, open_store};
 use super::failure::{self, Failure};
 use super::{Exit, print, say};
-use crate::config::{self, Config, DEFAULT_FILE};
+use crate::config::{self, Config, DEFAULT_FILE, Kept};
 use crate::directory::Directory;
 use crate::directory::accounts::Accounts;
 use crate::engine::id::EffectId;
+use crate::engine::policy::Policy;
+use crate::exchange::Exchange;
 use crate::exchange::unlock::By;
 use crate::outbox::{Outbox, Retried};
 use crate::server::metrics::Metrics;
@@ -25,6 +27,8 @@ use crate::telemetry;
 
 With Redis it works at any time. An embedded store belongs to the server that runs on it; \
 while it does, ask it instead: GET /api/outbox, POST /api/outbox/EFFECT/retry, POST /api/outbox/EFFECT/drop.
+For `list` and `drop` only `store`, `[redis]` and the state key of the configuration are read, and no other \
+secret needs to be there.
 
 Exit codes: 0 done; 1 there is no such letter, or it was not done again; 2 the configuration cannot be
 used; 3 the store failed.")]
@@ -71,20 +75,8 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
 }
 
 async fn carry_out(args: &Args) -> Result<Exit, Failure> {
-    let config = Config::load(&args.config)?;
-    let store = open_store(&config.store, &config.store_options, &config.vault).await?;
-    let metrics = Metrics::default();
-    let carrier = carrier_of(&config, &metrics)?;
-    let mail = mail_of(&config, &metrics)?;
-    let numbers = look_ups(&config, &metrics)?;
-    let directory = Directory::new(Accounts::default());
-    let exchange = caretaker(store, config.vault, directory, config.policy);
-    let exchange = Arc::new(match numbers {
-        Some(numbers) => numbers.asked_by(exchange),
-        None => exchange,
-    });
     let done = match args.what {
-        Deed::List => exchange.dead_letters().await.map(|letters| {
+        Deed::List => letters_of(args).await?.dead_letters().await.map(|letters| {
             for letter in letters {
                 let tried = letter.attempts;
                 print(&format!(
@@ -100,10 +92,10 @@ async fn carry_out(args: &Args) -> Result<Exit, Failure> {
             Exit::Well
         }),
         Deed::Retry { effect } => {
-            let outbox = Outbox::new(exchange, carrier, mail);
-            outbox.retry(effect, By::CommandLine).await.map(told_of)
+            outbox_of(args).await?.retry(effect, By::CommandLine).await.map(told_of)
         }
-        Deed::Drop { effect } => exchange
+        Deed::Drop { effect } => letters_of(args)
+            .await?
             .drop_letter(effect, By::CommandLine)
             .await
             .map(|dropped| if dropped { Exit::Well } else { told_of(Retried::Unknown) }),
@@ -112,6 +104,30 @@ async fn carry_out(args: &Args) -> Result<Exit, Failure> {
         say(&format!("error: {error}"));
         Exit::Environment
     }))
+}
+
+/// Those who look at letters alone need nothing that reaches anybody.
+async fn letters_of(args: &Args) -> Result<Exchange, Failure> {
+    let kept = Kept::load(&args.config)?;
+    let store = open_store(&kept.store, &kept.store_options, &kept.vault).await?;
+    let directory = Directory::new(Accounts::default());
+    Ok(caretaker(store, kept.vault, directory, Policy::default()))
+}
+
+async fn outbox_of(args: &Args) -> Result<Arc<Outbox>, Failure> {
+    let config = Config::load(&args.config)?;
+    let store = open_store(&config.store, &config.store_options, &config.vault).await?;
+    let metrics = Metrics::default();
+    let carrier = carrier_of(&config, &metrics)?;
+    let mail = mail_of(&config, &metrics)?;
+    let numbers = look_ups(&config, &metrics)?;
+    let directory = Directory::new(Accounts::default());
+    let exchange = caretaker(store, config.vault, directory, config.policy);
+    let exchange = Arc::new(match numbers {
+        Some(numbers) => numbers.asked_by(exchange),
+        None => exchange,
+    });
+    Ok(Outbox::new(exchange, carrier, mail))
 }
 
 fn told_of(retried: Retried) -> Exit {

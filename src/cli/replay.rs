@@ -248,12 +248,17 @@ fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
 
 /// A configuration, or all that is wrong with it.
 fn configured(path: &Path) -> Result<Config, Failure> {
-    Config::load(path).map_err(|error| match &error {
+    Config::load(path).map_err(|error| unusable(&error))
+}
+
+/// All that is wrong with a configuration.
+fn unusable(error: &ConfigError) -> Failure {
+    match error {
         ConfigError::Wrong { findings, sources } => {
             (2, format!("{error}\n{}", render::human::render(findings, sources, false)))
         }
         ConfigError::Unreadable { .. } => (2, error.to_string()),
-    })
+    }
 }
 
 /// The flows of a folder, which have been read without an error before.

@@ -201,6 +201,10 @@ async fn start(
     });
     let exchange = plan.outside.asked_by(exchange);
     let exchange = Arc::new(exchange.vouching_as(&plan.public_url, plan.voucher_key));
+    // It may answer, and still lack a right, or be a replica: whoever starts it looks at the log, not at a probe.
+    if let Err(error) = exchange.probe().await {
+        tracing::error!(%error, "not ready: the store takes no turns as it is, and callers are put through until it does");
+    }
     let metrics = Arc::new(plan.metrics.with(exchange.guards(), exchange.tally()));
     let outbox = Outbox::new(exchange.clone(), plan.carrier, plan.mail);
     let house = Arc::new(House {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::configured::{caretaker, open_directory, open_store};
 use super::failure::{self, Failure};
 use super::{Exit, print, say};
-use crate::config::{self, Config, DEFAULT_FILE};
+use crate::config::{self, DEFAULT_FILE, KeptAccounts};
 use crate::exchange::unlock::By;
 use crate::flow::level::Fact;
 use crate::secret::Secret;
@@ -17,6 +17,8 @@ use crate::telemetry;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Only the telephone's locks are lifted: web login knows nothing of them. \
 An embedded store belongs to the server that runs on it; ask that server instead: POST /api/unlock.
+Of the configuration only `store`, `[redis]`, the state key, `[directory]` and `[policy]` are read, and no other \
+secret needs to be there.
 
 Examples:
   callgate unlock 12345678 --factor pin
@@ -55,10 +57,10 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
 }
 
 async fn unlock(args: &Args, account: &Secret) -> Result<Exit, Failure> {
-    let config = Config::load(&args.config)?;
-    let store = open_store(&config.store, &config.store_options, &config.vault).await?;
-    let (directory, _) = open_directory(config.directory, &Metrics::default())?;
-    let exchange = caretaker(store, config.vault, directory, config.policy);
+    let KeptAccounts { kept, directory, policy } = KeptAccounts::load(&args.config)?;
+    let store = open_store(&kept.store, &kept.store_options, &kept.vault).await?;
+    let (directory, _) = open_directory(directory, &Metrics::default())?;
+    let exchange = caretaker(store, kept.vault, directory, policy);
     match exchange.unlock(account, args.factor, By::CommandLine).await {
         Ok(Some(lifted)) => {
             for of_factor in lifted {

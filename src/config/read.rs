@@ -11,7 +11,9 @@ use super::lookup::Lookup;
 use super::outbound::{Defaults, Token};
 use super::policy::read_policy;
 use super::values::{read_guarding_secret, read_secret, read_sid};
-use super::{AdminToken, Config, Directory, Kept, Line, Lines, Role, Twilio};
+use super::{
+    AdminToken, Config, Directory, Kept, KeptAccounts, KeptCalls, Line, Lines, Role, Twilio,
+};
 use crate::carrier::twilio::Sender;
 use crate::diagnostic::{Finding, Place, Problems, Sources};
 use crate::document::{self, Item, Reader};
@@ -52,11 +54,46 @@ pub(super) fn read_kept(
     })
 }
 
+/// The keys of [`KeptCalls`] alone: of what makes a policy that of its house, no secret.
+pub(super) fn read_kept_calls(
+    file: &Arc<str>,
+    text: &str,
+    folder: &Path,
+    problems: &Problems,
+) -> Option<KeptCalls> {
+    document::read(file, text, problems, |root| {
+        let root = root.named("the configuration".into());
+        let (kept, policy) = (kept(&root, folder), read_own_policy(&root));
+        let by_mail = root.item("smtp").is_some();
+        let lookup = root.item("lookup").and_then(|item| super::lookup::read(&item, folder));
+        let verify = root.item("otp").and_then(|item| super::otp::read(&item, folder));
+        let policy = of_the_house(policy?, by_mail, lookup.as_ref(), verify.is_some());
+        Some(KeptCalls { kept: kept?, policy })
+    })
+}
+
+/// The keys of [`KeptAccounts`] alone.
+pub(super) fn read_kept_accounts(
+    file: &Arc<str>,
+    text: &str,
+    folder: &Path,
+    problems: &Problems,
+) -> Option<KeptAccounts> {
+    document::read(file, text, problems, |root| {
+        let root = root.named("the configuration".into());
+        let kept = kept(&root, folder);
+        let directory = root.required("directory").and_then(|item| read_directory(&item, folder));
+        let policy = read_own_policy(&root);
+        Some(KeptAccounts { kept: kept?, directory: directory?, policy: policy? })
+    })
+}
+
 fn kept(root: &Reader<'_>, folder: &Path) -> Option<Kept> {
     let store = read_store(root, folder);
     let store_options = super::redis::read(root, store.as_deref(), folder);
     let vault = read_state_key(root, folder);
-    Some(Kept { store: store?, store_options, vault: vault? })
+    let flows = root.item("flows").map_or(Some("flows"), |item| item.name());
+    Some(Kept { store: store?, store_options, vault: vault?, flows: folder.join(flows?) })
 }
 
 fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
@@ -69,12 +106,11 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let drain = root.item("drain").map_or(Some(std::time::Duration::ZERO), |item| {
         item.duration(std::time::Duration::ZERO, crate::limits::DRAIN_MAX)
     });
-    let flows = root.item("flows").map_or(Some("flows"), |item| item.name());
     let kept = kept(&root, folder);
     let twilio = root.required("twilio").and_then(|item| read_twilio(&item, folder));
     let lines = root.required("lines").and_then(|item| read_lines(&item));
     let directory = root.required("directory").and_then(|item| read_directory(&item, folder));
-    let policy = root.item("policy").map_or_else(|| Some(Policy::default()), |p| read_policy(&p));
+    let policy = read_own_policy(&root);
     let backends = root.item("backends").map(|item| super::outbound::read_backends(&item, folder));
     let admin_tokens = root.item("admin").map_or_else(Vec::new, |item| read_admin(&item, folder));
     let voucher_key = root.item("vouchers").map_or(Some(1), |item| read_vouchers(&item));
@@ -93,14 +129,14 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
         );
     }
     root.finish();
-    let Kept { store, store_options, vault } = kept?;
+    let Kept { store, store_options, vault, flows } = kept?;
     Some(Config {
         public_url: public_url?,
         listen: listen?,
         admin_listen: admin_listen?,
         turns_max: turns_max.unwrap_or(crate::limits::TURNS_IN_PROGRESS),
         drain: drain?,
-        flows: folder.join(flows?),
+        flows,
         store,
         store_options,
         vault,
@@ -332,6 +368,10 @@ fn read_token(table: Reader<'_>, folder: &Path) -> Option<AdminToken> {
     let token = read_guarding_secret(&table, "token", None, folder, help).into_iter().next();
     table.finish();
     Some(AdminToken { name: name?.to_owned(), role: role?, token: token? })
+}
+
+fn read_own_policy(root: &Reader<'_>) -> Option<Policy> {
+    root.item("policy").map_or_else(|| Some(Policy::default()), |policy| read_policy(&policy))
 }
 
 /// The policy of a house that sends mail or none, looks numbers up or does not, and sends codes of its

@@ -142,14 +142,14 @@ fn read_customer(table: Reader<'_>, secrets: Secrets) -> Option<Customer> {
 
 fn read_hash(table: &Reader<'_>, key: &str) -> Option<StoredPin> {
     let item = table.item(key)?;
-    let hash = StoredPin::hashed(item.text()?);
-    if hash.is_none() {
-        item.report(
-            Finding::error("bad-hash", format!("`{key}` is not an Argon2id hash"), item.place())
-                .help("print one with `callgate hash-pin`"),
-        );
-    }
-    hash
+    StoredPin::hashed(item.text()?)
+        .map_err(|error| {
+            item.report(
+                Finding::error("bad-hash", format!("`{key}` {error}"), item.place())
+                    .help("print one with `callgate hash-pin`"),
+            );
+        })
+        .ok()
 }
 
 fn read_plain(table: &Reader<'_>, key: &str, spelt: impl Fn(&str) -> String) -> Option<StoredPin> {

@@ -21,8 +21,28 @@ use crate::store::envelope::Vault;
 /// 19 MiB, two passes, one lane: the least that OWASP recommends.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
+/// The most that a hash of somebody else's making may take: what RFC 9106 (section 4) recommends second, 64 MiB and
+/// three passes. Whoever writes the accounts would otherwise have each try at a PIN take all of the memory, or minutes.
+const MEMORY_KIB_MAX: u32 = 64 * 1024;
+/// The memory times the passes, likewise.
+const WORK_KIB_MAX: u32 = 3 * MEMORY_KIB_MAX;
 /// The hash of nothing that anybody knows.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Why a text is no hash that a PIN is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// It is none.
+    #[error("is not an Argon2id hash")]
+    NoHash,
+    /// It is one, and to try a PIN at it would keep callers waiting.
+    #[error(
+        "takes too much to try a PIN at: more than {} MiB, or than {} MiB in one pass",
+        MEMORY_KIB_MAX / 1024,
+        WORK_KIB_MAX / 1024
+    )]
+    Costly,
+}
 
 /// What a PIN is held against.
 #[derive(Clone)]
@@ -40,10 +60,18 @@ impl std::fmt::Debug for StoredPin {
 }
 
 impl StoredPin {
-    /// A hash as [`hash`] writes it; `None`: it is none.
-    pub fn hashed(text: &str) -> Option<Self> {
-        let hash = PasswordHash::new(text).ok()?;
-        (hash.algorithm.as_str() == "argon2id").then(|| Self::Hashed(text.to_owned()))
+    /// A hash as [`hash`] writes it.
+    pub fn hashed(text: &str) -> Result<Self, HashError> {
+        let hash = PasswordHash::new(text).map_err(|_| HashError::NoHash)?;
+        if hash.algorithm.as_str() != "argon2id" {
+            return Err(HashError::NoHash);
+        }
+        let params = Params::try_from(&hash).map_err(|_| HashError::NoHash)?;
+        let work = params.m_cost().saturating_mul(params.t_cost());
+        if params.m_cost() > MEMORY_KIB_MAX || work > WORK_KIB_MAX {
+            return Err(HashError::Costly);
+        }
+        Ok(Self::Hashed(text.to_owned()))
     }
 
     /// A PIN as it is.
@@ -148,13 +176,35 @@ mod tests {
         let parameters = |text: &str| text.split('$').take(4).collect::<Vec<_>>().join("$");
         assert_eq!(parameters(&text), parameters(NOBODY));
         assert_eq!(text.len(), NOBODY.len());
-        assert!(StoredPin::hashed(NOBODY).is_some());
+        assert!(StoredPin::hashed(NOBODY).is_ok());
         assert!(!StoredPin::of_nobody().is(&Secret::new(""), &vault));
     }
 
     #[test]
     fn only_argon2id_is_a_hash() {
-        assert!(StoredPin::hashed("$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$iWh06vD8Fy27wf9npn6FXWiCX4K6pW6Ue1Bnzz07Z8A").is_none());
-        assert!(StoredPin::hashed("1234").is_none());
+        for text in [
+            "$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$iWh06vD8Fy27wf9npn6FXWiCX4K6pW6Ue1Bnzz07Z8A",
+            "1234",
+        ] {
+            assert_eq!(StoredPin::hashed(text).err(), Some(HashError::NoHash), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hash_costs_no_more_than_callers_can_wait_for() {
+        let with = |costs: &str| {
+            let text = format!(
+                "$argon2id$v=19${costs}$c29tZXNhbHQ$iWh06vD8Fy27wf9npn6FXWiCX4K6pW6Ue1Bnzz07Z8A"
+            );
+            StoredPin::hashed(&text).err()
+        };
+        for costs in ["m=19456,t=2,p=1", "m=65536,t=3,p=4", "m=47104,t=1,p=1", "m=7168,t=5,p=1"] {
+            assert_eq!(with(costs), None, "{costs}");
+        }
+        for costs in
+            ["m=65537,t=1,p=1", "m=2097152,t=1,p=4", "m=19456,t=11,p=1", "m=8,t=4294967295,p=1"]
+        {
+            assert_eq!(with(costs), Some(HashError::Costly), "{costs}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use actix_server::{Server, ServerHandle};
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::{App, web};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::carrier::signature::{Bases, Keys};
@@ -94,14 +94,10 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds both.
+    /// Binds both. To be called within a tokio runtime.
     pub fn bind(public: SocketAddr, admin: SocketAddr) -> Result<Self, ServerError> {
         let bind = |address, key| {
-            TcpListener::bind(address).map_err(|source| ServerError::Listen {
-                address,
-                key,
-                source,
-            })
+            listen(address).map_err(|source| ServerError::Listen { address, key, source })
         };
         Ok(Self { public: bind(public, "listen")?, admin: bind(admin, "admin_listen")? })
     }
@@ -110,6 +106,16 @@ impl Listeners {
     pub fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
         Ok((self.public.local_addr()?, self.admin.local_addr()?))
     }
+}
+
+/// Listens, with room for all who come at once. Where there is none the system lets them try again a second later;
+/// or it leaves it to them to say something first, and forgets them: of who says nothing then the server never knows.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As what the standard library binds: one that was stopped just now is followed at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(limits::CONNECTIONS_WAITING_MAX)?.into_std()
 }
 
 /// The provider's routes, over the [`House`] that the application has: what the public listener serves.

@@ -148,6 +148,9 @@ async fn what_waits_in_the_outbox_is_told_with_its_age() {
     assert_eq!(said(&redis, &user).trim(), "OK");
     let url = redis.url().replace("redis://", "redis://looks:word@");
     let house = House::start(&url, "http://127.0.0.1:9");
+    // Nor can it take a turn: it is said at the start, and what it lacks.
+    house.logs("not ready: the store takes no turns as it is");
+    house.logs("~cg:* +@read +@write +@connection -@dangerous -@scripting +evalsha +script|load +info +wait");
     let age = eventually_async("what waits to be told of", async || {
         let page = house.metrics().await;
         page.lines().find(|line| *line == "callgate_outbox_waiting 1")?;

@@ -239,6 +239,14 @@ async fn a_dead_letter_is_kept_tried_again_and_dropped_on_redis() {
     let (code, listed) = outbox(&["list"]);
     assert_eq!(code, Some(0));
     assert!(listed.contains("  send_sms  refused  "), "{listed}");
+    // Whoever looks or drops needs no secret but the state key, and whoever tries again those of the house.
+    let kept = |arguments: &[&str]| {
+        let output = house.keeper().arg("outbox").args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(kept(&["list"]), (Some(0), listed.clone()));
+    assert_eq!(kept(&["drop", "01890a5d-ac96-774b-bcce-b302099a8057"]).0, Some(1));
+    assert_eq!(kept(&["retry", "01890a5d-ac96-774b-bcce-b302099a8057"]).0, Some(2));
     let id = listed.split_whitespace().next().unwrap();
     assert!(EffectId::parse(id).is_some(), "{listed}");
     let before = messages(&provider);

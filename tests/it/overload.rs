@@ -220,6 +220,21 @@ async fn connections_that_say_nothing_and_bodies_without_end_cost_little_and_sto
     assert!(house.metrics().await.contains("webhooks_refused_total{reason=\"Slow\"}"));
 }
 
+/// The system keeps no more of those who come than it was told to; of who finds no room and then says nothing, it keeps
+/// nothing, and the server never knows of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_who_come_while_the_server_stands_still_find_room() {
+    const AT_ONCE: usize = 600;
+    let house = House::start("memory:", "http://127.0.0.1:9");
+    let address = house.public().strip_prefix("http://").unwrap().to_owned();
+    let pid = house.pid().to_string();
+    assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    let connect = async || timeout(Duration::from_secs(10), TcpStream::connect(&address)).await;
+    let held = join_all((0..AT_ONCE).map(|_| connect())).await;
+    let found_room = held.iter().filter(|one| matches!(one, Ok(Ok(_)))).count();
+    assert_eq!(found_room, AT_ONCE);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_may_send_them_elsewhere() {
     let redis = RedisServer::start();

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::failure::OTHER_KEY;
-use super::{Failure, configured};
+use super::{Failure, unusable};
 use crate::audit::key::is_of_another_key;
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
-use crate::config::DEFAULT_FILE;
+use crate::config::{DEFAULT_FILE, KeptCalls};
 use crate::directory::Directory;
 use crate::directory::accounts::Accounts;
 use crate::engine::id::CallId;
@@ -49,22 +49,22 @@ pub(super) async fn last(
 /// The store of a configuration, to be read alone, and the folder of its flows.
 async fn exchange(config: Option<&Path>) -> Result<(Exchange, PathBuf), Failure> {
     let path = config.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
-    let config = configured(&path)?;
-    let store = store::open_with(&config.store, &config.store_options).await;
+    let KeptCalls { kept, policy } = KeptCalls::load(&path).map_err(|error| unusable(&error))?;
+    let store = store::open_with(&kept.store, &kept.store_options).await;
     let store = store.map_err(|error| (3, error.to_string()))?;
-    if is_of_another_key(store.as_ref(), &config.vault).await {
+    if is_of_another_key(store.as_ref(), &kept.vault).await {
         return Err((2, OTHER_KEY.into()));
     }
     let exchange = Exchange::new(Parts {
         store,
-        vault: config.vault,
+        vault: kept.vault,
         directory: Arc::new(Directory::new(Accounts::default())),
         clock: Arc::new(SystemClock),
         chance: Arc::new(SystemChance),
-        policy: config.policy,
+        policy,
         flows: FlowSet::default(),
     });
-    Ok((exchange, config.flows))
+    Ok((exchange, kept.flows))
 }
 
 fn failure(error: &RecordError) -> Failure {

@@ -450,8 +450,11 @@ fn code(error: &RedisError) -> Option<String> {
 fn meaning(code: &str) -> &'static str {
     match code {
         "WRONGPASS" | "NOAUTH" => " (the user or the password is wrong)",
-        "NOPERM" => " (the user lacks a right; `ACL LOG` there says which)",
-        "READONLY" => " (it is a replica)",
+        "NOPERM" => {
+            " (the user lacks a right: `ACL LOG` there says which, and `ACL SETUSER <user> ~cg:* +@read +@write \
+             +@connection -@dangerous -@scripting +evalsha +script|load +info +wait` gives all that is needed)"
+        }
+        "READONLY" => " (it is a replica: name its primary, or the Sentinels that know it)",
         "OOM" => " (its memory is full)",
         "MISCONF" => " (it cannot write to its disk)",
         "LOADING" => " (it still reads its disk)",

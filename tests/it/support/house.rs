@@ -126,6 +126,15 @@ impl House {
         command
     }
 
+    /// The program with the state key and none of the house's other secrets.
+    pub(crate) fn keeper(&self) -> Command {
+        let mut command = self.command();
+        for secret in ["TEST_AUTH_TOKEN", "TEST_OLD_TOKEN", "TEST_OPERATOR"] {
+            command.env_remove(secret);
+        }
+        command
+    }
+
     /// Sets a variable of the program's environment.
     pub(crate) fn set_environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
