@@ -247,8 +247,9 @@ pub const NAMES_COMPARED_MAX: usize = 2_000_000;
 pub const SCRIPT_LINES_MAX: usize = 40;
 /// Names that a finding lists.
 pub const NAMES_LISTED_MAX: usize = 8;
-/// Variables with levels that the checker keeps for all ways from one start together, eight bytes each.
-pub const LABELS_KEPT_MAX: usize = 10_000_000;
+/// What the checker keeps of variables' levels for all ways from one start together: eight such parts for a
+/// variable that is set, fifty bytes each.
+pub const LABELS_KEPT_MAX: usize = 2_000_000;
 /// Arrivals that the checker looks at from one flow in which calls begin: more ways than any flow that people
 /// understand has.
 pub const ARRIVALS_MAX: usize = 200_000;

@@ -1,6 +1,7 @@
 //! `callgate hash-pin`: the hash of a PIN or a passcode, for the accounts file. One that guessers try
 //! first is refused.
 
+use std::convert::Infallible;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
@@ -50,13 +51,30 @@ pub(super) struct Args {
     /// A number, date or word of the customer's own; `-`: one a line on standard input, after the PIN.
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     avoid: Vec<String>,
+
+    /// What somebody takes for the place of the PIN: it is refused, and not told, as clap would.
+    #[arg(hide = true, value_parser = |_: &str| Ok::<_, Infallible>(Misplaced))]
+    misplaced: Vec<Misplaced>,
 }
+
+/// A PIN on the command line.
+#[derive(Clone, Copy, Debug)]
+struct Misplaced;
 
 fn read_locale(text: &str) -> Result<Locale, String> {
     Locale::parse(text).ok_or_else(|| "it must be a language such as en-US".into())
 }
 
 pub(super) fn run(args: &Args) -> Exit {
+    if !args.misplaced.is_empty() {
+        say(
+            "error: a PIN is not given on the command line, where the shell's history and others see it",
+        );
+        say(
+            "help: run `callgate hash-pin` alone, and key it in when asked; take another PIN than that one",
+        );
+        return Exit::Usage;
+    }
     let Some(key) = environment(STATE_KEY) else {
         say(&format!("error: {STATE_KEY} is not set; it must be the key that the server uses"));
         say("help: make a new one with `openssl rand -base64 32`");

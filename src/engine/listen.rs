@@ -56,12 +56,8 @@ impl Given {
 
 /// Whether these are digits alone, and as many as there must be where that is known.
 pub(super) fn are_digits(keys: &str, count: Option<u32>) -> bool {
-    has_length(keys.len(), count) && keys.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// Whether something is as long as it must be, where that is known.
-pub(super) fn has_length(length: usize, wanted: Option<u32>) -> bool {
-    wanted.is_none_or(|wanted| usize::try_from(wanted) == Ok(length))
+    let is_as_long = count.is_none_or(|count| usize::try_from(count) == Ok(keys.len()));
+    is_as_long && keys.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// How a state ends when its tries are used up.

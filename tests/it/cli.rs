@@ -400,6 +400,20 @@ fn a_pin_is_hashed_from_standard_input() {
 }
 
 #[test]
+fn a_pin_on_the_command_line_is_refused_and_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["739168"][..], &["--passcode", "purple", "739168"], &["--short", "739168"]]
+    {
+        let (code, stdout, stderr) = hash_pin(folder.path(), arguments, "869317\n");
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("not given on the command line"), "{stderr}");
+        assert!(!stderr.contains("739168") && !stderr.contains("purple"), "{stderr}");
+    }
+    let (_, help, _) = hash_pin(folder.path(), &["--help"], "");
+    assert!(!help.to_lowercase().contains("misplaced"), "{help}");
+}
+
+#[test]
 fn a_pin_that_guessers_try_first_is_refused_with_the_reason_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(

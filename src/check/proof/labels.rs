@@ -1,9 +1,11 @@
 //! Labels on a way: under which levels each variable may be heard, as the machine keeps them.
 //!
-//! Most ways have none. So they are kept once each, and a way carries a number; and as few levels make up
-//! many labels, a variable carries the number of its own.
+//! Most ways have none, and those that have some share them. So everything is kept once each, and a way
+//! carries a number.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use indexmap::IndexSet;
 
 use crate::flow::Flow;
 use crate::flow::condition::Condition;
@@ -23,106 +25,115 @@ pub(super) type Label<'f> = BTreeSet<&'f LevelName>;
 /// Levels that must all be met, by number; 0: there are none.
 type One = u32;
 
+/// The labels of variables, by their numbers: a tree whose equal parts are kept once each, so that a way which
+/// sets one more shares all others. 0: there are none.
+type Tree = u32;
+
+/// A part of a tree: by the variable's next digit the part below, or at the last one its label.
+type Part = [u32; 1 << DIGIT_BITS];
+
+const DIGIT_BITS: u32 = 3;
+/// So many name more variables than flows may hold.
+const DIGITS: u32 = 8;
+
 /// The labels of a way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Labelled {
     /// That of what branches have asked about since the account was claimed.
     asked: One,
-    /// Those of the present flow's variables, by their numbers in order. What has none is not there.
-    variables: Vec<(u32, One)>,
+    /// Those of the present flow's variables.
+    variables: Tree,
 }
 
-impl Labelled {
-    fn of(&self, variable: u32) -> One {
-        let at = self.variables.binary_search_by_key(&variable, |(name, _)| *name).ok();
-        at.and_then(|at| self.variables.get(at)).map_or(0, |(_, label)| *label)
-    }
-
-    fn put(&mut self, variable: u32, label: One) {
-        match (self.variables.binary_search_by_key(&variable, |(name, _)| *name), label) {
-            (Ok(at), 0) => drop(self.variables.remove(at)),
-            (Ok(at), label) => {
-                if let Some((_, known)) = self.variables.get_mut(at) {
-                    *known = label;
-                }
-            }
-            (Err(_), 0) => {}
-            (Err(at), label) => self.variables.insert(at, (variable, label)),
-        }
-    }
-}
-
-/// Things that are kept once each, by number.
-#[derive(Debug)]
-struct Once<T> {
-    all: Vec<T>,
-    numbers: HashMap<T, u32>,
-}
-
-impl<T: Clone + Default + Eq + std::hash::Hash> Once<T> {
-    /// With the default as number 0.
-    fn new() -> Self {
-        Self { all: vec![T::default()], numbers: HashMap::from([(T::default(), 0)]) }
-    }
-
-    fn get(&self, number: u32) -> Option<&T> {
-        self.all.get(number as usize)
-    }
-
-    fn number(&mut self, thing: T) -> u32 {
-        if let Some(number) = self.numbers.get(&thing) {
-            return *number;
-        }
-        let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        self.all.push(thing.clone());
-        self.numbers.insert(thing, number);
-        number
-    }
-}
-
-/// All labels so far.
+/// All labels so far. What has number 0 is what there is by default.
 #[derive(Debug)]
 pub(super) struct Known<'f> {
     /// The flow that the calls begin in, which says under which level a field is disclosed.
     start: &'f Flow,
-    sets: Once<Labelled>,
-    labels: Once<Label<'f>>,
-    names: HashMap<&'f VariableName, u32>,
-    /// The variables in all sets together.
-    kept: usize,
+    sets: IndexSet<Labelled>,
+    parts: IndexSet<Part>,
+    labels: IndexSet<Label<'f>>,
+    names: IndexSet<&'f VariableName>,
+}
+
+/// The number of a thing that is kept once.
+fn number<T: Eq + std::hash::Hash>(all: &mut IndexSet<T>, thing: T) -> u32 {
+    u32::try_from(all.insert_full(thing).0).unwrap_or(u32::MAX)
+}
+
+fn digit(variable: u32, below: u32) -> usize {
+    (variable >> (DIGIT_BITS * below)) as usize % Part::default().len()
 }
 
 impl<'f> Known<'f> {
     pub(super) fn new(start: &'f Flow) -> Self {
-        let (sets, labels) = (Once::new(), Once::new());
-        Self { start, sets, labels, names: HashMap::new(), kept: 0 }
+        Self {
+            start,
+            sets: IndexSet::from([Labelled::default()]),
+            parts: IndexSet::from([Part::default()]),
+            labels: IndexSet::from([Label::new()]),
+            names: IndexSet::new(),
+        }
     }
 
-    /// How many variables with labels are kept for all ways so far.
+    /// How many parts of trees are kept for all ways so far.
     pub(super) fn kept(&self) -> usize {
-        self.kept
+        self.parts.len()
     }
 
     fn get(&self, labels: Labels) -> Labelled {
-        self.sets.get(labels).cloned().unwrap_or_default()
+        self.sets.get_index(labels as usize).copied().unwrap_or_default()
     }
 
     fn number(&mut self, labelled: Labelled) -> Labels {
-        let (size, before) = (labelled.variables.len(), self.sets.all.len());
-        let number = self.sets.number(labelled);
-        if self.sets.all.len() > before {
-            self.kept += size;
-        }
-        number
+        number(&mut self.sets, labelled)
     }
 
     fn name(&mut self, variable: &'f VariableName) -> u32 {
-        let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        *self.names.entry(variable).or_insert(next)
+        number(&mut self.names, variable)
+    }
+
+    fn part(&self, tree: Tree) -> Part {
+        self.parts.get_index(tree as usize).copied().unwrap_or_default()
+    }
+
+    /// The label of a variable.
+    fn of_variable(&self, variables: Tree, variable: &VariableName) -> One {
+        let Some(variable) = self.names.get_index_of(variable) else { return 0 };
+        let variable = u32::try_from(variable).unwrap_or(u32::MAX);
+        let below = |tree, below| self.part(tree).get(digit(variable, below)).copied().unwrap_or(0);
+        (0..DIGITS).rev().fold(variables, below)
+    }
+
+    fn put(&mut self, variables: Tree, variable: &'f VariableName, label: One) -> Tree {
+        let variable = self.name(variable);
+        self.put_below(variables, DIGITS, variable, label)
+    }
+
+    fn put_below(&mut self, tree: Tree, digits: u32, variable: u32, label: One) -> Tree {
+        let Some(below) = digits.checked_sub(1) else { return label };
+        let mut part = self.part(tree);
+        if let Some(tree) = part.get_mut(digit(variable, below)) {
+            *tree = self.put_below(*tree, below, variable, label);
+        }
+        number(&mut self.parts, part)
+    }
+
+    /// A tree whose labels cover those of both.
+    fn both_trees(&mut self, one: Tree, other: Tree, digits: u32) -> Tree {
+        let Some(below) = digits.checked_sub(1) else { return self.both(one, other) };
+        if one == other || other == 0 {
+            return one;
+        }
+        let (mut part, other) = (self.part(one), self.part(other));
+        for (tree, other) in part.iter_mut().zip(other) {
+            *tree = self.both_trees(*tree, other, below);
+        }
+        number(&mut self.parts, part)
     }
 
     fn label(&self, one: One) -> Label<'f> {
-        self.labels.get(one).cloned().unwrap_or_default()
+        self.labels.get_index(one as usize).cloned().unwrap_or_default()
     }
 
     /// The levels of both.
@@ -132,13 +143,12 @@ impl<'f> Known<'f> {
         }
         let mut label = self.label(one);
         label.extend(self.label(other));
-        self.labels.number(label)
+        number(&mut self.labels, label)
     }
 
     /// The levels under which a variable may be heard; none: anybody may hear it.
     pub(super) fn of(&self, labels: Labels, variable: &VariableName) -> Label<'f> {
-        let found = self.sets.get(labels).zip(self.names.get(variable));
-        found.map(|(labelled, name)| self.label(labelled.of(*name))).unwrap_or_default()
+        self.label(self.of_variable(self.get(labels).variables, variable))
     }
 
     /// The level under which a field is disclosed.
@@ -159,14 +169,14 @@ impl<'f> Known<'f> {
                 match used {
                     Use::Field(field) => label.extend(self.of_field(field)),
                     Use::Variable(name) => {
-                        let own = self.names.get(name).map_or(0, |name| labelled.of(*name));
+                        let own = self.of_variable(labelled.variables, name);
                         label.extend(self.label(own));
                     }
                     Use::Code => {}
                 }
             }
-            let (name, label) = (self.name(&assignment.name), self.labels.number(label));
-            labelled.put(name, label);
+            let label = number(&mut self.labels, label);
+            labelled.variables = self.put(labelled.variables, &assignment.name, label);
         }
         self.number(labelled)
     }
@@ -177,17 +187,19 @@ impl<'f> Known<'f> {
         for given in &lookup.give {
             let mut label = self.label(labelled.asked);
             label.extend(given.label.iter().map(|(level, _)| level));
-            let (name, label) = (self.name(&given.name), self.labels.number(label));
-            labelled.put(name, label);
+            let label = number(&mut self.labels, label);
+            labelled.variables = self.put(labelled.variables, &given.name, label);
         }
         self.number(labelled)
     }
 
     /// After something was taken from the caller, which the caller knows, or the variable is gone.
-    pub(super) fn gathered(&mut self, labels: Labels, variable: &VariableName) -> Labels {
-        let Some(name) = self.names.get(variable).filter(|_| labels != 0) else { return labels };
+    pub(super) fn gathered(&mut self, labels: Labels, variable: &'f VariableName) -> Labels {
+        if labels == 0 {
+            return 0;
+        }
         let mut labelled = self.get(labels);
-        labelled.put(*name, 0);
+        labelled.variables = self.put(labelled.variables, variable, 0);
         self.number(labelled)
     }
 
@@ -197,7 +209,7 @@ impl<'f> Known<'f> {
             return labels;
         }
         let mut labelled = self.get(labels);
-        let levels = self.labels.number(levels);
+        let levels = number(&mut self.labels, levels);
         labelled.asked = self.both(labelled.asked, levels);
         self.number(labelled)
     }
@@ -219,11 +231,10 @@ impl<'f> Known<'f> {
             return 0;
         }
         let outside = self.get(labels);
-        let mut inside = Labelled { asked: outside.asked, variables: Vec::new() };
+        let mut inside = Labelled { asked: outside.asked, variables: 0 };
         for passed in &call.with {
-            let label = self.names.get(&passed.from).map_or(0, |name| outside.of(*name));
-            let name = self.name(&passed.to);
-            inside.put(name, label);
+            let label = self.of_variable(outside.variables, &passed.from);
+            inside.variables = self.put(inside.variables, &passed.to, label);
         }
         self.number(inside)
     }
@@ -244,11 +255,11 @@ impl<'f> Known<'f> {
         own.asked = inside.asked;
         for give in &call.give {
             // A variable that was never set there leaves ours as it was.
-            let given = self.names.get(&give.from).map_or(0, |name| inside.of(*name));
-            let name = self.name(&give.to);
-            let before = if is_given(&give.from) { 0 } else { own.of(name) };
+            let given = self.of_variable(inside.variables, &give.from);
+            let before =
+                if is_given(&give.from) { 0 } else { self.of_variable(own.variables, &give.to) };
             let label = self.both(before, given);
-            own.put(name, label);
+            own.variables = self.put(own.variables, &give.to, label);
         }
         self.number(own)
     }
@@ -257,10 +268,7 @@ impl<'f> Known<'f> {
     pub(super) fn joined(&mut self, one: Labels, other: Labels) -> Labels {
         let (mut one, other) = (self.get(one), self.get(other));
         one.asked = self.both(one.asked, other.asked);
-        for (variable, label) in other.variables {
-            let label = self.both(one.of(variable), label);
-            one.put(variable, label);
-        }
+        one.variables = self.both_trees(one.variables, other.variables, DIGITS);
         self.number(one)
     }
 }
@@ -302,5 +310,30 @@ mod tests {
         let both = known.joined(plain, after);
         assert_eq!(names(known.of(both, &"y".into())), ["hi", "lo"]);
         assert_eq!(known.set(0, set("c")), 0);
+    }
+
+    #[test]
+    fn a_way_that_sets_one_more_variable_shares_all_others() {
+        const VARIABLES: usize = 4_000;
+        let head = "name = \"f\"\nstart = \"s0\"\n[levels]\nl = { any = [\"pin\"] }\n[disclose]\nsum = \"l\"\n";
+        let text = (0..VARIABLES).fold(head.to_owned(), |text, n| {
+            let values = format!("v{n} = \"{{{{ account.sum }}}}\"");
+            let next = (n + 1) % VARIABLES;
+            text + &format!(
+                "[states.s{n}]\ntype = \"set\"\nvalues = {{ {values} }}\nnext = \"s{next}\"\n"
+            )
+        });
+        let (flow, findings) = crate::flow::read_one("f", &text);
+        assert_eq!(findings, []);
+        let flow = flow.unwrap();
+        let mut known = Known::new(&flow);
+        let all = flow.states.values().fold(0, |labels, state| match &state.kind {
+            Kind::Set(set) => known.set(labels, set),
+            _ => panic!("no set"),
+        });
+        for n in [0, 7, 8, VARIABLES - 1] {
+            assert_eq!(known.of(all, &format!("v{n}").as_str().into()).len(), 1, "v{n}");
+        }
+        assert!(known.kept() <= 10 * VARIABLES, "{} parts for {VARIABLES}", known.kept());
     }
 }

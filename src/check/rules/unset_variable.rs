@@ -111,37 +111,65 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 /// The variables that are made of account data wherever they are set.
 fn made_of_accounts(flow: &Flow) -> HashSet<&VariableName> {
-    let mut sets: HashMap<&VariableName, Vec<&State>> = HashMap::new();
-    for state in flow.states.values() {
-        for (variable, _) in state.assigns() {
-            sets.entry(variable).or_default().push(state);
+    let all: Vec<_> = flow.states.values().flat_map(made).collect();
+    let mut left: HashMap<&VariableName, usize> = HashMap::new();
+    let mut goes_into: HashMap<&VariableName, Vec<usize>> = HashMap::new();
+    let mut wanted = Vec::new();
+    for (number, made) in all.iter().enumerate() {
+        *left.entry(made.variable).or_default() += 1;
+        for used in &made.of {
+            goes_into.entry(used).or_default().push(number);
+        }
+        if made.of_account {
+            wanted.push(number);
         }
     }
-    let mut made = HashSet::new();
-    loop {
-        let of_account = |template: &Template| {
-            template.uses.iter().any(|used| match used {
-                Use::Field(_) => true,
-                Use::Variable(name) => made.contains(name),
-                Use::Code => false,
-            })
-        };
-        let makes =
-            |state: &&State, variable: &VariableName| match &state.kind {
-                Kind::Set(set) => set.values.iter().filter(|value| value.name == *variable).all(
-                    |value| matches!(&value.to, Assigned::Text(template) if of_account(template)),
-                ),
-                Kind::Lookup(lookup) => lookup.account || state.sent().any(of_account),
-                _ => false,
-            };
-        let new = sets.iter().filter(|(variable, states)| {
-            !made.contains(**variable) && states.iter().all(|state| makes(state, variable))
-        });
-        let new: Vec<_> = new.map(|(variable, _)| *variable).collect();
-        if new.is_empty() {
-            return made;
+    let (mut of_accounts, mut seen) = (HashSet::new(), vec![false; all.len()]);
+    while let Some(number) = wanted.pop() {
+        let (Some(made), Some(seen)) = (all.get(number), seen.get_mut(number)) else { continue };
+        let Some(left) = left.get_mut(made.variable).filter(|_| !*seen) else { continue };
+        (*seen, *left) = (true, *left - 1);
+        if *left == 0 {
+            of_accounts.insert(made.variable);
+            wanted.extend(goes_into.remove(made.variable).unwrap_or_default());
         }
-        made.extend(new);
+    }
+    of_accounts
+}
+
+/// What a state makes of a variable.
+struct Made<'f> {
+    variable: &'f VariableName,
+    /// Account data goes into it.
+    of_account: bool,
+    /// The variables that go into it.
+    of: Vec<&'f VariableName>,
+}
+
+fn made(state: &State) -> Vec<Made<'_>> {
+    let has_field = |text: &Template| text.uses.iter().any(|used| matches!(used, Use::Field(_)));
+    match &state.kind {
+        Kind::Set(set) => {
+            let made = set.values.iter().map(|value| {
+                let text = match &value.to {
+                    Assigned::Text(text) => Some(text),
+                    Assigned::Value(_) => None,
+                };
+                let of = text.into_iter().flat_map(variables).collect();
+                Made { variable: &value.name, of_account: text.is_some_and(has_field), of }
+            });
+            made.collect()
+        }
+        Kind::Lookup(lookup) => {
+            let of_account = lookup.account || state.sent().any(has_field);
+            let of: Vec<_> = state.sent().flat_map(variables).collect();
+            let given = lookup.give.iter();
+            given.map(|it| Made { variable: &it.name, of_account, of: of.clone() }).collect()
+        }
+        _ => {
+            let others = state.assigns().into_iter();
+            others.map(|(variable, _)| Made { variable, of_account: false, of: vec![] }).collect()
+        }
     }
 }
 

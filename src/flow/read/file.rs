@@ -26,6 +26,17 @@ const ROOT: [&str; 11] = [
     "hours", "states",
 ];
 
+/// Those without which there is none.
+const REQUIRED: [&str; 3] = ["name", "start", "states"];
+
+/// What other files have, and which these are.
+const OTHERS: [(&str, &str); 4] = [
+    ("turn", "the transcript of a call"),
+    ("accounts", "an accounts file"),
+    ("public_url", "a server's configuration"),
+    ("twilio", "a server's configuration"),
+];
+
 /// Reads a file. A flow whose name could not be read goes by the name of its file, and says so.
 pub(super) fn read(file: &Arc<str>, text: &Arc<str>, problems: &Problems) -> Option<(Flow, bool)> {
     if text.len() > limits::FLOW_BYTES_MAX {
@@ -49,6 +60,15 @@ fn read_flow(
     root: Reader<'_>,
     problems: &Problems,
 ) -> Option<(Flow, bool)> {
+    if let Some(other) = OTHERS.iter().find(|(key, _)| root.has(key))
+        && !REQUIRED.iter().any(|key| root.has(key))
+    {
+        let message = format!("this is {}, and no flow", other.1);
+        let finding = Finding::error("missing-key", message, beginning(file));
+        let help = "keep flows in a folder of their own, or name the files that are flows";
+        problems.add(finding.help(help));
+        return None;
+    }
     if root.is_empty() && !problems.lost_in(file) {
         let finding =
             Finding::error("missing-key", "there is no flow in this file", beginning(file));

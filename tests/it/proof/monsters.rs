@@ -8,7 +8,7 @@ use callgate::diagnostic::Sources;
 pub(crate) type Monster = (&'static str, fn(usize) -> Sources);
 
 /// All of them.
-pub(crate) const ALL: [Monster; 20] = [
+pub(crate) const ALL: [Monster; 21] = [
     ("sub-flows in a chain", chained),
     ("sub-flows of one flow", called),
     ("dialled flows", dialled),
@@ -24,6 +24,7 @@ pub(crate) const ALL: [Monster; 20] = [
     ("rings of silence", silent),
     ("states of one ring", ring),
     ("variables with levels", labelled),
+    ("values of one state, each made of another", made),
     ("proofs in every order, in a loop", proofs),
     ("specialists who ask for more", specialists),
     ("first proofs before long talk", first_proofs),
@@ -227,6 +228,12 @@ fn labelled(states: usize) -> Sources {
             "[states.s{n}]\ntype = \"set\"\nvalues = {{ v{n} = \"{{{{ account.sum }}}}\" }}\nnext = \"{to}\"\n"
         )
     })
+}
+
+fn made(states: usize) -> Sources {
+    let mut text = format!("{HEAD}{}", pin("pin", "s", "bye"));
+    text += "[states.s]\ntype = \"set\"\nnext = \"bye\"\n[states.s.values]\nv0 = \"{{ account.sum }}\"\n";
+    one((1..states).fold(text, |text, n| text + &format!("v{n} = \"{{{{ v{} }}}}\"\n", n - 1)))
 }
 
 fn proofs(states: usize) -> Sources {
