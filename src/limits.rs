@@ -318,6 +318,9 @@ pub const OUTBOX_PASSED_OVER_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How much the threads of the outbox give way to those that answer webhooks: where both want a processor they
 /// have a quarter of it, which is more than all that the calls of a processor leave to be done.
 pub const OUTBOX_NICENESS: i32 = 5;
+/// And how much the thread that reads changed flows and accounts, for which nobody waits: less than a fiftieth, and less
+/// than a hash, which callers wait for. A million accounts are half a minute's work.
+pub const READING_NICENESS: i32 = 19;
 /// How long an effect that was given up on is kept for an operator to look at.
 pub const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(7 * 24);
 /// Longer than one try of a dead letter takes: after it another may try.

@@ -119,6 +119,7 @@ impl Drop for RedbStore {
             // A thread that panicked has answered its callers by ending.
             let _ = writer.join();
         }
+        self.slot.tell_of_its_place();
     }
 }
 
@@ -204,7 +205,11 @@ impl Store for RedbStore {
         while self.read(move |view| view.any_expired(now_us)).await? {
             self.write(move |tables| tables.sweep(now_us, SWEEP_BATCH_MAX)).await?;
         }
-        self.ask(move |slot| slot.compact_if_sparse(now_us)).await
+        self.ask(move |slot| {
+            slot.tell_of_its_place();
+            slot.compact_if_sparse(now_us)
+        })
+        .await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

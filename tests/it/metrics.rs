@@ -245,7 +245,7 @@ async fn ready_is_who_can_take_a_turn() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whose_file_was_taken_away_is_not_ready() {
     let provider = Provider::start();
-    let house = House::start("embedded:callgate.redb", &provider.api_base());
+    let mut house = House::start("embedded:callgate.redb", &provider.api_base());
     let file = house.folder.path().join("callgate.redb");
     let away = house.folder.path().join("away.redb");
     assert_eq!(ready(&house).await.0, 200);
@@ -256,6 +256,12 @@ async fn whose_file_was_taken_away_is_not_ready() {
     assert_eq!(ready(&house).await.0, 503, "another file is not the one that is open");
     std::fs::rename(&away, &file).unwrap();
     assert_eq!(ready(&house).await.0, 200);
+    // Whoever asks nobody whether it is ready hears of it too: each minute, and at the end.
+    std::fs::remove_file(&file).unwrap();
+    assert!(!house.log().contains("turns are taken, and are not kept"));
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+    house.logs("turns are taken, and are not kept");
 }
 
 /// RFC 9110, section 9.3.2: as `GET`, without what it would show. There are those who look at health so.

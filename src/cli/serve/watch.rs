@@ -26,6 +26,7 @@ use crate::exchange::Exchange;
 use crate::flow::FlowSet;
 use crate::limits;
 use crate::server::metrics::Metrics;
+use crate::threads::give_way;
 
 /// What is watched.
 #[derive(Debug, Default)]
@@ -109,7 +110,10 @@ pub(super) fn start(
     }
     let (tell, told) = channel();
     let of_the_system = listen(&watched, tell.clone());
-    let follower = std::thread::spawn(move || follow(&told, watched, &exchange, &metrics));
+    let follower = std::thread::spawn(move || {
+        give_way(limits::READING_NICENESS);
+        follow(&told, watched, &exchange, &metrics);
+    });
     Some(Watch { _told: of_the_system, tell, follower: Some(follower) })
 }
 

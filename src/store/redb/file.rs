@@ -148,6 +148,13 @@ impl Slot {
         Err(Fault::Closed(told.into()))
     }
 
+    /// Says in the log where the file is not where it was opened: nobody may look whether the server is ready.
+    pub(super) fn tell_of_its_place(&self) {
+        if let Err(fault) = self.check_place() {
+            tracing::error!(error = %fault.told(), "turns are taken, and are not kept");
+        }
+    }
+
     /// Opens the file anew: after an I/O error the database refuses everything until then. Another in its place
     /// is not gone on with.
     pub(super) fn reopen(&self) -> Result<(), Fault> {
