@@ -107,8 +107,8 @@ pub struct Told {
 pub enum Swap {
     /// It was then.
     At(Timestamp),
-    /// Whether it was lately: its network says no more.
-    Lately(bool),
+    /// Whether it was within so long (zero: nobody says how long): its network says no more.
+    Within(SignedDuration, bool),
 }
 
 /// Whether a number may be used.
@@ -154,13 +154,21 @@ pub fn first_usable(fits: &[Fit], look_ups: LookUps) -> Option<usize> {
 impl Told {
     /// Whether its SIM was changed within the policy's days.
     pub fn is_swapped(&self, policy: &Contact, now: Timestamp) -> bool {
-        let days = i64::from(policy.sim_swap_days);
         match self.swap {
-            Word::Says(Swap::At(at)) => {
-                now.duration_since(at) < SignedDuration::from_hours(24 * days)
-            }
-            Word::Says(Swap::Lately(lately)) => lately,
+            Word::Says(Swap::At(at)) => now.duration_since(at) < swap_days(policy),
+            // Within a longer time it may have been before the policy's days: nobody can tell.
+            Word::Says(Swap::Within(_, swapped)) => swapped,
             Word::Unasked | Word::Silent => false,
+        }
+    }
+
+    /// Whether its network has left open whether its SIM was changed within the policy's days: that it was not
+    /// within a shorter time says nothing of the rest.
+    fn leaves_swap_open(&self, policy: &Contact) -> bool {
+        match self.swap {
+            Word::Says(Swap::Within(time, swapped)) => !swapped && time < swap_days(policy),
+            Word::Silent => true,
+            Word::Says(Swap::At(_)) | Word::Unasked => false,
         }
     }
 
@@ -185,10 +193,15 @@ impl Told {
         let mobile = line == Line::Mobile;
         let silent = self.line == Word::Silent
             || self.reassigned == Word::Silent
-            || (mobile && self.swap == Word::Silent)
+            || (mobile && self.leaves_swap_open(policy))
             || (mobile && purpose == Purpose::Ring && self.forwarded == Word::Silent);
         if silent { Fit::Unknown } else { Fit::Fits }
     }
+}
+
+/// How long a SIM must have been in use.
+fn swap_days(policy: &Contact) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(policy.sim_swap_days))
 }
 
 #[cfg(test)]
@@ -228,8 +241,22 @@ mod tests {
         assert_eq!(with(at(6)), Fit::SimSwapped);
         assert_eq!(with(at(7)), Fit::Fits);
         assert_eq!(with(at(-1)), Fit::SimSwapped, "their clock is ahead of ours");
-        assert_eq!(with(Word::Says(Swap::Lately(true))), Fit::SimSwapped);
-        assert_eq!(with(Word::Says(Swap::Lately(false))), Fit::Fits);
+    }
+
+    #[test]
+    fn a_swap_that_was_not_within_a_shorter_time_may_have_been_before_it() {
+        let with = |hours, swapped| {
+            let swap = Word::Says(Swap::Within(SignedDuration::from_hours(hours), swapped));
+            fit(Purpose::Message, Line::Mobile, Told { swap, ..Told::default() })
+        };
+        for hours in [0, 24, 48, 7 * 24 - 1] {
+            assert_eq!(with(hours, false), Fit::Unknown, "{hours}");
+            assert_eq!(with(hours, true), Fit::SimSwapped, "{hours}");
+        }
+        for hours in [7 * 24, 15_282] {
+            assert_eq!(with(hours, false), Fit::Fits, "{hours}");
+            assert_eq!(with(hours, true), Fit::SimSwapped, "{hours}");
+        }
     }
 
     #[test]

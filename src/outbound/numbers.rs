@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -190,13 +191,21 @@ fn line(said: &Value) -> Word<Option<Line>> {
     }
 }
 
-/// The day where it is told; else whether it was within a time that is set up with the provider.
+/// The day where it is told; else whether it was within a period that is set up with the provider.
 fn swap(said: &Value) -> Option<Swap> {
     let last = said.get("last_sim_swap")?;
-    match last.get("last_sim_swap_date").filter(|date| !date.is_null()) {
-        Some(date) => Some(Swap::At(date.as_str()?.parse().ok()?)),
-        None => last.get("swapped_in_period")?.as_bool().map(Swap::Lately),
+    if let Some(date) = last.get("last_sim_swap_date").filter(|date| !date.is_null()) {
+        return Some(Swap::At(date.as_str()?.parse().ok()?));
     }
+    let swapped = last.get("swapped_in_period")?.as_bool()?;
+    let period = last.get("swapped_period").and_then(Value::as_str).and_then(duration);
+    Some(Swap::Within(period.unwrap_or_default(), swapped))
+}
+
+/// ISO 8601, as far as it says how long that is: `PT24H`, `P7D`.
+fn duration(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
 }
 
 /// The provider has renamed it; either name is read.
@@ -262,10 +271,34 @@ mod tests {
             "reassigned_number": { "is_number_reassigned": "no" },
         }))
         .unwrap();
-        assert_eq!(older.swap, Word::Says(Swap::Lately(false)));
+        assert_eq!(older.swap, within(24, false));
         assert_eq!(older.forwarded, Word::Says(false));
         assert_eq!(older.reassigned, Word::Says(false));
         assert_eq!(older.line, Word::Silent);
+    }
+
+    fn within(hours: i64, swapped: bool) -> Word<Swap> {
+        Word::Says(Swap::Within(SignedDuration::from_hours(hours), swapped))
+    }
+
+    #[test]
+    fn a_swap_that_is_told_by_a_period_is_taken_with_it() {
+        for (period, hours) in [
+            (json!("PT24H"), 24),
+            (json!("PT48H"), 48),
+            (json!("P7D"), 168),
+            (json!("P1DT12H"), 36),
+            (json!(null), 0),
+            (json!("P1M"), 0),
+            (json!("a day"), 0),
+            (json!(24), 0),
+        ] {
+            for swapped in [false, true] {
+                let said = json!({ "sim_swap": { "last_sim_swap": { "last_sim_swap_date": null,
+                    "swapped_period": period, "swapped_in_period": swapped } } });
+                assert_eq!(told(&said).unwrap().swap, within(hours, swapped), "{period}");
+            }
+        }
     }
 
     #[test]
@@ -286,7 +319,8 @@ mod tests {
             json!({ "sim_swap": { "error_code": 60620, "last_sim_swap": { "swapped_in_period": true } } }),
             json!({ "sim_swap": { "last_sim_swap": null } }),
             json!({ "sim_swap": { "last_sim_swap": { "last_sim_swap_date": "soon" } } }),
-            json!({ "sim_swap": { "last_sim_swap": { "swapped_in_period": "yes" } } }),
+            json!({ "sim_swap": { "last_sim_swap": { "swapped_period": "PT24H",
+                "swapped_in_period": "yes" } } }),
             json!({ "call_forwarding": { "call_forwarding_enabled": null } }),
             json!({ "reassigned_number": { "is_number_reassigned": "no_data_available" } }),
             json!({ "reassigned_number": { "is_number_reassigned": true } }),

@@ -329,7 +329,10 @@ impl Numbers for World {
         match fit {
             Fit::Fits => Some(told),
             Fit::WrongLine => Some(Told { line: Word::Says(None), ..told }),
-            Fit::SimSwapped => Some(Told { swap: Word::Says(Swap::Lately(true)), ..told }),
+            Fit::SimSwapped => Some(Told {
+                swap: Word::Says(Swap::Within(jiff::SignedDuration::ZERO, true)),
+                ..told
+            }),
             Fit::Reassigned => Some(Told { reassigned: Word::Says(true), ..told }),
             Fit::Forwarded => Some(Told { forwarded: Word::Says(true), ..told }),
             Fit::Unknown => None,

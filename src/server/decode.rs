@@ -23,13 +23,13 @@ pub(super) fn sid(form: &Form) -> Option<Sid> {
     plausible.then(|| Sid(text.to_owned()))
 }
 
-/// Somebody rings.
-pub(super) fn ring(form: &Form, call: CallId, sid: Sid, flow: &str) -> Ring {
+/// Somebody rings, on the line of that number.
+pub(super) fn ring(form: &Form, call: CallId, sid: Sid, flow: &str, line: &str) -> Ring {
     Ring {
         call,
         sid,
         flow: flow.to_owned(),
-        line: form.get("To").chars().take(limits::SID_CHARS_MAX).collect(),
+        line: line.chars().take(limits::SID_CHARS_MAX).collect(),
         from: caller(form),
         attestation: attestation(form.get("StirVerstat")),
         forwarded: !form.get("ForwardedFrom").is_empty(),
@@ -42,9 +42,9 @@ pub(super) fn caller(form: &Form) -> Option<PhoneNumber> {
     PhoneNumber::parse(form.get("From")).filter(|_| !WITHHELD.contains(&form.get("From")))
 }
 
-/// What a number that is dialled is shown in place of a caller who shows none: the line.
-pub(super) fn shown_instead(form: &Form) -> Option<String> {
-    phone::shown_instead(form.get("To"), caller(form).as_ref())
+/// What a number that is dialled is shown in place of a caller who shows none: the line of that number.
+pub(super) fn shown_instead(form: &Form, line: &str) -> Option<String> {
+    phone::shown_instead(line, caller(form).as_ref())
 }
 
 /// What was heard on a leg.
@@ -63,9 +63,17 @@ pub(super) fn heard(form: &Form) -> Heard {
 }
 
 /// Whether somebody has taken the caller out of the queue without us, as TaskRouter does when a specialist accepts who
-/// is met in a conference. The provider says so at once, and goes by what they tell it and not by the answer.
+/// is met in a conference, or away from who took them out of it, as a specialist does who passes them on, or is about to
+/// talk to them. The provider says so at once, and goes by what they tell it and not by the answer.
 pub(super) fn is_elsewhere(form: &Form) -> bool {
-    form.get("QueueResult") == "redirected"
+    const WORDS: [&str; 4] = [
+        "redirected",
+        "redirected-from-bridged",
+        "bridging-in-process",
+        // As older pages of the provider have it.
+        "bridging-in-progress",
+    ];
+    WORDS.contains(&form.get("QueueResult"))
 }
 
 /// A leg's status; `None`: a word we do not know.
@@ -119,9 +127,7 @@ fn dial_status(word: &str) -> Option<DialStatus> {
 
 fn queue_result(word: &str) -> Option<QueueResult> {
     Some(match word {
-        "bridged" | "bridging-in-process" | "bridging-in-progress" | "redirected-from-bridged" => {
-            QueueResult::Bridged
-        }
+        "bridged" => QueueResult::Bridged,
         "hangup" => QueueResult::Hangup,
         "queue-full" => QueueResult::Full,
         "leave" => QueueResult::Left,

@@ -271,6 +271,14 @@ async fn a_sent_message_is_found_again() {
         carrier.send_sms(reference(), &other).await;
     }
     assert!(!carrier.has_sms(&ours).await, "the last page is not looked at");
+
+    // Those of others may be as long as the provider takes them, and are escaped.
+    let long =
+        format!("{{\"body\":\"{}\",\"uri\":\"{}\"}},", "\\u6f22".repeat(1_600), "x".repeat(800));
+    let own = serde_json::json!({ "body": ours.body.expose() });
+    let listed = format!("{{\"messages\":[{}{own}]}}", long.repeat(page - 1));
+    provider.next(Answer::Raw { status: 200, body: listed.into_bytes() });
+    assert!(carrier.has_sms(&ours).await);
 }
 
 #[tokio::test]
