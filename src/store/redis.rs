@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use self::keys::{Member, Partition};
+pub use self::link::RIGHTS;
 use self::link::{Again, Link, Question, unreadable};
 use super::{
     Backlog, Claim, Claimed, Commit, Committed, Due, Held, OpenError, Options, RecordKey, Replicas,

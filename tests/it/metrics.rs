@@ -5,7 +5,7 @@ use std::process::Command;
 
 use callgate::clock::{Clock as _, SystemClock};
 use callgate::engine::id::{CallId, EffectId, TurnId};
-use callgate::store::redis::RedisStore;
+use callgate::store::redis::{RIGHTS, RedisStore};
 use callgate::store::{Commit, NewEffect, RecordKey, Store as _, Swap, Version};
 use jiff::SignedDuration;
 use uuid::Uuid;
@@ -150,7 +150,7 @@ async fn what_waits_in_the_outbox_is_told_with_its_age() {
     let house = House::start(&url, "http://127.0.0.1:9");
     // Nor can it take a turn: it is said at the start, and what it lacks.
     house.logs("not ready: the store takes no turns as it is");
-    house.logs("~cg:* +@read +@write +@connection -@dangerous -@scripting +evalsha +script|load +info +wait");
+    house.logs(RIGHTS);
     let age = eventually_async("what waits to be told of", async || {
         let page = house.metrics().await;
         page.lines().find(|line| *line == "callgate_outbox_waiting 1")?;

@@ -446,13 +446,19 @@ fn code(error: &RedisError) -> Option<String> {
     error.code().map(str::to_owned).or_else(of_pipeline)
 }
 
+/// What a user of Redis must be allowed, as `ACL SETUSER` takes it: our keys, and what is asked of them.
+pub const RIGHTS: &str =
+    "~cg:* +@read +@write +@connection -@dangerous -@scripting +evalsha +script|load +info +wait";
+
 /// What an operator makes of the word.
-fn meaning(code: &str) -> &'static str {
-    match code {
+fn meaning(code: &str) -> String {
+    let known = match code {
         "WRONGPASS" | "NOAUTH" => " (the user or the password is wrong)",
         "NOPERM" => {
-            " (the user lacks a right: `ACL LOG` there says which, and `ACL SETUSER <user> ~cg:* +@read +@write \
-             +@connection -@dangerous -@scripting +evalsha +script|load +info +wait` gives all that is needed)"
+            return format!(
+                " (the user lacks a right: `ACL LOG` there says which, and `ACL SETUSER <user> {RIGHTS}` \
+                 gives all that is needed)"
+            );
         }
         "READONLY" => " (it is a replica: name its primary, or the Sentinels that know it)",
         "OOM" => " (its memory is full)",
@@ -461,5 +467,6 @@ fn meaning(code: &str) -> &'static str {
         "NOREPLICAS" => " (it lacks the replicas of its `min-replicas-to-write`)",
         "CLUSTERDOWN" => " (a part of the cluster is served by nobody)",
         _ => "",
-    }
+    };
+    known.to_owned()
 }

@@ -2,7 +2,7 @@
 
 use callgate::clock::{Clock as _, SystemClock};
 use callgate::limits::{STORE_ANSWER_TIMEOUT, STORE_QUESTION_TIMEOUT, TURN_DEADLINE};
-use callgate::store::redis::RedisStore;
+use callgate::store::redis::{RIGHTS, RedisStore};
 use callgate::store::{ClientCertificate, Committed, Options, Store, StoreError};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -153,10 +153,6 @@ async fn a_certificate_without_its_key_is_refused_before_anybody_is_asked() {
     assert_eq!(refused(first_version), told);
 }
 
-/// What the handbook tells an operator to allow.
-const ALLOWED: &str =
-    "~cg:* +@read +@write +@connection -@dangerous -@scripting +evalsha +script|load +info +wait";
-
 /// Everything that a store is asked for.
 async fn everything_works(store: &RedisStore) {
     let one = first(fresh_call());
@@ -170,7 +166,7 @@ async fn everything_works(store: &RedisStore) {
 
 #[test]
 fn the_handbook_tells_what_to_allow() {
-    let told = format!("ACL SETUSER callgate on >… {ALLOWED}\n");
+    let told = format!("ACL SETUSER callgate on >… {RIGHTS}\n");
     assert!(include_str!("../../../docs/operations.md").contains(&told));
 }
 
@@ -179,7 +175,7 @@ fn the_handbook_tells_what_to_allow() {
 async fn a_user_may_be_held_to_our_keys() {
     let server = RedisServer::start();
     let mut command = vec!["ACL", "SETUSER", "callgate", "on", ">hunter2"];
-    command.extend(ALLOWED.split_whitespace());
+    command.extend(RIGHTS.split_whitespace());
     assert_eq!(said(&server, &command).trim(), "OK");
     let url = server.url().replace("redis://", "redis://callgate:hunter2@");
     everything_works(&RedisStore::connect(&url).unwrap()).await;
@@ -211,7 +207,7 @@ const LOGIN: &str = "callgate:a%40b%3Ac%2Fd%25e%3Ff%23g%26h@";
 fn let_in(server: &RedisServer, more: &[&str]) {
     let password = format!(">{PASSWORD}");
     let mut command = vec!["ACL", "SETUSER", "callgate", "on", password.as_str()];
-    command.extend(ALLOWED.split_whitespace());
+    command.extend(RIGHTS.split_whitespace());
     command.extend(more);
     assert_eq!(said(server, &command).trim(), "OK");
 }
