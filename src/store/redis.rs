@@ -25,6 +25,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use self::address::Address;
 use self::keys::{Member, Partition};
 use self::link::{Again, Link, Question, unreadable};
 use super::{
@@ -57,6 +58,11 @@ pub struct RedisStore {
     put_off: Script,
     swap: Script,
     swap_small: Script,
+}
+
+/// Whether an address is one of Redis, of Sentinels or of a cluster.
+pub(super) fn check_address(url: &str) -> Result<(), OpenError> {
+    Address::parse(url, &Options::default()).map(drop)
 }
 
 impl RedisStore {
