@@ -30,14 +30,15 @@ enum Deed {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   callgate audit verify                             every chain of the store of ./callgate.toml
-  callgate audit verify --format json > ends.json   with the ends of all chains, to be kept elsewhere
+  callgate audit verify --format json > ends.json   with the ends of all chains, to be kept
+                                                    elsewhere
 
-An embedded store can be verified while its server is stopped; Redis at any time. Of the configuration
-only `store`, `[redis]` and the state key are read, and no other secret needs to be there.
+An embedded store can be verified while its server is stopped; Redis at any time. Of the
+configuration only `store`, `[redis]` and the state key are read, and no other secret needs to
+be there.
 
 Exit codes: 0 every chain is whole; 1 one is not; 2 the configuration cannot be used, or its
-state key is not that of the store;
-3 the store cannot be read.")]
+state key is not that of the store; 3 the store cannot be read.")]
 struct Verify {
     /// The configuration, which names the store and its key.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]

@@ -47,9 +47,7 @@ pub(super) fn run(args: &Args) -> Exit {
         });
         return Exit::Well;
     };
-    if let Some(page) =
-        explain(code).or_else(|| reference::page(code)).or_else(|| configuration::page(code))
-    {
+    if let Some(page) = page(code).or_else(|| page(in_brackets(code)?)) {
         print(&page);
         return Exit::Well;
     }
@@ -60,5 +58,18 @@ pub(super) fn run(args: &Args) -> Exit {
     let near = did_you_mean(code, known);
     let near = near.unwrap_or_else(|| "`callgate explain --all` prints them all".to_owned());
     say(&format!("error: there is no code, state type or section `{code}`; {near}"));
+    say(
+        "help: the words of flows are in `callgate explain --language`, those of the configuration in `--configuration`",
+    );
     Exit::Usage
+}
+
+fn page(code: &str) -> Option<String> {
+    explain(code).or_else(|| reference::page(code)).or_else(|| configuration::page(code))
+}
+
+/// A code as `check` prints it: `error[unproved]:`.
+fn in_brackets(printed: &str) -> Option<&str> {
+    let (_, code) = printed.trim_end_matches(':').split_once('[')?;
+    code.strip_suffix(']')
 }

@@ -7,7 +7,7 @@ use crate::limits::{CARRIER_CONNECT_TIMEOUT, TURN_DEADLINE};
 
 /// What `health` takes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 ready; 1 not ready; 3 nobody answers.
+#[command(after_help = "Exit codes: 0 ready; 1 not ready; 2 that is no address; 3 nobody answers.
 
 Examples:
   callgate health http://127.0.0.1:8081/health/live
@@ -19,6 +19,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
+    let Some(url) = address(&args.url) else {
+        let such = "write one such as http://127.0.0.1:8081/health/ready";
+        say(&format!("error: `{}` is no address that can be asked; {such}", args.url));
+        return Exit::Usage;
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -26,7 +31,7 @@ pub(super) fn run(args: &Args) -> Exit {
             return Exit::Environment;
         }
     };
-    match runtime.block_on(ask(&args.url)) {
+    match runtime.block_on(ask(url)) {
         Ok((true, told)) => {
             print(&format!("{told}\n"));
             Exit::Well
@@ -42,7 +47,13 @@ pub(super) fn run(args: &Args) -> Exit {
     }
 }
 
-async fn ask(url: &str) -> reqwest::Result<(bool, String)> {
+/// The address, if it is one of HTTP.
+fn address(text: &str) -> Option<reqwest::Url> {
+    let url = reqwest::Url::parse(text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+}
+
+async fn ask(url: reqwest::Url) -> reqwest::Result<(bool, String)> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()

@@ -25,13 +25,13 @@ use crate::telemetry;
   callgate outbox list                                           what was not delivered
   callgate outbox retry 01890a5d-ac96-774b-bcce-b302099a8057     one of them, once more
 
-With Redis it works at any time. An embedded store belongs to the server that runs on it; \
-while it does, ask it instead: GET /api/outbox, POST /api/outbox/EFFECT/retry, POST /api/outbox/EFFECT/drop.
-For `list` and `drop` only `store`, `[redis]` and the state key of the configuration are read, and no other \
-secret needs to be there.
+With Redis it works at any time. An embedded store belongs to the server that runs on it; while it
+does, ask it instead: GET /api/outbox, POST /api/outbox/EFFECT/retry, POST /api/outbox/EFFECT/drop.
+For `list` and `drop` only `store`, `[redis]` and the state key of the configuration are read, and no
+other secret needs to be there.
 
-Exit codes: 0 done; 1 there is no such letter, or it was not done again; 2 the configuration cannot be
-used; 3 the store failed.")]
+Exit codes: 0 done; 1 there is no such letter, or it was not done again; 2 the configuration
+cannot be used; 3 the store failed.")]
 pub(super) struct Args {
     #[command(subcommand)]
     what: Deed,
@@ -77,6 +77,9 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
 async fn carry_out(args: &Args) -> Result<Exit, Failure> {
     let done = match args.what {
         Deed::List => letters_of(args).await?.dead_letters().await.map(|letters| {
+            if letters.is_empty() {
+                say("nothing was given up on");
+            }
             for letter in letters {
                 let tried = letter.attempts;
                 print(&format!(

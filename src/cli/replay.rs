@@ -24,7 +24,8 @@ const EXAMPLES: &str = "\
 Examples:
   callgate replay                                 run every transcript of fixtures/calls
   callgate replay --filter balance                those with `balance` in their path
-  callgate replay --twiml bank.balance.toml       with the documents of what differs
+  callgate replay --twiml fixtures/calls/bank.balance.toml
+                                                  with the documents of what differs
   callgate replay --layout side-by-side           what was to come beside what came
   callgate replay --flows new/ --junit out.xml    against other flows, for a build server
   callgate replay --coverage                      which states and ways out no transcript reaches
@@ -36,7 +37,8 @@ Examples:
   callgate replay capture.http --public-url https://ivr.example.com
                                                   raw requests of the provider, once more
   callgate replay capture.http --config callgate.toml
-                                                  with the lines, policy, accounts and tokens of a house
+                                                  with the lines, policy, accounts and
+                                                  tokens of a house
   callgate replay --bless fixtures/calls/bank.balance.toml
                                                   write what came back into the transcript
 
@@ -242,6 +244,13 @@ fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
         Err(error @ (FolderError::Write(_) | FolderError::Changed(_))) => {
             Err((3, error.to_string()))
         }
+        Err(FolderError::Read { path, source }) if path == wish.flows => Err((
+            2,
+            format!(
+                "cannot read {}: {source}; `--flows` names the folder of the flows",
+                path.display()
+            ),
+        )),
         Err(error) => Err((2, error.to_string())),
     }
 }

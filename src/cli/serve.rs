@@ -45,7 +45,8 @@ use crate::{files, limits, render, writing};
 #[command(after_help = "Examples:
   callgate serve                          a demo, or ./callgate.toml where there is one
   callgate serve --config /etc/callgate.toml
-  callgate serve --record recorded        write each call that ends as a transcript, secrets replaced
+  callgate serve --record recorded        write each call that ends as a transcript,
+                                          its secrets replaced
   CALLGATE_LOG=debug callgate serve")]
 pub(super) struct Args {
     /// The configuration.

@@ -27,7 +27,8 @@ pub(super) struct Args {
     /// The account; from standard input where it is not given.
     account: Option<String>,
 
-    /// The factor; all of them where none is given.
+    /// The factor: `pin`, `passcode`, `sms_otp`, `email_otp`, `callback` or `service_code`; all of them where none is
+    /// given.
     #[arg(long, value_parser = read_factor)]
     factor: Option<Fact>,
 

@@ -21,6 +21,7 @@ use crate::engine::policy::{LookUps, Policy};
 use crate::limits;
 use crate::phone::PhoneNumber;
 use crate::store::envelope::Vault;
+use crate::store::{OpenError, check_named};
 
 /// The configuration that is read where none is named.
 pub const DEFAULT_FILE: &str = "callgate.toml";
@@ -202,17 +203,30 @@ fn read_store(root: &Reader<'_>, folder: &Path) -> Option<String> {
         return Some(format!("embedded:{}", folder.join("callgate.redb").display()));
     };
     let text = item.name()?;
-    if let Some(path) = text.strip_prefix("embedded:") {
-        return Some(format!("embedded:{}", folder.join(path).display()));
-    }
-    if text != "memory:" && !super::redis::is_address(text) {
-        item.report(
-            Finding::error("bad-store", "`store` names no store", item.place())
-                .help("write \"embedded:callgate.redb\" or \"redis://127.0.0.1:6379\""),
-        );
+    if let Err(error) = check_named(text) {
+        let (message, help) = no_store(&error);
+        item.report(Finding::error("bad-store", message, item.place()).help(help));
         return None;
     }
-    Some(text.to_owned())
+    Some(match text.strip_prefix("embedded:") {
+        Some(path) => format!("embedded:{}", folder.join(path).display()),
+        None => text.to_owned(),
+    })
+}
+
+/// What is wrong with what should name a store, and what to write.
+fn no_store(error: &OpenError) -> (String, String) {
+    let told = error.to_string();
+    match (error, told.split_once("; ")) {
+        (OpenError::NoPath, _) => {
+            ("`store` names no file".into(), "write \"embedded:callgate.redb\"".into())
+        }
+        (OpenError::Unknown, _) | (_, None) => (
+            "`store` names no store".into(),
+            "write \"embedded:callgate.redb\" or \"redis://127.0.0.1:6379\"".into(),
+        ),
+        (_, Some((what, way))) => (format!("`store` is {what}"), way.to_owned()),
+    }
 }
 
 fn read_state_key(root: &Reader<'_>, folder: &Path) -> Option<Vault> {
@@ -241,6 +255,7 @@ fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
         }
         plausible.then_some(text)
     });
+    let names_sender = table.has("messaging_service_sid") || table.has("from");
     let service = table.item("messaging_service_sid");
     let service = service.and_then(|item| read_sid(&item, "MG", "bad-service-sid"));
     let from = table.item("from").and_then(|from| {
@@ -264,7 +279,8 @@ fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
         }
     };
     table.finish();
-    if auth_tokens.is_empty() {
+    // One that was given and is none has been told: it is not missing.
+    if auth_tokens.is_empty() || (names_sender && sender.is_none()) {
         return None;
     }
     Some(Twilio { account_sid: account_sid?, auth_tokens, api_base: api_base?.to_owned(), sender })
@@ -272,8 +288,9 @@ fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
 
 fn read_lines(item: &Item<'_>) -> Option<Lines> {
     let table = item.table("`lines`")?;
-    let mut by_number = IndexMap::new();
+    let (mut by_number, mut any) = (IndexMap::new(), false);
     for entry in table.entries() {
+        any = true;
         if entry.key != "*" && PhoneNumber::parse(entry.key).is_none() {
             entry.report(Finding::error(
                 "bad-number",
@@ -285,11 +302,10 @@ fn read_lines(item: &Item<'_>) -> Option<Lines> {
             by_number.insert(entry.key.to_owned(), line);
         }
     }
-    if by_number.is_empty() {
+    if !any {
         item.refuse("empty-value", "`lines` names no line: no call would lead anywhere");
-        return None;
     }
-    Some(Lines { by_number })
+    (!by_number.is_empty()).then_some(Lines { by_number })
 }
 
 fn read_line(table: Reader<'_>, called: &str) -> Option<Line> {

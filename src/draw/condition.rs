@@ -5,11 +5,11 @@ use crate::flow::value::Value;
 
 pub(super) fn words(condition: &Condition) -> String {
     let join =
-        |parts: &[Condition], word: &str| parts.iter().map(words).collect::<Vec<_>>().join(word);
+        |parts: &[Condition], word: &str| parts.iter().map(part).collect::<Vec<_>>().join(word);
     match condition {
         Condition::All(parts) => join(parts, " and "),
         Condition::Any(parts) => join(parts, " or "),
-        Condition::Not(inner) => format!("not {}", words(inner)),
+        Condition::Not(inner) => format!("not {}", part(inner)),
         Condition::Variable(name, test, _) => tested(name.as_str(), test),
         Condition::Field(name, test, _) => tested(name.as_str(), test),
         Condition::Fact(fact) => fact.to_string(),
@@ -27,6 +27,16 @@ pub(super) fn words(condition: &Condition) -> String {
     }
 }
 
+/// One within another: what has several parts of its own stands in parentheses.
+fn part(condition: &Condition) -> String {
+    match condition {
+        Condition::All(parts) | Condition::Any(parts) if parts.len() > 1 => {
+            format!("({})", words(condition))
+        }
+        condition => words(condition),
+    }
+}
+
 fn tested(name: &str, test: &Test) -> String {
     match test {
         Test::Equals(value) => format!("{name} = {}", value.words()),
@@ -39,5 +49,49 @@ fn tested(name: &str, test: &Test) -> String {
         Test::Below(bound) => format!("{name} < {bound}"),
         Test::Present(true) => format!("{name} known"),
         Test::Present(false) => format!("{name} unknown"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnostic::Sources;
+    use crate::flow;
+    use crate::flow::state::Kind;
+
+    use super::*;
+
+    /// What belongs together is seen: two conditions that are not the same are not drawn alike.
+    #[test]
+    fn what_stands_in_another_is_kept_together() {
+        let drawn = |when: &str| {
+            let mut sources = Sources::default();
+            let text = format!(
+                "name = \"f\"\nstart = \"b\"\n[states.b]\ntype = \"branch\"\n\
+                 cases = [{{ when = {when}, next = \"bye\" }}]\notherwise = \"bye\"\n\
+                 [states.bye]\ntype = \"hangup\"\n"
+            );
+            sources.add("f.toml", text);
+            let flows = flow::read(&sources).0;
+            let flow = flows.get("f").unwrap();
+            let Some(Kind::Branch(branch)) = flow.states.values().next().map(|it| &it.kind) else {
+                panic!()
+            };
+            words(&branch.cases[0].when)
+        };
+        let (pin, code, risk) =
+            ("{ fact = \"pin\" }", "{ fact = \"sms_otp\" }", "{ risk = \"low\" }");
+        let all = |a: &str, b: &str| format!("{{ all = [{a}, {b}] }}");
+        let any = |a: &str, b: &str| format!("{{ any = [{a}, {b}] }}");
+        let not = |a: &str| format!("{{ not = {a} }}");
+        for (when, told) in [
+            (all(pin, code), "pin and sms_otp"),
+            (all(pin, &any(code, risk)), "pin and (sms_otp or low risk)"),
+            (any(&all(pin, code), risk), "(pin and sms_otp) or low risk"),
+            (all(&not(pin), code), "not pin and sms_otp"),
+            (not(&all(pin, code)), "not (pin and sms_otp)"),
+            (not(&format!("{{ any = [{pin}] }}")), "not pin"),
+        ] {
+            assert_eq!(drawn(&when), told);
+        }
     }
 }

@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 use crate::engine::id::{CallId, EffectId, TurnId};
 
-pub use open::{ClientCertificate, OpenError, Options, Replicas, open, open_with};
+pub use open::{ClientCertificate, OpenError, Options, Replicas, check_named, open, open_with};
 
 /// How often a call has changed, and the turn that changed it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::Store;
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
-use super::redis::RedisStore;
+use super::redis::{self, RedisStore};
 
 /// Why a store cannot be opened, and what to do about it. Never shows a password of an address.
 #[derive(Debug, thiserror::Error)]
@@ -140,16 +140,39 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
 ///
 /// Redis need not be up: [`Store::ping`] tells. To be called within a tokio runtime.
 pub async fn open_with(url: &str, options: &Options) -> Result<Arc<dyn Store>, OpenError> {
+    match named(url)? {
+        Named::Memory => Ok(Arc::new(MemoryStore::new())),
+        Named::Embedded(path) => Ok(Arc::new(embedded(path).await?)),
+        Named::Redis => Ok(Arc::new(RedisStore::connect_with(url, options)?)),
+    }
+}
+
+/// Whether a configuration may name a store so. Nothing is opened, and nobody asked.
+pub fn check_named(url: &str) -> Result<(), OpenError> {
+    match named(url)? {
+        Named::Memory | Named::Embedded(_) => Ok(()),
+        Named::Redis => redis::check_address(url),
+    }
+}
+
+/// Which store a configuration names.
+enum Named<'a> {
+    Memory,
+    Embedded(&'a Path),
+    Redis,
+}
+
+fn named(url: &str) -> Result<Named<'_>, OpenError> {
     let (scheme, rest) = url.split_once(':').ok_or(OpenError::Unknown)?;
     match scheme {
-        "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
+        "memory" if rest.is_empty() => Ok(Named::Memory),
         "embedded" if rest.is_empty() => Err(OpenError::NoPath),
-        "embedded" => Ok(Arc::new(embedded(Path::new(rest)).await?)),
+        "embedded" => Ok(Named::Embedded(Path::new(rest))),
         "redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "redis+sentinel"
         | "rediss+sentinel"
             if rest.starts_with("//") =>
         {
-            Ok(Arc::new(RedisStore::connect_with(url, options)?))
+            Ok(Named::Redis)
         }
         _ => Err(OpenError::Unknown),
     }

@@ -25,6 +25,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use self::address::Address;
 use self::keys::{Member, Partition};
 pub use self::link::RIGHTS;
 use self::link::{Again, Link, Question, unreadable};
@@ -58,6 +59,11 @@ pub struct RedisStore {
     put_off: Script,
     swap: Script,
     swap_small: Script,
+}
+
+/// Whether an address is one of Redis, of Sentinels or of a cluster.
+pub(super) fn check_address(url: &str) -> Result<(), OpenError> {
+    Address::parse(url, &Options::default()).map(drop)
 }
 
 impl RedisStore {

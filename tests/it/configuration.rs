@@ -488,3 +488,54 @@ fn certificates_of_redis_go_with_tls_and_a_key() {
     assert_eq!(told, ["it is of no use without its key: `client_key_file`"]);
     assert_eq!(found("rediss://a", &[key]), ["it is the key of no `client_certificate_file`"]);
 }
+
+/// A store that cannot be one is told with all the rest, where it stands, and what is wrong with it.
+#[test]
+fn a_store_that_is_none_is_an_error_at_its_line() {
+    let without = LEAST.replace("flow = \"bank\"", "flow = \"bank\", fallback_number = \"911\"");
+    for (store, message, help) in [
+        ("embedded:", "`store` names no file", "embedded:callgate.redb"),
+        ("redis://", "`store` is not a Redis address", "redis://[user:password@]host"),
+        ("redis+sentinel://a,b", "`store` is not the address of Sentinels", "/primary"),
+        ("redis+cluster://a,b/1", "`store` is not the address of a cluster", "redis+cluster://"),
+        ("postgres://db", "`store` names no store", "redis://127.0.0.1:6379"),
+    ] {
+        let mut whole: DocumentMut = format!("store = \"{store}\"\n{without}").parse().unwrap();
+        let findings = load(&whole, true).expect_err(store);
+        let bad: Vec<_> = findings.iter().filter(|it| it.code == "bad-store").collect();
+        assert_eq!(bad.len(), 1, "{store}: {findings:?}");
+        assert_eq!(bad[0].message, message);
+        assert!(bad[0].help.as_deref().unwrap().contains(help), "{:?}", bad[0].help);
+        assert!(findings.iter().any(|it| it.code == "bad-number"), "{store}: {findings:?}");
+        whole["store"] = toml_edit::value("redis+sentinel://a,b/calls");
+        let findings = load(&whole, true).expect_err("the number is still none");
+        assert!(findings.iter().all(|it| it.code != "bad-store"), "{findings:?}");
+    }
+}
+
+/// One mistake is one finding: what only follows from it is not told as another.
+#[test]
+fn a_mistake_is_told_once() {
+    let codes = |from: &str, to: &str| {
+        let text = LEAST.replace(from, to);
+        assert_ne!(text, LEAST);
+        let findings = load(&text.parse().unwrap(), true).expect_err(to);
+        findings.into_iter().map(|it| it.code).collect::<Vec<_>>()
+    };
+    let line = "\"+15005550006\" = { flow = \"bank\" }";
+    assert_eq!(codes(line, "\"+15005550006\" = \"bank\""), ["wrong-type"]);
+    assert_eq!(codes(line, ""), ["empty-value"]);
+    let twilio = "[twilio]\n";
+    let anybody = codes(&format!("{line}\n"), "\"*\" = { flow = \"bank\" }\n");
+    assert_eq!(anybody, ["missing-key"], "no number is there to send from");
+    let with = |keys: &str| {
+        let text = LEAST.replace("+15005550006", "*").replace(twilio, &format!("{twilio}{keys}\n"));
+        let findings = load(&text.parse().unwrap(), true).expect_err(keys);
+        findings.into_iter().map(|it| it.code).collect::<Vec<_>>()
+    };
+    assert_eq!(with("from = \"5005550006\""), ["bad-number"]);
+    assert_eq!(with("messaging_service_sid = \"MG\""), ["bad-service-sid"]);
+    let both =
+        "from = \"+15005550006\"\nmessaging_service_sid = \"MG00000000000000000000000000000000\"";
+    assert_eq!(with(both), ["bad-sender"]);
+}

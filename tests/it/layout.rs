@@ -77,3 +77,11 @@ fn a_layout_is_stable_and_means_the_same() {
     }
     assert!(count > 80);
 }
+
+/// What we ship is laid out as we tell others to.
+#[test]
+fn the_shipped_flows_are_laid_out() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (code, stdout, stderr) = run(command_in(root).args(["fmt", "--check", "flows"]));
+    assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
+}

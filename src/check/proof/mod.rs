@@ -15,6 +15,7 @@
 //! What is not followed: the values of variables and the time of day. A branch on them may go either
 //! way. What the network says of a number and the band of the call's risk hold for the whole call.
 
+mod behind;
 mod cells;
 mod conditions;
 mod entries;

@@ -22,7 +22,7 @@ use crate::diagnostic::Place;
 use crate::flow::Flow;
 use crate::flow::edge::Label;
 use crate::flow::level::Level;
-use crate::flow::name::{LevelName, StateName};
+use crate::flow::name::{FlowName, LevelName, StateName};
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State, Target};
 use crate::limits;
@@ -280,7 +280,24 @@ impl<'f> Walks<'f> {
         self.map.places.iter()
     }
 
-    fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
+    /// Which states a call can come to, by their numbers.
+    pub(super) fn come_to(&self) -> Vec<bool> {
+        let mut come_to = vec![false; self.map.places.len()];
+        for arrival in &self.arrivals {
+            if let Some(place) = come_to.get_mut(arrival.place) {
+                *place = true;
+            }
+        }
+        come_to
+    }
+
+    /// The number of the first state of a flow.
+    pub(super) fn first_of(&self, flow: &FlowName) -> Option<usize> {
+        let flow = self.map.flows.get(flow.as_str())?;
+        self.number(flow, &flow.start)
+    }
+
+    pub(super) fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
         self.map.number(flow, state)
     }
 

@@ -39,6 +39,7 @@
 //! ```
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::mem::discriminant;
 
 use indexmap::IndexSet;
 
@@ -69,11 +70,10 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for (walk, state) in subject.states() {
         if state.kind.is_combined() {
             let next = state.routes.get(&Outcome::Ok);
-            let next = next.map(|to| proofs.asked_next(walk.flow, &to.state));
-            if next.is_some_and(|next| next.is_empty()) {
+            if next.is_some_and(|to| !proofs.is_followed(walk.flow, state, &to.state)) {
                 let message =
                     format!("no proof follows on `{}`, so that it never counts", state.name);
-                let help = "lead `ok` to a code or a call, or leave verdict = \"combined\" away";
+                let help = "lead `ok` to another proof, or leave verdict = \"combined\" away";
                 report.add_at(state, report.finding(message, &state.place).help(help));
             }
         }
@@ -141,6 +141,8 @@ struct Proofs<'f> {
     firsts: HashMap<&'f FlowName, usize>,
     /// Where a state leads that asks the caller for nothing.
     on: Graph,
+    /// Where every state leads.
+    all: Graph,
     /// The last search that came to each state.
     seen: Vec<usize>,
     searches: usize,
@@ -157,7 +159,7 @@ impl<'f> Proofs<'f> {
         let ends = ends(subject);
         let nodes = states.len() + ends.len();
         let end = |flow, outcome| ends.get_index_of(&(flow, outcome)).map(|end| states.len() + end);
-        let (seen, mut on) = (vec![0; nodes], Graph::new(nodes));
+        let (seen, mut on, mut all) = (vec![0; nodes], Graph::new(nodes), Graph::new(nodes));
         let number = |flow: &Flow, state: &StateName| {
             Some(firsts.get(&flow.name)? + flow.states.get_index_of(state)?)
         };
@@ -168,24 +170,32 @@ impl<'f> Proofs<'f> {
             if let Some(to) = step_up {
                 on.add(from, to);
             }
+            for edge in state.edges() {
+                if let Some(to) = number(flow, &edge.to.state) {
+                    all.add(from, to);
+                }
+            }
             match &state.kind {
                 Kind::Call(call) => {
                     let called = subject.flows.get(call.flow.as_str());
                     let start = called.and_then(|called| number(called, &called.start));
                     if let Some(to) = start {
                         on.add(from, to);
+                        all.add(from, to);
                     }
                     for (outcome, to) in &state.routes {
                         if let Some((end, to)) =
                             end(&call.flow, outcome).zip(number(flow, &to.state))
                         {
                             on.add(end, to);
+                            all.add(end, to);
                         }
                     }
                 }
                 Kind::Return(Return { outcome: Some((outcome, _)) }) => {
                     if let Some(to) = end(&flow.name, outcome) {
                         on.add(from, to);
+                        all.add(from, to);
                     }
                 }
                 Kind::Say(_)
@@ -202,11 +212,24 @@ impl<'f> Proofs<'f> {
                 _ => {}
             }
         }
-        Self { states, firsts, on, seen, searches: 0 }
+        Self { states, firsts, on, all, seen, searches: 0 }
     }
 
     fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
         Some(self.firsts.get(&flow.name)? + flow.states.get_index_of(state)?)
+    }
+
+    /// Whether a proof of something else, of which the caller hears, can follow from here on.
+    fn is_followed(&self, flow: &Flow, state: &State, from: &StateName) -> bool {
+        let other = |kind: &Kind| match kind {
+            Kind::GatherOtp(_) | Kind::GatherServiceCode(_) | Kind::Callback(_) => true,
+            Kind::GatherPin(_) | Kind::GatherPasscode(_) => {
+                !kind.is_combined() && discriminant(kind) != discriminant(&state.kind)
+            }
+            _ => false,
+        };
+        let reached = self.all.reach(self.number(flow, from));
+        self.states.iter().zip(reached).any(|((_, state), reached)| reached && other(&state.kind))
     }
 
     /// The states that ask for a proof of possession from here on before anything else is asked for.
@@ -282,5 +305,31 @@ mod tests {
         assert_eq!(main("bye", ""), 0);
         assert_eq!(main("send", "verdict = \"combined\"\n"), 0, "a proof follows, outside");
         assert_eq!(main("bye", "verdict = \"combined\"\n"), 1, "none follows");
+    }
+
+    /// It counts with whatever proof comes next: the caller may be asked other things before, and for another
+    /// secret instead of the telephone.
+    #[test]
+    fn a_verdict_may_wait_for_any_proof_that_follows() {
+        let combined = |next: &str, more: &str| {
+            told(&[&format!(
+                "{HEAD}[states.pin]\n{PIN}verdict = \"combined\"\n\
+                 on = {{ ok = \"{next}\", failed = \"bye\", locked = \"bye\" }}\n{more}"
+            )])
+        };
+        let word = "[states.word]\ntype = \"gather_passcode\"\nprompt = \"Word?\"\n\
+            on = { ok = \"bye\", failed = \"bye\", locked = \"bye\" }\n";
+        assert_eq!(combined("word", word), 0);
+        let menu = |to: &str| {
+            format!(
+                "[states.menu]\ntype = \"menu\"\nprompt = \"Press 1.\"\nkeys = {{ 1 = \"{to}\" }}\n\
+                 on = {{ no_input = \"bye\", no_match = \"bye\" }}\n"
+            )
+        };
+        assert_eq!(combined("menu", &menu("send")), 0);
+        assert_eq!(combined("menu", &menu("bye")), 1);
+        let again = word.replace("gather_passcode\"", "gather_passcode\"\nverdict = \"combined\"");
+        assert_eq!(combined("word", &again), 2, "neither is followed by a verdict");
+        assert_eq!(combined("bye", ""), 1);
     }
 }

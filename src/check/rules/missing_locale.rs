@@ -81,7 +81,8 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
                     } else {
                         format!("add {} = \"…\"", missing.join(" = \"…\", ").replace('`', ""))
                     };
-                    report.finding(message, &first.place).help(help)
+                    let meant = "accept = [\"missing-locale\"] where one language is meant for all";
+                    report.finding(message, &first.place).help(format!("{help}, or {meant}"))
                 });
             }
         }
@@ -133,6 +134,21 @@ mod tests {
             check("a", &format!("{}{ENDS}", flow.concat())),
             ["9: missing-locale: this text is not there in `en-US`"]
         );
+    }
+
+    /// What everybody is to hear in one language is written so: the language reference says it.
+    #[test]
+    fn who_means_one_language_alone_is_told_how_to_say_so() {
+        let both = "{ en-US = \"Hello\", es-MX = \"Hola\" }";
+        let one = "[{ es-MX = \"Para español, oprima dos.\" }]";
+        let flow = [say("a", both, "b"), say("b", one, "ask"), ENDS.into()].concat();
+        let flow = format!("name = \"f\"\nstart = \"a\"\n{flow}");
+        let mut sources = crate::diagnostic::Sources::default();
+        sources.add("f.toml", flow);
+        let found = crate::check::check_sources(&sources).1;
+        let found = found.iter().find(|finding| finding.code == "missing-locale").unwrap();
+        let help = found.help.as_deref().unwrap();
+        assert!(help.contains("accept = [\"missing-locale\"]"), "{help}");
     }
 
     #[test]

@@ -40,7 +40,8 @@
 
 use super::{Report, Rule, Subject};
 use crate::check::proof::{Gap, Script, Told, Walks, proved};
-use crate::diagnostic::{Finding, Severity};
+use crate::diagnostic::{Finding, Severity, listed};
+use crate::limits;
 
 pub(super) const RULE: Rule = Rule {
     code: "unproved",
@@ -106,12 +107,29 @@ pub(super) fn complete(finding: Finding, walks: &Walks<'_>, gap: &Gap<'_>, fix: 
         others => format!("\n{others} other ways lead there without it"),
     };
     let script_lines = script.lines().join("\n");
-    let help = format!("a call that gets there:\n{script_lines}{others}\n{why}\n{fix}");
+    let behind = behind(walks, gap);
+    let help = format!("a call that gets there:\n{script_lines}{others}\n{why}\n{fix}{behind}");
     match script.lost {
         Some(lost) => finding.label(lost.what, lost.place),
         None => finding,
     }
     .help(help)
+}
+
+/// A line on what is not looked at while nobody gets there; nothing where all of it is.
+fn behind(walks: &Walks<'_>, gap: &Gap<'_>) -> String {
+    let states = walks.behind(gap);
+    let names = states.iter().take(limits::NAMES_LISTED_MAX);
+    let mut names: Vec<_> = names.map(|state| format!("`{}`", state.name)).collect();
+    match states.len() - names.len() {
+        _ if names.is_empty() => return String::new(),
+        0 => {}
+        more => names.push(format!("{more} others")),
+    }
+    format!(
+        "\nno call like it gets on to {} yet: what is wrong there is told once this is mended",
+        listed(&names)
+    )
 }
 
 #[cfg(test)]
@@ -128,6 +146,40 @@ mod tests {
         let mut found = findings(&[&format!("{HEAD}{states}")]);
         found.retain(|finding| finding.contains(": unproved: "));
         found.iter().map(|f| f.split(": unproved: ").nth(1).unwrap().to_owned()).collect()
+    }
+
+    /// What lies beyond a state that lets nobody in is come to by no call yet, and so nothing is told of it: the
+    /// finding says that.
+    #[test]
+    fn what_is_not_looked_at_yet_is_named() {
+        let help = |third: &str| {
+            let flow = format!(
+                "{HEAD}[disclose]\nname = \"l\"\nsum = \"both\"\n\
+                 [states.pin]\ntype = \"say\"\nprompt = \"{{{{ account.name }}}}\"\nnext = \"second\"\n\
+                 [states.second]\ntype = \"say\"\nprompt = \"{{{{ account.sum }}}}\"\nnext = \"third\"\n{third}"
+            );
+            let mut sources = crate::diagnostic::Sources::default();
+            sources.add("f.toml", flow);
+            let found = crate::check::check_sources(&sources).1;
+            let mut early = found.iter().filter(|it| it.code == "disclosed-too-early");
+            let help = early.next().unwrap().help.clone().unwrap();
+            assert!(early.next().is_none(), "nobody gets there");
+            help
+        };
+        let third = "[states.third]\ntype = \"say\"\nprompt = \"So.\"\nnext = \"bye\"\n";
+        let told = help(third);
+        assert!(told.contains("`second`, `third` and `bye`"), "{told}");
+        assert!(told.contains("`second`, `third` and `bye`"), "{told}");
+        let before = "on = { ok = \"secret\", failed = \"bye\", locked = \"bye\" }";
+        let states = format!(
+            "{SECRET}[states.pin]\ntype = \"gather_passcode\"\nprompt = \"Word?\"\n{before}\n"
+        );
+        let mut sources = crate::diagnostic::Sources::default();
+        sources.add("f.toml", format!("{HEAD}{states}"));
+        let found = crate::check::check_sources(&sources).1;
+        let found = found.iter().find(|it| it.code == "unproved").unwrap();
+        let told = found.help.clone().unwrap();
+        assert!(!told.contains("once this is mended"), "all of it is come to: {told}");
     }
 
     fn pin(on: &str) -> String {
