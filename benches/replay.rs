@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use callgate::engine::turn::{Entry, Step};
 use callgate::engine::{Setting, step};
-use callgate::flow::{self, FlowSet};
-use callgate::replay::folder::{Outcome, Wish, read_flows, run_all};
+use callgate::flow::FlowSet;
+use callgate::replay::folder::{Outcome, Wish, flows, run_all};
 use callgate::replay::play::Player;
 use callgate::replay::provider::Setup;
 use callgate::replay::transcript::{Deed, Transcript};
@@ -105,8 +105,8 @@ fn step_through(played: &Played) -> (u64, u64) {
 
 /// Turns a second on one core.
 async fn machine() -> f64 {
-    let own = flow::read(&read_flows(&root().join("flows")).unwrap()).0;
-    let beside = flow::read(&read_flows(&root().join("fixtures/calls/flows")).unwrap()).0;
+    let own = flows(&root().join("flows")).unwrap();
+    let beside = flows(&root().join("fixtures/calls/flows")).unwrap();
     let mut calls = Vec::new();
     for (file, text) in shipped() {
         let transcript = Transcript::read(&file.display().to_string(), &text).0.unwrap();

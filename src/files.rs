@@ -34,7 +34,7 @@ impl Files {
 
 /// Why files cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FilesError {
+pub enum FilesError {
     /// There is nothing there.
     #[error("there is no `{}`; name a flow file or a folder of them", .0.display())]
     Missing(PathBuf),

@@ -16,6 +16,7 @@ pub mod engine;
 pub mod exchange;
 pub(crate) mod files;
 pub mod flow;
+pub(crate) mod hex;
 pub mod limits;
 pub mod lsp;
 pub mod outbound;

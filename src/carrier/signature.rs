@@ -8,7 +8,7 @@
 //! public URL and the request's target as it came. Only the host's port is in doubt, because the
 //! provider drops it for some services and keeps it for others (Twilio, "Webhooks security").
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +16,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
+
+use crate::hex::hex;
 
 /// The keys under which a webhook may be signed: one, or several while one replaces another. Each has
 /// been taken in already, which is a tenth of the work.
@@ -115,10 +117,7 @@ pub fn sign(key: &SecretString, url: &str, params: &[(String, String)]) -> Strin
 pub fn names_body(target: &str, body: &[u8]) -> bool {
     let query = target.split_once('?').map_or("", |(_, query)| query);
     let mut named = query.split('&').filter_map(|field| field.strip_prefix("bodySHA256="));
-    let hash = Sha256::digest(body).iter().fold(String::new(), |mut hash, byte| {
-        let _ = write!(hash, "{byte:02x}");
-        hash
-    });
+    let hash = hex(&Sha256::digest(body));
     named.next().is_some_and(|name| name.eq_ignore_ascii_case(&hash)) && named.next().is_none()
 }
 

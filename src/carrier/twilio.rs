@@ -1,8 +1,8 @@
 //! Twilio's REST side: messages and calls, each with an honest word on what became of it.
 //!
 //! A create is not idempotent there, so nothing is ever sent twice from here: what may have been done
-//! is [`Delivery::Unknown`], and the outbox decides. No number, code or key appears in any error or
-//! `Debug` of this module, and it logs nothing.
+//! is [`Delivery::Unknown`], and the outbox decides. No number, code or key appears in any error, `Debug` or
+//! line of the log of this module.
 
 mod http;
 

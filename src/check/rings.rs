@@ -9,7 +9,7 @@ use crate::flow::name::{FlowName, VariableName};
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State, Target};
-use crate::flow::states::set::Assigned;
+use crate::flow::states::set::Set;
 use crate::flow::template::Use;
 
 /// What is supposed of a call. A code that was sent is waited for, and a missing one is not: no ring
@@ -240,11 +240,7 @@ fn may_withhold(state: &State, gathered: &BTreeSet<&VariableName>) -> bool {
         Use::Variable(name) => !gathered.contains(name),
         Use::Code => false,
     };
-    let set = |set: &crate::flow::states::set::Set| {
-        set.values
-            .iter()
-            .any(|value| matches!(&value.to, Assigned::Text(text) if text.uses.iter().any(field)))
-    };
+    let set = |set: &Set| set.texts().flat_map(|text| &text.uses).any(field);
     state.prompts().into_iter().flat_map(Prompt::uses).any(told)
         || state.sent().flat_map(|text| &text.uses).any(told)
         || matches!(&state.kind, Kind::Set(values) if set(values))

@@ -123,7 +123,7 @@ pub(super) fn carrier_of(config: &Config, metrics: &Metrics) -> Result<Arc<dyn C
     let (Some(auth_token), Some(sender)) =
         (config.twilio.auth_tokens.first().cloned(), config.twilio.sender.clone())
     else {
-        return Err(Failure::Unusable("there is no token or no sender for the provider".into()));
+        return Err(Failure::usage("there is no token or no sender for the provider"));
     };
     let carrier = TwilioCarrier::new(Settings {
         account_sid: config.twilio.account_sid.clone(),
@@ -184,7 +184,7 @@ pub(super) fn open_directory(
 ) -> Result<(Directory, Option<PathBuf>), Failure> {
     match directory {
         config::Directory::File(path) => {
-            let accounts = read_accounts(&path)?;
+            let accounts = read_accounts(&path, Secrets::Hashed)?;
             Ok((Directory::new(accounts), Some(path)))
         }
         config::Directory::Http(settings) => {
@@ -195,8 +195,8 @@ pub(super) fn open_directory(
     }
 }
 
-/// Reads the accounts file.
-pub(super) fn read_accounts(path: &Path) -> Result<Accounts, Failure> {
+/// Reads an accounts file; what is wrong with it is shown without anything of a customer's.
+pub(super) fn read_accounts(path: &Path, secrets: Secrets) -> Result<Accounts, Failure> {
     let unreadable =
         |source| Failure::Config(ConfigError::Unreadable { path: path.to_owned(), source });
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -206,7 +206,7 @@ pub(super) fn read_accounts(path: &Path) -> Result<Accounts, Failure> {
     let mut sources = Sources::default();
     let file = sources.add(&path.display().to_string(), shown::accounts(&text));
     let problems = Problems::default();
-    let accounts = Accounts::read(&file, &text, Secrets::Hashed, &problems);
+    let accounts = Accounts::read(&file, &text, secrets, &problems);
     let findings = problems.into_findings();
     if any_error(&findings) {
         return Err(Failure::Findings {

@@ -4,6 +4,7 @@ use super::serve::demo::keyring::DemoError;
 use super::{Exit, say};
 use crate::config::ConfigError;
 use crate::diagnostic::{Finding, Sources};
+use crate::replay::folder::FolderError;
 use crate::server::ServerError;
 use crate::store::{OpenError, StoreError};
 use crate::telemetry::with_causes;
@@ -33,10 +34,9 @@ pub(super) enum Failure {
     Server(#[from] ServerError),
     #[error("{0}")]
     Demo(#[from] DemoError),
-    #[error("{0}")]
-    Unusable(String),
-    #[error("{0}")]
-    Lacks(String),
+    /// Whatever else it is.
+    #[error("{1}")]
+    Other(Exit, String),
     #[error("calls cannot be recorded: {0}")]
     Record(#[source] WriteError),
     #[error("the clock of this machine stands before 1970: set it")]
@@ -45,15 +45,36 @@ pub(super) enum Failure {
     System(#[from] std::io::Error),
 }
 
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Files(error) => Self::Files(error),
+            FolderError::Write(_) | FolderError::Changed(_) => Self::environment(error),
+            FolderError::Read { .. } | FolderError::Flows(_) => Self::usage(error.to_string()),
+        }
+    }
+}
+
 impl Failure {
+    /// What is asked for, or configured, cannot be used.
+    pub(super) fn usage(what: impl Into<String>) -> Self {
+        Self::Other(Exit::Usage, what.into())
+    }
+
     /// What cannot be used as it is configured.
     pub(super) fn unusable(error: impl std::error::Error) -> Self {
-        Self::Unusable(with_causes(&error))
+        Self::usage(with_causes(&error))
+    }
+
+    /// The store, a port or a file failed.
+    pub(super) fn environment(error: impl std::fmt::Display) -> Self {
+        Self::Other(Exit::Environment, error.to_string())
     }
 
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Unusable(_) | Self::Lacks(_) | Self::OtherKey => Exit::Usage,
+            Self::Config(_) | Self::OtherKey => Exit::Usage,
+            Self::Other(exit, _) => *exit,
             Self::Files(error) => Exit::from(error),
             Self::Findings { exit, .. } => *exit,
             Self::Open(
@@ -75,25 +96,28 @@ impl Failure {
         }
     }
 
-    pub(super) fn tell(&self) {
+    /// The findings, if it is for some, and what they come to.
+    pub(super) fn told(&self, styled: bool) -> String {
         let shown = match self {
             Self::Config(ConfigError::Wrong { findings, sources })
-            | Self::Findings { findings, sources, .. } => Some((findings, sources)),
-            _ => None,
+            | Self::Findings { findings, sources, .. } => {
+                render::human::render(findings, sources, styled)
+            }
+            _ => String::new(),
         };
-        if let Some((findings, sources)) = shown {
-            say(&render::human::render(findings, sources, true));
-        }
-        say(&format!("error: {}", with_causes(self)));
+        format!("{shown}error: {}", with_causes(self))
+    }
+
+    /// Says it on standard error, and gives how the command ends.
+    pub(super) fn tell(&self) -> Exit {
+        say(&self.told(true));
+        self.exit()
     }
 }
 
 /// Runs a command that one thread is enough for, and tells why where it fails.
 pub(super) fn run(command: impl Future<Output = Result<Exit, Failure>>) -> Exit {
-    on_one_thread(command).unwrap_or_else(|failure| {
-        failure.tell();
-        failure.exit()
-    })
+    on_one_thread(command).unwrap_or_else(|failure| failure.tell())
 }
 
 /// The same of what a server does too that has the store for itself: says by which requests it is asked.
@@ -102,11 +126,11 @@ pub(super) fn run_or_ask(
     command: impl Future<Output = Result<Exit, Failure>>,
 ) -> Exit {
     on_one_thread(command).unwrap_or_else(|failure| {
-        failure.tell();
+        let exit = failure.tell();
         if matches!(failure, Failure::Open(OpenError::InUse(_))) {
             say(&format!("help: a server that runs on it does the same when asked: {requests}"));
         }
-        failure.exit()
+        exit
     })
 }
 

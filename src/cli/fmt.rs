@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Exit, print, say};
+use super::failure::Failure;
+use super::{Exit, print};
 use crate::files::{flow_files, read_text};
 use crate::flow::canonical::{canonical, same};
 use crate::writing::replace;
@@ -24,49 +25,47 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    let mut exit = Exit::Well;
+    match lay_all_out(args) {
+        Ok(changed) => Exit::found(args.check && changed),
+        Err(failure) => failure.tell(),
+    }
+}
+
+/// Whether there was anything to do.
+fn lay_all_out(args: &Args) -> Result<bool, Failure> {
+    let mut changed = false;
     for path in &args.paths {
-        let files = if path.is_dir() { flow_files(path) } else { Ok(vec![path.clone()]) };
-        let done =
-            files.map_err(|error| (Exit::from(&error), error.to_string())).and_then(|files| {
-                let done = files.iter().map(|file| lay_out(file, args.check));
-                done.collect::<Result<Vec<_>, _>>()
-            });
-        match done {
-            Ok(changed) if args.check && changed.contains(&true) => exit = Exit::Findings,
-            Ok(_) => {}
-            Err((worse, message)) => {
-                say(&format!("error: {message}"));
-                return worse;
-            }
+        let files = if path.is_dir() { flow_files(path)? } else { vec![path.clone()] };
+        for file in files {
+            changed |= lay_out(&file, args.check)?;
         }
     }
-    exit
+    Ok(changed)
 }
 
 /// Lays one file out, or tells that it would; whether there was anything to do.
-fn lay_out(file: &Path, check: bool) -> Result<bool, (Exit, String)> {
+fn lay_out(file: &Path, check: bool) -> Result<bool, Failure> {
     let shown = file.display();
     if !file.exists() {
-        return Err((Exit::Usage, format!("there is no `{shown}`")));
+        return Err(Failure::usage(format!("there is no `{shown}`")));
     }
-    let text = read_text(file).map_err(|error| (Exit::from(&error), error.to_string()))?;
+    let text = read_text(file)?;
     let Some(new) = canonical(&text) else {
         let message = format!("`{shown}` is no TOML: run `callgate check {shown}`");
-        return Err((Exit::Findings, message));
+        return Err(Failure::Other(Exit::Findings, message));
     };
     // Whatever a layout does, it must not change what is said.
     if !same(&new, &text) {
         let message =
             format!("a bug of callgate: laying out `{shown}` would change it; it is as it was");
-        return Err((Exit::Environment, message));
+        return Err(Failure::environment(message));
     }
     if new == text {
         return Ok(false);
     }
     print(&format!("{shown}\n"));
     if !check {
-        replace(file, &new).map_err(|error| (Exit::Environment, error.to_string()))?;
+        replace(file, &new).map_err(Failure::environment)?;
     }
     Ok(true)
 }

@@ -1,21 +1,19 @@
 //! `callgate graph`: a flow drawn, two editions of it compared, or calls followed through it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use super::{Exit, print, say};
-use crate::diagnostic::any_error;
+use super::failure::Failure;
+use super::{Exit, flow_file, print};
 use crate::draw::{self, Mark, Picture};
 use crate::files;
+use crate::flow::Flow;
 use crate::flow::edge::Label;
 use crate::flow::state::State;
-use crate::flow::{self, Flow};
 use crate::limits;
-use crate::render;
 use crate::replay::coverage;
-use crate::replay::folder::{Outcome, Wish, read_flows, run_all};
+use crate::replay::folder::{Outcome, Wish, flows, run_all};
 use crate::writing::renew;
 
 /// What `graph` takes.
@@ -70,21 +68,16 @@ enum Format {
 pub(super) fn run(args: &Args) -> Exit {
     match picture(args).and_then(|picture| write(args, &picture)) {
         Ok(()) => Exit::Well,
-        Err((exit, message)) => {
-            say(&format!("error: {message}"));
-            exit
-        }
+        Err(failure) => failure.tell(),
     }
 }
 
-type Failure = (Exit, String);
-
 fn picture(args: &Args) -> Result<Picture, Failure> {
     if let Some([old, new]) = args.diff.as_deref() {
-        return Ok(draw::between(read(old)?.as_ref(), read(new)?.as_ref()));
+        return Ok(draw::between(&flow_file::read(old)?.1, &flow_file::read(new)?.1));
     }
     let path = files::found(args.flow.as_deref().unwrap_or(Path::new("flows")));
-    let flow = read(&path)?;
+    let (_, flow) = flow_file::read(&path)?;
     let Some(calls) = args.trace.as_ref().or(args.coverage.as_ref()) else {
         return Ok(draw::of(&flow));
     };
@@ -94,16 +87,13 @@ fn picture(args: &Args) -> Result<Picture, Failure> {
         flows: folder.unwrap_or(Path::new(".")).to_owned(),
         ..Wish::default()
     };
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| (Exit::Environment, format!("no threads to run on: {error}")))?;
-    let outcomes =
-        runtime.block_on(run_all(&wish)).map_err(|error| (Exit::Usage, error.to_string()))?;
+    let outcomes = tokio::runtime::Runtime::new()?.block_on(run_all(&wish))?;
     let comes_here =
         |outcome: &Outcome| outcome.report.hops.iter().any(|hop| hop.at.flow == flow.name);
     let outcomes: Vec<_> = outcomes.into_iter().filter(comes_here).collect();
     if outcomes.is_empty() {
         let message = format!("no call of `{}` comes to the flow `{}`", calls.display(), flow.name);
-        return Err((Exit::Usage, message));
+        return Err(Failure::usage(message));
     }
     if args.coverage.is_some() {
         return covered(&flow, folder.unwrap_or(Path::new(".")), &outcomes);
@@ -114,33 +104,15 @@ fn picture(args: &Args) -> Result<Picture, Failure> {
 
 /// A flow with what the calls reach of it; the flows beside it may call it.
 fn covered(flow: &Flow, folder: &Path, outcomes: &[Outcome]) -> Result<Picture, Failure> {
-    let sources = read_flows(folder).map_err(|error| (Exit::Usage, error.to_string()))?;
-    let all = coverage::measure(&flow::read(&sources).0, outcomes);
+    let all = coverage::measure(&flows(folder)?, outcomes);
     let own = all.iter().find(|coverage| coverage.flow == flow.name.as_str());
-    let own = own.ok_or_else(|| (Exit::Usage, format!("no flow `{}`", flow.name)))?;
+    let own = own.ok_or_else(|| Failure::usage(format!("no flow `{}`", flow.name)))?;
     let way = |state: &State, label: &Label| match own.way(state.name.as_str(), label) {
         Some(way) if way.taken > 0 && way.missing.is_empty() => Mark::Covered,
         Some(way) if way.taken > 0 => Mark::Partly,
         _ => Mark::Uncovered,
     };
     Ok(draw::covered(flow, |state| own.entered(state.name.as_str()), way))
-}
-
-fn read(path: &Path) -> Result<Arc<Flow>, Failure> {
-    if path.is_dir() {
-        let message = format!("`{}` is a folder; name one flow file", path.display());
-        return Err((Exit::Usage, message));
-    }
-    let files = files::flows(&[path.to_owned()])
-        .map_err(|error| (Exit::from(&error), error.to_string()))?;
-    let (flows, findings) = flow::read(&files.all);
-    let findings = files.of_concern(findings);
-    if any_error(&findings) {
-        let shown = render::human::render(&findings, &files.all, false);
-        return Err((Exit::Findings, format!("the flow has errors\n{shown}")));
-    }
-    let named = flows.iter().find(|flow| files.named.contains(&flow.file));
-    named.cloned().ok_or_else(|| (Exit::Findings, format!("no flow in `{}`", path.display())))
 }
 
 fn write(args: &Args, picture: &Picture) -> Result<(), Failure> {
@@ -151,7 +123,7 @@ fn write(args: &Args, picture: &Picture) -> Result<(), Failure> {
              `mermaid`, or put parts of the flow into flows that it calls",
             limits::DRAWN_STATES_MAX
         );
-        return Err((Exit::Usage, message));
+        return Err(Failure::usage(message));
     }
     let text = match args.format {
         Format::Svg => draw::svg::write(picture),
@@ -164,7 +136,7 @@ fn write(args: &Args, picture: &Picture) -> Result<(), Failure> {
             Format::Dot => "DOT",
             Format::Mermaid => "Mermaid",
         };
-        return renew(file, &text, what).map_err(|error| (Exit::Environment, error.to_string()));
+        return renew(file, &text, what).map_err(Failure::environment);
     }
     print(&text);
     Ok(())

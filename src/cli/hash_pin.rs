@@ -9,6 +9,7 @@ use super::configured::read_accounts;
 use super::{Exit, print, say};
 use crate::chance::SystemChance;
 use crate::config::environment;
+use crate::directory::accounts::Secrets;
 use crate::directory::pin::choice::{self, Refused};
 use crate::directory::pin::{self, own::Own};
 use crate::engine::spoken;
@@ -140,10 +141,7 @@ fn own_of(args: &Args) -> Result<Own, Exit> {
     let (Some(id), Some(path)) = (&args.account, &args.accounts) else {
         return Ok(Own::default());
     };
-    let accounts = read_accounts(path).map_err(|failure| {
-        failure.tell();
-        failure.exit()
-    })?;
+    let accounts = read_accounts(path, Secrets::Hashed).map_err(|failure| failure.tell())?;
     accounts.by_id(id).map(|customer| Own::of(&customer)).ok_or_else(|| {
         say(&format!("error: the account is not in `{}`", path.display()));
         Exit::Usage

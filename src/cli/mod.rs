@@ -8,6 +8,7 @@ mod completions;
 mod configured;
 mod explain;
 mod failure;
+mod flow_file;
 mod fmt;
 mod graph;
 mod hash_pin;
@@ -115,14 +116,9 @@ impl From<&FilesError> for Exit {
 }
 
 impl Exit {
-    /// The exit of this code.
-    fn of(code: u8) -> Self {
-        match code {
-            0 => Self::Well,
-            1 => Self::Findings,
-            2 => Self::Usage,
-            _ => Self::Environment,
-        }
+    /// [`Self::Findings`] if there are any.
+    fn found(any: bool) -> Self {
+        if any { Self::Findings } else { Self::Well }
     }
 }
 
@@ -147,8 +143,8 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Odds(args) => odds::run(&args),
         Command::Statement(args) => statement::run(&args),
-        Command::Replay(args) => Exit::of(replay::run(&args)),
-        Command::Simulate(args) => Exit::of(simulate::run(&args)),
+        Command::Replay(args) => replay::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Lsp => lsp::run(),

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::{Exit, print, say};
+use super::failure::Failure;
+use super::{Exit, flow_file, print};
 use crate::check::odds::{Odds, Siege, Terms, odds};
-use crate::config::read_policy;
+use crate::config::{read_policy, shown};
 use crate::diagnostic::{Problems, Sources, any_error};
 use crate::document;
 use crate::engine::policy::Policy;
 use crate::files;
-use crate::flow::{self, FlowSet};
+use crate::flow::FlowSet;
 use crate::render;
 
 /// What `odds` takes.
@@ -79,38 +80,21 @@ pub(super) fn run(args: &Args) -> Exit {
             });
             Exit::Well
         }
-        Err((exit, message)) => {
-            say(&format!("error: {message}"));
-            exit
-        }
+        Err(failure) => failure.tell(),
     }
 }
 
 impl Asked {
     /// The flows, and the odds of the one that is named.
-    pub(super) fn odds(&self) -> Result<(FlowSet, Odds), (Exit, String)> {
+    pub(super) fn odds(&self) -> Result<(FlowSet, Odds), Failure> {
         let terms = self.terms()?;
-        let path = files::found(&self.flow);
-        if path.is_dir() {
-            let message = format!("`{}` is a folder; name one flow file", path.display());
-            return Err((Exit::Usage, message));
-        }
-        let files = files::flows(std::slice::from_ref(&path))
-            .map_err(|e| (Exit::from(&e), e.to_string()))?;
-        let (flows, findings) = flow::read(&files.all);
-        let findings = files.of_concern(findings);
-        if any_error(&findings) {
-            let shown = render::human::render(&findings, &files.all, false);
-            return Err((Exit::Findings, format!("the flow has errors\n{shown}")));
-        }
-        let named = flows.iter().find(|flow| files.named.contains(&flow.file));
-        let name = named.map(|flow| flow.name.to_string()).unwrap_or_default();
-        let found = odds(&flows, &name, &terms).map_err(|no| (Exit::Usage, no.to_string()))?;
-        let flows = flows.closure(&name).unwrap_or_default();
-        Ok((flows, found))
+        let (flows, flow) = flow_file::read(&self.flow)?;
+        let name = flow.name.as_str();
+        let found = odds(&flows, name, &terms).map_err(|no| Failure::usage(no.to_string()))?;
+        Ok((flows.closure(name).unwrap_or_default(), found))
     }
 
-    fn terms(&self) -> Result<Terms, (Exit, String)> {
+    fn terms(&self) -> Result<Terms, Failure> {
         let policy = self.policy.as_deref().map_or_else(|| Ok(Policy::default()), policy)?;
         let siege = Siege {
             accounts: self.accounts,
@@ -122,11 +106,11 @@ impl Asked {
     }
 }
 
-/// The `[policy]` of a configuration.
-fn policy(path: &Path) -> Result<Policy, (Exit, String)> {
-    let text = files::read_text(path).map_err(|error| (Exit::Usage, error.to_string()))?;
+/// The `[policy]` of a configuration, which is shown without its secrets.
+fn policy(path: &Path) -> Result<Policy, Failure> {
+    let text = files::read_text(path)?;
     let mut sources = Sources::default();
-    let file = sources.add(&path.display().to_string(), text.clone());
+    let file = sources.add(&path.display().to_string(), shown::configuration(&text));
     let problems = Problems::default();
     let policy = document::read(&file, &text, &problems, |root| match root.item("policy") {
         Some(item) => read_policy(&item),
@@ -134,8 +118,12 @@ fn policy(path: &Path) -> Result<Policy, (Exit, String)> {
     });
     let findings = problems.into_findings();
     if any_error(&findings) {
-        let shown = render::human::render(&findings, &sources, false);
-        return Err((Exit::Usage, format!("the policy has errors\n{shown}")));
+        return Err(Failure::Findings {
+            what: "the policy has errors".into(),
+            findings,
+            sources,
+            exit: Exit::Usage,
+        });
     }
-    policy.ok_or_else(|| (Exit::Usage, format!("no policy in `{}`", path.display())))
+    policy.ok_or_else(|| Failure::usage(format!("no policy in `{}`", path.display())))
 }

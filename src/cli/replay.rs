@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::runtime::Runtime;
 
-use crate::config::{Config, ConfigError};
-use crate::flow::{self, FlowSet};
-use crate::render;
+use super::Exit;
+use super::failure::Failure;
 use crate::replay::coverage::{self, Coverage};
-use crate::replay::folder::{FolderError, Outcome, Wish, read_flows, run_telling, run_texts};
+use crate::replay::folder::{Outcome, Wish, flows, run_telling, run_texts};
 use crate::replay::{Layout, against, junit};
 use crate::writing::{create, renew};
 
@@ -148,8 +148,8 @@ pub enum Format {
     Markdown,
 }
 
-/// Runs the command and gives its exit code.
-pub fn run(args: &Args) -> u8 {
+/// Runs the command.
+pub fn run(args: &Args) -> Exit {
     // It draws on a terminal alone.
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -165,29 +165,31 @@ pub fn run(args: &Args) -> u8 {
 const BAR: &str = "{bar:32} {pos}/{len} calls";
 
 /// The same, printing elsewhere and drawing nothing.
-pub fn run_with(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub fn run_with(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     run_showing(args, out, err, &ProgressBar::hidden())
 }
 
-fn run_showing(args: &Args, out: &mut dyn Write, err: &mut dyn Write, bar: &ProgressBar) -> u8 {
+fn run_showing(args: &Args, out: &mut dyn Write, err: &mut dyn Write, bar: &ProgressBar) -> Exit {
+    replayed(args, out, err, bar).unwrap_or_else(|failure| {
+        let _ = writeln!(err, "{}", failure.told(false));
+        failure.exit()
+    })
+}
+
+fn replayed(
+    args: &Args,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    bar: &ProgressBar,
+) -> Result<Exit, Failure> {
     if let Some(call) = &args.from_journal {
-        return match from_journal(args, call, out) {
-            Ok(None) => 0,
-            Ok(Some(astray)) => {
-                say(err, 1, &format!("the transcript is not as the call was: {astray}"))
-            }
-            Err((code, message)) => say(err, code, &message),
-        };
+        return from_journal(args, call, out);
     }
     if let (Some(folder), Some(count)) = (&args.against, args.last) {
-        return match of_store(args, folder, count, out, err) {
-            Ok(code) => code,
-            Err((code, message)) => say(err, code, &message),
-        };
+        return of_store(args, folder, count, out, err);
     }
     if args.paths.iter().any(|path| captures::is_capture(path)) {
-        return captures::run(args, out, err)
-            .unwrap_or_else(|(code, message)| say(err, code, &message));
+        return captures::run(args, out, err);
     }
     let wish = Wish {
         paths: args.paths.clone(),
@@ -195,37 +197,18 @@ fn run_showing(args: &Args, out: &mut dyn Write, err: &mut dyn Write, bar: &Prog
         flows: args.flows().to_owned(),
         bless: args.bless,
     };
-    let outcomes = match outcomes(&wish, bar) {
-        Ok(outcomes) => outcomes,
-        Err((code, message)) => return say(err, code, &message),
-    };
+    let outcomes = outcomes(&wish, bar)?;
     if let Some(folder) = &args.against {
-        return match against(args, &wish, folder, (&outcomes, bar), out) {
-            Ok(code) => code,
-            Err((code, message)) => say(err, code, &message),
-        };
+        return against(args, &wish, folder, (&outcomes, bar), out);
     }
-    if let Some(file) = &args.junit
-        && let Err(error) = renew(file, &junit::document(&outcomes), "XML")
-    {
-        return say(err, 3, &error.to_string());
+    if let Some(file) = &args.junit {
+        renew(file, &junit::document(&outcomes), "XML").map_err(Failure::environment)?;
     }
     match print(&outcomes, args, out) {
-        Ok(()) if args.coverage => match cover(args, &outcomes, out, err) {
-            Ok(()) => u8::from(outcomes.iter().any(|outcome| !outcome.passed())),
-            Err((code, message)) => say(err, code, &message),
-        },
-        written => {
-            super::lost(written);
-            u8::from(outcomes.iter().any(|outcome| !outcome.passed()))
-        }
+        Ok(()) if args.coverage => cover(args, &outcomes, out, err)?,
+        written => super::lost(written),
     }
-}
-
-type Failure = (u8, String);
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Runtime::new().map_err(|error| (3, format!("no threads to run on: {error}")))
+    Ok(Exit::found(outcomes.iter().any(|outcome| !outcome.passed())))
 }
 
 fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
@@ -233,47 +216,20 @@ fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
         bar.set_length(u64::try_from(all).unwrap_or(u64::MAX));
         bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
     };
-    let ran = runtime()?.block_on(run_telling(wish, &mut tell));
+    let ran = Runtime::new()?.block_on(run_telling(wish, &mut tell));
     bar.finish_and_clear();
-    match ran {
-        Ok(outcomes) if outcomes.is_empty() => {
-            let begin = "a call by `callgate simulate` is kept as one (`:save FILE`)";
-            Err((2, format!("there is no transcript to run there: {begin}")))
+    let outcomes = ran.map_err(|error| match error {
+        FolderError::Read { path, source } if path == wish.flows => {
+            let way = "`--flows` names the folder of the flows";
+            Failure::usage(format!("cannot read {}: {source}; {way}", path.display()))
         }
-        Ok(outcomes) => Ok(outcomes),
-        Err(error @ (FolderError::Write(_) | FolderError::Changed(_))) => {
-            Err((3, error.to_string()))
-        }
-        Err(FolderError::Read { path, source }) if path == wish.flows => Err((
-            2,
-            format!(
-                "cannot read {}: {source}; `--flows` names the folder of the flows",
-                path.display()
-            ),
-        )),
-        Err(error) => Err((2, error.to_string())),
+        error => error.into(),
+    })?;
+    if outcomes.is_empty() {
+        let begin = "a call by `callgate simulate` is kept as one (`:save FILE`)";
+        return Err(Failure::usage(format!("there is no transcript to run there: {begin}")));
     }
-}
-
-/// A configuration, or all that is wrong with it.
-fn configured(path: &Path) -> Result<Config, Failure> {
-    Config::load(path).map_err(|error| unusable(&error))
-}
-
-/// All that is wrong with a configuration.
-fn unusable(error: &ConfigError) -> Failure {
-    match error {
-        ConfigError::Wrong { findings, sources } => {
-            (2, format!("{error}\n{}", render::human::render(findings, sources, false)))
-        }
-        ConfigError::Unreadable { .. } => (2, error.to_string()),
-    }
-}
-
-/// The flows of a folder, which have been read without an error before.
-fn flows(folder: &Path) -> Result<FlowSet, Failure> {
-    let sources = read_flows(folder).map_err(|error| (2, error.to_string()))?;
-    Ok(flow::read(&sources).0)
+    Ok(outcomes)
 }
 
 fn against(
@@ -282,20 +238,26 @@ fn against(
     folder: &Path,
     (before, bar): (&[Outcome], &ProgressBar),
     out: &mut dyn Write,
-) -> Result<u8, Failure> {
+) -> Result<Exit, Failure> {
     let now = outcomes(&Wish { flows: folder.to_owned(), ..wish.clone() }, bar)?;
     tell(args, (args.flows(), folder), before, &now, out)
 }
 
-/// A call of the store as a transcript; `Some`: why it is not as the call was.
-fn from_journal(args: &Args, call: &str, out: &mut dyn Write) -> Result<Option<String>, Failure> {
-    let recorded = runtime()?.block_on(live::one(args.config.as_deref(), call))?;
+/// A call of the store as a transcript.
+fn from_journal(args: &Args, call: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let recorded = Runtime::new()?.block_on(live::one(args.config.as_deref(), call))?;
     match &args.output {
-        Some(file) => create(file, &recorded.text).map_err(|error| (3, error.to_string()))?,
+        Some(file) => create(file, &recorded.text).map_err(Failure::environment)?,
         // Whoever reads may stop reading.
         None => drop(out.write_all(recorded.text.as_bytes())),
     }
-    Ok(recorded.astray)
+    match recorded.astray {
+        None => Ok(Exit::Well),
+        Some(astray) => {
+            let message = format!("the transcript is not as the call was: {astray}");
+            Err(Failure::Other(Exit::Findings, message))
+        }
+    }
 }
 
 /// The same calls of the store against two folders of flows.
@@ -305,8 +267,8 @@ fn of_store(
     count: usize,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> Result<u8, Failure> {
-    let runtime = runtime()?;
+) -> Result<Exit, Failure> {
+    let runtime = Runtime::new()?;
     let (flows, recorded, untold) = runtime.block_on(live::last(args.config.as_deref(), count))?;
     let own = args.flows.as_deref().unwrap_or(&flows);
     for call in &untold {
@@ -321,9 +283,8 @@ fn of_store(
         (PathBuf::from(format!("{}.{}", call.flow, call.call)), call.text.clone())
     };
     let texts: Vec<_> = recorded.iter().map(name).collect();
-    let wrong = |error: FolderError| (2, error.to_string());
-    let before = runtime.block_on(run_texts(&texts, own)).map_err(wrong)?;
-    let now = runtime.block_on(run_texts(&texts, folder)).map_err(wrong)?;
+    let before = runtime.block_on(run_texts(&texts, own))?;
+    let now = runtime.block_on(run_texts(&texts, folder))?;
     tell(args, (own, folder), &before, &now, out)
 }
 
@@ -333,7 +294,7 @@ fn tell(
     before: &[Outcome],
     now: &[Outcome],
     out: &mut dyn Write,
-) -> Result<u8, Failure> {
+) -> Result<Exit, Failure> {
     let (old, new) = (flows(own)?, flows(folder)?);
     let changes = against::compare((&old, before), (&new, now));
     let shown = match args.format {
@@ -343,7 +304,7 @@ fn tell(
     };
     // Whoever reads may stop reading.
     let _ = out.write_all(shown.as_bytes());
-    Ok(u8::from(!changes.is_empty()))
+    Ok(Exit::found(!changes.is_empty()))
 }
 
 fn cover(
@@ -362,7 +323,7 @@ fn cover(
     }
     if let Some(folder) = &args.skeletons {
         let missing = coverage::touched(&measured).flat_map(Coverage::missing);
-        let told = runtime()?.block_on(skeletons::write(&flows, missing, folder))?;
+        let told = Runtime::new()?.block_on(skeletons::write(&flows, missing, folder))?;
         for line in told {
             note(err, &line);
         }
@@ -373,11 +334,6 @@ fn cover(
 /// Says what is no error.
 fn note(err: &mut dyn Write, message: &str) {
     let _ = writeln!(err, "note: {message}");
-}
-
-fn say(err: &mut dyn Write, code: u8, message: &str) -> u8 {
-    let _ = writeln!(err, "error: {message}");
-    code
 }
 
 /// Side by side is for terminals that have room for it.

@@ -68,9 +68,9 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
     match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(serve(args))) {
         Ok(()) => Exit::Well,
         Err(failure) => {
-            failure.tell();
+            let exit = failure.tell();
             say("nothing is served");
-            failure.exit()
+            exit
         }
     }
 }
@@ -135,7 +135,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         web_code_digits: config.policy.service_code.digits,
     };
     if let Some(lack) = offer.lacks(&flows) {
-        return Err(Failure::Lacks(lack));
+        return Err(Failure::usage(lack));
     }
     offer.warn_of_notices(&flows);
     let metrics = Metrics::default();
@@ -165,8 +165,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         vault: config.vault,
         policy: config.policy,
         lines: config.lines,
-        keys: keys
-            .ok_or_else(|| Failure::Unusable("there is no token to check signatures".into()))?,
+        keys: keys.ok_or_else(|| Failure::usage("there is no token to check signatures"))?,
         public_url: config.public_url,
         account_sid: Some(config.twilio.account_sid),
         admin_tokens: config.admin_tokens,

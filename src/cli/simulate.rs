@@ -8,19 +8,21 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Exit;
+use super::configured::read_accounts;
+use super::failure::Failure;
 use crate::check::check_sources;
 use crate::demo;
-use crate::diagnostic::{Problems, Sources, any_error};
+use crate::diagnostic::{Sources, any_error};
 use crate::directory::Directory;
-use crate::directory::accounts::{Accounts, Secrets};
+use crate::directory::accounts::Secrets;
 use crate::engine::policy::Policy;
+use crate::files;
 use crate::flow::FlowSet;
 use crate::flow::condition::Attestation;
 use crate::flow::state::Kind;
 use crate::phone::PhoneNumber;
-use crate::render;
 use crate::replay::default_clock;
-use crate::replay::folder::read_flows;
 use crate::replay::phone::{Caller, Keypad, Lines, Phone};
 use crate::replay::provider::Setup;
 
@@ -40,8 +42,8 @@ On a terminal, keys are heard as you press them; Enter alone is silence, `:help`
 The demo's customers have the numbers 12345678 (PIN 730495), 23456789 (PIN 408162),
 34567890 (PIN 951724) and 45678901 (PIN 628403).
 
-Exit codes: 0 the call is over; 1 the flows or the accounts are not well; 2 there is no such flow or
-file.";
+Exit codes: 0 the call is over; 1 the flows are not well; 2 there is no such flow or file, or the accounts
+are not well.";
 
 /// Rings a flow in the terminal: prompts appear, keys are typed, no telephone is needed.
 #[derive(clap::Args, Clone, Debug)]
@@ -80,15 +82,17 @@ fn number(text: &str) -> Result<PhoneNumber, String> {
     PhoneNumber::parse(text).ok_or_else(|| "write + and 8 to 15 digits: +15005550010".to_owned())
 }
 
-/// Runs the command and gives its exit code.
-pub fn run(args: &Args) -> u8 {
+/// Runs the command.
+pub fn run(args: &Args) -> Exit {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     if io::stdin().is_terminal() && out.is_terminal() {
         return match keypad::Terminal::take() {
             Ok(mut terminal) => {
                 run_with(args, &mut terminal, &mut folded::Folded::new(out), &mut err)
             }
-            Err(error) => say(&mut err, 3, &format!("the terminal cannot be used: {error}")),
+            Err(error) => {
+                Failure::environment(format!("the terminal cannot be used: {error}")).tell()
+            }
         };
     }
     run_with(args, &mut Lines(io::stdin().lock()), &mut out, &mut err)
@@ -100,26 +104,21 @@ pub fn run_with(
     keypad: &mut impl Keypad,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> u8 {
+) -> Exit {
     match prepare(args).and_then(|caller| ring(caller, keypad, out)) {
-        Ok(()) => 0,
-        Err((code, message)) => say(err, code, &message),
+        Ok(()) => Exit::Well,
+        Err(failure) => {
+            let _ = writeln!(err, "{}", failure.told(false));
+            failure.exit()
+        }
     }
 }
-
-fn say(err: &mut impl Write, code: u8, message: &str) -> u8 {
-    let _ = writeln!(err, "error: {message}");
-    code
-}
-
-type Failure = (u8, String);
 
 /// The folder of the flows (`None`: the shipped ones), and the name of the one that is rung.
 fn meant(args: &Args) -> Result<(Option<PathBuf>, String), Failure> {
     let file = Path::new(&args.flow);
     if file.extension().is_some_and(|extension| extension == "toml") {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| (2, format!("cannot read {}: {error}", file.display())))?;
+        let text = files::read_text(file)?;
         // What else may be wrong with it is said when all of the folder is read.
         let table: toml::Table = text.parse().unwrap_or_default();
         let name = table.get("name").and_then(toml::Value::as_str);
@@ -139,17 +138,17 @@ const FLOWS: &str = "flows";
 fn prepare(args: &Args) -> Result<Caller, Failure> {
     let (folder, name) = meant(args)?;
     let sources = match &folder {
-        Some(folder) => read_flows(folder).map_err(|error| (2, error.to_string()))?,
+        Some(folder) => files::flows(std::slice::from_ref(folder))?.all,
         None => demo::flows(),
     };
-    let flows = well_read(&sources)?;
+    let flows = well_read(sources)?;
     let Some(flows) = flows.closure(&name) else {
         let names: Vec<_> = flows.iter().map(|flow| flow.name.as_str()).collect();
         let message = format!("there is no flow `{name}`; there are: {}", names.join(", "));
-        return Err((2, message));
+        return Err(Failure::usage(message));
     };
     let (accounts, text) = match &args.accounts {
-        Some(file) => read_accounts(file)?,
+        Some(file) => (read_accounts(file, Secrets::Plain)?, files::read_text(file)?),
         None => (demo::accounts(), demo::ACCOUNTS.to_owned()),
     };
     let mut policy = Policy::default();
@@ -159,7 +158,7 @@ fn prepare(args: &Args) -> Result<Caller, Failure> {
     {
         let message =
             format!("{place} has a `message` of its own, and the provider words its messages");
-        return Err((1, message));
+        return Err(Failure::Other(Exit::Findings, message));
     }
     let elsewhere = folder.filter(|folder| folder != Path::new(FLOWS));
     let setup = Setup {
@@ -196,40 +195,21 @@ fn own_words(flows: &FlowSet) -> Option<String> {
     })
 }
 
-fn well_read(sources: &Sources) -> Result<FlowSet, Failure> {
-    let (flows, findings) = check_sources(sources);
+fn well_read(sources: Sources) -> Result<FlowSet, Failure> {
+    let (flows, findings) = check_sources(&sources);
     if any_error(&findings) {
-        let shown = render::human::render(&findings, sources, false);
-        return Err((1, format!("the flows have errors\n{shown}")));
+        let (what, exit) = ("the flows have errors".into(), Exit::Findings);
+        return Err(Failure::Findings { what, findings, sources, exit });
     }
     Ok(flows)
 }
 
-fn read_accounts(file: &Path) -> Result<(Accounts, String), Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| (2, format!("cannot read {}: {error}", file.display())))?;
-    let name: Arc<str> = file.display().to_string().into();
-    let problems = Problems::default();
-    let accounts = Accounts::read(&name, &text, Secrets::Plain, &problems);
-    let findings = problems.into_findings();
-    let mut sources = Sources::default();
-    sources.add(&name, text.as_str());
-    if any_error(&findings) {
-        let shown = render::human::render(&findings, &sources, false);
-        return Err((1, format!("the accounts have errors\n{shown}")));
-    }
-    Ok((accounts, text))
-}
-
 fn ring(caller: Caller, keypad: &mut impl Keypad, out: &mut impl Write) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| (3, format!("no thread to run on: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let talked = runtime.block_on(Phone::new(caller, out).talk(keypad));
     // Whoever reads may stop reading.
     talked.or_else(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err((3, error.to_string())),
+        _ => Err(Failure::environment(error)),
     })
 }

@@ -23,10 +23,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Exit {
     let (flows, odds) = match args.asked.odds() {
         Ok(found) => found,
-        Err((exit, message)) => {
-            say(&format!("error: {message}"));
-            return exit;
-        }
+        Err(failure) => return failure.tell(),
     };
     let warnings = check(&flows);
     if any_error(&warnings) {

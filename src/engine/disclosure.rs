@@ -3,8 +3,8 @@
 //! Levels are those of the flow that the call began in, and for the states of another flow those that it has beside
 //! them. A replay may let one demand pass unmet, to show what it keeps back.
 
+use super::Waived;
 use super::machine::Machine;
-use super::{Waived, states};
 use crate::flow::level::{Fact, Proof};
 use crate::flow::name::{FieldName, LevelName};
 use crate::flow::prompt::Prompt;
@@ -85,7 +85,7 @@ impl Machine<'_> {
         });
         // What is set from a variable is not heard yet: it carries the label on.
         let set = match &state.kind {
-            Kind::Set(set) => states::set::templates(set).flat_map(|text| &text.uses).all(|used| {
+            Kind::Set(set) => set.texts().flat_map(|text| &text.uses).all(|used| {
                 matches!(used, Use::Variable(_) | Use::Code)
                     || matches!(used, Use::Field(field) if self.may_use(field))
             }),

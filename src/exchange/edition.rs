@@ -17,6 +17,7 @@ use super::{Exchange, ExchangeError, later};
 use crate::diagnostic::{Sources, any_error};
 use crate::flow::name::FlowName;
 use crate::flow::{FlowSet, read};
+use crate::hex::hex;
 use crate::limits;
 use crate::store::{RecordKey, Store, Swap};
 
@@ -202,11 +203,7 @@ fn key(hash: &str) -> RecordKey {
 }
 
 fn hash_of(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

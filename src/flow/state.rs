@@ -9,7 +9,6 @@ use super::name::{LevelName, StateName, VariableName};
 use super::outcome::Outcome;
 use super::prompt::Prompt;
 use super::states;
-use super::states::set::Assigned;
 use super::template::{Template, Use};
 use crate::diagnostic::Place;
 
@@ -214,10 +213,7 @@ impl State {
             Kind::Lookup(lookup) => lookup.send.as_slice(),
             _ => &[],
         };
-        send.iter().filter_map(|(_, sent)| match sent {
-            Assigned::Text(template) => Some(template),
-            Assigned::Value(_) => None,
-        })
+        send.iter().filter_map(|(_, sent)| sent.text())
     }
 
     /// The variables that the state uses: in its texts, in its conditions, and for the flow that it calls.
@@ -230,11 +226,7 @@ impl State {
         }
         let own: Vec<&VariableName> = match &self.kind {
             Kind::Set(set) => {
-                let texts = set.values.iter().filter_map(|value| match &value.to {
-                    Assigned::Text(template) => Some(template),
-                    Assigned::Value(_) => None,
-                });
-                texts.flat_map(|text| text.uses.iter().filter_map(variable)).collect()
+                set.texts().flat_map(|text| text.uses.iter().filter_map(variable)).collect()
             }
             Kind::Branch(branch) => {
                 let conditions = branch.cases.iter().flat_map(|case| case.when.walk());

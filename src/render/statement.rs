@@ -12,6 +12,7 @@ use crate::diagnostic::Finding;
 use crate::document::show_duration;
 use crate::flow::level::{Class, Fact};
 use crate::flow::{Flow, FlowSet};
+use crate::hex::hex;
 
 /// What a statement is made of.
 #[derive(Debug)]
@@ -63,9 +64,8 @@ fn files(flows: &FlowSet) -> String {
     flows.sort_by_key(|flow| flow.name.as_str());
     let mut text = "| flow | SHA-256 of its file |\n|---|---|\n".to_owned();
     for flow in flows {
-        let digest = Sha256::digest(flow.text.as_bytes());
-        let hex = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        let _ = writeln!(text, "| `{}` | `{hex}` |", flow.name);
+        let hash = hex(&Sha256::digest(flow.text.as_bytes()));
+        let _ = writeln!(text, "| `{}` | `{hash}` |", flow.name);
     }
     text
 }

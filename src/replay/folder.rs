@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::bless::bless;
 use super::{Difference, Layout, Report, Transcript, run};
 use crate::diagnostic::{Finding, Place, Sources, any_error};
+use crate::files::{self, FilesError};
 use crate::flow::{self, FlowSet};
 use crate::writing::{WriteError, replace};
 
@@ -42,6 +43,9 @@ pub enum FolderError {
         /// Why.
         source: io::Error,
     },
+    /// Nor can flows.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// Something cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -279,32 +283,20 @@ impl Shelf {
         if let Some(flows) = known.get(folder) {
             return Ok(flows.clone());
         }
-        let (flows, findings) = flow::read(&read_flows(folder)?);
-        if any_error(&findings) {
-            return Err(FolderError::Flows(folder.to_owned()));
-        }
+        let flows = flows(folder)?;
         known.insert(folder.to_owned(), flows.clone());
         Ok(flows)
     }
 }
 
-/// The texts of the flows of a folder, in the order of their names.
-pub fn read_flows(folder: &Path) -> Result<Sources, FolderError> {
-    let failed = |source| FolderError::Read { path: folder.to_owned(), source };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            files.push(path);
-        }
+/// The flows of a folder, in which nothing is wrong.
+pub fn flows(folder: &Path) -> Result<FlowSet, FolderError> {
+    let files = files::flows(&[folder.to_owned()])?;
+    let (flows, findings) = flow::read(&files.all);
+    if any_error(&findings) {
+        return Err(FolderError::Flows(folder.to_owned()));
     }
-    files.sort();
-    let mut sources = Sources::default();
-    for file in files {
-        let text = read_text(&file)?;
-        sources.add(&file.display().to_string(), text);
-    }
-    Ok(sources)
+    Ok(flows)
 }
 
 /// Reads a file; a pipe, which may never end, is none.

@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::check::odds::Chances;
 use crate::exchange::guards::Guards;
@@ -157,90 +157,81 @@ impl Reason {
     }
 }
 
+/// A metric under this name; it counts for whoever has a copy.
+fn put<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// The same of something in seconds.
+fn put_seconds<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
+}
+
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("callgate");
-        let webhooks = Family::default();
-        let outside = OutsideCounter::default();
-        let refused = Family::default();
-        let calls: Family<Taken, Counter> = Family::default();
-        registry.register("calls", "Calls taken, by the band of their risk", calls.clone());
+        let mut all = Registry::with_prefix("callgate");
+        let r = &mut all;
         let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
-        let seconds = Family::new_with_constructor(buckets);
-        let store = Questions::default();
-        registry.register("store_questions", "What the store was asked", store.asked.clone());
-        registry.register_with_unit(
-            "store_question",
-            "Time until the store answered",
-            Unit::Seconds,
-            store.seconds.clone(),
-        );
-        let outbox_waiting = Gauge::default();
-        registry.register(
-            "outbox_waiting",
-            "Effects and deadlines that are due and not claimed",
-            outbox_waiting.clone(),
-        );
-        let outbox_oldest: Gauge<f64, AtomicU64> = Gauge::default();
-        registry.register_with_unit(
-            "outbox_oldest",
-            "For how long the oldest of them has been due",
-            Unit::Seconds,
-            outbox_oldest.clone(),
-        );
-        let odds: Family<Odd, Gauge<f64, AtomicU64>> = Family::default();
-        registry.register(
-            "odds",
-            "The best chance of a guesser at any state of a flow in use, at one account",
-            odds.clone(),
-        );
-        let flows_current: Gauge<u64, AtomicU64> = Gauge::default();
-        flows_current.set(1);
-        let turns_in_progress = Gauge::default();
-        registry.register("turns_in_progress", "Turns under way", turns_in_progress.clone());
-        registry.register("webhooks", "Webhooks answered", webhooks.clone());
-        registry.register(
-            "asked_of_others",
-            "What was asked of the provider, the mail server, the directory and back ends",
-            outside.counts(),
-        );
-        registry.register(
-            "webhooks_refused",
-            "Requests refused as not the provider's",
-            refused.clone(),
-        );
-        let strangers = Counter::default();
-        registry.register(
-            "admin_refused",
-            "Requests of the admin listener with a token that is none",
-            strangers.clone(),
-        );
-        registry.register_with_unit(
-            "webhook",
-            "Time to answer a webhook",
-            Unit::Seconds,
-            seconds.clone(),
-        );
-        registry.register(
-            "flows_current",
-            "Whether the flows in use are those on disk",
-            flows_current.clone(),
-        );
-        Self {
-            registry,
-            webhooks,
-            calls,
+        let (outside, store) = (OutsideCounter::default(), Questions::default());
+        let asked = "What was asked of the provider, the mail server, the directory and back ends";
+        put(r, "asked_of_others", asked, outside.counts());
+        put(r, "store_questions", "What the store was asked", store.asked.clone());
+        let answered = "Time until the store answered";
+        put_seconds(r, "store_question", answered, store.seconds.clone());
+        let metrics = Self {
+            webhooks: put(r, "webhooks", "Webhooks answered", Family::default()),
+            calls: put(r, "calls", "Calls taken, by the band of their risk", Family::default()),
             outside,
-            refused,
-            strangers,
-            seconds,
+            refused: put(
+                r,
+                "webhooks_refused",
+                "Requests refused as not the provider's",
+                Family::default(),
+            ),
+            strangers: put(
+                r,
+                "admin_refused",
+                "Requests of the admin listener with a token that is none",
+                Counter::default(),
+            ),
+            seconds: put_seconds(
+                r,
+                "webhook",
+                "Time to answer a webhook",
+                Family::new_with_constructor(buckets),
+            ),
             store,
-            outbox_waiting,
-            outbox_oldest,
-            odds,
-            turns_in_progress,
-            flows_current,
-        }
+            outbox_waiting: put(
+                r,
+                "outbox_waiting",
+                "Effects and deadlines that are due and not claimed",
+                Gauge::default(),
+            ),
+            outbox_oldest: put_seconds(
+                r,
+                "outbox_oldest",
+                "For how long the oldest of them has been due",
+                Gauge::default(),
+            ),
+            odds: put(
+                r,
+                "odds",
+                "The best chance of a guesser at any state of a flow in use, at one account",
+                Family::default(),
+            ),
+            turns_in_progress: put(r, "turns_in_progress", "Turns under way", Gauge::default()),
+            flows_current: put(
+                r,
+                "flows_current",
+                "Whether the flows in use are those on disk",
+                Gauge::default(),
+            ),
+            registry: all,
+        };
+        metrics.flows_current.set(1);
+        metrics
     }
 }
 

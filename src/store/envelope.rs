@@ -30,6 +30,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::packed;
+use crate::hex::hex;
 
 /// The version that [`Vault::seal`] writes.
 pub const VERSION: u32 = 4;
@@ -346,16 +347,6 @@ fn read_json(envelope: &[u8]) -> Result<(String, Vec<u8>), EnvelopeError> {
     let read: Read = serde_json::from_slice(envelope).map_err(|_| altered)?;
     let sealed = STANDARD.decode(&read.sealed).map_err(|_| altered)?;
     Ok((read.flow, sealed))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
-    let mut text = vec![0; bytes.len() * 2];
-    let (pairs, _) = text.as_chunks_mut();
-    for ([high, low], byte) in pairs.iter_mut().zip(bytes) {
-        (*high, *low) = (digit(byte >> 4), digit(byte & 15));
-    }
-    String::from_utf8(text).unwrap_or_default()
 }
 
 fn hash_of<'a>(key: &hmac::Key, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {

@@ -32,7 +32,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// A flow file, or a folder of them.
-fn load(path: &Path) -> Sources {
+pub(crate) fn load(path: &Path) -> Sources {
     let files = if path.is_dir() { entries(path) } else { vec![path.to_owned()] };
     let mut sources = Sources::default();
     for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "toml")) {
@@ -42,7 +42,8 @@ fn load(path: &Path) -> Sources {
     sources
 }
 
-fn bad() -> Vec<PathBuf> {
+/// Flow files, and folders of them, with which something is wrong.
+pub(crate) fn bad() -> Vec<PathBuf> {
     let mut paths = entries(&folder("bad"));
     paths.retain(|path| path.extension().is_none_or(|extension| extension != "expected"));
     paths

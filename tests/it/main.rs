@@ -28,6 +28,7 @@ mod fuzz;
 mod golden;
 mod graph;
 mod guards;
+mod hash_pin;
 mod layout;
 mod lookup;
 mod mail;

@@ -93,7 +93,7 @@ fn the_shell_stands_in_storeys() {
         let path = entry.unwrap().path();
         let module = path.file_stem().unwrap().to_string_lossy().into_owned();
         let core = ["flow", "check", "engine", "twiml", "draw"];
-        let ground = ["diagnostic", "document", "limits", "phone", "render", "secret", "ui"];
+        let ground = ["diagnostic", "document", "hex", "limits", "phone", "render", "secret", "ui"];
         let program = ["lib", "main"];
         let known = [&core[..], &ground, &program, &STOREYS].concat();
         assert!(known.contains(&&*module), "{module} has no place in the house");

@@ -176,8 +176,7 @@ fn of_made(walks: &Walks<'_>, way: &[&Arrival<'_>], named: &[Value]) -> Vec<Choi
         let Some((_, State { kind: Kind::Set(set), .. })) = walks.state(arrival.place) else {
             continue;
         };
-        for assignment in &set.values {
-            let Assigned::Text(template) = &assignment.to else { continue };
+        for template in set.texts() {
             for used in &template.uses {
                 if let Use::Field(field) = used {
                     let usual = like(template.filter_of(used));
@@ -394,10 +393,7 @@ pub(super) fn fields(walks: &Walks<'_>) -> BTreeMap<FieldName, Value> {
         let mut templates: Vec<_> =
             state.prompts().into_iter().flat_map(crate::flow::prompt::Prompt::templates).collect();
         if let Kind::Set(set) = &state.kind {
-            templates.extend(set.values.iter().filter_map(|value| match &value.to {
-                Assigned::Text(template) => Some(template),
-                Assigned::Value(_) => None,
-            }));
+            templates.extend(set.texts());
         }
         for template in templates {
             for used in &template.uses {

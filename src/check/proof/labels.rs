@@ -13,7 +13,7 @@ use crate::flow::name::{FieldName, LevelName, VariableName};
 use crate::flow::states::branch::Branch;
 use crate::flow::states::call::CallFlow;
 use crate::flow::states::lookup::Lookup;
-use crate::flow::states::set::{Assigned, Set};
+use crate::flow::states::set::Set;
 use crate::flow::template::Use;
 
 /// The labels of a way, by number; 0: there are none.
@@ -160,12 +160,8 @@ impl<'f> Known<'f> {
     pub(super) fn set(&mut self, labels: Labels, set: &'f Set) -> Labels {
         let mut labelled = self.get(labels);
         for assignment in &set.values {
-            let uses: &[Use] = match &assignment.to {
-                Assigned::Text(template) => &template.uses,
-                Assigned::Value(_) => &[],
-            };
             let mut label = self.label(labelled.asked);
-            for used in uses {
+            for used in assignment.to.text().iter().flat_map(|text| &text.uses) {
                 match used {
                     Use::Field(field) => label.extend(self.of_field(field)),
                     Use::Variable(name) => {

@@ -7,7 +7,6 @@ use crate::flow::condition::Condition;
 use crate::flow::name::{FieldName, VariableName};
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State};
-use crate::flow::states::set::Assigned;
 use crate::flow::template::{Template, Use};
 
 /// Something that a level may guard.
@@ -43,11 +42,7 @@ pub(super) fn uses(state: &State) -> Vec<(Told, Place)> {
     let mut uses: Vec<_> = prompts.chain(state.sent()).flat_map(told).collect();
     match &state.kind {
         Kind::Set(set) => {
-            let texts = set.values.iter().filter_map(|value| match &value.to {
-                Assigned::Text(template) => Some(template),
-                Assigned::Value(_) => None,
-            });
-            let told = texts.flat_map(told);
+            let told = set.texts().flat_map(told);
             uses.extend(told.filter(|(told, _)| matches!(told, Told::Field(_))));
         }
         Kind::Branch(branch) => {

@@ -52,7 +52,6 @@ use crate::flow::name::{FlowName, VariableName};
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State};
-use crate::flow::states::set::Assigned;
 use crate::flow::template::{Template, Use};
 use crate::flow::{Flow, FlowSet};
 use crate::limits;
@@ -151,10 +150,7 @@ fn made(state: &State) -> Vec<Made<'_>> {
     match &state.kind {
         Kind::Set(set) => {
             let made = set.values.iter().map(|value| {
-                let text = match &value.to {
-                    Assigned::Text(text) => Some(text),
-                    Assigned::Value(_) => None,
-                };
+                let text = value.to.text();
                 let of = text.into_iter().flat_map(variables).collect();
                 Made { variable: &value.name, of_account: text.is_some_and(has_field), of }
             });
@@ -229,7 +225,7 @@ fn used(flow: &Flow) -> indexmap::IndexMap<&VariableName, Used<'_>> {
         }
         let Kind::Set(set) = &state.kind else { continue };
         for value in &set.values {
-            if let Assigned::Text(template) = &value.to {
+            if let Some(template) = value.to.text() {
                 let new = variables(template).filter(|variable| seen.insert(*variable));
                 new.for_each(|variable| use_of(template, variable));
             }

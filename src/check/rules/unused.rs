@@ -41,7 +41,6 @@ use crate::flow::condition::Condition;
 use crate::flow::name::{FlowName, LevelName, VariableName};
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State};
-use crate::flow::states::set::Assigned;
 use crate::flow::template::Use;
 
 pub(super) const RULE: Rule = Rule {
@@ -188,7 +187,7 @@ impl<'f> Used<'f> {
             }
             Kind::Set(set) => {
                 for value in &set.values {
-                    if let Assigned::Text(text) = &value.to {
+                    if let Some(text) = value.to.text() {
                         text.uses.iter().for_each(|used| self.text(used));
                     }
                 }

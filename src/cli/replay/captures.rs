@@ -6,18 +6,21 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::{Args, Failure, configured, flows, note};
+use super::super::Exit;
+use super::super::configured::read_accounts;
+use super::super::failure::Failure;
+use super::{Args, note};
 use crate::carrier::signature::Keys;
 use crate::config::{self, Config, Line, Lines, environment};
 use crate::demo;
-use crate::diagnostic::{Place, Problems, Sources, any_error};
+use crate::diagnostic::Place;
 use crate::directory::Directory;
 use crate::directory::accounts::{Accounts, Secrets};
 use crate::engine::policy::Policy;
-use crate::render;
 use crate::replay::capture::house::{House, Plan};
 use crate::replay::capture::{self, Posted, address};
 use crate::replay::default_clock;
+use crate::replay::folder::flows;
 use crate::store::envelope::Vault;
 
 /// Whether a file is a capture.
@@ -26,12 +29,12 @@ pub(super) fn is_capture(path: &Path) -> bool {
 }
 
 /// Replays all of them, each in a house of its own; gives the exit code.
-pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
     if let Some(path) = args.paths.iter().find(|path| !is_capture(path)) {
         let message = format!("{} is no capture: replay it by itself", path.display());
-        return Err((2, message));
+        return Err(Failure::usage(message));
     }
-    let runtime = super::runtime()?;
+    let runtime = tokio::runtime::Runtime::new()?;
     let (mut requests, mut refused) = (0, 0);
     for path in &args.paths {
         let posted = runtime.block_on(one(args, path, err))?;
@@ -44,26 +47,27 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> Resu
         }
     }
     let _ = writeln!(out, "{} requests taken, {refused} not", requests - refused);
-    Ok(u8::from(refused > 0))
+    Ok(Exit::found(refused > 0))
 }
 
 async fn one(args: &Args, path: &Path, err: &mut dyn Write) -> Result<Vec<Posted>, Failure> {
     let shown = path.display();
-    let text = std::fs::read(path).map_err(|error| (2, format!("cannot read {shown}: {error}")))?;
-    let requests = capture::read(&text).map_err(|error| (1, format!("{shown}:{error}")))?;
+    let text = std::fs::read(path)
+        .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
+    let requests = capture::read(&text)
+        .map_err(|error| Failure::Other(Exit::Findings, format!("{shown}:{error}")))?;
     let mut plan = plan(args)?;
     if plan.public_url.is_empty() {
         let keys = Keys::new(&plan.tokens);
         let told = keys.and_then(|keys| address::told(&requests, &keys));
         plan.public_url = told.ok_or_else(|| {
             let why = "the capture does not tell the address that the provider called";
-            (2, format!("{why}, and signatures need it: `--public-url`"))
+            Failure::usage(format!("{why}, and signatures need it: `--public-url`"))
         })?;
         note(err, &format!("{shown} went to `{}`, as it tells", plan.public_url));
     }
-    let failed = |error: capture::house::HouseError| (3, error.to_string());
-    let house = House::open(plan).map_err(failed)?;
-    let posted = capture::replay(&house, &requests).await.map_err(failed);
+    let house = House::open(plan).map_err(Failure::environment)?;
+    let posted = capture::replay(&house, &requests).await.map_err(Failure::environment);
     house.close().await;
     posted
 }
@@ -71,7 +75,7 @@ async fn one(args: &Args, path: &Path, err: &mut dyn Write) -> Result<Vec<Posted
 /// The configuration's house, or the demo's, but for what the command line says otherwise. Its public
 /// URL is empty where neither says it.
 fn plan(args: &Args) -> Result<Plan, Failure> {
-    let config = args.config.as_deref().map(configured).transpose()?;
+    let config = args.config.as_deref().map(Config::load).transpose()?;
     let mut plan = match config {
         Some(config) => of_house(args, config)?,
         None => Plan {
@@ -92,7 +96,8 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
     let lead = |line: &&Line| plan.flows.get(&line.flow).is_none();
     match plan.lines.by_number.values().find(lead) {
         Some(line) => {
-            Err((2, format!("there is no flow `{}`: name another with `--flow`", line.flow)))
+            let flow = &line.flow;
+            Err(Failure::usage(format!("there is no flow `{flow}`: name another with `--flow`")))
         }
         None => Ok(plan),
     }
@@ -104,11 +109,11 @@ const STATE_KEY: [u8; 32] = [7; 32];
 fn of_house(args: &Args, config: Config) -> Result<Plan, Failure> {
     let directory = match &config.directory {
         _ if args.accounts.is_some() => accounts(args)?,
-        config::Directory::File(path) => read(path, Secrets::Hashed)?,
+        config::Directory::File(path) => read_accounts(path, Secrets::Hashed)?,
         config::Directory::Http(_) => {
             let why =
                 "the configuration's accounts are asked for over HTTP, and a replay asks nobody";
-            return Err((2, format!("{why}: give them with `--accounts`")));
+            return Err(Failure::usage(format!("{why}: give them with `--accounts`")));
         }
     };
     let told = args.auth_token_env.is_some() || args.auth_token_file.is_some();
@@ -140,30 +145,16 @@ fn all_to(flow: &str) -> Lines {
 fn token(args: &Args) -> Result<SecretString, Failure> {
     if let Some(file) = &args.auth_token_file {
         let text = std::fs::read_to_string(file)
-            .map_err(|error| (2, format!("cannot read {}: {error}", file.display())))?;
+            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
         return Ok(text.trim().to_owned().into());
     }
     let name = args.auth_token_env.as_deref().unwrap_or("TWILIO_AUTH_TOKEN");
-    environment(name)
-        .map(SecretString::from)
-        .ok_or_else(|| (2, format!("`{name}` is not set: it holds what the provider signs with")))
+    environment(name).map(SecretString::from).ok_or_else(|| {
+        Failure::usage(format!("`{name}` is not set: it holds what the provider signs with"))
+    })
 }
 
 fn accounts(args: &Args) -> Result<Accounts, Failure> {
-    args.accounts.as_deref().map_or_else(|| Ok(demo::accounts()), |file| read(file, Secrets::Plain))
-}
-
-fn read(file: &Path, secrets: Secrets) -> Result<Accounts, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| (2, format!("cannot read {}: {error}", file.display())))?;
-    let problems = Problems::default();
-    let mut sources = Sources::default();
-    let name = sources.add(&file.display().to_string(), text.as_str());
-    let accounts = Accounts::read(&name, &text, secrets, &problems);
-    let findings = problems.into_findings();
-    if any_error(&findings) {
-        let shown = render::human::render(&findings, &sources, false);
-        return Err((2, format!("the accounts have errors\n{shown}")));
-    }
-    Ok(accounts)
+    let read = |file| read_accounts(file, Secrets::Plain);
+    args.accounts.as_deref().map_or_else(|| Ok(demo::accounts()), read)
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use super::super::failure::Failure;
 use crate::check::Cell;
 use crate::flow::FlowSet;
 use crate::replay::bless::bless;
@@ -29,13 +29,14 @@ pub(super) async fn write<'c>(
         }
     }
     if let Some((file, ..)) = written.iter().find(|(file, ..)| file.exists()) {
-        return Err((2, format!("`{}` is there already: choose another folder", file.display())));
+        let message = format!("`{}` is there already: choose another folder", file.display());
+        return Err(Failure::usage(message));
     }
-    let failed = |error: &dyn std::fmt::Display| (3, error.to_string());
-    std::fs::create_dir_all(folder)
-        .map_err(|error| failed(&format!("cannot make {}: {error}", folder.display())))?;
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Failure::environment(format!("cannot make {}: {error}", folder.display()))
+    })?;
     for (file, text, _) in &written {
-        create(file, text).map_err(|error| failed(&error))?;
+        create(file, text).map_err(Failure::environment)?;
     }
     let mut told = vec![format!("{} transcripts written to {}", written.len(), folder.display())];
     if unshown > 0 {

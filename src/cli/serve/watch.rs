@@ -22,6 +22,7 @@ use crate::check::odds::{self, Terms};
 use crate::cli::configured::read_accounts;
 use crate::cli::failure::Failure;
 use crate::diagnostic::{Finding, Sources};
+use crate::directory::accounts::Secrets;
 use crate::exchange::Exchange;
 use crate::flow::FlowSet;
 use crate::limits;
@@ -208,7 +209,7 @@ fn reload_flows(
     metrics: &Metrics,
 ) {
     let flows = read_flows(folder, waits).and_then(|flows| match offer.lacks(&flows) {
-        Some(lack) => Err(Failure::Lacks(lack)),
+        Some(lack) => Err(Failure::usage(lack)),
         None => Ok(flows),
     });
     let leads_nowhere = |flows: &FlowSet| {
@@ -263,7 +264,7 @@ fn findings_of(failure: &Failure) -> usize {
 }
 
 fn reload_accounts(path: &Path, exchange: &Exchange) {
-    match read_accounts(path) {
+    match read_accounts(path, Secrets::Hashed) {
         Ok(accounts) => {
             let count = accounts.count();
             exchange.directory().replace(accounts);

@@ -5,7 +5,6 @@ use super::super::machine::{Asks, Machine, Next};
 use super::super::turn::Remark;
 use crate::flow::outcome::Outcome;
 use crate::flow::states::set::{Assigned, Set};
-use crate::flow::template::Template;
 use crate::limits;
 
 pub(super) fn enter(m: &mut Machine<'_>, set: &Set) -> Asks<Next> {
@@ -27,12 +26,4 @@ pub(super) fn enter(m: &mut Machine<'_>, set: &Set) -> Asks<Next> {
         m.assign(assignment.name.clone(), variable);
     }
     Ok(Next::Take(Outcome::Next))
-}
-
-/// The texts that a `set` fills in.
-pub(in crate::engine) fn templates(set: &Set) -> impl Iterator<Item = &Template> {
-    set.values.iter().filter_map(|assignment| match &assignment.to {
-        Assigned::Text(template) => Some(template),
-        Assigned::Value(_) => None,
-    })
 }

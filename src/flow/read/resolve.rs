@@ -12,7 +12,6 @@ use crate::flow::name::{FieldName, FlowName, LevelName, StateName, VariableName}
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State, Target};
 use crate::flow::states::call::{CallFlow, Passed, SET_FIRST};
-use crate::flow::states::set::Assigned;
 use crate::flow::template::{Template, Use};
 use crate::flow::{Flow, FlowSet};
 
@@ -144,7 +143,7 @@ impl<'a> Resolver<'a> {
             }
             Kind::Set(assigned) => {
                 for value in &assigned.values {
-                    if let Assigned::Text(template) = &value.to {
+                    if let Some(template) = value.to.text() {
                         self.template(template);
                     }
                 }

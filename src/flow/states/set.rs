@@ -22,6 +22,13 @@ pub struct Set {
     pub locale: Option<Locale>,
 }
 
+impl Set {
+    /// The texts that it fills in.
+    pub fn texts(&self) -> impl Iterator<Item = &Template> {
+        self.values.iter().filter_map(|value| value.to.text())
+    }
+}
+
 /// One assignment.
 #[derive(Debug)]
 pub struct Assignment {
@@ -40,6 +47,16 @@ pub enum Assigned {
     Value(Value),
     /// This text, filled in.
     Text(Template),
+}
+
+impl Assigned {
+    /// The text that is filled in, if it is one.
+    pub fn text(&self) -> Option<&Template> {
+        match self {
+            Self::Text(template) => Some(template),
+            Self::Value(_) => None,
+        }
+    }
 }
 
 /// `set`

@@ -12,7 +12,8 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use uuid::Uuid;
 
-use super::{ONCE_MAX, ONCE_MIN, byte, shape, words};
+use super::{ONCE_MAX, ONCE_MIN, byte, words};
+use crate::hex;
 use crate::limits::PACKED_DEPTH_MAX;
 
 /// Why bytes are not the thing that they were to be. Never says what is in them.
@@ -111,7 +112,7 @@ impl<'de> Reader<'de> {
         let bytes = self.bytes(count)?;
         let mut text = String::with_capacity(before.len() + 2 * bytes.len());
         text.push_str(before);
-        shape::hex(bytes, &mut text);
+        hex::append(bytes, &mut text);
         Ok(Thing::Text(text.into()))
     }
 

@@ -141,15 +141,6 @@ fn value_of(digit: u8) -> u8 {
     }
 }
 
-/// The digits that spell these bytes.
-pub(super) fn hex(bytes: &[u8], to: &mut String) {
-    for byte in bytes {
-        for half in [byte >> 4, byte & 15] {
-            to.push(char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 }));
-        }
-    }
-}
-
 /// Where the hyphens of a UUID are, and how long the groups between them.
 const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
 

@@ -2,7 +2,7 @@
 //! let pass, and comes to the state that it should not.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use callgate::check::{check_sources, examples};
@@ -10,27 +10,7 @@ use callgate::diagnostic::Sources;
 use callgate::replay::{Transcript, run};
 use tokio::runtime::Builder;
 
-fn bad_flows() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows/bad");
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_none_or(|extension| extension != "expected"));
-    paths.sort();
-    paths
-}
-
-fn load(path: &Path) -> Sources {
-    let files = if path.is_dir() {
-        fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect()
-    } else {
-        vec![path.to_owned()]
-    };
-    let mut sources = Sources::default();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "toml")) {
-        let name = file.file_name().unwrap().to_str().unwrap();
-        sources.add(name, fs::read_to_string(file).unwrap());
-    }
-    sources
-}
+use crate::flows::{bad, load};
 
 /// What keeps an example from showing its hole.
 fn broken(sources: &Sources) -> (usize, Vec<String>) {
@@ -71,7 +51,7 @@ fn broken(sources: &Sources) -> (usize, Vec<String>) {
 fn every_alarm_of_a_bad_flow_is_a_call_that_gets_there() {
     let mut shown = 0;
     let mut failed = Vec::new();
-    for path in bad_flows() {
+    for path in bad() {
         let (count, broken) = broken(&load(&path));
         shown += count;
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();

@@ -267,6 +267,15 @@ fn a_configuration_says_what_a_capture_is_replayed_with() {
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("a.http:1: POST /twilio/voice: 403"), "{out}");
 
+    // Accounts that are wrong are shown without anything of a customer's.
+    let accounts = std::fs::read_to_string(place("accounts.toml")).unwrap();
+    std::fs::write(place("accounts.toml"), accounts.replace("\"mobile\"", "\"pager\"")).unwrap();
+    for more in [&[][..], &["--accounts", "accounts.toml"]] {
+        let (code, _, err) = replay(&config, more);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains("`line` cannot be") && !err.contains("+1500555"), "{err}");
+    }
+
     let (code, _, err) = replay(&config.replace("public_url", "public_ulr"), &[]);
     assert_eq!(code, 2);
     assert!(err.contains("callgate.toml:1:1") && err.contains("public_ulr"), "{err}");

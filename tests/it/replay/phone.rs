@@ -1,5 +1,6 @@
 //! The telephone in the terminal, in a pipe.
 
+use callgate::cli::Exit;
 use callgate::cli::simulate::{Args, run_with};
 use callgate::phone::PhoneNumber;
 use callgate::replay::phone::Lines;
@@ -15,7 +16,7 @@ struct Line {
 }
 
 /// Rings with these arguments, types these lines, and gives the exit code and what was printed.
-fn ring(arguments: &[&str], typed: &str) -> (u8, String, String) {
+fn ring(arguments: &[&str], typed: &str) -> (Exit, String, String) {
     let line = ["simulate"].iter().chain(arguments);
     let args = Line::try_parse_from(line).unwrap().args;
     let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -25,7 +26,7 @@ fn ring(arguments: &[&str], typed: &str) -> (u8, String, String) {
 
 fn check(arguments: &[&str], typed: &str, expected: &Expect) {
     let (code, out, err) = ring(arguments, typed);
-    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!((code, err.as_str()), (Exit::Well, ""));
     expected.assert_eq(&out);
 }
 
@@ -66,7 +67,7 @@ fn the_provider_makes_the_codes() {
     let saved = folder.path().join("saved.toml");
     let typed = format!("\n12345678\n1\n000000\n{code}\n:save {}\n:quit\n", saved.display());
     let (exit, out, err) = ring(&["--otp", "verify"], &typed);
-    assert_eq!((exit, err.as_str()), (0, ""));
+    assert_eq!((exit, err.as_str()), (Exit::Well, ""));
     assert!(out.contains("Your balance is 1,234 dollars and 56 cents."), "{out}");
     let saved = std::fs::read_to_string(saved).unwrap();
     assert!(saved.contains("otp = \"verify\"") && saved.contains("begin_verification"), "{saved}");
@@ -78,9 +79,11 @@ fn the_provider_makes_the_codes() {
     );
     let file = flows.path().join("desk.toml");
     std::fs::write(&file, worded).unwrap();
+    // What an editor leaves beside a file that it holds is no flow.
+    std::fs::write(flows.path().join(".#desk.toml"), "x").unwrap();
     let (exit, _, err) = ring(&[file.to_str().unwrap(), "--otp", "verify"], "\n");
     let message = "error: state `prove` of flow `desk` has a `message` of its own, and the provider words its messages\n";
-    assert_eq!((exit, err.as_str()), (1, message));
+    assert_eq!((exit, err.as_str()), (Exit::Findings, message));
 }
 
 #[test]
@@ -147,14 +150,14 @@ fn what_cannot_be_is_said_and_the_call_goes_on() {
 #[test]
 fn a_pipe_that_ends_hangs_up() {
     let (code, out, _) = ring(&[], "\n");
-    assert_eq!(code, 0);
+    assert_eq!(code, Exit::Well);
     assert!(out.ends_with("  [you have hung up]\n"), "{out}");
 }
 
 #[test]
 fn a_flow_that_is_not_there_is_a_matter_of_usage() {
     let (code, out, err) = ring(&["bnak"], "");
-    assert_eq!((code, out.as_str()), (2, ""));
+    assert_eq!((code, out.as_str()), (Exit::Usage, ""));
     assert_eq!(err, "error: there is no flow `bnak`; there are: bank, clinic, verify\n");
     assert!(Line::try_parse_from(["simulate", "--from", "555"]).is_err());
     assert!(PhoneNumber::parse("+15005550099").is_some());
@@ -215,7 +218,7 @@ fn a_call_is_saved_and_replays() {
     let typed =
         format!("{TO_THE_CODE}:wait 90s\n{code}\n\n:back\n2\n\n:save {shown}\n:save {shown}\n1\n");
     let (code, out, err) = ring(&["--from", "+15005550010"], &typed);
-    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!((code, err.as_str()), (Exit::Well, ""));
     let out = out.replace(&shown, "FILE");
     let (_, end) = out.split_once("Goodbye.\n").unwrap();
     expect![[r"
@@ -375,6 +378,6 @@ fn a_flow_file_is_rung_by_its_name_on_disc() {
     let text = "name = \"greeting\"\nstart = \"hello\"\n[states.hello]\ntype = \"hangup\"\nprompt = \"Hello.\"\n";
     std::fs::write(&file, text).unwrap();
     let (code, out, err) = ring(&[file.to_str().unwrap()], "");
-    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!((code, err.as_str()), (Exit::Well, ""));
     assert_eq!(out, "▸ Hello.\n  [the call is over]\n");
 }

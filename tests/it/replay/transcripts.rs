@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use callgate::cli::Exit;
 use callgate::cli::replay::{Args, Arranged, Format, run_with};
 use callgate::diagnostic::any_error;
-use callgate::flow;
-use callgate::replay::folder::{Wish, read_flows, run_all};
+use callgate::replay::folder::{Wish, flows, run_all};
 use callgate::replay::{Report, Transcript, run};
 use tempfile::TempDir;
 
+use crate::flows::load;
 use crate::support::house::command_in;
 
 fn root() -> PathBuf {
@@ -43,7 +44,7 @@ fn args(paths: &[PathBuf], flows: PathBuf) -> Args {
 }
 
 /// The exit code, what is printed, and what is complained of.
-fn replay(args: &Args) -> (u8, String, String) {
+fn replay(args: &Args) -> (Exit, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = run_with(args, &mut out, &mut err);
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
@@ -80,7 +81,7 @@ fn texts(folder: &Path) -> Vec<(PathBuf, String)> {
 async fn run_text(text: &str) -> Report {
     let (transcript, findings) = Transcript::read("t.toml", text);
     assert!(!any_error(&findings), "{findings:#?}");
-    let (flows, _) = flow::read(&read_flows(&root().join("flows")).unwrap());
+    let flows = flows(&root().join("flows")).unwrap();
     run(&transcript.unwrap(), &flows).await
 }
 
@@ -88,7 +89,7 @@ async fn run_text(text: &str) -> Report {
 fn all_shipped_transcripts_pass() {
     let calls = root().join("fixtures/calls");
     let (code, out, err) = replay(&args(&[calls], root().join("flows")));
-    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert_eq!((code, err.as_str()), (Exit::Well, ""), "{out}");
     let summary = out.lines().last().unwrap();
     let count: usize = summary.split(' ').next().unwrap().parse().unwrap();
     assert!(count >= 30, "{summary}");
@@ -97,7 +98,7 @@ fn all_shipped_transcripts_pass() {
 #[test]
 fn the_flows_beside_the_transcripts_are_well() {
     for folder in ["flows", "fixtures/calls/flows"] {
-        let (_, findings) = flow::read(&read_flows(&root().join(folder)).unwrap());
+        let (_, findings) = callgate::flow::read(&load(&root().join(folder)));
         assert_eq!(findings, [], "{folder}");
     }
 }
@@ -117,7 +118,7 @@ async fn every_state_is_entered_and_every_outcome_is_had() {
     let mut types = BTreeSet::new();
     let mut had = BTreeSet::new();
     for folder in ["flows", "fixtures/calls/flows"] {
-        let (flows, _) = flow::read(&read_flows(&root().join(folder)).unwrap());
+        let flows = flows(&root().join(folder)).unwrap();
         for (flow, state) in flows.iter().flat_map(|f| f.states.values().map(move |s| (f, s))) {
             assert!(entered.contains(&(&flow.name, &state.name)), "{}.{}", flow.name, state.name);
             types.insert(state.type_name());
@@ -126,7 +127,7 @@ async fn every_state_is_entered_and_every_outcome_is_had() {
             had.extend(own.filter_map(|hop| Some((state.type_name(), hop.outcome.clone()?))));
         }
     }
-    for of in flow::states::TYPES {
+    for of in callgate::flow::states::TYPES {
         assert!(types.contains(of.name), "{}", of.name);
         for outcome in of.outcomes {
             assert!(
@@ -158,7 +159,7 @@ fn a_changed_word_fails_the_calls_that_speak_it_and_no_other() {
 
     let mut args = args(std::slice::from_ref(&calls), flows);
     let (code, out, _) = replay(&args);
-    assert_eq!(code, 1);
+    assert_eq!(code, Exit::Findings);
     for (file, _) in &before {
         let named = out.contains(&format!("{}:", file.display()));
         assert_eq!(named, speak.contains(file), "{}", file.display());
@@ -169,14 +170,14 @@ fn a_changed_word_fails_the_calls_that_speak_it_and_no_other() {
 
     args.bless = true;
     let (code, _, _) = replay(&args);
-    assert_eq!(code, 0);
+    assert_eq!(code, Exit::Well);
     let changed = texts(&calls).into_iter().zip(before);
     for ((file, after), (_, before)) in changed {
         assert_eq!(after != before, speak.contains(&file), "{}", file.display());
         assert_eq!(after.replace("present balance", "balance"), before, "{}", file.display());
     }
     args.bless = false;
-    assert_eq!(replay(&args).0, 0);
+    assert_eq!(replay(&args).0, Exit::Well);
 }
 
 /// What is printed for people, as it is printed.
@@ -309,21 +310,24 @@ fn what_is_wrong_has_its_file_and_line_and_the_right_exit_code() {
     let file = folder.path().join("bank.wrong.toml");
     fs::write(&file, "flow = \"bank\"\n\n[[turn]]\nrin = true\n").unwrap();
     let (code, out, _) = replay(&args(std::slice::from_ref(&file), root().join("flows")));
-    assert_eq!(code, 1);
+    assert_eq!(code, Exit::Findings);
     assert!(out.contains(&format!("{}:4:1: error[unknown-key]", file.display())), "{out}");
 
     fs::write(&file, "flow = \"bank\"\nopen = true\n[[turn]]\nring = true\nstate = \"x\"\n")
         .unwrap();
     let (code, out, _) = replay(&args(std::slice::from_ref(&file), root().join("flows")));
-    assert_eq!(code, 1);
+    assert_eq!(code, Exit::Findings);
     assert!(out.contains(&format!("{}:5: after `ring = true`", file.display())), "{out}");
 
     let nothing = args(&[folder.path().join("nowhere")], root().join("flows"));
-    assert_eq!(replay(&nothing).0, 2);
-    assert_eq!(replay(&args(std::slice::from_ref(&file), folder.path().join("nowhere"))).0, 2);
+    assert_eq!(replay(&nothing).0, Exit::Usage);
+    assert_eq!(
+        replay(&args(std::slice::from_ref(&file), folder.path().join("nowhere"))).0,
+        Exit::Usage
+    );
     let mut filtered = args(&[file], root().join("flows"));
     filtered.filter = Some("balance".into());
-    assert_eq!(replay(&filtered).0, 2);
+    assert_eq!(replay(&filtered).0, Exit::Usage);
 }
 
 #[test]
@@ -336,7 +340,7 @@ fn build_servers_get_what_they_read() {
     let mut args =
         args(&[root().join("fixtures/calls/bank.balance.toml"), file], root().join("flows"));
     args.junit = Some(junit.clone());
-    assert_eq!(replay(&args).0, 1);
+    assert_eq!(replay(&args).0, Exit::Findings);
     let xml = fs::read_to_string(junit).unwrap();
     assert!(xml.contains("tests=\"2\" failures=\"1\""), "{xml}");
     assert!(xml.contains("<testcase name=\"bank.wrong\""), "{xml}");
@@ -383,7 +387,7 @@ fn other_flows_tell_who_would_get_in() {
     args.against = Some(new.clone());
     args.filter = Some("bank.".into());
     let (code, out, err) = replay(&args);
-    assert_eq!((code, err.as_str()), (1, ""), "{out}");
+    assert_eq!((code, err.as_str()), (Exit::Findings, ""), "{out}");
     let of = |name: &str| {
         let from = out.find(&format!("{name}.toml\n")).unwrap_or_else(|| panic!("{name}\n{out}"));
         out[from..].split("\n/").next().unwrap().to_owned()
@@ -404,7 +408,7 @@ fn other_flows_tell_who_would_get_in() {
     args.format = Format::Markdown;
     assert!(replay(&args).1.contains("```diff"));
     args.against = Some(root().join("flows"));
-    assert_eq!(replay(&args).0, 0, "the same flows do the same");
+    assert_eq!(replay(&args).0, Exit::Well, "the same flows do the same");
 }
 
 #[test]
@@ -413,7 +417,7 @@ fn coverage_names_what_no_transcript_reaches() {
     args.filter = Some("bank.balance.toml".into());
     args.coverage = true;
     let (code, out, _) = replay(&args);
-    assert_eq!(code, 0, "{out}");
+    assert_eq!(code, Exit::Well, "{out}");
     let from = out.find("\n  balance ").unwrap();
     let rows: Vec<_> = out[from..]
         .lines()
@@ -448,7 +452,7 @@ fn a_way_back_to_the_same_state_is_covered() {
         let mut args = args(std::slice::from_ref(&calls), flows.clone());
         args.coverage = true;
         let (code, out, err) = replay(&args);
-        assert_eq!(code, 0, "{out}{err}");
+        assert_eq!(code, Exit::Well, "{out}{err}");
         let rows = out.lines().skip_while(|line| !line.starts_with("  menu ")).take(2);
         let row = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         rows.map(row).collect::<Vec<_>>()
@@ -469,7 +473,7 @@ fn what_is_missing_comes_as_transcripts_that_reach_it() {
     args.coverage = true;
     args.skeletons = Some(calls.join("new"));
     let (code, before, err) = replay(&args);
-    assert_eq!(code, 0, "{before}{err}");
+    assert_eq!(code, Exit::Well, "{before}{err}");
     let written = texts(&calls.join("new"));
     assert!(
         err.contains(&format!(
@@ -485,14 +489,14 @@ fn what_is_missing_comes_as_transcripts_that_reach_it() {
     }
     args.paths = vec![calls.join(one)];
     let (code, _, err) = replay(&args);
-    assert_eq!(code, 2, "a file that is there stays: {err}");
+    assert_eq!(code, Exit::Usage, "a file that is there stays: {err}");
     assert!(err.contains("is there already"), "{err}");
     assert_eq!(texts(&calls.join("new")), written);
 
     args.skeletons = None;
     args.paths = vec![calls];
     let (code, after, err) = replay(&args);
-    assert_eq!(code, 0, "they pass: {after}{err}");
+    assert_eq!(code, Exit::Well, "they pass: {after}{err}");
     expect_test::expect![[r"
         90 calls as expected, 0 not; 679 turns
         bank: 22 of 22 states entered, 60 of 62 ways out taken, 134 of 146 cells of a way out and the levels met

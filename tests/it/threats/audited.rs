@@ -14,7 +14,6 @@ use callgate::flow::level::Fact;
 use callgate::flow::{self, FlowSet};
 use callgate::outbox::Retried;
 use callgate::replay::Transcript;
-use callgate::replay::folder::read_flows;
 use callgate::replay::play::Player;
 use callgate::replay::provider::Setup;
 use callgate::replay::transcript::Deed as Done;
@@ -61,7 +60,7 @@ const IN_CALLS: [&str; 8] =
     ["answered", "asked", "attempt", "ended", "notified", "proved", "step_up", "transferred"];
 
 fn flows_in(folder: &Path) -> FlowSet {
-    let (flows, findings) = flow::read(&read_flows(folder).unwrap());
+    let (flows, findings) = flow::read(&crate::flows::load(folder));
     assert_eq!(findings, []);
     flows
 }
