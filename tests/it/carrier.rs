@@ -183,7 +183,8 @@ async fn each_answer_says_what_became_of_it() {
     let provider = Provider::start();
     let carrier = twilio(&provider);
     let raw = |status, body: &[u8]| Answer::Raw { status, body: body.to_vec() };
-    let huge = [br#"{"sid":"SM1","x":""#, vec![b'x'; 70_000].as_slice(), br#""}"#].concat();
+    let most = limits::CARRIER_BODY_BYTES_MAX;
+    let huge = [br#"{"sid":"SM1","x":""#, vec![b'x'; most].as_slice(), br#""}"#].concat();
     let refused = |code| Delivery::Refused { code };
     let wait = |seconds| Delivery::NotDone { retry_after: Some(Duration::from_secs(seconds)) };
     let too_many = |after: &str| Answer::TooMany { retry_after: Some(after.into()) };
