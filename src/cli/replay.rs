@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use super::Exit;
 use super::failure::Failure;
 use crate::replay::coverage::{self, Coverage};
-use crate::replay::folder::{Outcome, Wish, flows, run_telling, run_texts};
+use crate::replay::folder::{FolderError, Outcome, Wish, flows, run_telling, run_texts};
 use crate::replay::{Layout, against, junit};
 use crate::writing::{create, renew};
 
