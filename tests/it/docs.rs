@@ -110,6 +110,27 @@ fn the_readmes_call_is_what_simulate_prints() {
 }
 
 #[test]
+fn the_readmes_hole_is_what_check_finds() {
+    let shown = blocks("console").into_iter().find(|block| block.contains("error[")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let flows = folder.path().join("flows");
+    std::fs::create_dir(&flows).unwrap();
+    for name in ["bank.toml", "verify.toml"] {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows").join(name);
+        let text = std::fs::read_to_string(from).unwrap();
+        // The first that requires it is the balance.
+        std::fs::write(
+            flows.join(name),
+            text.replacen("requires = \"strong\"", "requires = \"basic\"", 1),
+        )
+        .unwrap();
+    }
+    let output = command_in(folder.path()).args(["check", "flows/bank.toml"]).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(shown, format!("$ callgate check flows/bank.toml\n{said}"));
+}
+
+#[test]
 fn the_readmes_configuration_is_read() {
     let config = blocks("toml").into_iter().find(|block| block.contains("public_url")).unwrap();
     let accounts = blocks("toml").into_iter().find(|block| block.contains("[[accounts]]")).unwrap();

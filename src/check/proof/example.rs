@@ -46,9 +46,11 @@ fn transcript(walks: &Walks<'_>, gap: &Gap<'_>, play: &Play) -> String {
     let demands = match &gap.told {
         None => format!("requires `{}`", gap.name),
         Some((Told::Field(field), _)) if gap.level.is_never() => {
-            format!("uses `{field}`, disclosed to nobody")
+            format!("uses the field `{field}`, disclosed to nobody")
         }
-        Some((Told::Field(field), _)) => format!("uses `{field}`, disclosed at `{}`", gap.name),
+        Some((Told::Field(field), _)) => {
+            format!("uses the field `{field}`, disclosed at `{}`", gap.name)
+        }
         Some((Told::Variable(variable), _)) => {
             format!("uses the variable `{variable}`, guarded by `{}`", gap.name)
         }

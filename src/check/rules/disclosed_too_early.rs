@@ -63,8 +63,8 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             report.tell(gap.state, place, |report| {
                 let (state, level, start) = (&gap.state.name, &gap.name, &walks.start.name);
                 let what = match told {
-                    Told::Field(field) if gap.level.is_never() => format!("`{field}`"),
-                    Told::Field(field) => format!("`{field}`, disclosed at `{level}`"),
+                    Told::Field(field) if gap.level.is_never() => format!("the field `{field}`"),
+                    Told::Field(field) => format!("the field `{field}`, disclosed at `{level}`"),
                     Told::Variable(variable) => format!(
                         "the variable `{variable}`, which tells of what is disclosed at `{level}`"
                     ),

@@ -139,7 +139,7 @@ impl Draft {
         let Some(hole) = of("unproved").next().or(early).filter(|_| holes) else { return false };
         let Some(state) = at(hole, &self.states) else { return false };
         let Some(made) = self.states.get_mut(state) else { return false };
-        // "`s1` uses `balance`, disclosed at `hi`, and …"
+        // "`s1` uses the field `balance`, disclosed at `hi`, and …"
         let level = early.is_some_and(|early| std::ptr::eq(*early, *hole));
         let level = level.then(|| hole.message.split('`').nth(5)).flatten();
         if level.is_some() && made.requires.as_deref() == level {
