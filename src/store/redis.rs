@@ -28,7 +28,7 @@ use uuid::Uuid;
 use self::address::Address;
 use self::keys::{Member, Partition};
 pub use self::link::RIGHTS;
-use self::link::{Again, Link, Question, unreadable};
+use self::link::{Again, Link, Question, Writes, unreadable};
 use super::{
     Backlog, Claim, Claimed, Commit, Committed, Due, Held, OpenError, Options, RecordKey, Replicas,
     Revision, Store, StoreError, Stored, Swap, Version, at_us, due_us, now_us,
@@ -102,16 +102,19 @@ impl RedisStore {
         self.link.ask(Question::Pipeline(pipeline), Again::May).await
     }
 
-    /// Until enough replicas have what was written last to this partition.
-    async fn wait_for_replicas(&self, partition: Partition) -> Result<(), StoreError> {
-        let Some(replicas) = self.replicas else { return Ok(()) };
-        let have: u32 =
-            self.link.ask(Question::Wait(partition.slot(), replicas), Again::May).await?;
-        if have < replicas.count {
-            let told = format!("{have} of {} replicas have it", replicas.count);
-            return Err(StoreError::Unavailable(told));
-        }
-        Ok(())
+    /// Writes to a partition, which may be done again, and waits until so many replicas have it: the answer of what
+    /// writes, and whether they do.
+    async fn replicated<T: FromRedisValue>(
+        &self,
+        writes: Writes<'_>,
+        partition: Partition,
+        replicas: Replicas,
+    ) -> Result<(T, Result<(), StoreError>), StoreError> {
+        let question = Question::Replicated(writes, partition.slot(), replicas);
+        let (answer, have): (T, u32) = self.link.ask(question, Again::May).await?;
+        let told = || format!("{have} of {} replicas have it", replicas.count);
+        let enough = (have >= replicas.count).then_some(());
+        Ok((answer, enough.ok_or_else(|| StoreError::Unavailable(told()))))
     }
 
     /// The string that lies there, if there is one.
@@ -253,13 +256,16 @@ impl Store for RedisStore {
             script.arg(text(settled.0));
         }
         // Put again, the answer may be `AlreadyYours`, which is as good.
-        let verdict: String = self.run(&self.commit, &script, Again::May).await?;
-        match verdict.as_str() {
-            "applied" | "yours" => {
-                self.wait_for_replicas(partition).await?;
-                let applied = verdict == "applied";
-                Ok(if applied { Committed::Applied } else { Committed::AlreadyYours })
+        let (verdict, replicated): (String, _) = match self.replicas {
+            None => (self.run(&self.commit, &script, Again::May).await?, Ok(())),
+            Some(replicas) => {
+                let writes = Writes::Script(&self.commit, &script);
+                self.replicated(writes, partition, replicas).await?
             }
+        };
+        match verdict.as_str() {
+            "applied" => replicated.map(|()| Committed::Applied),
+            "yours" => replicated.map(|()| Committed::AlreadyYours),
             "conflict" => Ok(Committed::Conflict),
             _ => Err(unreadable()),
         }
@@ -388,18 +394,17 @@ impl Store for RedisStore {
     }
 
     async fn hold(&self, what: Held<'_>) -> Result<(), StoreError> {
-        if self.replicas.is_none() {
-            return Ok(());
-        }
+        let Some(replicas) = self.replicas else { return Ok(()) };
         let partition = match what {
             Held::Call(call) => Partition::of(call),
             Held::Record(key) => Partition::of_record(key),
         };
         // Replicas are waited for only up to what this connection has written last: so it writes something.
-        let mut mark = pipe();
-        mark.cmd("SET").arg(partition.held()).arg("").arg("PX").arg(HELD_MARK_MS).ignore();
-        self.query::<()>(&mark).await?;
-        self.wait_for_replicas(partition).await
+        let mut mark = ::redis::cmd("SET");
+        mark.arg(partition.held()).arg("").arg("PX").arg(HELD_MARK_MS);
+        let (_, replicated): (Value, _) =
+            self.replicated(Writes::Command(&mark), partition, replicas).await?;
+        replicated
     }
 
     async fn sweep(&self, _: Timestamp) -> Result<(), StoreError> {

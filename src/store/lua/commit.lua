@@ -45,6 +45,8 @@ if type(standing) == 'table' then
 end
 standing = standing or ''
 if string.sub(standing, 1, #version) == version then
+  -- Replicas are waited for up to what this connection has written last: so it writes something.
+  redis.call('PEXPIRE', call_key, ttl)
   return 'yours'
 end
 local is_new = standing == ''

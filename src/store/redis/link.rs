@@ -76,10 +76,20 @@ pub(super) enum Question<'a> {
     /// A script, and a call of it.
     Script(&'a Script, &'a Cmd),
     Pipeline(&'a Pipeline),
-    /// To the server that holds this slot: until so many replicas have what was written.
-    Wait(u16, Replicas),
+    /// Something that writes, and then on the same connection to the server that holds its slot, until so many
+    /// replicas have it: both answers. Another connection knows nothing of what was written on this one, and
+    /// after a fail-over leads to a server that may have nothing of it.
+    Replicated(Writes<'a>, u16, Replicas),
     /// To every primary.
     Everywhere(&'a Cmd),
+}
+
+/// What is written.
+#[derive(Clone, Copy)]
+pub(super) enum Writes<'a> {
+    /// By a script, and a call of it.
+    Script(&'a Script, &'a Cmd),
+    Command(&'a Cmd),
 }
 
 /// Whether a question that may have been answered already may be put again.
@@ -368,10 +378,21 @@ async fn put_to_cluster(
             });
             Ok(Value::Array(try_join_all(answers).await?))
         }
-        Question::Wait(slot, replicas) => {
-            let holder = Route::new(slot, SlotAddr::Master);
-            let to = RoutingInfo::SingleNode(SingleNodeRoutingInfo::SpecificNode(holder));
-            cluster.route_command(wait(replicas), to).await
+        Question::Replicated(writes, slot, replicas) => {
+            let together = writes.and_wait(replicas);
+            let put = async |mut cluster: ClusterConnection| {
+                let holder =
+                    SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
+                let answers = cluster.route_pipeline(together.clone(), 0, 2, holder).await?;
+                Value::Array(answers).extract_error()
+            };
+            match put(cluster.clone()).await {
+                Err(error) if is_elsewhere(&error) => {
+                    writes.lead(&error, &mut cluster).await?;
+                    put(cluster).await
+                }
+                answer => answer,
+            }
         }
         Question::Everywhere(command) => {
             let to = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
@@ -394,10 +415,31 @@ async fn run(script: &Script, call: &Cmd, on: &mut impl ConnectionLike) -> Redis
     }
 }
 
-fn wait(replicas: Replicas) -> Cmd {
-    let mut wait = ::redis::cmd("WAIT");
-    wait.arg(replicas.count).arg(replicas.within_ms);
-    wait
+/// Whether a server does not know the script, or no longer has the slot.
+fn is_elsewhere(error: &RedisError) -> bool {
+    matches!(code(error).as_deref(), Some("NOSCRIPT" | "MOVED" | "ASK" | "TRYAGAIN"))
+}
+
+impl Writes<'_> {
+    /// After that error: has the script learnt, or goes by itself to where the slot is now, so that the connection
+    /// knows the way.
+    async fn lead(self, error: &RedisError, to: &mut impl ConnectionLike) -> RedisResult<()> {
+        match self {
+            Self::Script(script, _) if code(error).as_deref() == Some("NOSCRIPT") => {
+                script.load_async(to).await.map(drop)
+            }
+            Self::Script(script, call) => run(script, call, to).await.map(drop),
+            Self::Command(command) => command.query_async(to).await,
+        }
+    }
+
+    fn and_wait(self, replicas: Replicas) -> Pipeline {
+        let (Self::Script(_, command) | Self::Command(command)) = self;
+        let mut together = ::redis::pipe();
+        together.add_command(command.clone());
+        together.cmd("WAIT").arg(replicas.count).arg(replicas.within_ms);
+        together
+    }
 }
 
 impl Question<'_> {
@@ -405,7 +447,16 @@ impl Question<'_> {
         match self {
             Self::Script(script, call) => run(script, call, to).await,
             Self::Pipeline(pipeline) => pipeline.query_async(to).await,
-            Self::Wait(_, replicas) => wait(replicas).query_async(to).await,
+            Self::Replicated(writes, _, replicas) => {
+                let together = writes.and_wait(replicas);
+                match together.query_async(to).await {
+                    Err(error) if is_elsewhere(&error) => {
+                        writes.lead(&error, to).await?;
+                        together.query_async(to).await
+                    }
+                    answer => answer,
+                }
+            }
             Self::Everywhere(command) => {
                 Ok(Value::Array(vec![command.query_async::<Value>(to).await?]))
             }

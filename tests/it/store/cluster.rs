@@ -8,8 +8,9 @@ use callgate::store::{Commit, Committed, Held, Options, Replicas, Store, StoreEr
 
 use super::{after, at, claim, effect, first, fresh_call};
 use crate::support::cluster::{RedisCluster, Watched, said};
-use crate::support::eventually::eventually_async;
+use crate::support::eventually::{eventually, eventually_async};
 use crate::support::redis::RedisServer;
+use crate::support::relay::Relay;
 
 #[tokio::test]
 async fn calls_spread_over_the_primaries_of_a_cluster() {
@@ -250,6 +251,44 @@ async fn a_turn_that_no_replica_has_is_not_answered_where_one_must() {
     let other = open_with(&watched.url(), &options).await.unwrap();
     let error = other.hold(Held::Call(one.call)).await.unwrap_err().to_string();
     assert!(error.contains("0 of 1 replicas have it"), "{error}");
+}
+
+/// Whoever is asked last whether replicas have a turn may be another primary by then, which never had it: its replicas
+/// are no witnesses.
+#[tokio::test]
+async fn replicas_answer_for_what_their_own_primary_has() {
+    let (old, new) = (Replicated::start(), Replicated::start());
+    let way = Relay::to(old.primary.port);
+    let replicas = Some(Replicas { count: 1, within_ms: 300 });
+    let options = Options { replicas, ..Options::default() };
+    let url = format!("redis://127.0.0.1:{}", way.port);
+    let store = RedisStore::connect_with(&url, &options).unwrap();
+    store.commit(&first(fresh_call()), at(0)).await.unwrap();
+    let one = first(fresh_call());
+    way.fail_over_at("WAIT", new.primary.port);
+    let committed = store.commit(&one, at(0)).await;
+    let stored = RedisStore::connect(&new.primary.url()).unwrap().load(one.call).await.unwrap();
+    assert!(committed.is_err() || stored.is_some(), "{committed:?}, and nobody has it");
+    // The one that is asked again says so after no other turn of its own.
+    assert!(store.commit(&one, at(0)).await.is_ok());
+}
+
+/// A primary and its replica.
+struct Replicated {
+    primary: RedisServer,
+    _replica: RedisServer,
+}
+
+impl Replicated {
+    fn start() -> Self {
+        let primary = RedisServer::start();
+        let port = primary.port.to_string();
+        let replica = RedisServer::start_with(&["--replicaof", "127.0.0.1", &port]);
+        eventually("the replica to follow", || {
+            said(&replica, &["INFO", "replication"]).contains("master_link_status:up").then_some(())
+        });
+        Self { primary, _replica: replica }
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub(crate) struct Relay {
 
 #[derive(Default)]
 struct Line {
+    /// Where connections lead.
+    to: AtomicU16,
     is_cut: Mutex<bool>,
     mended: Condvar,
     /// Connections made from now on come to nothing, and nobody is told.
@@ -24,6 +26,8 @@ struct Line {
     delay: Mutex<Duration>,
     /// The answer to the next request with these bytes is lost.
     loses: Mutex<Option<Vec<u8>>>,
+    /// The next request with these bytes does not arrive, and from then on connections lead there.
+    fails_over: Mutex<Option<(Vec<u8>, u16)>>,
 }
 
 /// Which way bytes go.
@@ -37,6 +41,7 @@ impl Relay {
     pub(crate) fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let relay = Self { port: listener.local_addr().unwrap().port(), line: Arc::default() };
+        relay.line.to.store(port, Ordering::Relaxed);
         let line = Arc::clone(&relay.line);
         std::thread::spawn(move || {
             let mut swallowed = Vec::new();
@@ -45,7 +50,8 @@ impl Relay {
                     swallowed.push(incoming);
                     continue;
                 }
-                let Ok(outgoing) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                let to = line.to.load(Ordering::Relaxed);
+                let Ok(outgoing) = TcpStream::connect(("127.0.0.1", to)) else { continue };
                 let (from, to) = (incoming.try_clone().unwrap(), outgoing.try_clone().unwrap());
                 let drops = Arc::new(AtomicBool::new(false));
                 for (way, from, to) in [(Way::There, from, to), (Way::Back, outgoing, incoming)] {
@@ -83,17 +89,26 @@ impl Relay {
     pub(crate) fn lose_answer_to(&self, request: &str) {
         *self.line.loses.lock().unwrap() = Some(request.as_bytes().to_vec());
     }
+
+    /// The next request with this in it does not arrive: its connection ends, and new ones lead to that port.
+    pub(crate) fn fail_over_at(&self, request: &str, port: u16) {
+        *self.line.fails_over.lock().unwrap() = Some((request.as_bytes().to_vec(), port));
+    }
 }
 
 fn carry(way: Way, mut from: TcpStream, mut to: TcpStream, line: &Line, drops: &AtomicBool) {
     let mut bytes = [0; 16 * 1024];
     while let Ok(count) = from.read(&mut bytes) {
         if way == Way::There {
-            let mut loses = line.loses.lock().unwrap();
-            let is_in =
-                |lost: &mut Vec<u8>| bytes[..count].windows(lost.len()).any(|at| at == lost);
-            if loses.take_if(is_in).is_some() {
+            let has =
+                |request: &[u8]| bytes[..count].windows(request.len()).any(|at| at == request);
+            if line.loses.lock().unwrap().take_if(|lost| has(lost)).is_some() {
                 drops.store(true, Ordering::Relaxed);
+            }
+            let failed = line.fails_over.lock().unwrap().take_if(|(request, _)| has(request));
+            if let Some((_, port)) = failed {
+                line.to.store(port, Ordering::Relaxed);
+                break;
             }
         } else {
             if drops.load(Ordering::Relaxed) {
