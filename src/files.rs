@@ -1,6 +1,6 @@
 //! Flow files from paths.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,9 +91,11 @@ pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
             return Err(FilesError::Missing(path.clone()));
         }
     }
-    for path in paths.iter().filter(|path| path.is_file()) {
-        add_calling(&mut files, path)?;
-        add_called(&mut files.all, path)?;
+    let beside: BTreeSet<_> =
+        paths.iter().filter(|path| path.is_file()).map(|path| folder_of(path)).collect();
+    for folder in beside {
+        add_calling(&mut files, folder)?;
+        add_called(&mut files.all, folder)?;
     }
     Ok(files)
 }
@@ -115,9 +117,9 @@ fn called(flow: &Flow) -> Vec<FlowName> {
     flow.calls().cloned().collect()
 }
 
-/// Adds the flows beside `path` that call the sub-flows among the flows read so far, and those that call
+/// Adds the flows of a folder that call the sub-flows among the flows read so far, and those that call
 /// these.
-fn add_calling(files: &mut Files, path: &Path) -> Result<(), FilesError> {
+fn add_calling(files: &mut Files, folder: &Path) -> Result<(), FilesError> {
     let (set, _) = flow::read(&files.all);
     let returns =
         |state: &State| matches!(&state.kind, Kind::Return(back) if back.outcome.is_some());
@@ -127,7 +129,7 @@ fn add_calling(files: &mut Files, path: &Path) -> Result<(), FilesError> {
         return Ok(());
     }
     let mut calling: HashMap<FlowName, Vec<(FlowName, String, String)>> = HashMap::new();
-    for file in flow_files(folder_of(path))? {
+    for file in flow_files(folder)? {
         let (text, file) = (read_text(&file)?, file.display().to_string());
         let Some(flow) = flow::read_one(&file, &text).0 else { continue };
         for name in called(&flow).into_iter().collect::<HashSet<_>>() {
@@ -147,15 +149,15 @@ fn add_calling(files: &mut Files, path: &Path) -> Result<(), FilesError> {
     Ok(())
 }
 
-/// Adds the flows beside `path` that the flows read so far call, and those that these call.
-fn add_called(all: &mut Sources, path: &Path) -> Result<(), FilesError> {
+/// Adds the flows of a folder that the flows read so far call, and those that these call.
+fn add_called(all: &mut Sources, folder: &Path) -> Result<(), FilesError> {
     let (set, _) = flow::read(all);
     let mut wanted: VecDeque<_> = set.iter().flat_map(|flow| called(flow)).collect();
     if wanted.iter().all(|name| set.get(name.as_str()).is_some()) {
         return Ok(());
     }
     let mut beside: HashMap<FlowName, Vec<(String, String, Vec<FlowName>)>> = HashMap::new();
-    for file in flow_files(folder_of(path))? {
+    for file in flow_files(folder)? {
         let (text, file) = (read_text(&file)?, file.display().to_string());
         if let (Some(flow), _) = flow::read_one(&file, &text) {
             beside.entry(flow.name.clone()).or_default().push((file, text, called(&flow)));

@@ -13,8 +13,10 @@ use crate::flow::name::VariableName;
 use crate::flow::outcome::Outcome;
 use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, Listen, State};
+use crate::flow::states::callback::Callback;
 use crate::flow::states::gather::{DateFormat, Gather, What};
 use crate::flow::states::identify::Identify;
+use crate::flow::states::lookup::Lookup;
 use crate::flow::states::menu::Menu;
 use crate::flow::states::transfer::{To, Transfer};
 use crate::flow::value::Value;
@@ -178,20 +180,9 @@ impl Play {
                 let Label::Outcome(outcome) = label else { return None };
                 self.secret(&state.kind, outcome, after.known.doubt);
             }
-            (Kind::GatherOtp(otp), Label::Outcome(outcome)) => match outcome {
-                Outcome::Ok => self.turn("otp = \"last\""),
-                Outcome::Expired if before.known.code.is_none() => {}
-                Outcome::Expired => {
-                    self.turn(format!("wait = \"{TOO_LONG}\""));
-                    self.digits("000000");
-                }
-                Outcome::Undelivered if self.undelivered => {}
-                Outcome::Undelivered => {
-                    self.undelivered = true;
-                    self.turn("message_status = \"undelivered\"");
-                }
-                _ => self.silent(&otp.listen),
-            },
+            (Kind::GatherOtp(otp), Label::Outcome(outcome)) => {
+                self.otp(&otp.listen, outcome, before.known.code.is_some());
+            }
             (Kind::SendSmsOtp(_) | Kind::SendLink(_), Label::Outcome(outcome)) => {
                 self.sms(outcome, state.hides_contacts());
             }
@@ -199,40 +190,12 @@ impl Play {
                 self.mail(outcome, state.hides_contacts());
             }
             (Kind::Callback(callback), Label::Outcome(outcome)) => {
-                let real = before.known.real && !before.known.doubt;
-                match outcome {
-                    Outcome::Ok => self.answered("said", 1),
-                    Outcome::Failed => self.answered("wrong", callback.tries),
-                    Outcome::NoAnswer if real => {
-                        self.turn("callback = \"no_answer\"");
-                        self.turn("poll = true");
-                    }
-                    Outcome::NoAnswer => {
-                        let ring_s = callback.ring.as_secs() + 1;
-                        self.turn(format!("wait = \"{ring_s}s\""));
-                        self.turn("poll = true");
-                    }
-                    Outcome::Unavailable => self.no_ring = true,
-                    _ => {
-                        self.rings_max = Some(1);
-                        self.after_another(None);
-                    }
-                }
+                let is_rung = before.known.real && !before.known.doubt;
+                self.callback(callback, outcome, is_rung);
             }
             (Kind::Transfer(transfer), Label::Outcome(outcome)) => self.transfer(transfer, outcome),
             (Kind::Lookup(lookup), Label::Outcome(outcome)) => {
-                let said = if *outcome == Outcome::Ok {
-                    let value = |name| {
-                        let value =
-                            self.inputs.looked_up.get(&(number, VariableName::clone(name)))?;
-                        Some(format!("{name} = {}", literal(value)))
-                    };
-                    let values = lookup.give.iter().filter_map(|given| value(&given.name));
-                    format!("{{ {} }}", values.collect::<Vec<_>>().join(", "))
-                } else {
-                    "\"failed\"".to_owned()
-                };
-                self.answers(&said);
+                self.lookup(lookup, outcome, number);
             }
             (Kind::Voicemail(_), Label::Outcome(outcome)) => {
                 self.turn(format!("recorded = {}", *outcome == Outcome::Ok));
@@ -240,6 +203,53 @@ impl Play {
             _ => {}
         }
         Some(())
+    }
+
+    fn otp(&mut self, listen: &Listen, outcome: &Outcome, was_sent: bool) {
+        match outcome {
+            Outcome::Ok => self.turn("otp = \"last\""),
+            Outcome::Expired if !was_sent => {}
+            Outcome::Expired => {
+                self.turn(format!("wait = \"{TOO_LONG}\""));
+                self.digits("000000");
+            }
+            Outcome::Undelivered if self.undelivered => {}
+            Outcome::Undelivered => {
+                self.undelivered = true;
+                self.turn("message_status = \"undelivered\"");
+            }
+            _ => self.silent(listen),
+        }
+    }
+
+    fn callback(&mut self, callback: &Callback, outcome: &Outcome, is_rung: bool) {
+        match outcome {
+            Outcome::Ok => self.answered("said", 1),
+            Outcome::Failed => self.answered("wrong", callback.tries),
+            Outcome::NoAnswer => {
+                let ring_s = callback.ring.as_secs() + 1;
+                let waits = format!("wait = \"{ring_s}s\"");
+                self.turn(if is_rung { "callback = \"no_answer\"".to_owned() } else { waits });
+                self.turn("poll = true");
+            }
+            Outcome::Unavailable => self.no_ring = true,
+            _ => {
+                self.rings_max = Some(1);
+                self.after_another(None);
+            }
+        }
+    }
+
+    fn lookup(&mut self, lookup: &Lookup, outcome: &Outcome, number: usize) {
+        if *outcome != Outcome::Ok {
+            return self.answers("\"failed\"");
+        }
+        let value = |name: &VariableName| {
+            let value = self.inputs.looked_up.get(&(number, name.clone()))?;
+            Some(format!("{name} = {}", literal(value)))
+        };
+        let values: Vec<_> = lookup.give.iter().filter_map(|given| value(&given.name)).collect();
+        self.answers(&format!("{{ {} }}", values.join(", ")));
     }
 
     /// `hides`: where there is nowhere to send to, it counts like one that was sent.

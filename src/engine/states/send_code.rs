@@ -76,25 +76,13 @@ pub(super) fn send<T>(
     if m.call.sends >= limits::SENDS_PER_CALL_MAX || too_soon(m) {
         return Ok(Outcome::Limited);
     }
-    let whom = m.call.claim.whom(m.call.id);
-    let to = if let Some(phone) = phone {
-        let phones: Vec<_> = to.iter().map(|to| phone(to).clone()).collect();
-        let out = Out { whom: whom.clone(), factor, purpose: Purpose::Message, code: true };
-        match contact::reserve(m, &phones, &out)? {
-            Ok(chosen) => to.into_iter().find(|to| Some(phone(to)) == chosen.as_ref()),
-            Err(Outcome::Unavailable) if hides => {
-                sent = Outcome::Unavailable;
-                None
-            }
-            Err(outcome) => return Ok(outcome),
+    let to = match reserved(m, factor, to, phone)? {
+        Ok(to) => to,
+        Err(Outcome::Unavailable) if hides => {
+            sent = Outcome::Unavailable;
+            None
         }
-    } else {
-        let (key, whom) = (m.key(), whom.clone());
-        let spend = Question::Spend { key, whom, factor, to: None, code: true };
-        if m.ask(spend)? != Answer::Spent(true) {
-            return Ok(Outcome::Limited);
-        }
-        to.into_iter().next()
+        Err(outcome) => return Ok(outcome),
     };
     // Who has given a wrong entry and not heard of it is sent nothing, and cannot tell: all the rest is
     // as it would be, budgets included.
@@ -105,6 +93,7 @@ pub(super) fn send<T>(
     let (code, hash) = if by_provider {
         (None, None)
     } else {
+        let whom = m.call.claim.whom(m.call.id);
         let fresh = Question::FreshCode { whom, factor, digits };
         let Answer::Code { code, hash } = m.ask(fresh)? else { return Ok(Outcome::Unavailable) };
         (Some(code), Some(hash))
@@ -138,6 +127,26 @@ pub(super) fn send<T>(
         undelivered: false,
     });
     Ok(sent)
+}
+
+/// To whom of these it goes, if the budgets and, of a telephone, the networks allow one; nobody, where there are
+/// none. Else how the state ends.
+fn reserved<T>(
+    m: &mut Machine<'_>,
+    factor: Fact,
+    to: Vec<T>,
+    phone: Option<fn(&T) -> &Phone>,
+) -> Asks<Result<Option<T>, Outcome>> {
+    let whom = m.call.claim.whom(m.call.id);
+    let Some(phone) = phone else {
+        let spend = Question::Spend { key: m.key(), whom, factor, to: None, code: true };
+        let spent = m.ask(spend)? == Answer::Spent(true);
+        return Ok(if spent { Ok(to.into_iter().next()) } else { Err(Outcome::Limited) });
+    };
+    let phones: Vec<_> = to.iter().map(|to| phone(to).clone()).collect();
+    let out = Out { whom, factor, purpose: Purpose::Message, code: true };
+    let chosen = contact::reserve(m, &phones, &out)?;
+    Ok(chosen.map(|chosen| to.into_iter().find(|to| Some(phone(to)) == chosen.as_ref())))
 }
 
 /// Whether the last code of this call is too fresh for another.

@@ -60,19 +60,8 @@ fn read_flow(
     root: Reader<'_>,
     problems: &Problems,
 ) -> Option<(Flow, bool)> {
-    if let Some(other) = OTHERS.iter().find(|(key, _)| root.has(key))
-        && !REQUIRED.iter().any(|key| root.has(key))
-    {
-        let message = format!("this is {}, and no flow", other.1);
-        let finding = Finding::error("missing-key", message, beginning(file));
-        let help = "keep flows in a folder of their own, or name the files that are flows";
-        problems.add(finding.help(help));
-        return None;
-    }
-    if root.is_empty() && !problems.lost_in(file) {
-        let finding =
-            Finding::error("missing-key", "there is no flow in this file", beginning(file));
-        problems.add(finding.help("a flow has a `name`, a `start` and `[states.…]`"));
+    if let Some(finding) = no_flow(&root, file, problems) {
+        problems.add(finding);
         return None;
     }
     let root = root.named("the flow".into()).knowing(ROOT);
@@ -101,12 +90,6 @@ fn read_flow(
     let states = root.required("states").and_then(|states| read_states(&states, &words));
     root.finish();
     let (states, lost) = states?;
-    let mut variables = IndexMap::new();
-    let assigned = states.values().flat_map(State::assigns);
-    let assigned = assigned.map(|(name, place)| (name.clone(), place.clone()));
-    for (variable, place) in assigned.chain(lost) {
-        variables.entry(variable).or_insert(place);
-    }
     if let Some(start) = &start {
         check_start(start, &states, problems);
     }
@@ -132,11 +115,42 @@ fn read_flow(
             .collect(),
         budget,
         hours: hours.into_iter().map(|(name, hours, _)| (name, hours)).collect(),
+        variables: variables(&states, lost),
         states,
-        variables,
         places,
     };
     Some((flow, name.is_some()))
+}
+
+/// Where each variable is set first.
+fn variables(states: &States, lost: Lost) -> IndexMap<VariableName, Place> {
+    let mut variables = IndexMap::new();
+    let assigned = states.values().flat_map(State::assigns);
+    let assigned = assigned.map(|(name, place)| (name.clone(), place.clone()));
+    for (variable, place) in assigned.chain(lost) {
+        variables.entry(variable).or_insert(place);
+    }
+    variables
+}
+
+/// What is said of a file that has nothing of a flow.
+fn no_flow(root: &Reader<'_>, file: &Arc<str>, problems: &Problems) -> Option<Finding> {
+    if REQUIRED.iter().any(|key| root.has(key)) {
+        return None;
+    }
+    let other = OTHERS.iter().find(|(key, _)| root.has(key));
+    let (message, help) = match other {
+        Some((_, what)) => (
+            format!("this is {what}, and no flow"),
+            "keep flows in a folder of their own, or name the files that are flows",
+        ),
+        None if root.is_empty() && !problems.lost_in(file) => (
+            "there is no flow in this file".to_owned(),
+            "a flow has a `name`, a `start` and `[states.…]`",
+        ),
+        None => return None,
+    };
+    Some(Finding::error("missing-key", message, beginning(file)).help(help))
 }
 
 fn check_start(start: &Target, states: &States, problems: &Problems) {

@@ -39,7 +39,11 @@ pub const TYPE: StateType = StateType {
         TRIES,
         TIMEOUT,
         BARGE_IN,
-        Key::new("digits", Shape::Integer(4, 12), "How many digits a passcode of digits has."),
+        Key::new(
+            "digits",
+            Shape::Integer(4, 12),
+            "How many digits a passcode has; one of words is no entry then.",
+        ),
         VERDICT,
     ],
     read: |state| Some(Kind::GatherPasscode(read(state)?)),

@@ -1,7 +1,7 @@
 //! What checking costs grows as the flows do, whatever they are made of; and so does what is said of them,
 //! up to where nobody reads on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use callgate::check::{check_sources, check_sources_telling};
 use callgate::diagnostic::Sources;
@@ -100,6 +100,29 @@ fn who_asks_for_all_findings_gets_them() {
     assert!(!told.contains("more of these"));
     assert_eq!(told.matches("[unknown-state]").count(), 150, "{told:.2000}");
     assert!(!said.contains("--all"), "{said}");
+}
+
+/// As a shell does that is given `flows/*.toml`.
+#[test]
+fn files_that_are_named_one_by_one_cost_what_their_folder_does() {
+    const FILES: usize = 200;
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<_> = (0..FILES).map(|number| format!("{number}.toml")).collect();
+    for name in &names {
+        let flow = format!("name = \"f{name}\"\nstart = \"a\"\n[states.a]\ntype = \"hangup\"\n");
+        std::fs::write(folder.path().join(name), flow.replace(".toml", "")).unwrap();
+    }
+    let cost = |named: &[String]| {
+        let check = || {
+            let began = Instant::now();
+            let output = command_in(folder.path()).arg("check").args(named).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            began.elapsed()
+        };
+        (0..3).map(|_| check()).min().unwrap()
+    };
+    let (whole, one_by_one) = (cost(&[".".to_owned()]), cost(&names));
+    assert!(one_by_one < 10 * whole, "{one_by_one:?} where the folder takes {whole:?}");
 }
 
 #[test]
