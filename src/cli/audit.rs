@@ -30,8 +30,7 @@ enum Deed {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   callgate audit verify                             every chain of the store of ./callgate.toml
-  callgate audit verify --format json > ends.json   with the ends of all chains, to be kept
-                                                    elsewhere
+  callgate audit verify --format json > ends.json   with the ends of all chains, to keep
 
 An embedded store can be verified while its server is stopped; Redis at any time. Of the
 configuration only `store`, `[redis]` and the state key are read, and no other secret needs to

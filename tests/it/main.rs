@@ -59,6 +59,7 @@ mod threats;
 mod tidy;
 mod traces;
 mod unlock;
+mod usage;
 mod verify;
 mod webhooks;
 mod writing;

@@ -1,34 +1,44 @@
-//! What no call comes to as the flows are, for a demand before it lets nobody in.
+//! What is wrong behind a demand that lets nobody by: no call comes there until it is mended, and whoever mends
+//! it wants to know of both at once.
 
-use super::{Gap, Walks};
-use crate::flow::state::{Kind, State};
+use std::collections::HashSet;
+
+use super::walk::{Gap, Walks};
+use crate::flow::name::{FlowName, StateName};
+use crate::flow::state::State;
+
+/// A demand that callers come to without what it asks for once those before it are mended.
+#[derive(Debug)]
+pub(in crate::check) struct Behind<'f> {
+    /// The demand, and what callers have proved there who had proved no more than those before it ask for.
+    pub(in crate::check) gap: Gap<'f>,
+    /// The state that lets nobody by as it is, the nearest before it.
+    pub(in crate::check) after: &'f State,
+}
 
 impl<'f> Walks<'f> {
-    /// The states behind a demand that no call comes to while it is not met, the nearest first: of what is
-    /// wrong there nothing is known yet.
-    pub(in crate::check) fn behind(&self, gap: &Gap<'f>) -> Vec<&'f State> {
-        let mut seen = self.come_to();
-        let mut next: Vec<_> = self.number(gap.flow, &gap.state.name).into_iter().collect();
-        let mut behind = Vec::new();
-        while !next.is_empty() {
-            let to = next.iter().flat_map(|place| self.leads_to(*place));
-            let unseen = |place: &usize| {
-                seen.get_mut(*place).is_some_and(|seen| !std::mem::replace(seen, true))
-            };
-            next = to.filter(unseen).collect();
-            behind.extend(next.iter().filter_map(|place| self.state(*place)));
-        }
-        behind.into_iter().map(|(_, state)| state).collect()
+    /// What a walk finds that goes further than this one, past its gaps.
+    pub(super) fn behind(&self, further: &Self) -> Vec<Behind<'f>> {
+        let known: HashSet<_> = self.gaps.iter().map(Gap::key).collect();
+        let unmet: HashSet<_> =
+            self.gaps.iter().map(|gap| (&gap.flow.name, &gap.state.name)).collect();
+        let new = further.gaps.iter().filter(|gap| !known.contains(&gap.key()));
+        let behind = new.filter_map(|gap| {
+            let after = further.last_of(gap.arrival, &unmet)?;
+            Some(Behind { gap: gap.clone(), after })
+        });
+        behind.collect()
     }
 
-    /// Where a state leads in its own flow, and the start of the flow that it calls.
-    fn leads_to(&self, place: usize) -> Vec<usize> {
-        let Some((flow, state)) = self.state(place) else { return Vec::new() };
-        let called = match &state.kind {
-            Kind::Call(call) => self.first_of(&call.flow),
-            _ => None,
-        };
-        let to = state.edges().into_iter();
-        to.filter_map(|edge| self.number(flow, &edge.to.state)).chain(called).collect()
+    /// The last of these states on the way to an arrival, but for its own.
+    fn last_of(
+        &self,
+        arrival: usize,
+        states: &HashSet<(&FlowName, &StateName)>,
+    ) -> Option<&'f State> {
+        let way = self.way(arrival);
+        let before = way.iter().rev().skip(1).filter_map(|before| self.state(before.place));
+        let mut before = before.filter(|(flow, state)| states.contains(&(&flow.name, &state.name)));
+        before.next().map(|(_, state)| state)
     }
 }

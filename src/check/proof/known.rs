@@ -306,6 +306,19 @@ impl Known {
         ways.into_iter().map(|(known, _)| known).collect()
     }
 
+    /// What would be known of a caller who had proved as little more, just now, as meets the level.
+    pub(super) fn having_met(self, level: &Level) -> Option<Self> {
+        let caller = Self { real: true, trial: 0, doubt: false, ..self };
+        let more = |set: Set| {
+            let facts = Fact::ALL.into_iter().filter(|fact| set & 1 << *fact as u8 != 0);
+            let known = facts.fold(caller, |known, fact| known.proved(fact, 0));
+            Self { apart: known.apart || set & PHONE == PHONE, ..known }
+        };
+        let mut sets: Vec<_> = subsets(Set::MAX >> (8 - Fact::ALL.len())).collect();
+        sets.sort_by_key(|set| set.count_ones());
+        sets.into_iter().map(more).find(|known| known.meets(level))
+    }
+
     /// The ways in which one demand may be met; `shown` are the proofs that met those before.
     fn if_demanded(
         &self,

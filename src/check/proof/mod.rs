@@ -30,6 +30,7 @@ mod steps;
 mod uses;
 mod walk;
 
+pub(super) use behind::Behind;
 pub use cells::Cell;
 pub use example::Example;
 pub(super) use known::{Known, asks_for_less};

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 
 use map::Map;
 
+use super::behind::Behind;
 use super::entries::{Entries, Entry};
 use super::known::{Known, Unlabelled};
 use super::labels::{self, Labels};
@@ -64,7 +65,20 @@ pub(in crate::check) struct Walks<'f> {
     /// Each way out of each state (by its number and its words), at each set of levels, and the first
     /// to take it; only where they are asked for.
     pub(super) cells: Cells<'f>,
-    tells_cells: bool,
+    aim: Aim,
+    /// What is wrong behind the gaps: such as are among these are not among those.
+    pub(in crate::check) behind: Vec<Behind<'f>>,
+}
+
+/// What a walk looks for beside gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    /// Nothing.
+    Gaps,
+    /// Each way out of each state, at each set of levels.
+    Cells,
+    /// Gaps behind others: who lacks what nothing on the way asks for goes on as if they had proved it.
+    Behind,
 }
 
 type Cells<'f> = IndexMap<(usize, String, Vec<LevelName>), Arrival<'f>>;
@@ -98,6 +112,22 @@ pub(in crate::check) struct Gap<'f> {
     /// How many other ways lead there without it.
     pub(in crate::check) others: usize,
     pub(super) arrival: usize,
+}
+
+impl<'f> Gap<'f> {
+    /// What asks for it in its state, in words that are nothing else's.
+    fn what(&self) -> String {
+        match &self.told {
+            None => String::new(),
+            Some((Told::Field(field), _)) => format!("account.{field}"),
+            Some((Told::Variable(variable), _)) => format!("{variable} {}", self.name),
+        }
+    }
+
+    /// The demand, apart from who comes to it.
+    pub(super) fn key(&self) -> (&'f FlowName, &'f StateName, String) {
+        (&self.flow.name, &self.state.name, self.what())
+    }
 }
 
 /// A state that was come to.
@@ -141,8 +171,13 @@ impl<'f> Walks<'f> {
         let map = Arc::new(Map::of(subject));
         let mut left = limits::ARRIVALS_OF_ALL_MAX;
         let walk = |walk: &Walk<'f>| {
-            let walks = Self::from(&map, walk.flow, left, false);
+            let mut walks = Self::from(&map, walk.flow, left, Aim::Gaps);
             left = left.saturating_sub(walks.arrivals.len());
+            if !walks.gaps.is_empty() && !walks.unfinished {
+                let further = Self::from(&map, walk.flow, left, Aim::Behind);
+                left = left.saturating_sub(further.arrivals.len());
+                walks.behind = walks.behind(&further);
+            }
             walks
         };
         begins.map(walk).collect()
@@ -150,10 +185,10 @@ impl<'f> Walks<'f> {
 
     /// The same walk, with every way out of every state kept.
     pub(in crate::check) fn with_cells(&self) -> Self {
-        Self::from(&self.map, self.start, limits::ARRIVALS_MAX, true)
+        Self::from(&self.map, self.start, limits::ARRIVALS_MAX, Aim::Cells)
     }
 
-    fn from(map: &Arc<Map<'f>>, start: &'f Flow, most: usize, tells_cells: bool) -> Self {
+    fn from(map: &Arc<Map<'f>>, start: &'f Flow, most: usize, aim: Aim) -> Self {
         let mut walks = Self {
             start,
             gaps: Vec::new(),
@@ -169,7 +204,8 @@ impl<'f> Walks<'f> {
             wanted: BinaryHeap::new(),
             told: HashMap::new(),
             cells: IndexMap::new(),
-            tells_cells,
+            aim,
+            behind: Vec::new(),
         };
         if let Some(place) = map.number(start, &start.start) {
             for risk in map.risks {
@@ -280,24 +316,7 @@ impl<'f> Walks<'f> {
         self.map.places.iter()
     }
 
-    /// Which states a call can come to, by their numbers.
-    pub(super) fn come_to(&self) -> Vec<bool> {
-        let mut come_to = vec![false; self.map.places.len()];
-        for arrival in &self.arrivals {
-            if let Some(place) = come_to.get_mut(arrival.place) {
-                *place = true;
-            }
-        }
-        come_to
-    }
-
-    /// The number of the first state of a flow.
-    pub(super) fn first_of(&self, flow: &FlowName) -> Option<usize> {
-        let flow = self.map.flows.get(flow.as_str())?;
-        self.number(flow, &flow.start)
-    }
-
-    pub(super) fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
+    fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
         self.map.number(flow, state)
     }
 
@@ -423,7 +442,7 @@ impl<'f> Walks<'f> {
         let Some((flow, _)) = self.state(place) else { return };
         if let Some(next) = self.number(flow, &to.state) {
             let by = By::Edge(place, label, to);
-            if self.tells_cells {
+            if self.aim == Aim::Cells {
                 let (from, by) = (Some(from), by.clone());
                 let length = self.length(from, caller);
                 self.tell(Arrival { place: next, stack, known, from, by, caller, length });

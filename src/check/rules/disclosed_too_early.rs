@@ -1,7 +1,8 @@
 //! An account field that is used where a caller may lack the level under which it is disclosed.
 //!
 //! Prompts, messages, whispers, `set` and the conditions of a `branch` are looked at. What `share` names
-//! is shown to a specialist only if the facts allow it, and is no finding.
+//! is shown to a specialist only if the facts allow it, and is no finding. What is wrong behind such a
+//! state is told with it, of callers who have proved what it asks for.
 //!
 //! Variables are held to the same levels. One that is made of a field carries the field's level along:
 //! through `set`, into a sub-flow by `with` and out of it by `give`. So does whatever is set after a
@@ -43,9 +44,9 @@
 //! next = "menu"
 //! ```
 
-use super::unproved::complete;
+use super::unproved::{behind, complete, complete_behind};
 use super::{Report, Rule, Subject};
-use crate::check::proof::{Told, proved};
+use crate::check::proof::{Gap, Told, proved};
 use crate::diagnostic::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -61,14 +62,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         for gap in &walks.gaps {
             let Some((told, place)) = &gap.told else { continue };
             report.tell(gap.state, place, |report| {
-                let (state, level, start) = (&gap.state.name, &gap.name, &walks.start.name);
-                let what = match told {
-                    Told::Field(field) if gap.level.is_never() => format!("the field `{field}`"),
-                    Told::Field(field) => format!("the field `{field}`, disclosed at `{level}`"),
-                    Told::Variable(variable) => format!(
-                        "the variable `{variable}`, which tells of what is disclosed at `{level}`"
-                    ),
-                };
+                let start = &walks.start.name;
                 let why = match told {
                     Told::Field(_) if gap.level.is_never() => {
                         format!("flow `{start}` discloses it to nobody")
@@ -78,12 +72,36 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
                     }
                     _ => format!("a caller gets here with {} proved", proved(&gap.known)),
                 };
-                let message = format!("`{state}` uses {what}, and {why}");
-                let fix = format!("let `{state}` require `{level}` with a `step_up`");
-                complete(report.finding(message, place), walks, gap, &fix)
+                let message = format!("`{}` uses {}, and {why}", gap.state.name, what(gap, told));
+                complete(report.finding(message, place), walks, gap, &fix(gap))
+            });
+        }
+        for found in walks.behind.iter().filter(|found| !found.gap.level.is_never()) {
+            let gap = &found.gap;
+            let Some((told, place)) = &gap.told else { continue };
+            report.tell(gap.state, place, |report| {
+                let what = what(gap, told);
+                let message = format!("`{}` uses {what}, and {}", gap.state.name, behind(found));
+                complete_behind(report.finding(message, place), gap, &fix(gap))
             });
         }
     }
+}
+
+/// What is used, and whom it is for.
+fn what(gap: &Gap<'_>, told: &Told) -> String {
+    let level = &gap.name;
+    match told {
+        Told::Field(field) if gap.level.is_never() => format!("the field `{field}`"),
+        Told::Field(field) => format!("the field `{field}`, disclosed at `{level}`"),
+        Told::Variable(variable) => {
+            format!("the variable `{variable}`, which tells of what is disclosed at `{level}`")
+        }
+    }
+}
+
+fn fix(gap: &Gap<'_>) -> String {
+    format!("let `{}` require `{}` with a `step_up`", gap.state.name, gap.name)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Every way to the state is looked at: through silence, wrong entries, errors of the provider, locks,
 //! loops and sub-flows. The finding shows a shortest one as a call script. A level belongs to the flow that
 //! the call begins in: of two flows that call a third, each must have the levels that the third requires.
+//! What is wrong behind such a state is told with it, of callers who have proved what it asks for.
 //!
 //! ## Why
 //!
@@ -39,9 +40,8 @@
 //! ```
 
 use super::{Report, Rule, Subject};
-use crate::check::proof::{Gap, Script, Told, Walks, proved};
-use crate::diagnostic::{Finding, Severity, listed};
-use crate::limits;
+use crate::check::proof::{Behind, Gap, Script, Told, Walks, proved};
+use crate::diagnostic::{Finding, Severity};
 
 pub(super) const RULE: Rule = Rule {
     code: "unproved",
@@ -72,6 +72,17 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
                 let message = format!("`{}` requires `{}`, and {why}", gap.state.name, gap.name);
                 let fix = format!("give `{}` a `step_up`", gap.state.name);
                 complete(report.finding(message, place), walks, gap, &fix)
+            });
+        }
+        let found = walks.behind.iter();
+        for found in found.filter(|it| it.gap.told.is_none() && !it.gap.level.is_never()) {
+            let gap = &found.gap;
+            let Some((_, place)) = &gap.state.requires else { continue };
+            report.tell(gap.state, place, |report| {
+                let (state, level) = (&gap.state.name, &gap.name);
+                let message = format!("`{state}` requires `{level}`, and {}", behind(found));
+                let fix = format!("give `{state}` a `step_up`");
+                complete_behind(report.finding(message, place), gap, &fix)
             });
         }
     }
@@ -107,8 +118,7 @@ pub(super) fn complete(finding: Finding, walks: &Walks<'_>, gap: &Gap<'_>, fix: 
         others => format!("\n{others} other ways lead there without it"),
     };
     let script_lines = script.lines().join("\n");
-    let behind = behind(walks, gap);
-    let help = format!("a call that gets there:\n{script_lines}{others}\n{why}\n{fix}{behind}");
+    let help = format!("a call that gets there:\n{script_lines}{others}\n{why}\n{fix}");
     match script.lost {
         Some(lost) => finding.label(lost.what, lost.place),
         None => finding,
@@ -116,20 +126,17 @@ pub(super) fn complete(finding: Finding, walks: &Walks<'_>, gap: &Gap<'_>, fix: 
     .help(help)
 }
 
-/// A line on what is not looked at while nobody gets there; nothing where all of it is.
-fn behind(walks: &Walks<'_>, gap: &Gap<'_>) -> String {
-    let states = walks.behind(gap);
-    let names = states.iter().take(limits::NAMES_LISTED_MAX);
-    let mut names: Vec<_> = names.map(|state| format!("`{}`", state.name)).collect();
-    match states.len() - names.len() {
-        _ if names.is_empty() => return String::new(),
-        0 => {}
-        more => names.push(format!("{more} others")),
-    }
-    format!(
-        "\nno call like it gets on to {} yet: what is wrong there is told once this is mended",
-        listed(&names)
-    )
+/// A demand behind others that let nobody by: what callers lack there, and the way out.
+pub(super) fn complete_behind(finding: Finding, gap: &Gap<'_>, fix: &str) -> Finding {
+    let asks = format!("`{}` asks for {}", gap.name, gap.level.words(gap.known.risk));
+    let asks = gap.known.why_not(gap.level).map_or(asks.clone(), |why| format!("{asks}: {why}"));
+    finding.help(format!("{asks}\n{fix}, or lead the edge elsewhere"))
+}
+
+/// Who gets to a demand behind others.
+pub(super) fn behind(behind: &Behind<'_>) -> String {
+    let (after, proved) = (&behind.after.name, proved(&behind.gap.known));
+    format!("once `{after}` lets callers by they get here with {proved} proved")
 }
 
 #[cfg(test)]
@@ -148,38 +155,43 @@ mod tests {
         found.iter().map(|f| f.split(": unproved: ").nth(1).unwrap().to_owned()).collect()
     }
 
-    /// What lies beyond a state that lets nobody in is come to by no call yet, and so nothing is told of it: the
-    /// finding says that.
+    /// Who lacks a level is turned away, so nobody comes to what is wrong further on: it is told all the same, of
+    /// callers who have proved what was asked for before it.
     #[test]
-    fn what_is_not_looked_at_yet_is_named() {
-        let help = |third: &str| {
+    fn what_is_wrong_behind_a_gap_is_told_with_it() {
+        let found = |second: &str, third: &str| {
             let flow = format!(
                 "{HEAD}[disclose]\nname = \"l\"\nsum = \"both\"\n\
                  [states.pin]\ntype = \"say\"\nprompt = \"{{{{ account.name }}}}\"\nnext = \"second\"\n\
-                 [states.second]\ntype = \"say\"\nprompt = \"{{{{ account.sum }}}}\"\nnext = \"third\"\n{third}"
+                 [states.second]\ntype = \"say\"\n{second}next = \"third\"\n\
+                 [states.third]\ntype = \"say\"\n{third}next = \"bye\"\n"
             );
-            let mut sources = crate::diagnostic::Sources::default();
-            sources.add("f.toml", flow);
-            let found = crate::check::check_sources(&sources).1;
-            let mut early = found.iter().filter(|it| it.code == "disclosed-too-early");
-            let help = early.next().unwrap().help.clone().unwrap();
-            assert!(early.next().is_none(), "nobody gets there");
-            help
+            let early =
+                |it: &String| it.contains("disclosed-too-early: ") || it.contains("unproved: ");
+            let found = findings(&[&flow]).into_iter().filter(early);
+            found.map(|it| it.split_once(": ").unwrap().1.to_owned()).collect::<Vec<_>>()
         };
-        let third = "[states.third]\ntype = \"say\"\nprompt = \"So.\"\nnext = \"bye\"\n";
-        let told = help(third);
-        assert!(told.contains("`second`, `third` and `bye`"), "{told}");
-        assert!(told.contains("`second`, `third` and `bye`"), "{told}");
-        let before = "on = { ok = \"secret\", failed = \"bye\", locked = \"bye\" }";
-        let states = format!(
-            "{SECRET}[states.pin]\ntype = \"gather_passcode\"\nprompt = \"Word?\"\n{before}\n"
+        let first = "disclosed-too-early: `pin` uses `name`, disclosed at `l`, and a caller gets here with nothing proved";
+        let said = "prompt = \"So.\"\n";
+        assert_eq!(found(said, said), [first]);
+        let name = "prompt = \"{{ account.name }}\"\n";
+        assert_eq!(found(name, name), [first], "who is let by the first is let by these");
+        let sum = "prompt = \"{{ account.sum }}\"\n";
+        assert_eq!(
+            found(sum, sum),
+            [
+                first,
+                "disclosed-too-early: `second` uses `sum`, disclosed at `both`, and once `pin` lets callers by \
+              they get here with `pin` proved"
+            ]
         );
-        let mut sources = crate::diagnostic::Sources::default();
-        sources.add("f.toml", format!("{HEAD}{states}"));
-        let found = crate::check::check_sources(&sources).1;
-        let found = found.iter().find(|it| it.code == "unproved").unwrap();
-        let told = found.help.clone().unwrap();
-        assert!(!told.contains("once this is mended"), "all of it is come to: {told}");
+        assert_eq!(
+            found(said, "prompt = \"So.\"\nrequires = \"both\"\n"),
+            [
+                first,
+                "unproved: `third` requires `both`, and once `pin` lets callers by they get here with `pin` proved"
+            ]
+        );
     }
 
     fn pin(on: &str) -> String {

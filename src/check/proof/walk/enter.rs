@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Arrival, By, Gap, Walks};
+use super::{Aim, Arrival, By, Gap, Walks};
 use crate::check::proof::conditions::{Levels, asked};
 use crate::check::proof::entries::Exit;
 use crate::check::proof::known::{Claimed, Known};
@@ -43,6 +43,9 @@ impl<'f> Walks<'f> {
                     self.gap(from, (name.clone(), level), None, known);
                 }
                 self.deny(place, stack, known, from);
+                if let Some(known) = self.let_by(known, level) {
+                    self.inside(from, place, stack, known);
+                }
             }
         }
         for known in known.if_met(level) {
@@ -60,18 +63,26 @@ impl<'f> Walks<'f> {
                     let told = Some((told.clone(), at.clone()));
                     self.gap(from, (name.clone(), level), told, known);
                 }
+                let lack = heard.iter().filter(|known| !known.meets(level)).copied();
+                let lack: Vec<_> = lack.collect();
                 // Who lacks the level is turned away; a branch goes on as if there were nothing.
                 if !matches!(state.kind, Kind::Branch(_)) {
-                    for known in heard.iter().filter(|known| !known.meets(level)).copied() {
-                        self.deny(place, stack, known, from);
+                    for known in &lack {
+                        self.deny(place, stack, *known, from);
                     }
                     heard = heard.iter().flat_map(|known| known.if_met(level)).collect();
                 }
+                heard.extend(lack.into_iter().filter_map(|known| self.let_by(known, level)));
             }
         }
         for known in heard {
             self.follow_all(from, place, stack, known);
         }
+    }
+
+    /// Where what lies behind a gap is looked for: a caller who lacks the level, as if they had proved it.
+    fn let_by(&self, known: Known, level: &Level) -> Option<Known> {
+        (self.aim == Aim::Behind).then(|| known.having_met(level)).flatten()
     }
 
     /// What the state itself does.
@@ -270,11 +281,8 @@ impl<'f> Walks<'f> {
         }
         let Some(place) = self.arrivals.get(arrival).map(|arrival| arrival.place) else { return };
         let Some((flow, state)) = self.state(place) else { return };
-        let what = match &told {
-            None => String::new(),
-            Some((Told::Field(field), _)) => format!("account.{field}"),
-            Some((Told::Variable(variable), _)) => format!("{variable} {name}"),
-        };
+        let gap = Gap { flow, state, name, level, told, known, others: 0, arrival };
+        let what = gap.what();
         if let Some(gap) = self.told.get(&(place, what.clone())) {
             if let Some(gap) = self.gaps.get_mut(*gap) {
                 gap.others += 1;
@@ -282,6 +290,6 @@ impl<'f> Walks<'f> {
             return;
         }
         self.told.insert((place, what), self.gaps.len());
-        self.gaps.push(Gap { flow, state, name, level, told, known, others: 0, arrival });
+        self.gaps.push(gap);
     }
 }

@@ -1,0 +1,85 @@
+//! What `--help` says, and what somebody is told who mistypes.
+
+use crate::cli::run;
+use crate::support::house::command_in;
+
+/// An address that nobody answers.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+/// As `check` prints it, brackets and all; and words of flows and of configurations are found elsewhere.
+#[test]
+fn a_code_may_stand_in_its_brackets() {
+    let folder = tempfile::tempdir().unwrap();
+    let explain = |code: &str| run(command_in(folder.path()).args(["explain", code]));
+    let plain = explain("unproved");
+    assert_eq!(plain.0, 0);
+    for printed in ["[unproved]", "error[unproved]", "error[unproved]:"] {
+        assert_eq!(explain(printed), plain, "{printed}");
+    }
+    let (exit, _, said) = explain("requires");
+    assert_eq!(exit, 2);
+    assert!(said.contains("callgate explain --language"), "{said}");
+}
+
+/// What `--help` shows to be run is there in this repository.
+#[test]
+fn the_files_in_examples_are_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for command in ["check", "replay", "graph", "simulate", "odds", "statement", "fmt"] {
+        let (_, help, _) = run(command_in(root).args([command, "--help"]));
+        let files = help.split_whitespace().filter(|word| word.ends_with("bank.balance.toml"));
+        for file in files {
+            assert!(root.join(file).is_file(), "{command}: {file}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3, "{seen}");
+}
+
+/// What stands behind the options has its own ends of lines: none is so long that it is broken once more.
+#[test]
+fn examples_and_exit_codes_are_not_broken_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands: [&[&str]; 8] = [
+        &["serve"],
+        &["check"],
+        &["replay"],
+        &["audit", "verify"],
+        &["outbox"],
+        &["hash-pin"],
+        &["unlock"],
+        &["health"],
+    ];
+    for command in commands {
+        let (_, help, _) = run(command_in(folder.path()).args(command).arg("--help"));
+        let (_, after) = help.split_once("-h, --help").unwrap();
+        let lines: Vec<_> = after.lines().collect();
+        for pair in lines.windows(2) {
+            let broken = pair[0].len() > 88 && pair[1].split_whitespace().count() == 1;
+            assert!(!broken, "{command:?}: {pair:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_for_its_health_must_be_an_address() {
+    let folder = tempfile::tempdir().unwrap();
+    for none in ["127.0.0.1:8081", "health", "ftp://127.0.0.1/", "http://"] {
+        let (code, _, stderr) = run(command_in(folder.path()).args(["health", none]));
+        assert_eq!(code, 2, "{none}: {stderr}");
+        assert!(stderr.contains("http://127.0.0.1:8081/health/ready"), "{none}: {stderr}");
+    }
+    let (code, _, stderr) = run(command_in(folder.path()).args(["health", NOBODY]));
+    assert_eq!(code, 3, "{stderr}");
+}
+
+#[test]
+fn transcripts_away_from_their_flows_are_told_how_to_name_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let call = "flow = \"f\"\n[[turn]]\nring = true\n";
+    std::fs::write(folder.path().join("call.toml"), call).unwrap();
+    let (code, _, stderr) = run(command_in(folder.path()).args(["replay", "call.toml"]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("`--flows`"), "{stderr}");
+}
