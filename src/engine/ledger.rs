@@ -186,9 +186,6 @@ impl Ledger {
             return true;
         }
         let within = |span| sent(&self.sends, factor, span, now);
-        if self.spent_until.get(&factor).is_some_and(|until| now < *until) {
-            return false;
-        }
         let left = if factor == Fact::Callback {
             within(HOUR) < policy.callback.per_account_h
         } else {
@@ -201,6 +198,18 @@ impl Ledger {
             self.places.enter(call, key, &policy.shared, now);
         }
         left
+    }
+
+    /// Whether the provider sends no more codes of a factor for now, and what has this key is none that was sent
+    /// before.
+    pub fn is_exhausted(&self, factor: Fact, key: &str, now: Timestamp) -> bool {
+        let now = now.max(self.seen);
+        let Some(until) = self.spent_until.get(&factor).filter(|until| now < **until) else {
+            return false;
+        };
+        let since = until.checked_sub(TEN_MINUTES).unwrap_or(Timestamp::MIN);
+        let own = self.sends.iter().find(|send| send.key == key);
+        own.is_none_or(|send| send.at >= since)
     }
 
     /// The provider has sent as many codes of a factor as it does in ten minutes: no more are asked of it

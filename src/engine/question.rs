@@ -200,7 +200,8 @@ pub enum Answer {
     EligibleOf(Vec<Fit>),
     /// Of a budget, or of a caller's reach.
     Spent(bool),
-    /// Of a budget: there is some left, but of what goes to the number's block there is none.
+    /// Of a budget: there is some left, but of what goes to the number's block, or of what the provider sends to the
+    /// number, there is none.
     BlockSpent,
     /// Of a notice.
     Notifies(Notifies),

@@ -153,15 +153,22 @@ impl Exchange {
         code: bool,
         now: Timestamp,
     ) -> Result<Answer, ExchangeError> {
-        let spend = |ledger: &mut Ledger| ledger.spend(call, factor, key, &self.policy, now);
-        if !self.change_ledger(whom, now, spend).await? {
+        let spend = |ledger: &mut Ledger| {
+            let spent = ledger.spend(call, factor, key, &self.policy, now);
+            (spent, code && ledger.is_exhausted(factor, key, now))
+        };
+        let (spent, exhausted) = self.change_ledger(whom, now, spend).await?;
+        if !spent || exhausted {
             self.guards.refuse(Limit::Account);
+        }
+        if !spent {
             return Ok(Answer::Spent(false));
         }
         let key = self.budget_key(key);
         let limits = &self.policy.sends;
-        let mut block_spent = false;
-        if let Some(number) = to {
+        // What the provider sends no more of is no message to the block either.
+        let mut block_spent = exhausted;
+        if let Some(number) = to.filter(|_| !exhausted) {
             let spend = |budget: &mut Budget| {
                 if budget.is_shut(key, limits, now) {
                     return Err(Limit::Unanswered);

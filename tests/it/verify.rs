@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::eventually::eventually;
+use crate::support::eventually::{eventually, eventually_async};
 use crate::support::house::{ACCOUNT, House, MOBILE, PIN};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Provider, SERVICE_SID};
 use crate::support::telephone::Telephone;
@@ -27,7 +27,14 @@ fn set_up(provider: &Provider, store: &str) -> House {
 
 /// A house whose codes are the provider's, and in which nothing else is limited.
 fn house(provider: &Provider) -> House {
-    let mut house = set_up(provider, "memory:");
+    let mut house = unlimited(provider);
+    house.restart();
+    house
+}
+
+/// The same before it is started.
+fn unlimited(provider: &Provider) -> House {
+    let house = set_up(provider, "memory:");
     house.change_configuration(
         "[policy.enumeration]",
         "[policy.callback]\nper_account_h = 100\n[policy.pin]\nsoft_limit = 100\nhard_cap = 100\n\
@@ -38,7 +45,6 @@ fn house(provider: &Provider) -> House {
         "[policy.shared]\n",
         "[policy.shared]\nall_factor_failures_24h = 100\n",
     );
-    house.restart();
     house
 }
 
@@ -202,6 +208,44 @@ async fn when_the_provider_sends_no_more_it_is_asked_for_no_more() {
     telephone.key(&house, "1").await;
     assert!(telephone.spoken().starts_with("We could not help you"), "{}", telephone.spoken());
     assert_eq!(provider.begun().len(), 6, "it is not asked again");
+    hides(&house, &[]);
+}
+
+/// The provider has sent as many codes to a number as it does: who has proved nothing hears what they hear of nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_provider_sends_no_more_of_tells_a_stranger_nothing() {
+    let provider = Provider::start();
+    let mut house = unlimited(&provider);
+    let flow = "name = \"desk\"\nstart = \"who\"\n[levels]\nhas = { any = [\"sms_otp\"] }\n\
+         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+         on = { found = \"send\", unknown = \"send\" }\n\
+         [states.send]\ntype = \"send_sms_otp\"\n\
+         on = { sent = \"code\", unavailable = \"code\", limited = \"later\" }\n\
+         [states.code]\ntype = \"gather_otp\"\nprompt = \"Code?\"\n\
+         on = { ok = \"in\", failed = \"later\", expired = \"later\", undelivered = \"later\" }\n\
+         [states.in]\ntype = \"hangup\"\nrequires = \"has\"\nprompt = \"In.\"\non = { denied = \"later\" }\n\
+         [states.later]\ntype = \"hangup\"\nprompt = \"Later.\"\n";
+    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
+    house.restart();
+    let mut sid = 0;
+    let mut rings = async |claimed: &str| {
+        sid += 1;
+        let mut telephone = Telephone::new(&format!("CA{sid:032x}"), CALLER);
+        telephone.ring(&house).await;
+        telephone.key(&house, claimed).await;
+        telephone.spoken()
+    };
+    for n in 1..=6 {
+        assert_eq!(rings(ACCOUNT).await, "Code?", "{n}");
+        eventually("the provider is asked", || (provider.begun().len() == n).then_some(()));
+    }
+    eventually_async("no more are asked for", async || {
+        assert_eq!(rings(ACCOUNT).await, "Code?");
+        let metrics = house.metrics().await;
+        metrics.contains("callgate_limits_reached_total{limit=\"Account\"}").then_some(())
+    })
+    .await;
+    assert_eq!(rings("99999999").await, "Code?");
     hides(&house, &[]);
 }
 

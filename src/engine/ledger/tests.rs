@@ -272,10 +272,13 @@ fn a_provider_that_sends_no_more_is_asked_for_no_more_for_ten_minutes() {
     let (mut ledger, policy) = (Ledger::default(), Policy::default());
     assert!(ledger.spend(ONE, Fact::SmsOtp, "a", &policy, at(0)));
     ledger.exhaust_sends(Fact::SmsOtp, at(10));
-    assert!(ledger.spend(ONE, Fact::SmsOtp, "a", &policy, at(11)), "it was spent before");
-    assert!(!ledger.spend(ONE, Fact::SmsOtp, "b", &policy, at(609)));
-    assert!(ledger.spend(ONE, Fact::Callback, "c", &policy, at(11)));
-    assert!(ledger.spend(ONE, Fact::SmsOtp, "b", &policy, at(610)));
+    assert!(!ledger.is_exhausted(Fact::SmsOtp, "a", at(11)), "it was sent before");
+    assert!(!ledger.is_exhausted(Fact::Callback, "c", at(11)));
+    for second in [11, 609] {
+        assert!(ledger.spend(ONE, Fact::SmsOtp, "b", &policy, at(second)), "it is counted");
+        assert!(ledger.is_exhausted(Fact::SmsOtp, "b", at(second)));
+    }
+    assert!(!ledger.is_exhausted(Fact::SmsOtp, "c", at(610)));
 }
 
 #[test]
