@@ -24,6 +24,7 @@ use secrecy::SecretString;
 use crate::carrier::twilio::Sender;
 use crate::diagnostic::{Finding, Place, Problems, Sources, any_error};
 use crate::engine::policy::Policy;
+use crate::phone::PhoneNumber;
 use crate::store::envelope::Vault;
 
 pub use lookup::Lookup;
@@ -114,6 +115,8 @@ pub struct Line {
     pub flow: String,
     /// Where that is written.
     pub flow_place: Place,
+    /// What it rings from and shows where no number was called; of `*` alone.
+    pub number: Option<String>,
     /// Who takes callers whom we cannot serve.
     pub fallback_number: Option<String>,
     /// Who takes new callers while there is no room for them; `None`: they hear the engaged tone.
@@ -124,6 +127,13 @@ impl Lines {
     /// The line of a number.
     pub fn of(&self, number: &str) -> Option<&Line> {
         self.by_number.get(number).or_else(|| self.by_number.get("*"))
+    }
+
+    /// The number that a call came in on: what was `called`, or, where that is no number (a SIP domain, an app), that of
+    /// the line; what was called where the line has none either.
+    pub fn number_of<'a>(&'a self, called: &'a str) -> &'a str {
+        let own = self.of(called).and_then(|line| line.number.as_deref());
+        own.filter(|_| PhoneNumber::parse(called).is_none()).unwrap_or(called)
     }
 }
 

@@ -200,6 +200,13 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: &[
             key("flow", Text("a flow's `name`"), Required, "The flow that its callers go through."),
             key(
+                "number",
+                NUMBER,
+                Else("what was called"),
+                "Of `\"*\"` alone: what rings go out from, and what is shown for callers who show no number, where no \
+                 number was called but a SIP address or an app. Without it nobody is rung back in such calls.",
+            ),
+            key(
                 "fallback_number",
                 NUMBER,
                 Else("they are hung up on"),
@@ -214,7 +221,7 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
         examples: &[
             "\"+15005550006\" = { flow = \"bank\", fallback_number = \"+15005550009\", overflow_number = \"+15005550008\" }\n\
-             \"*\" = { flow = \"bank\" }",
+             \"*\" = { flow = \"bank\", number = \"+15005550006\" }",
         ],
     },
     Section {

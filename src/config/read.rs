@@ -82,8 +82,12 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let verify = root.item("otp").and_then(|item| super::otp::read(&item, folder));
     let sender = twilio.as_ref().and_then(|twilio| twilio.sender.clone()).or_else(|| {
         // Without a sender of its own a message comes from the line that people know.
-        let mut numbers = lines.iter().flat_map(|lines| lines.by_number.keys());
-        numbers.find(|number| number.as_str() != "*").cloned().map(Sender::From)
+        let lines = lines.iter().flat_map(|lines| &lines.by_number);
+        let mut numbers = lines.filter_map(|(called, line)| match called.as_str() {
+            "*" => line.number.as_ref(),
+            _ => Some(called),
+        });
+        numbers.next().cloned().map(Sender::From)
     });
     if sender.is_none() && twilio.is_some() && lines.is_some() {
         root.report(
@@ -348,7 +352,7 @@ fn read_lines(item: &Item<'_>) -> Option<Lines> {
                 entry.key_place(),
             ));
         }
-        if let Some(line) = entry.table("the line").and_then(read_line) {
+        if let Some(line) = entry.table("the line").and_then(|table| read_line(table, entry.key)) {
             by_number.insert(entry.key.to_owned(), line);
         }
     }
@@ -359,14 +363,18 @@ fn read_lines(item: &Item<'_>) -> Option<Lines> {
     Some(Lines { by_number })
 }
 
-fn read_line(table: Reader<'_>) -> Option<Line> {
+fn read_line(table: Reader<'_>, called: &str) -> Option<Line> {
     let flow = table.required("flow");
     let flow: Option<(&str, Place)> = flow.and_then(|flow| Some((flow.name()?, flow.place())));
+    let number = read_number(&table, "number");
+    if let Some(item) = table.item("number").filter(|_| called != "*") {
+        item.refuse("bad-number", "`number` is of `*` alone: other lines are numbers themselves");
+    }
     let fallback_number = read_number(&table, "fallback_number");
     let overflow_number = read_number(&table, "overflow_number");
     table.finish();
     let (flow, flow_place) = flow?;
-    Some(Line { flow: flow.to_owned(), flow_place, fallback_number, overflow_number })
+    Some(Line { flow: flow.to_owned(), flow_place, number, fallback_number, overflow_number })
 }
 
 fn read_number(table: &Reader<'_>, key: &str) -> Option<String> {

@@ -23,13 +23,13 @@ pub(super) fn sid(form: &Form) -> Option<Sid> {
     plausible.then(|| Sid(text.to_owned()))
 }
 
-/// Somebody rings.
-pub(super) fn ring(form: &Form, call: CallId, sid: Sid, flow: &str) -> Ring {
+/// Somebody rings, on the line of that number.
+pub(super) fn ring(form: &Form, call: CallId, sid: Sid, flow: &str, line: &str) -> Ring {
     Ring {
         call,
         sid,
         flow: flow.to_owned(),
-        line: form.get("To").chars().take(limits::SID_CHARS_MAX).collect(),
+        line: line.chars().take(limits::SID_CHARS_MAX).collect(),
         from: caller(form),
         attestation: attestation(form.get("StirVerstat")),
         forwarded: !form.get("ForwardedFrom").is_empty(),
@@ -42,9 +42,9 @@ pub(super) fn caller(form: &Form) -> Option<PhoneNumber> {
     PhoneNumber::parse(form.get("From")).filter(|_| !WITHHELD.contains(&form.get("From")))
 }
 
-/// What a number that is dialled is shown in place of a caller who shows none: the line.
-pub(super) fn shown_instead(form: &Form) -> Option<String> {
-    phone::shown_instead(form.get("To"), caller(form).as_ref())
+/// What a number that is dialled is shown in place of a caller who shows none: the line of that number.
+pub(super) fn shown_instead(form: &Form, line: &str) -> Option<String> {
+    phone::shown_instead(line, caller(form).as_ref())
 }
 
 /// What was heard on a leg.

@@ -4,7 +4,7 @@
 //! the caller can hear; so the work runs apart from the answer, and is finished even when the answer
 //! could not wait for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -25,6 +25,7 @@ use crate::engine::risk;
 use crate::exchange::{Answered, ExchangeError, Request, Served, Wants};
 use crate::flow::wording;
 use crate::limits;
+use crate::phone::PhoneNumber;
 use crate::twiml::{self, links::Links};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -78,7 +79,15 @@ async fn voice(house: Data<House>, request: &HttpRequest, body: Payload) -> Http
     if house.gate.is_full() && !house.exchange.has_at_hand(call) {
         return desk.refuse_for_now(&form, &line, call);
     }
-    let mut ring = decode::ring(&form, call, sid, &line.flow);
+    let number = house.lines.number_of(form.get("To"));
+    if PhoneNumber::parse(number).is_none() {
+        NO_NUMBER.call_once(|| {
+            tracing::warn!(
+                "a call came to a SIP address or an app, and `*` of `[lines]` has no `number`: nobody can be rung back in such calls"
+            );
+        });
+    }
+    let mut ring = decode::ring(&form, call, sid, &line.flow, number);
     if let Some(caller) = &ring.from {
         ring.signals = house.exchange.signals(call, caller).await;
     }
@@ -216,6 +225,9 @@ fn elsewhere(house: &House, request: &HttpRequest, body: Payload) -> HttpRespons
     let answer = HttpResponse::NotFound().content_type(TWIML).body(twiml::hangup());
     intake::ending(answer, body)
 }
+
+/// That calls come to no number is told once.
+static NO_NUMBER: Once = Once::new();
 
 const TWIML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -391,7 +403,7 @@ impl<'h> Desk<'h> {
         let locale = wording::spoken_in(&locale);
         let text = wording::of(&locale).apology;
         let number = self.fallback_number(form);
-        let shown = decode::shown_instead(form);
+        let shown = self.shown_instead(form);
         let document = twiml::apology(text, locale.as_str(), number.as_deref(), shown.as_deref());
         self.say(Outcome::Apology, document)
     }
@@ -400,9 +412,13 @@ impl<'h> Desk<'h> {
     /// tone. Nothing is kept of it.
     fn refuse_for_now(&self, form: &Form, line: &Line, call: CallId) -> HttpResponse {
         tracing::warn!(call.id = %call, turns = self.house.gate.turns(), "a new call was turned away");
-        let shown = decode::shown_instead(form);
+        let shown = self.shown_instead(form);
         let document = twiml::turned_away(line.overflow_number.as_deref(), shown.as_deref());
         self.say(Outcome::TurnedAway, document)
+    }
+
+    fn shown_instead(&self, form: &Form) -> Option<String> {
+        decode::shown_instead(form, self.house.lines.number_of(form.get("To")))
     }
 
     /// Only who rang us is put through: not who we ring.

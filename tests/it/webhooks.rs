@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::eventually::eventually;
-use crate::support::house::{ACCOUNT, House, LINE, PIN, PUBLIC_URL, client};
+use crate::support::house::{ACCOUNT, FALLBACK, House, LINE, PIN, PUBLIC_URL, client};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Provider};
 use crate::support::telephone::Telephone;
 
@@ -277,5 +277,42 @@ async fn who_shows_no_number_is_put_through_with_that_of_the_line() {
         phone.ring(&house).await;
         let dial = phone.heard.children.iter().find(|node| node.name == "Dial").unwrap();
         assert_eq!(dial.attribute("callerId"), shown, "{from}");
+    }
+}
+
+/// Of a call to a SIP domain the provider says no number that could ring, or be shown: the line has one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_to_no_number_is_one_of_the_lines_own() {
+    const NUMBER: &str = "+15005550007";
+    let provider = Provider::start();
+    for number in [Some(NUMBER), None] {
+        let mut house = House::set_up("memory:", &provider.api_base());
+        let own = number.map_or(String::new(), |number| format!(", number = \"{number}\""));
+        let line =
+            format!("\"*\" = {{ flow = \"desk\", fallback_number = \"{FALLBACK}\"{own} }}\n");
+        house.change_configuration("[policy.enumeration]", &format!("{line}[policy.enumeration]"));
+        house.restart();
+        let mut phone = Telephone::new("", "sip:ada@acme.sip.twilio.com");
+        phone.to = "sip:1001@acme.sip.twilio.com".into();
+        phone.ring(&house).await;
+        let dial = phone.heard.children.iter().find(|node| node.name == "Dial").unwrap();
+        assert_eq!(dial.attribute("callerId"), number);
+
+        phone.sid = format!("CA{:032x}", u8::from(number.is_none()));
+        phone.ring(&house).await;
+        for keys in [ACCOUNT, PIN, "2"] {
+            phone.key(&house, keys).await;
+        }
+        if number.is_some() {
+            let calls = eventually("the mobile is rung", || {
+                Some(provider.calls()).filter(|calls| !calls.is_empty())
+            });
+            assert_eq!(calls[0].from, NUMBER);
+        } else {
+            assert!(phone.spoken().starts_with("We could not help you"), "{}", phone.spoken());
+            assert_eq!(provider.calls().len(), 1);
+        }
+        let told = house.log().matches("has no `number`: nobody can be rung back").count();
+        assert_eq!(told, usize::from(number.is_none()));
     }
 }

@@ -113,6 +113,7 @@ async fn app(
     let line = Line {
         flow: "bank".into(),
         flow_place: Place { file: "callgate.toml".into(), span: 0..0 },
+        number: None,
         fallback_number: Some(FALLBACK.into()),
         overflow_number: None,
     };

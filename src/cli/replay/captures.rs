@@ -130,6 +130,7 @@ fn all_to(flow: &str) -> Lines {
     let line = Line {
         flow: flow.to_owned(),
         flow_place: Place { file: "the command line".into(), span: 0..0 },
+        number: None,
         fallback_number: None,
         overflow_number: None,
     };

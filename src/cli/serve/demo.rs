@@ -100,6 +100,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     let line = Line {
         flow: demo::FLOW.to_owned(),
         flow_place: Place { file: "demo".into(), span: 0..0 },
+        number: None,
         fallback_number: None,
         overflow_number: None,
     };
