@@ -63,9 +63,17 @@ pub(super) fn heard(form: &Form) -> Heard {
 }
 
 /// Whether somebody has taken the caller out of the queue without us, as TaskRouter does when a specialist accepts who
-/// is met in a conference. The provider says so at once, and goes by what they tell it and not by the answer.
+/// is met in a conference, or away from who took them out of it, as a specialist does who passes them on, or is about to
+/// talk to them. The provider says so at once, and goes by what they tell it and not by the answer.
 pub(super) fn is_elsewhere(form: &Form) -> bool {
-    form.get("QueueResult") == "redirected"
+    const WORDS: [&str; 4] = [
+        "redirected",
+        "redirected-from-bridged",
+        "bridging-in-process",
+        // As older pages of the provider have it.
+        "bridging-in-progress",
+    ];
+    WORDS.contains(&form.get("QueueResult"))
 }
 
 /// A leg's status; `None`: a word we do not know.
@@ -119,9 +127,7 @@ fn dial_status(word: &str) -> Option<DialStatus> {
 
 fn queue_result(word: &str) -> Option<QueueResult> {
     Some(match word {
-        "bridged" | "bridging-in-process" | "bridging-in-progress" | "redirected-from-bridged" => {
-            QueueResult::Bridged
-        }
+        "bridged" => QueueResult::Bridged,
         "hangup" => QueueResult::Hangup,
         "queue-full" => QueueResult::Full,
         "leave" => QueueResult::Left,

@@ -99,11 +99,14 @@ async fn whole_call(store: &str) -> (House, Provider) {
     phone.wait(&house).await;
     assert!(phone.hears("Enqueue"), "{:?}", phone.heard);
     let action = phone.action();
-    // A specialist who is met in a conference is told first, and the call goes on when they are done.
-    phone.post(&house, &action, &[("QueueResult", "redirected")]).await;
-    let verbs: Vec<_> = phone.heard.children.iter().map(|verb| verb.name.as_str()).collect();
-    assert_eq!(verbs, ["Pause", "Redirect"], "nothing goes on beside their talk");
-    assert_eq!(phone.action(), action);
+    // A specialist who is met in a conference is told first, and may pass the caller on; the call goes on when they
+    // are done.
+    for result in ["redirected", "redirected-from-bridged", "bridging-in-process"] {
+        phone.post(&house, &action, &[("QueueResult", result)]).await;
+        let verbs: Vec<_> = phone.heard.children.iter().map(|verb| verb.name.as_str()).collect();
+        assert_eq!(verbs, ["Pause", "Redirect"], "nothing goes on beside their talk");
+        assert_eq!(phone.action(), action);
+    }
     phone.post(&house, &action, &[("QueueResult", "bridged"), ("CallStatus", "in-progress")]).await;
     assert_eq!(phone.spoken(), "Thank you. Goodbye.");
     assert!(phone.hears("Hangup"));
