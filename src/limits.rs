@@ -86,8 +86,9 @@ pub const CARRIER_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub const CARRIER_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection to the carrier is dropped before the carrier drops it under a request.
 pub const CARRIER_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The carrier's answer about one call has about 2 KiB.
-pub const CARRIER_BODY_BYTES_MAX: usize = 64 * 1024;
+/// The carrier's answer about one call has about 2 KiB, a page of them 50, and one of others' longest messages (1,600
+/// characters, each escaped in six bytes) 84.
+pub const CARRIER_BODY_BYTES_MAX: usize = 128 * 1024;
 /// The longest that the carrier may ask us to wait.
 pub const CARRIER_RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// One sending of a mail, its connection included: shorter than a claim of the outbox.

@@ -183,7 +183,8 @@ async fn each_answer_says_what_became_of_it() {
     let provider = Provider::start();
     let carrier = twilio(&provider);
     let raw = |status, body: &[u8]| Answer::Raw { status, body: body.to_vec() };
-    let huge = [br#"{"sid":"SM1","x":""#, vec![b'x'; 70_000].as_slice(), br#""}"#].concat();
+    let most = limits::CARRIER_BODY_BYTES_MAX;
+    let huge = [br#"{"sid":"SM1","x":""#, vec![b'x'; most].as_slice(), br#""}"#].concat();
     let refused = |code| Delivery::Refused { code };
     let wait = |seconds| Delivery::NotDone { retry_after: Some(Duration::from_secs(seconds)) };
     let too_many = |after: &str| Answer::TooMany { retry_after: Some(after.into()) };
@@ -271,6 +272,14 @@ async fn a_sent_message_is_found_again() {
         carrier.send_sms(reference(), &other).await;
     }
     assert!(!carrier.has_sms(&ours).await, "the last page is not looked at");
+
+    // Those of others may be as long as the provider takes them, and are escaped.
+    let long =
+        format!("{{\"body\":\"{}\",\"uri\":\"{}\"}},", "\\u6f22".repeat(1_600), "x".repeat(800));
+    let own = serde_json::json!({ "body": ours.body.expose() });
+    let listed = format!("{{\"messages\":[{}{own}]}}", long.repeat(page - 1));
+    provider.next(Answer::Raw { status: 200, body: listed.into_bytes() });
+    assert!(carrier.has_sms(&ours).await);
 }
 
 #[tokio::test]
