@@ -38,6 +38,8 @@ pub enum Delivery {
 
 /// The provider's code for an account or an auth token that it does not know.
 const NOT_AUTHENTICATED: u32 = 20_003;
+/// Its codes for a number that something is to come from and that is no number of the account's, or not for this.
+const NOT_OUR_NUMBER: [u32; 4] = [21_210, 21_212, 21_601, 21_606];
 
 impl std::fmt::Display for Delivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,6 +50,9 @@ impl std::fmt::Display for Delivery {
                     f,
                     "refused with code {NOT_AUTHENTICATED}: the account or its auth token is wrong"
                 )
+            }
+            Self::Refused { code: Some(code) } if NOT_OUR_NUMBER.contains(code) => {
+                write!(f, "refused with code {code}: it may not come from that number of ours")
             }
             Self::Refused { code: Some(code) } => write!(f, "refused with code {code}"),
             Self::Refused { code: None } => f.write_str("refused"),
@@ -112,4 +117,19 @@ pub trait Carrier: Send + Sync + std::fmt::Debug {
 pub trait Mail: Send + Sync + std::fmt::Debug {
     /// Sends a mail, under the same name however often it is asked to.
     async fn send_email(&self, reference: Reference, email: &Email) -> Delivery;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Delivery;
+
+    #[test]
+    fn what_an_operator_can_mend_is_said_beside_the_code() {
+        let told = |code| Delivery::Refused { code: Some(code) }.to_string();
+        assert!(told(20_003).ends_with(": the account or its auth token is wrong"));
+        for code in [21_210, 21_212, 21_601, 21_606] {
+            assert!(told(code).ends_with(": it may not come from that number of ours"), "{code}");
+        }
+        assert_eq!(told(21_211), "refused with code 21211");
+    }
 }
