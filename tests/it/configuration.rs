@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use callgate::carrier::twilio::Sender;
 use callgate::config::reference::reference;
 use callgate::config::{Config, ConfigError};
 use callgate::diagnostic::{Finding, Sources};
@@ -538,4 +539,31 @@ fn a_mistake_is_told_once() {
     let both =
         "from = \"+15005550006\"\nmessaging_service_sid = \"MG00000000000000000000000000000000\"";
     assert_eq!(with(both), ["bad-sender"]);
+}
+
+/// Lines are numbers themselves, but for that of what is no number.
+#[test]
+fn a_number_of_its_own_is_of_the_line_of_no_number_alone() {
+    let with = |called: &str| {
+        let text = LEAST.replace(
+            "\"+15005550006\" = { flow = \"bank\" }",
+            &format!("\"{called}\" = {{ flow = \"bank\", number = \"+15005550007\" }}"),
+        );
+        load(&text.parse().unwrap(), true)
+    };
+    let findings = with("+15005550006").unwrap_err();
+    assert!(findings.iter().any(|finding| finding.code == "bad-number"), "{findings:?}");
+
+    let config = with("*").unwrap();
+    let lines = &config.lines;
+    for (called, number) in [
+        ("sip:1001@acme.sip.twilio.com", "+15005550007"),
+        ("", "+15005550007"),
+        ("+15005550006", "+15005550006"),
+    ] {
+        assert_eq!(lines.number_of(called), number, "{called}");
+    }
+    // Messages come from it where nothing else is said.
+    let Some(Sender::From(from)) = config.twilio.sender else { panic!("no sender") };
+    assert_eq!(from, "+15005550007");
 }
