@@ -102,16 +102,31 @@ impl RedisStore {
         self.link.ask(Question::Pipeline(pipeline), Again::May).await
     }
 
-    /// Writes to a partition, which may be done again, and waits until so many replicas have it: the answer of what
-    /// writes, and whether they do.
+    /// Runs a script that writes to a partition, and waits where replicas must have that until so many do: the
+    /// script's answer, and whether they do.
+    async fn run_replicated<T: FromRedisValue>(
+        &self,
+        (script, call): (&Script, &Cmd),
+        partition: Partition,
+        again: Again,
+    ) -> Result<(T, Result<(), StoreError>), StoreError> {
+        match self.replicas {
+            None => Ok((self.run(script, call, again).await?, Ok(()))),
+            Some(replicas) => {
+                self.replicated(Writes::Script(script, call), partition, replicas, again).await
+            }
+        }
+    }
+
     async fn replicated<T: FromRedisValue>(
         &self,
         writes: Writes<'_>,
         partition: Partition,
         replicas: Replicas,
+        again: Again,
     ) -> Result<(T, Result<(), StoreError>), StoreError> {
         let question = Question::Replicated(writes, partition.slot(), replicas);
-        let (answer, have): (T, u32) = self.link.ask(question, Again::May).await?;
+        let (answer, have): (T, u32) = self.link.ask(question, again).await?;
         let told = || format!("{have} of {} replicas have it", replicas.count);
         let enough = (have >= replicas.count).then_some(());
         Ok((answer, enough.ok_or_else(|| StoreError::Unavailable(told()))))
@@ -256,13 +271,8 @@ impl Store for RedisStore {
             script.arg(text(settled.0));
         }
         // Put again, the answer may be `AlreadyYours`, which is as good.
-        let (verdict, replicated): (String, _) = match self.replicas {
-            None => (self.run(&self.commit, &script, Again::May).await?, Ok(())),
-            Some(replicas) => {
-                let writes = Writes::Script(&self.commit, &script);
-                self.replicated(writes, partition, replicas).await?
-            }
-        };
+        let (verdict, replicated): (String, _) =
+            self.run_replicated((&self.commit, &script), partition, Again::May).await?;
         match verdict.as_str() {
             "applied" => replicated.map(|()| Committed::Applied),
             "yours" => replicated.map(|()| Committed::AlreadyYours),
@@ -403,7 +413,7 @@ impl Store for RedisStore {
         let mut mark = ::redis::cmd("SET");
         mark.arg(partition.held()).arg("").arg("PX").arg(HELD_MARK_MS);
         let (_, replicated): (Value, _) =
-            self.replicated(Writes::Command(&mark), partition, replicas).await?;
+            self.replicated(Writes::Command(&mark), partition, replicas, Again::May).await?;
         replicated
     }
 

@@ -38,9 +38,11 @@ impl RedisStore {
         } else {
             (&self.swap, self.call_of_whole(swaps, ttl_ms(expires_at, now)))
         };
-        let won: Vec<bool> = self.run(script, &call, Again::MustNot).await?;
+        let partition = Partition::of_record(first.key);
+        let (won, replicated): (Vec<bool>, _) =
+            self.run_replicated((script, &call), partition, Again::MustNot).await?;
         if won.contains(&true) {
-            self.wait_for_replicas(Partition::of_record(first.key)).await?;
+            replicated?;
         }
         Ok(won)
     }
