@@ -200,8 +200,8 @@ pub enum Answer {
     EligibleOf(Vec<Fit>),
     /// Of a budget, or of a caller's reach.
     Spent(bool),
-    /// Of a budget: there is some left, but of what goes to the number's block there is none.
-    BlockSpent,
+    /// Of a budget: there is some left, but none for this account, or for the block of its number.
+    TheirsSpent,
     /// Of a notice.
     Notifies(Notifies),
     /// What vouches, signed; in a journal nothing, for whoever holds it could show it.

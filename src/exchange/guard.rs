@@ -143,8 +143,8 @@ impl Guards {
 
 impl Exchange {
     /// Takes a message or a ring out of the budgets of the account, of the number's prefix and of the
-    /// house. A decoy's costs nothing, and is refused when everybody's is; what a block refuses is not the
-    /// house's cost either.
+    /// house. A decoy's costs nothing, and is refused when everybody's is; what an account or a block refuses is
+    /// not the house's cost either.
     pub(super) async fn spend(
         &self,
         call: CallId,
@@ -154,14 +154,13 @@ impl Exchange {
         now: Timestamp,
     ) -> Result<Answer, ExchangeError> {
         let spend = |ledger: &mut Ledger| ledger.spend(call, factor, key, &self.policy, now);
-        if !self.change_ledger(whom, now, spend).await? {
+        let mut theirs_left = self.change_ledger(whom, now, spend).await?;
+        if !theirs_left {
             self.guards.refuse(Limit::Account);
-            return Ok(Answer::Spent(false));
         }
         let key = self.budget_key(key);
         let limits = &self.policy.sends;
-        let mut block_spent = false;
-        if let Some(number) = to {
+        if let Some(number) = to.filter(|_| theirs_left) {
             let spend = |budget: &mut Budget| {
                 if budget.is_shut(key, limits, now) {
                     return Err(Limit::Unanswered);
@@ -174,10 +173,10 @@ impl Exchange {
             };
             if let Err(limit) = self.change_budget(&prefix_of(number), now, spend).await? {
                 self.guards.refuse(limit);
-                block_spent = true;
+                theirs_left = false;
             }
         }
-        let costs = matches!(whom, Whom::Account(_)) && !block_spent;
+        let costs = matches!(whom, Whom::Account(_)) && theirs_left;
         let spend = |budget: &mut Budget| {
             if costs {
                 budget.spend(key, limits.total_h, now)
@@ -189,7 +188,7 @@ impl Exchange {
         if !left {
             self.guards.refuse(Limit::Total);
         }
-        Ok(if left && block_spent { Answer::BlockSpent } else { Answer::Spent(left) })
+        Ok(if left && !theirs_left { Answer::TheirsSpent } else { Answer::Spent(left) })
     }
 
     /// Takes a notice out of the budgets of notices: of its number's prefix, of the house, and last of the

@@ -23,8 +23,8 @@ impl Outbox {
         };
         log(task, "verification", &done);
         if done == (Delivery::Refused { code: Some(SENDS_SPENT) }) {
-            // It is known beforehand the next time: a state that sends ends `limited`. Who waits for
-            // this one is led to another way.
+            // It is known beforehand the next time: a state that sends ends `limited`, or sends nothing. Who
+            // waits for this one is led to another way.
             self.exchange.exhaust_sends(&begin.whom).await?;
             return self.tell_and_settle(task, Event::Undelivered { effect: task.id }).await;
         }

@@ -61,10 +61,9 @@ pub(super) struct Play {
     strong: bool,
     sends: u32,
     mails: u32,
-    sends_max: Option<u32>,
-    /// Messages to the block of numbers that the mobile is in; e-mail goes to none.
-    block_max: Option<u32>,
-    rings_max: Option<u32>,
+    rings: u32,
+    /// Messages and rings of the house: what an account has had, no stranger hears.
+    total_max: Option<u32>,
     entries: u32,
     entries_max: Option<u32>,
     claims: u32,
@@ -200,6 +199,8 @@ impl Play {
             }
             (Kind::Callback(callback), Label::Outcome(outcome)) => {
                 let real = before.known.real && !before.known.doubt;
+                self.rings +=
+                    u32::from(!matches!(outcome, Outcome::Unavailable | Outcome::Limited));
                 match outcome {
                     Outcome::Ok => self.answered("said", 1),
                     Outcome::Failed => self.answered("wrong", callback.tries),
@@ -213,10 +214,7 @@ impl Play {
                         self.turn("poll = true");
                     }
                     Outcome::Unavailable => self.no_ring = true,
-                    _ => {
-                        self.rings_max = Some(1);
-                        self.after_another(None);
-                    }
+                    _ => self.house_is_spent(),
                 }
             }
             (Kind::Transfer(transfer), Label::Outcome(outcome)) => self.transfer(transfer, outcome),
@@ -253,18 +251,7 @@ impl Play {
                 self.no_sms = true;
                 self.sends += u32::from(hides);
             }
-            _ => {
-                let most = Some(self.sends.max(1));
-                // As many as by message go by e-mail.
-                if self.mails == 0 {
-                    self.sends_max = most;
-                } else {
-                    self.block_max = most;
-                }
-                if self.sends == 0 {
-                    self.after_another(None);
-                }
-            }
+            _ => self.house_is_spent(),
         }
     }
 
@@ -279,9 +266,24 @@ impl Play {
             self.undelivered = false;
             return;
         }
-        self.sends_max = Some(self.mails.max(1));
-        if self.mails == 0 {
+        self.house_is_spent();
+    }
+
+    /// The house has nothing left to send, by what this call has had or a customer's before it.
+    fn house_is_spent(&mut self) {
+        let so_far = self.sends + self.mails + self.rings;
+        self.total_max = Some(so_far.max(1));
+        if so_far == 0 {
             self.after_another(None);
+            // What nobody gets costs nothing.
+            for turn in self.earlier.iter_mut().flatten() {
+                for length in &self.id_lengths {
+                    let nobody = format!("digits = \"{}\"", nobodys(*length));
+                    if *turn == nobody {
+                        *turn = format!("digits = \"{}\"", cut(ID_DIGITS, *length));
+                    }
+                }
+            }
         }
     }
 
@@ -353,7 +355,7 @@ impl Play {
             return;
         }
         let length = identify.digits.unwrap_or(ID_LENGTH);
-        let digits = if found { cut(ID_DIGITS, length) } else { "9".repeat(length as usize) };
+        let digits = if found { cut(ID_DIGITS, length) } else { nobodys(length) };
         if identify.keys {
             self.digits(&digits);
         } else if identify.speech {
@@ -462,9 +464,7 @@ impl Play {
         let claims_max = (self.claims > CLAIMS_MAX).then_some(self.claims);
         let errors_max = (self.input_errors > INPUT_ERRORS_MAX).then_some(self.input_errors);
         for (section, key, value) in [
-            ("otp", "sends_per_10min", self.sends_max),
-            ("sends", "per_prefix_h", self.block_max),
-            ("callback", "per_account_h", self.rings_max),
+            ("sends", "total_h", self.total_max),
             ("pin", "per_call", self.entries_max),
             ("pin", "soft_limit", self.soft_limit),
             ("shared", "identifications_per_call", claims_max),
@@ -540,6 +540,11 @@ fn waits(walks: &Walks<'_>, way: &[&Arrival<'_>], gap: &Gap<'_>) -> Vec<u64> {
         }
     }
     waits
+}
+
+/// An account that nobody has.
+fn nobodys(length: u32) -> String {
+    cut("9", length)
 }
 
 fn cut(digits: &str, length: u32) -> String {

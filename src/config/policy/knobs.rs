@@ -45,7 +45,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 ("messages", 1, 100),
                 |p| &mut p.otp.sends_per_10min,
                 "Codes and links by text message to one account in ten minutes, and as many by e-mail; then \
-                 `limited`.",
+                 `limited`, which who has proved nothing does not hear: to them it sounds as if it had been sent.",
             ),
             number(
                 "sends_per_day",
@@ -189,7 +189,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "per_account_h",
                 ("rings", 1, 100),
                 |p| &mut p.callback.per_account_h,
-                "Rings to one account in an hour; then `limited`.",
+                "Rings to one account in an hour; then `limited`, and for who has proved nothing a ring that nobody answers.",
             ),
         ],
     },
@@ -332,7 +332,8 @@ pub(crate) const SECTIONS: &[Section] = &[
             "deadline_ms",
             ("milliseconds", 0, 2_000),
             |p| &mut p.enumeration.deadline_ms,
-            "An answer that looked an account up or verified a secret comes no earlier, whatever was found.",
+            "An answer that looked an account up or verified a secret comes no earlier, whatever was found; nor does one \
+             for which a back end was told the account of somebody who has proved nothing.",
         )],
     },
     Section {

@@ -54,7 +54,8 @@ pub(super) fn hides(m: &Machine<'_>, at: &Position) -> bool {
 }
 
 /// Takes a message or a ring out of the budgets, and says which of these numbers gets it; none of them:
-/// nobody's, of whom as much is made. `Err`: how the state ends instead.
+/// nobody's, of whom as much is made. `Err`: how the state ends instead. Nobody's block is ever spent, and nobody
+/// but strangers ever spends what nobody's account has: a stranger hears nothing of either.
 pub(super) fn reserve(
     m: &mut Machine<'_>,
     phones: &[Phone],
@@ -63,8 +64,7 @@ pub(super) fn reserve(
     let key = m.key();
     let phones = match spends(m, &key, phones.first(), out)? {
         Answer::Spent(true) => phones,
-        // A block of nobody's is never spent: a stranger hears nothing of it.
-        Answer::BlockSpent if m.is_stranger() => &[],
+        Answer::TheirsSpent if m.is_stranger() => &[],
         _ => return Ok(Err(Outcome::Limited)),
     };
     let Some(index) = usable(m, phones, out.purpose)? else {
@@ -75,7 +75,7 @@ pub(super) fn reserve(
     if index > 0 {
         match spends(m, &key, chosen, out)? {
             Answer::Spent(true) => {}
-            Answer::BlockSpent if m.is_stranger() => return Ok(Ok(None)),
+            Answer::TheirsSpent if m.is_stranger() => return Ok(Ok(None)),
             _ => return Ok(Err(Outcome::Limited)),
         }
     }

@@ -91,10 +91,11 @@ pub(super) fn send<T>(
     } else {
         let (key, whom) = (m.key(), whom.clone());
         let spend = Question::Spend { key, whom, factor, to: None, code: true };
-        if m.ask(spend)? != Answer::Spent(true) {
-            return Ok(Outcome::Limited);
+        match m.ask(spend)? {
+            Answer::Spent(true) => to.into_iter().next(),
+            Answer::TheirsSpent if m.is_stranger() => None,
+            _ => return Ok(Outcome::Limited),
         }
-        to.into_iter().next()
     };
     // Who has given a wrong entry and not heard of it is sent nothing, and cannot tell: all the rest is
     // as it would be, budgets included.

@@ -4,7 +4,8 @@
 //! that is the number they call from, after they have hung up. Who answers hears nothing but the
 //! business's name and is asked for the code. When it is right the flow goes on, on the line the caller
 //! waits on if that is still up, or else on the new one. An answering machine, a busy line or nobody
-//! is `no_answer`.
+//! is `no_answer`. Where an account or a block of numbers has had its rings, who has proved nothing hears no
+//! `limited`: nobody is rung, and nobody answers.
 
 use std::time::Duration;
 

@@ -9,6 +9,9 @@
 //!
 //! Where `unavailable` leads where `sent` does, an account without such a contact is not told from one that
 //! does not exist: as much is counted for it, and the code that it is asked for next is nobody's.
+//!
+//! To who has proved nothing, what an account or a block of numbers has had is no `limited`: it sounds as if it had
+//! been sent, for nobody's has had anything. They hear `limited` of the codes of their own call and of all of the house.
 
 use super::{Key, Outcome, Shape, StateReader, StateType};
 use crate::flow::prompt::Prompt;

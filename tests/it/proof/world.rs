@@ -65,12 +65,12 @@ pub(super) enum Mood {
     Spent,
     /// Too many accounts were claimed.
     OutOfReach,
-    /// Too much went to the block of numbers of whoever has one.
-    BlockSpent,
+    /// Too much went to the account, or to the block of its number.
+    TheirsSpent,
 }
 
 pub(super) const MOODS: [Mood; 6] =
-    [Mood::Well, Mood::Bare, Mood::LandlineAlone, Mood::Spent, Mood::OutOfReach, Mood::BlockSpent];
+    [Mood::Well, Mood::Bare, Mood::LandlineAlone, Mood::Spent, Mood::OutOfReach, Mood::TheirsSpent];
 
 /// Who rings.
 #[derive(Clone, Debug)]
@@ -172,7 +172,7 @@ impl World {
                 account.phones.retain(|phone| phone.line == Line::Landline);
                 account.fields.entry("balance".into()).and_modify(|sum| *sum = Value::Number(1.0));
             }
-            Mood::Well | Mood::Spent | Mood::OutOfReach | Mood::BlockSpent => {}
+            Mood::Well | Mood::Spent | Mood::OutOfReach | Mood::TheirsSpent => {}
         }
         Answer::Account(Some(Arc::new(account)))
     }
@@ -207,7 +207,7 @@ impl World {
                 code: Secret::new("7".repeat(*digits as usize)),
                 hash: "the code".into(),
             },
-            Question::Spend { to: Some(_), .. } if mood == Mood::BlockSpent => Answer::BlockSpent,
+            Question::Spend { .. } if mood == Mood::TheirsSpent => Answer::TheirsSpent,
             Question::Spend { .. } => Answer::Spent(mood != Mood::Spent),
             Question::Notify(_) if mood == Mood::Spent => Answer::Notifies(Notifies::NoneLeft),
             Question::Notify(_) => Answer::Notifies(Notifies::Yes),

@@ -7,10 +7,11 @@ use callgate::engine::account::Claim;
 use callgate::engine::event::{Event, Heard};
 use callgate::engine::policy::Policy;
 use callgate::engine::reply::Verb;
+use callgate::exchange::Request;
 use callgate::secret::Secret;
 use callgate::store::memory::MemoryStore;
 
-use super::office::{ACCOUNT, Line, Office, account};
+use super::office::{ACCOUNT, Line, Office, PIN, account};
 
 const NOBODY: &str = "99999999";
 /// An account whose telephone is of the same block as that of the other.
@@ -80,6 +81,44 @@ async fn t40_a_block_of_numbers_that_has_had_its_messages_tells_nobody_whose_it_
             office.ring("CA1").await.key(ACCOUNT).await;
             office.outbox.drain().await.unwrap();
             assert_eq!(office.world.take_deeds().len(), 1, "the block has had what it gets");
+            let mut line = office.ring("CA2").await;
+            line.key(claimed).await;
+            told.push(heard(&office, &mut line, keys, 5).await);
+            office.outbox.drain().await.unwrap();
+            assert!(office.world.messages(line.call).is_empty());
+            assert!(office.world.last_placed(line.call).is_none());
+        }
+        assert_eq!(told[0], told[1], "{first}");
+        assert!(told[0].len() > 3 && told[0][0] != "Later.", "{told:?}");
+    }
+}
+
+/// The owner has had codes and rings enough, or the provider sends no more: who claims the account then hears what they
+/// hear of nobody. In the words of the call itself nothing changes: codes of its own are limited for everybody.
+#[tokio::test]
+async fn t40_an_account_that_has_had_its_messages_sounds_like_none() {
+    let mail = "type = \"send_email_otp\"\n\
+        on = { sent = \"code\", unavailable = \"code\", limited = \"later\" }";
+    let link = "type = \"send_link\"\nmessage = \"See acme.example.\"\n\
+        on = { sent = \"more\", unavailable = \"more\", limited = \"later\" }";
+    let ring = "type = \"callback\"\nring = \"20s\"\n\
+        on = { ok = \"in\", failed = \"more\", no_answer = \"more\", unavailable = \"more\", limited = \"later\" }";
+    let own = account(ACCOUNT, "2024-01-01").replace(
+        "phones =",
+        "email = { address = \"ada@example.com\", since = \"2024-01-01\" }\nphones =",
+    );
+    for (first, keys) in
+        [(TEXT, &["123456", "1"][..]), (mail, &["123456", "1"]), (link, &["1"]), (ring, &[""])]
+    {
+        let mut told = Vec::new();
+        for claimed in [ACCOUNT, NOBODY] {
+            let mut policy = Policy::default();
+            (policy.otp.sends_per_10min, policy.callback.per_account_h) = (1, 1);
+            let office =
+                Office::under(policy, Arc::new(MemoryStore::default()), &flow(first), &own);
+            office.ring("CA1").await.key(ACCOUNT).await;
+            office.outbox.drain().await.unwrap();
+            assert_eq!(office.world.take_deeds().len(), 1, "the account has had what it gets");
             let mut line = office.ring("CA2").await;
             line.key(claimed).await;
             told.push(heard(&office, &mut line, keys, 5).await);
@@ -171,4 +210,33 @@ async fn t32_whoever_shows_no_number_is_one_caller_however_they_spell_the_line()
     line.key("73195535").await;
     let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
     assert!(matches!(call.claim, Claim::Account(_)), "a telephone number is a line of its own");
+}
+
+/// A back end that is told whose account is claimed may say of nobody's sooner that it knows nothing: who has proved
+/// nothing hears what follows no earlier than of an account that was looked up.
+#[tokio::test]
+async fn t41_what_a_back_end_makes_of_an_account_is_heard_no_earlier() {
+    let answered = async |more: &str, proves: bool| {
+        let first = format!(
+            "type = \"menu\"\nprompt = \"1?\"\nkeys = {{ 1 = \"ask\", 2 = \"pin\" }}\n\
+             on = {{ no_input = \"later\", no_match = \"later\" }}\n\
+             [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+             on = {{ ok = \"first\", failed = \"later\", locked = \"later\" }}\n\
+             [states.ask]\ntype = \"lookup\"\nbackend = \"b\"\n{more}on = {{ ok = \"more\", failed = \"more\" }}"
+        );
+        let office = Office::fresh(&flow(&first), &account(ACCOUNT, "2024-01-01"));
+        let mut line = office.ring("CA1").await;
+        line.key(ACCOUNT).await;
+        if proves {
+            line.key("2").await;
+            line.key(PIN).await;
+        }
+        let heard = Heard { digits: Secret::new("1"), ..Heard::default() };
+        let (call, sid, wants) = (line.call, line.sid.clone(), line.next());
+        let request = Request { call, sid, wants, heard, fallback_number: None };
+        office.exchange.receive(&request).await.unwrap().discreet
+    };
+    assert!(answered("", false).await);
+    assert!(!answered("", true).await, "who has proved something need not wait");
+    assert!(!answered("account = false\n", false).await);
 }
