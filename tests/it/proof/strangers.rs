@@ -105,7 +105,12 @@ fn pair(dice: &mut Dice, flows: &FlowSet, apart: Apart, turns: &mut usize) -> Op
         signals: dice.one::<&[Signal]>(&[&[], &[Signal::ManyCalls]]),
     };
     let mood = *dice.one(&MOODS);
-    let mut scenes = [there.ring(&rings, mood).scene, other.ring(&rings, mood).scene];
+    // What somebody's account has had, nobody's has not.
+    let elsewhere = |mood| match mood {
+        Mood::TheirsSpent if apart == Apart::Exists => Mood::Well,
+        mood => mood,
+    };
+    let mut scenes = [there.ring(&rings, mood).scene, other.ring(&rings, elsewhere(mood)).scene];
     for _ in 0..TURNS_PER_CALL {
         *turns += 1;
         let [one, another] = scenes.each_ref().map(heard);
@@ -121,7 +126,7 @@ fn pair(dice: &mut Dice, flows: &FlowSet, apart: Apart, turns: &mut usize) -> Op
         let claimed = matches!(scenes[0].call.claim, Claim::Account(_));
         let [first, second] = both(dice.one(&moves), kind, apart, claimed);
         let first = go(&there, &scenes[0], &first, mood);
-        let second = go(&other, &scenes[1], &second, mood);
+        let second = go(&other, &scenes[1], &second, elsewhere(mood));
         scenes = match (first, second) {
             (Some(first), Some(second)) => [first.scene, second.scene],
             (None, None) => scenes,
@@ -137,7 +142,7 @@ fn pair(dice: &mut Dice, flows: &FlowSet, apart: Apart, turns: &mut usize) -> Op
 }
 
 /// The same flow, with words in each state that no other has.
-fn told_apart(text: &str) -> String {
+pub(super) fn told_apart(text: &str) -> String {
     let states = text.split("[states.").enumerate().map(|(number, state)| {
         if number == 0 {
             return state.to_owned();
@@ -220,7 +225,7 @@ fn what_a_stranger_is_told_is_noticed() {
     }
 }
 
-/// A block of numbers that has had its messages, a message that comes back, and a provider that has forgotten its code
+/// An account or a block of numbers that has had its messages, a message that comes back, and a provider that has forgotten its code
 /// or was asked about it too often are of customers alone.
 #[test]
 fn what_happens_to_customers_alone_is_heard_by_no_stranger() {
