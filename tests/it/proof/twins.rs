@@ -282,7 +282,8 @@ impl Pair<'_> {
         let says = |words: &str| Heard { speech: Secret::new(words), ..Heard::default() };
         let both = |heard: Heard| [heard.clone(), heard];
         if dice.once_in(9) {
-            return both(keys(*dice.one(&["*", "", "1", "0000000"])));
+            let entry = *dice.one(&["*", "", "1", "0000000"]);
+            return both(keys(entry));
         }
         match &state.kind {
             Kind::Identify(_) => both(keys(if dice.once_in(8) { "99999999" } else { CLAIMED })),
@@ -290,7 +291,10 @@ impl Pair<'_> {
             Kind::GatherPin(pin) if self.apart == Apart::FirstRight && pin.combined => {
                 [keys(PIN), keys("000000")]
             }
-            Kind::Menu(_) => both(keys(*dice.one(&["1", "2", "3"]))),
+            Kind::Menu(_) => {
+                let key = *dice.one(&["1", "2", "3"]);
+                both(keys(key))
+            }
             Kind::Gather(_) if dice.once_in(2) => both(says(&"a".repeat(700))),
             Kind::Gather(_) => both(says("something")),
             Kind::GatherPasscode(_) => both(says("red giraffe")),
@@ -384,7 +388,7 @@ async fn pair(dice: &mut Dice, flows: &FlowSet, apart: Apart) -> Option<[String;
     let pair = Pair { flows, apart, policy, account };
     let houses = [pair.house(true), pair.house(false)];
     pair.past(dice, &houses).await;
-    for number in 0..1 + dice.below(3) {
+    for number in 0..=dice.below(3) {
         let told = call(&pair, dice, &houses, &format!("CA{number}")).await;
         if told.is_some() {
             return told;
