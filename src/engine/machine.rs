@@ -258,6 +258,9 @@ impl<'a> Machine<'a> {
         self.hops.push(Hop { at: self.call.at.clone(), outcome: None });
         let Some(state) = self.state() else { return Ok(Next::Fault(Remark::NoSuchState)) };
         self.discreet |= asks_whose(state) || matches!(state.kind, Kind::Callback(_));
+        // A back end that is told whose account it is may know nobody's sooner.
+        let told = matches!(&state.kind, Kind::Lookup(lookup) if lookup.account);
+        self.discreet |= told && self.is_stranger();
         let waived = self.waives(state);
         if waived {
             self.remarks.push(Remark::Unenforced);

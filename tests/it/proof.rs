@@ -11,5 +11,6 @@ mod mutation;
 pub(crate) mod random;
 mod soundness;
 mod strangers;
+mod twins;
 mod vocabulary;
 mod world;

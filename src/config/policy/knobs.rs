@@ -332,7 +332,8 @@ pub(crate) const SECTIONS: &[Section] = &[
             "deadline_ms",
             ("milliseconds", 0, 2_000),
             |p| &mut p.enumeration.deadline_ms,
-            "An answer that looked an account up or verified a secret comes no earlier, whatever was found.",
+            "An answer that looked an account up or verified a secret comes no earlier, whatever was found; nor does one \
+             for which a back end was told the account of somebody who has proved nothing.",
         )],
     },
     Section {

@@ -137,7 +137,7 @@ fn pair(dice: &mut Dice, flows: &FlowSet, apart: Apart, turns: &mut usize) -> Op
 }
 
 /// The same flow, with words in each state that no other has.
-fn told_apart(text: &str) -> String {
+pub(super) fn told_apart(text: &str) -> String {
     let states = text.split("[states.").enumerate().map(|(number, state)| {
         if number == 0 {
             return state.to_owned();

@@ -7,10 +7,11 @@ use callgate::engine::account::Claim;
 use callgate::engine::event::{Event, Heard};
 use callgate::engine::policy::Policy;
 use callgate::engine::reply::Verb;
+use callgate::exchange::Request;
 use callgate::secret::Secret;
 use callgate::store::memory::MemoryStore;
 
-use super::office::{ACCOUNT, Line, Office, account};
+use super::office::{ACCOUNT, Line, Office, PIN, account};
 
 const NOBODY: &str = "99999999";
 /// An account whose telephone is of the same block as that of the other.
@@ -171,4 +172,33 @@ async fn t32_whoever_shows_no_number_is_one_caller_however_they_spell_the_line()
     line.key("73195535").await;
     let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
     assert!(matches!(call.claim, Claim::Account(_)), "a telephone number is a line of its own");
+}
+
+/// A back end that is told whose account is claimed may say of nobody's sooner that it knows nothing: who has proved
+/// nothing hears what follows no earlier than of an account that was looked up.
+#[tokio::test]
+async fn t41_what_a_back_end_makes_of_an_account_is_heard_no_earlier() {
+    let answered = async |more: &str, proves: bool| {
+        let first = format!(
+            "type = \"menu\"\nprompt = \"1?\"\nkeys = {{ 1 = \"ask\", 2 = \"pin\" }}\n\
+             on = {{ no_input = \"later\", no_match = \"later\" }}\n\
+             [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+             on = {{ ok = \"first\", failed = \"later\", locked = \"later\" }}\n\
+             [states.ask]\ntype = \"lookup\"\nbackend = \"b\"\n{more}on = {{ ok = \"more\", failed = \"more\" }}"
+        );
+        let office = Office::fresh(&flow(&first), &account(ACCOUNT, "2024-01-01"));
+        let mut line = office.ring("CA1").await;
+        line.key(ACCOUNT).await;
+        if proves {
+            line.key("2").await;
+            line.key(PIN).await;
+        }
+        let heard = Heard { digits: Secret::new("1"), ..Heard::default() };
+        let (call, sid, wants) = (line.call, line.sid.clone(), line.next());
+        let request = Request { call, sid, wants, heard, fallback_number: None };
+        office.exchange.receive(&request).await.unwrap().discreet
+    };
+    assert!(answered("", false).await);
+    assert!(!answered("", true).await, "who has proved something need not wait");
+    assert!(!answered("account = false\n", false).await);
 }

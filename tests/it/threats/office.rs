@@ -111,19 +111,23 @@ impl Office {
     /// The same, on this line.
     pub(crate) async fn ring_at(&self, line: &str, sid: &str, from: Option<&str>) -> Line {
         let sid = Sid(sid.into());
-        let call = CallId::of("AC1", &sid);
-        let ring = Ring {
+        self.begin(Ring {
             signals: std::collections::BTreeSet::new(),
-            call,
-            sid: sid.clone(),
+            call: CallId::of("AC1", &sid),
+            sid,
             flow: "desk".into(),
             line: line.into(),
             from: from.and_then(PhoneNumber::parse),
             attestation: Attestation::None,
             forwarded: false,
-        };
-        let reply = Reply::default();
-        let mut line = Line { exchange: self.exchange.clone(), call, sid, reply };
+        })
+        .await
+    }
+
+    /// A call that has rung in just this way.
+    pub(crate) async fn begin(&self, ring: Ring) -> Line {
+        let (exchange, reply) = (self.exchange.clone(), Reply::default());
+        let mut line = Line { exchange, call: ring.call, sid: ring.sid.clone(), reply };
         line.ask(Wants::Ring(Box::new(ring)), "").await;
         line
     }
