@@ -56,7 +56,7 @@ pub fn start(level: Option<&str>, environment: fn(&str) -> Option<String>) -> Wa
         .with_target("actix_http::h1::dispatcher", LevelFilter::OFF)
         // A server of a cluster that is away is told of at each attempt to reach it, a hundred times a second;
         // what cannot be done without it our own lines say.
-        .with_target("redis", LevelFilter::ERROR);
+        .with_target("redis", LevelFilter::OFF);
     let (export, failure) = match Export::start(environment) {
         Ok(export) => (export, None),
         Err(failure) => (None, Some(failure)),

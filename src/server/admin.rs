@@ -7,9 +7,10 @@ mod pages;
 mod step_up;
 mod unlock;
 
-use actix_web::http::header::AUTHORIZATION;
 use std::time::Duration;
 
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, BytesMut, Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
 use secrecy::ExposeSecret as _;
@@ -32,10 +33,11 @@ use crate::secret::Secret;
 const LISTED_MAX: usize = 100;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    // A resource has all its methods in one place, so that any other is answered with 405.
+    // A resource has all its methods in one place, so that any other is answered with 405. Nothing of a call, nor
+    // whether we are ready, is kept on the way.
     let mut resource = |path: &str, routes: Vec<Route>| {
         let resource = routes.into_iter().fold(web::resource(path), Resource::route);
-        config.service(resource);
+        config.service(resource.wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store"))));
     };
     let post = web::post;
     resource("/health/live", vec![get().to(live)]);
@@ -89,7 +91,7 @@ async fn metrics(house: Data<House>) -> HttpResponse {
 /// What vouchers are checked with. A key is published long before it signs, so copies may be kept.
 async fn voucher_keys(house: Data<House>) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header(("Cache-Control", "public, max-age=3600"))
+        .insert_header((CACHE_CONTROL, "public, max-age=3600"))
         .json(house.exchange.voucher_keys())
 }
 
@@ -120,9 +122,7 @@ async fn call(house: Data<House>, request: HttpRequest, path: Path<String>) -> H
     let Some(id) = CallId::parse(&path) else { return not_found() };
     if holder(&house, &request).is_some_and(|token| token.role == Role::Agent) {
         return match house.exchange.seen_by_agent(id).await {
-            Ok(Some(view)) => {
-                HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(view)
-            }
+            Ok(Some(view)) => HttpResponse::Ok().json(view),
             Ok(None) => not_found(),
             Err(error) => unavailable(&error),
         };
@@ -194,7 +194,7 @@ async fn service_code(house: Data<House>, request: HttpRequest, body: Payload) -
     match house.exchange.issue_service_code(&account, level, purpose, ttl).await {
         Ok(Some(issued)) => {
             tracing::info!(?level, "a service code was issued");
-            HttpResponse::Created().insert_header(("Cache-Control", "no-store")).json(json!({
+            HttpResponse::Created().json(json!({
                 "code": issued.code.expose(),
                 "expires_at": issued.expires_at.to_string(),
             }))

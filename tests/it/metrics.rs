@@ -279,6 +279,10 @@ async fn a_head_is_answered_as_what_it_is_the_head_of() {
                 None => request,
             };
             let answer = request.send().await.unwrap();
+            // But for public keys nothing is kept on the way.
+            let kept = answer.headers()["cache-control"].to_str().unwrap();
+            let may_be_kept = path == "/.well-known/jwks.json";
+            assert_eq!(kept != "no-store", may_be_kept, "{path}: {kept}");
             let kind = answer.headers().get("content-type").cloned();
             (answer.status().as_u16(), kind, answer.text().await.unwrap())
         };

@@ -43,10 +43,7 @@ pub(super) async fn events(house: Data<House>, request: HttpRequest) -> HttpResp
             Some((Ok::<_, Infallible>(part), (None, watch, stop)))
         },
     );
-    HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header(("Cache-Control", "no-store"))
-        .streaming(Box::pin(told))
+    HttpResponse::Ok().content_type("text/event-stream").streaming(Box::pin(told))
 }
 
 /// An event; its data is one line, for JSON has no line ends of its own.

@@ -61,9 +61,7 @@ pub(super) async fn result(
     let Some(id) = CallId::parse(&path) else { return not_found() };
     match house.exchange.load(id).await {
         Ok(Some(loaded)) => match &loaded.call.agent_step_up {
-            Some(asked) => HttpResponse::Ok()
-                .insert_header(("Cache-Control", "no-store"))
-                .json(Told::from(asked)),
+            Some(asked) => HttpResponse::Ok().json(Told::from(asked)),
             None => HttpResponse::NotFound()
                 .json(json!({ "error": "nothing was asked of this caller" })),
         },
