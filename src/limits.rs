@@ -117,6 +117,10 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 256;
 /// What may be open beside the connections that webhooks come in on: the admin listener's, the store's, those
 /// to the provider for [`OUTBOX_TASKS_MAX`] effects, to back ends and to the mail server, and files.
 pub const OPEN_BESIDE: u64 = 512;
+/// What is open before the first connection comes, with an embedded store, on the listeners and in the log.
+pub const OPEN_AT_LEAST: u64 = 32;
+/// And of each worker: what it waits on for its connections, timers and the store.
+pub const OPEN_OF_WORKER: u64 = 8;
 /// Within this a webhook is answered, with the apology if need be: it leaves room for a provider's
 /// own limit of 5 s (SignalWire) to 15 s (Twilio).
 pub const TURN_DEADLINE: Duration = Duration::from_secs(4);

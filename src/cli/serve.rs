@@ -187,7 +187,7 @@ async fn start(
     record: Option<&Path>,
 ) -> Result<(), Failure> {
     let (public, admin) = plan.listeners.addresses()?;
-    let room = room::make();
+    let room = room::make()?;
     let directory = Arc::new(plan.directory);
     let stop = CancellationToken::new();
     let exchange = Exchange::new(Parts {
@@ -225,7 +225,7 @@ async fn start(
     });
     watch::tell_odds(&plan.watched.lines, &exchange, &metrics);
     tokio::spawn(tell_backlog(exchange.clone(), metrics.clone(), stop.clone()));
-    let watch = watch::start(plan.watched, exchange.clone(), metrics);
+    let watch = watch::start(plan.watched, exchange.clone(), metrics)?;
     let recorded = CancellationToken::new();
     let recorder = record.map(|folder| Recorder::new(exchange.clone(), folder));
     let recorder = recorder.map(|recorder| tokio::spawn(recorder.run(recorded.clone())));

@@ -43,6 +43,18 @@ fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
     assert_eq!(house.log().contains(FEW), may < all);
 }
 
+/// A worker that cannot begin would be waited for without end.
+#[test]
+fn too_few_open_files_to_begin_with_are_told() {
+    let mut house = House::set_up("memory:", "http://127.0.0.1:9");
+    let set = "ulimit -n 24 && exec timeout 20 \"$0\" \"$@\"";
+    house.under = ["sh", "-c", set].map(str::to_owned).into();
+    let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("cannot begin: 24 files may be open, and "), "{told}");
+}
+
 /// Sends what it has to an address, and says what comes back until the end.
 async fn sent(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();

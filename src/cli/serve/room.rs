@@ -4,6 +4,7 @@
 //! Where too few are to be had, fewer connections are taken: whoever fills them all up leaves the store, the
 //! provider and the admin listener theirs.
 
+use std::io;
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
@@ -20,10 +21,18 @@ pub(super) struct Room {
     pub(super) connections: usize,
 }
 
-/// Raises the limit as far as it may be raised, and tells where that is not enough.
-pub(super) fn make() -> Room {
+/// Raises the limit as far as it may be raised, and tells where that is not enough: `Err` where a worker could not even
+/// begin, for which the others would wait without end.
+pub(super) fn make() -> io::Result<Room> {
     let workers = available_parallelism().map_or(1, NonZero::get);
     let open_files = raise();
+    let least = limits::OPEN_AT_LEAST + limits::OPEN_OF_WORKER * workers as u64;
+    if open_files < least {
+        return Err(io::Error::other(format!(
+            "{open_files} files may be open, and {least} are needed at least: raise the limit (`ulimit -n`, \
+             `LimitNOFILE=`)"
+        )));
+    }
     let room = Room { workers, connections: connections(open_files, workers) };
     if room.connections < limits::CONNECTIONS_MAX {
         tracing::warn!(
@@ -33,7 +42,7 @@ pub(super) fn make() -> Room {
             "few files may be open, so fewer connections are taken: raise the limit (`ulimit -n`, `LimitNOFILE=`)"
         );
     }
-    room
+    Ok(room)
 }
 
 /// The limit that is in force then; none is the highest.

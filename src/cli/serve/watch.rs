@@ -5,6 +5,7 @@
 //! its place, is found by looking now and then.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -100,22 +101,22 @@ impl Drop for Watch {
     }
 }
 
-/// Begins to watch; `None`: there is nothing that could change.
+/// Begins to watch; `None`: there is nothing that could change, `Err`: the system gives no thread for it.
 pub(super) fn start(
     watched: Watched,
     exchange: Arc<Exchange>,
     metrics: Arc<Metrics>,
-) -> Option<Watch> {
+) -> io::Result<Option<Watch>> {
     if watched.flows.is_none() && watched.accounts.is_none() {
-        return None;
+        return Ok(None);
     }
     let (tell, told) = channel();
     let of_the_system = listen(&watched, tell.clone());
-    let follower = std::thread::spawn(move || {
+    let follower = std::thread::Builder::new().name("files".into()).spawn(move || {
         give_way(limits::READING_NICENESS);
         follow(&told, watched, &exchange, &metrics);
-    });
-    Some(Watch { _told: of_the_system, tell, follower: Some(follower) })
+    })?;
+    Ok(Some(Watch { _told: of_the_system, tell, follower: Some(follower) }))
 }
 
 /// Has the system tell of what is written in the folders.
