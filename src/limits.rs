@@ -311,6 +311,8 @@ pub const FILES_LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 /// The lines of the log that requests which are refused cause in a minute, for each reason: enough to see by which
 /// routes they come, and no more in a year than a disk has room for.
 pub const REFUSALS_TOLD_A_MINUTE: u64 = 10;
+/// How often the store is looked at, how it is set up and by what clock.
+pub const OUTLOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often the outbox tells how much waits in it.
 pub const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 /// Effects and deadlines under way at once in one server: each waits for a provider most of the time.

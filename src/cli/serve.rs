@@ -5,6 +5,7 @@ pub(super) mod demo;
 mod epoch;
 mod looks;
 mod needs;
+mod outlook;
 mod room;
 mod signals;
 mod waits;
@@ -23,7 +24,7 @@ use crate::carrier::signature::{Bases, Keys};
 use crate::carrier::{Carrier, Mail};
 use crate::chance::SystemChance;
 use crate::check::{Waits, check_sources_for};
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::{self, Config, DEFAULT_FILE, Lines};
 use crate::diagnostic::{Finding, any_error};
 use crate::directory::Directory;
@@ -147,14 +148,6 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let store = store::open_with(&config.store, &config.store_options).await?;
     store.ping().await.map_err(|error| Failure::Ping { error })?;
     check_key(store.as_ref(), &config.vault).await?;
-    match store.outlook(SystemClock.now()).await {
-        Ok(told) => {
-            for advice in told {
-                tracing::warn!(%advice, "the store is not what calls can rely on");
-            }
-        }
-        Err(error) => tracing::warn!(%error, "the store does not tell how it is set up"),
-    }
     let lines = config.lines.by_number.values().map(|line| line.flow.clone()).collect();
     let tokens = config.twilio.auth_tokens.iter().map(|token| token.expose_secret().into());
     let keys = Keys::new(&tokens.collect::<Vec<_>>());
@@ -225,6 +218,7 @@ async fn start(
     });
     watch::tell_odds(&plan.watched.lines, &exchange, &metrics);
     tokio::spawn(tell_backlog(exchange.clone(), metrics.clone(), stop.clone()));
+    tokio::spawn(outlook::watch(exchange.clone(), stop.clone()));
     let watch = watch::start(plan.watched, exchange.clone(), metrics)?;
     let recorded = CancellationToken::new();
     let recorder = record.map(|folder| Recorder::new(exchange.clone(), folder));

@@ -264,6 +264,17 @@ async fn whose_file_was_taken_away_is_not_ready() {
     house.logs("turns are taken, and are not kept");
 }
 
+/// Whoever sets the store up anew does so while calls go on.
+#[tokio::test]
+async fn a_store_that_is_set_up_anew_is_told_of() {
+    let redis = RedisServer::start();
+    let house = House::start(&redis.url(), "http://127.0.0.1:9");
+    for (name, value) in [("maxmemory", "1gb"), ("maxmemory-policy", "allkeys-lru")] {
+        assert_eq!(said(&redis, &["CONFIG", "SET", name, value]).trim(), "OK");
+    }
+    house.logs("`maxmemory-policy allkeys-lru`");
+}
+
 /// RFC 9110, section 9.3.2: as `GET`, without what it would show. There are those who look at health so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_is_answered_as_what_it_is_the_head_of() {

@@ -1,0 +1,36 @@
+//! What an operator should know of the store: told at the start, and while it serves what is new. Whoever sets the
+//! store up anew, or a clock, does so in a house that is open.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::exchange::Exchange;
+use crate::limits;
+
+/// Looks until the server stops.
+pub(super) async fn watch(exchange: Arc<Exchange>, stop: CancellationToken) {
+    let mut every = tokio::time::interval(limits::OUTLOOK_EVERY);
+    let (mut told, mut answers) = (BTreeSet::new(), true);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => {}
+        }
+        match exchange.store().outlook(exchange.now()).await {
+            Ok(advice) => {
+                let advice = BTreeSet::from_iter(advice);
+                for advice in advice.difference(&told) {
+                    tracing::warn!(%advice, "the store is not what calls can rely on");
+                }
+                (told, answers) = (advice, true);
+            }
+            Err(error) if answers => {
+                tracing::warn!(%error, "the store does not tell how it is set up");
+                answers = false;
+            }
+            Err(_) => {}
+        }
+    }
+}
