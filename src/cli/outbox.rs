@@ -27,8 +27,8 @@ use crate::telemetry;
 
 With Redis it works at any time. An embedded store belongs to the server that runs on it; while it
 does, ask it instead: GET /api/outbox, POST /api/outbox/EFFECT/retry, POST /api/outbox/EFFECT/drop.
-For `list` and `drop` only `store`, `[redis]` and the state key of the configuration are read, and no
-other secret needs to be there.
+For `list` and `drop` only `store`, `[redis]` and the state key of the configuration are read,
+and no other secret needs to be there.
 
 Exit codes: 0 done; 1 there is no such letter, or it was not done again; 2 the configuration
 cannot be used; 3 the store failed.")]

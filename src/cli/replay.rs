@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use super::Exit;
 use super::failure::Failure;
+use crate::files::FilesError;
 use crate::replay::coverage::{self, Coverage};
 use crate::replay::folder::{FolderError, Outcome, Wish, flows, run_telling, run_texts};
 use crate::replay::{Layout, against, junit};
@@ -219,9 +220,9 @@ fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
     let ran = Runtime::new()?.block_on(run_telling(wish, &mut tell));
     bar.finish_and_clear();
     let outcomes = ran.map_err(|error| match error {
-        FolderError::Read { path, source } if path == wish.flows => {
-            let way = "`--flows` names the folder of the flows";
-            Failure::usage(format!("cannot read {}: {source}; {way}", path.display()))
+        FolderError::Files(FilesError::Missing(path)) if path == wish.flows => {
+            let path = path.display();
+            Failure::usage(format!("there is no `{path}`; `--flows` names the folder of the flows"))
         }
         error => error.into(),
     })?;

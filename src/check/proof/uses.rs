@@ -30,19 +30,10 @@ impl fmt::Display for Told {
 /// What a state uses so that a caller learns of it, each with the place of its use. What a `set` makes
 /// of a variable is not told yet.
 pub(super) fn uses(state: &State) -> Vec<(Told, Place)> {
-    let told = |template: &Template| {
-        let told = template.uses.iter().filter_map(|used| match used {
-            Use::Field(field) => Some(Told::Field(field.clone())),
-            Use::Variable(variable) => Some(Told::Variable(variable.clone())),
-            Use::Code => None,
-        });
-        told.map(|told| (told, template.place.clone())).collect::<Vec<_>>()
-    };
-    let prompts = state.prompts().into_iter().flat_map(Prompt::templates);
-    let mut uses: Vec<_> = prompts.chain(state.sent()).flat_map(told).collect();
+    let mut uses = in_texts(state);
     match &state.kind {
         Kind::Set(set) => {
-            let told = set.texts().flat_map(told);
+            let told = set.texts().flat_map(in_text);
             uses.extend(told.filter(|(told, _)| matches!(told, Told::Field(_))));
         }
         Kind::Branch(branch) => {
@@ -60,6 +51,21 @@ pub(super) fn uses(state: &State) -> Vec<(Told, Place)> {
         _ => {}
     }
     uses
+}
+
+/// What it uses in what is heard or sent, be it to the owner alone.
+pub(super) fn in_texts(state: &State) -> Vec<(Told, Place)> {
+    let prompts = state.prompts().into_iter().flat_map(Prompt::templates);
+    prompts.chain(state.sent()).flat_map(in_text).collect()
+}
+
+fn in_text(template: &Template) -> Vec<(Told, Place)> {
+    let told = template.uses.iter().filter_map(|used| match used {
+        Use::Field(field) => Some(Told::Field(field.clone())),
+        Use::Variable(variable) => Some(Told::Variable(variable.clone())),
+        Use::Code => None,
+    });
+    told.map(|told| (told, template.place.clone())).collect()
 }
 
 /// The account fields that a state uses, each with the place of its use.

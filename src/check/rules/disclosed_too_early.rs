@@ -108,6 +108,24 @@ fn fix(gap: &Gap<'_>) -> String {
 mod tests {
     use crate::check::rules::tests::findings;
 
+    /// What the owner is told of a branch is no condition: whoever is let in has it sent.
+    #[test]
+    fn what_the_owner_is_told_of_a_branch_has_its_level_too() {
+        let early = |level: &str| {
+            let found = findings(&[&format!(
+                "name = \"m\"\nstart = \"who\"\n[levels]\nknown = {{ any = [\"pin\"] }}\nstrict = {{ all = [\"pin\", \"sms_otp\"] }}\n\
+                 [disclose]\ntier = \"{level}\"\n\
+                 [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = {{ found = \"pin\", unknown = \"pin\" }}\n\
+                 [states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\non = {{ ok = \"which\", failed = \"bye\", locked = \"bye\" }}\n\
+                 [states.which]\ntype = \"branch\"\nrequires = \"known\"\nnotify = \"Gone {{{{ account.tier }}}}.\"\n\
+                 cases = [{{ when = {{ risk = \"high\" }}, next = \"bye\" }}]\notherwise = \"bye\"\non = {{ denied = \"bye\" }}\n\
+                 [states.bye]\ntype = \"hangup\"\n"
+            )]);
+            found.into_iter().filter(|it| it.contains(": disclosed-too-early: ")).count()
+        };
+        assert_eq!([early("known"), early("strict")], [0, 1]);
+    }
+
     /// A condition is looked at no further than it takes, so a field behind its level is asked about by nobody
     /// who lacks it.
     #[test]

@@ -171,7 +171,7 @@ mod tests {
             let found = findings(&[&flow]).into_iter().filter(early);
             found.map(|it| it.split_once(": ").unwrap().1.to_owned()).collect::<Vec<_>>()
         };
-        let first = "disclosed-too-early: `pin` uses `name`, disclosed at `l`, and a caller gets here with nothing proved";
+        let first = "disclosed-too-early: `pin` uses the field `name`, disclosed at `l`, and a caller gets here with nothing proved";
         let said = "prompt = \"So.\"\n";
         assert_eq!(found(said, said), [first]);
         let name = "prompt = \"{{ account.name }}\"\n";
@@ -181,7 +181,7 @@ mod tests {
             found(sum, sum),
             [
                 first,
-                "disclosed-too-early: `second` uses `sum`, disclosed at `both`, and once `pin` lets callers by \
+                "disclosed-too-early: `second` uses the field `sum`, disclosed at `both`, and once `pin` lets callers by \
               they get here with `pin` proved"
             ]
         );

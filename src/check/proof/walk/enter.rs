@@ -9,7 +9,7 @@ use crate::check::proof::entries::Exit;
 use crate::check::proof::known::{Claimed, Known};
 use crate::check::proof::stacks::{Frame, Stack};
 use crate::check::proof::steps::{Way, ways};
-use crate::check::proof::uses::{Told, uses};
+use crate::check::proof::uses::{Told, in_texts, uses};
 use crate::diagnostic::Place;
 use crate::flow::Flow;
 use crate::flow::edge::Label;
@@ -126,10 +126,13 @@ impl<'f> Walks<'f> {
 
     /// What a state uses that a caller has got into, each with what is known of those of whom it is used.
     fn uses(&self, flow: &'f Flow, state: &'f State, known: Known) -> Vec<(Told, Place, Known)> {
-        if let Kind::Branch(branch) = &state.kind {
-            return self.with_levels(flow, known, |levels| asked(&branch.cases, known, levels));
-        }
-        uses(state).into_iter().map(|(told, at)| (told, at, known)).collect()
+        let of_all = |(told, at)| (told, at, known);
+        let Kind::Branch(branch) = &state.kind else {
+            return uses(state).into_iter().map(of_all).collect();
+        };
+        // Its owner may be told of it before it asks anything.
+        let asked = self.with_levels(flow, known, |levels| asked(&branch.cases, known, levels));
+        in_texts(state).into_iter().map(of_all).chain(asked).collect()
     }
 
     /// The ways out of a state that a caller has got into.
