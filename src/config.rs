@@ -17,13 +17,13 @@ mod values;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
 use crate::carrier::twilio::Sender;
 use crate::diagnostic::{Finding, Place, Problems, Sources, any_error};
+use crate::document::{self, Reader};
 use crate::engine::policy::Policy;
 use crate::phone::PhoneNumber;
 use crate::store::envelope::Vault;
@@ -226,36 +226,40 @@ impl Config {
 impl Kept {
     /// Reads that of a configuration and nothing else: what is missing elsewhere is no error.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        load(path, read::read_kept).map(|(kept, ..)| kept)
+        load(path, |root, folder| read::read_kept(&root, folder)).map(|(kept, ..)| kept)
     }
 }
 
 impl KeptCalls {
     /// Likewise.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        load(path, read::read_kept_calls).map(|(kept, ..)| kept)
+        load(path, |root, folder| read::read_kept_calls(&root, folder)).map(|(kept, ..)| kept)
     }
 }
 
 impl KeptAccounts {
     /// Likewise.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        load(path, read::read_kept_accounts).map(|(kept, ..)| kept)
+        load(path, |root, folder| read::read_kept_accounts(&root, folder)).map(|(kept, ..)| kept)
     }
 }
 
-/// What a reader takes: the file as it is shown, its text, its folder, and where to say what is wrong.
-type Read<T> = fn(&Arc<str>, &str, &Path, &Problems) -> Option<T>;
-
 /// What a configuration says, what it was read from, and what is worth saying about it.
-fn load<T>(path: &Path, read: Read<T>) -> Result<(T, Sources, Vec<Finding>), ConfigError> {
+///
+/// `read` takes it, and the folder that its paths are relative to.
+fn load<T>(
+    path: &Path,
+    read: impl FnOnce(Reader<'_>, &Path) -> Option<T>,
+) -> Result<(T, Sources, Vec<Finding>), ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let problems = Problems::default();
     let mut sources = Sources::default();
     let file = sources.add(&path.display().to_string(), shown::configuration(&text));
     let folder = path.parent().unwrap_or(Path::new("."));
-    let config = read(&file, &text, folder, &problems);
+    let config = document::read(&file, &text, &problems, |root| {
+        read(root.named("the configuration".into()), folder)
+    });
     let findings = problems.into_findings();
     match config {
         Some(config) if !any_error(&findings) => Ok((config, sources, findings)),

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use indexmap::IndexMap;
 use secrecy::ExposeSecret as _;
@@ -15,8 +14,8 @@ use super::{
     AdminToken, Config, Directory, Kept, KeptAccounts, KeptCalls, Line, Lines, Role, Twilio,
 };
 use crate::carrier::twilio::Sender;
-use crate::diagnostic::{Finding, Place, Problems, Sources};
-use crate::document::{self, Item, Reader};
+use crate::diagnostic::{Finding, Place, Sources};
+use crate::document::{Item, Reader};
 use crate::engine::policy::{LookUps, Policy};
 use crate::limits;
 use crate::phone::PhoneNumber;
@@ -34,62 +33,26 @@ const LISTEN: SocketAddr =
 const ADMIN_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
 
-pub(super) fn read(
-    file: &Arc<str>,
-    text: &str,
-    folder: &Path,
-    problems: &Problems,
-) -> Option<Config> {
-    document::read(file, text, problems, |root| read_root(root, folder))
-}
-
-/// The keys of [`Kept`] alone; what else stands there is somebody else's.
-pub(super) fn read_kept(
-    file: &Arc<str>,
-    text: &str,
-    folder: &Path,
-    problems: &Problems,
-) -> Option<Kept> {
-    document::read(file, text, problems, |root| {
-        kept(&root.named("the configuration".into()), folder)
-    })
-}
-
 /// The keys of [`KeptCalls`] alone: of what makes a policy that of its house, no secret.
-pub(super) fn read_kept_calls(
-    file: &Arc<str>,
-    text: &str,
-    folder: &Path,
-    problems: &Problems,
-) -> Option<KeptCalls> {
-    document::read(file, text, problems, |root| {
-        let root = root.named("the configuration".into());
-        let (kept, policy) = (kept(&root, folder), read_own_policy(&root));
-        let by_mail = root.item("smtp").is_some();
-        let lookup = root.item("lookup").and_then(|item| super::lookup::read(&item, folder));
-        let verify = root.item("otp").and_then(|item| super::otp::read(&item, folder));
-        let policy = of_the_house(policy?, by_mail, lookup.as_ref(), verify.is_some());
-        Some(KeptCalls { kept: kept?, policy })
-    })
+pub(super) fn read_kept_calls(root: &Reader<'_>, folder: &Path) -> Option<KeptCalls> {
+    let (kept, policy) = (read_kept(root, folder), read_own_policy(root));
+    let by_mail = root.item("smtp").is_some();
+    let lookup = root.item("lookup").and_then(|item| super::lookup::read(&item, folder));
+    let verify = root.item("otp").and_then(|item| super::otp::read(&item, folder));
+    let policy = of_the_house(policy?, by_mail, lookup.as_ref(), verify.is_some());
+    Some(KeptCalls { kept: kept?, policy })
 }
 
 /// The keys of [`KeptAccounts`] alone.
-pub(super) fn read_kept_accounts(
-    file: &Arc<str>,
-    text: &str,
-    folder: &Path,
-    problems: &Problems,
-) -> Option<KeptAccounts> {
-    document::read(file, text, problems, |root| {
-        let root = root.named("the configuration".into());
-        let kept = kept(&root, folder);
-        let directory = root.required("directory").and_then(|item| read_directory(&item, folder));
-        let policy = read_own_policy(&root);
-        Some(KeptAccounts { kept: kept?, directory: directory?, policy: policy? })
-    })
+pub(super) fn read_kept_accounts(root: &Reader<'_>, folder: &Path) -> Option<KeptAccounts> {
+    let kept = read_kept(root, folder);
+    let directory = root.required("directory").and_then(|item| read_directory(&item, folder));
+    let policy = read_own_policy(root);
+    Some(KeptAccounts { kept: kept?, directory: directory?, policy: policy? })
 }
 
-fn kept(root: &Reader<'_>, folder: &Path) -> Option<Kept> {
+/// The keys of [`Kept`] alone; what else stands there is somebody else's.
+pub(super) fn read_kept(root: &Reader<'_>, folder: &Path) -> Option<Kept> {
     let store = read_store(root, folder);
     let store_options = super::redis::read(root, store.as_deref(), folder);
     let vault = read_state_key(root, folder);
@@ -97,8 +60,7 @@ fn kept(root: &Reader<'_>, folder: &Path) -> Option<Kept> {
     Some(Kept { store: store?, store_options, vault: vault?, flows: folder.join(flows?) })
 }
 
-fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
-    let root = root.named("the configuration".into());
+pub(super) fn read(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let public_url = root.required("public_url").and_then(|item| read_public_url(&item));
     let listen = root.item("listen").map_or(Some(LISTEN), |item| read_address(&item));
     let admin_listen =
@@ -107,7 +69,7 @@ fn read_root(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let drain = root.item("drain").map_or(Some(std::time::Duration::ZERO), |item| {
         item.duration(std::time::Duration::ZERO, crate::limits::DRAIN_MAX)
     });
-    let kept = kept(&root, folder);
+    let kept = read_kept(&root, folder);
     let twilio = root.required("twilio").and_then(|item| read_twilio(&item, folder));
     let lines = root.required("lines").and_then(|item| read_lines(&item));
     let directory = root.required("directory").and_then(|item| read_directory(&item, folder));
