@@ -1,9 +1,11 @@
 //! The time, as a parameter.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
+
+use crate::limits;
 
 /// Tells the time.
 pub trait Clock: Send + Sync + std::fmt::Debug {
@@ -12,21 +14,46 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
 }
 
 /// The machine's clock. Set back while the program runs, it goes on from where it was, so that nothing
-/// lives longer for it.
+/// lives longer for it; set far forward, it may do so until somebody says that the new time is the right one
+/// (see [`SystemClock::ask_before_steps`]), so that nothing is over for it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-/// What the machine's clock said last, and when by the one that nobody sets.
-static SAID: Mutex<Option<(Timestamp, Instant)>> = Mutex::new(None);
+/// What the machine's clock shows in this process.
+static FACE: Mutex<Face> = Mutex::new(Face { shown: None, asks: false, ahead: None });
+
+#[derive(Debug)]
+struct Face {
+    /// What was shown last, and when by the clock that nobody sets.
+    shown: Option<(Timestamp, Instant)>,
+    /// Whether somebody is asked before a far step forward is followed.
+    asks: bool,
+    /// How far the machine's clock is ahead of what is shown, while that waits for an answer.
+    ahead: Option<SignedDuration>,
+}
+
+impl Face {
+    /// What is to be shown when the machine's clock says `wall`.
+    fn look(&mut self, wall: Timestamp, tick: Instant) -> Timestamp {
+        let gone_on = self.shown.and_then(|(last, at)| {
+            let elapsed = SignedDuration::try_from(tick.duration_since(at)).ok()?;
+            last.checked_add(elapsed).ok()
+        });
+        let ahead = gone_on.map_or(SignedDuration::ZERO, |gone_on| wall.duration_since(gone_on));
+        self.ahead = (self.asks && ahead > limits::CLOCK_STEP_MAX).then_some(ahead);
+        let now = match gone_on {
+            Some(gone_on) if ahead.is_negative() || self.ahead.is_some() => gone_on,
+            _ => wall,
+        };
+        self.shown = Some((now, tick));
+        now
+    }
+}
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     fn now(&self) -> Timestamp {
-        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-        let (wall, tick) = (Timestamp::now(), Instant::now());
-        let now = said.map_or(wall, |(last, at)| going_on(last, tick.duration_since(at), wall));
-        *said = Some((now, tick));
-        now
+        face().look(Timestamp::now(), Instant::now())
     }
 }
 
@@ -36,12 +63,30 @@ impl SystemClock {
     pub fn stands_before_1970() -> bool {
         Timestamp::now() < Timestamp::UNIX_EPOCH
     }
+
+    /// From now on a step forward of more than [`limits::CLOCK_STEP_MAX`] is not followed before
+    /// [`SystemClock::follow`] is called.
+    pub fn ask_before_steps() {
+        face().asks = true;
+    }
+
+    /// How far the machine's clock was set forward without being followed.
+    pub fn ahead(self) -> Option<SignedDuration> {
+        self.now();
+        face().ahead
+    }
+
+    /// Shows what the machine's clock says, however far it was set forward.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn follow() {
+        let mut face = face();
+        face.shown = Some((Timestamp::now(), Instant::now()));
+        face.ahead = None;
+    }
 }
 
-/// What a clock shows that has shown `last` and then went on for `elapsed`, if the wall says `wall`.
-fn going_on(last: Timestamp, elapsed: std::time::Duration, wall: Timestamp) -> Timestamp {
-    let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::ZERO);
-    last.checked_add(elapsed).map_or(wall, |gone_on| gone_on.max(wall))
+fn face() -> MutexGuard<'static, Face> {
+    FACE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A clock that stands still until it is moved: for replays and tests.
@@ -79,12 +124,36 @@ mod tests {
 
     use super::*;
 
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// What is shown when the machine's clock says this, a second later each time.
+    fn shows(asks: bool, walls: &[i64]) -> (Vec<Timestamp>, Option<SignedDuration>) {
+        let mut face = Face { shown: None, asks, ahead: None };
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        let ticks = std::iter::successors(Some(begun), |tick| Some(*tick + second));
+        let shown = walls.iter().zip(ticks).map(|(wall, tick)| face.look(at(*wall), tick));
+        (shown.collect(), face.ahead)
+    }
+
     #[test]
     fn a_clock_set_back_goes_on_from_where_it_was() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let second = Duration::from_secs(1);
-        assert_eq!(going_on(at(100), second, at(101)), at(101));
-        assert_eq!(going_on(at(100), second, at(500)), at(500), "set forward");
-        assert_eq!(going_on(at(100), second, at(0)), at(101), "set back");
+        for asks in [false, true] {
+            let (shown, ahead) = shows(asks, &[100, 101, 0, 1, 103, 105]);
+            assert_eq!(shown, [100, 101, 102, 103, 104, 105].map(at));
+            assert_eq!(ahead, None);
+        }
+    }
+
+    #[test]
+    fn a_clock_set_forward_is_followed_at_once_unless_somebody_is_to_be_asked() {
+        assert_eq!(shows(false, &[100, 9_000]), ([100, 9_000].map(at).into(), None));
+        let (shown, ahead) = shows(true, &[100, 106, 9_000, 9_001]);
+        assert_eq!(shown, [100, 106, 107, 108].map(at), "what is near is followed");
+        assert_eq!(ahead, Some(SignedDuration::from_secs(8_893)));
+        let (shown, ahead) = shows(true, &[100, 9_000, 102]);
+        assert_eq!(shown, [100, 101, 102].map(at), "and set right again");
+        assert_eq!(ahead, None);
     }
 }

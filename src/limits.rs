@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 /// ITU-T E.164 allows 15 digits; no country has fewer than 8 with its code in use for calls.
 pub const PHONE_DIGITS_MAX: usize = 15;
 /// See [`PHONE_DIGITS_MAX`].
@@ -364,6 +366,11 @@ pub const STORE_SILENCE_MAX: Duration = Duration::from_secs(5);
 /// How far apart the clocks of Redis and of a server may be before the server warns of it: clocks that are kept in
 /// step never are, and servers that are a lease apart do each other's work once more.
 pub const STORE_CLOCK_APART_MAX: Duration = Duration::from_secs(5);
+/// How far the machine's clock may be set forward and be followed without another look: what is kept in step is never
+/// set further, and a lease is longer.
+pub const CLOCK_STEP_MAX: SignedDuration = SignedDuration::from_secs(5);
+/// How often it is looked at whether it was.
+pub const CLOCK_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 /// Things claimed from Redis at once: more than any worker delivers within a lease.
 pub const CLAIM_COUNT_MAX: usize = 1_000;
 /// How often a claim looks again when others were quicker or what it found was gone.

@@ -8,6 +8,7 @@ mod needs;
 mod outlook;
 mod room;
 mod signals;
+mod steps;
 mod waits;
 mod watch;
 
@@ -219,6 +220,7 @@ async fn start(
     watch::tell_odds(&plan.watched.lines, &exchange, &metrics);
     tokio::spawn(tell_backlog(exchange.clone(), metrics.clone(), stop.clone()));
     tokio::spawn(outlook::watch(exchange.clone(), stop.clone()));
+    tokio::spawn(steps::watch(exchange.clone(), stop.clone()));
     let watch = watch::start(plan.watched, exchange.clone(), metrics)?;
     let recorded = CancellationToken::new();
     let recorder = record.map(|folder| Recorder::new(exchange.clone(), folder));

@@ -221,6 +221,10 @@ impl Store for Counted {
         self.store.outlook(now).await
     }
 
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.store.time().await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.store.ping().await
     }

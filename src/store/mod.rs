@@ -324,6 +324,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         Ok(Vec::new())
     }
 
+    /// What time it is by a clock of the store's own; `None`: it has none.
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;
 }

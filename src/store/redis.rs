@@ -425,6 +425,10 @@ impl Store for RedisStore {
         outlook::of(&self.link, now).await
     }
 
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        outlook::time(&self.link).await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         let mut ping = pipe();
         ping.cmd("PING");

@@ -52,6 +52,7 @@ mod signals;
 #[path = "../sim/mod.rs"]
 mod sim;
 mod starts;
+mod steps;
 mod store;
 mod support;
 mod terminal;

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::support::clock::{FAKETIME, give_a_clock, set_clock};
 use crate::support::eventually::eventually;
 use crate::support::house::{ACCOUNT, House, command_in};
 use crate::support::provider::Provider;
@@ -174,13 +175,6 @@ fn a_machine_without_certificates_is_told_what_it_lacks() {
     assert!(told.contains("the HTTP client cannot be set up: ") && told.contains("cert"), "{told}");
 }
 
-/// What gives a program another clock than the machine's.
-const FAKETIME: [(&str, &str); 3] = [
-    ("LD_PRELOAD", "libfaketimeMT.so.1"),
-    ("LD_LIBRARY_PATH", "/usr/lib/x86_64-linux-gnu/faketime:/usr/lib/aarch64-linux-gnu/faketime"),
-    ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-];
-
 /// An answer has a date, which there is not before 1970.
 #[test]
 fn a_clock_that_was_never_set_is_told() {
@@ -195,19 +189,11 @@ fn a_clock_that_was_never_set_is_told() {
 #[tokio::test]
 async fn a_server_whose_clock_is_set_before_1970_ends_and_says_why() {
     let mut house = House::set_up("memory:", NOBODY);
-    let clock = house.folder.path().join("clock");
-    std::fs::write(&clock, "+0\n").unwrap();
-    for (name, value) in FAKETIME {
-        house.set_environment(name, value);
-    }
-    house.set_environment("FAKETIME_TIMESTAMP_FILE", &clock.display().to_string());
-    house.set_environment("FAKETIME_NO_CACHE", "1");
+    give_a_clock(&mut house, "+0");
     house.restart();
     let ring = [("CallSid", "CA1"), ("From", "+15005550010"), ("To", "+15005550006")];
     assert_eq!(house.post("/twilio/voice", &ring).await.0, 200);
-    let before = house.folder.path().join("before");
-    std::fs::write(&before, "@1969-06-01 00:00:00\n").unwrap();
-    std::fs::rename(&before, &clock).unwrap();
+    set_clock(&house, "@1969-06-01 00:00:00");
     house.logs("the clock of this machine was set before 1970: callgate stops");
     assert_eq!(house.wait(), Some(3));
     house.logs("error: the clock of this machine stands before 1970: set it");

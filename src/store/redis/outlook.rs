@@ -35,6 +35,22 @@ pub(super) async fn of(link: &Link, now: Timestamp) -> Result<Vec<String>, Store
     Ok(told)
 }
 
+/// What time it is by the clock in the middle of all primaries'; `None`: none tells.
+pub(super) async fn time(link: &Link) -> Result<Option<Timestamp>, StoreError> {
+    // `TIME` would be shorter, and a right of its own.
+    let mut info = cmd("INFO");
+    info.arg("server");
+    let told: Vec<Value> = link.ask(Question::Everywhere(&info), Again::May).await?;
+    let told = told.into_iter().filter_map(|info| time_of(&from_redis_value(info).ok()?));
+    let mut times: Vec<_> = told.collect();
+    times.sort_unstable();
+    Ok(times.get(times.len() / 2).copied())
+}
+
+fn time_of(info: &InfoDict) -> Option<Timestamp> {
+    Timestamp::from_microsecond(info.get("server_time_usec")?).ok()
+}
+
 /// `snapshots`: whether it takes any; `None`: it does not say.
 fn about(info: &InfoDict, snapshots: Option<bool>, told: &mut Vec<String>) {
     // Valkey says the Redis that it is like in `redis_version`.
@@ -68,8 +84,7 @@ fn about(info: &InfoDict, snapshots: Option<bool>, told: &mut Vec<String>) {
 
 /// Servers tell by their own clocks whether another has given something up.
 fn about_the_clock(info: &InfoDict, now: Timestamp) -> Option<String> {
-    let there = Timestamp::from_microsecond(info.get("server_time_usec")?).ok()?;
-    let apart = there.duration_since(now).abs();
+    let apart = time_of(info)?.duration_since(now).abs();
     let most = SignedDuration::try_from(STORE_CLOCK_APART_MAX).ok()?;
     (apart > most).then(|| {
         let seconds = apart.as_secs();

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::clock::{give_a_clock, set_clock};
 use crate::support::cluster::{RedisCluster, Watched, let_follow, part};
 use crate::support::crowd::{Crowd, Tally, done_again, done_anew};
 use crate::support::eventually::eventually;
@@ -350,39 +351,20 @@ pub(crate) async fn the_file_is_read_only(size: Size) -> Outcome {
     .await
 }
 
-/// The clock is set less than a minute forward, and then back.
+/// The clock is set a day forward, and then back.
 pub(crate) async fn the_clock_is_set(size: Size) -> Outcome {
     let provider = Arc::new(Provider::start());
     let redis = RedisServer::start();
     let mut house = House::set_up(&redis.url(), &provider.api_base());
     house.log_level = "info";
     Crowd::settle_in(&house, size.callers);
-    let offset = house.folder.path().join("offset");
-    std::fs::write(&offset, "+0\n").unwrap();
-    for (name, value) in [
-        ("LD_PRELOAD", "libfaketimeMT.so.1"),
-        (
-            "LD_LIBRARY_PATH",
-            "/usr/lib/x86_64-linux-gnu/faketime:/usr/lib/aarch64-linux-gnu/faketime",
-        ),
-        ("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap()),
-        ("FAKETIME_NO_CACHE", "1"),
-        // Those clocks go on as they do when somebody sets the other one.
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-    ] {
-        house.set_environment(name, value);
-    }
+    give_a_clock(&mut house, "+0");
     house.restart();
-    let set = |by: &str| {
-        let beside = house.folder.path().join("offset.new");
-        std::fs::write(&beside, by).unwrap();
-        std::fs::rename(beside, &offset).unwrap();
-    };
-    let named = ("the clock is set 45 s forward, then two minutes back", "one server, Redis");
+    let named = ("the clock is set a day forward, then two minutes back", "one server, Redis");
     run(named, &house.public(), &provider, size, async |_| {
-        set("+45\n");
+        set_clock(&house, "+86400");
         tokio::time::sleep(size.think * 4).await;
-        set("-75\n");
+        set_clock(&house, "-120");
     })
     .await
 }

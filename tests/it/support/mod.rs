@@ -1,6 +1,7 @@
 //! What several tests stand on: real servers, started and stopped, and waiting for what must happen.
 
 pub(crate) mod backend;
+pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod crowd;
 pub(crate) mod editor;
