@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use callgate::limits;
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -111,6 +112,23 @@ fn memory_kib(house: &House, which: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
     let value = |line: &str| line.strip_prefix(which)?.strip_prefix(':').map(str::to_owned);
     let line = status.lines().find_map(value).unwrap();
+    let away = "callgate_webhooks_total{route=\"Voice\",outcome=\"TurnedAway\"}";
+    let metrics = house.metrics().await;
+    assert!(metrics.contains(&format!("{away} {}\n", more + 1)), "{metrics}");
+    let mut house = Arc::into_inner(house).unwrap();
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+    let left_out = more + 1 - limits::REFUSALS_TOLD_A_MINUTE;
+    eventually("what was left out", || {
+        let log = house.log();
+        let line = log.lines().find(|line| line.contains("than lines tell of"))?;
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["fields"]["reason"], "TurnedAway");
+        assert_eq!(line["fields"]["left_out"], left_out);
+        Some(())
+    });
+    let told = house.log().matches("a new call was turned away").count() as u64;
+    assert_eq!(told, limits::REFUSALS_TOLD_A_MINUTE);
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
