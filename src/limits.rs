@@ -362,6 +362,9 @@ pub const STORE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 pub const STORE_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one question to Redis may take in all, a new connection and a second try included.
 pub const STORE_QUESTION_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Connections of each worker on which writes wait for replicas: while one waits, all that came after it on its
+/// connection does.
+pub const STORE_WAITS_ON: usize = 8;
 /// Bytes that Redis has not acknowledged for so long are on a dead connection.
 pub const STORE_SILENCE_MAX: Duration = Duration::from_secs(5);
 /// How far apart the clocks of Redis and of a server may be before the server warns of it: clocks that are kept in
