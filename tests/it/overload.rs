@@ -104,14 +104,14 @@ async fn a_call_in_progress_that_rings_once_more_is_answered_by_a_full_house() {
     assert_eq!(other.heard, present);
     new.ring(&house).await;
     assert!(new.hears("Reject"), "the house is full: {:?}", new.heard);
+    // Thousands do so in a minute: they are counted, and fill no disk with lines.
+    let more = 2 * limits::REFUSALS_TOLD_A_MINUTE;
+    for n in 0..more {
+        let mut new = Telephone::new(&format!("CAnew{n}"), CALLER);
+        new.ring(&house).await;
+        assert!(new.hears("Reject"), "the house is full: {:?}", new.heard);
+    }
     waited.await.unwrap();
-}
-
-/// What the server's process holds in memory (`VmRSS`), or the most that it ever held (`VmHWM`), in KiB.
-fn memory_kib(house: &House, which: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
-    let value = |line: &str| line.strip_prefix(which)?.strip_prefix(':').map(str::to_owned);
-    let line = status.lines().find_map(value).unwrap();
     let away = "callgate_webhooks_total{route=\"Voice\",outcome=\"TurnedAway\"}";
     let metrics = house.metrics().await;
     assert!(metrics.contains(&format!("{away} {}\n", more + 1)), "{metrics}");
@@ -129,7 +129,27 @@ fn memory_kib(house: &House, which: &str) -> u64 {
     });
     let told = house.log().matches("a new call was turned away").count() as u64;
     assert_eq!(told, limits::REFUSALS_TOLD_A_MINUTE);
+}
+
+/// What the server's process holds in memory (`VmRSS`), or the most that it ever held (`VmHWM`), in KiB.
+fn memory_kib(house: &House, which: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
+    let value = |line: &str| line.strip_prefix(which)?.strip_prefix(':').map(str::to_owned);
+    let line = status.lines().find_map(value).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Of a file of accounts no more is in memory at a time than is kept of it, and some.
+#[tokio::test]
+async fn accounts_of_a_file_take_little_more_than_is_kept_of_them() {
+    const ACCOUNTS: usize = 20_000;
+    let mut house = House::set_up("memory:", "http://127.0.0.1:9");
+    house.restart();
+    let before = memory_kib(&house, "VmHWM");
+    Crowd::settle_in(&house, ACCOUNTS);
+    house.restart();
+    let each = 1_024 * memory_kib(&house, "VmHWM").saturating_sub(before) / ACCOUNTS as u64;
+    assert!(each < 3_000, "each took {each} bytes");
 }
 
 /// A PIN takes 19 MiB and a processor: of many at once some are hashed and the others wait, and the house goes
