@@ -184,7 +184,8 @@ impl<'f> Walks<'f> {
         let shut = Self::shut(&all);
         for walks in &mut all {
             let shut: HashSet<_> = walks.places().filter(|place| shut.contains(place)).collect();
-            if !walks.unfinished && !(walks.gaps.is_empty() && shut.is_empty()) {
+            let anything = !walks.gaps.is_empty() || !shut.is_empty();
+            if anything && !walks.unfinished {
                 let further = from(walks.start, Aim::Behind, shut);
                 walks.look_behind(&further);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::{made_of_accounts, sets};
+use super::sets::{made_of_accounts, sets};
 use crate::flow::Flow;
 use crate::flow::edge::Edge;
 use crate::flow::name::VariableName;
