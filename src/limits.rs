@@ -80,6 +80,9 @@ pub const CLOCK_SKEW: Duration = Duration::from_mins(1);
 /// For so long a ring of which nobody knows whether it was placed is the only one of its line to its number: the
 /// outbox tries for 22 s at a time, and by both clocks whatever is placed after that is later.
 pub const RING_UNTOLD_FOR: Duration = Duration::from_secs(22 + 2 * 60);
+/// A provider that was long silent about a ring is looked at for so long, and not asked for another: a caller waits for
+/// it, and is led on after the ring's own time and a margin.
+pub const RING_LATE_FOR: Duration = Duration::from_secs(25);
 /// The seconds of ringing of a call that we place, at least: less reaches nobody.
 pub const RING_S_MIN: u32 = 5;
 /// Connecting to the carrier takes milliseconds, or does not work.
@@ -361,6 +364,9 @@ pub const STORE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 pub const STORE_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one question to Redis may take in all, a new connection and a second try included.
 pub const STORE_QUESTION_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Connections of each worker on which writes wait for replicas: while one waits, all that came after it on its
+/// connection does.
+pub const STORE_WAITS_ON: usize = 8;
 /// Bytes that Redis has not acknowledged for so long are on a dead connection.
 pub const STORE_SILENCE_MAX: Duration = Duration::from_secs(5);
 /// How far apart the clocks of Redis and of a server may be before the server warns of it: clocks that are kept in

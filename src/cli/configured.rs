@@ -203,12 +203,12 @@ pub(super) fn read_accounts(path: &Path, secrets: Secrets) -> Result<Accounts, F
         return Err(unreadable(std::io::Error::other("it is no file, and no link to one")));
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    let mut sources = Sources::default();
-    let file = sources.add(&path.display().to_string(), shown::accounts(&text));
-    let problems = Problems::default();
-    let accounts = Accounts::read(&file, &text, secrets, &problems);
+    let (file, problems) = (path.display().to_string(), Problems::default());
+    let accounts = Accounts::read(&file.as_str().into(), &text, secrets, &problems);
     let findings = problems.into_findings();
     if any_error(&findings) {
+        let mut sources = Sources::default();
+        sources.add(&file, shown::accounts(&text));
         return Err(Failure::Findings {
             what: format!("the accounts in `{}` have errors", path.display()),
             findings,

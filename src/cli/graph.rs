@@ -7,7 +7,6 @@ use clap::ValueEnum;
 use super::failure::Failure;
 use super::{Exit, flow_file, print};
 use crate::draw::{self, Mark, Picture};
-use crate::files;
 use crate::flow::Flow;
 use crate::flow::edge::Label;
 use crate::flow::state::State;
@@ -30,7 +29,7 @@ use crate::writing::renew;
   callgate graph bank --coverage fixtures/calls --out coverage.svg
                                                            what they reach, at which levels, and what none does")]
 pub(super) struct Args {
-    /// A flow file, or the name of one in ./flows.
+    /// A flow file, or the name of one in ./flows; where there is none, of a shipped one.
     #[arg(value_name = "FLOW", required_unless_present = "diff", conflicts_with = "diff")]
     flow: Option<PathBuf>,
 
@@ -76,12 +75,11 @@ fn picture(args: &Args) -> Result<Picture, Failure> {
     if let Some([old, new]) = args.diff.as_deref() {
         return Ok(draw::between(&flow_file::read(old)?.1, &flow_file::read(new)?.1));
     }
-    let path = files::found(args.flow.as_deref().unwrap_or(Path::new("flows")));
-    let (_, flow) = flow_file::read(&path)?;
+    let (_, flow) = flow_file::read(args.flow.as_deref().unwrap_or(Path::new("flows")))?;
     let Some(calls) = args.trace.as_ref().or(args.coverage.as_ref()) else {
         return Ok(draw::of(&flow));
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = Path::new(&*flow.file).parent().filter(|folder| !folder.as_os_str().is_empty());
     let wish = Wish {
         paths: vec![calls.clone()],
         flows: folder.unwrap_or(Path::new(".")).to_owned(),

@@ -34,7 +34,7 @@ pub(super) struct Args {
 /// What the odds of a flow are asked for.
 #[derive(Debug, clap::Args)]
 pub(super) struct Asked {
-    /// A flow file, or the name of one in ./flows.
+    /// A flow file, or the name of one in ./flows; where there is none, of a shipped one.
     #[arg(value_name = "FLOW")]
     pub(super) flow: PathBuf,
 

@@ -15,6 +15,11 @@ use crate::flow::wording;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
+/// How an account begins, behind the line before it.
+const BEGINS: &str = "\n[[accounts]]";
+/// So much of a file at least is read at a time.
+const PART_BYTES: usize = 64 * 1024;
+
 /// A customer with what verifies them.
 #[derive(Debug)]
 pub struct Customer {
@@ -46,25 +51,46 @@ pub enum Secrets {
 impl Accounts {
     /// Reads `[[accounts]]`, reporting every problem.
     pub fn read(file: &Arc<str>, text: &str, secrets: Secrets, problems: &Problems) -> Self {
+        let mut accounts = Self::default();
+        // What is parsed takes many times the room of what is kept of it: so it is some of the file at a time. If
+        // anything is wrong, that is told of the whole.
+        let is_well = |part: &str| {
+            let problems = Problems::default();
+            accounts.read_part(file, part, secrets, &problems);
+            problems.into_findings().is_empty()
+        };
+        if parts(text).all(is_well) {
+            return accounts;
+        }
+        let mut accounts = Self::default();
+        accounts.read_part(file, text, secrets, problems);
+        accounts
+    }
+
+    fn read_part(&mut self, file: &Arc<str>, text: &str, secrets: Secrets, problems: &Problems) {
         document::read(file, text, problems, |root| {
             let root = root.named("the accounts file".into());
-            let item = root.item("accounts");
-            let accounts = item.map(|item| Self::read_list(&item, secrets)).unwrap_or_default();
+            if let Some(item) = root.item("accounts") {
+                self.read_more(&item, secrets);
+            }
             root.finish();
-            accounts
-        })
+        });
     }
 
     /// Reads the list under the key `accounts`.
     pub fn read_list(item: &Item<'_>, secrets: Secrets) -> Self {
         let mut accounts = Self::default();
+        accounts.read_more(item, secrets);
+        accounts
+    }
+
+    fn read_more(&mut self, item: &Item<'_>, secrets: Secrets) {
         for table in item.tables("an account").unwrap_or_default() {
             let place = table.place();
             if let Some(customer) = read_customer(table, secrets) {
-                accounts.add(customer, item, place);
+                self.add(customer, item, place);
             }
         }
-        accounts
     }
 
     /// The customer with this id.
@@ -102,6 +128,23 @@ impl Accounts {
         }
         self.by_id.insert(id, customer);
     }
+}
+
+/// A file of accounts in parts of which each can be read by itself: they are cut where an account begins. Where that
+/// stands within a text, neither part can be read. The first has an account in it, so that a list that was begun
+/// otherwise is not gone on with.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let begins = rest.match_indices(BEGINS).map(|(at, _)| at + 1);
+        let mut begins = begins.filter(|at| *at >= PART_BYTES);
+        // The second one behind, where the first may be the file's first.
+        let first = rest.len() == text.len() && !text.starts_with(BEGINS.trim_start());
+        let cut = if first { begins.nth(1) } else { begins.next() };
+        let (part, after) = rest.split_at_checked(cut.unwrap_or(rest.len()))?;
+        rest = after;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 fn read_customer(table: Reader<'_>, secrets: Secrets) -> Option<Customer> {
@@ -236,6 +279,43 @@ mod tests {
         assert_eq!(findings, []);
         assert_eq!(accounts.count(), 2);
         assert!(accounts.by_phone(&PhoneNumber::parse("+15005550010").unwrap()).is_none());
+    }
+
+    /// Whatever is wrong with one, wherever: it is told as of a file that is read whole.
+    #[test]
+    fn a_large_file_is_read_in_parts_as_it_would_be_whole() {
+        let account = |n: usize, more: &str| {
+            format!("[[accounts]]\nid = \"{n}\"\n[accounts.fields]\nname = \"Ada\"\n{more}")
+        };
+        let count = 4 * PART_BYTES / account(1_000, "").len();
+        let file = |before: &str, middle: &str, last: &str| {
+            let all = (0..count).map(|n| account(n, if n == count / 2 { middle } else { "" }));
+            format!("{before}{}{last}", all.collect::<String>())
+        };
+        let whole = |text: &str| {
+            let (problems, mut accounts) = (Problems::default(), Accounts::default());
+            accounts.read_part(&"accounts.toml".into(), text, Secrets::Plain, &problems);
+            (accounts.count(), problems.into_findings())
+        };
+        let list = format!("accounts = [{}]\n", "{ id = \"99999\" }, ".repeat(4_000));
+        let note = "note = \"\"\"\n".to_owned() + &account(5, "").repeat(3_000) + "\"\"\"\n";
+        for (text, is_well) in [
+            (file("", "", ""), true),
+            (file("# Ours.\n\n", "", ""), true),
+            (file(&"# Ours.\n".repeat(20_000), "", ""), true),
+            (file("", &note, ""), true),
+            (file("", "", "[[accounts]]\nid = \"7\"\n"), false),
+            (file("", "x = \n", ""), false),
+            (file("", "", "[[accounts]]\nid = \"a\"\n"), false),
+            (file("other = 1\n", "", ""), false),
+            (file(&list, "", ""), false),
+        ] {
+            assert!(parts(&text).count() > 1);
+            assert_eq!(parts(&text).collect::<String>(), text);
+            let (accounts, findings) = read(&text);
+            assert_eq!((accounts.count(), findings.clone()), whole(&text));
+            assert_eq!(findings.is_empty(), is_well, "{:.200}", format!("{findings:?}"));
+        }
     }
 
     #[test]

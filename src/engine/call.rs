@@ -216,6 +216,53 @@ pub struct SentCode {
     pub sender: Position,
     /// Whether it is known not to have arrived.
     pub undelivered: bool,
+    /// What it has left, where another was asked for and none was sent: all but this is as of the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older: Option<Older>,
+}
+
+/// What a code has left that no other has taken the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Older {
+    /// When it runs out.
+    pub expires: Timestamp,
+    /// Tries it has had.
+    pub checks: u8,
+}
+
+impl SentCode {
+    /// Whether an entry may be right now: what is too late for it, or once too often, is as wrong as any other.
+    #[must_use]
+    pub fn is_good(&self, now: Timestamp, checks_max: u8) -> bool {
+        let left = self.left();
+        now <= left.expires && left.checks < checks_max
+    }
+
+    fn left(&self) -> Older {
+        self.older.unwrap_or(Older { expires: self.expires, checks: self.checks })
+    }
+
+    /// One more try was had.
+    pub fn count_check(&mut self) {
+        self.checks = self.checks.saturating_add(1);
+        if let Some(older) = &mut self.older {
+            older.checks = older.checks.saturating_add(1);
+        }
+    }
+
+    /// This one, of which nothing was sent, where `last` was: the caller who has that in hand gets in by it, and
+    /// whoever has none hears what they hear of nobody's.
+    #[must_use]
+    pub fn after(self, last: SentCode) -> SentCode {
+        let was_sent = last.effect.is_some() && !last.undelivered;
+        // One that the provider made takes longer to look at.
+        if !was_sent || last.hash.is_some() != self.hash.is_some() {
+            return self;
+        }
+        let older = Some(last.left());
+        let SentCode { hash, number, factor, contact, effect, .. } = last;
+        SentCode { hash, number, factor, contact, effect, older, ..self }
+    }
 }
 
 /// A callback under way.

@@ -139,7 +139,6 @@ impl Exchange {
         let digest = self.vault.keyed_hex("entry", &[key.as_bytes(), entry.expose().as_bytes()]);
         let length = entry.expose().chars().count();
         let attempt = Attempt { call, factor: *factor, key, digest: &digest, length };
-        let verdict = |right: bool| if right { Verdict::Right } else { Verdict::Wrong };
         let fused = known && self.policy.fuse.is_there();
         let (reserved, sequel) = if fused && !self.fuse_is_whole(whom, now).await? {
             (Reserved::Refused, Sequel::default())
@@ -149,54 +148,65 @@ impl Exchange {
         let looked_at = matches!(reserved, Reserved::Granted | Reserved::Again);
         let verdict = match reserved {
             Reserved::Refused | Reserved::Busy(_) => {
-                if known {
-                    // Nothing is hashed, and yet it waits its turn like those that are, so that a
-                    // queue of them does not tell a locked account.
-                    drop(self.verifier.turn().await?);
-                }
-                if let (Against::Verification(_), Some(verifications)) =
-                    (against, &self.verifications)
-                {
-                    // Nobody is asked, and yet it takes as long.
-                    verifications.wait(until).await;
-                }
+                self.take_as_long(against, until).await?;
                 Verdict::Locked
             }
             Reserved::Other => {
                 tracing::warn!(call.id = %call, %factor, "another entry was sent for a spent attempt");
                 Verdict::Wrong
             }
-            Reserved::Granted | Reserved::Again => match against {
-                Against::Pin => {
-                    let tried = (whom, *factor, entry);
-                    verdict(
-                        self.is_known_secret(tried, customer.and_then(|c| c.pin.clone()), now)
-                            .await?,
-                    )
-                }
-                Against::Passcode => {
-                    let tried = (whom, *factor, entry);
-                    verdict(
-                        self.is_known_secret(tried, customer.and_then(|c| c.passcode.clone()), now)
-                            .await?,
-                    )
-                }
-                Against::Code(hash) => {
-                    let given = self.code_hash(call, whom, *factor, entry);
-                    verdict(given.as_bytes().ct_eq(hash.as_bytes()).into())
-                }
-                Against::Verification(to) => {
-                    self.check_with_provider(key, to.as_ref(), entry, now, until).await?
-                }
-                Against::ServiceCode { purpose } => {
-                    self.redeem_service_code(whom, entry, purpose.as_deref(), key, now).await?
-                }
-            },
+            Reserved::Granted | Reserved::Again => {
+                self.look_at(call, verify, customer, now, until).await?
+            }
         };
         if fused && looked_at {
             self.load_fuse(whom, caller.as_ref(), verdict == Verdict::Right, now).await?;
         }
         Ok((verdict, sequel))
+    }
+
+    /// Nothing is looked at, and yet it takes as long.
+    async fn take_as_long(&self, against: &Against, until: Instant) -> Result<(), ExchangeError> {
+        match (against, &self.verifications) {
+            // It waits its turn like those that are hashed, so that a queue of them does not tell a locked account.
+            (Against::Pin | Against::Passcode, _) => drop(self.verifier.turn().await?),
+            (Against::Verification(_), Some(verifications)) => verifications.wait(until).await,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether an entry is right for which an attempt is reserved.
+    async fn look_at(
+        &self,
+        call: CallId,
+        verify: &Verify,
+        customer: Option<&Customer>,
+        now: Timestamp,
+        until: Instant,
+    ) -> Result<Verdict, ExchangeError> {
+        let Verify { key, whom, factor, entry, against, .. } = verify;
+        let on_file = match against {
+            Against::Pin => customer.and_then(|customer| customer.pin.clone()),
+            Against::Passcode => customer.and_then(|customer| customer.passcode.clone()),
+            _ => None,
+        };
+        let right = match against {
+            Against::Pin | Against::Passcode => {
+                self.is_known_secret((whom, *factor, entry), on_file, now).await?
+            }
+            Against::Code(hash) => {
+                let given = self.code_hash(call, whom, *factor, entry);
+                given.as_bytes().ct_eq(hash.as_bytes()).into()
+            }
+            Against::Verification(to) => {
+                return self.check_with_provider(key, to.as_ref(), entry, now, until).await;
+            }
+            Against::ServiceCode { purpose } => {
+                return self.redeem_service_code(whom, entry, purpose.as_deref(), key, now).await;
+            }
+        };
+        Ok(if right { Verdict::Right } else { Verdict::Wrong })
     }
 
     /// Reserves an attempt, and says what would come of it. Where other calls are at the same account,

@@ -33,6 +33,9 @@ struct Placing {
     since: Timestamp,
     /// Until when no other is placed, unless it is known before then what became of this one.
     until: Timestamp,
+    /// Until when it may come by itself, of a provider that is late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    late_until: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +54,8 @@ pub enum Leave {
         since: Timestamp,
         /// Calls of the line to the number that are others.
         others: Vec<Sid>,
+        /// Whether it may yet come by itself, and is to be looked for alone.
+        late: bool,
     },
     /// It was, and this is the provider's name for it.
     Placed(Sid),
@@ -72,10 +77,18 @@ impl Rings {
             return Leave::NotYet;
         }
         let before = self.placing.take().filter(|placing| placing.effect == effect);
-        let since = before.map_or(asked_at, |placing| placing.since);
-        self.placing = Some(Placing { effect, since, until: later(now, limits::RING_UNTOLD_FOR) });
+        let since = before.as_ref().map_or(asked_at, |placing| placing.since);
+        let late_until = before.and_then(|placing| placing.late_until);
+        let until = later(now, limits::RING_UNTOLD_FOR);
+        self.placing = Some(Placing { effect, since, until, late_until });
         let others = self.placed.iter().map(|placed| placed.sid.clone()).collect();
-        Leave::Given { since, others }
+        Leave::Given { since, others, late: late_until.is_some_and(|until| now < until) }
+    }
+
+    fn be_late(&mut self, effect: EffectId, tried_at: Timestamp) {
+        if let Some(placing) = self.placing.as_mut().filter(|placing| placing.effect == effect) {
+            placing.late_until = Some(later(tried_at, limits::RING_LATE_FOR));
+        }
     }
 
     fn end(&mut self, effect: EffectId, placed: Option<&Sid>, now: Timestamp) {
@@ -116,6 +129,18 @@ impl Exchange {
         self.change_record(&self.ring_key(call), limits::RING_UNTOLD_FOR * 2, now, end).await
     }
 
+    /// Tells that the provider was asked for a ring then, and nobody knows what it made of that in all the time since.
+    pub async fn leave_ring(
+        &self,
+        effect: EffectId,
+        call: &PlaceCall,
+        tried_at: Timestamp,
+    ) -> Result<(), ExchangeError> {
+        let late = |rings: &mut Rings| rings.be_late(effect, tried_at);
+        let kept_for = limits::RING_UNTOLD_FOR * 2;
+        self.change_record(&self.ring_key(call), kept_for, self.now(), late).await
+    }
+
     fn ring_key(&self, call: &PlaceCall) -> RecordKey {
         let of = [call.to.as_e164().as_bytes(), call.from.as_bytes()];
         RecordKey { kind: RECORD, id: self.vault.keyed_hex(RECORD, &of) }
@@ -134,7 +159,7 @@ mod tests {
 
     fn given(since: i64, others: &[&str]) -> Leave {
         let others = others.iter().map(|sid| Sid((*sid).into())).collect();
-        Leave::Given { since: at(since), others }
+        Leave::Given { since: at(since), others, late: false }
     }
 
     #[test]

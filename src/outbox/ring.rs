@@ -1,4 +1,5 @@
-//! Rings: nobody is rung twice, so a try that may have rung is looked for before the next.
+//! Rings: nobody is rung twice, so a try that may have rung is looked for before the next, and for a while alone if the
+//! provider was so long silent about it that its list may be as late.
 
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ use crate::limits;
 
 /// A ring that waits for another to its number looks as often whether that is placed.
 const WAIT: Duration = Duration::from_secs(1);
+/// A provider that has said nothing for so long may be late with everything: with the ring, and with its list of calls.
+const SILENT: SignedDuration = SignedDuration::from_secs(5);
+/// One of a provider that is late is looked for as often.
+const LOOK: Duration = Duration::from_secs(3);
 /// Whoever asked for a ring so short a time ago has had it tried by nobody yet.
 const NEW: SignedDuration = SignedDuration::from_millis(500);
 /// Beyond this a ring comes too late for anybody.
@@ -47,8 +52,9 @@ impl Outbox {
         }
         // The store may have forgotten, in a fail-over, that it was tried; but no fail-over is that quick.
         let may_have_rung = task.attempt > 1 || age > NEW;
-        let (since, others) = match self.exchange.begin_ring(task.id, place, may_have_rung).await? {
-            Leave::Given { since, others } => (since, others),
+        let begun = self.exchange.begin_ring(task.id, place, may_have_rung).await?;
+        let (since, others, late) = match begun {
+            Leave::Given { since, others, late } => (since, others, late),
             Leave::Placed(sid) => return self.placed(task, place, sid).await,
             Leave::NotYet => {
                 tracing::info!(call.id = %task.call, effect.id = %task.id, "a ring waits until it is known what became of another to its number");
@@ -63,6 +69,9 @@ impl Outbox {
             let since = since.checked_sub(limits::CLOCK_SKEW).unwrap_or(since);
             match self.carrier.find_call(place, since, &others).await {
                 Found::Call(sid) => return self.placed(task, place, sid).await,
+                Found::None if late => {
+                    return self.put_off_for(task, LOOK, task.body.to_vec()).await;
+                }
                 Found::None => {}
                 Found::Unknown => return self.put_off(task, &Delivery::Unknown).await,
             }
@@ -71,6 +80,7 @@ impl Outbox {
             return Ok(());
         }
         let reference = Reference { call: task.call, effect: task.id };
+        let tried_at = self.exchange.now();
         let done = self.carrier.place_call(reference, place).await;
         log(task, "call", &done);
         match done {
@@ -84,7 +94,12 @@ impl Outbox {
                 self.exchange.end_ring(task.id, place, None).await?;
                 self.put_off(task, &done).await
             }
-            Delivery::Unknown => self.put_off(task, &done).await,
+            Delivery::Unknown => {
+                if self.exchange.now().duration_since(tried_at) >= SILENT {
+                    self.exchange.leave_ring(task.id, place, tried_at).await?;
+                }
+                self.put_off(task, &done).await
+            }
         }
     }
 

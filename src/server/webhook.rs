@@ -411,7 +411,10 @@ impl<'h> Desk<'h> {
     /// There is no room for another call: it goes to the line's overflow number, or hears the engaged
     /// tone. Nothing is kept of it.
     fn refuse_for_now(&self, form: &Form, line: &Line, call: CallId) -> HttpResponse {
-        tracing::warn!(call.id = %call, turns = self.house.gate.turns(), "a new call was turned away");
+        if self.house.refusals.may_tell("TurnedAway") {
+            let turns = self.house.gate.turns();
+            tracing::warn!(call.id = %call, reason = "TurnedAway", turns, "a new call was turned away");
+        }
         let shown = self.shown_instead(form);
         let document = twiml::turned_away(line.overflow_number.as_deref(), shown.as_deref());
         self.say(Outcome::TurnedAway, document)

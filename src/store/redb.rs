@@ -10,6 +10,7 @@
 
 mod fault;
 mod file;
+mod length;
 mod older;
 mod places;
 mod tables;
@@ -26,6 +27,7 @@ use tokio::sync::mpsc;
 
 use self::fault::Fault;
 use self::file::{Place, Slot};
+use self::length::Length;
 use self::places::Id;
 use self::tables::{Swap, Tables, View};
 use self::writer::Job;
@@ -49,9 +51,10 @@ pub struct RedbStore {
 impl RedbStore {
     /// Opens the store in this file, or makes it. Reads the file: not for an async worker.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let opened = path.to_owned();
-        let mut slot = Slot::open(path, Box::new(move || file::open(&opened)))?;
-        slot.place = Place::of(path);
+        let length = Length::default();
+        let (opened, measured) = (path.to_owned(), length.clone());
+        let mut slot = Slot::open(path, Box::new(move || file::open(&opened, &measured)))?;
+        slot.place = Place::of(path, length);
         Self::over(slot)
     }
 

@@ -1,4 +1,5 @@
-//! Lines of the log that strangers cause: they may send as much as they like that is refused, and would fill a disk.
+//! Lines of the log that strangers cause, and callers whom there is no room for: they may send as much as they like that
+//! is refused, and ring as often, and would fill a disk.
 //!
 //! For each reason a few are written in a minute, and after it one that says how many were left out. What is
 //! counted is counted all the same.

@@ -264,6 +264,28 @@ async fn whose_file_was_taken_away_is_not_ready() {
     house.logs("turns are taken, and are not kept");
 }
 
+/// What was in it is forgotten, and nobody hears of it before a caller who was there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_file_was_cut_is_not_ready() {
+    let provider = Provider::start();
+    let mut house = House::start("embedded:callgate.redb", &provider.api_base());
+    let file = house.folder.path().join("callgate.redb");
+    let mut phone = Telephone::new("CA1", "+15005550777");
+    phone.ring(&house).await;
+    assert!(phone.hears("Gather"), "{:?}", phone.heard);
+    assert_eq!(ready(&house).await.0, 200);
+    let open = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+    let length = open.metadata().unwrap().len();
+    for left in [length - 1, length / 2, 0] {
+        open.set_len(left).unwrap();
+        let (status, told) = ready(&house).await;
+        assert!(status == 503 && told.contains("its file was cut"), "{left}: {status} {told}");
+    }
+    house.terminate();
+    house.wait();
+    house.logs("turns are taken, and are not kept");
+}
+
 /// Whoever sets the store up anew does so while calls go on.
 #[tokio::test]
 async fn a_store_that_is_set_up_anew_is_told_of() {

@@ -97,6 +97,30 @@ fn fewer_tries_are_worth_less() {
     assert!(code == 2 && stderr.contains("hard_cap"), "{stderr}");
 }
 
+/// As `simulate` rings them: whoever has the program alone has its flows.
+#[test]
+fn where_there_is_no_folder_of_flows_the_shipped_ones_are_meant() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let output = command_in(nowhere.path()).args(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    for args in [
+        &["odds", "bank"][..],
+        &["statement", "clinic"],
+        &["graph", "bank"],
+        &["graph", "verify", "--format", "dot"],
+    ] {
+        assert_eq!(run(args), (Some(0), printed(args), String::new()), "{args:?}");
+    }
+    let (code, _, said) = run(&["odds", "nowhere"]);
+    assert!(code == Some(2) && said.contains("there is no `nowhere`"), "{said}");
+    std::fs::create_dir(nowhere.path().join("flows")).unwrap();
+    let (code, _, said) = run(&["odds", "bank"]);
+    assert!(code == Some(2) && said.contains("there is no `bank`"), "there is a folder: {said}");
+}
+
 #[test]
 fn what_has_no_odds_says_so() {
     for (args, wanted, words) in [

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use callgate::limits;
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -103,7 +104,31 @@ async fn a_call_in_progress_that_rings_once_more_is_answered_by_a_full_house() {
     assert_eq!(other.heard, present);
     new.ring(&house).await;
     assert!(new.hears("Reject"), "the house is full: {:?}", new.heard);
+    // Thousands do so in a minute: they are counted, and fill no disk with lines.
+    let more = 2 * limits::REFUSALS_TOLD_A_MINUTE;
+    for n in 0..more {
+        let mut new = Telephone::new(&format!("CAnew{n}"), CALLER);
+        new.ring(&house).await;
+        assert!(new.hears("Reject"), "the house is full: {:?}", new.heard);
+    }
     waited.await.unwrap();
+    let away = "callgate_webhooks_total{route=\"Voice\",outcome=\"TurnedAway\"}";
+    let metrics = house.metrics().await;
+    assert!(metrics.contains(&format!("{away} {}\n", more + 1)), "{metrics}");
+    let mut house = Arc::into_inner(house).unwrap();
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+    let left_out = more + 1 - limits::REFUSALS_TOLD_A_MINUTE;
+    eventually("what was left out", || {
+        let log = house.log();
+        let line = log.lines().find(|line| line.contains("than lines tell of"))?;
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["fields"]["reason"], "TurnedAway");
+        assert_eq!(line["fields"]["left_out"], left_out);
+        Some(())
+    });
+    let told = house.log().matches("a new call was turned away").count() as u64;
+    assert_eq!(told, limits::REFUSALS_TOLD_A_MINUTE);
 }
 
 /// What the server's process holds in memory (`VmRSS`), or the most that it ever held (`VmHWM`), in KiB.
@@ -112,6 +137,19 @@ fn memory_kib(house: &House, which: &str) -> u64 {
     let value = |line: &str| line.strip_prefix(which)?.strip_prefix(':').map(str::to_owned);
     let line = status.lines().find_map(value).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Of a file of accounts no more is in memory at a time than is kept of it, and some.
+#[tokio::test]
+async fn accounts_of_a_file_take_little_more_than_is_kept_of_them() {
+    const ACCOUNTS: usize = 20_000;
+    let mut house = House::set_up("memory:", "http://127.0.0.1:9");
+    house.restart();
+    let before = memory_kib(&house, "VmHWM");
+    Crowd::settle_in(&house, ACCOUNTS);
+    house.restart();
+    let each = 1_024 * memory_kib(&house, "VmHWM").saturating_sub(before) / ACCOUNTS as u64;
+    assert!(each < 3_000, "each took {each} bytes");
 }
 
 /// A PIN takes 19 MiB and a processor: of many at once some are hashed and the others wait, and the house goes

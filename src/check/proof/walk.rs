@@ -4,7 +4,7 @@ mod enter;
 mod map;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
@@ -18,7 +18,6 @@ use super::labels::{self, Labels};
 use super::stacks::{Frame, Stack, Stacks};
 use super::uses::Told;
 use crate::check::Subject;
-use crate::check::subject::Walk;
 use crate::diagnostic::Place;
 use crate::flow::Flow;
 use crate::flow::edge::Label;
@@ -66,8 +65,13 @@ pub(in crate::check) struct Walks<'f> {
     /// to take it; only where they are asked for.
     pub(super) cells: Cells<'f>,
     aim: Aim,
-    /// What is wrong behind the gaps: such as are among these are not among those.
+    /// The states past which a walk goes that looks behind them, though nobody is let into them.
+    pub(super) shut: HashSet<usize>,
+    /// What is wrong behind the gaps and the states that nobody is let into: such as are among those are not among
+    /// these.
     pub(in crate::check) behind: Vec<Behind<'f>>,
+    /// The states behind those that somebody is let into.
+    pub(in crate::check) open_behind: HashSet<(&'f FlowName, &'f StateName)>,
 }
 
 /// What a walk looks for beside gaps.
@@ -77,7 +81,8 @@ enum Aim {
     Gaps,
     /// Each way out of each state, at each set of levels.
     Cells,
-    /// Gaps behind others: who lacks what nothing on the way asks for goes on as if they had proved it.
+    /// Gaps behind others, and behind states that nobody is let into: who lacks what they ask for goes on as if they
+    /// had proved it.
     Behind,
 }
 
@@ -170,25 +175,36 @@ impl<'f> Walks<'f> {
         });
         let map = Arc::new(Map::of(subject));
         let mut left = limits::ARRIVALS_OF_ALL_MAX;
-        let walk = |walk: &Walk<'f>| {
-            let mut walks = Self::from(&map, walk.flow, left, Aim::Gaps);
+        let mut from = |start: &'f Flow, aim, shut| {
+            let walks = Self::from(&map, start, left, aim, shut);
             left = left.saturating_sub(walks.arrivals.len());
-            if !walks.gaps.is_empty() && !walks.unfinished {
-                let further = Self::from(&map, walk.flow, left, Aim::Behind);
-                left = left.saturating_sub(further.arrivals.len());
-                walks.behind = walks.behind(&further);
-            }
             walks
         };
-        begins.map(walk).collect()
+        let mut all: Vec<_> = begins.map(|it| from(it.flow, Aim::Gaps, HashSet::new())).collect();
+        let shut = Self::shut(&all);
+        for walks in &mut all {
+            let shut: HashSet<_> = walks.places().filter(|place| shut.contains(place)).collect();
+            let anything = !walks.gaps.is_empty() || !shut.is_empty();
+            if anything && !walks.unfinished {
+                let further = from(walks.start, Aim::Behind, shut);
+                walks.look_behind(&further);
+            }
+        }
+        all
     }
 
     /// The same walk, with every way out of every state kept.
     pub(in crate::check) fn with_cells(&self) -> Self {
-        Self::from(&self.map, self.start, limits::ARRIVALS_MAX, Aim::Cells)
+        Self::from(&self.map, self.start, limits::ARRIVALS_MAX, Aim::Cells, HashSet::new())
     }
 
-    fn from(map: &Arc<Map<'f>>, start: &'f Flow, most: usize, aim: Aim) -> Self {
+    fn from(
+        map: &Arc<Map<'f>>,
+        start: &'f Flow,
+        most: usize,
+        aim: Aim,
+        shut: HashSet<usize>,
+    ) -> Self {
         let mut walks = Self {
             start,
             gaps: Vec::new(),
@@ -205,7 +221,9 @@ impl<'f> Walks<'f> {
             told: HashMap::new(),
             cells: IndexMap::new(),
             aim,
+            shut,
             behind: Vec::new(),
+            open_behind: HashSet::new(),
         };
         if let Some(place) = map.number(start, &start.start) {
             for risk in map.risks {
@@ -248,6 +266,11 @@ impl<'f> Walks<'f> {
             let level = requires.map(|(name, _)| self.level_or_nobodys(flow, name));
             level.is_none_or(|level| !known.if_met(level).is_empty())
         })
+    }
+
+    /// The number of every state that can be come to, as often as it is.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        self.arrivals.iter().map(|arrival| arrival.place)
     }
 
     /// Every arrival, with its number.
@@ -316,7 +339,7 @@ impl<'f> Walks<'f> {
         self.map.places.iter()
     }
 
-    fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
+    pub(super) fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
         self.map.number(flow, state)
     }
 

@@ -82,7 +82,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             report.tell(gap.state, place, |report| {
                 let what = what(gap, told);
                 let message = format!("`{}` uses {what}, and {}", gap.state.name, behind(found));
-                complete_behind(report.finding(message, place), gap, &fix(gap))
+                complete_behind(report.finding(message, place), found, &fix(gap))
             });
         }
     }

@@ -59,12 +59,19 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         return;
     }
     let walks = || subject.proofs.iter();
+    // Who comes to one only through another is let into it once that lets them by.
+    let behind = walks().flat_map(|walks| &walks.open_behind).copied();
     let entered: HashSet<_> = walks()
         .flat_map(Walks::insiders)
         .map(|(flow, state, _)| (&flow.name, &state.name))
+        .chain(behind)
         .collect();
-    let unproved: HashSet<_> =
-        walks().flat_map(|w| &w.gaps).map(|gap| (&gap.flow.name, &gap.state.name)).collect();
+    let behind = walks().flat_map(|walks| &walks.behind).map(|behind| &behind.gap);
+    let unproved: HashSet<_> = walks()
+        .flat_map(|walks| &walks.gaps)
+        .chain(behind)
+        .map(|gap| (&gap.flow.name, &gap.state.name))
+        .collect();
     for (walk, state) in subject.states() {
         let Some((name, place)) = &state.requires else { continue };
         let reached = walk.index(&state.name).is_some_and(|index| walk.reached(index));
@@ -121,6 +128,56 @@ mod tests {
         let other = flow.replace("any = [\"pin\"]", "any = [\"callback\"]");
         let told = "17: never-proved: nobody is let into `in`: no way proves `l`";
         assert_eq!(never_proved(&[&other]), [told]);
+    }
+
+    /// Nobody comes to what is behind such a state: it is looked at as if they did, and what is wrong there is told with
+    /// it, unless that state is meant so.
+    #[test]
+    fn what_is_wrong_behind_it_is_told_with_it() {
+        let found = |accept: &str, behind: &str| {
+            let flow = format!(
+                "{HEAD}{}{PIN}[states.more]\ntype = \"say\"\n{behind}next = \"bye\"\n\
+                 [disclose]\nsum = \"both\"\n",
+                inside(&format!("step_up = \"pin\"\n{accept}"))
+            );
+            let flow = flow.replace("next = \"bye\"", "next = \"more\"");
+            let flow = flow.replace(
+                "any = [\"pin\"] }",
+                "any = [\"callback\"] }\nboth = { all = [\"callback\", \"pin\"] }",
+            );
+            let flow =
+                flow.replacen("next = \"more\"\n[disclose]", "next = \"bye\"\n[disclose]", 1);
+            let mut found = findings(&[&flow]);
+            found.retain(|it| {
+                ["never-proved", "unproved", "too-early"].iter().any(|code| it.contains(code))
+            });
+            found
+        };
+        let told = "18: never-proved: nobody is let into `in`: no way proves `l`";
+        let said = "prompt = \"So.\"\n";
+        assert_eq!(found("", said), [told]);
+        assert_eq!(
+            found("", &format!("{said}requires = \"l\"\n")),
+            [told],
+            "they are let in there"
+        );
+        assert_eq!(
+            found("", &format!("{said}requires = \"both\"\n")),
+            [
+                told,
+                "29: unproved: `more` requires `both`, and once `in` lets callers by they get here with `callback` proved"
+            ]
+        );
+        assert_eq!(
+            found("", "prompt = \"{{ account.sum }}\"\n"),
+            [
+                told,
+                "28: disclosed-too-early: `more` uses the field `sum`, disclosed at `both`, and once `in` lets callers by \
+              they get here with `callback` proved"
+            ]
+        );
+        let accept = "accept = [\"never-proved\"]\n";
+        assert_eq!(found(accept, "prompt = \"{{ account.sum }}\"\n"), [""; 0], "it is meant so");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Every way to the state is looked at: through silence, wrong entries, errors of the provider, locks,
 //! loops and sub-flows. The finding shows a shortest one as a call script. A level belongs to the flow that
 //! the call begins in: of two flows that call a third, each must have the levels that the third requires.
-//! What is wrong behind such a state is told with it, of callers who have proved what it asks for.
+//! What is wrong behind such a state is told with it, of callers who have proved what it asks for; behind one that
+//! nobody is let into (`never-proved`) as a warning, as that is.
 //!
 //! ## Why
 //!
@@ -39,7 +40,7 @@
 //! next = "menu"
 //! ```
 
-use super::{Report, Rule, Subject};
+use super::{Report, Rule, Subject, never_proved};
 use crate::check::proof::{Behind, Gap, Script, Told, Walks, proved};
 use crate::diagnostic::{Finding, Severity};
 
@@ -82,7 +83,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
                 let (state, level) = (&gap.state.name, &gap.name);
                 let message = format!("`{state}` requires `{level}`, and {}", behind(found));
                 let fix = format!("give `{state}` a `step_up`");
-                complete_behind(report.finding(message, place), gap, &fix)
+                complete_behind(report.finding(message, place), found, &fix)
             });
         }
     }
@@ -126,8 +127,12 @@ pub(super) fn complete(finding: Finding, walks: &Walks<'_>, gap: &Gap<'_>, fix: 
     .help(help)
 }
 
-/// A demand behind others that let nobody by: what callers lack there, and the way out.
-pub(super) fn complete_behind(finding: Finding, gap: &Gap<'_>, fix: &str) -> Finding {
+/// A demand behind others that let nobody by: what callers lack there, and the way out. Nothing is open behind what
+/// is shut: it is as bad as that.
+pub(super) fn complete_behind(finding: Finding, found: &Behind<'_>, fix: &str) -> Finding {
+    let gap = &found.gap;
+    let severity = if found.is_shut { never_proved::RULE.severity } else { finding.severity };
+    let finding = Finding { severity, ..finding };
     let asks = format!("`{}` asks for {}", gap.name, gap.level.words(gap.known.risk));
     let asks = gap.known.why_not(gap.level).map_or(asks.clone(), |why| format!("{asks}: {why}"));
     finding.help(format!("{asks}\n{fix}, or lead the edge elsewhere"))

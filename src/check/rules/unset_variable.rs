@@ -42,17 +42,22 @@
 //! prompt = "We have noted {{ amount | money }}."
 //! ```
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+mod sets;
+mod ways;
 
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashSet};
+
+use indexmap::{IndexMap, IndexSet};
+
+use self::sets::variables;
+use self::ways::{AT_ONCE, Ways, Why};
 use super::{Report, Rule, Subject};
 use crate::diagnostic::{Place, Severity};
-use crate::flow::condition::{Condition, Test};
-use crate::flow::edge::{Edge, Label};
 use crate::flow::name::{FlowName, VariableName};
-use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State};
-use crate::flow::template::{Template, Use};
+use crate::flow::template::Template;
 use crate::flow::{Flow, FlowSet};
 use crate::limits;
 
@@ -68,39 +73,41 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let passed = passed(subject.flows);
     let mut steps = limits::EDGES_WITHOUT_MAX;
     for walk in subject.walks() {
-        let ways = Ways::of(walk.flow);
-        let made = made_of_accounts(walk.flow);
-        for (variable, used) in used(walk.flow) {
-            let flow = &walk.flow.name;
-            if !walk.flow.variables.contains_key(variable) || passed.contains(&(flow, variable)) {
-                continue;
-            }
-            let drops = |index: &usize| made.contains(variable) && walk.reached(*index);
-            let drops: Vec<_> = ways.claims.iter().copied().filter(drops).collect();
-            let Some(without) = ways.without(variable, &drops, &mut steps) else { return };
-            for (index, state, place) in used {
-                let Some(reached) = without.get(&index) else { continue };
-                if !walk.reached(index) {
+        let flow = walk.flow;
+        let (mut ways, mut used) = (Ways::of(flow), used(flow));
+        ways.claims.retain(|claim| walk.reached(*claim));
+        let is_own = |variable: &VariableName| {
+            flow.variables.contains_key(variable) && !passed.contains(&(&flow.name, variable))
+        };
+        used.retain(|variable, uses| {
+            uses.retain(|(index, ..)| walk.reached(*index));
+            is_own(variable)
+        });
+        let Some(missing) = missing(&ways, &used, &mut steps) else { return };
+        for (variable, uses) in &used {
+            // Only where it is told how callers come there without.
+            let found = OnceCell::new();
+            for (index, state, place) in uses {
+                if !missing.contains(&(*index, *variable)) {
                     continue;
                 }
-                report.tell(state, &place, |report| {
+                report.tell(state, place, |report| {
                     let message = format!("`{variable}` may not be set in `{}`", state.name);
                     let help = format!(
                         "lead callers without it elsewhere, or ask whether it is there: \
                          {{ var = \"{variable}\", present = true }}"
                     );
-                    let finding = report.finding(message, &place).help(help);
-                    match ways.left_without(variable, &without, *reached) {
-                        Some(edge) => {
+                    let finding = report.finding(message, place).help(help);
+                    let found = found.get_or_init(|| ways.without(variable, &mut steps));
+                    match found.as_ref().and_then(|found| ways.why(variable, found, *index)) {
+                        Some(Why::Left(edge)) => {
                             finding.label("this way nothing has set it", edge.to.place.clone())
                         }
-                        None => match ways.dropped_in(walk.flow, &drops, &without, index) {
-                            Some(claim) => finding.label(
-                                "a claim drops what was made of the account before",
-                                claim.place.clone(),
-                            ),
-                            None => finding,
-                        },
+                        Some(Why::Dropped(claim)) => finding.label(
+                            "a claim drops what was made of the account before",
+                            claim.place.clone(),
+                        ),
+                        None => finding,
                     }
                 });
             }
@@ -108,89 +115,47 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// The variables that are made of account data wherever they are set.
-fn made_of_accounts(flow: &Flow) -> HashSet<&VariableName> {
-    let all: Vec<_> = flow.states.values().flat_map(made).collect();
-    let mut left: HashMap<&VariableName, usize> = HashMap::new();
-    let mut goes_into: HashMap<&VariableName, Vec<usize>> = HashMap::new();
-    let mut wanted = Vec::new();
-    for (number, made) in all.iter().enumerate() {
-        *left.entry(made.variable).or_default() += 1;
-        for used in &made.of {
-            goes_into.entry(used).or_default().push(number);
-        }
-        if made.of_account {
-            wanted.push(number);
-        }
-    }
-    let (mut of_accounts, mut seen) = (HashSet::new(), vec![false; all.len()]);
-    while let Some(number) = wanted.pop() {
-        let (Some(made), Some(seen)) = (all.get(number), seen.get_mut(number)) else { continue };
-        let Some(left) = left.get_mut(made.variable).filter(|_| !*seen) else { continue };
-        (*seen, *left) = (true, *left - 1);
-        if *left == 0 {
-            of_accounts.insert(made.variable);
-            wanted.extend(goes_into.remove(made.variable).unwrap_or_default());
+/// The uses of variables that callers may come to without them, by state and variable.
+fn missing<'f>(
+    ways: &Ways<'f>,
+    used: &Uses<'f>,
+    steps: &mut usize,
+) -> Option<HashSet<(usize, &'f VariableName)>> {
+    let mut missing = HashSet::new();
+    for some in used.keys().copied().collect::<Vec<_>>().chunks(AT_ONCE) {
+        let lacking = ways.lacking(some, steps)?;
+        for (bit, variable) in some.iter().enumerate() {
+            let uses = used.get(*variable).into_iter().flatten();
+            let lacks = |index: &usize| lacking.get(*index).is_some_and(|it| it >> bit & 1 == 1);
+            let without = uses.map(|(index, ..)| *index).filter(lacks);
+            missing.extend(without.map(|index| (index, *variable)));
         }
     }
-    of_accounts
-}
-
-/// What a state makes of a variable.
-struct Made<'f> {
-    variable: &'f VariableName,
-    /// Account data goes into it.
-    of_account: bool,
-    /// The variables that go into it.
-    of: Vec<&'f VariableName>,
-}
-
-fn made(state: &State) -> Vec<Made<'_>> {
-    let has_field = |text: &Template| text.uses.iter().any(|used| matches!(used, Use::Field(_)));
-    match &state.kind {
-        Kind::Set(set) => {
-            let made = set.values.iter().map(|value| {
-                let text = value.to.text();
-                let of = text.into_iter().flat_map(variables).collect();
-                Made { variable: &value.name, of_account: text.is_some_and(has_field), of }
-            });
-            made.collect()
-        }
-        Kind::Lookup(lookup) => {
-            let of_account = lookup.account || state.sent().any(has_field);
-            let of: Vec<_> = state.sent().flat_map(variables).collect();
-            let given = lookup.give.iter();
-            given.map(|it| Made { variable: &it.name, of_account, of: of.clone() }).collect()
-        }
-        _ => {
-            let others = state.assigns().into_iter();
-            others.map(|(variable, _)| Made { variable, of_account: false, of: vec![] }).collect()
-        }
-    }
+    Some(missing)
 }
 
 /// The variables that callers take out of flows, and that are there wherever those come back.
 pub(in crate::check) fn surely_given(flows: &FlowSet) -> HashSet<(&FlowName, &VariableName)> {
     let mut steps = limits::EDGES_WITHOUT_MAX;
-    let mut ways: HashMap<&FlowName, Ways<'_>> = HashMap::new();
-    let (mut asked, mut given) = (HashSet::new(), HashSet::new());
+    let mut taken: IndexMap<&FlowName, IndexSet<&VariableName>> = IndexMap::new();
     for state in flows.iter().flat_map(|flow| flow.states.values()) {
         let Kind::Call(call) = &state.kind else { continue };
-        let Some(called) = flows.get(call.flow.as_str()) else { continue };
-        for give in &call.give {
-            let variable = (&call.flow, &give.from);
-            if !asked.insert(variable) {
-                continue;
-            }
-            let ways = ways.entry(&called.name).or_insert_with(|| Ways::of(called));
-            let Some(without) = ways.without(&give.from, &[], &mut steps) else { return given };
-            let comes_back = |index: &usize| {
-                let state = called.states.get_index(*index).map(|(_, state)| state);
-                state.is_some_and(|state| matches!(state.kind, Kind::Return(_)))
-            };
-            if !without.keys().any(comes_back) {
-                given.insert(variable);
-            }
+        taken.entry(&call.flow).or_default().extend(call.give.iter().map(|give| &give.from));
+    }
+    let mut given = HashSet::new();
+    for (name, taken) in taken {
+        let Some(called) = flows.get(name.as_str()) else { continue };
+        let mut ways = Ways::of(called);
+        ways.claims.clear();
+        let states = called.states.values().enumerate();
+        let returns = states.filter(|(_, state)| matches!(state.kind, Kind::Return(_)));
+        let returns: Vec<_> = returns.map(|(index, _)| index).collect();
+        for some in taken.into_iter().collect::<Vec<_>>().chunks(AT_ONCE) {
+            let Some(lacking) = ways.lacking(some, &mut steps) else { return given };
+            let lacked = returns.iter().filter_map(|index| lacking.get(*index));
+            let lacked = lacked.fold(0, |all, some| all | some);
+            let there = some.iter().enumerate().filter(|(bit, _)| lacked >> bit & 1 == 0);
+            given.extend(there.map(|(_, variable)| (name, *variable)));
         }
     }
     given
@@ -206,11 +171,12 @@ fn passed(flows: &FlowSet) -> HashSet<(&FlowName, &VariableName)> {
     calls.flat_map(|call| call.with.iter().map(|passed| (&call.flow, &passed.to))).collect()
 }
 
-type Used<'f> = Vec<(usize, &'f State, Place)>;
+/// Where variables are filled in: the state, by its number too, and the place there.
+type Uses<'f> = IndexMap<&'f VariableName, Vec<(usize, &'f State, Place)>>;
 
 /// The variables that the texts of a flow fill in, in the order of the first of them.
-fn used(flow: &Flow) -> indexmap::IndexMap<&VariableName, Used<'_>> {
-    let mut used: indexmap::IndexMap<_, Used<'_>> = indexmap::IndexMap::new();
+fn used(flow: &Flow) -> Uses<'_> {
+    let mut used = Uses::new();
     for (index, state) in flow.states.values().enumerate() {
         let mut use_of = |template: &Template, variable| {
             let place = template.place_of(VariableName::as_str(variable));
@@ -234,145 +200,6 @@ fn used(flow: &Flow) -> indexmap::IndexMap<&VariableName, Used<'_>> {
         }
     }
     used
-}
-
-fn variables(template: &Template) -> impl Iterator<Item = &VariableName> {
-    template.uses.iter().filter_map(|used| match used {
-        Use::Variable(variable) => Some(variable),
-        Use::Field(_) | Use::Code => None,
-    })
-}
-
-/// The ways through a flow, with the variables that are there wherever each is taken.
-struct Ways<'f> {
-    start: Option<usize>,
-    /// The states that take the claim of an account.
-    claims: Vec<usize>,
-    states: Vec<Vec<Way<'f>>>,
-}
-
-struct Way<'f> {
-    edge: Edge<'f>,
-    to: usize,
-    sets: BTreeSet<&'f VariableName>,
-}
-
-impl<'f> Ways<'f> {
-    fn of(flow: &'f Flow) -> Self {
-        let ways = |state: &'f State| {
-            let ways = state.edges().into_iter().filter_map(|edge| {
-                let to = flow.states.get_index_of(&edge.to.state)?;
-                let sets = sets(state, &edge.label);
-                Some(Way { edge, to, sets })
-            });
-            ways.collect()
-        };
-        let claims = flow.states.values().enumerate();
-        let claims = claims.filter(|(_, state)| matches!(state.kind, Kind::Identify(_)));
-        Self {
-            start: flow.states.get_index_of(&flow.start),
-            claims: claims.map(|(index, _)| index).collect(),
-            states: flow.states.values().map(ways).collect(),
-        }
-    }
-
-    /// The states that a caller may come to without the variable, each with the one before it: from the
-    /// start, or from a state that drops it. `None`: so much was looked at that no more is.
-    fn without(
-        &self,
-        variable: &VariableName,
-        drops: &[usize],
-        steps: &mut usize,
-    ) -> Option<HashMap<usize, Option<usize>>> {
-        let mut wanted: VecDeque<_> = self.start.iter().chain(drops).copied().collect();
-        let mut reached: HashMap<_, _> = wanted.iter().map(|from| (*from, None)).collect();
-        while let Some(from) = wanted.pop_front() {
-            for way in self.states.get(from).into_iter().flatten() {
-                *steps = steps.checked_sub(1)?;
-                if !way.sets.contains(variable) && !reached.contains_key(&way.to) {
-                    reached.insert(way.to, Some(from));
-                    wanted.push_back(way.to);
-                }
-            }
-        }
-        Some(reached)
-    }
-
-    /// The state on the way to `to` that drops the variable.
-    fn dropped_in(
-        &self,
-        flow: &'f Flow,
-        drops: &[usize],
-        reached: &HashMap<usize, Option<usize>>,
-        to: usize,
-    ) -> Option<&'f State> {
-        let mut at = to;
-        while let Some(before) = reached.get(&at).copied().flatten() {
-            at = before;
-        }
-        let begins = drops.contains(&at) && self.start != Some(at);
-        flow.states.get_index(at).filter(|_| begins).map(|(_, state)| state)
-    }
-
-    /// The last edge on that way which leaves a state without the variable that it sets otherwise.
-    fn left_without(
-        &self,
-        variable: &VariableName,
-        reached: &HashMap<usize, Option<usize>>,
-        mut before: Option<usize>,
-    ) -> Option<&Edge<'f>> {
-        while let Some(from) = before {
-            let ways = self.states.get(from)?;
-            if ways.iter().any(|way| way.sets.contains(variable)) {
-                let mut others = ways.iter().filter(|way| !way.sets.contains(variable));
-                return others.next().map(|way| &way.edge);
-            }
-            before = reached.get(&from).copied().flatten();
-        }
-        None
-    }
-}
-
-/// The variables that are there when a state has been left so.
-fn sets<'f>(state: &'f State, label: &Label) -> BTreeSet<&'f VariableName> {
-    match (&state.kind, label) {
-        (_, Label::StepUp | Label::AgentStepUp | Label::Outcome(Outcome::Denied)) => {
-            BTreeSet::new()
-        }
-        (Kind::Gather(_) | Kind::Lookup(_), Label::Outcome(Outcome::Ok))
-        | (Kind::Set(_) | Kind::Call(_), _) => {
-            state.assigns().into_iter().map(|(variable, _)| variable).collect()
-        }
-        (Kind::Branch(branch), label) => {
-            let taken = match label {
-                Label::Case(number) => *number,
-                _ => branch.cases.len(),
-            };
-            let cases = branch.cases.iter().enumerate().take(taken + 1);
-            cases.flat_map(|(number, case)| there(&case.when, number == taken)).collect()
-        }
-        _ => BTreeSet::new(),
-    }
-}
-
-/// The variables that are there if a condition holds, or if it does not.
-fn there(condition: &Condition, holds: bool) -> BTreeSet<&VariableName> {
-    match condition {
-        Condition::Variable(variable, test, _) => {
-            let is_there = if *test == Test::Present(false) { !holds } else { holds };
-            is_there.then_some(variable).into_iter().collect()
-        }
-        Condition::Not(other) => there(other, !holds),
-        Condition::All(parts) | Condition::Any(parts) => {
-            let mut parts = parts.iter().map(|part| there(part, holds));
-            if holds == matches!(condition, Condition::All(_)) {
-                return parts.flatten().collect();
-            }
-            let first = parts.next().unwrap_or_default();
-            parts.fold(first, |all, part| all.intersection(&part).copied().collect())
-        }
-        _ => BTreeSet::new(),
-    }
 }
 
 #[cfg(test)]

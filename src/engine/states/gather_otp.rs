@@ -50,13 +50,17 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
         m.call.code = None;
         return Ok(Next::Take(Outcome::Expired));
     }
-    let verdict = if code.checks >= m.setting.policy.otp.checks {
+    let checks_max = m.setting.policy.otp.checks;
+    let verdict = if code.checks >= checks_max {
         Verdict::Locked
     } else {
+        let is_good = code.is_good(m.moment.now, checks_max);
         let against = match &code.hash {
-            Some(hash) => Against::Code(hash.clone()),
+            Some(hash) if is_good => Against::Code(hash.clone()),
+            // What nothing hashes to.
+            Some(_) => Against::Code(String::new()),
             // After a wrong entry of which the caller has not heard it is nobody's.
-            None => Against::Verification(code.number.clone().filter(|_| !m.call.doubt)),
+            None => Against::Verification(code.number.clone().filter(|_| is_good && !m.call.doubt)),
         };
         m.verify(code.factor, Secret::new(entry), against, code.contact.clone())?
     };
@@ -74,7 +78,7 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
         return Ok(Next::Take(outcome));
     }
     if let Some(code) = &mut m.call.code {
-        code.checks = code.checks.saturating_add(1);
+        code.count_check();
     }
     m.failed(&otp.listen, &expect, false, &gives_up)
 }

@@ -114,7 +114,7 @@ pub(super) fn send<T>(
     }
     m.call.sends = m.call.sends.saturating_add(1);
     m.call.last_send = Some(m.moment.now);
-    m.call.code = Some(SentCode {
+    let code = SentCode {
         hash,
         number: number.filter(|_| by_provider),
         factor,
@@ -125,7 +125,10 @@ pub(super) fn send<T>(
         effect,
         sender,
         undelivered: false,
-    });
+        older: None,
+    };
+    let last = m.call.code.take().filter(|_| code.effect.is_none());
+    m.call.code = Some(last.map_or(code.clone(), |last| code.after(last)));
     Ok(sent)
 }
 

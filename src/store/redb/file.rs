@@ -1,6 +1,7 @@
 //! The file under the embedded store: made, verified, opened, moved on from an older format, and opened anew
 //! after an I/O error.
 
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +16,7 @@ use ::redb::{
 
 use super::super::{OpenError, StoreError};
 use super::fault::Fault;
+use super::length::{Length, Measured};
 use super::older;
 use super::places::{self, Fresh, Id};
 use super::tables::{self, View};
@@ -40,17 +42,19 @@ pub(super) struct Place {
     path: PathBuf,
     /// Its device and number.
     file: (u64, u64),
+    length: Length,
 }
 
 impl Place {
-    /// Of the file that was opened at this path just now.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        Some(Self { path: path.to_owned(), file: identity(path)? })
+    /// Of the file that was opened at this path just now, and is as long as that.
+    pub(super) fn of(path: &Path, length: Length) -> Option<Self> {
+        let file = std::fs::metadata(path).ok()?;
+        Some(Self { path: path.to_owned(), file: identity(&file), length })
     }
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 /// The open file, or the place where it was until an I/O error.
@@ -138,17 +142,25 @@ impl Slot {
         Ok(())
     }
 
-    /// Whether the file is still where it was opened.
+    /// Whether the file is still where it was opened, and all of it is there.
     pub(super) fn check_place(&self) -> Result<(), Fault> {
-        let Some(Place { path, file }) = &self.place else { return Ok(()) };
-        if identity(path).as_ref() == Some(file) {
-            return Ok(());
-        }
-        let told = "its file was taken away or replaced; what is written into it is lost when the server stops";
+        let Some(Place { path, file, length }) = &self.place else { return Ok(()) };
+        // Known before it is looked at: the database may make it longer meanwhile.
+        let length = length.at_least();
+        let found = std::fs::metadata(path).ok().filter(|found| identity(found) == *file);
+        let told = match found {
+            Some(found) if found.len() >= length => return Ok(()),
+            Some(_) => {
+                "its file was cut; stop the server and bring back a copy, or calls and locks that were in it are forgotten"
+            }
+            None => {
+                "its file was taken away or replaced; what is written into it is lost when the server stops"
+            }
+        };
         Err(Fault::Closed(told.into()))
     }
 
-    /// Says in the log where the file is not where it was opened: nobody may look whether the server is ready.
+    /// Says in the log where that is not so: nobody may look whether the server is ready.
     pub(super) fn tell_of_its_place(&self) {
         if let Err(fault) = self.check_place() {
             tracing::error!(error = %fault.told(), "turns are taken, and are not kept");
@@ -216,8 +228,8 @@ fn used_bytes(database: &Database) -> Result<u64, Fault> {
     Ok(stats.stored_bytes().saturating_add(stats.metadata_bytes()))
 }
 
-/// Opens the store in this file, or makes it where there is none.
-pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
+/// Opens the store in this file, or makes it where there is none; from then on its length is known.
+pub(super) fn open(path: &Path, length: &Length) -> Result<Database, OpenError> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(OpenError::IsDirectory(path.to_owned())),
         Ok(found) => {
@@ -226,19 +238,19 @@ pub(super) fn open(path: &Path) -> Result<Database, OpenError> {
                 // they are whole.
                 tracing::warn!(path = %path.display(), "the store is begun anew in an empty file: if there were calls and locks in it, stop and bring back a copy");
             }
-            let database = open_existing(path, found.len())?;
+            let database = open_existing(path, found.len(), length)?;
             prepare(path, &database)?;
             // Left by a kill just after it was put in its place: a second name for this very file.
             let _ = std::fs::remove_file(beside(path));
             Ok(database)
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => make(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => make(path, length),
         Err(error) => Err(refused(path, error)),
     }
 }
 
 /// Makes the file beside its place and puts it there whole, so that a kill leaves no half of one.
-fn make(path: &Path) -> Result<Database, OpenError> {
+fn make(path: &Path, length: &Length) -> Result<Database, OpenError> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -247,11 +259,11 @@ fn make(path: &Path) -> Result<Database, OpenError> {
         return Err(OpenError::NoDirectory(path.to_owned()));
     }
     let beside = beside(path);
-    let made = match create(path, &beside) {
+    let made = match create(path, &beside, length) {
         // Left behind by a process that was killed in this very place; nobody has it open.
         Err(OpenError::Foreign(_) | OpenError::Damaged(_)) => {
             std::fs::remove_file(&beside).map_err(|error| refused(path, error))?;
-            create(path, &beside)?
+            create(path, &beside, length)?
         }
         other => other?,
     };
@@ -270,21 +282,22 @@ fn make(path: &Path) -> Result<Database, OpenError> {
     Ok(made)
 }
 
-fn create(path: &Path, beside: &Path) -> Result<Database, OpenError> {
+fn create(path: &Path, beside: &Path, length: &Length) -> Result<Database, OpenError> {
     guarded(path, || {
         let mut options = std::fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let backend = ::redb::backends::FileBackend::new(options.open(beside)?)?;
-        builder().create_with_backend(backend)
+        builder().create_with_backend(Measured::over(options.open(beside)?, length)?)
     })
 }
 
-fn open_existing(path: &Path, length: u64) -> Result<Database, OpenError> {
+fn open_existing(path: &Path, bytes: u64, length: &Length) -> Result<Database, OpenError> {
     guarded(path, || {
-        let verify = length <= STORE_VERIFIED_BYTES_MAX;
-        builder().set_check_integrity_on_open(verify).create(path)
+        let verify = bytes <= STORE_VERIFIED_BYTES_MAX;
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(path)?;
+        let measured = Measured::over(file, length)?;
+        builder().set_check_integrity_on_open(verify).create_with_backend(measured)
     })
 }
 

@@ -1,7 +1,8 @@
-//! The way to Redis: one connection per runtime, made anew by itself.
+//! The way to Redis: connections per runtime, made anew by themselves.
 //!
 //! Each worker of the server has a runtime of its own; a connection that lived on another one's
-//! would cost every question two more changes of thread.
+//! would cost every question two more changes of thread. What waits for replicas keeps all waiting that
+//! comes after it on its connection: it has a few of its own, and goes by the next of them.
 //!
 //! A question is put once, and a second time only where that cannot do anything twice: nothing had
 //! been sent, or the question may be repeated. (A cluster's connection follows its slots and repeats
@@ -10,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ::redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
@@ -32,7 +33,9 @@ use tokio::time::Instant;
 
 use super::super::{OpenError, Options, Replicas, StoreError};
 use super::address::{self, Address, Sentinels};
-use crate::limits::{STORE_ANSWER_TIMEOUT, STORE_CONNECT_TIMEOUT, STORE_QUESTION_TIMEOUT};
+use crate::limits::{
+    STORE_ANSWER_TIMEOUT, STORE_CONNECT_TIMEOUT, STORE_QUESTION_TIMEOUT, STORE_WAITS_ON,
+};
 
 /// Connection attempts after the first; the next question begins anew.
 const RECONNECTIONS: usize = 1;
@@ -46,7 +49,16 @@ const CLUSTER_SETTLES: Duration = Duration::from_secs(3);
 pub(super) struct Link {
     address: Address,
     options: Options,
-    connections: ArcSwap<HashMap<RuntimeId, Arc<Connection>>>,
+    connections: ArcSwap<HashMap<(RuntimeId, Lane), Arc<Connection>>>,
+    /// How many have waited for replicas.
+    waited: AtomicUsize,
+}
+
+/// A connection among those of a runtime: the first, or one of those that wait for replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Lane {
+    First,
+    Waits(usize),
 }
 
 /// A connection, or several that act as one.
@@ -109,7 +121,8 @@ impl Link {
             return Err(OpenError::Authority);
         }
         options.client.as_ref().map_or(Ok(()), address::check_client)?;
-        let link = Self { address, options, connections: ArcSwap::default() };
+        let (connections, waited) = (ArcSwap::default(), AtomicUsize::new(0));
+        let link = Self { address, options, connections, waited };
         // What is wrong with the address is told now, not at the first call.
         match &link.address {
             Address::One(_) => link.connect().map(drop).map_err(|_| OpenError::RedisAddress),
@@ -126,7 +139,13 @@ impl Link {
         question: Question<'_>,
         again: Again,
     ) -> Result<T, StoreError> {
-        let connection = self.connection().map_err(|error| told(&error))?;
+        let lane = match question {
+            Question::Replicated(..) => {
+                Lane::Waits(self.waited.fetch_add(1, Ordering::Relaxed) % STORE_WAITS_ON)
+            }
+            _ => Lane::First,
+        };
+        let connection = self.connection(lane).map_err(|error| told(&error))?;
         connection.look_at_the_primary();
         let asked =
             tokio::time::timeout(STORE_QUESTION_TIMEOUT, self.put(&connection, question, again));
@@ -155,9 +174,9 @@ impl Link {
     }
 
     /// This runtime's connection.
-    fn connection(&self) -> RedisResult<Arc<Connection>> {
-        let runtime = Handle::current().id();
-        match self.connections.load().get(&runtime) {
+    fn connection(&self, lane: Lane) -> RedisResult<Arc<Connection>> {
+        let own = (Handle::current().id(), lane);
+        match self.connections.load().get(&own) {
             Some(connection) if connection.is_replaced() => self.forget(connection),
             Some(connection) => return Ok(connection.clone()),
             None => {}
@@ -165,11 +184,11 @@ impl Link {
         let made = Arc::new(self.connect()?);
         self.connections.rcu(|connections| {
             let mut connections = HashMap::clone(connections);
-            connections.entry(runtime).or_insert_with(|| made.clone());
+            connections.entry(own).or_insert_with(|| made.clone());
             connections
         });
         let connections = self.connections.load();
-        Ok(connections.get(&runtime).cloned().unwrap_or(made))
+        Ok(connections.get(&own).cloned().unwrap_or(made))
     }
 
     /// The next question makes a new one.

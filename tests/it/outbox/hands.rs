@@ -1,12 +1,12 @@
 //! The hands that an effect passes through: whoever cannot do it now, or is not done with it in time, leaves it whole
 //! to the next.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use callgate::carrier::{Carrier, Delivery, Found, Reference};
-use callgate::clock::VirtualClock;
+use callgate::clock::{Clock as _, VirtualClock};
 use callgate::engine::effect::{PlaceCall, Sms};
 use callgate::engine::event::{Event, LegStatus};
 use callgate::engine::id::{CallId, LegId, Sid};
@@ -280,6 +280,98 @@ async fn a_ring_that_is_placed_when_the_caller_is_gone_is_ended() {
     working.await.unwrap();
     let call = provider.calls().remove(0);
     assert_eq!(call.status, "completed", "nobody picks up for nothing");
+}
+
+/// A provider of which nothing is heard of the first ring within so long, nor is it listed or carried out before it is
+/// late by so long; `None`: it never is.
+#[derive(Debug)]
+struct Late {
+    clock: Arc<VirtualClock>,
+    silent_for: Duration,
+    late_by: Option<Duration>,
+    /// When each ring is carried out.
+    rings: Mutex<Vec<Option<Timestamp>>>,
+}
+
+impl Late {
+    fn name(number: usize) -> Sid {
+        Sid(format!("CAlate{number}"))
+    }
+}
+
+#[async_trait]
+impl Carrier for Late {
+    async fn send_sms(&self, _: Reference, _: &Sms) -> Delivery {
+        Delivery::Refused { code: None }
+    }
+
+    async fn place_call(&self, _: Reference, _: &PlaceCall) -> Delivery {
+        let now = self.clock.now();
+        let mut rings = self.rings.lock().unwrap();
+        if rings.is_empty() {
+            rings.push(self.late_by.map(|late_by| now + late_by));
+            self.clock.advance(self.silent_for);
+            return Delivery::Unknown;
+        }
+        rings.push(Some(now));
+        Delivery::Accepted(Self::name(rings.len() - 1))
+    }
+
+    async fn find_call(&self, _: &PlaceCall, _: Timestamp, others: &[Sid]) -> Found {
+        let now = self.clock.now();
+        let rings = self.rings.lock().unwrap();
+        let mut listed = rings.iter().enumerate().filter(|(_, at)| at.is_some_and(|at| at <= now));
+        let found = listed.find(|(number, _)| !others.contains(&Self::name(*number)));
+        found.map_or(Found::None, |(number, _)| Found::Call(Self::name(number)))
+    }
+
+    async fn redirect_leg(&self, _: CallId, _: LegId, _: &Sid) -> Delivery {
+        Delivery::Refused { code: None }
+    }
+
+    async fn end_leg(&self, _: &Sid) -> Delivery {
+        Delivery::Refused { code: None }
+    }
+}
+
+/// A provider that is silent about a ring may carry it out late, and list it as late: it is asked for no other until
+/// that is over. One that says quickly that it could not is asked again at once.
+#[tokio::test]
+async fn a_ring_that_comes_late_is_waited_for_and_none_is_placed_beside_it() {
+    let (none, ten) = (Duration::ZERO, 10 * SECOND);
+    for (silent_for, late_by, rings, within) in [
+        (ten, Some(11 * SECOND), 1, 15),
+        (ten, Some(20 * SECOND), 1, 24),
+        (ten, None, 2, 30),
+        (none, None, 2, 2),
+        (none, Some(none), 1, 2),
+    ] {
+        let office = Office::fresh(DESK, &office::account(ACCOUNT, "2024-01-01"));
+        let clock = office.clock.clone();
+        let late = Arc::new(Late { clock, silent_for, late_by, rings: Mutex::default() });
+        let outbox = Outbox::new(office.exchange.clone(), late.clone(), None);
+        let mut line = office.ring_to_menu("CA1").await;
+        line.key("2").await;
+        let begun = office.now();
+        let placed = loop {
+            outbox.drain().await.unwrap();
+            let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
+            let placed = call.legs.iter().find(|leg| leg.id != LegId::INBOUND);
+            if placed.unwrap().sid.is_some() || call.ringing.is_none() {
+                break placed.unwrap().sid.clone();
+            }
+            office.clock.advance(SECOND);
+        };
+        let case = (silent_for, late_by);
+        assert_eq!(placed, Some(Late::name(rings - 1)), "{case:?}");
+        let took = office.now().duration_since(begun).as_secs();
+        assert!((within - 4..=within).contains(&took), "{case:?}: {took}");
+        for _ in 0..60 {
+            outbox.drain().await.unwrap();
+            office.clock.advance(SECOND);
+        }
+        assert_eq!(late.rings.lock().unwrap().len(), rings, "{case:?}");
+    }
 }
 
 /// A provider that keeps everybody waiting without end.

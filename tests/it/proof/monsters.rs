@@ -8,7 +8,7 @@ use callgate::diagnostic::Sources;
 pub(crate) type Monster = (&'static str, fn(usize) -> Sources);
 
 /// All of them.
-pub(crate) const ALL: [Monster; 21] = [
+pub(crate) const ALL: [Monster; 22] = [
     ("sub-flows in a chain", chained),
     ("sub-flows of one flow", called),
     ("dialled flows", dialled),
@@ -30,6 +30,7 @@ pub(crate) const ALL: [Monster; 21] = [
     ("first proofs before long talk", first_proofs),
     ("languages", languages),
     ("accepted warnings that are none", accepted),
+    ("variables that may not be set", unset),
 ];
 
 const HEAD: &str = "name = \"f\"\nstart = \"who\"\n[levels]\nl = { any = [\"pin\"] }\n\
@@ -308,4 +309,19 @@ fn accepted(states: usize) -> Sources {
     one(format!(
         "name = \"f\"\nstart = \"bye\"\n[states.bye]\ntype = \"hangup\"\naccept = [{codes}]\n"
     ))
+}
+
+/// Each may be missing where it is said, after all of them were asked for.
+fn unset(states: usize) -> Sources {
+    let count = states / 2;
+    let head = format!("{HEAD}{}", pin("pin", "a0", "bye"));
+    of(&head, count, |n| {
+        let then = if n + 1 < count { format!("a{}", n + 1) } else { "s0".into() };
+        let say = say(&format!("s{n}"), &next(n, count), "");
+        format!(
+            "[states.a{n}]\ntype = \"gather\"\nvar = \"v{n}\"\nprompt = \"What?\"\n\
+             on = {{ ok = \"{then}\", no_input = \"{then}\", invalid = \"{then}\" }}\n{}",
+            say.replace("So.", &format!("{{{{ v{n} }}}}"))
+        )
+    })
 }

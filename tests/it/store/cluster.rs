@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use callgate::store::redis::RedisStore;
 use callgate::store::{Commit, Committed, Held, Options, Replicas, Store, StoreError, open_with};
+use futures_util::future::join_all;
 
 use super::{after, at, claim, effect, first, fresh_call};
 use crate::support::cluster::{RedisCluster, Watched, said};
@@ -251,6 +252,38 @@ async fn a_turn_that_no_replica_has_is_not_answered_where_one_must() {
     let other = open_with(&watched.url(), &options).await.unwrap();
     let error = other.hold(Held::Call(one.call)).await.unwrap_err().to_string();
     assert!(error.contains("0 of 1 replicas have it"), "{error}");
+}
+
+/// A replica that is far away is waited for by many turns at once, and what needs none is not kept waiting by them.
+#[tokio::test]
+async fn turns_that_wait_for_a_replica_stand_in_no_line() {
+    const TURNS: u32 = 64;
+    let away = Duration::from_millis(50);
+    let primary = RedisServer::start();
+    let relay = Relay::to(primary.port);
+    let of = format!("127.0.0.1 {}", relay.port);
+    let _replica = RedisServer::start_with(&["--replicaof", &of]);
+    let replicas = Some(Replicas { count: 1, within_ms: 900 });
+    let options = Options { replicas, ..Options::default() };
+    let store = RedisStore::connect_with(&primary.url(), &options).unwrap();
+    replicated(&store, &first(fresh_call())).await;
+    relay.slow_down(away);
+    let begun = Instant::now();
+    let turns = (0..TURNS).map(|_| async {
+        store.commit(&first(fresh_call()), at(0)).await.unwrap();
+        begun.elapsed()
+    });
+    let reads = async {
+        for _ in 0..10 {
+            assert_eq!(store.load(fresh_call()).await.unwrap(), None);
+        }
+        begun.elapsed()
+    };
+    let (turns, read) = tokio::join!(join_all(turns), reads);
+    let all = turns.into_iter().max().unwrap();
+    assert!(all >= away, "they are waited for: {all:?}");
+    assert!(all < TURNS / 2 * away, "one after the other: {all:?}");
+    assert!(read < away, "ten reads took {read:?}");
 }
 
 /// Whoever is asked last whether replicas have a turn may be another primary by then, which never had it: its replicas

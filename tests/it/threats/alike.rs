@@ -11,7 +11,7 @@ use callgate::exchange::Request;
 use callgate::secret::Secret;
 use callgate::store::memory::MemoryStore;
 
-use super::office::{ACCOUNT, Line, Office, PIN, account};
+use super::office::{ACCOUNT, Line, Office, PIN, account, longest_number, other_than};
 
 const NOBODY: &str = "99999999";
 /// An account whose telephone is of the same block as that of the other.
@@ -90,6 +90,72 @@ async fn t40_a_block_of_numbers_that_has_had_its_messages_tells_nobody_whose_it_
         }
         assert_eq!(told[0], told[1], "{first}");
         assert!(told[0].len() > 3 && told[0][0] != "Later.", "{told:?}");
+    }
+}
+
+/// The block of a number has had its messages when the caller asks for another code: the one in hand stays good, for
+/// its ten minutes and with the tries that it has left, and nobody hears that there is no other. `keys`: what is keyed in
+/// after how many seconds, `code` being the one that was sent.
+async fn in_hand(by_provider: bool, keys: &[(u64, &str)]) -> Vec<String> {
+    let mut told = Vec::new();
+    for claimed in [ACCOUNT, NOBODY] {
+        let mut policy = Policy::default();
+        (policy.sends.per_prefix_h, policy.otp.by_provider) = (1, by_provider);
+        policy.pin.soft_limit = 100;
+        let accounts = account(ACCOUNT, "2024-01-01");
+        let store = Arc::new(MemoryStore::default());
+        let office = Office::under(policy, store, &flow(TEXT), &accounts);
+        let mut line = office.ring("CA1").await;
+        line.key(claimed).await;
+        office.outbox.drain().await.unwrap();
+        let messages = office.world.messages(line.call);
+        assert_eq!(messages.len(), usize::from(claimed == ACCOUNT));
+        let code = messages.last().map(|message| longest_number(message.body.expose()));
+        let other = code.as_deref().map_or("000000".to_owned(), other_than);
+        let mut said = vec![line.spoken()];
+        for (wait_s, key) in keys {
+            office.clock.advance(Duration::from_secs(*wait_s));
+            let entry = match *key {
+                "code" => code.as_deref().unwrap_or("123456"),
+                "wrong" => &other,
+                key => key,
+            };
+            line.key(entry).await;
+            said.push(line.spoken());
+        }
+        office.outbox.drain().await.unwrap();
+        assert_eq!(office.world.messages(line.call).len(), messages.len(), "no other was sent");
+        told.push(said);
+    }
+    let nobodys = told.pop().unwrap();
+    let mut told = told.pop().unwrap();
+    // What comes after a code that was good is heard by nobody else.
+    if told.last().is_some_and(|last| last == "In.") {
+        assert_ne!(nobodys.last(), told.last());
+        told.pop();
+    } else {
+        assert_eq!(nobodys.last(), told.last(), "{keys:?}");
+    }
+    assert_eq!(nobodys.get(..told.len()).unwrap(), told);
+    nobodys.into_iter().skip(told.len()).collect()
+}
+
+#[tokio::test]
+async fn t40_a_code_in_hand_stays_good_where_no_other_is_sent_and_nobody_hears_of_it() {
+    let is_in = |rest: Vec<String>| !rest.is_empty();
+    for by_provider in [false, true] {
+        let keys = |keys: &'static [(u64, &'static str)]| in_hand(by_provider, keys);
+        assert!(is_in(keys(&[(31, "*"), (5, "code")]).await), "{by_provider}");
+        assert!(is_in(keys(&[(31, "wrong"), (5, "*"), (61, "*"), (5, "code")]).await));
+        // Another way into the state that sends.
+        let again = [(5, "wrong"), (5, "wrong"), (30, "*"), (5, "code")];
+        assert!(is_in(in_hand(by_provider, &again).await));
+        // Its tries are over, or its time is.
+        let tried = [(5, "wrong"), (5, "wrong"), (30, "*"), (5, "wrong"), (61, "1"), (5, "code")];
+        assert!(!is_in(in_hand(by_provider, &tried).await));
+        assert!(!is_in(keys(&[(541, "*"), (60, "code")]).await));
+        assert!(is_in(keys(&[(541, "*"), (58, "code")]).await));
+        assert!(!is_in(keys(&[(541, "*"), (601, "code")]).await));
     }
 }
 

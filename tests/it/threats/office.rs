@@ -75,7 +75,8 @@ impl Office {
         let accounts = Accounts::read(&"accounts".into(), accounts, secrets, &problems);
         assert_eq!(problems.into_findings(), []);
         let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
-        let exchange = Arc::new(Exchange::new(Parts {
+        let by_provider = policy.otp.by_provider;
+        let exchange = Exchange::new(Parts {
             store,
             vault: Vault::new(&[7; 32]),
             directory: Arc::new(Directory::new(accounts)),
@@ -83,8 +84,14 @@ impl Office {
             chance: Arc::new(SystemChance),
             policy,
             flows,
-        }));
-        let world = Arc::new(World::default());
+        });
+        let (world, exchange) = if by_provider {
+            let world = Arc::new(World::with_codes_of(6));
+            (world.clone(), exchange.verifying_with(world))
+        } else {
+            (Arc::new(World::default()), exchange)
+        };
+        let exchange = Arc::new(exchange);
         let outbox = Outbox::new(exchange.clone(), world.clone(), Some(world.clone()));
         Self { exchange, clock, outbox, world }
     }

@@ -38,6 +38,11 @@ impl<'f> Walks<'f> {
                 if let Some(stack) = self.stacks.step_up(stack, Frame::StepUp(place)) {
                     self.follow(place, stack, known, from, (Label::StepUp, to));
                 }
+                if self.shut.contains(&place)
+                    && let Some(known) = self.let_by(known, level)
+                {
+                    self.inside(from, place, stack, known);
+                }
             } else {
                 if !level.is_never() {
                     self.gap(from, (name.clone(), level), None, known);
