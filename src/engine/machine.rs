@@ -316,21 +316,6 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Remembers what to come back to; `false`: there is too much of it.
-    pub(super) fn remember(&mut self, frame: Frame) -> bool {
-        let own = self.call.frames.iter().rposition(|f| matches!(f, Frame::Call(..)));
-        let start = own.map_or(0, |call| call + 1);
-        let again = self.call.frames.iter().skip(start).position(|known| *known == frame);
-        if let Some(position) = again {
-            self.call.frames.truncate(start + position);
-        }
-        if self.call.frames.len() >= limits::FRAMES_MAX {
-            return false;
-        }
-        self.call.frames.push(frame);
-        true
-    }
-
     /// Ends the call with the apology, and the line's fallback number where there is one.
     fn fault(&mut self, remark: Remark) {
         self.remarks.push(remark);

@@ -3,6 +3,8 @@
 //! The specialist learns what came of it, and nothing else; what is keyed or said goes to the caller's
 //! leg, which is alone then.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use uuid::Uuid;
 
@@ -10,8 +12,9 @@ use super::audit::{Deed, Proving};
 use super::call::{Asked, Call, Frame};
 use super::machine::{Asks, Machine, Next};
 use crate::flow::FlowSet;
+use crate::flow::edge::Label;
 use crate::flow::name::LevelName;
-use crate::flow::state::Target;
+use crate::flow::state::{Kind, Target};
 use crate::limits;
 
 /// What asking is to a call.
@@ -51,6 +54,44 @@ fn way<'f>(flows: &'f FlowSet, call: &Call) -> Option<&'f Target> {
 }
 
 impl Machine<'_> {
+    /// Remembers what to come back to; `false`: there is too much of it.
+    pub(super) fn remember(&mut self, frame: Frame) -> bool {
+        let own = self.call.frames.iter().rposition(|f| matches!(f, Frame::Call(..)));
+        let start = own.map_or(0, |call| call + 1);
+        let again = self.call.frames.iter().skip(start).position(|known| *known == frame);
+        if let Some(position) = again {
+            self.call.frames.truncate(start + position);
+        }
+        if self.call.frames.len() >= limits::FRAMES_MAX && !self.comes_back() {
+            self.call.frames.truncate(start);
+        }
+        if self.call.frames.len() >= limits::FRAMES_MAX {
+            return false;
+        }
+        self.call.frames.push(frame);
+        true
+    }
+
+    /// Whether a `return` is ever reached from here that comes back to what is remembered by now, and not from a
+    /// step-up on the way. Where none is, every step-up of this flow so far was left for good.
+    fn comes_back(&self) -> bool {
+        let Some(flow) = self.setting.flows.get(self.call.at.flow.as_str()) else { return true };
+        let mut known = BTreeSet::from([&self.call.at.state]);
+        let mut wanted = vec![&self.call.at.state];
+        while let Some(state) = wanted.pop().and_then(|name| flow.state(name)) {
+            if matches!(state.kind, Kind::Return(_)) {
+                return true;
+            }
+            for edge in state.edges() {
+                let aside = matches!(edge.label, Label::StepUp | Label::AgentStepUp);
+                if !aside && known.insert(&edge.to.state) {
+                    wanted.push(&edge.to.state);
+                }
+            }
+        }
+        false
+    }
+
     /// A specialist asks that the caller prove a level; `false`: it changes nothing.
     pub(super) fn asked_for(&mut self, level: &LevelName, by: &str) -> Asks<bool> {
         let flows = self.setting.flows;

@@ -40,6 +40,10 @@ pub fn document(outcomes: &[Outcome]) -> String {
 
 /// The text escaped, without the characters that XML forbids.
 fn legal(text: &str) -> String {
-    let allowed = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    let allowed = |c: &char| match c {
+        '\n' | '\t' => true,
+        '\u{FFFE}' | '\u{FFFF}' => false,
+        c => !c.is_control(),
+    };
     escape(text.chars().filter(allowed).collect::<String>()).into_owned()
 }

@@ -14,7 +14,7 @@ use toml_edit::Value as Toml;
 
 use super::journal::Ran;
 use super::substitute::{self, Substitutes, accounts_of};
-use super::transcript::{CHECKS, DIALS, FATES, Fate, QUEUES, ROLES, word_of};
+use super::transcript::{CHECKS, DIALS, FATES, Fate, QUEUES, ROLES, WEB_LEVELS, word_of};
 use super::written::{self, of, quoted};
 use crate::config::write_policy;
 use crate::engine::account::{Account, Claim, Line};
@@ -27,6 +27,7 @@ use crate::engine::policy::Policy;
 use crate::engine::question::{Answer, Verdict};
 use crate::engine::risk::SIGNALS;
 use crate::engine::spoken;
+use crate::exchange::service_code::WebLevel;
 use crate::flow::FlowSet;
 use crate::flow::condition::Attestation;
 use crate::flow::name::VariableName;
@@ -280,6 +281,7 @@ impl Recording<'_> {
                 self.secret(ran, call, heard, |customer| &mut customer.passcode)
             }
             Some(Kind::GatherOtp(_)) => one_time(ran, call, keys),
+            Some(Kind::GatherServiceCode(_)) => from_the_web(ran, keys),
             Some(Kind::Gather(gather)) => {
                 let hops = ran.entry.hops.iter();
                 let mut ended = hops.filter(|hop| hop.at == call.at).map(|hop| &hop.outcome);
@@ -499,6 +501,18 @@ fn one_time(ran: &Ran<'_>, call: &Call, keys: &str) -> String {
         Some(Verdict::Right | Verdict::RightByOneFactor) => of("otp", "last"),
         _ if fits && !decoy => of("otp", "wrong"),
         _ => of("digits", &substitute::digits(keys.len())),
+    }
+}
+
+/// A code from the web: where it was right, one of a session of the same level; the verdict is all that is
+/// known of it.
+fn from_the_web(ran: &Ran<'_>, keys: &str) -> String {
+    match ran.verdict() {
+        Some(Verdict::Right) => of("service_code", word_of(&WEB_LEVELS, &WebLevel::Aal2)),
+        Some(Verdict::RightByOneFactor) => {
+            of("service_code", word_of(&WEB_LEVELS, &WebLevel::Aal1))
+        }
+        _ => of("digits", &shape(keys)),
     }
 }
 

@@ -61,8 +61,9 @@ pub async fn transcript_of(exchange: &Exchange, id: CallId) -> Result<Recorded, 
     let lived: Vec<_> = entries.iter().flat_map(|entry| &entry.hops).collect();
     let same = report.hops.iter().zip(&lived).take_while(|(one, other)| one == *other).count();
     let astray = (report.hops.len() != lived.len() || same != lived.len()).then(|| {
-        let left = lived.get(same).map_or("its end".to_owned(), |hop| format!("`{}`", hop.at.state));
-        format!("it goes otherwise from {left} on: the call hung on earlier calls, or on a code from the web")
+        let left =
+            lived.get(same).map_or("its end".to_owned(), |hop| format!("`{}`", hop.at.state));
+        format!("it goes otherwise from {left} on: the call hung on earlier calls")
     });
     let mut text = bless(&draft, &report)
         .ok_or_else(|| RecordError::Unreadable("it is no TOML".to_owned()))?;

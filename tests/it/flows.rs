@@ -149,6 +149,19 @@ fn every_code_has_a_page_and_a_bad_flow() {
     let refused: BTreeSet<_> = check_sources(&large).1.iter().map(|finding| finding.code).collect();
     assert_eq!(refused, BTreeSet::from(["too-large", "too-many-states"]));
     found.extend(refused);
+    let mut deep = Sources::default();
+    for n in 0..18 {
+        let end = if n == 0 { "\"hangup\"" } else { "\"return\"\noutcome = \"ok\"" };
+        let go = match n {
+            17 => "type = \"say\"\nprompt = \"a\"\nnext = \"end\"".to_owned(),
+            n => format!("type = \"call\"\nflow = \"f{}\"\non = {{ ok = \"end\" }}", n + 1),
+        };
+        let flow = format!(
+            "name = \"f{n}\"\nstart = \"go\"\n[states.go]\n{go}\n[states.end]\ntype = {end}\n"
+        );
+        deep.add(&format!("{n}.toml"), flow);
+    }
+    found.extend(check_sources(&deep).1.iter().map(|finding| finding.code));
     assert_eq!(found, known);
     assert!(explain("no-such-code").is_none());
 }

@@ -4,8 +4,10 @@
 use std::path::Path;
 use std::process::Output;
 
+use serde_json::{Value, json};
+
 use crate::support::eventually::eventually_async;
-use crate::support::house::{ACCOUNT, House, MOBILE, PIN};
+use crate::support::house::{ACCOUNT, House, MOBILE, OPERATOR, PIN, client};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
@@ -191,6 +193,50 @@ async fn what_was_not_taken_is_not_taken_in_the_transcript() {
     let text = recorded(&house.folder.path().join("recorded")).await;
     assert!(!text.contains("Not as the call was"), "{text}");
     assert!(!text.contains("250*5") && !text.contains("518206"), "{text}");
+    let green = callgate(&house, &["replay", "recorded"]);
+    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+}
+
+/// A code that the customer got on the web is right again in the transcript, and worth as much.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_from_the_web_are_as_good_in_the_transcript() {
+    let provider = Provider::start();
+    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
+    let flow = "name = \"desk\"\nstart = \"who\"\n[levels]\nstrong = { any = [\"possession\"] }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"web\", unknown = \"web\" }\n\
+        [states.web]\ntype = \"gather_service_code\"\nprompt = \"Your code?\"\npurpose = \"card\"\n\
+        on = { ok = \"card\", failed = \"card\", locked = \"card\" }\n\
+        [states.card]\ntype = \"hangup\"\nprompt = \"A card.\"\nrequires = \"strong\"\nstep_up = \"again\"\n\
+        on = { denied = \"bye\" }\n\
+        [states.again]\ntype = \"gather_service_code\"\nprompt = \"Another code?\"\n\
+        on = { ok = \"back\", failed = \"back\", locked = \"back\" }\n\
+        [states.back]\ntype = \"return\"\n\
+        [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
+    house.more = vec!["--record", "recorded"];
+    house.restart();
+    let issue = async |mut body: Value| -> String {
+        body["account"] = ACCOUNT.into();
+        let request = client().post(format!("{}/api/service-codes", house.admin()));
+        let answer = request.bearer_auth(OPERATOR).json(&body).send().await.unwrap();
+        let body: Value = answer.json().await.unwrap();
+        body["code"].as_str().unwrap().to_owned()
+    };
+    let mut phone = Telephone::new("CA00000000000000000000000000000081", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    let weak = issue(json!({ "level": "aal1", "purpose": "card" })).await;
+    phone.key(&house, if weak == WRONG { PIN } else { WRONG }).await;
+    assert_eq!(phone.spoken(), "Your code?");
+    phone.key(&house, &weak).await;
+    assert_eq!(phone.spoken(), "Another code?", "one factor is no possession");
+    let strong = issue(json!({ "level": "aal2" })).await;
+    phone.key(&house, &strong).await;
+    assert_eq!(phone.spoken(), "A card.");
+    let text = recorded(&house.folder.path().join("recorded")).await;
+    assert_clean(&text, &[weak, strong]);
+    assert!(!text.contains("Not as the call was"), "{text}");
     let green = callgate(&house, &["replay", "recorded"]);
     assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
 }

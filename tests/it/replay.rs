@@ -2,6 +2,7 @@
 
 mod anything;
 mod captures;
+mod depths;
 mod phone;
 mod proofs;
 mod transcripts;

@@ -59,7 +59,7 @@ pub(super) struct Play {
     no_ring: bool,
     /// A code goes by e-mail, so there is an address on file.
     has_mail: bool,
-    /// The code from the web is one of a session with two factors: a guard on the way asks for it.
+    /// The code from the web is one of a session with two factors: a guard behind it asks for it.
     strong: bool,
     sends: u32,
     mails: u32,
@@ -97,6 +97,7 @@ impl Play {
             if wait > 0 {
                 play.turns.push(format!("wait = \"{wait}s\""));
             }
+            play.strong = walks.shows_two_factors(way.get(step + 1..).unwrap_or_default());
             play.step(walks, step + 1, before, after)?;
         }
         Some(play)
@@ -105,7 +106,6 @@ impl Play {
     /// What must be so from the beginning.
     fn look_ahead(&mut self, walks: &Walks<'_>, way: &[&Arrival<'_>]) {
         for arrival in way {
-            self.strong |= arrival.known.is_strong();
             let Some((_, state)) = walks.state(arrival.place) else { continue };
             match &state.kind {
                 Kind::Identify(identify) => {

@@ -165,6 +165,11 @@ fn lost(walks: &Walks<'_>, way: &[&Arrival<'_>], level: &Level) -> Option<Lost> 
             format!("the proof may grow too old in `{}`", state.name)
         } else if state.kind.is_combined() {
             format!("`{}` asks for it again, and until the verdict it counts no more", state.name)
+        } else if matches!(state.kind, Kind::GatherServiceCode(_)) {
+            format!(
+                "the code of `{}` counts in place of the one before, and may be weaker",
+                state.name
+            )
         } else {
             format!("`{}` claims an account anew, and every proof is dropped", state.name)
         };

@@ -303,6 +303,19 @@ impl<'f> Walks<'f> {
         .collect()
     }
 
+    /// Whether a guard on this way shows that the code from the web which is keyed at its beginning came from a
+    /// session with two factors, before another code is keyed.
+    pub(super) fn shows_two_factors(&self, way: &[&Arrival<'f>]) -> bool {
+        let keys_another = |arrival: &&&Arrival<'f>| match &arrival.by {
+            By::Edge(from, Label::Outcome(Outcome::Ok), _) => self
+                .state(*from)
+                .is_some_and(|(_, state)| matches!(state.kind, Kind::GatherServiceCode(_))),
+            _ => false,
+        };
+        let behind = way.iter().skip(1).take_while(|arrival| !keys_another(arrival));
+        way.iter().take(1).chain(behind).any(|arrival| arrival.known.is_strong())
+    }
+
     /// The arrivals from the ring to this one.
     pub(super) fn way(&self, to: usize) -> Vec<&Arrival<'f>> {
         self.arrivals.get(to).map(|last| self.way_of(last)).unwrap_or_default()

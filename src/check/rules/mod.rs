@@ -1,10 +1,12 @@
 //! The rules, one a file. A new rule is a file and a line in each of the two lists here.
 
+mod deep_call;
 mod disclosed_too_early;
 mod enumeration;
 mod failure_shares_success;
 mod failure_unheard;
 mod first_proof_told;
+mod long_answer;
 mod loop_without_input;
 mod menu_prompt_key;
 mod missing_locale;
@@ -46,10 +48,12 @@ pub const RULES: &[&Rule] = &[
     &no_way_out::RULE,
     &no_way_back::RULE,
     &loop_without_input::RULE,
+    &long_answer::RULE,
     &silent_loop::RULE,
     &return_without_caller::RULE,
     &return_without_outcome::RULE,
     &recursive_call::RULE,
+    &deep_call::RULE,
     &secret_in_gather::RULE,
     &weak_level::RULE,
     &weaker_level::RULE,

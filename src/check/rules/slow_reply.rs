@@ -315,7 +315,7 @@ impl<'s, 'f> Answers<'s, 'f> {
 }
 
 /// Whether a state waits for somebody before it leads on.
-fn waits(kind: &Kind) -> bool {
+pub(super) fn waits(kind: &Kind) -> bool {
     match kind {
         Kind::Menu(_)
         | Kind::Gather(_)
@@ -342,7 +342,7 @@ fn waits(kind: &Kind) -> bool {
 }
 
 /// Whether one that waits may lead on so without having waited.
-fn at_once(kind: &Kind, label: &Label) -> bool {
+pub(super) fn at_once(kind: &Kind, label: &Label) -> bool {
     let Label::Outcome(outcome) = label else { return false };
     match kind {
         Kind::Identify(identify) => identify.caller_id && *outcome == Outcome::Found,

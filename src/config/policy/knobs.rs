@@ -96,7 +96,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 ("failures", 1, 100),
                 |p| &mut p.pin.hard_cap,
                 "Failures in a row after which the factor is disabled until an operator lifts it \
-                 (`callgate unlock`).",
+                 (`callgate unlock`), or nobody has called about the account for 366 days.",
             ),
             number(
                 "hard_cap_short",
@@ -149,9 +149,10 @@ pub(crate) const SECTIONS: &[Section] = &[
             ),
             small(
                 "identifications_per_call",
-                ("accounts", 1, 20),
+                ("claims", 1, 20),
                 |p| &mut p.shared.identifications_per_call,
-                "Accounts that one call may claim; further ones are treated as unknown.",
+                "Claims that one call may make, of the same account again and of none as well; further ones are \
+                 treated as unknown.",
             ),
             small(
                 "input_errors_per_call",

@@ -34,7 +34,11 @@ pub const TYPE: StateType = StateType {
         TIMEOUT,
         BARGE_IN,
         Key::new("digits", Shape::Integer(6, 12), "How many digits it has: as the policy says."),
-        Key::new("purpose", Shape::Text, "What the code must have been issued for."),
+        Key::new(
+            "purpose",
+            Shape::Text,
+            "What the code must have been issued for, if it was issued for something.",
+        ),
     ],
     read: |state| Some(Kind::GatherServiceCode(read(state)?)),
 };

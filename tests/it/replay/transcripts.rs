@@ -335,7 +335,7 @@ fn build_servers_get_what_they_read() {
     let folder = TempDir::new().unwrap();
     let junit = folder.path().join("out.xml");
     let file = folder.path().join("bank.wrong.toml");
-    fs::write(&file, "flow = \"bank\"\nopen = true\n[[turn]]\nring = true\nsays = [\"<&>\"]\n")
+    fs::write(&file, "flow = \"bank\"\nopen = true\n[[turn]]\nring = true\nsays = [\"<&>\\u0001\\uFFFE\\uFFFF\"]\n")
         .unwrap();
     let mut args =
         args(&[root().join("fixtures/calls/bank.balance.toml"), file], root().join("flows"));
@@ -344,7 +344,7 @@ fn build_servers_get_what_they_read() {
     let xml = fs::read_to_string(junit).unwrap();
     assert!(xml.contains("tests=\"2\" failures=\"1\""), "{xml}");
     assert!(xml.contains("<testcase name=\"bank.wrong\""), "{xml}");
-    assert!(xml.contains("- &lt;&amp;&gt;"), "{xml}");
+    assert!(xml.contains("- &lt;&amp;&gt;\n"), "{xml}");
 }
 
 /// What is heard tells nobody whether an account exists: the same calls, to somebody and to nobody.

@@ -1,0 +1,110 @@
+//! What a call may have before it at once, and behind it: the checker tells of what the machine gives up on, and
+//! of nothing else.
+
+use std::fmt::Write as _;
+
+use callgate::check::check_sources;
+use callgate::diagnostic::Sources;
+use callgate::replay::{Transcript, run};
+
+/// What `check` says of flows, and what is heard in the last turn of a call that begins in `f0`.
+async fn told_and_heard(flows: &[String], turns: &str) -> (Vec<&'static str>, Vec<String>) {
+    let mut sources = Sources::default();
+    for (number, flow) in flows.iter().enumerate() {
+        sources.add(&format!("{number}.toml"), flow.clone());
+    }
+    let (set, findings) = check_sources(&sources);
+    let call = format!("flow = \"f0\"\nopen = true\n[[turn]]\nring = true\n{turns}");
+    let (transcript, wrong) = Transcript::read("call.toml", &call);
+    let report = run(&transcript.unwrap_or_else(|| panic!("{wrong:?}")), &set).await;
+    let heard = report.turns.last().map(|turn| turn.says.clone());
+    (findings.iter().map(|finding| finding.code).collect(), heard.unwrap_or_default())
+}
+
+/// A flow in which so many states follow each other, one that says goodbye the last of them.
+fn talk(states: usize) -> String {
+    let mut flow = "name = \"f0\"\nstart = \"s1\"\n".to_owned();
+    for n in 1..states {
+        let next = if n + 1 < states { format!("s{}", n + 1) } else { "bye".to_owned() };
+        writeln!(flow, "[states.s{n}]\ntype = \"say\"\nprompt = \"a\"\nnext = \"{next}\"").unwrap();
+    }
+    flow + "[states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n"
+}
+
+/// Flows of which each calls the next, and what the last one says comes first.
+fn chain(flows: usize) -> Vec<String> {
+    let flow = |n: usize| {
+        let go = if n + 1 < flows {
+            format!("type = \"call\"\nflow = \"f{}\"\non = {{ ok = \"end\" }}", n + 1)
+        } else {
+            "type = \"say\"\nprompt = \"a\"\nnext = \"end\"".to_owned()
+        };
+        let end = if n == 0 {
+            "type = \"hangup\"\nprompt = \"Goodbye.\""
+        } else {
+            "type = \"return\"\noutcome = \"ok\""
+        };
+        format!("name = \"f{n}\"\nstart = \"go\"\n[states.go]\n{go}\n[states.end]\n{end}\n")
+    };
+    (0..flows).map(flow).collect()
+}
+
+const SORRY: &str = "We are sorry, something is not working on our side.";
+
+#[tokio::test]
+async fn the_checker_knows_how_long_an_answer_may_be() {
+    for states in [2, 63, 64, 65, 200] {
+        let (told, heard) = told_and_heard(&[talk(states)], "").await;
+        let goes = states <= 64;
+        assert_eq!(told, if goes { vec![] } else { vec!["long-answer"] }, "{states} states");
+        let last = if goes { "Goodbye." } else { SORRY };
+        assert_eq!(heard.last().map(String::as_str), Some(last), "{states} states");
+    }
+}
+
+#[tokio::test]
+async fn the_checker_knows_how_deep_calls_may_be() {
+    for flows in [2, 17, 18, 20] {
+        let (told, heard) = told_and_heard(&chain(flows), "").await;
+        let goes = flows <= 17;
+        assert_eq!(told, if goes { vec![] } else { vec!["deep-call"] }, "{flows} flows");
+        let last = if goes { "Goodbye." } else { SORRY };
+        assert_eq!(heard.last().map(String::as_str), Some(last), "{flows} flows");
+    }
+}
+
+/// Whoever fails where more is asked for, and is led on rather than back, may go on to the next such state, as often as
+/// there are some: nothing comes back to those that they left.
+#[tokio::test]
+async fn step_ups_that_were_left_for_good_are_not_remembered_for_ever() {
+    const STATES: usize = 40;
+    let mut flow = "name = \"f0\"\nstart = \"who\"\n[levels]\nknown = { any = [\"pin\"] }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 4\nprompt = \"Who?\"\n\
+        on = { found = \"m0\", unknown = \"m0\" }\n\
+        [states.pin]\ntype = \"gather_pin\"\ndigits = 6\ntries = 1\nprompt = \"PIN?\"\n\
+        on = { ok = \"back\", failed = \"m0\", locked = \"m0\" }\n\
+        [states.back]\ntype = \"return\"\n[states.bye]\ntype = \"hangup\"\n"
+        .to_owned();
+    let mut turns = "[[turn]]\ndigits = \"1001\"\n".to_owned();
+    for n in 0..STATES {
+        let next = (n + 1) % STATES;
+        write!(
+            flow,
+            "[states.m{n}]\ntype = \"menu\"\nprompt = \"Press 1, or 2 for more.\"\n\
+             keys = {{ 1 = \"s{n}\", 2 = \"m{next}\" }}\non = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+             [states.s{n}]\ntype = \"say\"\nrequires = \"known\"\nstep_up = \"pin\"\nprompt = \"Item {n}.\"\n\
+             next = \"m0\"\non = {{ denied = \"m0\" }}\n"
+        )
+        .unwrap();
+        turns += &"[[turn]]\ndigits = \"2\"\n".repeat(n);
+        turns += "[[turn]]\ndigits = \"1\"\n";
+        if n + 1 < STATES {
+            turns += "[[turn]]\ndigits = \"000000\"\n";
+        }
+    }
+    let account = "[[accounts]]\nid = \"1001\"\npin = \"730495\"\n";
+    let policy = "[policy.shared]\ninput_errors_per_call = 200\n";
+    let (told, heard) = told_and_heard(&[flow], &format!("{turns}\n{account}{policy}")).await;
+    assert_eq!(told, [""; 0]);
+    assert_eq!(heard, ["PIN?"]);
+}
