@@ -43,7 +43,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Words that name a secret by themselves.
-const SECRETS: [&str; 13] = [
+const SECRETS: [&str; 17] = [
     "pin",
     "pins",
     "passcode",
@@ -57,11 +57,15 @@ const SECRETS: [&str; 13] = [
     "passphrase",
     "otp",
     "tan",
+    "geheimzahl",
+    "geheimnummer",
+    "kennwort",
+    "passwort",
 ];
 /// Words that name a secret unless the words around say which harmless thing they mean.
 const CODES: [&str; 3] = ["code", "código", "codigo"];
 /// What makes a code harmless, before it in English and after it in Spanish.
-const HARMLESS: [&str; 24] = [
+const HARMLESS: [&str; 26] = [
     "zip",
     "postal",
     "post",
@@ -86,6 +90,8 @@ const HARMLESS: [&str; 24] = [
     "pedido",
     "descuento",
     "sucursal",
+    "produit",
+    "article",
 ];
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
@@ -115,10 +121,13 @@ fn secret_in(words: &[String]) -> Option<String> {
         let word = word.as_str();
         let social =
             word == "social" && words.get(index + 1).is_some_and(|next| next == "security");
-        SECRETS.contains(&word) || social || (CODES.contains(&word) && !near(*index))
+        let mut three = words.iter().skip(*index).map(String::as_str);
+        let french = ["mot", "de", "passe"].into_iter().all(|word| three.next() == Some(word));
+        SECRETS.contains(&word) || social || french || (CODES.contains(&word) && !near(*index))
     });
     found.map(|(_, word)| match word.as_str() {
         "social" => "social security number".to_owned(),
+        "mot" => "mot de passe".to_owned(),
         "pin" | "pins" | "cvv" | "cvc" | "ssn" | "otp" | "tan" | "nip" => word.to_uppercase(),
         _ => word.clone(),
     })
@@ -136,6 +145,9 @@ mod tests {
             "Your social security number, please.",
             "Marque su clave.",
             "Marque su código de seguridad.",
+            "Saisissez votre code secret.",
+            "Dites votre mot de passe.",
+            "Geben Sie Ihre Geheimzahl ein.",
         ] {
             assert!(secret_in(&words(secret)).is_some(), "{secret}");
         }
@@ -143,6 +155,7 @@ mod tests {
             "Your zip code, please.",
             "Marque su código postal.",
             "Marque el código de área.",
+            "Saisissez le code postal, un mot de plus.",
             "The spinning wheel.",
             "How much would you like to pay?",
             "Enter it {{ pin }}",
