@@ -90,7 +90,15 @@ fn every_crate_that_comes_in_has_a_licence_that_is_allowed() {
     let of_host = String::from_utf8(of_host).unwrap();
     let host = of_host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     let listed = Command::new(cargo)
-        .args(["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", host])
+        .args([
+            "metadata",
+            "--locked",
+            "--offline",
+            "--format-version",
+            "1",
+            "--filter-platform",
+            host,
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
@@ -101,7 +109,9 @@ fn every_crate_that_comes_in_has_a_licence_that_is_allowed() {
     let refused: Vec<_> = packages
         .iter()
         .filter(|package| !is_allowed(package["license"].as_str().unwrap_or_default(), &allowed))
-        .map(|package| format!("{} {}: {}", package["name"], package["version"], package["license"]))
+        .map(|package| {
+            format!("{} {}: {}", package["name"], package["version"], package["license"])
+        })
         .collect();
     assert_eq!(refused, [""; 0]);
 }

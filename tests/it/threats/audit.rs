@@ -374,7 +374,9 @@ async fn t65_a_chain_that_was_set_back_and_grew_again_does_not_go_on_from_its_en
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     let [outside] = outside.as_slice() else { panic!("{outside:?}") };
     assert!(of_call.iter().any(|told| told.about == outside.about), "{entries:?}");
-    assert!(serde_json::to_string(outside).unwrap().contains(r#""unlocked":{"by":"the command line"}"#));
+    assert!(
+        serde_json::to_string(outside).unwrap().contains(r#""unlocked":{"by":"the command line"}"#)
+    );
 }
 
 fn run_show(house: &House, more: &[&str]) -> (Option<i32>, Vec<serde_json::Value>, String) {
@@ -418,7 +420,10 @@ async fn t65_the_command_says_which_call_and_which_entry() {
     assert_eq!((code, shown.len() as u64), (Some(0), entries), "{shown:?} {stderr}");
     let account = ["--account", crate::support::house::ACCOUNT];
     let (_, of_account, _) = run_show(&house, &account);
-    assert!(!of_account.is_empty() && of_account.iter().all(|one| one["about"] == of_account[0]["about"]));
+    assert!(
+        !of_account.is_empty()
+            && of_account.iter().all(|one| one["about"] == of_account[0]["about"])
+    );
     assert!(!format!("{shown:?}").contains(crate::support::house::ACCOUNT));
     assert_eq!(run_show(&house, &["--account", "nobody"]).1, [""; 0]);
     assert_eq!(run_show(&house, &["--until", "2020-01-01"]).1, [""; 0]);
