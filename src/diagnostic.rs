@@ -374,7 +374,18 @@ pub fn any_error(findings: &[Finding]) -> bool {
 
 /// The name meant by a misspelt one, if one is near: `did you mean …`.
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    nearest(written, known).map(|name| format!("did you mean `{name}`?"))
+    let name = nearest(written, known)?;
+    let unseen = if written.contains(is_invisible) {
+        " there is an invisible character in this"
+    } else {
+        ""
+    };
+    Some(format!("did you mean `{name}`?{unseen}"))
+}
+
+/// Whether nobody sees it, or takes it for a blank: what comes along where a text is copied from elsewhere.
+pub fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{a0}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2007}' | '\u{2028}'..='\u{202f}' | '\u{2060}' | '\u{feff}')
 }
 
 /// The name meant by a misspelt one, if one is near.

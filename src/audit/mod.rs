@@ -8,11 +8,13 @@
 //! everything that happens outside calls.
 
 pub mod key;
+pub mod told;
 pub mod verify;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::account::Whom;
 pub use crate::engine::audit::{Deed, Entry, Head, Letter};
 use crate::engine::id::CallId;
 use crate::store::envelope::Vault;
@@ -142,6 +144,21 @@ pub fn link_key(chain: u64, number: u64) -> RecordKey {
 /// Where the end of a chain of links lies.
 pub fn head_key(chain: u64) -> RecordKey {
     RecordKey { kind: "audit-head", id: format!("{chain:02x}") }
+}
+
+/// What stands for an account, or for what was claimed and is none, in the keys of the store.
+pub fn subject(vault: &Vault, whom: &Whom) -> String {
+    let (kind, id) = match whom {
+        // A claim that does not exist is counted like one that does: by what was claimed.
+        Whom::Account(id) | Whom::Decoy(id) => ("claim", id.expose().to_owned()),
+        Whom::Call(call) => ("call", call.to_string()),
+    };
+    vault.keyed_hex("ledger", &[kind.as_bytes(), id.as_bytes()])
+}
+
+/// What stands for it in the audit: a keyed hash that is no key of the store.
+pub fn reference(vault: &Vault, whom: &Whom) -> String {
+    vault.keyed_hex("audit reference", &[subject(vault, whom).as_bytes()])
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use super::told::Told;
 use super::{CallAudit, Entry, Head, Link, call_key, head_key, is_hash_of, link_key};
 use crate::engine::call::Call;
 use crate::engine::id::CallId;
@@ -30,7 +31,7 @@ pub struct Report {
 }
 
 /// The end of a chain of links.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainHead {
     /// Which chain.
     pub chain: u64,
@@ -70,7 +71,20 @@ pub async fn verify(
     vault: &Vault,
     now: Timestamp,
 ) -> Result<Report, StoreError> {
-    let mut audit = Audit { store, vault, now, seen: BTreeSet::new(), report: Report::default() };
+    verify_and_tell(store, vault, now, &[], &mut |_| ()).await
+}
+
+/// The same, and that each of `kept`, ends that chains had once, is still in its chain; each entry that holds is told,
+/// in no order.
+pub async fn verify_and_tell(
+    store: &dyn Store,
+    vault: &Vault,
+    now: Timestamp,
+    kept: &[ChainHead],
+    tell: &mut (dyn FnMut(Told) + Send),
+) -> Result<Report, StoreError> {
+    let (seen, report) = (BTreeSet::new(), Report::default());
+    let mut audit = Audit { store, vault, now, tell, seen, report };
     let mut ends = Vec::new();
     for chain in 0..PARTITIONS {
         ends.extend(audit.end_of(chain).await?.map(|end| (chain, end)));
@@ -79,6 +93,9 @@ pub async fn verify(
     audit.now = ends.iter().filter_map(|(_, end)| end.at).fold(now, Timestamp::max);
     for (chain, end) in ends {
         audit.follow(chain, end).await?;
+    }
+    for end in kept {
+        audit.still_has(end).await?;
     }
     for call in store.calls(limits::LISTED_CALLS_MAX).await? {
         audit.journal(call).await?;
@@ -90,6 +107,7 @@ struct Audit<'a> {
     store: &'a dyn Store,
     vault: &'a Vault,
     now: Timestamp,
+    tell: &'a mut (dyn FnMut(Told) + Send),
     /// Calls that are counted already.
     seen: BTreeSet<CallId>,
     report: Report,
@@ -172,12 +190,32 @@ impl Audit<'_> {
             self.fault(place, number, What::Altered);
         } else if link.head() != *head {
             self.fault(place, number, What::Reordered);
+        } else if let Some(told) = Told::of_link(chain, &link) {
+            (self.tell)(told);
         }
         self.report.links += 1;
         for (call, end) in link.what.calls() {
             self.closed(call, end, link.at).await?;
         }
         Ok(Some(link.after))
+    }
+
+    /// Verifies that a chain goes on from an end that it had once. One that was set back, and has grown again since,
+    /// is whole in itself, and has another link there.
+    async fn still_has(&mut self, was: &ChainHead) -> Result<(), StoreError> {
+        let (place, number) = (format!("chain {}", was.chain), Some(was.number));
+        let of_chain = |head: &&ChainHead| head.chain == was.chain;
+        let end = self.report.heads.iter().find(of_chain).map_or(0, |head| head.number);
+        match self.read::<Link>(&link_key(was.chain, was.number)).await? {
+            // What lies beyond the end is of a chain that was set back.
+            _ if was.number > end => self.fault(&place, number, What::Removed),
+            Read::There(link) if link.hash != was.hash => {
+                self.fault(&place, number, What::Altered);
+            }
+            // What has run out is nowhere any more; whatever else is missing, or unreadable, has been told.
+            Read::There(_) | Read::Missing | Read::Altered => {}
+        }
+        Ok(())
     }
 
     /// Verifies the audit of a call that is over.
@@ -199,7 +237,8 @@ impl Audit<'_> {
 
     /// Verifies the chain of a call against its end.
     fn entries(&mut self, call: CallId, place: &str, entries: &[Entry], end: &Head) {
-        if self.seen.insert(call) {
+        let first = self.seen.insert(call);
+        if first {
             self.report.calls += 1;
             self.report.entries += entries.len() as u64;
         }
@@ -220,6 +259,9 @@ impl Audit<'_> {
                 return;
             }
             head = entry.head();
+            if first {
+                (self.tell)(Told::of_call(call, entry));
+            }
         }
         if head.number < end.number {
             self.fault(place, Some(head.number.saturating_add(1)), What::Removed);

@@ -74,7 +74,7 @@ enum Command {
     /// Print the JSON Schema of flow files, for editors.
     #[command(after_help = schema::EXAMPLES)]
     Schema,
-    /// Verify the audit of calls.
+    /// Verify the audit of calls, or print it.
     Audit(audit::Args),
     /// Print the hash of a PIN or passcode, for the accounts file; what guessers try first is refused.
     HashPin(hash_pin::Args),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue, Error};
 
-use crate::diagnostic::{Finding, Place, Problems};
+use crate::diagnostic::{Finding, Place, Problems, is_invisible};
 
 /// More errors than this in one file say nothing new.
 const ERRORS_MAX: usize = 50;
@@ -114,7 +114,10 @@ fn worded(text: &str, message: &str, place: &Place) -> Finding {
             "close it on the same line; a text of several lines stands between `\"\"\"` and `\"\"\"`",
         );
     }
-    if is("string values must be quoted") {
+    if is("string values must be quoted") && line.ends_with('=') {
+        return find("there is no value behind the `=`").help("a text stands in quotes: `\"…\"`");
+    }
+    if is("string values must be quoted") || is("missing opening quote") {
         let curly = written.starts_with(['“', '”', '„', '«', '‘', '’']);
         let help =
             if curly { "use straight quotes: `\"`" } else { "write it in quotes: `\"…\"`" };
@@ -128,28 +131,64 @@ fn worded(text: &str, message: &str, place: &Place) -> Finding {
         return find("a comma is missing before this");
     }
     if is("unclosed table") || is("unclosed array table") {
-        let spaced = line.contains(']').then_some("a name has no spaces; use `_` or `-`");
+        let help = match text.get(span.start..).and_then(|rest| rest.chars().next()) {
+            Some(c) if c.is_alphabetic() && !c.is_ascii() => Some(ACCENTS),
+            _ => line.contains(']').then_some("a name has no spaces; use `_` or `-`"),
+        };
         return find("the `]` after the name of the table is missing")
-            .maybe_help(spaced.map(Into::into));
+            .maybe_help(help.map(Into::into));
     }
     if is("invalid unquoted key") || is("key with no value") || is("invalid key-value pair") {
-        let finding = find("this is no `key = value`");
-        let colon = line.contains(':') && !line.contains('=');
-        return finding
-            .maybe_help(colon.then(|| "write `=` between key and value, not `:`".into()));
+        let at = text.get(span.start..).and_then(|rest| rest.chars().next());
+        return find("this is no `key = value`").maybe_help(no_key(line, at).map(Into::into));
     }
     if is("invalid boolean") {
         return find(&format!("`{written}` is no value"))
             .help("write `true` or `false` in small letters");
     }
     if is("unexpected key or value") {
-        return find("the line should end before this")
-            .help("write a quote inside a text as `\\\"`, and each key on a line of its own");
+        return find("the line should end before this").help(too_much(line));
     }
     if is("cannot recurse") || is("recursion limit") {
         return find("tables are nested too deep here");
     }
     find(message)
+}
+
+const ACCENTS: &str = "names are without accents: letters a to z, digits, `_` and `-`";
+
+/// What to do about a line that does not begin with a key; `at`: the character where that shows.
+fn no_key(line: &str, at: Option<char>) -> Option<&'static str> {
+    let assigns = line.contains('=');
+    if at.is_some_and(is_invisible) {
+        return Some("there is an invisible character here, or a blank that is none: take it out");
+    }
+    if line.starts_with("//")
+        || line.starts_with("--")
+        || line.starts_with([';', '%', '•', '–', '—'])
+    {
+        return Some("a comment begins with `#`");
+    }
+    if at.is_some_and(|c| c.is_alphabetic() && !c.is_ascii()) {
+        return Some(ACCENTS);
+    }
+    if line.ends_with(']') && !assigns {
+        return Some("the name of a table stands between `[` and `]`");
+    }
+    (line.contains(':') && !assigns).then_some("write `=` between key and value, not `:`")
+}
+
+/// What to do about a line that goes on behind its value.
+fn too_much(line: &str) -> &'static str {
+    let value = line.split_once('=').map_or("", |(_, value)| value.trim_start());
+    if value.starts_with('\'') {
+        return "write a text with an apostrophe in it in double quotes: `\"…\"`";
+    }
+    let behind = value.trim_start_matches(|c: char| c.is_ascii_digit());
+    if behind.len() < value.len() && behind.starts_with(',') {
+        return "write a number with a point, not a comma: `1.5`";
+    }
+    "write a quote inside a text as `\\\"`, and each key on a line of its own"
 }
 
 fn duplicate(text: &str, key: &str, place: &Place) -> Finding {

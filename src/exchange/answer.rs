@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::guards::Limit;
 use super::{Exchange, ExchangeError};
+use crate::audit;
 use crate::chance;
 use crate::directory::accounts::Customer;
 use crate::directory::pin::StoredPin;
@@ -323,12 +324,7 @@ impl Exchange {
 
     /// The name of a ledger: it does not say whose it is.
     pub(super) fn subject(&self, whom: &Whom) -> String {
-        let (kind, id) = match whom {
-            // A claim that does not exist is counted like one that does: by what was claimed.
-            Whom::Account(id) | Whom::Decoy(id) => ("claim", id.expose().to_owned()),
-            Whom::Call(call) => ("call", call.to_string()),
-        };
-        self.vault.keyed_hex("ledger", &[kind.as_bytes(), id.as_bytes()])
+        audit::subject(&self.vault, whom)
     }
 
     /// Forgets the failures that came before a success: an effect of the turn that had it. `reached`: the

@@ -175,7 +175,6 @@ impl Exchange {
 
     /// What stands for an account in the audit: a keyed hash that is no key of the store.
     pub(super) fn reference(&self, whom: &Whom) -> String {
-        let subject = self.subject(whom);
-        self.vault.keyed_hex("audit reference", &[subject.as_bytes()])
+        audit::reference(&self.vault, whom)
     }
 }

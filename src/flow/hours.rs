@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use crate::diagnostic::fix::Spelling;
-use crate::diagnostic::{Finding, did_you_mean};
+use crate::diagnostic::{Finding, nearest};
 use crate::document::{Item, Reader};
 
 /// When something is open.
@@ -114,9 +114,21 @@ fn unknown_zone(item: &Item<'_>, name: &str, zones: &[String]) -> Finding {
     }
     let names = || zones.iter().map(String::as_str);
     let message = format!("`{name}` is not a time zone such as Europe/Berlin");
-    Finding::error("unknown-zone", message, item.place())
-        .maybe_help(did_you_mean(name, names()))
-        .respelt(name, names(), Spelling::Value)
+    // Zones are many: what is only somewhat like one is another city.
+    let help = nearest(name, names())
+        .filter(|near| strsim::damerau_levenshtein(&name.to_lowercase(), &near.to_lowercase()) <= 2)
+        .map_or_else(
+            || {
+                "a zone is called by one city for the whole land: Europe/Paris for all of France"
+                    .into()
+            },
+            |near| format!("did you mean `{near}`?"),
+        );
+    Finding::error("unknown-zone", message, item.place()).help(help).respelt(
+        name,
+        names(),
+        Spelling::Value,
+    )
 }
 
 fn read_slot(item: &Item<'_>) -> Option<Slot> {

@@ -270,6 +270,7 @@ impl Reading<'_> {
         // The line end before the closing quotes is layout.
         let said = self.source.strip_suffix('\n').unwrap_or(self.source);
         let (mut pieces, mut from) = (Vec::new(), 0);
+        self.single_braces(said);
         while let Some((open, of)) = next_tag(said, from) {
             pieces.push(Piece::Plain(from..open));
             let inside = open + 2;
@@ -291,6 +292,30 @@ impl Reading<'_> {
         }
         pieces.push(Piece::Plain(from..said.len()));
         pieces
+    }
+
+    /// Braces that are one where two are meant would be said, and nothing filled in.
+    fn single_braces(&self, said: &str) {
+        let mut from = 0;
+        while let Some(open) = said.get(from..).and_then(|rest| rest.find('{')).map(|at| from + at)
+        {
+            let inside = said.get(open + 1..).unwrap_or_default();
+            from = open + 1;
+            if let Some(of) = inside.chars().next().filter(|of| matches!(of, '{' | '%' | '#')) {
+                // What stands in a tag is no text.
+                let close = if of == '{' { "}}".to_owned() } else { format!("{of}}}") };
+                let Some(end) = inside.find(&close) else { return };
+                from += end + close.len();
+                continue;
+            }
+            let Some(end) = inside.find('}') else { return };
+            let between = inside.get(..end).unwrap_or_default();
+            let name = between.split('|').next().unwrap_or_default().trim();
+            if is_name(name.strip_prefix("account.").unwrap_or(name)) {
+                let message = format!("`{{{between}}}` is said as it stands");
+                self.refuse(open..open + end + 2, message, FILLING);
+            }
+        }
     }
 
     /// What stands between the braces.
@@ -326,6 +351,10 @@ impl Reading<'_> {
                 "cannot be filled in",
                 "only `account` has fields; a variable is named alone",
             ),
+            _ if is_accented(name) => refuse(
+                "is no name",
+                "names are without accents: letters a to z, digits, `_` and `-`",
+            ),
             _ => {
                 self.computes.set(true);
                 None
@@ -357,6 +386,12 @@ impl Reading<'_> {
     fn written_at(&self, at: Range<usize>) -> Option<Place> {
         written_at(self.source, self.place, at)
     }
+}
+
+/// Whether it is a name, or a field, but for letters beyond a to z.
+fn is_accented(name: &str) -> bool {
+    let named = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !name.is_ascii() && name.chars().all(named)
 }
 
 /// The next `{{`, `{%` or `{#`, and its second character.

@@ -1,12 +1,15 @@
 //! The few words that callgate says of its own accord, and how it says amounts and dates.
 //!
-//! Designers' words come first everywhere; these serve where a flow gives none. English and Spanish
-//! are here; other languages hear English.
+//! Designers' words come first everywhere; these serve where a flow gives none. English, French, German and
+//! Spanish are here; other languages hear English.
+
+mod words;
 
 use jiff::civil::Date;
 
 use super::level::Fact;
 use super::locale::Locale;
+use words::{ENGLISH, FRENCH, GERMAN, SPANISH};
 
 /// Words in one language.
 #[derive(Debug)]
@@ -64,136 +67,19 @@ struct Ago {
     hours: &'static str,
 }
 
-const ENGLISH: Wording = Wording {
-    apology: "We are sorry, something is not working on our side.",
-    not_available: "not available",
-    callback_stay: "We are now ringing the number we have on file for you. Please stay on this line, \
-        answer that call, and key in this code there.",
-    callback_hang_up: "Please note this code and hang up. We will ring you at the number we have on \
-        file for you and ask you for it.",
-    again: "Once more:",
-    callback_ask: "Somebody has just called us. If that was you, key in the code you were given. If \
-        not, please hang up.",
-    callback_thanks: "Thank you.",
-    callback_bye: "Thank you. Goodbye.",
-    whisper_accept: "To take this call press 1.",
-    not_verified: "Not verified.",
-    verified: "Verified by",
-    facts: [
-        (Fact::Pin, "PIN"),
-        (Fact::Passcode, "passcode"),
-        (Fact::SmsOtp, "text message"),
-        (Fact::EmailOtp, "e-mail"),
-        (Fact::Callback, "callback"),
-        (Fact::ServiceCode, "a code from the web"),
-    ],
-    ago: Ago {
-        now: "just now",
-        minute: "a minute ago",
-        minutes: "{n} minutes ago",
-        hours: "more than an hour ago",
-    },
-    sms: "You called {business}. Key in {code} on your phone. Nobody will ask you to say it. Didn't \
-        call? Ignore this.",
-    email_subject: "Your code for your call to {business}",
-    email: "You are on the telephone with {business}.\n\nKey in {code} on your phone.\n\nNobody will ask you \
-        to say it or to write it anywhere. Didn't call? Then ignore this mail, and give the code to \
-        nobody.",
-    notice_subject: "Your account with {business}",
-    notice_failures: "{business}: somebody on the telephone tried to pass for you, and could not prove it. \
-        If it was you, all is well. If not, please call us at the number that you know.",
-    notice_disabled: "{business}: somebody on the telephone failed so often to prove that they are you that \
-        this way is closed until you ask us to open it. Please call us at the number that you know.",
-    notice_lifted: "{business}: a lock on your account for the telephone was lifted, and somebody has just \
-        called. If it was not you, please call us at the number that you know.",
-    notice_action: "{business}: somebody on the telephone has proved to be you and asked for something that \
-        we tell you of each time. If it was not you, please call us at the number that you know.",
-    months: [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-    and: "and",
-};
-
-const SPANISH: Wording = Wording {
-    apology: "Lo sentimos, algo no funciona de nuestro lado.",
-    not_available: "no disponible",
-    callback_stay: "Ahora estamos llamando al número que tenemos registrado. Por favor, no cuelgue, \
-        conteste esa llamada y marque allí este código.",
-    callback_hang_up: "Por favor, anote este código y cuelgue. Le llamaremos al número que tenemos \
-        registrado y se lo pediremos.",
-    again: "Una vez más:",
-    callback_ask: "Alguien acaba de llamarnos. Si fue usted, marque el código que recibió. Si no, por \
-        favor cuelgue.",
-    callback_thanks: "Gracias.",
-    callback_bye: "Gracias. Adiós.",
-    whisper_accept: "Para tomar esta llamada, oprima 1.",
-    not_verified: "Sin verificar.",
-    verified: "Verificado por",
-    facts: [
-        (Fact::Pin, "PIN"),
-        (Fact::Passcode, "contraseña verbal"),
-        (Fact::SmsOtp, "mensaje de texto"),
-        (Fact::EmailOtp, "correo electrónico"),
-        (Fact::Callback, "devolución de llamada"),
-        (Fact::ServiceCode, "un código de la web"),
-    ],
-    ago: Ago {
-        now: "hace un momento",
-        minute: "hace un minuto",
-        minutes: "hace {n} minutos",
-        hours: "hace más de una hora",
-    },
-    sms: "Usted llamó a {business}. Marque {code} en su teléfono. Nadie le pedirá que lo diga. ¿No \
-        llamó? Ignore este mensaje.",
-    email_subject: "Su código para la llamada a {business}",
-    email: "Usted está al teléfono con {business}.\n\nMarque {code} en su teléfono.\n\nNadie le pedirá \
-        que lo diga ni que lo escriba en ningún sitio. ¿No llamó? Ignore este correo y no dé el \
-        código a nadie.",
-    notice_subject: "Su cuenta con {business}",
-    notice_failures: "{business}: alguien intentó hacerse pasar por usted por teléfono y no pudo probarlo. \
-        Si fue usted, todo está bien. Si no, llámenos al número que usted conoce.",
-    notice_disabled: "{business}: alguien falló tantas veces al probar por teléfono que es usted que esta vía \
-        queda cerrada hasta que nos pida abrirla. Por favor, llámenos al número que usted conoce.",
-    notice_lifted: "{business}: se levantó un bloqueo de su cuenta por teléfono y alguien acaba de llamar. Si \
-        no fue usted, llámenos al número que usted conoce.",
-    notice_action: "{business}: alguien probó por teléfono que es usted y pidió algo de lo que le avisamos \
-        cada vez. Si no fue usted, llámenos al número que usted conoce.",
-    months: [
-        "enero",
-        "febrero",
-        "marzo",
-        "abril",
-        "mayo",
-        "junio",
-        "julio",
-        "agosto",
-        "septiembre",
-        "octubre",
-        "noviembre",
-        "diciembre",
-    ],
-    and: "con",
-};
-
 /// The words for a language.
 pub fn of(locale: &Locale) -> &'static Wording {
-    if locale.language() == "es" { &SPANISH } else { &ENGLISH }
+    match locale.language() {
+        "de" => &GERMAN,
+        "es" => &SPANISH,
+        "fr" => &FRENCH,
+        _ => &ENGLISH,
+    }
 }
 
 /// The language that callgate's own words are in for a caller of this one.
 pub fn spoken_in(locale: &Locale) -> Locale {
-    if matches!(locale.language(), "en" | "es") { locale.clone() } else { english() }
+    if matches!(locale.language(), "de" | "en" | "es" | "fr") { locale.clone() } else { english() }
 }
 
 /// American English.
@@ -227,52 +113,73 @@ pub fn proof(proved: &[(Fact, u64)], locale: &Locale) -> String {
     format!("{} {}.", words.verified, each.join("; "))
 }
 
-/// `November 22, 2026` or `22 de noviembre de 2026`.
+/// `November 22, 2026`, `22 de noviembre de 2026`, `22. November 2026` or `22 novembre 2026`.
 pub fn date(date: Date, locale: &Locale) -> String {
     let index = usize::try_from(date.month() - 1).unwrap_or(0);
     let month = of(locale).months.get(index).copied().unwrap_or_default();
-    match locale.as_str() {
-        _ if locale.language() == "es" => format!("{} de {month} de {}", date.day(), date.year()),
-        "en-US" | "en" => format!("{month} {}, {}", date.day(), date.year()),
-        _ => format!("{} {month} {}", date.day(), date.year()),
+    let (day, year) = (date.day(), date.year());
+    match (locale.language(), locale.as_str()) {
+        ("es", _) => format!("{day} de {month} de {year}"),
+        ("de", _) => format!("{day}. {month} {year}"),
+        ("fr", _) if day == 1 => format!("1er {month} {year}"),
+        (_, "en-US" | "en") => format!("{month} {day}, {year}"),
+        _ => format!("{day} {month} {year}"),
     }
 }
 
 /// An amount in words that every voice reads alike: `1,234 dollars and 56 cents`. A currency without
 /// names here is said by its code.
 pub fn money(amount: f64, currency: &str, locale: &Locale) -> String {
+    let language = locale.language();
     let cents = (amount.abs() * 100.0).round();
     let (whole, rest) = ((cents / 100.0).floor(), cents % 100.0);
-    let minus = match (amount < 0.0 && cents > 0.0, locale.language()) {
+    let minus = match (amount < 0.0 && cents > 0.0, language) {
         (false, _) => "",
         (true, "es") => "menos ",
+        (true, "fr") => "moins ",
         (true, _) => "minus ",
     };
-    let names =
-        |one: &'static str, many: &'static str, n: f64| if n < 1.5 && n > 0.5 { one } else { many };
-    let (major, minor) = match (currency, locale.language()) {
-        ("USD" | "CAD" | "AUD", "es") => {
-            (names("dólar", "dólares", whole), names("centavo", "centavos", rest))
-        }
-        ("USD" | "CAD" | "AUD", _) => {
-            (names("dollar", "dollars", whole), names("cent", "cents", rest))
-        }
-        ("EUR", "es") => (names("euro", "euros", whole), names("céntimo", "céntimos", rest)),
-        ("EUR", _) => (names("euro", "euros", whole), names("cent", "cents", rest)),
-        ("MXN", "es") => (names("peso", "pesos", whole), names("centavo", "centavos", rest)),
-        ("GBP", "en") => (names("pound", "pounds", whole), names("penny", "pence", rest)),
-        _ => return format!("{minus}{}.{rest:02} {currency}", grouped(whole)),
+    // A voice reads a comma in a number as its language does: elsewhere it begins the decimals.
+    let digits = format!("{whole:.0}");
+    let number = if language == "en" { grouped(&digits) } else { digits };
+    let Some((major, minor)) = names(currency, language) else {
+        let mark = if matches!(language, "de" | "fr") { ',' } else { '.' };
+        return format!("{minus}{number}{mark}{rest:02} {currency}");
     };
-    let and = of(locale).and;
+    let named = |(one, many): (&'static str, &'static str), n: f64| {
+        let is_one = n > 0.5 && n < 1.5 || n < 0.5 && language == "fr";
+        if is_one { one } else { many }
+    };
+    let major = named(major, whole);
     if rest < 0.5 {
-        format!("{minus}{} {major}", grouped(whole))
+        format!("{minus}{number} {major}")
     } else {
-        format!("{minus}{} {major} {and} {rest} {minor}", grouped(whole))
+        format!("{minus}{number} {major} {} {rest} {}", of(locale).and, named(minor, rest))
     }
 }
 
-fn grouped(whole: f64) -> String {
-    let digits = format!("{whole:.0}");
+/// What one is called, and what several are.
+type Names = (&'static str, &'static str);
+
+/// What a currency is called, and its hundredth.
+fn names(currency: &str, language: &str) -> Option<(Names, Names)> {
+    Some(match (currency, language) {
+        ("USD" | "CAD" | "AUD", "de") => (("Dollar", "Dollar"), ("Cent", "Cent")),
+        ("USD" | "CAD" | "AUD", "es") => (("dólar", "dólares"), ("centavo", "centavos")),
+        ("USD" | "CAD" | "AUD", _) => (("dollar", "dollars"), ("cent", "cents")),
+        ("EUR", "de") => (("Euro", "Euro"), ("Cent", "Cent")),
+        ("EUR", "es") => (("euro", "euros"), ("céntimo", "céntimos")),
+        ("EUR", "fr") => (("euro", "euros"), ("centime", "centimes")),
+        ("EUR", _) => (("euro", "euros"), ("cent", "cents")),
+        ("CHF", "de") => (("Franken", "Franken"), ("Rappen", "Rappen")),
+        ("CHF", "fr") => (("franc", "francs"), ("centime", "centimes")),
+        ("MXN", "es") => (("peso", "pesos"), ("centavo", "centavos")),
+        ("GBP", "en") => (("pound", "pounds"), ("penny", "pence")),
+        _ => return None,
+    })
+}
+
+fn grouped(digits: &str) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -293,23 +200,39 @@ mod tests {
         assert_eq!(money(1234.56, "USD", &en), "1,234 dollars and 56 cents");
         assert_eq!(money(1.01, "USD", &en), "1 dollar and 1 cent");
         assert_eq!(money(-0.5, "USD", &en), "minus 0 dollars and 50 cents");
-        assert_eq!(money(1_000_000.0, "EUR", &es), "1,000,000 euros");
+        assert_eq!(money(1_000_000.0, "USD", &en), "1,000,000 dollars");
+        // `1,234` would be heard as one and a quarter in most of the world.
+        assert_eq!(money(1_000_000.0, "EUR", &es), "1000000 euros");
         assert_eq!(money(2.005, "USD", &es), "2 dólares con 1 centavo");
         assert_eq!(money(7.5, "CHF", &en), "7.50 CHF");
+        let [fr, de, it] = ["fr-FR", "de-DE", "it-IT"].map(|tag| Locale::parse(tag).unwrap());
+        assert_eq!(money(1234.56, "EUR", &fr), "1234 euros et 56 centimes");
+        assert_eq!(money(0.01, "EUR", &fr), "0 euro et 1 centime");
+        assert_eq!(money(1234.56, "EUR", &de), "1234 Euro und 56 Cent");
+        assert_eq!(money(-1.5, "CHF", &de), "minus 1 Franken und 50 Rappen");
+        assert_eq!(money(7.5, "SEK", &de), "7,50 SEK");
+        assert_eq!(money(1234.56, "EUR", &it), "1234 euros and 56 cents");
     }
 
     #[test]
     fn a_proof_is_said_with_its_age() {
         let (en, es) = (english(), Locale::parse("es-MX").unwrap());
+        let [fr, de] = ["fr-FR", "de-DE"].map(|tag| Locale::parse(tag).unwrap());
         assert_eq!(proof(&[], &en), "Not verified.");
         assert_eq!(proof(&[(Fact::SmsOtp, 125)], &en), "Verified by text message, 2 minutes ago.");
         let two = [(Fact::Pin, 59), (Fact::Callback, 60)];
         assert_eq!(proof(&two, &en), "Verified by PIN, just now; callback, a minute ago.");
         assert_eq!(proof(&two[..1], &es), "Verificado por PIN, hace un momento.");
+        let three = [(Fact::SmsOtp, 125), (Fact::ServiceCode, 4_000)];
+        assert_eq!(
+            proof(&three, &de),
+            "Geprüft durch SMS, vor 2 Minuten; einen Code aus dem Web, vor mehr als einer Stunde."
+        );
+        let ends = [(&en, "hour ago."), (&es, "una hora."), (&fr, "une heure."), (&de, "Stunde.")];
         for fact in Fact::ALL {
-            for locale in [&en, &es] {
+            for (locale, end) in ends {
                 let said = proof(&[(fact, 3_600)], locale);
-                assert!(said.ends_with("hour ago.") || said.ends_with("una hora."), "{said}");
+                assert!(said.ends_with(end), "{said}");
             }
         }
     }
@@ -319,5 +242,10 @@ mod tests {
         let day: Date = "2026-11-22".parse().unwrap();
         assert_eq!(date(day, &english()), "November 22, 2026");
         assert_eq!(date(day, &Locale::parse("es").unwrap()), "22 de noviembre de 2026");
+        let [fr, de, gb] = ["fr-FR", "de-DE", "en-GB"].map(|tag| Locale::parse(tag).unwrap());
+        assert_eq!(date(day, &fr), "22 novembre 2026");
+        assert_eq!(date("2026-12-01".parse().unwrap(), &fr), "1er décembre 2026");
+        assert_eq!(date(day, &de), "22. November 2026");
+        assert_eq!(date(day, &gb), "22 November 2026");
     }
 }

@@ -56,6 +56,66 @@ fn the_image_has_no_root_no_shell_and_a_way_to_ask_for_its_health() {
     assert!(recipe.contains("cargo build --release --locked"));
 }
 
+/// Whether a licence is allowed, or a choice of several has one that is.
+fn is_allowed(expression: &str, allowed: &[String]) -> bool {
+    let plain = expression.replace('/', " OR ").replace(['(', ')'], " ");
+    // `AND` binds stronger; whatever stands in brackets here is a choice within a sum of its own.
+    let all = |part: &str| {
+        part.split(" AND ").all(|one| allowed.iter().any(|allowed| allowed == one.trim()))
+    };
+    if expression.contains(") AND") {
+        return expression.split(" AND ").all(|part| is_allowed(part, allowed));
+    }
+    plain.split(" OR ").any(all)
+}
+
+/// `cargo deny` needs the network and is no part of a test run: of its check of licences this is what matters.
+#[test]
+fn every_crate_that_comes_in_has_a_licence_that_is_allowed() {
+    let deny: toml::Table = text("deny.toml").parse().unwrap();
+    let allowed = deny["licenses"]["allow"].as_array().unwrap().iter();
+    let allowed: Vec<_> = allowed.map(|name| name.as_str().unwrap().to_owned()).collect();
+    for (expression, is) in [
+        ("MIT OR GPL-3.0", true),
+        ("MIT AND GPL-3.0", false),
+        ("GPL-3.0/Apache-2.0", true),
+        ("(MIT OR GPL-3.0) AND Unicode-3.0", true),
+        ("(MIT OR Apache-2.0) AND GPL-3.0", false),
+        ("GPL-3.0", false),
+    ] {
+        assert_eq!(is_allowed(expression, &allowed), is, "{expression}");
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let of_host = Command::new("rustc").arg("-vV").output().unwrap().stdout;
+    let of_host = String::from_utf8(of_host).unwrap();
+    let host = of_host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let listed = Command::new(cargo)
+        .args([
+            "metadata",
+            "--locked",
+            "--offline",
+            "--format-version",
+            "1",
+            "--filter-platform",
+            host,
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let packages = listed["packages"].as_array().unwrap();
+    assert!(packages.len() > 100, "{}", packages.len());
+    let refused: Vec<_> = packages
+        .iter()
+        .filter(|package| !is_allowed(package["license"].as_str().unwrap_or_default(), &allowed))
+        .map(|package| {
+            format!("{} {}: {}", package["name"], package["version"], package["license"])
+        })
+        .collect();
+    assert_eq!(refused, [""; 0]);
+}
+
 /// What the program takes in from outside `src`, and its targets, must be in the image's context.
 #[test]
 fn the_image_is_built_from_what_the_build_is_let_see() {

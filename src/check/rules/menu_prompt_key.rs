@@ -1,6 +1,6 @@
 //! A menu whose prompt does not name a key that it offers, or names one that it does not offer.
 //!
-//! Keys are looked for as digits and as words, in English and in Spanish; other languages and
+//! Keys are looked for as digits and as words, in English, French, German and Spanish; other languages and
 //! recorded prompts are left alone. A key is not missed if a phrase that leads to the same state
 //! stands in the prompt. `*` may always be named: it repeats the prompt.
 //!
@@ -53,6 +53,8 @@ struct Language {
     between: &'static [&'static str],
     /// What joins a key with another.
     joined: &'static [&'static str],
+    /// Names of keys that mean something else as well: "un".
+    vague: &'static [&'static str],
 }
 
 const ENGLISH: Language = Language {
@@ -73,6 +75,49 @@ const ENGLISH: Language = Language {
     press: &["press", "pressing", "dial", "key", "touch"],
     between: &["the", "in", "key", "number", "digit"],
     joined: &["or", "and"],
+    vague: &[],
+};
+
+const FRENCH: Language = Language {
+    keys: &[
+        ('0', &["zéro"]),
+        ('1', &["un", "une"]),
+        ('2', &["deux"]),
+        ('3', &["trois"]),
+        ('4', &["quatre"]),
+        ('5', &["cinq"]),
+        ('6', &["six"]),
+        ('7', &["sept"]),
+        ('8', &["huit"]),
+        ('9', &["neuf"]),
+        ('*', &["étoile", "l'étoile", "astérisque"]),
+        ('#', &["dièse"]),
+    ],
+    press: &["tapez", "appuyez", "pressez", "composez", "faites", "tape", "appuie"],
+    between: &["le", "la", "sur", "touche", "chiffre"],
+    joined: &["ou", "et"],
+    vague: &["un", "une"],
+};
+
+const GERMAN: Language = Language {
+    keys: &[
+        ('0', &["null"]),
+        ('1', &["eins"]),
+        ('2', &["zwei", "zwo"]),
+        ('3', &["drei"]),
+        ('4', &["vier"]),
+        ('5', &["fünf"]),
+        ('6', &["sechs"]),
+        ('7', &["sieben"]),
+        ('8', &["acht"]),
+        ('9', &["neun"]),
+        ('*', &["stern", "sterntaste"]),
+        ('#', &["raute", "rautetaste"]),
+    ],
+    press: &["drücken", "drücke", "wählen", "wähle", "tippen", "tippe"],
+    between: &["sie", "bitte", "die", "auf", "taste", "ziffer"],
+    joined: &["oder", "und"],
+    vague: &[],
 };
 
 const SPANISH: Language = Language {
@@ -93,12 +138,15 @@ const SPANISH: Language = Language {
     press: &["oprima", "oprime", "pulse", "pulsa", "presione", "presiona", "marque", "marca"],
     between: &["el", "la", "tecla", "número", "dígito"],
     joined: &["o", "u", "y"],
+    vague: &[],
 };
 
 impl Language {
     fn of(language: &str) -> Option<&'static Self> {
         match language {
+            "de" => Some(&GERMAN),
             "en" => Some(&ENGLISH),
+            "fr" => Some(&FRENCH),
             "es" => Some(&SPANISH),
             _ => None,
         }
@@ -123,7 +171,10 @@ impl Language {
             }
             while rest.next_if(|word| self.between.contains(word)).is_some() {}
             let mut asked = Vec::new();
-            while let Some(key) = rest.peek().and_then(|word| self.key(word)) {
+            let sure = |word: &&str| !self.vague.contains(word);
+            while let Some(key) =
+                rest.peek().filter(|word| sure(word)).and_then(|word| self.key(word))
+            {
                 asked.push(key);
                 rest.next();
                 // Keys one after the other are a number to be dialled elsewhere: 9 1 1.
@@ -262,6 +313,9 @@ mod tests {
             "\"Press one. Say the end. # ends. Press star to hear this again.\"",
             "{ en = \"1, 2, pound\", es = \"Oprima uno o 2, o la tecla numeral.\" }",
             "{ en = \"1, 2, pound\", es = \"1, 2, numeral\", de = \"eins, zwei, Raute\" }",
+            "{ fr = \"Tapez un, deux ou dièse. Composez le 15. Tapez un autre code.\" }",
+            "{ de = \"Für dies drücken Sie bitte die 1, für das die 2, sonst die Rautetaste.\" }",
+            "{ it = \"Prema uno.\" }",
             "[{ play = \"https://example.com/menu.mp3\" }, \"Choose.\"]",
             "\"Press 1, 2, or #. Or dial 911 now.\"",
         ] {
@@ -275,6 +329,14 @@ mod tests {
             ),
             (
                 "{ en = \"1, 2, #\", es = \"Marque 1 o 2.\" }",
+                "the prompt does not name the key `#`",
+            ),
+            (
+                "{ en = \"1, 2, #\", fr = \"Tapez 1 ou 2, ou appuyez sur la touche dièse, ou faites le 4.\" }",
+                "the prompt names the key `4`, which is not offered",
+            ),
+            (
+                "{ en = \"1, 2, #\", de = \"Drücken Sie 1 oder 2.\" }",
                 "the prompt does not name the key `#`",
             ),
             (

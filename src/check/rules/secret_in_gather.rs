@@ -1,15 +1,18 @@
-//! A `gather` whose prompt asks for a secret: a PIN, a passcode, a password, a security code.
+//! A `gather` whose prompt asks for a secret: a PIN, a passcode, a password, a security code, the number of a payment
+//! card.
 //!
 //! ## Why
 //!
 //! What a `gather` takes is plain text to the flow: it is kept with the call, can be said in a prompt
 //! and handed to a specialist, and nothing limits the tries. The states that verify a secret never
-//! keep it, count every attempt over all calls, and prove a fact.
+//! keep it, count every attempt over all calls, and prove a fact. Card numbers are for no state: with one keyed in, the
+//! whole installation, and the telephone line to it, is subject to PCI DSS.
 //!
 //! ## How to fix it
 //!
-//! Take the secret with `gather_pin`, `gather_otp` or another state that verifies it. If it is no
-//! secret (a discount code, say), accept the warning by name.
+//! Take the secret with `gather_pin`, `gather_otp` or another state that verifies it, and have cards keyed in at a
+//! payment service that the caller is transferred to. If it is no secret (a discount code, say), accept the warning by
+//! name.
 //!
 //! ## Before
 //!
@@ -30,9 +33,10 @@
 
 use super::{Report, Rule, Subject};
 use crate::check::words::words;
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Place, Severity};
 use crate::flow::prompt::Prompt;
 use crate::flow::state::Kind;
+use crate::flow::states::gather::{Gather, What};
 
 pub(super) const RULE: Rule = Rule {
     code: "secret-in-gather",
@@ -43,7 +47,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Words that name a secret by themselves.
-const SECRETS: [&str; 13] = [
+const SECRETS: [&str; 17] = [
     "pin",
     "pins",
     "passcode",
@@ -57,11 +61,15 @@ const SECRETS: [&str; 13] = [
     "passphrase",
     "otp",
     "tan",
+    "geheimzahl",
+    "geheimnummer",
+    "kennwort",
+    "passwort",
 ];
 /// Words that name a secret unless the words around say which harmless thing they mean.
 const CODES: [&str; 3] = ["code", "código", "codigo"];
 /// What makes a code harmless, before it in English and after it in Spanish.
-const HARMLESS: [&str; 24] = [
+const HARMLESS: [&str; 26] = [
     "zip",
     "postal",
     "post",
@@ -86,6 +94,24 @@ const HARMLESS: [&str; 24] = [
     "pedido",
     "descuento",
     "sucursal",
+    "produit",
+    "article",
+];
+
+/// How the number of a payment card is called, in English, French, German and Spanish.
+const CARDS: [&[&str]; 12] = [
+    &["card", "number"],
+    &["credit", "card"],
+    &["debit", "card"],
+    &["carte", "bancaire"],
+    &["carte", "de", "crédit"],
+    &["numéro", "de", "carte"],
+    &["kartennummer"],
+    &["kreditkarte"],
+    &["kreditkartennummer"],
+    &["tarjeta", "de", "crédito"],
+    &["número", "de", "tarjeta"],
+    &["número", "de", "su", "tarjeta"],
 ];
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
@@ -100,8 +126,29 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             let help = "take it with `gather_pin` or another state that verifies secrets, or add \
                         `accept = [\"secret-in-gather\"]` if it is none";
             report.add_at(state, report.finding(message, place).help(help));
+        } else if let Some(place) = card_asked_for(gather) {
+            let message = "a `gather` is no place for the number of a payment card";
+            let help = "transfer to where cards are taken, or add `accept = [\"secret-in-gather\"]` if it \
+                        is none";
+            report.add_at(state, report.finding(message, place).help(help));
         }
     }
+}
+
+/// Where a prompt asks for the number of a card, and as many keys are taken as such a number has.
+fn card_asked_for(gather: &Gather) -> Option<&Place> {
+    let fits = match gather.what {
+        What::Digits(digits) => digits.is_none_or(|digits| (13..=19).contains(&digits)),
+        What::Speech => true,
+        What::Date(_) | What::Amount { .. } => false,
+    };
+    let mut templates = gather.listen.prompts().flat_map(Prompt::templates).filter(|_| fits);
+    let template = templates.find(|template| names_card(&words(&template.source)))?;
+    Some(&template.place)
+}
+
+fn names_card(words: &[String]) -> bool {
+    CARDS.iter().any(|card| words.windows(card.len()).any(|part| part == *card))
 }
 
 fn secret_in(words: &[String]) -> Option<String> {
@@ -115,10 +162,13 @@ fn secret_in(words: &[String]) -> Option<String> {
         let word = word.as_str();
         let social =
             word == "social" && words.get(index + 1).is_some_and(|next| next == "security");
-        SECRETS.contains(&word) || social || (CODES.contains(&word) && !near(*index))
+        let mut three = words.iter().skip(*index).map(String::as_str);
+        let french = ["mot", "de", "passe"].into_iter().all(|word| three.next() == Some(word));
+        SECRETS.contains(&word) || social || french || (CODES.contains(&word) && !near(*index))
     });
     found.map(|(_, word)| match word.as_str() {
         "social" => "social security number".to_owned(),
+        "mot" => "mot de passe".to_owned(),
         "pin" | "pins" | "cvv" | "cvc" | "ssn" | "otp" | "tan" | "nip" => word.to_uppercase(),
         _ => word.clone(),
     })
@@ -136,6 +186,9 @@ mod tests {
             "Your social security number, please.",
             "Marque su clave.",
             "Marque su código de seguridad.",
+            "Saisissez votre code secret.",
+            "Dites votre mot de passe.",
+            "Geben Sie Ihre Geheimzahl ein.",
         ] {
             assert!(secret_in(&words(secret)).is_some(), "{secret}");
         }
@@ -143,6 +196,7 @@ mod tests {
             "Your zip code, please.",
             "Marque su código postal.",
             "Marque el código de área.",
+            "Saisissez le code postal, un mot de plus.",
             "The spinning wheel.",
             "How much would you like to pay?",
             "Enter it {{ pin }}",

@@ -246,7 +246,12 @@ pub(in crate::flow) fn read_localized<'a, T>(
         if locale.is_none() {
             let finding = no_language(entry.key, entry.key_place(), Spelling::Key);
             let there = table.has(&entry.key.replace('_', "-"));
-            entry.report(if there { finding.fix(None) } else { finding });
+            let finding = if there { finding.fix(None) } else { finding };
+            entry.report(match entry.key {
+                "play" => finding.help("a sound stands in a list: `[{ play = \"https://…\" }]`"),
+                "pause" => finding.help("a pause stands in a list: `[\"…\", { pause = \"1s\" }]`"),
+                _ => finding,
+            });
         }
         if entry.is_list() {
             let message = format!("`{}` must be a text in quotes, not a list", entry.key);

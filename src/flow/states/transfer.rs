@@ -120,6 +120,13 @@ fn read(state: &StateReader<'_, '_>) -> Option<Transfer> {
     Some(Transfer { to, prompt, whisper, share, timeout, agent_step_up })
 }
 
+/// The number that is meant by one with blanks, dots, dashes and brackets.
+fn without_blanks(text: &str) -> Option<String> {
+    let marks = |c: char| c.is_whitespace() || matches!(c, '.' | '-' | '/' | '(' | ')');
+    let plain = text.replace("(0)", "").replace(marks, "");
+    PhoneNumber::parse(&plain).is_some().then_some(plain)
+}
+
 fn read_to(item: &Item<'_>) -> Option<To> {
     if let Some(text) = item.as_text() {
         return bare(item, text);
@@ -137,15 +144,19 @@ fn read_to(item: &Item<'_>) -> Option<To> {
     let text = target.name()?;
     let refuse = |message: &str| {
         let help = match target.key {
-            "number" => Some("write it in full, with `+` and its country code"),
+            "number" => Some(match without_blanks(text) {
+                Some(number) => format!("write it without blanks: `{number}`"),
+                None => "write it in full, with `+` and its country code".into(),
+            }),
             "sip" => Some(
-                "an address begins with `sip:`, has an `@` in it and no blanks, 255 characters at most",
+                "an address begins with `sip:`, has an `@` in it and no blanks, 255 characters at most"
+                    .into(),
             ),
             _ => None,
         };
         let message = format!("`{text}` {message}");
         let finding = Finding::error("bad-transfer", message, target.place());
-        target.report(finding.maybe_help(help.map(Into::into)));
+        target.report(finding.maybe_help(help));
         None
     };
     match target.key {

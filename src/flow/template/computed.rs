@@ -48,7 +48,10 @@ impl Computed {
             None
         };
         if let Err(error) = added {
-            let detail = error.detail().unwrap_or("it cannot be read");
+            let detail = match error.detail() {
+                _ if source.contains("{{{") => "three braces stand where two should",
+                detail => detail.unwrap_or("it cannot be read"),
+            };
             return refuse(format!("the text cannot be filled in: {detail}"));
         }
         if let Some(unknown) = filters(source).find(|name| !has_filter(&environment, name)) {

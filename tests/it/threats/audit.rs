@@ -4,11 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use callgate::audit::key::is_of_another_key;
-use callgate::audit::verify::{Fault, Report, What, verify};
+use callgate::audit::told::Told;
+use callgate::audit::verify::{ChainHead, Fault, Report, What, verify, verify_and_tell};
 use callgate::audit::{call_key, chain_of_call, head_key, link_key};
 use callgate::engine::call::Call;
 use callgate::engine::event::{Event, LegStatus};
 use callgate::engine::id::{CallId, LegId};
+use callgate::exchange::unlock::By;
+use callgate::secret::Secret;
 use callgate::store::envelope::{Kind, Vault};
 use callgate::store::{self, Store, Swap};
 use jiff::SignedDuration;
@@ -324,6 +327,65 @@ async fn t65_of_audits_that_are_bound_together_each_is_held_to_its_end() {
     }
 }
 
+/// One call over this store that is over `later`, and how the chains of the store end then.
+async fn ends_after(store: &Arc<dyn Store>, later: SignedDuration) -> Vec<ChainHead> {
+    let office = Office::over(store.clone());
+    office.clock.set(office.now() + later);
+    let mut line = office.ring_to_pin("CA1").await;
+    for pin in ["111222", "333444", "555666"] {
+        line.key(pin).await;
+    }
+    office.outbox.drain().await.unwrap();
+    let report = verified(store.as_ref()).await;
+    assert_eq!(report.faults, []);
+    report.heads
+}
+
+async fn told(store: &dyn Store, kept: &[ChainHead]) -> (Vec<Fault>, Vec<Told>) {
+    let now = super::office::START.parse().unwrap();
+    let mut told = Vec::new();
+    let mut tell = |entry| told.push(entry);
+    let report = verify_and_tell(store, &Vault::new(&[7; 32]), now, kept, &mut tell).await.unwrap();
+    (report.faults, told)
+}
+
+/// A store that was set back to a copy and has gone on since is whole in itself, and its chains are no shorter.
+#[tokio::test]
+async fn t65_a_chain_that_was_set_back_and_grew_again_does_not_go_on_from_its_end() {
+    let store = || -> Arc<dyn Store> { Arc::new(callgate::store::memory::MemoryStore::new()) };
+    let (own, set_back) = (store(), store());
+    let kept = ends_after(&own, SignedDuration::ZERO).await;
+    let [end] = kept.as_slice() else { panic!("{kept:?}") };
+    let another = ends_after(&set_back, SignedDuration::from_hours(1)).await;
+    assert_eq!((another[0].chain, another[0].number), (end.chain, end.number));
+    assert_eq!(told(own.as_ref(), &kept).await.0, []);
+    let expected = |what| [fault(format!("chain {}", end.chain), Some(end.number), what)];
+    assert_eq!(told(set_back.as_ref(), &kept).await.0, expected(What::Altered));
+    assert_eq!(told(store().as_ref(), &kept).await.0, expected(What::Removed));
+    // One that has grown goes on from it.
+    let office = Office::over(own.clone());
+    let account = Secret::new(ACCOUNT);
+    office.exchange.unlock(&account, None, By::CommandLine).await.unwrap().unwrap();
+    let (faults, entries) = told(own.as_ref(), &kept).await;
+    assert_eq!(faults, []);
+    // What happened in the call, in its order, and what happened outside it.
+    let (of_call, outside): (Vec<_>, Vec<_>) = entries.iter().partition(|told| told.call.is_some());
+    let numbers: Vec<_> = of_call.iter().map(|told| told.number).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    let [outside] = outside.as_slice() else { panic!("{outside:?}") };
+    assert!(of_call.iter().any(|told| told.about == outside.about), "{entries:?}");
+    assert!(
+        serde_json::to_string(outside).unwrap().contains(r#""unlocked":{"by":"the command line"}"#)
+    );
+}
+
+fn run_show(house: &House, more: &[&str]) -> (Option<i32>, Vec<serde_json::Value>, String) {
+    let output = house.command().args(["audit", "show"]).args(more).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (output.status.code(), lines, String::from_utf8(output.stderr).unwrap())
+}
+
 fn run_verify(house: &House) -> (Option<i32>, serde_json::Value, String) {
     let output = house.command().args(["audit", "verify", "--format", "json"]).output().unwrap();
     let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
@@ -353,6 +415,28 @@ async fn t65_the_command_says_which_call_and_which_entry() {
     let output = auditor.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(auditor.env_remove("CALLGATE_STATE_KEY").output().unwrap().status.code(), Some(2));
+    let entries = report["report"]["entries"].as_u64().unwrap();
+    let (code, shown, stderr) = run_show(&house, &[]);
+    assert_eq!((code, shown.len() as u64), (Some(0), entries), "{shown:?} {stderr}");
+    let account = ["--account", crate::support::house::ACCOUNT];
+    let (_, of_account, _) = run_show(&house, &account);
+    assert!(
+        !of_account.is_empty()
+            && of_account.iter().all(|one| one["about"] == of_account[0]["about"])
+    );
+    assert!(!format!("{shown:?}").contains(crate::support::house::ACCOUNT));
+    assert_eq!(run_show(&house, &["--account", "nobody"]).1, [""; 0]);
+    assert_eq!(run_show(&house, &["--until", "2020-01-01"]).1, [""; 0]);
+    assert_eq!(run_show(&house, &["--since", "2020-01-01T00:00:00Z"]).1, shown);
+    let kept = house.folder.path().join("kept.json");
+    std::fs::write(&kept, r#"{"report":{"heads":[{"chain":3,"number":9,"hash":"00"}]}}"#).unwrap();
+    let output = house.command().args(["audit", "verify", "--kept", "kept.json"]).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout.starts_with("chain 3, entry 9: was removed\n"), "{stdout}");
+    std::fs::write(&kept, "{}").unwrap();
+    let output = house.command().args(["audit", "verify", "--kept", "kept.json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
     let path = house.folder.path().join("callgate.redb");
     let call =
         CallId::of(crate::support::provider::ACCOUNT_SID, &callgate::engine::id::Sid("CA1".into()));
@@ -361,4 +445,7 @@ async fn t65_the_command_says_which_call_and_which_entry() {
     let fault = &report["report"]["faults"][0];
     assert_eq!(code, Some(1));
     assert_eq!((&fault["in"], &fault["number"]), (&format!("call {call}").into(), &1.into()));
+    let (code, shown, stderr) = run_show(&house, &["--call", &call.to_string()]);
+    assert_eq!((code, shown.len()), (Some(1), 0), "nothing behind the gap is told: {stderr}");
+    assert!(stderr.contains(&format!("call {call}, entry 1: was removed")), "{stderr}");
 }
