@@ -59,6 +59,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
+    // Before anything that begins a thread.
+    if let Err(error) = room::for_threads() {
+        return nothing_is_served(&Failure::from(error));
+    }
     let _watch = telemetry::start(log, config::environment);
     core_file::forbid();
     // Webhooks are answered on threads of the server's own; what runs on these nobody waits for so closely.
@@ -68,12 +72,14 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
         .build();
     match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(serve(args))) {
         Ok(()) => Exit::Well,
-        Err(failure) => {
-            let exit = failure.tell();
-            say("nothing is served");
-            exit
-        }
+        Err(failure) => nothing_is_served(&failure),
     }
+}
+
+fn nothing_is_served(failure: &Failure) -> Exit {
+    let exit = failure.tell();
+    say("nothing is served");
+    exit
 }
 
 /// What a server needs, from a configuration or for the demo.
