@@ -126,6 +126,11 @@ pub const OPEN_BESIDE: u64 = 512;
 pub const OPEN_AT_LEAST: u64 = 32;
 /// And of each worker: what it waits on for its connections, timers and the store.
 pub const OPEN_OF_WORKER: u64 = 8;
+/// The threads of a server that is busy, beside those of its workers: hashes, the log, files, signals and the embedded
+/// store have theirs.
+pub const THREADS_BESIDE: usize = 16;
+/// And of each worker: its own, what it hands work to, and its share of what goes on beside webhooks.
+pub const THREADS_OF_WORKER: usize = 4;
 /// Within this a webhook is answered, with the apology if need be: it leaves room for a provider's
 /// own limit of 5 s (SignalWire) to 15 s (Twilio).
 pub const TURN_DEADLINE: Duration = Duration::from_secs(4);
@@ -313,6 +318,9 @@ pub const DRAIN_MAX: Duration = Duration::from_mins(1);
 /// How often files are looked at that the system may not tell of; what has changed is read when it is looked at once
 /// more.
 pub const FILES_LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
+/// For how long nobody must have written to files before they are read again: whoever writes a large file in its place,
+/// or one file after the other, leaves half of them there meanwhile.
+pub const FILES_STAY_FOR: Duration = Duration::from_secs(1);
 /// The lines of the log that requests which are refused cause in a minute, for each reason: enough to see by which
 /// routes they come, and no more in a year than a disk has room for.
 pub const REFUSALS_TOLD_A_MINUTE: u64 = 10;
@@ -369,6 +377,11 @@ pub const STORE_QUESTION_TIMEOUT: Duration = Duration::from_millis(2_500);
 pub const STORE_WAITS_ON: usize = 8;
 /// Bytes that Redis has not acknowledged for so long are on a dead connection.
 pub const STORE_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// A connection to Redis that nothing has gone over for so long is asked after: networks forget idle ones without a
+/// word, some of them after four minutes.
+pub const STORE_IDLE_ASKED_AFTER: Duration = Duration::from_secs(30);
+/// How long before it runs out it is told that our certificate for Redis will.
+pub const CERTIFICATE_TOLD_BEFORE: Duration = Duration::from_hours(14 * 24);
 /// How far apart the clocks of Redis and of a server may be before the server warns of it: clocks that are kept in
 /// step never are, and servers that are a lease apart do each other's work once more.
 pub const STORE_CLOCK_APART_MAX: Duration = Duration::from_secs(5);

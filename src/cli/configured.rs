@@ -1,7 +1,7 @@
 //! What commands make of a configuration: the store that it names, and those outside whom it has asked.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Exit;
@@ -177,20 +177,20 @@ fn verifications(
     Ok(Some(Arc::new(TwilioVerify::new(sends, checks, service, asked))))
 }
 
-/// Where accounts come from, and the file to watch if they come from one.
+/// Where accounts come from.
 pub(super) fn open_directory(
     directory: config::Directory,
     metrics: &Metrics,
-) -> Result<(Directory, Option<PathBuf>), Failure> {
+) -> Result<Directory, Failure> {
     match directory {
         config::Directory::File(path) => {
             let accounts = read_accounts(&path, Secrets::Hashed)?;
-            Ok((Directory::new(accounts), Some(path)))
+            Ok(Directory::new(accounts))
         }
         config::Directory::Http(settings) => {
             let peer = Peer::new(&settings).map_err(Failure::unusable)?;
             let directory = HttpDirectory::new(peer, metrics.outside.clone());
-            Ok((Directory::over_http(directory), None))
+            Ok(Directory::over_http(directory))
         }
     }
 }

@@ -60,6 +60,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
+    // Before anything that begins a thread.
+    if let Err(error) = room::for_threads() {
+        return nothing_is_served(&Failure::from(error));
+    }
     let _watch = telemetry::start(log, config::environment);
     core_file::forbid();
     // Webhooks are answered on threads of the server's own; what runs on these nobody waits for so closely.
@@ -69,12 +73,14 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
         .build();
     match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(serve(args))) {
         Ok(()) => Exit::Well,
-        Err(failure) => {
-            let exit = failure.tell();
-            say("nothing is served");
-            exit
-        }
+        Err(failure) => nothing_is_served(&failure),
     }
+}
+
+fn nothing_is_served(failure: &Failure) -> Exit {
+    let exit = failure.tell();
+    say("nothing is served");
+    exit
 }
 
 /// What a server needs, from a configuration or for the demo.
@@ -105,6 +111,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     if SystemClock::stands_before_1970() {
         return Err(Failure::Clock);
     }
+    let hang_ups = signals::HangUps::listen()?;
     let config = match &args.config {
         Some(path) => Some(Config::load(path)?),
         None if Path::new(DEFAULT_FILE).exists() => Some(Config::load(Path::new(DEFAULT_FILE))?),
@@ -119,7 +126,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     if let Some(folder) = &args.record {
         writing::folder(folder).map_err(Failure::Record)?;
     }
-    start(plan, greeting, args.record.as_deref()).await
+    start(plan, greeting, args.record.as_deref(), hang_ups).await
 }
 
 /// Everything that can be wrong is found before the first call is taken.
@@ -128,6 +135,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         say(&render::human::render(&config.warnings, &config.sources, true));
     }
     let waits = waits::of(&config);
+    let looked = looks::Looked::at(config.flows.clone());
     let flows = read_flows(&config.flows, &waits)?;
     check_lines(&config, &flows)?;
     let offer = needs::Offer {
@@ -144,7 +152,11 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let carrier = carrier_of(&config, &metrics)?;
     let mail = mail_of(&config, &metrics)?;
     let outside = Outside::of(&config, &metrics)?;
-    let (directory, accounts) = open_directory(config.directory, &metrics)?;
+    let accounts = match &config.directory {
+        config::Directory::File(path) => Some(looks::Looked::at(path.clone())),
+        config::Directory::Http(_) => None,
+    };
+    let directory = open_directory(config.directory, &metrics)?;
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
     store.ping().await.map_err(|error| Failure::Ping { error })?;
@@ -171,7 +183,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         outside,
         metrics,
         listeners,
-        watched: watch::Watched { flows: Some(config.flows), accounts, lines, offer, waits },
+        watched: watch::Watched { flows: Some(looked), accounts, lines, offer, waits },
     })
 }
 
@@ -179,6 +191,7 @@ async fn start(
     plan: Plan,
     greeting: Option<demo::Greeting>,
     record: Option<&Path>,
+    hang_ups: signals::HangUps,
 ) -> Result<(), Failure> {
     let (public, admin) = plan.listeners.addresses()?;
     let room = room::make()?;
@@ -229,7 +242,7 @@ async fn start(
     let idle = CancellationToken::new();
     let outbox = tokio::spawn(outbox.run(idle.clone()));
     let look = watch.as_ref().map(watch::Watch::look);
-    tokio::spawn(signals::follow(signals::listen()?, stop.clone(), look));
+    tokio::spawn(signals::follow(hang_ups.and_stops()?, stop.clone(), look));
     let epoch = tokio::spawn(epoch::watch(stop.clone()));
     tracing::info!(%public, %admin, "callgate answers");
     if let Some(greeting) = greeting {

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
 async fn unlock(args: &Args, account: &Secret) -> Result<Exit, Failure> {
     let KeptAccounts { kept, directory, policy } = KeptAccounts::load(&args.config)?;
     let store = open_store(&kept.store, &kept.store_options, &kept.vault).await?;
-    let (directory, _) = open_directory(directory, &Metrics::default())?;
+    let directory = open_directory(directory, &Metrics::default())?;
     let exchange = caretaker(store, kept.vault, directory, policy);
     match exchange.unlock(account, args.factor, By::CommandLine).await {
         Ok(Some(lifted)) => {

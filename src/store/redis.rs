@@ -10,6 +10,7 @@
 //! together.
 
 mod address;
+mod certificate;
 mod claims;
 mod form;
 mod keys;

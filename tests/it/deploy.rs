@@ -273,4 +273,7 @@ fn the_unit_of_systemd_lets_turns_be_finished_and_runs_as_nobody() {
     assert_eq!((value("DynamicUser"), value("CapabilityBoundingSet")), ("yes", ""));
     assert_eq!(value("RestartPreventExitStatus"), "1 2", "flows and configuration are wrong still");
     assert!(value("ExecReload").starts_with("/bin/kill -HUP "));
+    // By itself systemd gives up on what fails five times in ten seconds: a store may be away for longer.
+    let head = unit.split("[Service]").next().unwrap();
+    assert!(head.contains("\nStartLimitIntervalSec=0\n") && value("RestartSec") == "1", "{unit}");
 }

@@ -1,6 +1,8 @@
 //! The whole of it: the real program, real HTTP, a stand-in for the provider, on redb and on Redis.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
 
 use callgate::clock::{Clock as _, SystemClock};
 use tokio_util::sync::CancellationToken;
@@ -323,7 +325,8 @@ async fn accounts_behind_a_link_are_in_use_once_it_leads_to_others() {
         std::fs::rename(at("link"), at("..data")).unwrap();
     };
     let accounts = std::fs::read_to_string(at("accounts.toml")).unwrap();
-    for (version, accounts) in [("with", &*accounts), ("without", "")] {
+    let others = accounts.replace(ACCOUNT, "73195529");
+    for (version, accounts) in [("with", &accounts), ("without", &others)] {
         std::fs::create_dir(at(version)).unwrap();
         std::fs::write(at(version).join("accounts.toml"), accounts).unwrap();
     }
@@ -346,6 +349,53 @@ async fn accounts_behind_a_link_are_in_use_once_it_leads_to_others() {
     .await;
     let told = pin_of("CA00000000000000000000000000000A02").await;
     assert!(told.starts_with("That did not work"), "{told}");
+}
+
+/// Whoever writes the file in its place empties it first, and may be slow: meanwhile nobody is a stranger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_that_are_half_written_are_left_to_be_finished() {
+    const IN_USE: &str = "the changed accounts are in use";
+    const GAP: Duration = Duration::from_millis(400);
+    const GAP_MAX: Duration = Duration::from_millis(700);
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    let path = house.folder.path().join("accounts.toml");
+    let one = std::fs::read_to_string(&path).unwrap();
+    let pieces: Vec<String> =
+        (0..5).map(|n| one.replace(ACCOUNT, &format!("7319552{}", (n + 4) % 10))).collect();
+    assert!(pieces[4].contains(ACCOUNT));
+    loop {
+        let before = house.log().matches(IN_USE).count();
+        let (mut slowest, mut last) = (Duration::ZERO, Instant::now());
+        let mut file = std::fs::File::create(&path).unwrap();
+        for piece in &pieces {
+            tokio::time::sleep(GAP).await;
+            file.write_all(piece.as_bytes()).unwrap();
+            slowest = slowest.max(last.elapsed());
+            last = Instant::now();
+        }
+        drop(file);
+        eventually_async(IN_USE, async || {
+            (house.log().matches(IN_USE).count() > before).then_some(())
+        })
+        .await;
+        // A machine that has no time for us writes as slowly as somebody who has finished.
+        if slowest < GAP_MAX {
+            let log = house.log();
+            let taken: Vec<_> = log.lines().filter(|line| line.contains(IN_USE)).collect();
+            assert_eq!(taken.len(), before + 1, "{taken:?}");
+            assert!(taken[before].contains("\"accounts\":5"), "{taken:?}");
+            break;
+        }
+    }
+    std::fs::write(&path, "").unwrap();
+    house.logs("the accounts file is empty: the last good accounts stay in use");
+    let mut phone = Telephone::new("CA0000000000000000000000000000000C", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    assert!(phone.spoken().starts_with("For your balance"), "{}", phone.spoken());
+    assert!(!house.log().contains("the changed flows are in use"), "they are what they were");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,12 +1,14 @@
 //! Who takes up all the room there is: connections, and bodies that never end.
 
+use std::process::Command;
+
 use callgate::limits;
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::house::{House, OPERATOR};
+use crate::support::house::{House, OPERATOR, program};
 
 /// A server that may open so many files: `-S` of a soft limit, `-H` of a hard one.
 fn limited(store: &str, limits: &str) -> House {
@@ -53,6 +55,29 @@ fn too_few_open_files_to_begin_with_are_told() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(told.contains("cannot begin: 24 files may be open, and "), "{told}");
+}
+
+/// A runtime that lacks a thread panics, or waits for it without end.
+#[test]
+fn too_few_threads_to_begin_with_are_told() {
+    const SOMEBODY: [&str; 6] = ["setpriv", "--reuid", "4242", "--regid", "4242", "--clear-groups"];
+    // Whoever may do everything is not limited: somebody else is, where they may run the program at all.
+    let is_root = rustix::process::getuid().is_root();
+    let run = |limit: &[&str], argument: &str| {
+        let words = [&["timeout", "20"][..], if is_root { &SOMEBODY } else { &[] }, limit].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(program()).arg(argument).current_dir("/").output().unwrap()
+    };
+    if !run(&[], "--version").status.success() {
+        return;
+    }
+    for limit in ["--nproc=1", "--nproc=3", "--nproc=8", "--nproc=12"] {
+        let output = run(&["prlimit", limit], "serve");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{limit}: {told}");
+        let says = "threads are needed, and the system does not give them";
+        assert!(told.contains(says) && told.ends_with("nothing is served\n"), "{limit}: {told}");
+    }
 }
 
 /// Sends what it has to an address, and says what comes back until the end.

@@ -1,6 +1,8 @@
 //! What the system tells a server by signals.
 
+use std::fs::File;
 use std::io::Read as _;
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -8,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::support::eventually::eventually;
-use crate::support::house::{House, client};
+use crate::support::house::{House, Process, client};
 use crate::support::provider::Provider;
+use crate::support::redis::{RedisServer, free_port};
 
 fn hang_up(house: &House) {
     let pid = house.pid().to_string();
@@ -55,6 +58,37 @@ async fn a_server_that_is_hung_up_on_looks_at_its_files_and_goes_on() {
     house.terminate();
     assert_eq!(house.wait(), Some(0));
     assert_eq!(house.log().matches(IN_USE).count(), 1);
+}
+
+/// A server may start for long, where it reads many accounts or moves an older store on: what is changed meanwhile
+/// is read again, and who says so ends nothing.
+#[test]
+fn a_server_that_is_hung_up_on_while_it_starts_takes_up_what_was_changed_meanwhile() {
+    let redis = RedisServer::start();
+    let house = House::set_up(&redis.url(), "http://127.0.0.1:9");
+    let (folder, port) = (house.folder.path(), free_port());
+    house.change_configuration(
+        "\nlisten = \"127.0.0.1:0\"",
+        &format!("\nlisten = \"127.0.0.1:{port}\""),
+    );
+    let (flow, log) = (folder.join("flows/desk.toml"), folder.join("log"));
+    redis.freeze();
+    let mut command = house.command();
+    command.args(["serve", "--config", "callgate.toml"]).stderr(File::create(&log).unwrap());
+    let mut server = Process(command.spawn().unwrap());
+    // It has read its files by then, and waits for the store.
+    eventually("a server that listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+    let changed = std::fs::read_to_string(&flow).unwrap().replace("Thanks for", "Thank you for");
+    std::fs::write(folder.join("new"), changed).unwrap();
+    std::fs::rename(folder.join("new"), &flow).unwrap();
+    let pid = server.0.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    redis.thaw();
+    eventually("the changed flow", || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(server.0.try_wait().unwrap(), None, "{log}");
+        log.contains("a changed flow is in use for new calls").then_some(())
+    });
 }
 
 /// Whoever closes the window that it runs in is done with it.

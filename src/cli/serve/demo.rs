@@ -11,6 +11,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::looks::Looked;
 use super::needs::Offer;
 use super::{Plan, watch};
 use crate::audit::key::is_of_another_key;
@@ -47,6 +48,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     let keyring = Keyring::open()?;
     let folder = Path::new(FLOWS);
     let own = folder.join(format!("{}.toml", demo::FLOW)).exists();
+    let looked = own.then(|| Looked::at(folder.to_owned()));
     let flows = if own {
         super::read_flows(folder, &Waits::default())?
     } else {
@@ -104,7 +106,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         metrics,
         listeners,
         watched: watch::Watched {
-            flows: own.then(|| folder.to_owned()),
+            flows: looked,
             accounts: None,
             lines: vec![demo::FLOW.to_owned()],
             offer: Offer {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// A file, or a folder of flow files, as it was read, and as it was when it was looked at last.
 #[derive(Debug)]
 pub(super) struct Looked {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     read: Look,
     last: Look,
 }
@@ -34,6 +34,11 @@ impl Looked {
     /// Whether it is other than it was read.
     pub(super) fn differs(&self) -> bool {
         look(&self.path) != self.read
+    }
+
+    /// Looks, for [`Self::is_other`] to say whether it has stayed so.
+    pub(super) fn look(&mut self) {
+        self.last = look(&self.path);
     }
 
     /// Whether it is other than it was read, and has stayed so since it was looked at before: what somebody

@@ -1,4 +1,4 @@
-//! Room for connections: how many files the process may have open, and what follows from it.
+//! Room for connections: how many files the process may have open, and what follows from it; and for threads.
 //!
 //! A connection is an open file. Most systems begin a process with a limit of 1024 that it may raise itself.
 //! Where too few are to be had, fewer connections are taken: whoever fills them all up leaves the store, the
@@ -6,11 +6,15 @@
 
 use std::io;
 use std::num::NonZero;
-use std::thread::available_parallelism;
+use std::sync::Mutex;
+use std::thread::{self, available_parallelism};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::limits;
+
+/// More than a thread needs that only waits.
+const THREAD_STACK_BYTES: usize = 64 * 1024;
 
 /// What there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,29 @@ pub(super) fn make() -> io::Result<Room> {
         );
     }
     Ok(room)
+}
+
+/// Whether there are as many threads to be had as a server needs: `Err` where there are not. A runtime that lacks one
+/// panics, or waits for it without end.
+pub(super) fn for_threads() -> io::Result<()> {
+    let workers = available_parallelism().map_or(1, NonZero::get);
+    let needed = limits::THREADS_BESIDE + limits::THREADS_OF_WORKER * workers;
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        // All of them are there at once: each waits until the last one is.
+        let closed = gate.lock();
+        let made = (0..needed).try_for_each(|_| {
+            let thread = thread::Builder::new().stack_size(THREAD_STACK_BYTES);
+            thread.spawn_scoped(scope, || drop(gate.lock())).map(drop)
+        });
+        drop(closed);
+        made.map_err(|error| {
+            io::Error::other(format!(
+                "{needed} threads are needed, and the system does not give them ({error}): raise the limit \
+                 (`ulimit -u`, `TasksMax=`, `pids.max`)"
+            ))
+        })
+    })
 }
 
 /// The limit that is in force then; none is the highest.

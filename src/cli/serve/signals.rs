@@ -7,29 +7,41 @@ use tokio_util::sync::CancellationToken;
 
 use super::watch::Look;
 
-/// What the system tells from here on.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+/// That it is to look at its files, from here on: while it starts it is to be told so too, and ends by nothing of it.
+pub(super) struct HangUps {
     hang_up: Signal,
     /// Whether there was a terminal then.
     had_terminal: bool,
 }
 
-/// Begins to listen: what comes before somebody follows is not lost, and ends nothing by itself.
-pub(super) fn listen() -> io::Result<Signals> {
-    Ok(Signals {
-        terminate: signal(SignalKind::terminate())?,
-        interrupt: signal(SignalKind::interrupt())?,
-        hang_up: signal(SignalKind::hangup())?,
-        had_terminal: stderr().is_terminal(),
-    })
+impl HangUps {
+    /// Begins to listen: what comes before somebody follows is not lost, and ends nothing by itself.
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self { hang_up: signal(SignalKind::hangup())?, had_terminal: stderr().is_terminal() })
+    }
+
+    /// And that it is to stop, from here on: before that the system stops it at once.
+    pub(super) fn and_stops(self) -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_ups: self,
+        })
+    }
+}
+
+/// What the system tells.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_ups: HangUps,
 }
 
 /// Stops on SIGTERM and SIGINT; on SIGHUP has the files looked at, which is how a server is told to take up
 /// what was changed. Whose terminal is gone is told so by SIGHUP as well, and stops.
 pub(super) async fn follow(signals: Signals, stop: CancellationToken, look: Option<Look>) {
-    let Signals { mut terminate, mut interrupt, mut hang_up, had_terminal } = signals;
+    let Signals { mut terminate, mut interrupt, hang_ups } = signals;
+    let HangUps { mut hang_up, had_terminal } = hang_ups;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

@@ -30,13 +30,13 @@ use crate::limits;
 use crate::server::metrics::Metrics;
 use crate::threads::give_way;
 
-/// What is watched.
+/// What is watched. It was looked at before it was read: what changes while the server starts is read again as well.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     /// The folder of flows.
-    pub(super) flows: Option<PathBuf>,
+    pub(super) flows: Option<Looked>,
     /// The accounts file.
-    pub(super) accounts: Option<PathBuf>,
+    pub(super) accounts: Option<Looked>,
     /// The flows that lines lead to: they must stay.
     pub(super) lines: Vec<String>,
     /// What the configuration offers to flows.
@@ -58,7 +58,8 @@ struct Changed {
 /// What whoever follows is told.
 #[derive(Clone, Copy, Debug)]
 enum Told {
-    Changed(Changed),
+    /// Somebody writes there.
+    Changes,
     Look,
     Stop,
 }
@@ -129,8 +130,9 @@ fn listen(
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    let (flows, accounts) = (watched.flows.clone(), watched.accounts.clone());
-    let folders: Vec<_> = flows.iter().cloned().chain(accounts.as_ref().map(folder_of)).collect();
+    let accounts = watched.accounts.as_ref().map(|accounts| accounts.path.clone());
+    let flows = watched.flows.iter().map(|flows| flows.path.clone());
+    let folders: Vec<_> = flows.chain(accounts.as_ref().map(folder_of)).collect();
     let changed = move |events: DebounceEventResult| {
         let Ok(events) = events else { return };
         let paths: Vec<_> = events
@@ -141,13 +143,9 @@ fn listen(
         let is_accounts = |path: &PathBuf| {
             accounts.as_ref().is_some_and(|accounts| path.file_name() == accounts.file_name())
         };
-        let changed = Changed {
-            flows: flows.is_some() && paths.iter().any(|path| is_toml(path)),
-            accounts: paths.iter().any(is_accounts),
-        };
-        if changed.flows || changed.accounts {
+        if paths.iter().any(|path| is_toml(path) || is_accounts(path)) {
             // Nobody follows any more when the server stops.
-            let _ = tell.send(Told::Changed(changed));
+            let _ = tell.send(Told::Changes);
         }
     };
     let mut watcher = match new_debouncer(DEBOUNCE, None, changed) {
@@ -167,19 +165,27 @@ fn listen(
 
 /// Reads again what changed, until it is told to stop.
 fn follow(told: &Receiver<Told>, watched: Watched, exchange: &Exchange, metrics: &Metrics) {
-    let Watched { flows, accounts, lines, offer, waits } = watched;
-    let (mut flows, mut accounts) = (flows.map(Looked::at), accounts.map(Looked::at));
+    let Watched { mut flows, mut accounts, lines, offer, waits } = watched;
+    let mut wait = limits::FILES_LOOKED_AT_EVERY;
     loop {
-        let changed = match told.recv_timeout(limits::FILES_LOOKED_AT_EVERY) {
-            Ok(Told::Changed(changed)) => changed,
-            Err(RecvTimeoutError::Timeout) => Changed {
-                flows: flows.as_mut().is_some_and(Looked::is_other),
-                accounts: accounts.as_mut().is_some_and(Looked::is_other),
-            },
+        let told = told.recv_timeout(wait);
+        wait = limits::FILES_LOOKED_AT_EVERY;
+        let changed = match told {
             Ok(Told::Look) => Changed {
                 flows: flows.as_ref().is_some_and(Looked::differs),
                 accounts: accounts.as_ref().is_some_and(Looked::differs),
             },
+            Err(RecvTimeoutError::Timeout) => Changed {
+                flows: flows.as_mut().is_some_and(Looked::is_other),
+                accounts: accounts.as_mut().is_some_and(Looked::is_other),
+            },
+            Ok(Told::Changes) => {
+                for files in flows.iter_mut().chain(&mut accounts) {
+                    files.look();
+                }
+                wait = limits::FILES_STAY_FOR;
+                continue;
+            }
             Ok(Told::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         };
         if let Some(accounts) = accounts.as_mut().filter(|_| changed.accounts) {
@@ -266,6 +272,10 @@ fn findings_of(failure: &Failure) -> usize {
 
 fn reload_accounts(path: &Path, exchange: &Exchange) {
     match read_accounts(path, Secrets::Hashed) {
+        // Whoever writes it anew has emptied it first, and perhaps got no further.
+        Ok(accounts) if accounts.count() == 0 => {
+            tracing::error!("the accounts file is empty: the last good accounts stay in use");
+        }
         Ok(accounts) => {
             let count = accounts.count();
             exchange.directory().replace(accounts);

@@ -12,6 +12,7 @@
 //! host that is an IPv6 address in brackets.
 
 use ::redis::io::tcp::TcpSettings;
+use ::redis::io::tcp::socket2::TcpKeepalive;
 use ::redis::{
     ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion,
     TlsCertificates, TlsMode,
@@ -24,7 +25,7 @@ use rustls::sign::CertifiedKey;
 use secrecy::ExposeSecret as _;
 
 use super::super::{ClientCertificate, OpenError, Options};
-use crate::limits::STORE_SILENCE_MAX;
+use crate::limits::{STORE_IDLE_ASKED_AFTER, STORE_SILENCE_MAX};
 
 /// Where Sentinels listen, unless told otherwise.
 const SENTINEL_PORT: u16 = 26_379;
@@ -158,10 +159,18 @@ fn settings(info: ConnectionInfo, url: &str, options: &Options) -> ConnectionInf
     if let Some(password) = &options.password {
         redis = redis.set_password(password.expose_secret());
     }
-    let tcp = TcpSettings::default().set_nodelay(true);
+    info.set_redis_settings(redis).set_tcp_settings(tcp())
+}
+
+/// How each connection is held. One that nothing goes over is asked after, so that nothing between us and the server
+/// (a firewall, address translation) forgets it in a quiet hour and leaves the next turn without an answer.
+pub(super) fn tcp() -> TcpSettings {
+    let asked_after =
+        TcpKeepalive::new().with_time(STORE_IDLE_ASKED_AFTER).with_interval(STORE_SILENCE_MAX);
+    let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(asked_after);
     #[cfg(target_os = "linux")]
     let tcp = tcp.set_user_timeout(STORE_SILENCE_MAX);
-    info.set_redis_settings(redis).set_tcp_settings(tcp)
+    tcp
 }
 
 /// Whether a server is spoken to by TLS.

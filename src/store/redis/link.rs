@@ -134,6 +134,11 @@ impl Link {
         Ok(link)
     }
 
+    /// The certificates by which servers know us, in PEM.
+    pub(super) fn our_certificates(&self) -> Option<&[u8]> {
+        self.options.client.as_ref().map(|client| client.chain_pem.as_slice())
+    }
+
     pub(super) async fn ask<T: FromRedisValue>(
         &self,
         question: Question<'_>,
@@ -216,7 +221,8 @@ impl Link {
                     .retries(CLUSTER_RETRIES)
                     .min_retry_wait(least)
                     .max_retry_wait(most)
-                    .retry_wait_formula(2, least);
+                    .retry_wait_formula(2, least)
+                    .tcp_settings(address::tcp());
                 if let Some(certificates) = address::certificates(&self.options) {
                     cluster = cluster.certs(certificates);
                 }

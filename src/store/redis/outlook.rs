@@ -9,6 +9,7 @@ use ::redis::{InfoDict, Value, cmd, from_redis_value};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::StoreError;
+use super::certificate;
 use super::link::{Again, Link, Question, unreadable};
 use crate::limits::STORE_CLOCK_APART_MAX;
 
@@ -32,6 +33,7 @@ pub(super) async fn of(link: &Link, now: Timestamp) -> Result<Vec<String>, Store
         told.extend(about_the_clock(&info, now));
     }
     told.dedup();
+    told.extend(link.our_certificates().and_then(|chain| certificate::about(chain, now)));
     Ok(told)
 }
 

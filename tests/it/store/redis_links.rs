@@ -1,5 +1,7 @@
 //! How Redis is reached: TLS, users, and what is said of one that loses calls.
 
+use std::collections::HashSet;
+
 use callgate::clock::{Clock as _, SystemClock};
 use callgate::limits::{STORE_ANSWER_TIMEOUT, STORE_QUESTION_TIMEOUT, TURN_DEADLINE};
 use callgate::store::redis::{RIGHTS, RedisStore};
@@ -9,7 +11,7 @@ use jiff::SignedDuration;
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use super::{after, at, claim, first, fresh_call, record, write};
-use crate::support::cluster::said;
+use crate::support::cluster::{RedisCluster, Watched, said};
 use crate::support::eventually::{eventually, eventually_async};
 use crate::support::redis::{RedisServer, free_port};
 use crate::support::relay::Relay;
@@ -113,6 +115,26 @@ async fn servers_that_ask_for_a_certificate_are_shown_ours() {
         let nameless = RedisStore::connect_with(&url, &nameless).unwrap();
         nameless.ping().await.expect_err("it asks who we are");
     }
+}
+
+/// Nobody notices before the next connection is to be made, and then all servers do.
+#[tokio::test]
+async fn a_certificate_of_ours_that_runs_out_soon_is_told_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, port, authority) = tls_server(directory.path(), &["--tls-auth-clients", "yes"]);
+    let options = Options {
+        ca_pem: Some(authority.into()),
+        client: Some(client_of(directory.path(), "client.key")),
+        ..Options::default()
+    };
+    let url = format!("rediss://127.0.0.1:{port}");
+    let store = RedisStore::connect_with(&url, &options).unwrap();
+    let told = async |now: &str| {
+        let told = store.outlook(now.parse().unwrap()).await.unwrap();
+        told.iter().any(|told| told.contains("certificate for Redis is good until 4096-01-01T"))
+    };
+    assert!(!told("4095-12-17T00:00:00Z").await);
+    assert!(told("4095-12-19T00:00:00Z").await);
 }
 
 /// A certificate of X.509 version 1.
@@ -312,6 +334,43 @@ async fn a_connection_that_comes_to_nothing_is_made_anew() {
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
     relay.mend();
     eventually_async("a connection that stands", async || store.ping().await.ok()).await;
+}
+
+/// Of each connection of ours to this port that stands: the timer that runs on it, as `/proc/net/tcp` has it.
+fn timers(port: u16) -> Vec<String> {
+    let ours: HashSet<_> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|open| std::fs::read_link(open.unwrap().path()).ok())
+        .map(|open| open.display().to_string())
+        .collect();
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let to = format!(":{port:04X}");
+    let stand = rows.filter(|row| row[2].ends_with(&to) && row[3] == "01");
+    let ours = stand.filter(|row| ours.contains(&format!("socket:[{}]", row[9])));
+    ours.map(|row| row[5].split(':').next().unwrap().to_owned()).collect()
+}
+
+/// A firewall, or address translation, forgets a connection that nothing goes over for minutes and tells nobody: the
+/// first turn of the morning would wait in vain for what it was asked.
+#[tokio::test]
+async fn a_connection_that_is_idle_is_asked_after() {
+    let (server, watched, cluster) =
+        (RedisServer::start(), Watched::start(1), RedisCluster::start());
+    let of_the_cluster = cluster.nodes.iter().map(|node| node.port).collect();
+    for (url, ports) in [
+        (server.url(), vec![server.port]),
+        (watched.url(), vec![watched.primary.port]),
+        (cluster.url(), of_the_cluster),
+    ] {
+        let store = RedisStore::connect(&url).unwrap();
+        store.ping().await.unwrap();
+        // 02: it will be asked whether it still is there; 00: it will not; 01: an answer is still under way.
+        eventually(&format!("idle connections of {url}"), || {
+            let timers: Vec<_> = ports.iter().flat_map(|port| timers(*port)).collect();
+            (!timers.is_empty() && timers.iter().all(|timer| timer == "02")).then_some(())
+        });
+    }
 }
 
 /// Each step of a question may be answered in time, and all of them too late for a turn.

@@ -60,7 +60,7 @@ struct Running {
 }
 
 /// The server's process: it ends with whoever holds it, also where a test fails while it starts.
-struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
