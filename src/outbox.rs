@@ -85,7 +85,11 @@ impl InHand {
     /// `None`: it is in hand already, now under this lease.
     fn take(&self, effect: EffectId, lease: Lease) -> Option<Held<'_>> {
         let known = self.all().insert(effect, lease);
-        known.is_none().then_some(Held { of: self, effect })
+        if known.is_some() {
+            // Made and dropped, a second hold would let go of what the first has.
+            return None;
+        }
+        Some(Held { of: self, effect })
     }
 }
 
