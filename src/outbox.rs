@@ -85,7 +85,11 @@ impl InHand {
     /// `None`: it is in hand already, now under this lease.
     fn take(&self, effect: EffectId, lease: Lease) -> Option<Held<'_>> {
         let known = self.all().insert(effect, lease);
-        known.is_none().then_some(Held { of: self, effect })
+        if known.is_some() {
+            // Made and dropped, a second hold would let go of what the first has.
+            return None;
+        }
+        Some(Held { of: self, effect })
     }
 }
 
@@ -393,10 +397,8 @@ impl Outbox {
 
     /// For how many seconds the code of a message can still be keyed in; `None`: nobody can any more.
     async fn left_s(&self, task: Task<'_>, until: Timestamp) -> Result<Option<u32>, ExchangeError> {
+        // One that is over has none.
         let call = self.exchange.load_since(task.call, task.turn).await?.call;
-        if call.end.is_some() {
-            return Ok(None);
-        }
         let wanted = call.code.as_ref().is_some_and(|code| code.effect == Some(task.id));
         let now = self.exchange.now();
         let left = until.duration_since(call.seen.map_or(now, |seen| seen.max(now)));

@@ -168,8 +168,15 @@ mod tests {
         let spent =
             (0..50).filter(|n| budget.spend(u64::try_from(*n).unwrap(), 20, at(*n))).count();
         assert_eq!(spent, 20);
-        assert!(!budget.spend(99, 20, at(3_599)));
+        assert!(!budget.spend(99, 20, at(3_600 + SLOT_S - 1)));
         assert!(budget.spend(98, 20, at(3_600 + SLOT_S)));
+    }
+
+    #[test]
+    fn what_is_spent_at_the_end_of_an_hour_takes_nothing_back_of_its_begin() {
+        let mut budget = Budget::default();
+        assert!(budget.spend(1, 2, at(0)) && budget.spend(2, 2, at(3_600)));
+        assert!(!budget.spend(3, 2, at(3_601)));
     }
 
     #[test]
@@ -210,6 +217,7 @@ mod tests {
         sends(&mut budget, 0, 1);
         assert!(!budget.is_shut(99, &limits, at(599)), "they may yet be keyed in");
         assert!(budget.is_shut(99, &limits, at(900)));
+        assert!(!budget.is_shut(19, &limits, at(900)), "that key had one");
         assert!(budget.is_shut(99, &limits, at(900 + 12 * 3_600 - 1)));
         assert!(!budget.is_shut(99, &limits, at(900 + 12 * 3_600)));
     }

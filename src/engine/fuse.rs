@@ -111,6 +111,7 @@ mod tests {
         assert!(enter(&mut fuse, 100..101, false, 600));
         assert!(fuse.is_blown(at(600)) && fuse.is_blown(at(1_499)));
         assert!(fuse.is_blown(at(0)), "a clock set back mends nothing");
+        assert!(!enter(&mut fuse, 200..300, false, 1_499), "nobody is looked at");
         assert!(!fuse.is_blown(at(1_500)));
         assert!(!enter(&mut fuse, 0..OF_PART - 1, false, 1_500), "it counts anew");
     }

@@ -105,6 +105,7 @@ mod tests {
         assert_eq!(of(Attestation::Failed, true, false, &[]), Risk::High);
         assert_eq!(of(Attestation::None, false, false, &[]), Risk::Medium);
         assert_eq!(of(Attestation::A, true, true, &[]), Risk::Medium);
+        assert_eq!(of(Attestation::None, false, true, &[]), Risk::High, "withheld and forwarded");
     }
 
     #[test]

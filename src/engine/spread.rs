@@ -178,6 +178,9 @@ mod tests {
         let mut again: Spread =
             serde_json::from_str(&serde_json::to_string(&spread).unwrap()).unwrap();
         assert_eq!(again, spread);
+        // What is tried then is tried at the latest time.
+        assert_eq!(spread.touch(99, 2, HOUR, at(0)), Room::Last);
+        assert_eq!(spread.touch(96, 1, HOUR, at(103_600)), Room::None);
         assert_eq!(again.touch(99, 1, HOUR, at(0)), Room::None);
         assert_eq!(again.touch(99, 1, HOUR, at(103_600)), Room::Last);
     }

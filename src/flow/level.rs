@@ -427,6 +427,11 @@ mod tests {
         let fresh = level(Formula::Fact(Fact::Pin), Some(300));
         assert!(fresh.is_met(&facts(&[(Fact::Pin, 700, None, true)]), now(), Risk::Low));
         assert!(!fresh.is_met(&facts(&[(Fact::Pin, 699, None, true)]), now(), Risk::Low));
+        // By the clock of another server it may be a little ahead.
+        let of_now = level(Formula::Fact(Fact::Pin), Some(60));
+        assert!(of_now.is_met(&facts(&[(Fact::Pin, 1_120, None, true)]), now(), Risk::Low));
+        assert!(fresh.is_met(&facts(&[(Fact::Pin, 1_120, None, true)]), now(), Risk::Low));
+        assert!(!fresh.is_met(&facts(&[(Fact::Pin, 1_121, None, true)]), now(), Risk::Low));
     }
 
     #[test]

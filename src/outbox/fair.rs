@@ -99,5 +99,8 @@ mod tests {
         for _ in 0..100_000 {
             assert!(places.wait("a") <= OUTBOX_PASSED_OVER_WAIT_MAX);
         }
+        tokio::time::advance(OUTBOX_PASSED_OVER_WAIT_MAX).await;
+        drop(places.of("c"));
+        assert_eq!(places.all().keys().collect::<Vec<_>>(), ["c"], "the others are forgotten");
     }
 }

@@ -56,6 +56,7 @@ async fn keys_that_are_no_entry_are_asked_for_again_and_cost_no_attempt() {
         (&*endless, "Keys"),
         (&PIN[..5], "Keys"),
         ("86*317", "Keys"),
+        ("86A317", "Keys"),
         ("86031x", "NoKeys"),
         ("8603l7", "NoKeys"),
         (full_width, "NoKeys"),

@@ -25,6 +25,7 @@ use callgate::limits;
 use callgate::phone::PhoneNumber;
 use callgate::secret::Secret;
 use callgate::store::envelope::Vault;
+use callgate::store::memory::MemoryStore;
 use callgate::store::{self, Store};
 use futures_util::future::join_all;
 
@@ -190,6 +191,21 @@ async fn sends_in_total(store: Arc<dyn Store>) {
     assert_eq!((sent, desk.refused(Limit::Total)), (7, 13));
     let call = desk.ring("CY".into(), CALLERS, "88888888".into(), PIN).await;
     assert_eq!(desk.state(call).await, "no", "nobody is told apart by it");
+}
+
+/// What a block has no more of is nothing that the house pays for.
+#[tokio::test]
+async fn what_a_block_refuses_costs_the_house_nothing() {
+    let mut policy = Policy::default();
+    (policy.sends.per_prefix_h, policy.sends.total_h) = (2, 4);
+    let desk = desk(Arc::new(MemoryStore::default()), policy, |n| format!("+141555{}", 5 + n / 40));
+    let mut sent = Vec::new();
+    for n in [0, 1, 2, 3, 4, 40, 41] {
+        let call = desk.ring(format!("CA{n}"), CALLERS, id(n), PIN).await;
+        sent.extend(desk.is_sent_a_code(call).await.then_some(n));
+    }
+    assert_eq!(sent, [0, 1, 40, 41]);
+    assert_eq!((desk.refused(Limit::Prefix), desk.refused(Limit::Total)), (3, 0));
 }
 
 async fn accounts_of_a_caller(store: Arc<dyn Store>) {

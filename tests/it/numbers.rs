@@ -1,12 +1,25 @@
 //! Numbers looked up at the provider before they are used, from the webhook to what is not sent.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use callgate::clock::{Clock as _, SystemClock};
+use async_trait::async_trait;
+use callgate::clock::{Clock as _, SystemClock, VirtualClock};
+use callgate::engine::account::{Line, Phone};
+use callgate::engine::eligibility::{Fit, Told};
+use callgate::engine::id::{CallId, Sid};
+use callgate::engine::risk::Signal;
+use callgate::limits;
+use callgate::outbound::numbers::{About, Numbers};
+use callgate::phone::PhoneNumber;
+use callgate::store::memory::MemoryStore;
 use serde_json::{Value, json};
 
+use crate::outbox::exchange;
 use crate::support::eventually::{eventually, eventually_async};
-use crate::support::house::{ACCOUNT, House, MOBILE, OPERATOR, PIN, client};
+use crate::support::house::{ACCOUNT, House, MOBILE, OPERATOR, PIN, client, vault};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Provider};
 use crate::support::telephone::Telephone;
 
@@ -465,4 +478,43 @@ async fn none_asks_nothing() {
     assert!(is_sent(&ask(&house, 1, ACCOUNT, "1").await));
     provider.wait_for(1);
     assert_eq!(provider.look_ups(), []);
+}
+
+/// Networks that have nothing to say against anybody, and count how often they are asked.
+#[derive(Debug, Default)]
+struct Counted(AtomicUsize);
+
+#[async_trait]
+impl Numbers for Counted {
+    async fn look_up(&self, _: About<'_>, _: tokio::time::Instant) -> Option<Told> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Some(Told::default())
+    }
+}
+
+/// Each look-up costs: what was looked up is not asked again, nor anything of a number that calls without end.
+#[tokio::test]
+async fn what_was_looked_up_is_not_paid_for_again() {
+    let numbers = Arc::new(Counted::default());
+    let asked = || numbers.0.load(Ordering::SeqCst);
+    let clock = Arc::new(VirtualClock::at(SystemClock.now()));
+    let exchange = exchange(Arc::new(MemoryStore::default()), vault(), clock);
+    let exchange = Arc::into_inner(exchange).unwrap().looking_up(numbers.clone(), true);
+    let (number, since) = (PhoneNumber::parse(MOBILE).unwrap(), "2024-01-01".parse().unwrap());
+    let phone = Phone { number: number.clone(), line: Line::Mobile, since };
+    for (key, times) in [("one", 1), ("one", 1), ("two", 2)] {
+        let fits = exchange.fits(key, std::slice::from_ref(&phone)).await.unwrap();
+        assert_eq!((fits, asked()), (vec![Fit::Fits], times), "{key}");
+    }
+    let rings =
+        async |sid: String| exchange.signals(CallId::of(ACCOUNT_SID, &Sid(sid)), &number).await;
+    for call in 0..limits::CALLS_PER_CALLER_H {
+        for _ in 0..2 {
+            assert!(rings(format!("CA{call}")).await.is_empty());
+            assert_eq!(asked(), 3 + usize::try_from(call).unwrap(), "once a call");
+        }
+    }
+    let before = asked();
+    assert_eq!(rings("CB".into()).await, BTreeSet::from([Signal::ManyCalls]));
+    assert_eq!(asked(), before);
 }

@@ -2,6 +2,7 @@
 
 mod hands;
 mod lines;
+mod tries;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +62,11 @@ pub(crate) async fn refused(house: &House, provider: &Provider, sid: &str, key: 
 }
 
 /// An exchange for nothing but its outbox.
-fn exchange(store: Arc<dyn Store>, vault: Vault, clock: Arc<dyn Clock>) -> Arc<Exchange> {
+pub(crate) fn exchange(
+    store: Arc<dyn Store>,
+    vault: Vault,
+    clock: Arc<dyn Clock>,
+) -> Arc<Exchange> {
     Arc::new(Exchange::new(Parts {
         store,
         vault,
@@ -85,20 +90,28 @@ fn carrier(provider: &Provider) -> Arc<TwilioCarrier> {
     Arc::new(carrier.unwrap())
 }
 
-/// A call to a line, over by now but for a message that is still to be sent.
-async fn leave_message(exchange: &Exchange, line: &str, to: &str, number: usize) {
-    let now = exchange.now();
-    let call = CallId::of(ACCOUNT_SID, &Sid(format!("CA{line}{number}")));
-    let turn = TurnId(Uuid::from_u128(1));
-    let id = EffectId::of(call, turn, 0);
-    let sms = Effect::SendSms(Sms {
+fn link(to: &str) -> Effect {
+    Effect::SendSms(Sms {
         to: PhoneNumber::parse(to).unwrap(),
         body: Secret::new("See https://example.com/card"),
         valid_for_s: 600,
         code_until: None,
         look_up: Vec::new(),
-    });
-    let body = exchange.seal_effect(id, &Posted::now(&sms, line, 1));
+    })
+}
+
+/// A call to a line, over by now but for a message that is still to be sent.
+async fn leave_message(exchange: &Exchange, line: &str, to: &str, number: usize) {
+    leave(exchange, line, &link(to), number).await;
+}
+
+/// A call to a line, over by now but for this.
+async fn leave(exchange: &Exchange, line: &str, effect: &Effect, number: usize) {
+    let now = exchange.now();
+    let call = CallId::of(ACCOUNT_SID, &Sid(format!("CA{line}{number}")));
+    let turn = TurnId(Uuid::from_u128(1));
+    let id = EffectId::of(call, turn, 0);
+    let body = exchange.seal_effect(id, &Posted::now(effect, line, 1));
     let commit = Commit {
         call,
         expected: None,
@@ -264,4 +277,10 @@ async fn the_outbox_is_for_operators() {
     let status =
         client().get(format!("{}/api/outbox", house.admin())).send().await.unwrap().status();
     assert_eq!(status.as_u16(), 401);
+    // The name of the scheme may be written in either case.
+    for (scheme, status) in [("Bearer", 200), ("bEARER", 200), ("Basic", 401)] {
+        let asked = client().get(format!("{}/api/outbox", house.admin()));
+        let asked = asked.header("Authorization", format!("{scheme} {OPERATOR}"));
+        assert_eq!(asked.send().await.unwrap().status().as_u16(), status, "{scheme}");
+    }
 }

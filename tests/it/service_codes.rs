@@ -128,10 +128,12 @@ async fn what_cannot_be_issued_is_told() {
         let body = json!({ "account": ACCOUNT, "level": "aal1", "purpose": purpose });
         assert_eq!(issue(&house, body).await.0, status, "{letters}");
     }
-    // To clients that know one kind of number this is a whole one.
-    let (got, answer) =
-        issue(&house, json!({ "account": ACCOUNT, "level": "aal1", "ttl": 300.0 })).await;
-    assert_eq!(got, 201, "{answer}");
+    // To clients that know one kind of number this is a whole one; and a day is not too long.
+    for (ttl, status) in [(json!(300.0), 201), (json!("1d"), 201), (json!(86_401), 400)] {
+        let body = json!({ "account": ACCOUNT, "level": "aal1", "ttl": ttl });
+        let (got, answer) = issue(&house, body).await;
+        assert_eq!(got, status, "{ttl}: {answer}");
+    }
     let unauthorised = client()
         .post(format!("{}/api/service-codes", house.admin()))
         .json(&json!({ "account": ACCOUNT, "level": "aal2" }))

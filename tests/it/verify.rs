@@ -1,5 +1,7 @@
 //! Codes that the provider makes, sends and checks, from the webhook to what is proved.
 
+mod entries;
+
 use std::time::{Duration, Instant};
 
 use crate::support::eventually::{eventually, eventually_async};

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::eventually::eventually;
-use crate::support::house::{ACCOUNT, FALLBACK, House, LINE, PIN, PUBLIC_URL, client};
+use crate::support::house::{ACCOUNT, FALLBACK, House, LINE, MOBILE, PIN, PUBLIC_URL, client};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Provider};
 use crate::support::telephone::Telephone;
 
@@ -44,7 +44,11 @@ async fn send(house: &House, signature: Option<&str>, kind: &str, body: Vec<u8>)
     if let Some(signature) = signature {
         request = request.header("X-Twilio-Signature", signature);
     }
-    request.send().await.unwrap().status().as_u16()
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    // Nobody on the way keeps what a caller is told.
+    assert!(status != 200 || answer.headers()["cache-control"] == "no-store", "{answer:?}");
+    status
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -81,6 +85,7 @@ async fn what_is_not_the_providers_is_refused_and_touches_nothing() {
         ),
         ("no signature at all", 403, Some(String::new()), FORM, body.clone().into()),
         ("oversized", 413, Some(signed.clone()), FORM, vec![b'a'; 64 * 1024 + 1]),
+        ("as large as may be", 403, Some(signed.clone()), FORM, vec![b'a'; 64 * 1024]),
         ("JSON", 400, Some(signed.clone()), "application/json", b"{}".to_vec()),
         ("not UTF-8", 400, Some(signed.clone()), FORM, b"From=%FF".to_vec()),
         ("raw bytes", 400, Some(signed.clone()), FORM, vec![0xff, 0xfe]),
@@ -107,14 +112,20 @@ async fn what_is_not_the_providers_is_refused_and_touches_nothing() {
     assert_eq!(house.ask("/api/calls").await["calls"].as_array().unwrap().len(), 0);
     let metrics = house.metrics().await;
     for (reason, count) in
-        [("Signature", 4), ("Size", 1), ("Form", 3), ("Repeated", 1), ("Account", 1), ("Route", 1)]
+        [("Signature", 5), ("Size", 1), ("Form", 3), ("Repeated", 1), ("Account", 1), ("Route", 1)]
     {
         let line = format!("callgate_webhooks_refused_total{{reason=\"{reason}\"}} {count}");
         assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
     }
     // The same form, signed with the key before the present one, is the provider's.
     let old = sign("the-token-before-this-one", "/twilio/voice", &good);
-    assert_eq!(send(&house, Some(&old), FORM, body.into()).await, 200);
+    assert_eq!(send(&house, Some(&old), FORM, body.clone().into()).await, 200);
+    // A kind may be written in either case, with more to it; and not every service names its account.
+    let kind = "Application/X-WWW-Form-Urlencoded; charset=UTF-8";
+    assert_eq!(send(&house, Some(&signed), kind, body.into()).await, 200);
+    let nameless: Vec<_> = good.into_iter().filter(|(name, _)| name != "AccountSid").collect();
+    let signed = sign(AUTH_TOKEN, "/twilio/voice", &nameless);
+    assert_eq!(send(&house, Some(&signed), FORM, encode(&nameless).into()).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -297,6 +308,10 @@ async fn a_call_to_no_number_is_one_of_the_lines_own() {
         phone.ring(&house).await;
         let dial = phone.heard.children.iter().find(|node| node.name == "Dial").unwrap();
         assert_eq!(dial.attribute("callerId"), number);
+        // Whom we have rung is put through to nobody.
+        let mut rung = Telephone::rung("", MOBILE);
+        rung.ring(&house).await;
+        assert!(!rung.hears("Dial"), "{:?}", rung.heard);
 
         phone.sid = format!("CA{:032x}", u8::from(number.is_none()));
         phone.ring(&house).await;

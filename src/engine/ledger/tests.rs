@@ -152,6 +152,52 @@ fn a_clock_set_back_gives_no_guesses_and_no_sends() {
     assert_eq!(spent(&mut ledger, 9..19, 0), 0);
 }
 
+/// Nor is a lock over sooner that was set meanwhile, or told of that was over before.
+#[test]
+fn a_lock_that_is_set_while_the_clock_is_back_is_as_long() {
+    let (mut ledger, policy) = (Ledger::default(), Policy::default());
+    assert_eq!(tries(&mut ledger, &policy, 0, 1, 1_000_000), 1);
+    assert_eq!(tries(&mut ledger, &policy, 1, 9, 0), 4);
+    assert_eq!(tries(&mut ledger, &policy, 9, 19, 1_000_000 + 1_799), 0);
+    assert_eq!(tries(&mut ledger, &policy, 19, 20, 1_000_000 + 1_800), 1);
+    assert_eq!(tries(&mut ledger, &policy, 20, 21, 1_000_000), 1, "it has been later");
+    assert_eq!(ledger.lock_of(&of(Fact::Pin, "k20", "d"), &policy, at(1_000_000)), None);
+}
+
+/// A clock that was once ahead locks nobody out for longer than that.
+#[test]
+fn whoever_lifts_a_lock_knows_the_time() {
+    let (mut ledger, policy) = (Ledger::default(), Policy::default());
+    assert_eq!(tries(&mut ledger, &policy, 0, 9, 2_000_000), 5);
+    assert_eq!(ledger.lift(Fact::Pin).failures, 5);
+    assert_eq!(tries(&mut ledger, &policy, 9, 19, 1_000_000), 5);
+    assert_eq!(tries(&mut ledger, &policy, 19, 29, 1_000_000 + 1_799), 0);
+    assert_eq!(tries(&mut ledger, &policy, 29, 39, 1_000_000 + 1_800), 5);
+}
+
+#[test]
+fn a_success_makes_the_next_lock_as_short_as_the_first() {
+    let (mut ledger, policy) = (Ledger::default(), Policy::default());
+    assert_eq!(tries(&mut ledger, &policy, 0, 9, 0), 5);
+    let own = of(Fact::Pin, "own", "d");
+    assert_eq!(ledger.reserve(&own, &[], &policy, at(1_800)), Reserved::Granted);
+    ledger.clear(Fact::Pin, "own", at(1_800));
+    let next_day = 2 * DAY_SECONDS;
+    assert_eq!(tries(&mut ledger, &policy, 9, 19, next_day), 5);
+    assert_eq!(tries(&mut ledger, &policy, 19, 29, next_day + 1_799), 0);
+    assert_eq!(tries(&mut ledger, &policy, 29, 39, next_day + 1_800), 5);
+}
+
+#[test]
+fn a_failure_counts_for_365_days() {
+    for (day, year) in [(364, 3), (365, 1)] {
+        let (mut ledger, policy) = (Ledger::default(), Policy::default());
+        assert_eq!(tries(&mut ledger, &policy, 0, 2, 0), 2);
+        assert_eq!(tries(&mut ledger, &policy, 2, 3, day * DAY_SECONDS), 1);
+        assert_eq!(ledger.lift(Fact::Pin).year, year, "{day}");
+    }
+}
+
 #[test]
 fn factors_share_a_daily_budget() {
     let (mut ledger, policy) = (Ledger::default(), Policy::default());
@@ -207,6 +253,17 @@ fn a_failure_is_no_burst_and_factors_tried_in_turn_are() {
 }
 
 #[test]
+fn a_lock_is_told_of_however_many_failures_a_burst_has() {
+    let (mut ledger, mut policy) = (Ledger::default(), Policy::default());
+    policy.notices.failures = 2 * policy.pin.soft_limit;
+    let due = |ledger: &Ledger, key| ledger.due(&of(Fact::Pin, key, "d"), true, &policy, at(0));
+    assert_eq!(tries(&mut ledger, &policy, 0, 4, 0), 4);
+    assert_eq!(due(&ledger, "k3"), None);
+    assert_eq!(tries(&mut ledger, &policy, 4, 5, 0), 1);
+    assert_eq!(due(&ledger, "k4"), Some(Alert::Failures));
+}
+
+#[test]
 fn who_uses_a_lifted_lock_is_told_of_once() {
     let (mut ledger, policy) = (Ledger::default(), Policy::default());
     ledger.lift(Fact::Pin);
@@ -242,6 +299,18 @@ fn one_call_at_a_time_tries_to_prove_it() {
     ledger.clear(Fact::Pin, "d", at(301));
     let next = Attempt { call: OTHER, ..of(Fact::Pin, "e", "d") };
     assert_eq!(ledger.reserve(&next, &[], &policy, at(302)), Reserved::Granted, "it was right");
+}
+
+#[test]
+fn a_call_has_its_place_from_what_it_tried_last() {
+    let (mut ledger, policy) = (Ledger::default(), Policy::default());
+    for (key, now) in [("a", 0), ("b", 200)] {
+        let own = of(Fact::Pin, key, "d");
+        assert_eq!(ledger.reserve(&own, &[], &policy, at(now)), Reserved::Granted);
+    }
+    let other = Attempt { call: OTHER, ..of(Fact::Pin, "c", "d") };
+    assert_eq!(ledger.reserve(&other, &[], &policy, at(499)), Reserved::Busy(vec![ONE]));
+    assert_eq!(ledger.reserve(&other, &[], &policy, at(500)), Reserved::Granted);
 }
 
 #[test]
@@ -295,6 +364,7 @@ fn what_was_not_sent_is_not_told() {
     assert_eq!(ledger.notify(burst, "n", &policy, at(1)), Notifies::Yes, "the same notice");
     let other = Some((Alert::Failures, Fact::Pin, "k3"));
     assert_eq!(ledger.notify(other, "m", &policy, at(1)), Notifies::Told);
+    assert_eq!(ledger.notify(burst, "m", &policy, at(1)), Notifies::NoneLeft, "it is its own");
     assert_eq!(ledger.notify(None, "o", &policy, at(1)), Notifies::NoneLeft);
     assert_eq!(ledger.notify(None, "o", &policy, at(86_400)), Notifies::Yes);
 }
@@ -308,5 +378,6 @@ fn sends_have_a_budget_and_a_key_spends_once() {
     assert_eq!(spent, 5);
     assert!(ledger.spend(ONE, Fact::SmsOtp, "k0", &policy, at(1)));
     assert!(ledger.spend(ONE, Fact::Callback, "c", &policy, at(1)));
-    assert!(ledger.spend(ONE, Fact::SmsOtp, "later", &policy, at(601)));
+    assert!(!ledger.spend(ONE, Fact::SmsOtp, "sooner", &policy, at(599)));
+    assert!(ledger.spend(ONE, Fact::SmsOtp, "later", &policy, at(600)));
 }

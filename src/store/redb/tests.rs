@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::engine::id::{EffectId, TurnId};
-use crate::store::{Lease, Version};
+use crate::store::{Lease, NewEffect, Version};
 
 /// What the tests do to the disk.
 #[derive(Debug, Default)]
@@ -298,6 +298,67 @@ async fn a_record_is_read_where_it_lay_until_where_it_is_moved_is_on_the_disk() 
     assert_eq!(read.unwrap(), Some((Revision(1), b"first".to_vec())));
     let read = Store::read(&store, &record).await.unwrap();
     assert_eq!(read, Some((Revision(2), b"second".to_vec())));
+}
+
+/// How many rows each table has, but for that of the format.
+fn rows(path: &std::path::Path) -> Vec<(String, u64)> {
+    use ::redb::{ReadableDatabase as _, ReadableTableMetadata as _, TableHandle as _};
+    let database = ::redb::Database::open(path).unwrap();
+    let transaction = database.begin_read().unwrap();
+    let tables = transaction.list_tables().unwrap().filter(|table| table.name() != "callgate");
+    let count = |table: ::redb::UntypedTableHandle| {
+        let name = table.name().to_owned();
+        (name, transaction.open_untyped_table(table).unwrap().len().unwrap())
+    };
+    tables.map(count).collect()
+}
+
+#[tokio::test]
+async fn what_has_expired_leaves_no_row_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("calls.redb");
+    let store = RedbStore::open(&path).unwrap();
+    let now = Timestamp::UNIX_EPOCH;
+    let after = |seconds| now + jiff::SignedDuration::from_secs(seconds);
+    let of_turn = |number: u64, expires_at| Commit {
+        call: some_call(1),
+        version: Version { number, turn: TurnId(Uuid::from_u128(number.into())) },
+        expires_at,
+        deadline: Some(after(1_000)),
+        effects: vec![NewEffect {
+            id: EffectId(Uuid::from_u128(number.into())),
+            due: now,
+            body: vec![7],
+        }],
+        entry: vec![7],
+        ..commit(1)
+    };
+    let first = of_turn(1, after(100));
+    let second = Commit { expected: Some(first.version), ..of_turn(2, after(200)) };
+    for turn in [&first, &second] {
+        assert_eq!(store.commit(turn, now).await.unwrap(), Committed::Applied);
+    }
+    let record = some_record(1);
+    assert!(store.swap(write(&record, None, b"value"), after(100), now).await.unwrap());
+    store.sweep(after(150)).await.unwrap();
+    assert!(store.load(some_call(1)).await.unwrap().is_some(), "it lives longer");
+    store.sweep(after(200)).await.unwrap();
+    drop(store);
+    let rows = rows(&path);
+    assert!(rows.len() > 5 && rows.iter().all(|(_, count)| *count == 0), "{rows:?}");
+}
+
+/// Nobody goes on in another file that was put in the place of theirs.
+#[test]
+fn another_file_in_its_place_is_not_gone_on_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let [path, away] = ["calls.redb", "away.redb"].map(|name| directory.path().join(name));
+    let store = RedbStore::open(&path).unwrap();
+    std::fs::rename(&path, &away).unwrap();
+    drop(RedbStore::open(&path).unwrap());
+    assert!(store.slot.reopen().is_err());
+    std::fs::rename(&away, &path).unwrap();
+    assert!(store.slot.reopen().is_ok());
 }
 
 #[tokio::test]

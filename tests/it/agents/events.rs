@@ -1,11 +1,13 @@
 //! Who watches the events of a server sees every turn as it is taken, and nothing of who called or what
 //! was said.
 
+use callgate::limits::WATCHERS_MAX;
 use serde_json::Value;
 
 use super::office::{AGENT, CALLER, DESIGNER, call_of, caller, house};
 use crate::support::house::{ACCOUNT, House, OPERATOR, PIN, client};
 use crate::support::provider::Provider;
+use crate::threats::office::{DESK, Office, account};
 
 async fn watch(house: &House, token: &str) -> reqwest::Response {
     let request = client().get(format!("{}/api/events", house.admin())).bearer_auth(token);
@@ -74,4 +76,14 @@ async fn those_who_watch_are_bounded() {
         assert!(desks.len() < 100);
     }
     assert!(desks.len() > 3);
+}
+
+#[tokio::test]
+async fn no_more_watch_than_may() {
+    let office = Office::fresh(DESK, &account(ACCOUNT, "2024-01-01"));
+    let watch = || office.exchange.watch();
+    let mut watching: Vec<_> = (0..WATCHERS_MAX).map(|_| watch().unwrap()).collect();
+    assert!(watch().is_none());
+    watching.pop();
+    assert!(watch().is_some());
 }

@@ -3,6 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use callgate::clock::{Clock as _, SystemClock};
+use callgate::engine::event::{DialStatus, Heard};
+use callgate::engine::id::Sid;
+use callgate::engine::reply::{DialTarget, Verb};
+use callgate::exchange::{Request, Wants};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -11,6 +15,7 @@ use super::verifier::verify;
 use crate::support::house::{ACCOUNT, House, PIN, client};
 use crate::support::provider::Provider;
 use crate::support::telephone::Telephone;
+use crate::threats::office::{Line, Office, account};
 
 const WORKFLOW: &str = "WW0123456789abcdef0123456789abcdef";
 const SIP: &str = "sip:desk@example.com";
@@ -190,6 +195,77 @@ async fn no_field_of_an_account_becomes_more_than_a_value() {
         assert_eq!(task["levels"], json!(["basic"]), "{name:?}");
         let shared = task["shared"].as_object().unwrap();
         assert!(shared.len() == 1 && shared["first_name"].as_str().unwrap().starts_with("Ada"));
+    }
+}
+
+/// A bank that hands over whoever keyed in the PIN, to whom `to` says.
+fn handing_over(to: &str) -> Office {
+    let flow = format!(
+        "name = \"desk\"\nstart = \"who\"\n[levels]\nknown = {{ any = [\"pin\"] }}\n\
+         [disclose]\nfirst_name = \"known\"\ncallgate_levels = \"known\"\n\
+         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+         on = {{ found = \"pin\", unknown = \"pin\" }}\n\
+         [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+         on = {{ ok = \"first\", failed = \"bye\", locked = \"bye\" }}\n\
+         [states.first]\ntype = \"transfer\"\n{to}\n\
+         on = {{ completed = \"bye\", busy = \"bye\", no_answer = \"second\", failed = \"bye\", declined = \"bye\" }}\n\
+         [states.second]\ntype = \"transfer\"\n{to}\n\
+         on = {{ completed = \"bye\", busy = \"bye\", no_answer = \"bye\", failed = \"bye\", declined = \"bye\" }}\n\
+         [states.bye]\ntype = \"hangup\"\n"
+    );
+    let accounts = account(ACCOUNT, "2024-01-01") + "callgate_levels = \"strong\"\n";
+    Office::fresh(&flow, &accounts)
+}
+
+fn dialled(line: &Line) -> DialTarget {
+    let dial = line.reply.verbs.iter().find_map(|verb| match verb {
+        Verb::Dial(dial) => Some(dial.to.clone()),
+        _ => None,
+    });
+    dial.unwrap_or_else(|| panic!("{:?}", line.reply))
+}
+
+/// What callgate says of a caller is said by nobody else, however the directory names its fields.
+#[tokio::test]
+async fn no_field_of_an_account_passes_for_what_callgate_says() {
+    let shared = "share = [\"first_name\", \"callgate_levels\"]";
+    let office = handing_over(&format!("to = {{ sip = \"sip:desk@example.com\" }}\n{shared}"));
+    let line = office.ring_to_menu("CA1").await;
+    let DialTarget::Sip { headers, .. } = dialled(&line) else { panic!("{:?}", line.reply) };
+    let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
+    let own = ["X-Callgate-Call", "X-Callgate-Proved", "X-Callgate-Levels"];
+    assert_eq!(names, [&own[..], &["X-first-name"]].concat());
+    assert_eq!(headers[2].1, "known");
+}
+
+/// Somebody who was rung before the present specialist, and picks up late, is told nothing and connected to nobody.
+#[tokio::test]
+async fn who_picks_up_when_another_is_rung_hears_nothing() {
+    let office = handing_over("to = { number = \"+15005550016\" }\nwhisper = \"A caller.\"");
+    let mut line = office.ring_to_menu("CA1").await;
+    let whispers = |line: &Line| match dialled(line) {
+        DialTarget::Number { whisper: Some(nonce), .. } => nonce,
+        other => panic!("{other:?}"),
+    };
+    let first = whispers(&line);
+    let action = line.reply.verbs.iter().find_map(|verb| match verb {
+        Verb::Dial(dial) => dial.action,
+        _ => None,
+    });
+    let no_answer = Heard { dial: Some(DialStatus::NoAnswer), ..Heard::default() };
+    line.tell(Wants::Turn(action.unwrap()), no_answer).await;
+    let second = whispers(&line);
+    for (sid, nonce, is_told) in [("CB1", first, false), ("CB2", second, true)] {
+        let request = Request {
+            call: line.call,
+            sid: Sid(sid.into()),
+            wants: Wants::Turn(nonce),
+            heard: Heard::default(),
+            fallback_number: None,
+        };
+        let (reply, _) = office.exchange.serve(&request).await.unwrap();
+        let told = reply.verbs.iter().any(|verb| matches!(verb, Verb::Gather(_)));
+        assert_eq!(told, is_told, "{sid}: {reply:?}");
     }
 }
 

@@ -147,6 +147,19 @@ async fn a_caller_who_hangs_up_meanwhile_has_not_proved_it() {
 }
 
 #[tokio::test]
+async fn of_a_call_that_is_over_a_specialist_sees_no_field() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    let (phone, call) = in_room(&house, "CA26").await;
+    let path = format!("/api/calls/{call}");
+    let seen = agent(&house, None, &path).await.1;
+    assert_eq!((&seen["shared"], &seen["over"]), (&json!({ "first_name": "Ada" }), &json!(false)));
+    phone.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
+    let seen = agent(&house, None, &path).await.1;
+    assert_eq!((&seen["shared"], &seen["over"]), (&json!({}), &json!(true)));
+}
+
+#[tokio::test]
 async fn whoever_claims_another_account_proves_nothing_of_the_first() {
     let provider = Provider::start();
     let house = house("memory:", &provider);

@@ -235,6 +235,25 @@ async fn a_mail_with_a_code_that_was_withdrawn_is_not_sent() {
     }
 }
 
+/// Nor is the provider asked to make one.
+#[tokio::test]
+async fn a_code_of_the_providers_that_was_withdrawn_is_not_begun() {
+    for (waits, letters) in [(true, 1), (false, 0)] {
+        let mut policy = Policy::default();
+        policy.otp.by_provider = true;
+        let accounts = office::account(ACCOUNT, "2024-01-01");
+        let office = Office::under(policy, Arc::new(MemoryStore::default()), DESK, &accounts);
+        let mut line = office.ring_to_menu("CA1").await;
+        line.key("1").await;
+        if !waits {
+            hang_up(&office, &line).await;
+        }
+        // Nobody makes codes here: what is to be begun is given up on.
+        office.outbox.drain().await.unwrap();
+        assert_eq!(office.exchange.dead_letters().await.unwrap().len(), letters, "{waits}");
+    }
+}
+
 async fn hang_up(office: &Office, line: &Line) {
     let (leg, sid, status) = (LegId::INBOUND, line.sid.clone(), LegStatus::Completed);
     let over = Event::LegStatus { leg, sid, status };

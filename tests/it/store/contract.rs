@@ -328,6 +328,7 @@ async fn a_turn_settles_an_effect_whoever_holds_its_lease(Fresh { store, .. }: F
     two.settled = vec![one.effects[0].id, one.effects[1].id];
     assert_eq!(store.commit(&two, at(1)).await.unwrap(), Committed::Applied);
     assert!(!store.settle(claimed).await.unwrap());
+    assert_eq!(store.backlog(at(60)).await.unwrap().count, 1);
     let left = store.claim(claim(at(60))).await.unwrap();
     assert_eq!(left.len(), 1);
     let what = DueWhat::Effect { id: one.effects[2].id, body: b"body 2".to_vec(), attempt: 1 };

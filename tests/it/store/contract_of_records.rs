@@ -16,6 +16,8 @@ held_by_all! {
     no_racing_swap_is_lost,
     an_expired_record_is_forgotten,
     nothing_is_built_on_an_expired_record_of_many,
+    a_record_of_many_stands_to_the_end_of_its_second,
+    a_record_of_many_that_ran_out_does_not_come_back,
 }
 
 /// Those of which there are many as well as the others.
@@ -116,4 +118,29 @@ async fn nothing_is_built_on_an_expired_record_of_many(Fresh { store, .. }: Fres
     assert!(!swap(Some(2), b"three", 11_600, 7_700).await);
     assert!(swap(None, b"anew", 11_600, 7_700).await);
     assert_eq!(store.read(&key).await.unwrap(), Some((Revision(1), b"anew".to_vec())));
+}
+
+/// By whole seconds none runs out early.
+async fn a_record_of_many_stands_to_the_end_of_its_second(Fresh { store, .. }: Fresh) {
+    let half = SignedDuration::from_millis(500);
+    let key = of_many("5ec0");
+    assert!(store.swap(write(&key, None, b"one"), at(10) + half, at(9)).await.unwrap());
+    let just_before = at(10) + half - SignedDuration::from_micros(1);
+    assert!(!store.swap(write(&key, None, b"two"), at(99), just_before).await.unwrap());
+    assert!(store.swap(write(&key, Some(Revision(1)), b"two"), at(99), just_before).await.unwrap());
+}
+
+/// Wherever it lay: hours later it lies elsewhere.
+async fn a_record_of_many_that_ran_out_does_not_come_back(Fresh { store, .. }: Fresh) {
+    for (hours, key) in [(0, of_many("0a00")), (2, of_many("0b00")), (4, of_many("0c00"))] {
+        let begun = at(hours * 3_600);
+        let after = |hours, seconds| {
+            begun + SignedDuration::from_hours(hours) + SignedDuration::from_secs(seconds)
+        };
+        assert!(store.swap(write(&key, None, b"one"), after(0, 10), begun).await.unwrap());
+        let again = write(&key, None, b"other");
+        assert!(store.swap(again, after(2, 20), after(0, 20)).await.unwrap());
+        let read = store.read(&key).await.unwrap();
+        assert_eq!(read, Some((Revision(1), b"other".to_vec())), "after {hours} hours");
+    }
 }

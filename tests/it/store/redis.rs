@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use callgate::limits::STORE_QUESTION_TIMEOUT;
+use callgate::engine::id::CallId;
+use callgate::limits::{CALLS_PER_PARTITION_MAX, STORE_QUESTION_TIMEOUT};
 use callgate::store::redis::RedisStore;
 use callgate::store::{Claim, Claimed, Commit, Committed, Revision, Store, StoreError};
 use futures_util::future::join_all;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::{after, at, claim, effect, first, fresh_call, of_many, record, write};
 use crate::support::eventually::eventually_async;
@@ -39,10 +42,12 @@ async fn every_key_has_a_time_to_live() {
         two.settled = vec![one.effects[0].id];
         store.commit(&two, at(1)).await.unwrap();
     }
-    for n in 0..20 {
-        let key = record(&format!("{n:02x}"));
-        assert!(store.swap(write(&key, None, b"x"), at(3_600), at(0)).await.unwrap());
-        assert!(store.swap(write(&key, Some(Revision(1)), b"y"), at(3_600), at(0)).await.unwrap());
+    for id in (0..20).map(|n| format!("{n:02x}")) {
+        for key in [record(&id), of_many(&id)] {
+            for revision in [None, Some(Revision(1))] {
+                assert!(store.swap(write(&key, revision, b"x"), at(3_600), at(0)).await.unwrap());
+            }
+        }
     }
     for round in 0..10 {
         let some = Claim { count_max: 20, ..claim(at(10 + round)) };
@@ -65,6 +70,23 @@ async fn every_key_has_a_time_to_live() {
         let most = if is_shared(&key) { 2 * 86_400 } else { 86_400 };
         assert!((1..=most).contains(&ttl), "{key}: {ttl}");
     }
+}
+
+/// However many calls begin, no more of a partition are listed than are ever shown.
+#[tokio::test]
+async fn a_partition_lists_no_more_calls_than_are_shown() {
+    let url = RedisServer::shared().database();
+    let store = RedisStore::connect(&url).unwrap();
+    let partition = |call: &CallId| Sha256::digest(call.0.as_bytes())[7] % 64;
+    let calls = (0..).map(|n| CallId(Uuid::from_u128(n))).filter(|call| partition(call) == 7);
+    for (call, second) in calls.zip(0..).take(CALLS_PER_PARTITION_MAX + 9) {
+        store.commit(&first(call), at(second)).await.unwrap();
+    }
+    let mut redis = RedisServer::connection(&url);
+    let lists: Vec<String> = redis::cmd("KEYS").arg("*:calls").query(&mut redis).unwrap();
+    assert_eq!(lists.len(), 1, "they are of one partition");
+    let listed: usize = redis::cmd("ZCARD").arg(&lists[0]).query(&mut redis).unwrap();
+    assert_eq!(listed, CALLS_PER_PARTITION_MAX);
 }
 
 /// Whether it is of a partition and not of one call.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use callgate::chance::{self, SystemChance};
 use callgate::engine::event::AnsweredBy;
 use callgate::engine::id::CallId;
+use callgate::engine::reply::Reply;
 use callgate::exchange::service_code::WebLevel;
+use callgate::exchange::{Served, Wants};
 use callgate::flow::level::Fact;
 use callgate::replay::world::Deed;
 use callgate::secret::Secret;
@@ -105,7 +107,7 @@ async fn t20_each_kind_of_line_is_reached_as_it_may_be() {
 
 #[tokio::test]
 async fn t25_a_code_is_good_for_ten_minutes_and_one_call() {
-    for (after_s, good) in [(599, true), (601, false)] {
+    for (after_s, good) in [(600, true), (601, false)] {
         let office = office();
         let (mut line, code) = wait_for_code(&office, "CA1").await;
         office.clock.advance(Duration::from_secs(after_s));
@@ -217,6 +219,79 @@ async fn waits(office: &Office, sid: &str, account: &str, way: Way) -> (CallId, 
             let code = issued.await.unwrap().unwrap().code.expose().to_owned();
             (call, line, code)
         }
+    }
+}
+
+/// However many the account has left, and however patient a caller is.
+#[tokio::test]
+async fn a_call_is_sent_five_codes_and_no_more() {
+    let flow = DESK.replace("1 = \"balance\"", "1 = \"prove\"").replace(
+        "sent = \"code\", unavailable = \"sorry\", limited = \"sorry\"",
+        "sent = \"menu\", unavailable = \"sorry\", limited = \"menu\"",
+    );
+    let (store, accounts) = (MemoryStore::default(), account(ACCOUNT, "2024-01-01"));
+    let office = Office::under(boundless(), Arc::new(store), &flow, &accounts);
+    let mut line = office.ring_to_menu("CA1").await;
+    for _ in 0..7 {
+        office.clock.advance(Duration::from_mins(5));
+        line.key("1").await;
+        office.outbox.drain().await.unwrap();
+    }
+    assert_eq!(office.world.messages(line.call).len(), 5);
+}
+
+/// Three wrong entries are as many as the web's customers have for one.
+#[tokio::test]
+async fn a_code_from_the_web_is_void_after_three_wrong_entries() {
+    for (wrong, good) in [(2, true), (3, false)] {
+        let office = Office::fresh(&every_way(), &account(ACCOUNT, "2024-01-01"));
+        let (owner, ttl) = (Secret::new(ACCOUNT), Duration::from_mins(15));
+        let issued = office.exchange.issue_service_code(&owner, WebLevel::Aal2, None, ttl);
+        let code = issued.await.unwrap().unwrap().code;
+        let mut guesses = office.ring_to_menu("CA1").await;
+        guesses.key("3").await;
+        for _ in 0..wrong {
+            guesses.key(&other_than(code.expose())).await;
+        }
+        let mut line = office.ring_to_menu("CA2").await;
+        line.key("3").await;
+        line.key(code.expose()).await;
+        let proved = office.facts(line.call).await.contains(&Fact::ServiceCode);
+        assert_eq!(proved, good, "{wrong} wrong entries");
+    }
+}
+
+/// What was said last in a call that is over is not said again, code and all.
+#[tokio::test]
+async fn a_call_that_is_over_says_nothing_again() {
+    let office = office();
+    let mut line = office.ring_to_menu("CA1").await;
+    let Wants::Turn(nonce) = line.next() else { panic!("{:?}", line.reply) };
+    line.key("9").await;
+    assert_eq!(line.spoken(), "Thank you. Goodbye.");
+    assert_eq!(line.ask(Wants::Fallback(Some(nonce)), "").await, Served::OutOfStep);
+    assert_eq!(line.reply, Reply::hangup());
+}
+
+/// Once its time has come it is good no more, whatever clocks say afterwards.
+#[tokio::test]
+async fn a_code_from_the_web_that_ran_out_does_not_come_back_with_the_clock() {
+    for (tried_after_min, good) in [(14, true), (16, false)] {
+        let office = Office::fresh(&every_way(), &account(ACCOUNT, "2024-01-01"));
+        let begun = office.now();
+        let (owner, ttl) = (Secret::new(ACCOUNT), Duration::from_mins(15));
+        let issued = office.exchange.issue_service_code(&owner, WebLevel::Aal2, None, ttl);
+        let code = issued.await.unwrap().unwrap().code;
+        office.clock.advance(Duration::from_mins(tried_after_min));
+        let mut wrong = office.ring_to_menu("CA1").await;
+        wrong.key("3").await;
+        wrong.key(&other_than(code.expose())).await;
+        office.clock.set(begun);
+        let mut line = office.ring_to_menu("CA2").await;
+        line.key("3").await;
+        line.key(code.expose()).await;
+        let proved = office.facts(line.call).await.contains(&Fact::ServiceCode);
+        assert_eq!(proved, good, "{tried_after_min}");
     }
 }
 

@@ -8,6 +8,7 @@ use callgate::diagnostic::{Severity, Sources};
 use callgate::engine::event::{AnsweredBy, DialStatus, Heard};
 use callgate::engine::reply::Verb;
 use callgate::flow::level::Fact;
+use callgate::limits;
 
 use super::office::{ACCOUNT, DESK, Office, PIN, account};
 use crate::support::eventually::eventually;
@@ -347,4 +348,24 @@ fn t68_a_code_from_the_web_without_an_account_is_refused_at_load() {
     house.change_configuration("[directory]", "[policy.service_code]\ndigits = 5\n[directory]");
     let (code, said) = serve();
     assert!(code == Some(2) && said.contains("digits"), "{code:?}: {said}");
+}
+
+/// Whoever is sent to prove something, and goes on without, may be sent there as often as they like.
+#[tokio::test]
+async fn a_step_up_that_is_left_again_and_again_leads_no_deeper() {
+    let flow = "name = \"desk\"\nstart = \"menu\"\n[levels]\nknown = { any = [\"pin\"] }\n\
+        [states.menu]\ntype = \"menu\"\nprompt = \"Press 1.\"\nkeys = { 1 = \"act\" }\n\
+        on = { no_input = \"bye\", no_match = \"bye\" }\n\
+        [states.act]\ntype = \"say\"\nrequires = \"known\"\nstep_up = \"prove\"\n\
+        prompt = \"It is done.\"\nnext = \"menu\"\non = { denied = \"bye\" }\n\
+        [states.prove]\ntype = \"menu\"\nprompt = \"Prove it.\"\nkeys = { 1 = \"menu\" }\n\
+        on = { no_input = \"bye\", no_match = \"bye\" }\n[states.bye]\ntype = \"hangup\"\n";
+    let office = Office::fresh(flow, &account(ACCOUNT, "2024-01-01"));
+    let mut line = office.ring("CA1").await;
+    for _ in 0..2 * limits::FRAMES_MAX {
+        for spoken in ["Prove it.", "Press 1."] {
+            line.key("1").await;
+            assert_eq!(line.spoken(), spoken);
+        }
+    }
 }

@@ -212,3 +212,35 @@ async fn t66_every_owner_is_told_whoever_was_told_before_in_the_call() {
     told.sort();
     assert_eq!(told, [ADDRESS, "bea@example.com"]);
 }
+
+/// Whoever holds the telephone that proved it may not be its owner: what was done is told over another, or not at all.
+#[tokio::test]
+async fn what_was_done_is_told_over_nothing_that_proved_it() {
+    let by_text = DESK.replacen("requires", "notify = true\nrequires", 1);
+    let by_mail = by_text.replace("sms_otp", "email_otp");
+    let one = account(ACCOUNT, "2024-01-01");
+    let second = "+15005550012";
+    let two = one.replace(
+        "\" }]",
+        &format!("\" }}, {{ number = \"{second}\", line = \"mobile\", since = \"2024-01-01\" }}]"),
+    );
+    for (flow, accounts, told) in [
+        (&by_text, one, vec![]),
+        (&by_text, two, vec![second]),
+        (&by_text, with_mail(), vec![ADDRESS]),
+        (&by_mail, with_mail(), vec![MOBILE]),
+    ] {
+        let office = Office::fresh(flow, &accounts);
+        let mut line = office.ring_to_menu("CA1").await;
+        line.key("1").await;
+        let code = office.code(line.call).await;
+        office.world.take_deeds();
+        line.key(&code).await;
+        assert!(line.spoken().starts_with("Your balance"), "{}", line.spoken());
+        line.key("1").await;
+        assert!(line.spoken().starts_with("Your balance"), "{}", line.spoken());
+        let sent = sent(&office).await;
+        let to: Vec<_> = sent.iter().map(|(to, _)| to.as_str()).collect();
+        assert_eq!(to, told, "once a call");
+    }
+}
