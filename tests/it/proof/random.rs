@@ -73,7 +73,7 @@ impl Draft {
 }
 
 /// The states in which these states have levels proved.
-fn provers(states: &str) -> String {
+pub(super) fn provers(states: &str) -> String {
     let asked = |name: &str| states.contains(&format!("step_up = \"{name}\""));
     let mut text: String =
         PROVERS.iter().filter(|(name, _)| asked(name)).map(|(_, text)| *text).collect();
