@@ -62,6 +62,32 @@ fn played(flows: &FlowSet, examples: &[Example]) -> (Vec<String>, Vec<String>) {
     (without, broken)
 }
 
+/// Where nothing is waited for but a telephone that rings, a proof grows old meanwhile.
+#[test]
+fn a_proof_grows_old_while_a_telephone_rings() {
+    let flow = |outcome: &str| {
+        let on = ["ok", "failed", "no_answer", "unavailable", "limited"];
+        let to = |it: &&str| format!("{it} = \"{}\"", if *it == outcome { "tell" } else { "bye" });
+        let on: Vec<_> = on.iter().map(to).collect();
+        format!(
+            "name = \"f\"\nstart = \"who\"\n[levels]\nl = {{ any = [\"pin\"], within = \"1m\" }}\n\
+             [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+             on = {{ found = \"pin\", unknown = \"pin\" }}\n\
+             [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+             on = {{ ok = \"ring\", failed = \"bye\", locked = \"bye\" }}\n\
+             [states.ring]\ntype = \"callback\"\nring = \"60s\"\non = {{ {} }}\n\
+             [states.tell]\ntype = \"hangup\"\nrequires = \"l\"\nprompt = \"So.\"\non = {{ denied = \"bye\" }}\n\
+             [states.bye]\ntype = \"hangup\"\n",
+            on.join(", ")
+        )
+    };
+    for outcome in ["ok", "failed", "no_answer"] {
+        let mut sources = Sources::default();
+        sources.add("f.toml", flow(outcome));
+        assert_eq!(broken(&sources), (1, Vec::new()), "{outcome}");
+    }
+}
+
 /// Of random flows too: whatever is alarmed of is a call, but where no value makes a branch go that way.
 #[test]
 fn every_alarm_of_a_random_flow_is_a_call_that_gets_there() {
