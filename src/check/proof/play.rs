@@ -84,7 +84,7 @@ impl Play {
     /// The call of a gap; `None`: no values were found with which its branches go this way.
     pub(super) fn of(walks: &Walks<'_>, gap: &Gap<'_>) -> Option<Self> {
         let way = walks.way(gap.arrival);
-        Self::along(walks, &way, &pauses(walks, &way, gap))
+        Self::along(walks, &way, &pauses(walks, &way, gap)?)
     }
 
     /// The call that goes this way, with so many seconds of silence before each step.

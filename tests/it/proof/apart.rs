@@ -11,6 +11,7 @@ use callgate::diagnostic::Sources;
 use callgate::engine::account::Claim;
 use callgate::engine::call::{Call, Frame};
 use callgate::engine::event::AnsweredBy;
+use callgate::engine::risk::Signal;
 use callgate::engine::turn::{Hop, Remark};
 use callgate::flow::FlowSet;
 use callgate::flow::condition::Attestation;
@@ -19,9 +20,8 @@ use callgate::flow::name::LevelName;
 use callgate::flow::outcome::Outcome;
 use callgate::flow::risk::Risk;
 use callgate::flow::state::Kind;
-use callgate::flow::states::lookup::Lookup;
 use callgate::flow::states::TYPES;
-use callgate::engine::risk::Signal;
+use callgate::flow::states::lookup::Lookup;
 use jiff::{SignedDuration, Timestamp};
 use toml_edit::{DocumentMut, Item};
 
@@ -32,9 +32,9 @@ use super::wide;
 use super::world::{Came, MOBILE, MOODS, Mood, Move, Rings, STRANGERS, Scene, World};
 
 /// Flows of every run of the tests.
-const FLOWS: usize = 150;
+const FLOWS: usize = 60;
 /// Pairs of calls through one of them.
-const PAIRS: usize = 40;
+const PAIRS: usize = 16;
 /// Turns of one call at most.
 const TURNS_PER_CALL: usize = 40;
 /// The first customer.
@@ -186,7 +186,8 @@ fn lookups(flows: &FlowSet) -> impl Iterator<Item = &Lookup> {
 /// Everything that the flows keep under a level and use.
 fn kept(sources: &Sources, flows: &FlowSet) -> Vec<Kept> {
     let used = |field: &&str| {
-        let ways = [format!("account.{field}"), format!("field = \"{field}\""), format!("\"{field}\"")];
+        let ways =
+            [format!("account.{field}"), format!("field = \"{field}\""), format!("\"{field}\"")];
         sources.iter().any(|(_, text)| ways.iter().any(|way| text.contains(way.as_str())))
     };
     let fields = super::words::FIELDS.into_iter().filter(used);
@@ -228,11 +229,11 @@ fn agree(one: &Call, other: &Call) -> bool {
     one.len() == other.len()
         && one.iter().zip(&other).all(|(one, other)| {
             one.iter().all(|(name, variable)| match other.get(name) {
-                Some(other) => {
-                    variable.value == other.value
-                        || !variable.label.is_empty()
-                        || !other.label.is_empty()
+                // With the claim the one goes and the other stays, as whoever met the level knows.
+                Some(other) if variable.label.is_empty() || other.label.is_empty() => {
+                    variable == other
                 }
+                Some(_) => true,
                 None => !variable.label.is_empty(),
             }) && other.iter().all(|(name, it)| one.contains_key(name) || !it.label.is_empty())
         })
@@ -415,7 +416,7 @@ fn goes_well(made: &Move) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long to look is said to the test alone")]
-fn setting(name: &str) -> Option<u64> {
+pub(super) fn setting(name: &str) -> Option<usize> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
@@ -446,21 +447,18 @@ fn look(seed: u64, count: usize, seen: &mut Seen) -> Result<(), String> {
     Ok(())
 }
 
-/// What of the language nobody was let into.
+/// Types and common keys of states that nobody was let into: each is drawn, and runs in a clean flow.
 fn unseen(seen: &Seen) -> Vec<String> {
-    let all = vocabulary::of_language();
-    let states = |word: &&String| {
-        let of = word.split('.').next().unwrap();
-        of != "level" && of != "gives" || of == "state"
-    };
-    all.iter().filter(states).filter(|word| !seen.words.contains_key(*word)).cloned().collect()
+    let of_states = |word: &String| word.starts_with("type.") || word.starts_with("state.");
+    let all = vocabulary::of_language().into_iter().filter(of_states);
+    all.filter(|word| !seen.words.contains_key(word)).collect()
 }
 
 #[test]
 fn what_is_kept_under_a_level_comes_out_to_nobody_who_lacks_it() {
-    let count = setting("CALLGATE_APART").map_or(FLOWS, |count| usize::try_from(count).unwrap());
-    let first = setting("CALLGATE_APART_SEED");
-    let (first, count) = first.map_or((1, count), |seed| (seed, 1));
+    let count = setting("CALLGATE_APART").unwrap_or(FLOWS);
+    let seed = setting("CALLGATE_APART_SEED");
+    let (first, count) = seed.map_or((1, count), |seed| (seed as u64, 1));
     let workers = 2;
     let walked: Vec<Result<Seen, String>> = std::thread::scope(|scope| {
         let walks: Vec<_> = (0..workers.min(count))
@@ -496,8 +494,11 @@ fn what_is_kept_under_a_level_comes_out_to_nobody_who_lacks_it() {
         types.collect::<Vec<_>>().join(", ")
     );
     if setting("CALLGATE_COVERAGE").is_some() {
-        all.words.iter().for_each(|(word, count)| println!("{count:>9} {word}"));
+        for word in vocabulary::of_language() {
+            println!("{:>9} {word}", all.words.get(&word).copied().unwrap_or_default());
+        }
     }
-    let unseen = unseen(&all);
+    let unseen = if seed.is_some() { Vec::new() } else { unseen(&all) };
     assert_eq!(unseen, [""; 0], "the language has it, and nobody came through it in a clean flow");
+    assert!(seed.is_some() || all.told > 5, "callers who may know are told: {}", all.told);
 }

@@ -121,6 +121,8 @@ pub(super) struct Maker<'d> {
     pub(super) branches: &'d [&'d str],
     /// Whether most states lead on alike where a stranger could tell who is a customer.
     pub(super) even: bool,
+    /// Whether states lead to those that follow soon, so that ways are long.
+    pub(super) long: bool,
 }
 
 impl Maker<'_> {
@@ -146,7 +148,8 @@ impl Maker<'_> {
 
     /// Mostly onwards, so that there is an end.
     fn to(&mut self, number: usize) -> String {
-        let onwards = number + 1 + self.dice.below(self.count - number);
+        let left = self.count - number;
+        let onwards = number + 1 + self.dice.below(if self.long { left.min(3) } else { left });
         let next = if self.dice.once_in(6) { self.dice.below(self.count) } else { onwards };
         if next >= self.count { "bye".to_owned() } else { format!("s{next}") }
     }

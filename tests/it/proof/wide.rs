@@ -193,7 +193,7 @@ impl Draft {
 
 fn draft(dice: &mut Dice, name: &str, count: usize, subs: &[&str]) -> Draft {
     let (branches, calls) = (["{ fact = \"pin\" }"], !subs.is_empty());
-    let mut maker = Maker { dice, count, calls, branches: &branches, even: false };
+    let mut maker = Maker { dice, count, calls, branches: &branches, even: false, long: true };
     let mut states: Vec<_> = (0..count).map(|number| maker.made(number)).collect();
     let main = name == "main";
     let mut more = Vec::new();

@@ -213,11 +213,7 @@ fn condition(dice: &mut Dice, depth: usize, field: &str) -> String {
 }
 
 /// Draws anew what a state says, asks, sets, sends and hands over; the states that this takes besides.
-pub(super) fn anew(
-    dice: &mut Dice,
-    (flow, subs): (&str, &[&str]),
-    made: &mut Made,
-) -> Vec<Made> {
+pub(super) fn anew(dice: &mut Dice, (flow, subs): (&str, &[&str]), made: &mut Made) -> Vec<Made> {
     let (mut more, claims) = (Vec::new(), made.claims());
     if claims && flow == "main" {
         made.open();
@@ -234,7 +230,10 @@ pub(super) fn anew(
             "message" => format!("message = {}", written(dice)),
             // Nobody is claimed there.
             "prompt" | "reprompt" | "last_prompt" if claims => {
-                format!("{key} = {}", dice.one(&["\"Who?\"", "\"Who, {{ v }}?\"", "[\"Who\", { pause = \"1s\" }]"]))
+                format!(
+                    "{key} = {}",
+                    dice.one(&["\"Who?\"", "\"Who, {{ v }}?\"", "[\"Who\", { pause = \"1s\" }]"])
+                )
             }
             "prompt" | "reprompt" | "last_prompt" | "hang_up_prompt" | "whisper" => {
                 format!("{key} = {}", prompt(dice))
@@ -292,14 +291,18 @@ pub(super) fn anew(
                 let mut next = next.unwrap_or("bye").to_owned();
                 let mut cases = Vec::new();
                 let field = *dice.one(&FIELDS);
-                if dice.once_in(3) {
+                if dice.once_in(2) {
                     // Both ways set something, and lead to one place.
                     let own = |name: &str, it: &str| {
                         let set = format!("type = \"set\"\nvalues = {{ {} = \"{it}\" }}\n", "w");
-                        Made::named(&format!("{}{name}", made.name), &format!("{set}next = \"{next}\"\n"))
+                        Made::named(
+                            &format!("{}{name}", made.name),
+                            &format!("{set}next = \"{next}\"\n"),
+                        )
                     };
                     let both = [own("a", "one"), own("b", "two")];
-                    cases.push((condition(dice, 1, field), both[0].name.clone()));
+                    let when = format!("{{ field = \"{field}\", {} }}", test(dice));
+                    cases.push((when, both[0].name.clone()));
                     next.clone_from(&both[1].name);
                     more.extend(both);
                 }
