@@ -1,5 +1,6 @@
 //! That the checker is right: what it alarms of happens, and what it does not alarm of does not.
 
+mod apart;
 mod bad_input;
 mod explore;
 mod growth;
@@ -13,4 +14,7 @@ mod soundness;
 mod strangers;
 mod twins;
 mod vocabulary;
+mod watch;
+mod wide;
+mod words;
 mod world;

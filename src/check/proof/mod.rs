@@ -23,6 +23,7 @@ mod example;
 mod inputs;
 mod known;
 mod labels;
+mod pauses;
 mod play;
 mod script;
 mod stacks;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::inputs::{self, Inputs};
-use super::steps::dwell_s;
+use super::pauses::{keyed_s, pauses, rings, rung_s};
 use super::walk::{Arrival, By, Gap, Walks};
 use crate::flow::condition::Attestation;
 use crate::flow::edge::Label;
@@ -76,14 +76,15 @@ pub(super) struct Play {
     passcode_length: Option<u32>,
     id_lengths: Vec<u32>,
     undelivered: bool,
+    /// Seconds that are to pass in the present step.
+    left_s: u64,
 }
 
 impl Play {
     /// The call of a gap; `None`: no values were found with which its branches go this way.
     pub(super) fn of(walks: &Walks<'_>, gap: &Gap<'_>) -> Option<Self> {
         let way = walks.way(gap.arrival);
-        let waits = waits(walks, &way, gap);
-        Self::along(walks, &way, &waits)
+        Self::along(walks, &way, &pauses(walks, &way, gap)?)
     }
 
     /// The call that goes this way, with so many seconds of silence before each step.
@@ -93,9 +94,10 @@ impl Play {
         let mut play = Self { inputs, turns: vec!["ring = true".into()], ..Self::default() };
         play.look_ahead(walks, way);
         for (step, (before, after)) in way.iter().zip(way.iter().skip(1)).enumerate() {
-            let wait = waits.get(step).copied().unwrap_or_default();
-            if wait > 0 {
-                play.turns.push(format!("wait = \"{wait}s\""));
+            play.left_s = waits.get(step).copied().unwrap_or_default();
+            let rings = walks.state(before.place).is_some_and(|(_, state)| rings(state));
+            if !rings {
+                play.wait(u64::MAX);
             }
             play.strong = walks.shows_two_factors(way.get(step + 1..).unwrap_or_default());
             play.step(walks, step + 1, before, after)?;
@@ -131,6 +133,15 @@ impl Play {
 
     fn turn(&mut self, lines: impl Into<String>) {
         self.turns.push(lines.into());
+    }
+
+    /// Waits as long as is left to wait, and so long at most.
+    fn wait(&mut self, most_s: u64) {
+        let wait_s = self.left_s.min(most_s);
+        if wait_s > 0 {
+            self.turn(format!("wait = \"{wait_s}s\""));
+            self.left_s -= wait_s;
+        }
     }
 
     fn times(&mut self, times: u8, lines: &str) {
@@ -224,9 +235,10 @@ impl Play {
 
     fn callback(&mut self, callback: &Callback, outcome: &Outcome, is_rung: bool) {
         match outcome {
-            Outcome::Ok => self.answered("said", 1),
-            Outcome::Failed => self.answered("wrong", callback.tries),
+            Outcome::Ok => self.answered(callback, "said", 1),
+            Outcome::Failed => self.answered(callback, "wrong", callback.tries),
             Outcome::NoAnswer => {
+                self.wait(rung_s(callback));
                 let ring_s = callback.ring.as_secs() + 1;
                 let waits = format!("wait = \"{ring_s}s\"");
                 self.turn(if is_rung { "callback = \"no_answer\"".to_owned() } else { waits });
@@ -411,8 +423,10 @@ impl Play {
         }
     }
 
-    fn answered(&mut self, code: &str, tries: u8) {
+    fn answered(&mut self, callback: &Callback, code: &str, tries: u8) {
+        self.wait(rung_s(callback));
         self.turn("callback = \"answered\"");
+        self.wait(keyed_s(callback));
         self.times(tries, &format!("callback_code = \"{code}\""));
         self.turn("poll = true");
     }
@@ -528,28 +542,6 @@ impl Play {
         }
         Ok(())
     }
-}
-
-/// Seconds to wait before each step, so that a proof that may be too old is.
-fn waits(walks: &Walks<'_>, way: &[&Arrival<'_>], gap: &Gap<'_>) -> Vec<u64> {
-    let mut waits = vec![0; way.len()];
-    if gap.known.meets(gap.level) || !gap.known.meets_but_for_age(gap.level) {
-        return waits;
-    }
-    // As long as any of its demands takes to grow old, as far as there is time.
-    let within = gap.level.demands(gap.known.risk).filter_map(|(_, within)| within).max();
-    let mut left = within.map_or(0, |within| within.as_secs()) + 1;
-    for (step, before) in way.iter().enumerate().rev().skip(1) {
-        let Some((_, state)) = walks.state(before.place) else { continue };
-        let waits_there = state.kind.listen().is_some()
-            || matches!(state.kind, Kind::Transfer(_) | Kind::Voicemail(_));
-        if waits_there && let Some(wait) = waits.get_mut(step) {
-            let most = u64::from(dwell_s(&state.kind)) + u64::from(before.known.said_s());
-            *wait = left.min(most);
-            left -= *wait;
-        }
-    }
-    waits
 }
 
 fn cut(digits: &str, length: u32) -> String {

@@ -5,12 +5,21 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use callgate::check::{check_sources, examples};
+use callgate::check::{Example, check_sources, examples};
 use callgate::diagnostic::Sources;
+use callgate::flow::FlowSet;
 use callgate::replay::{Transcript, run};
 use tokio::runtime::Builder;
 
+use super::apart::setting;
+use super::random::Dice;
+use super::wide;
 use crate::flows::{bad, load};
+
+/// Random flows whose alarms are played.
+const RANDOM_FLOWS: usize = 60;
+/// Flows without a hole.
+const SAFE_FLOWS: usize = 60;
 
 /// What keeps an example from showing its hole.
 fn broken(sources: &Sources) -> (usize, Vec<String>) {
@@ -20,13 +29,20 @@ fn broken(sources: &Sources) -> (usize, Vec<String>) {
     if alarms == 0 {
         return (0, Vec::new());
     }
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let mut broken = Vec::new();
     let examples = examples(&flows);
     assert!(examples.len() >= alarms, "an alarm without a call");
-    for example in &examples {
+    let (without, mut broken) = played(&flows, &examples);
+    broken.extend(without.iter().map(|name| format!("{name}: no inputs were found")));
+    (examples.len(), broken)
+}
+
+/// The examples of which no inputs were found, and what keeps others from showing their hole.
+fn played(flows: &FlowSet, examples: &[Example]) -> (Vec<String>, Vec<String>) {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (mut without, mut broken) = (Vec::new(), Vec::new());
+    for example in examples {
         let Some(text) = &example.transcript else {
-            broken.push(format!("{}: no inputs were found", example.name));
+            without.push(example.name.clone());
             continue;
         };
         let (transcript, findings) = Transcript::read(&example.name, text);
@@ -34,7 +50,7 @@ fn broken(sources: &Sources) -> (usize, Vec<String>) {
             broken.push(format!("{}: {findings:?}\n{text}", example.name));
             continue;
         };
-        let report = runtime.block_on(run(&transcript, &flows));
+        let report = runtime.block_on(run(&transcript, flows));
         let hop = |hop: &callgate::engine::turn::Hop| {
             (hop.at.flow.clone(), hop.at.state.clone()) == example.at
         };
@@ -44,7 +60,87 @@ fn broken(sources: &Sources) -> (usize, Vec<String>) {
             broken.push(format!("{}: {lapses:?}\n{text}", example.name));
         }
     }
-    (examples.len(), broken)
+    (without, broken)
+}
+
+/// Where nothing is waited for but a telephone that rings, a proof grows old meanwhile.
+#[test]
+fn a_proof_grows_old_while_a_telephone_rings() {
+    let flow = |outcome: &str| {
+        let on = ["ok", "failed", "no_answer", "unavailable", "limited"];
+        let to = |it: &&str| format!("{it} = \"{}\"", if *it == outcome { "tell" } else { "bye" });
+        let on: Vec<_> = on.iter().map(to).collect();
+        format!(
+            "name = \"f\"\nstart = \"who\"\n[levels]\nl = {{ any = [\"pin\"], within = \"1m\" }}\n\
+             [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+             on = {{ found = \"pin\", unknown = \"pin\" }}\n\
+             [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+             on = {{ ok = \"ring\", failed = \"bye\", locked = \"bye\" }}\n\
+             [states.ring]\ntype = \"callback\"\nring = \"60s\"\non = {{ {} }}\n\
+             [states.tell]\ntype = \"hangup\"\nrequires = \"l\"\nprompt = \"So.\"\non = {{ denied = \"bye\" }}\n\
+             [states.bye]\ntype = \"hangup\"\n",
+            on.join(", ")
+        )
+    };
+    for outcome in ["ok", "failed", "no_answer"] {
+        let mut sources = Sources::default();
+        sources.add("f.toml", flow(outcome));
+        assert_eq!(broken(&sources), (1, Vec::new()), "{outcome}");
+    }
+}
+
+/// Who is turned away on the way because a proof is too old has let it grow old after it was given.
+#[test]
+fn a_proof_grows_old_before_a_state_that_turns_away_who_has_it() {
+    let mut sources = Sources::default();
+    sources.add(
+        "f.toml",
+        "name = \"f\"\nstart = \"who\"\n[levels]\nfresh = { any = [\"pin\"], within = \"1m\" }\n\
+         l = { any = [\"sms_otp\"] }\n\
+         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+         on = { found = \"pin\", unknown = \"pin\" }\n\
+         [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+         on = { ok = \"way\", failed = \"bye\", locked = \"bye\" }\n\
+         [states.way]\ntype = \"menu\"\nprompt = \"One?\"\nkeys = { 1 = \"again\" }\n\
+         on = { no_input = \"bye\", no_match = \"bye\" }\n\
+         [states.again]\ntype = \"say\"\nrequires = \"fresh\"\nprompt = \"So.\"\nstep_up = \"back\"\n\
+         next = \"bye\"\non = { denied = \"tell\" }\n[states.back]\ntype = \"return\"\n\
+         [states.tell]\ntype = \"hangup\"\nrequires = \"l\"\nprompt = \"So.\"\non = { denied = \"bye\" }\n\
+         [states.bye]\ntype = \"hangup\"\n",
+    );
+    assert_eq!(broken(&sources), (1, Vec::new()));
+}
+
+/// Of random flows too: whatever is alarmed of is a call, but where no value makes a branch go that way.
+#[test]
+fn every_alarm_of_a_random_flow_is_a_call_that_gets_there() {
+    let mut dice = Dice(17);
+    let (mut shown, mut silent, mut wrong) = (0, 0, Vec::new());
+    for _ in 0..setting("CALLGATE_HOLES").unwrap_or(RANDOM_FLOWS) {
+        let (sources, flows) = wide::holed(&mut dice, 8);
+        let examples = examples(&flows);
+        let (without, broken) = played(&flows, &examples);
+        let text: String = sources.iter().map(|(_, text)| text.to_string()).collect();
+        wrong.extend(broken.into_iter().map(|why| format!("{why}\n{text}")));
+        if !without.is_empty() {
+            println!("no inputs: {without:?}\n{text}");
+        }
+        (shown, silent) = (shown + examples.len(), silent + without.len());
+    }
+    println!("{shown} alarms, of {silent} no inputs were found");
+    assert!(wrong.is_empty(), "{} of {shown}\n{}", wrong.len(), wrong.join("\n"));
+    assert!(shown > RANDOM_FLOWS / 2 && silent * 10 < shown, "{shown} {silent}");
+}
+
+/// Where each state that uses anything asks for its level and has it proved, there is no hole, and none is alarmed of.
+#[test]
+fn nothing_is_alarmed_of_where_every_state_asks_for_its_level() {
+    let mut dice = Dice(18);
+    for _ in 0..setting("CALLGATE_HOLES").unwrap_or(SAFE_FLOWS) {
+        let (sources, findings) = wide::safe(&mut dice, 8);
+        let text: String = sources.iter().map(|(_, text)| text.to_string()).collect();
+        assert!(findings.is_empty(), "{findings:?}\n{text}");
+    }
 }
 
 #[test]

@@ -121,6 +121,8 @@ pub(super) struct Maker<'d> {
     pub(super) branches: &'d [&'d str],
     /// Whether most states lead on alike where a stranger could tell who is a customer.
     pub(super) even: bool,
+    /// Whether states lead to those that follow soon, so that ways are long.
+    pub(super) long: bool,
 }
 
 impl Maker<'_> {
@@ -146,7 +148,8 @@ impl Maker<'_> {
 
     /// Mostly onwards, so that there is an end.
     fn to(&mut self, number: usize) -> String {
-        let onwards = number + 1 + self.dice.below(self.count - number);
+        let left = self.count - number;
+        let onwards = number + 1 + self.dice.below(if self.long { left.min(3) } else { left });
         let next = if self.dice.once_in(6) { self.dice.below(self.count) } else { onwards };
         if next >= self.count { "bye".to_owned() } else { format!("s{next}") }
     }
@@ -383,6 +386,59 @@ impl Maker<'_> {
 }
 
 impl Made {
+    /// A state that is written like that.
+    pub(super) fn named(name: &str, lines: &str) -> Self {
+        let (name, lines) = (name.to_owned(), lines.to_owned());
+        let (requires, step_up, denied, on) = (None, None, "bye".to_owned(), Vec::new());
+        Self { name, lines, requires, step_up, denied, on }
+    }
+
+    /// It says something, and the way ends.
+    pub(super) fn plain(&mut self, end: &str) {
+        self.lines = format!("type = \"say\"\nprompt = \"So.\"\nnext = \"{end}\"\n");
+        self.on.clear();
+        self.leads_out(end);
+    }
+
+    /// It waits for the caller, who may go on as before.
+    pub(super) fn waits(&mut self, end: &str) {
+        let next = self.lines.split("next = \"").nth(1).and_then(|next| next.split('"').next());
+        let to = self.on.first().map_or(next.unwrap_or(end), |(_, to)| to).to_owned();
+        self.lines = format!(
+            "type = \"menu\"\nprompt = \"So.\"\ntries = 1\nkeys = {{ 1 = \"{to}\", 2 = \"{end}\" }}\n"
+        );
+        self.on = ["no_input", "no_match"].map(|outcome| (outcome, end.to_owned())).to_vec();
+        self.leads_out(end);
+    }
+
+    /// Whether it takes a claim.
+    pub(super) fn claims(&self) -> bool {
+        self.lines.starts_with("type = \"identify\"\n")
+    }
+
+    /// It has no such way out.
+    pub(super) fn without(&mut self, outcome: &str) {
+        self.on.retain(|(it, _)| *it != outcome);
+    }
+
+    /// Nobody is kept from it.
+    pub(super) fn open(&mut self) {
+        (self.requires, self.step_up) = (None, None);
+    }
+
+    /// Whoever is turned away is led to an end.
+    pub(super) fn leads_out(&mut self, to: &str) {
+        to.clone_into(&mut self.denied);
+    }
+
+    /// Leads elsewhere what leads to this state.
+    pub(super) fn renamed(&mut self, from: &str, to: &str) {
+        self.lines = self.lines.replace(from, to);
+        let bare = |it: &str| it.trim_matches('"').to_owned();
+        let leads = self.on.iter_mut().map(|(_, to)| to).chain([&mut self.denied]);
+        leads.filter(|it| **it == bare(from)).for_each(|it| *it = bare(to));
+    }
+
     /// The state as it is written.
     pub(super) fn text(&self) -> String {
         let mut text = format!("[states.{}]\n{}", self.name, self.lines);

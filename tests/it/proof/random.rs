@@ -41,11 +41,11 @@ impl Draft {
         let risky = *dice.one(&RISKY);
         let count = 3 + dice.below(most - 2);
         let calls = dice.once_in(3);
-        let mut maker = Maker { dice, count, calls, branches, even };
+        let mut maker = Maker { dice, count, calls, branches, even, long: false };
         let states: Vec<_> = (0..count).map(|number| maker.made(number)).collect();
         let mut draft = Self { risky, states, sub: None };
         if draft.states.iter().any(|made| made.lines.contains("\"call\"")) {
-            let mut maker = Maker { dice, count: 2, calls: false, branches, even };
+            let mut maker = Maker { dice, count: 2, calls: false, branches, even, long: false };
             let inner: String = (0..2).map(|number| maker.made(number).text()).collect();
             let inner = inner.replace("\"bye\"", "\"no\"").replace("requires = \"fresh\"\n", "");
             let inner = inner.replacen("\"no\"", "\"yes\"", 1);
@@ -73,7 +73,7 @@ impl Draft {
 }
 
 /// The states in which these states have levels proved.
-fn provers(states: &str) -> String {
+pub(super) fn provers(states: &str) -> String {
     let asked = |name: &str| states.contains(&format!("step_up = \"{name}\""));
     let mut text: String =
         PROVERS.iter().filter(|(name, _)| asked(name)).map(|(_, text)| *text).collect();

@@ -68,7 +68,7 @@ pub(super) fn of_flows(sources: &Sources, words: &mut Words) {
     }
 }
 
-fn of_state(state: &dyn TableLike, words: &mut Words) {
+pub(super) fn of_state(state: &dyn TableLike, words: &mut Words) {
     let of = state.get("type").and_then(Item::as_str).unwrap();
     words.insert(format!("type.{of}"));
     for (key, value) in state.iter() {

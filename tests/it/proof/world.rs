@@ -16,13 +16,13 @@ use callgate::engine::event::{AnsweredBy, DialStatus, Event, Heard, LegStatus, Q
 use callgate::engine::id::{CallId, LegId, Sid, TurnId};
 use callgate::engine::ledger::Notifies;
 use callgate::engine::policy::Policy;
-use callgate::engine::question::{Against, Answer, Question, Verdict};
+use callgate::engine::question::{Against, Answer, LookUp, Question, Verdict};
 use callgate::engine::risk::Signal;
 use callgate::engine::turn::{Entry, Moment, Step};
 use callgate::engine::{Setting, step};
 use callgate::flow::FlowSet;
 use callgate::flow::condition::{Attestation, Condition};
-use callgate::flow::name::LevelName;
+use callgate::flow::name::{LevelName, VariableName};
 use callgate::flow::state::Kind;
 use callgate::flow::states::lookup::Type;
 use callgate::flow::value::Value;
@@ -33,9 +33,13 @@ use callgate::secret::Secret;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::watch::{Change, Earned, Kept, another, out, proved, told};
+
 pub(super) const MOBILE: &str = "+15005550010";
 /// A number that is nobody's on file.
 pub(super) const STRANGERS: &str = "+15005550099";
+/// What another customer keys in.
+const NEIGHBOURS: &str = "34567890";
 
 /// What stays the same while calls are made.
 pub(super) struct World {
@@ -45,6 +49,10 @@ pub(super) struct World {
     account: Account,
     /// Whether it has no customer.
     empty: bool,
+    /// Whether somebody looks at all that goes out, and there is another customer.
+    watched: bool,
+    /// What is something else in this house.
+    other: Option<(Kept, Change)>,
 }
 
 /// A call and the time.
@@ -113,6 +121,10 @@ pub(super) struct Came {
     pub(super) before: Option<Call>,
     /// Whether the world's mood was asked about.
     pub(super) moody: bool,
+    /// All that went out, where somebody looks: to telephones and the provider, to the outbox, to back ends.
+    pub(super) out: [String; 3],
+    /// What was proved of whoever is claimed.
+    pub(super) earned: Vec<Earned>,
 }
 
 impl World {
@@ -127,6 +139,8 @@ impl World {
                 serde_json::json!(12.5)
             } else if date {
                 serde_json::json!("2026-12-03")
+            } else if field == "vip" {
+                serde_json::json!(true)
             } else {
                 serde_json::json!("Ada")
             })
@@ -147,7 +161,14 @@ impl World {
         policy.shared.input_errors_per_call = u8::MAX;
         policy.otp.checks = u8::MAX;
         policy.otp.resend_backoff_s = vec![0];
-        Self { flows: flows.clone(), start: start.to_owned(), policy, account, empty: false }
+        let (flows, start) = (flows.clone(), start.to_owned());
+        Self { flows, start, policy, account, empty: false, watched: false, other: None }
+    }
+
+    /// The same, where somebody looks at all that goes out, and one thing may be something else.
+    pub(super) fn watched(mut self, other: Option<(Kept, Change)>) -> Self {
+        (self.watched, self.other) = (true, other);
+        self
     }
 
     /// The same, with codes in messages that the provider makes.
@@ -175,7 +196,50 @@ impl World {
             }
             Mood::Well | Mood::Spent | Mood::OutOfReach | Mood::BlockSpent => {}
         }
+        if let Some((Kept::Field(field), change)) = &self.other {
+            match change {
+                Change::Other => {
+                    account.fields.entry(field.clone()).and_modify(|value| *value = another(value));
+                }
+                Change::Absent => drop(account.fields.remove(field)),
+            }
+        }
         Answer::Account(Some(Arc::new(account)))
+    }
+
+    /// A customer who is the same in every house.
+    fn neighbour(&self) -> Answer {
+        let mut account = self.account.clone();
+        account.id = Secret::new(NEIGHBOURS);
+        for phone in &mut account.phones {
+            let number = phone.number.as_e164().replace("+1500555001", "+1500555003");
+            phone.number = PhoneNumber::parse(&number).unwrap();
+        }
+        account.fields.values_mut().for_each(|value| *value = another(&another(value)));
+        Answer::Account(Some(Arc::new(account)))
+    }
+
+    /// What a back end answers.
+    fn looked_up(&self, asked: &LookUp) -> Answer {
+        let of_neighbour = asked.account.as_ref().is_some_and(|id| id.expose() == NEIGHBOURS);
+        let value = |name: &VariableName, of: &Type| {
+            let value = match of {
+                Type::Text => Value::Text("x".into()),
+                Type::Number => Value::Number(5.0),
+                Type::Flag => Value::Flag(true),
+                Type::Date => Value::Text("2026-12-03".into()),
+            };
+            match &self.other {
+                Some((Kept::Answer(path, of), _))
+                    if *path == asked.path && *of == name.as_str() && !of_neighbour =>
+                {
+                    another(&value)
+                }
+                _ => value,
+            }
+        };
+        let wants = asked.wants.iter();
+        Answer::LookedUp(Some(wants.map(|(name, of)| (name.clone(), value(name, of))).collect()))
     }
 
     fn answer(&self, question: &Question, mood: Mood) -> Answer {
@@ -188,6 +252,7 @@ impl World {
             Question::FindByPhone(number) if number.as_e164() == MOBILE => self.account(mood),
             Question::FindByPhone(_) => Answer::Account(None),
             Question::FindById(id) if id.expose().starts_with('1') => self.account(mood),
+            Question::FindById(id) if self.watched && id.expose() == NEIGHBOURS => self.neighbour(),
             Question::FindById(_) => Answer::Account(None),
             Question::Verify(verify) => {
                 let by_provider = match &verify.against {
@@ -215,16 +280,7 @@ impl World {
             Question::Reach { .. } => Answer::Spent(mood != Mood::OutOfReach),
             Question::Eligible { .. } => Answer::Eligible(Fit::Fits),
             Question::LookUp(_) if mood == Mood::Bare => Answer::LookedUp(None),
-            Question::LookUp(asked) => {
-                let value = |of: &Type| match of {
-                    Type::Text => Value::Text("x".into()),
-                    Type::Number => Value::Number(5.0),
-                    Type::Flag => Value::Flag(true),
-                    Type::Date => Value::Text("2026-12-03".into()),
-                };
-                let wants = asked.wants.iter();
-                Answer::LookedUp(Some(wants.map(|(name, of)| (name.clone(), value(of))).collect()))
-            }
+            Question::LookUp(asked) => self.looked_up(asked),
             Question::Vouch(_) => Answer::Voucher(Secret::new("voucher")),
         }
     }
@@ -242,6 +298,7 @@ impl World {
             unenforced: None,
         };
         let (mut answers, mut moody) = (Vec::new(), false);
+        let (mut asked, mut earned) = (String::new(), Vec::new());
         loop {
             match step(setting, call, event, &moment, &answers)? {
                 Step::Ask(question) => {
@@ -252,9 +309,15 @@ impl World {
                             | Question::LookUp(_)
                             | Question::Reach { .. }
                     );
-                    answers.push(self.answer(&question, mood));
+                    let answer = self.answer(&question, mood);
+                    earned.extend(proved(&question, &answer, now));
+                    if self.watched {
+                        asked += &told(&question);
+                    }
+                    answers.push(answer);
                 }
                 Step::Turn(turn) => {
+                    let out = if self.watched { out(&turn, asked) } else { Default::default() };
                     let mut scene = Scene { call: turn.call, now };
                     let placed = turn.effects.iter().find_map(|(id, effect)| match effect {
                         Effect::PlaceCall(place) => Some((*id, place.leg)),
@@ -267,7 +330,7 @@ impl World {
                         }
                     }
                     let before = call.cloned();
-                    return Some(Came { scene, entry: turn.entry, before, moody });
+                    return Some(Came { scene, entry: turn.entry, before, moody, out, earned });
                 }
             }
         }
@@ -370,6 +433,8 @@ impl World {
                     entry: nothing(now),
                     before: None,
                     moody: false,
+                    out: Default::default(),
+                    earned: Vec::new(),
                 });
             }
             Move::Keys(entry) => heard(speaking, keys(entry))?,
@@ -425,6 +490,8 @@ impl World {
         match Doing::after(&leg.present, leg.role) {
             Doing::Listens(gather) => {
                 listening(&state.kind, gather.digits, &mut moves);
+                let whom = matches!(state.kind, Kind::Identify(_)).then_some(NEIGHBOURS);
+                moves.extend(whom.filter(|_| self.watched).map(|id| Move::Keys(id.into())));
                 if self.policy.otp.by_provider && matches!(state.kind, Kind::GatherOtp(_)) {
                     let length = gather.digits.unwrap_or(6) as usize;
                     moves.extend(["4", "3", "2"].map(|first| Move::Keys(first.repeat(length))));

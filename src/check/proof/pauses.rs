@@ -1,0 +1,135 @@
+//! How long a caller waits on a way, and where, so that proofs grow too old on it where they must.
+
+use super::steps::dwell_s;
+use super::walk::{Arrival, By, Gap, Walks};
+use crate::flow::edge::Label;
+use crate::flow::level::{Fact, Formula, Level};
+use crate::flow::outcome::Outcome;
+use crate::flow::state::{Kind, State};
+use crate::flow::states::callback::Callback;
+
+/// Seconds after the ringing in which a telephone is still said to be answered: less than a call waits for that.
+const ANSWERED_LATE_S: u64 = 10;
+/// Seconds after the time to key a code in which it still comes, for it is asked for first: less as well.
+const KEYED_LATE_S: u64 = 40;
+/// What is waited anyway for a code to run out of time.
+const EXPIRED_S: u64 = 660;
+
+/// Seconds to wait in each step, so that whatever is too old on the way is; `None`: there is no time for it.
+pub(super) fn pauses(walks: &Walks<'_>, way: &[&Arrival<'_>], gap: &Gap<'_>) -> Option<Vec<u64>> {
+    let mut waits = vec![0; way.len()];
+    let last = way.len().checked_sub(1)?;
+    let on_the_way = (0..last).filter_map(|step| {
+        let known = way.get(step)?.known;
+        Some((step, turned_away(walks, way, step)?, known))
+    });
+    for (until, level, known) in on_the_way.chain([(last, gap.level, gap.known)]) {
+        if known.meets(level) || !known.meets_but_for_age(level) {
+            continue;
+        }
+        // As long as any of its demands takes to grow old.
+        let within = level.demands(known.risk).filter_map(|(_, within)| within).max();
+        let first = (0..until).rev().find(|step| proves_of(walks, way, *step, level));
+        let steps = first.map_or(0, |proof| proof + 1)..until;
+        let waited: u64 = waits.get(steps.clone())?.iter().sum();
+        let mut left = (within.map_or(0, |within| within.as_secs()) + 1).saturating_sub(waited);
+        for step in steps.rev() {
+            let wait = waits.get_mut(step)?;
+            let more = left.min(room_s(walks, way, step).saturating_sub(*wait));
+            *wait += more;
+            left = left.saturating_sub(more + waited_anyway_s(walks, way, step));
+        }
+        if left > 0 {
+            return None;
+        }
+    }
+    Some(waits)
+}
+
+/// The level of a state that the way is turned away from at this step.
+fn turned_away<'f>(walks: &Walks<'f>, way: &[&Arrival<'f>], step: usize) -> Option<&'f Level> {
+    let By::Edge(from, label, _) = &way.get(step + 1)?.by else { return None };
+    let denied = matches!(label, Label::StepUp | Label::Outcome(Outcome::Denied));
+    let (flow, state) = walks.state(*from).filter(|_| denied)?;
+    walks.level(flow, &state.requires.as_ref()?.0)
+}
+
+/// The state that is left at this step, and how it ends.
+fn leaves<'f, 'w>(
+    walks: &Walks<'f>,
+    way: &'w [&Arrival<'f>],
+    step: usize,
+) -> Option<(&'f State, &'w Outcome)> {
+    let By::Edge(from, Label::Outcome(outcome), _) = &way.get(step + 1)?.by else { return None };
+    Some((walks.state(*from)?.1, outcome))
+}
+
+/// Whether something is proved at this step that the level asks to be fresh.
+fn proves_of(walks: &Walks<'_>, way: &[&Arrival<'_>], step: usize, level: &Level) -> bool {
+    let Some((state, Outcome::Ok)) = leaves(walks, way, step) else { return false };
+    let fact = match &state.kind {
+        Kind::GatherPin(_) => Some(Fact::Pin),
+        Kind::GatherPasscode(_) => Some(Fact::Passcode),
+        Kind::GatherServiceCode(_) => Some(Fact::ServiceCode),
+        Kind::GatherOtp(_) => way.get(step).and_then(|before| before.known.code_proves()),
+        Kind::Callback(_) => Some(Fact::Callback),
+        _ => None,
+    };
+    let risk = way.last().map(|last| last.known.risk);
+    let fresh = risk.into_iter().flat_map(|risk| level.demands(risk));
+    let mut fresh = fresh.filter(|(_, within)| within.is_some());
+    fact.is_some_and(|fact| fresh.any(|(formula, _)| names(formula, fact)))
+}
+
+fn names(formula: &Formula, fact: Fact) -> bool {
+    match formula {
+        Formula::Fact(it) => *it == fact,
+        Formula::Class(class) => fact.class() == Some(*class),
+        Formula::All(parts) | Formula::Any(parts) => parts.iter().any(|part| names(part, fact)),
+    }
+}
+
+/// Seconds that the caller may wait at this step, at most.
+fn room_s(walks: &Walks<'_>, way: &[&Arrival<'_>], step: usize) -> u64 {
+    let Some(before) = way.get(step) else { return 0 };
+    let Some((_, state)) = walks.state(before.place) else { return 0 };
+    let said_s = u64::from(before.known.said_s());
+    match &state.kind {
+        Kind::Callback(callback) => match leaves(walks, way, step) {
+            Some((_, Outcome::Ok | Outcome::Failed)) => rung_s(callback) + keyed_s(callback),
+            Some((_, Outcome::NoAnswer)) => rung_s(callback),
+            _ => 0,
+        },
+        Kind::Transfer(_) | Kind::Voicemail(_) => u64::from(dwell_s(&state.kind)) + said_s,
+        kind => kind.listen().map_or(0, |_| u64::from(dwell_s(kind)) + said_s),
+    }
+}
+
+/// Seconds that pass at this step however long the caller waits.
+fn waited_anyway_s(walks: &Walks<'_>, way: &[&Arrival<'_>], step: usize) -> u64 {
+    match (leaves(walks, way, step), way.get(step)) {
+        (Some((State { kind: Kind::GatherOtp(_), .. }, Outcome::Expired)), Some(before)) => {
+            if before.known.code.is_some() {
+                EXPIRED_S
+            } else {
+                0
+            }
+        }
+        _ => 0,
+    }
+}
+
+/// Whether somebody is rung there, who is waited for.
+pub(super) fn rings(state: &State) -> bool {
+    matches!(state.kind, Kind::Callback(_))
+}
+
+/// Seconds until a telephone is answered, at most.
+pub(super) fn rung_s(callback: &Callback) -> u64 {
+    callback.ring.as_secs() + ANSWERED_LATE_S
+}
+
+/// Seconds until whoever answered it has keyed the code, at most.
+pub(super) fn keyed_s(callback: &Callback) -> u64 {
+    callback.timeout.as_secs() + KEYED_LATE_S
+}
