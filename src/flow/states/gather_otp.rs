@@ -2,7 +2,8 @@
 //!
 //! `*` asks for a new one, which does not give back any attempt; it is sent if the state that sent the first
 //! would let the caller in now, and sounds the same if not. `expired`: the code has run out of
-//! time, or none was sent; `undelivered`: the provider refused the message, or reported it undelivered
+//! time, or none was sent, or a variable that its message named (an amount, say) has another value
+//! since; `undelivered`: the provider refused the message, or reported it undelivered
 //! while the caller waits, who is then taken out of the waiting; where it leads where `failed` does, whoever has
 //! proved nothing hears nothing of it, for nobody's code comes back.
 
