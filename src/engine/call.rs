@@ -255,8 +255,8 @@ impl SentCode {
     #[must_use]
     pub fn after(self, last: SentCode) -> SentCode {
         let was_sent = last.effect.is_some() && !last.undelivered;
-        // One that the provider made takes longer to look at.
-        if !was_sent || last.hash.is_some() != self.hash.is_some() {
+        // Another state's message named something else, and one that the provider made takes longer to look at.
+        if !was_sent || last.sender != self.sender || last.hash.is_some() != self.hash.is_some() {
             return self;
         }
         let older = Some(last.left());

@@ -7,10 +7,11 @@
 use std::collections::BTreeSet;
 
 use super::Waived;
-use super::call::Variable;
+use super::call::{Position, Variable};
 use super::machine::Machine;
 use crate::flow::condition::Condition;
 use crate::flow::name::{LevelName, VariableName};
+use crate::flow::state::Kind;
 use crate::flow::template::{Template, Use};
 use crate::flow::value::Value;
 
@@ -73,7 +74,31 @@ impl Machine<'_> {
     pub(super) fn assign(&mut self, name: VariableName, mut variable: Variable) {
         variable.label.extend(self.call.asked.iter().cloned());
         variable.derived |= !variable.label.is_empty();
+        self.put_variable(name, variable);
+    }
+
+    /// Puts a value into a variable. A code whose message named another one there is void: it is good for what was
+    /// read beside it, an amount say, and for nothing else (PSD2, RTS 5(1)).
+    pub(super) fn put_variable(&mut self, name: VariableName, variable: Variable) {
+        let before = self.call.variables.get(&name).map(|before| &before.value);
+        if before != Some(&variable.value) && self.is_in_message(&name) {
+            self.call.code = None;
+        }
         self.call.variables.insert(name, variable);
+    }
+
+    /// Whether a code waits whose message fills in this variable of the flow that the call is in.
+    fn is_in_message(&self, name: &VariableName) -> bool {
+        let Some(code) = &self.call.code else { return false };
+        let Position { flow, state } = &code.sender;
+        let sender = self.setting.flows.get(flow.as_str()).and_then(|of| of.state(state));
+        let message = match sender.map(|sender| &sender.kind) {
+            Some(Kind::SendSmsOtp(sender)) => sender.message.as_ref(),
+            Some(Kind::SendEmailOtp(sender)) => sender.message.as_ref(),
+            _ => None,
+        };
+        let named = Use::Variable(name.clone());
+        *flow == self.call.at.flow && message.is_some_and(|text| text.uses().any(|of| *of == named))
     }
 
     /// Remembers what a branch asks about, as far as it gets to know it.

@@ -32,7 +32,7 @@ pub(super) fn enter(m: &mut Machine<'_>, back: &Return) -> Next {
             if let Kind::Call(call) = &state.kind {
                 for give in &call.give {
                     if let Some(value) = given.get(&give.from) {
-                        m.call.variables.insert(give.to.clone(), value.clone());
+                        m.put_variable(give.to.clone(), value.clone());
                     }
                 }
             }

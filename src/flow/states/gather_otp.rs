@@ -2,9 +2,10 @@
 //!
 //! `*` asks for a new one, which does not give back any attempt; it is sent if the state that sent the first
 //! would let the caller in now, and sounds the same if not: then the code in hand stays good, until its time is over.
-//! `expired`: the code has run out of time, or none was sent; `undelivered`: the provider refused the message, or
-//! reported it undelivered while the caller waits, who is then taken out of the waiting; where it leads where `failed`
-//! does, whoever has proved nothing hears nothing of it, for nobody's code comes back.
+//! `expired`: the code has run out of time, or none was sent, or a variable that its message named (an amount, say) has
+//! another value since; `undelivered`: the provider refused the message, or reported it undelivered while the caller
+//! waits, who is then taken out of the waiting; where it leads where `failed` does, whoever has proved nothing hears
+//! nothing of it, for nobody's code comes back.
 
 use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,
