@@ -107,14 +107,9 @@ fn room_s(walks: &Walks<'_>, way: &[&Arrival<'_>], step: usize) -> u64 {
 
 /// Seconds that pass at this step however long the caller waits.
 fn waited_anyway_s(walks: &Walks<'_>, way: &[&Arrival<'_>], step: usize) -> u64 {
-    match (leaves(walks, way, step), way.get(step)) {
-        (Some((State { kind: Kind::GatherOtp(_), .. }, Outcome::Expired)), Some(before)) => {
-            if before.known.code.is_some() {
-                EXPIRED_S
-            } else {
-                0
-            }
-        }
+    let was_sent = way.get(step).is_some_and(|before| before.known.code.is_some());
+    match leaves(walks, way, step) {
+        Some((State { kind: Kind::GatherOtp(_), .. }, Outcome::Expired)) if was_sent => EXPIRED_S,
         _ => 0,
     }
 }

@@ -307,7 +307,7 @@ async fn a_ring_that_is_placed_when_the_caller_is_gone_is_ended() {
 struct Late {
     clock: Arc<VirtualClock>,
     silent_for: Duration,
-    late_by: Option<Duration>,
+    comes_after: Option<Duration>,
     /// When each ring is carried out.
     rings: Mutex<Vec<Option<Timestamp>>>,
 }
@@ -328,7 +328,7 @@ impl Carrier for Late {
         let now = self.clock.now();
         let mut rings = self.rings.lock().unwrap();
         if rings.is_empty() {
-            rings.push(self.late_by.map(|late_by| now + late_by));
+            rings.push(self.comes_after.map(|after| now + after));
             self.clock.advance(self.silent_for);
             return Delivery::Unknown;
         }
@@ -367,7 +367,8 @@ async fn a_ring_that_comes_late_is_waited_for_and_none_is_placed_beside_it() {
     ] {
         let office = Office::fresh(DESK, &office::account(ACCOUNT, "2024-01-01"));
         let clock = office.clock.clone();
-        let late = Arc::new(Late { clock, silent_for, late_by, rings: Mutex::default() });
+        let late =
+            Arc::new(Late { clock, silent_for, comes_after: late_by, rings: Mutex::default() });
         let outbox = Outbox::new(office.exchange.clone(), late.clone(), None);
         let mut line = office.ring_to_menu("CA1").await;
         line.key("2").await;

@@ -282,8 +282,8 @@ async fn turns_that_wait_for_a_replica_stand_in_no_line() {
     let (turns, read) = tokio::join!(join_all(turns), reads);
     let all = turns.into_iter().max().unwrap();
     assert!(all >= away, "they are waited for: {all:?}");
-    assert!(all < TURNS / 2 * away, "one after the other: {all:?}");
-    assert!(read < away, "ten reads took {read:?}");
+    assert!(all < TURNS * 3 / 4 * away, "one after the other: {all:?}");
+    assert!(read < all, "ten reads took {read:?}, and the turns {all:?}");
 }
 
 /// Whoever is asked last whether replicas have a turn may be another primary by then, which never had it: its replicas
