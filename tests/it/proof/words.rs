@@ -134,7 +134,7 @@ fn written(dice: &mut Dice) -> String {
 
 /// A message with a code in it.
 fn message(dice: &mut Dice) -> &'static str {
-    dice.one(&[
+    dice.one::<&str>(&[
         "\"Your code: {{ code }}\"",
         "\"{{ account.first_name }}: {{ code }}\"",
         "{ en-US = \"{{ v }}: {{ code }}\", es-MX = \"Clave: {{ code }}\" }",
@@ -163,7 +163,7 @@ fn some<'a>(dice: &mut Dice, of: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn test(dice: &mut Dice) -> &'static str {
-    dice.one(&[
+    dice.one::<&str>(&[
         "equals = \"x\"",
         "equals = \"Ada\"",
         "equals = true",
