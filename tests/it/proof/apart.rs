@@ -374,7 +374,9 @@ fn pair(
             if !again {
                 break;
             }
-            clean.iter_mut().for_each(|(_, seen)| seen.met_again += 1);
+            if let Some((_, seen)) = &mut clean {
+                seen.met_again += 1;
+            }
         }
         let moves = pair.houses[0].moves(&one.scene);
         if moves.is_empty() {

@@ -134,7 +134,7 @@ fn written(dice: &mut Dice) -> String {
 
 /// A message with a code in it.
 fn message(dice: &mut Dice) -> &'static str {
-    *dice.one(&[
+    dice.one::<&str>(&[
         "\"Your code: {{ code }}\"",
         "\"{{ account.first_name }}: {{ code }}\"",
         "{ en-US = \"{{ v }}: {{ code }}\", es-MX = \"Clave: {{ code }}\" }",
@@ -163,7 +163,7 @@ fn some<'a>(dice: &mut Dice, of: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn test(dice: &mut Dice) -> &'static str {
-    *dice.one(&[
+    dice.one::<&str>(&[
         "equals = \"x\"",
         "equals = \"Ada\"",
         "equals = true",
@@ -213,6 +213,7 @@ fn condition(dice: &mut Dice, depth: usize, field: &str) -> String {
 }
 
 /// Draws anew what a state says, asks, sets, sends and hands over; the states that this takes besides.
+#[expect(clippy::too_many_lines, reason = "a line for each key")]
 pub(super) fn anew(dice: &mut Dice, (flow, subs): (&str, &[&str]), made: &mut Made) -> Vec<Made> {
     let (mut more, claims) = (Vec::new(), made.claims());
     if claims && flow == "main" {
