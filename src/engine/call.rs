@@ -192,7 +192,7 @@ impl Variable {
 }
 
 /// A code that was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SentCode {
     /// Its keyed hash; `None`: the provider made it, and checks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -216,6 +216,9 @@ pub struct SentCode {
     pub sender: Position,
     /// Whether it is known not to have arrived.
     pub undelivered: bool,
+    /// The variables of its sender's flow that its message fills in, an amount say: it is good for no others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub named: BTreeMap<VariableName, Value>,
     /// What it has left, where another was asked for and none was sent: all but this is as of the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub older: Option<Older>,

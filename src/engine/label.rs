@@ -4,14 +4,14 @@
 //! out of them. What is set once a branch has asked about guarded data carries its levels too, whatever
 //! it is: which way the call took tells of the data. All of it goes when another account is claimed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Waived;
-use super::call::{Position, Variable};
+use super::call::Variable;
 use super::machine::Machine;
 use crate::flow::condition::Condition;
 use crate::flow::name::{LevelName, VariableName};
-use crate::flow::state::Kind;
+use crate::flow::prompt::Prompt;
 use crate::flow::template::{Template, Use};
 use crate::flow::value::Value;
 
@@ -80,25 +80,30 @@ impl Machine<'_> {
     /// Puts a value into a variable. A code whose message named another one there is void: it is good for what was
     /// read beside it, an amount say, and for nothing else (PSD2, RTS 5(1)).
     pub(super) fn put_variable(&mut self, name: VariableName, variable: Variable) {
-        let before = self.call.variables.get(&name).map(|before| &before.value);
-        if before != Some(&variable.value) && self.is_in_message(&name) {
-            self.call.code = None;
-        }
         self.call.variables.insert(name, variable);
+        self.void_code_of_others();
     }
 
-    /// Whether a code waits whose message fills in this variable of the flow that the call is in.
-    fn is_in_message(&self, name: &VariableName) -> bool {
-        let Some(code) = &self.call.code else { return false };
-        let Position { flow, state } = &code.sender;
-        let sender = self.setting.flows.get(flow.as_str()).and_then(|of| of.state(state));
-        let message = match sender.map(|sender| &sender.kind) {
-            Some(Kind::SendSmsOtp(sender)) => sender.message.as_ref(),
-            Some(Kind::SendEmailOtp(sender)) => sender.message.as_ref(),
+    /// Voids a code whose message named other values than the variables of its flow have now.
+    pub(super) fn void_code_of_others(&mut self) {
+        let Some(code) = &self.call.code else { return };
+        let now = |name| self.call.variables.get(name).map(|variable| &variable.value);
+        let is_other = |(name, value)| now(name).is_some_and(|now| now != value);
+        if code.sender.flow == self.call.at.flow && code.named.iter().any(is_other) {
+            self.call.code = None;
+        }
+    }
+
+    /// The variables that a message fills in.
+    pub(super) fn named_in(&self, message: Option<&Prompt>) -> BTreeMap<VariableName, Value> {
+        let uses = message.into_iter().flat_map(Prompt::uses);
+        let named = uses.filter_map(|of| match of {
+            Use::Variable(name) => {
+                Some((name.clone(), self.call.variables.get(name)?.value.clone()))
+            }
             _ => None,
-        };
-        let named = Use::Variable(name.clone());
-        *flow == self.call.at.flow && message.is_some_and(|text| text.uses().any(|of| *of == named))
+        });
+        named.collect()
     }
 
     /// Remembers what a branch asks about, as far as it gets to know it.

@@ -13,6 +13,7 @@ use super::contact::{self, Eligible, Out};
 use super::{send_email_otp, send_sms_otp};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
+use crate::flow::prompt::Prompt;
 use crate::flow::state::Kind;
 use crate::limits;
 use crate::secret::Secret;
@@ -26,7 +27,7 @@ pub(super) struct Fresh {
 }
 
 /// How a code is sent.
-pub(super) struct Way<T> {
+pub(super) struct Way<'m, T> {
     /// What it proves.
     pub(super) factor: Fact,
     /// Where it may go.
@@ -36,6 +37,8 @@ pub(super) struct Way<T> {
     /// The telephone that it is, whose prefix is limited and which is looked up; `None`: it is no
     /// telephone, and costs nobody anything.
     pub(super) phone: Option<fn(&T) -> &Phone>,
+    /// The words that it goes with.
+    pub(super) message: Option<&'m Prompt>,
 }
 
 /// Sends another code, as the state did that sent the last one, to whom it would let in now.
@@ -62,10 +65,10 @@ pub(super) fn send_again(m: &mut Machine<'_>) -> Asks<Outcome> {
 pub(super) fn send<T>(
     m: &mut Machine<'_>,
     sender: Position,
-    way: Way<T>,
+    way: Way<'_, T>,
     write: impl FnOnce(&mut Machine<'_>, T, &Fresh) -> Asks<Option<Effect>>,
 ) -> Asks<Outcome> {
-    let Way { factor, to, contact, phone } = way;
+    let Way { factor, to, contact, phone, message } = way;
     let hides = contact::hides(m, &sender);
     let (to, mut sent) = match to {
         Eligible::To(to) => (to, Outcome::Sent),
@@ -112,6 +115,7 @@ pub(super) fn send<T>(
         let Some(written) = written else { return Ok(Outcome::Unavailable) };
         effect = Some(m.effect(written));
     }
+    let named = m.standing_at(&sender, |m| m.named_in(message));
     m.call.sends = m.call.sends.saturating_add(1);
     m.call.last_send = Some(m.moment.now);
     let code = SentCode {
@@ -125,10 +129,14 @@ pub(super) fn send<T>(
         effect,
         sender,
         undelivered: false,
+        named,
         older: None,
     };
     let last = m.call.code.take().filter(|_| code.effect.is_none());
-    m.call.code = Some(last.map_or(code.clone(), |last| code.after(last)));
+    m.call.code = Some(match last {
+        Some(last) => code.after(last),
+        None => code,
+    });
     Ok(sent)
 }
 

@@ -17,7 +17,13 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendEmailOtp, sender: Position) 
         Eligible::Decoy => Eligible::Decoy,
         Eligible::None => Eligible::None,
     };
-    let way = Way { factor: Fact::EmailOtp, to, contact: contact::of_email, phone: None };
+    let way = Way {
+        factor: Fact::EmailOtp,
+        to,
+        contact: contact::of_email,
+        phone: None,
+        message: state.message.as_ref(),
+    };
     send_code::send(m, sender, way, |m, to, fresh| {
         let Some(code) = &fresh.code else { return Ok(None) };
         let body = message::with_code(m, state.message.as_ref(), |own| own.email, code)?;

@@ -19,6 +19,7 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) ->
         to,
         contact: |phone: &Phone| contact::of_number(&phone.number),
         phone: Some(|phone| phone),
+        message: state.message.as_ref(),
     };
     send_code::send(m, sender, way, |m, to, fresh| {
         let to = to.number;
