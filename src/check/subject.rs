@@ -86,6 +86,13 @@ impl<'f> Subject<'f> {
         calls
     }
 
+    /// The same, and those numbers with callers first; `None`: a flow calls itself, and that is told.
+    pub(super) fn calls_in_order(&self) -> Option<(Graph, Vec<usize>)> {
+        let calls = self.calls();
+        let order = calls.components().into_iter().flatten().collect();
+        calls.cycles().is_empty().then_some((calls, order))
+    }
+
     /// Every state, with the ways through its flow.
     pub fn states(&self) -> impl Iterator<Item = (&Walk<'f>, &'f State)> {
         self.walks().flat_map(|walk| walk.flow.states.values().map(move |state| (walk, state)))

@@ -44,12 +44,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let calls = subject.calls();
-    // Of a flow that calls itself that is told, and what is how deep in it says nothing.
-    if !calls.cycles().is_empty() {
-        return;
-    }
-    let depths = depths(&calls);
+    let Some((calls, callers_first)) = subject.calls_in_order() else { return };
+    let depths = depths(&calls, &callers_first);
     for (index, walk) in subject.walks().enumerate() {
         if depths.get(index) != Some(&limits::FRAMES_MAX) {
             continue;
@@ -71,13 +67,11 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 /// How many calls each flow is within at most; no flow calls itself.
-fn depths(calls: &Graph) -> Vec<usize> {
-    let flows = calls.components();
-    let mut depths = vec![0; flows.len()];
-    // Callers first.
-    for from in flows.into_iter().flatten() {
-        let below = depths.get(from).map_or(0, |depth| depth + 1);
-        for to in calls.next(from) {
+fn depths(calls: &Graph, callers_first: &[usize]) -> Vec<usize> {
+    let mut depths = vec![0; callers_first.len()];
+    for from in callers_first {
+        let below = depths.get(*from).map_or(0, |depth| depth + 1);
+        for to in calls.next(*from) {
             if let Some(depth) = depths.get_mut(*to) {
                 *depth = below.max(*depth);
             }

@@ -61,13 +61,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let calls = subject.calls();
-    // Of a flow that calls itself that is told, and how long it is nobody knows.
-    if !calls.cycles().is_empty() {
-        return;
-    }
-    let callers_first = calls.components().into_iter().flatten();
-    let walks: Vec<_> = callers_first.filter_map(|index| subject.walks.get_index(index)).collect();
+    let Some((_, callers_first)) = subject.calls_in_order() else { return };
+    let walks: Vec<_> =
+        callers_first.into_iter().filter_map(|index| subject.walks.get_index(index)).collect();
     let mut lengths = Lengths::default();
     for (_, walk) in walks.iter().rev() {
         lengths.add(walk);

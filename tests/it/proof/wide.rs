@@ -31,47 +31,38 @@ struct Drafts {
 
 /// Flows without an error: the first is `main`.
 pub(super) fn clean(dice: &mut Dice, most: usize) -> (Sources, FlowSet) {
-    loop {
-        let mut drafts = Drafts::random(dice, most, false);
-        for _ in 0..MENDS {
-            let (sources, flows, errors) = drafts.checked();
-            if errors.is_empty() {
-                return (sources, flows);
-            }
-            if !drafts.mend(&errors, true, dice) {
-                break;
-            }
-        }
-    }
+    let (sources, flows, _) = mended(dice, most, false, &[]);
+    (sources, flows)
 }
 
 /// Flows with whatever holes they have, and no other error.
 pub(super) fn holed(dice: &mut Dice, most: usize) -> (Sources, FlowSet) {
-    loop {
-        let mut drafts = Drafts::random(dice, most, false);
-        for _ in 0..MENDS {
-            let (sources, flows, errors) = drafts.checked();
-            if errors.iter().all(|error| HOLES.contains(&error.code)) {
-                return (sources, flows);
-            }
-            if !drafts.mend(&errors, false, dice) {
-                break;
-            }
-        }
-    }
+    let (sources, flows, _) = mended(dice, most, false, &HOLES);
+    (sources, flows)
 }
 
 /// Flows that are safe as they are written, and what is said of them: there is one level, and each state that uses
 /// anything under it asks for it and has it proved.
 pub(super) fn safe(dice: &mut Dice, most: usize) -> (Sources, Vec<Finding>) {
+    let (sources, _, errors) = mended(dice, most, true, &HOLES);
+    (sources, errors)
+}
+
+/// Flows that are mended until no errors but those of these codes are left, or else drawn anew.
+fn mended(
+    dice: &mut Dice,
+    most: usize,
+    safe: bool,
+    left: &[&str],
+) -> (Sources, FlowSet, Vec<Finding>) {
     loop {
-        let mut drafts = Drafts::random(dice, most, true);
+        let mut drafts = Drafts::random(dice, most, safe);
         for _ in 0..MENDS {
-            let (sources, _, errors) = drafts.checked();
-            if errors.iter().all(|error| HOLES.contains(&error.code)) {
-                return (sources, errors);
+            let (sources, flows, errors) = drafts.checked();
+            if errors.iter().all(|error| left.contains(&error.code)) {
+                return (sources, flows, errors);
             }
-            if !drafts.mend(&errors, false, dice) {
+            if !drafts.mend(&errors, left.is_empty(), dice) {
                 break;
             }
         }
