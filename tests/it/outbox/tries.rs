@@ -10,6 +10,7 @@ use callgate::clock::{Clock as _, VirtualClock};
 use callgate::engine::effect::{Effect, PlaceCall, Sms};
 use callgate::engine::event::{Event, LegStatus};
 use callgate::engine::id::{CallId, EffectId, LegId, Sid};
+use callgate::exchange::Exchange;
 use callgate::exchange::dead::DeadLetter;
 use callgate::exchange::tally::Why;
 use callgate::outbox::Outbox;
@@ -40,10 +41,6 @@ struct Always {
 }
 
 impl Always {
-    fn new(answer: Delivery) -> Arc<Self> {
-        Self::having(false, answer)
-    }
-
     fn having(has: bool, answer: Delivery) -> Arc<Self> {
         Arc::new(Self { answer, has, asked: AtomicUsize::new(0), looked_from: Mutex::default() })
     }
@@ -56,6 +53,12 @@ impl Always {
     fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
+}
+
+/// One that has nothing of what it was asked for, and an outbox that asks it.
+fn answering(exchange: &Arc<Exchange>, answer: Delivery) -> (Arc<Always>, Arc<Outbox>) {
+    let provider = Always::having(false, answer);
+    (provider.clone(), Outbox::new(exchange.clone(), provider, None))
 }
 
 #[async_trait]
@@ -113,8 +116,7 @@ async fn a_leg_is_ended_in_six_tries_or_never() {
     for (answer, why) in [(not_done(None), Why::NotDone), (Delivery::Unknown, Why::Unknown)] {
         let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
         let exchange = exchange(Arc::new(MemoryStore::default()), vault(), clock.clone());
-        let provider = Always::new(answer);
-        let outbox = Outbox::new(exchange.clone(), provider.clone(), None);
+        let (provider, outbox) = answering(&exchange, answer);
         leave(&exchange, LINE, &end, 0).await;
         tried_after(&outbox, (&clock, &provider), &[1, 2, 4, 8, 15]).await;
         let letters = exchange.dead_letters().await.unwrap();
@@ -144,8 +146,7 @@ fn desk_of_messages() -> Office {
 #[tokio::test]
 async fn a_message_is_sent_in_six_tries_or_never() {
     let office = desk_of_messages();
-    let provider = Always::new(not_done(None));
-    let outbox = Outbox::new(office.exchange.clone(), provider.clone(), None);
+    let (provider, outbox) = answering(&office.exchange, not_done(None));
     waits_for_code(&office).await;
     // Then the caller is to be led elsewhere, which is tried as often.
     let of_redirect = 6;
@@ -169,8 +170,7 @@ async fn a_message_is_sent_in_six_tries_or_never() {
 #[tokio::test]
 async fn a_leg_is_taken_elsewhere_no_sooner_than_the_provider_wants() {
     let office = desk_of_messages();
-    let provider = Always::new(not_done(Some(7 * SECOND)));
-    let outbox = Outbox::new(office.exchange.clone(), provider.clone(), None);
+    let (provider, outbox) = answering(&office.exchange, not_done(Some(7 * SECOND)));
     let call = waits_for_code(&office).await;
     office.outbox.drain().await.unwrap();
     let loaded = office.exchange.load(call).await.unwrap().unwrap();
@@ -198,8 +198,7 @@ async fn a_code_that_the_provider_has_is_not_sent_again() {
 async fn a_ring_is_tried_less_and_less_often() {
     let flow = DESK.replace("type = \"callback\"", "type = \"callback\"\nring = \"1m\"");
     let office = Office::fresh(&flow, &office::account(ACCOUNT, "2024-01-01"));
-    let provider = Always::new(Delivery::Unknown);
-    let outbox = Outbox::new(office.exchange.clone(), provider.clone(), None);
+    let (provider, outbox) = answering(&office.exchange, Delivery::Unknown);
     office.ring_to_menu("CA1").await.key("2").await;
     let mut tried_at = Vec::new();
     for second in 0..120 {
@@ -234,8 +233,7 @@ async fn a_ring_that_is_not_new_is_looked_for_before_anybody_is_rung() {
 async fn a_ring_that_was_not_placed_keeps_no_other_waiting() {
     for answer in [not_done(None), Delivery::Refused { code: None }] {
         let office = desk();
-        let provider = Always::new(answer);
-        let outbox = Outbox::new(office.exchange.clone(), provider.clone(), None);
+        let (provider, outbox) = answering(&office.exchange, answer);
         for (sid, asked) in [("CA1", 1), ("CA2", 2)] {
             office.ring_to_menu(sid).await.key("2").await;
             outbox.drain().await.unwrap();
@@ -248,8 +246,7 @@ async fn a_ring_that_was_not_placed_keeps_no_other_waiting() {
 #[tokio::test]
 async fn to_wait_for_others_is_no_try() {
     let office = desk();
-    let provider = Always::new(Delivery::Unknown);
-    let outbox = Outbox::new(office.exchange.clone(), provider.clone(), None);
+    let (provider, outbox) = answering(&office.exchange, Delivery::Unknown);
     let mut first = office.ring_to_menu("CA1").await;
     first.key("2").await;
     outbox.drain().await.unwrap();
@@ -279,8 +276,7 @@ fn rings(sid: &str) -> Event {
 #[tokio::test]
 async fn a_ring_that_has_told_of_itself_keeps_no_other_waiting() {
     let office = desk();
-    let provider = Always::new(Delivery::Unknown);
-    let outbox = Outbox::new(office.exchange.clone(), provider.clone(), None);
+    let (provider, outbox) = answering(&office.exchange, Delivery::Unknown);
     let mut line = office.ring_to_menu("CA1").await;
     line.key("2").await;
     outbox.drain().await.unwrap();
@@ -368,8 +364,7 @@ async fn whoever_does_effects_is_told_of_one_at_once() {
 #[tokio::test]
 async fn both_names_of_a_leg_are_ended() {
     let office = desk();
-    let provider = Always::new(Delivery::Accepted(Sid("CA8".into())));
-    let outbox = Outbox::new(office.exchange.clone(), provider.clone(), None);
+    let (provider, outbox) = answering(&office.exchange, Delivery::Accepted(Sid("CA8".into())));
     let mut line = office.ring_to_menu("CA1").await;
     line.key("2").await;
     office.exchange.tell(line.call, None, |_| Some(rings("CA9"))).await.unwrap();
@@ -384,8 +379,7 @@ async fn both_names_of_a_leg_are_ended() {
 #[tokio::test]
 async fn a_ring_that_nobody_answers_is_taken_down() {
     let office = desk();
-    let provider = Always::new(Delivery::Accepted(Sid("CA8".into())));
-    let outbox = Outbox::new(office.exchange.clone(), provider.clone(), None);
+    let (provider, outbox) = answering(&office.exchange, Delivery::Accepted(Sid("CA8".into())));
     office.ring_to_menu("CA1").await.key("2").await;
     for (after_s, asked) in [(0, 1), (30, 1), (30, 2)] {
         office.clock.advance(Duration::from_secs(after_s));

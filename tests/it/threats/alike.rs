@@ -26,8 +26,9 @@ fn flow(first: &str) -> String {
          [states.code]\ntype = \"gather_otp\"\ntries = 3\nprompt = \"Code?\"\nreprompt = \"Again?\"\n\
          last_prompt = \"The last time?\"\n\
          on = {{ ok = \"in\", failed = \"more\", expired = \"more\", undelivered = \"more\" }}\n\
-         [states.more]\ntype = \"menu\"\nprompt = \"For another way press 1.\"\nkeys = {{ 1 = \"first\" }}\n\
+         [states.more]\ntype = \"menu\"\nprompt = \"For another way press 1.\"\nkeys = {{ 1 = \"first\", 2 = \"other\" }}\n\
          on = {{ no_input = \"later\", no_match = \"later\" }}\n\
+         [states.other]\n{TEXT}\n\
          [states.in]\ntype = \"hangup\"\nrequires = \"has\"\nprompt = \"In.\"\non = {{ denied = \"later\" }}\n\
          [states.later]\ntype = \"hangup\"\nprompt = \"Later.\"\n"
     )
@@ -150,6 +151,10 @@ async fn t40_a_code_in_hand_stays_good_where_no_other_is_sent_and_nobody_hears_o
         // Another way into the state that sends.
         let again = [(5, "wrong"), (5, "wrong"), (30, "*"), (5, "code")];
         assert!(is_in(in_hand(by_provider, &again).await));
+        // And into another state that sends: its message would name something else.
+        let silent = |way| [(5, ""), (5, ""), (5, ""), (31, way), (5, "code")];
+        assert!(is_in(in_hand(by_provider, &silent("1")).await));
+        assert!(!is_in(in_hand(by_provider, &silent("2")).await));
         // Its tries are over, or its time is.
         let tried = [(5, "wrong"), (5, "wrong"), (30, "*"), (5, "wrong"), (61, "1"), (5, "code")];
         assert!(!is_in(in_hand(by_provider, &tried).await));
