@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error.
 
 mod audit;
+mod by_line;
 mod check;
 mod completions;
 mod configured;

@@ -157,7 +157,7 @@ pub fn run(args: &Args) -> Exit {
     );
     let mut err = io::stderr();
     if io::stdout().is_terminal() {
-        let mut out = colour::Coloured::new(anstream::stdout());
+        let mut out = colour::coloured(anstream::stdout());
         return run_showing(args, &mut out, &mut err, &bar);
     }
     run_showing(args, &mut io::stdout(), &mut err, &bar)

@@ -87,9 +87,7 @@ pub fn run(args: &Args) -> Exit {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     if io::stdin().is_terminal() && out.is_terminal() {
         return match keypad::Terminal::take() {
-            Ok(mut terminal) => {
-                run_with(args, &mut terminal, &mut folded::Folded::new(out), &mut err)
-            }
+            Ok(mut terminal) => run_with(args, &mut terminal, &mut folded::folded(out), &mut err),
             Err(error) => {
                 Failure::environment(format!("the terminal cannot be used: {error}")).tell()
             }

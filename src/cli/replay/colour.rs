@@ -4,38 +4,30 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::cli::by_line::ByLine;
 use crate::replay::beside::BETWEEN;
 
-/// A terminal that is told lines, and colours those that are marked.
-pub(super) struct Coloured<W> {
-    out: W,
-    line: Vec<u8>,
+/// Lines go to `out`, which is a terminal; those that are marked come in colour.
+pub(super) fn coloured(out: impl Write) -> impl Write {
+    ByLine::new(out, write_line)
 }
 
-impl<W: Write> Coloured<W> {
-    /// Lines go to `out`.
-    pub(super) fn new(out: W) -> Self {
-        Self { out, line: Vec::new() }
+fn write_line(out: &mut impl Write, line: &[u8]) -> io::Result<()> {
+    if let Some((left, right)) = sides(line) {
+        let (old, new) = (style_of(left, "- "), style_of(right, "+ "));
+        return writeln!(out, "{old}{left}{old:#}{BETWEEN}{new}{right}{new:#}");
     }
-
-    fn write_line(&mut self) -> io::Result<()> {
-        let line = std::mem::take(&mut self.line);
-        if let Some((left, right)) = sides(&line) {
-            let (old, new) = (style_of(left, "- "), style_of(right, "+ "));
-            return writeln!(self.out, "{old}{left}{old:#}{BETWEEN}{new}{right}{new:#}");
-        }
-        let style = match line.trim_ascii_start().first_chunk() {
-            Some(b"- ") => AnsiColor::Red.on_default(),
-            Some(b"+ ") => AnsiColor::Green.on_default(),
-            _ => Style::new(),
-        };
-        let text = String::from_utf8_lossy(&line);
-        write!(self.out, "{style}{}{style:#}", text.trim_end_matches('\n'))?;
-        if text.ends_with('\n') {
-            self.out.write_all(b"\n")?;
-        }
-        Ok(())
+    let style = match line.trim_ascii_start().first_chunk() {
+        Some(b"- ") => AnsiColor::Red.on_default(),
+        Some(b"+ ") => AnsiColor::Green.on_default(),
+        _ => Style::new(),
+    };
+    let text = String::from_utf8_lossy(line);
+    write!(out, "{style}{}{style:#}", text.trim_end_matches('\n'))?;
+    if text.ends_with('\n') {
+        out.write_all(b"\n")?;
     }
+    Ok(())
 }
 
 /// The sides of a row that has two.
@@ -52,49 +44,35 @@ fn style_of(side: &str, mark: &str) -> Style {
     }
 }
 
-impl<W: Write> Write for Coloured<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for byte in bytes {
-            self.line.push(*byte);
-            if *byte == b'\n' {
-                self.write_line()?;
-            }
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if !self.line.is_empty() {
-            self.write_line()?;
-        }
-        self.out.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What comes of these parts.
+    fn written(parts: &[&str]) -> String {
+        let mut bytes = Vec::new();
+        let mut out = coloured(&mut bytes);
+        for part in parts {
+            out.write_all(part.as_bytes()).unwrap();
+        }
+        out.flush().unwrap();
+        drop(out);
+        String::from_utf8(bytes).unwrap()
+    }
+
     #[test]
     fn marked_lines_are_coloured_and_no_other() {
-        let mut coloured = Coloured::new(Vec::new());
-        coloured.write_all(b"a.toml:3: other\n    - Hel").unwrap();
-        coloured.write_all(b"lo.\n    + Bye.\n").unwrap();
-        coloured.flush().unwrap();
-        let text = String::from_utf8(coloured.out).unwrap();
         assert_eq!(
-            text,
-            "a.toml:3: other\n\u{1b}[31m    - Hello.\u{1b}[0m\n\u{1b}[32m    + Bye.\u{1b}[0m\n"
+            written(&["a.toml:3: other\n    - Hel", "lo.\n    + Bye.\n", "  + end"]),
+            "a.toml:3: other\n\u{1b}[31m    - Hello.\u{1b}[0m\n\u{1b}[32m    + Bye.\u{1b}[0m\n\
+             \u{1b}[32m  + end\u{1b}[0m"
         );
     }
 
     #[test]
     fn each_side_has_its_own_colour() {
-        let mut coloured = Coloured::new(Vec::new());
-        coloured.write_all("      one │   one\n    - two │ + three\n".as_bytes()).unwrap();
-        let text = String::from_utf8(coloured.out).unwrap();
         assert_eq!(
-            text,
+            written(&["      one │   one\n    - two │ + three\n"]),
             "      one │   one\n\u{1b}[31m    - two\u{1b}[0m │ \u{1b}[32m+ three\u{1b}[0m\n"
         );
     }

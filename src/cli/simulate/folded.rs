@@ -1,47 +1,20 @@
 //! Lines that are longer than the terminal is wide go on below between two words, under their beginning.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use console::{Term, measure_text_width};
+
+use crate::cli::by_line::ByLine;
 
 /// What marks spoken words, which go on behind it.
 const MARK: char = '▸';
 
-/// A terminal that is told lines.
-#[derive(Debug)]
-pub(super) struct Folded<W> {
-    out: W,
-    line: Vec<u8>,
-}
-
-impl<W: Write> Folded<W> {
-    /// Lines go to `out`, which is the terminal.
-    pub(super) fn new(out: W) -> Self {
-        Self { out, line: Vec::new() }
-    }
-
-    fn write_line(&mut self) -> io::Result<()> {
-        let line = std::mem::take(&mut self.line);
+/// Lines go to `out`, which is the terminal.
+pub(super) fn folded(out: impl Write) -> impl Write {
+    ByLine::new(out, |out, line| {
         let columns = Term::stdout().size().1.into();
-        self.out.write_all(fold(&String::from_utf8_lossy(&line), columns).as_bytes())
-    }
-}
-
-impl<W: Write> Write for Folded<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for byte in bytes {
-            self.line.push(*byte);
-            if *byte == b'\n' {
-                self.write_line()?;
-            }
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.write_line()?;
-        self.out.flush()
-    }
+        out.write_all(fold(&String::from_utf8_lossy(line), columns).as_bytes())
+    })
 }
 
 /// A line, with its end if it has one, in as many as it needs. A word that is longer than a line is
