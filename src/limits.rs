@@ -143,11 +143,11 @@ pub const HASHES_WAITING_MAX: usize = 256;
 /// How much the threads that hash give way to those that answer webhooks: where both want a processor they have a
 /// thirtieth of it, so that a hash is done in less than a second where no processor is ever idle.
 pub const HASH_NICENESS: i32 = 15;
-/// Bytes that a server takes that is rung by hundreds at once, and keeps its calls in Redis: 76 to 134 MB were
+/// Bytes that a server takes that is rung by hundreds at once, and keeps its calls in Redis: 76 to 153 MB were
 /// measured, of which the hashes have three times 19 MiB; and what of accounts it holds comes on top.
-pub const MEMORY_OF_SERVER: u64 = 128 * 1024 * 1024;
+pub const MEMORY_OF_SERVER: u64 = 160 * 1024 * 1024;
 /// And what its embedded store may take beside.
-pub const MEMORY_OF_EMBEDDED_STORE: u64 = 128 * 1024 * 1024;
+pub const MEMORY_OF_EMBEDDED_STORE: u64 = 96 * 1024 * 1024;
 /// How long one gives way, before it is begun and again when it is: twice this and the hash are well within
 /// [`TURN_DEADLINE`].
 pub const HASH_GIVES_WAY_FOR: Duration = Duration::from_secs(1);
