@@ -53,6 +53,9 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const BACKOFF_S: [u64; 6] = [1, 2, 4, 8, 15, 30];
 /// Tries of something that need not be done at all costs.
 const TRIES_MAX: u32 = 6;
+/// Waits after those between the tries of a message that is as good later: a server that takes no mail of strangers
+/// at first takes it after some minutes, and one that is down is started again.
+const LATER_BACKOFF_S: [u64; 6] = [30, 60, 120, 300, 900, 1_800];
 /// The provider takes no message for less than this.
 const VALID_S_MIN: u32 = 6;
 
@@ -377,7 +380,7 @@ impl Outbox {
         let sms = Sms { valid_for_s, ..sms };
         let done = self.carrier.send_sms(reference, &sms).await;
         log(task, "sms", &done);
-        self.settle_message(task, done).await
+        self.settle_message(task, done, sms.code_until.is_none()).await
     }
 
     async fn send_email(&self, task: Task<'_>, email: &Email) -> Result<(), ExchangeError> {
@@ -392,7 +395,7 @@ impl Outbox {
             None => Delivery::Refused { code: None },
         };
         log(task, "email", &done);
-        self.settle_message(task, done).await
+        self.settle_message(task, done, email.code_until.is_none()).await
     }
 
     /// For how many seconds the code of a message can still be keyed in; `None`: nobody can any more.
@@ -405,9 +408,18 @@ impl Outbox {
         Ok(u32::try_from(left.as_secs()).ok().filter(|left_s| wanted && *left_s > 0))
     }
 
-    async fn settle_message(&self, task: Task<'_>, done: Delivery) -> Result<(), ExchangeError> {
+    /// `lasts`: it is as good in an hour. One of which nobody knows whether it went out is not sent for so long.
+    async fn settle_message(
+        &self,
+        task: Task<'_>,
+        done: Delivery,
+        lasts: bool,
+    ) -> Result<(), ExchangeError> {
         match done {
             Delivery::Accepted(_) => self.settle(task).await,
+            Delivery::NotDone { .. } if lasts && later_wait_s(task.attempt).is_some() => {
+                self.put_off(task, &done).await
+            }
             Delivery::NotDone { .. } | Delivery::Unknown if task.attempt < TRIES_MAX => {
                 // The same code again does no harm.
                 self.put_off(task, &done).await
@@ -485,7 +497,8 @@ impl Outbox {
 
     async fn put_off(&self, task: Task<'_>, done: &Delivery) -> Result<(), ExchangeError> {
         let index = usize::try_from(task.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-        let wait_s = BACKOFF_S.get(index).copied().unwrap_or(30);
+        let wait_s = BACKOFF_S.get(index).copied();
+        let wait_s = wait_s.or_else(|| later_wait_s(task.attempt)).unwrap_or(30);
         let wait = match done {
             Delivery::NotDone { retry_after: Some(after) } => (*after).max(Duration::from_secs(1)),
             _ => Duration::from_secs(wait_s),
@@ -503,6 +516,12 @@ impl Outbox {
         self.exchange.store().put_off(self.claimed(task), due, body).await?;
         Ok(())
     }
+}
+
+/// How long is waited after so many tries of what is as good later, [`TRIES_MAX`] and more; `None`: no longer.
+fn later_wait_s(attempt: u32) -> Option<u64> {
+    let index = usize::try_from(attempt.saturating_sub(TRIES_MAX)).ok()?;
+    LATER_BACKOFF_S.get(index).copied()
 }
 
 fn log(task: Task<'_>, what: &'static str, done: &Delivery) {

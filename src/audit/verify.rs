@@ -12,7 +12,7 @@ use crate::engine::call::Call;
 use crate::engine::id::CallId;
 use crate::engine::turn::{self, later};
 use crate::limits;
-use crate::store::envelope::{Kind, Vault};
+use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{PARTITIONS, RecordKey, Store, StoreError};
 
 /// What was looked at, and what is wrong with it.
@@ -63,6 +63,15 @@ pub enum What {
     Altered,
     /// It is not where it was written.
     Reordered,
+    /// It says that a newer callgate wrote it, which alone can tell. Where none did, it was altered.
+    Newer,
+}
+
+impl Report {
+    /// Whether something is wrong that is not left to a newer callgate.
+    pub fn is_broken(&self) -> bool {
+        self.faults.iter().any(|fault| fault.what != What::Newer)
+    }
 }
 
 /// Verifies everything there is.
@@ -117,7 +126,8 @@ struct Audit<'a> {
 enum Read<T> {
     There(T),
     Missing,
-    Altered,
+    /// It is [`What::Altered`], or [`What::Newer`].
+    Not(What),
 }
 
 impl Audit<'_> {
@@ -133,8 +143,8 @@ impl Audit<'_> {
         let mut head = match self.read::<Head>(&head_key(chain)).await? {
             Read::There(head) => head,
             Read::Missing => Head::default(),
-            Read::Altered => {
-                self.fault(&format!("chain {chain}"), None, What::Altered);
+            Read::Not(what) => {
+                self.fault(&format!("chain {chain}"), None, what);
                 return Ok(None);
             }
         };
@@ -181,8 +191,8 @@ impl Audit<'_> {
                 }
                 return Ok(None);
             }
-            Read::Altered => {
-                self.fault(place, number, What::Altered);
+            Read::Not(what) => {
+                self.fault(place, number, what);
                 return Ok(None);
             }
         };
@@ -213,7 +223,7 @@ impl Audit<'_> {
                 self.fault(&place, number, What::Altered);
             }
             // What has run out is nowhere any more; whatever else is missing, or unreadable, has been told.
-            Read::There(_) | Read::Missing | Read::Altered => {}
+            Read::There(_) | Read::Missing | Read::Not(_) => {}
         }
         Ok(())
     }
@@ -230,7 +240,7 @@ impl Audit<'_> {
             Read::There(audit) => self.entries(call, &place, &audit.entries, end),
             Read::Missing if self.is_kept(Some(bound)) => self.fault(&place, None, What::Removed),
             Read::Missing => {}
-            Read::Altered => self.fault(&place, None, What::Altered),
+            Read::Not(what) => self.fault(&place, None, what),
         }
         Ok(())
     }
@@ -274,17 +284,22 @@ impl Audit<'_> {
     async fn journal(&mut self, id: CallId) -> Result<(), StoreError> {
         let place = format!("call {id}");
         let Some((call, journal)) = self.at_rest(id).await? else { return Ok(()) };
-        let Some(call) = self.opened::<Call>(Kind::Call, id, &call) else {
-            self.fault(&place, None, What::Altered);
-            return Ok(());
+        let call = match self.opened::<Call>(Kind::Call, &id.to_string(), &call) {
+            Ok(call) => call,
+            Err(what) => {
+                self.fault(&place, None, what);
+                return Ok(());
+            }
         };
         let mut turns = Vec::new();
         for (sealed, position) in journal.iter().zip(1..) {
-            let Some(turn) = self.opened::<turn::Entry>(Kind::Entry, id, sealed) else {
-                self.fault(&place, Some(position), What::Altered);
-                return Ok(());
-            };
-            turns.push(turn);
+            match self.opened::<turn::Entry>(Kind::Entry, &id.to_string(), sealed) {
+                Ok(turn) => turns.push(turn),
+                Err(what) => {
+                    self.fault(&place, Some(position), what);
+                    return Ok(());
+                }
+            }
         }
         let numbers: Vec<u64> = turns.iter().map(|turn| turn.number).collect();
         if let Some((number, what)) = out_of_line(&numbers, call.turns) {
@@ -314,15 +329,20 @@ impl Audit<'_> {
         at.is_none_or(|at| later(at, limits::AUDIT_RETENTION) > self.now)
     }
 
-    fn opened<T: DeserializeOwned>(&self, kind: Kind, call: CallId, sealed: &[u8]) -> Option<T> {
-        self.vault.open(kind, &call.to_string(), sealed).ok()?.read()
+    fn opened<T: DeserializeOwned>(&self, kind: Kind, id: &str, sealed: &[u8]) -> Result<T, What> {
+        match self.vault.open(kind, id, sealed) {
+            Ok(opened) => opened.read().ok_or(What::Altered),
+            Err(EnvelopeError::UnknownVersion(_)) => Err(What::Newer),
+            Err(EnvelopeError::WrongKey | EnvelopeError::Altered) => Err(What::Altered),
+        }
     }
 
     async fn read<T: DeserializeOwned>(&self, key: &RecordKey) -> Result<Read<T>, StoreError> {
         let Some((_, sealed)) = self.store.read(key).await? else { return Ok(Read::Missing) };
-        let opened = self.vault.open(Kind::Record, &key.id, &sealed).ok();
-        let read = opened.and_then(|opened| opened.read());
-        Ok(read.map_or(Read::Altered, Read::There))
+        Ok(match self.opened(Kind::Record, &key.id, &sealed) {
+            Ok(there) => Read::There(there),
+            Err(what) => Read::Not(what),
+        })
     }
 }
 

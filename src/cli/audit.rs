@@ -51,7 +51,8 @@ configuration only `store`, `[redis]` and the state key are read, and no other s
 be there.
 
 Exit codes: 0 every chain is whole; 1 one is not; 2 the configuration cannot be used, or its
-state key is not that of the store; 3 the store cannot be read.")]
+state key is not that of the store; 3 the store cannot be read, or parts of it only by a newer
+callgate.")]
 struct Verify {
     /// The configuration, which names the store and its key.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
@@ -138,7 +139,7 @@ async fn report(args: &Verify) -> Result<Exit, Failure> {
             print(&format!("{}\n", serde_json::json!({ "version": 1, "report": report })));
         }
     }
-    Ok(Exit::found(!report.faults.is_empty()))
+    Ok(exit(&report))
 }
 
 async fn show(args: &Show) -> Result<Exit, Failure> {
@@ -167,7 +168,7 @@ async fn show(args: &Show) -> Result<Exit, Failure> {
     for fault in &report.faults {
         say(&worded(fault));
     }
-    Ok(Exit::found(!report.faults.is_empty()))
+    Ok(exit(&report))
 }
 
 /// The ends that `audit verify --format json` printed into a file.
@@ -208,11 +209,23 @@ async fn followed<T: FnMut(Told) + Send>(
         .map_err(Failure::environment)
 }
 
+/// What a newer callgate has written tells nobody here whether it is whole.
+fn exit(report: &Report) -> Exit {
+    if report.is_broken() || report.faults.is_empty() {
+        Exit::found(report.is_broken())
+    } else {
+        Exit::Environment
+    }
+}
+
 fn worded(fault: &Fault) -> String {
     let what = match fault.what {
         What::Removed => "was removed",
         What::Altered => "was altered",
         What::Reordered => "was put elsewhere",
+        What::Newer => {
+            "says that a newer callgate wrote it: verify it with that one; if none ran here, it was altered"
+        }
     };
     let number = fault.number.map_or(String::new(), |number| format!(", entry {number}"));
     format!("{}{number}: {what}", fault.place)

@@ -94,9 +94,13 @@ pub(super) async fn open_store(
     Ok(store)
 }
 
-/// Refuses a store that was written under another state key.
+/// Refuses a store that was written under another state key, and one that does not tell.
 pub(super) async fn check_key(store: &dyn Store, vault: &Vault) -> Result<(), Failure> {
-    if is_of_another_key(store, vault).await { Err(Failure::OtherKey) } else { Ok(()) }
+    match is_of_another_key(store, vault).await {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Failure::OtherKey),
+        Err(error) => Err(Failure::Ping { error }),
+    }
 }
 
 /// An exchange that looks after what lies in the store, and takes no calls.

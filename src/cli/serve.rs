@@ -1,9 +1,11 @@
 //! `callgate serve`: answers webhooks.
 
+mod away;
 mod core_file;
 pub(super) mod demo;
 mod epoch;
 mod looks;
+mod memory;
 mod needs;
 mod outlook;
 mod room;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
-use super::configured::{Outside, carrier_of, check_key, mail_of, open_directory};
+use super::configured::{Outside, carrier_of, mail_of, open_directory};
 use super::failure::Failure;
 use super::{Exit, say};
 use crate::carrier::signature::{Bases, Keys};
@@ -35,9 +37,9 @@ use crate::outbox::Outbox;
 use crate::replay::recorder::Recorder;
 use crate::server::metrics::Metrics;
 use crate::server::{self, Gate, House, Kept, Listeners};
-use crate::store::counted::Counted;
+use crate::store::counted::{Counted, Known};
 use crate::store::envelope::Vault;
-use crate::store::{self, Store};
+use crate::store::{self, Store, StoreError};
 use crate::telemetry::{self, Few};
 use crate::threads::give_way;
 use crate::{files, limits, render, writing};
@@ -88,6 +90,8 @@ struct Plan {
     flows: FlowSet,
     directory: Directory,
     store: Arc<dyn Store>,
+    /// Why the store cannot be asked anything yet; `None`: it is there, and the house's own.
+    away: Option<StoreError>,
     vault: Vault,
     policy: crate::engine::policy::Policy,
     lines: Lines,
@@ -118,6 +122,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         None => None,
     };
     let (plan, greeting) = if let Some(config) = config {
+        memory::look(config.store.starts_with("embedded:"));
         (plan(config).await?, None)
     } else {
         let (plan, greeting) = demo::plan().await?;
@@ -159,8 +164,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let directory = open_directory(config.directory, &metrics)?;
     let listeners = Listeners::bind(config.listen, config.admin_listen)?;
     let store = store::open_with(&config.store, &config.store_options).await?;
-    store.ping().await.map_err(|error| Failure::Ping { error })?;
-    check_key(store.as_ref(), &config.vault).await?;
+    let away = away::look(store.as_ref(), &config.vault).await?;
     let lines = config.lines.by_number.values().map(|line| line.flow.clone()).collect();
     let tokens = config.twilio.auth_tokens.iter().map(|token| token.expose_secret().into());
     let keys = Keys::new(&tokens.collect::<Vec<_>>());
@@ -168,6 +172,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
         flows,
         directory,
         store,
+        away,
         vault: config.vault,
         policy: config.policy,
         lines: config.lines,
@@ -197,8 +202,11 @@ async fn start(
     let room = room::make()?;
     let directory = Arc::new(plan.directory);
     let stop = CancellationToken::new();
+    let known = Known::default();
+    let awaited =
+        away::Awaited::new(plan.away, (plan.store.clone(), plan.vault.clone()), known.clone());
     let exchange = Exchange::new(Parts {
-        store: Counted::over(plan.store, plan.metrics.store.clone()),
+        store: Counted::over(plan.store, plan.metrics.store.clone(), known),
         vault: plan.vault,
         directory: directory.clone(),
         clock: Arc::new(SystemClock),
@@ -208,10 +216,7 @@ async fn start(
     });
     let exchange = plan.outside.asked_by(exchange);
     let exchange = Arc::new(exchange.vouching_as(&plan.public_url, plan.voucher_key));
-    // It may answer, and still lack a right, or be a replica: whoever starts it looks at the log, not at a probe.
-    if let Err(error) = exchange.probe().await {
-        tracing::error!(%error, "not ready: the store takes no turns as it is, and callers are put through until it does");
-    }
+    let awaited = tokio::spawn(awaited.wait(exchange.clone(), stop.clone()));
     let metrics = Arc::new(plan.metrics.with(exchange.guards(), exchange.tally()));
     let outbox = Outbox::new(exchange.clone(), plan.carrier, plan.mail);
     let house = Arc::new(House {
@@ -261,10 +266,10 @@ async fn start(
     if epoch.await.unwrap_or(false) {
         return Err(Failure::Clock);
     }
-    Ok(())
+    awaited.await.unwrap_or(Ok(()))
 }
 
-/// Tells now and then how much waits in the outbox.
+/// Tells now and then how much waits in the outbox, and of which store.
 async fn tell_backlog(exchange: Arc<Exchange>, metrics: Arc<Metrics>, stop: CancellationToken) {
     let mut every = tokio::time::interval(limits::BACKLOG_EVERY);
     loop {
@@ -278,6 +283,9 @@ async fn tell_backlog(exchange: Arc<Exchange>, metrics: Arc<Metrics>, stop: Canc
             let age = backlog.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64());
             metrics.outbox_waiting.set(backlog.count);
             metrics.outbox_oldest.set(age);
+        }
+        if let Ok(name) = exchange.store_name().await {
+            metrics.tell_store(name);
         }
     }
 }

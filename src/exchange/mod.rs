@@ -165,7 +165,7 @@ pub enum ExchangeError {
 impl ExchangeError {
     /// Whether the store was not there: it may be in a moment, and what was asked may have been done.
     pub fn store_is_away(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Unavailable(_)))
+        matches!(self, Self::Store(error) if error.is_away())
     }
 }
 

@@ -1,7 +1,11 @@
-//! Whether turns can be taken: the store takes a write, and nobody has written what cannot be read here.
+//! Whether turns can be taken: the store takes a write, and nobody has written what cannot be read here. And which store
+//! it is.
+
+use serde::{Deserialize, Serialize};
 
 use super::{Exchange, ExchangeError, later};
-use crate::limits::PROBE_RETENTION;
+use crate::chance;
+use crate::limits::{PROBE_RETENTION, STORE_NAME_RETENTION};
 use crate::store::envelope::{EnvelopeError, Kind};
 use crate::store::{RecordKey, Swap};
 
@@ -26,4 +30,27 @@ impl Exchange {
         self.store.swap(swap, later(now, PROBE_RETENTION), now).await?;
         Ok(())
     }
+
+    /// The name of the store: whoever asked first has drawn it. Servers that tell different ones have different stores.
+    pub async fn store_name(&self) -> Result<String, ExchangeError> {
+        let key = RecordKey { kind: "store", id: "00".into() };
+        let (now, drawn) = (self.clock.now(), chance::id(self.chance()));
+        self.change_record(&key, STORE_NAME_RETENTION, now, |store: &mut StoreName| {
+            let name = store.name.get_or_insert_with(|| {
+                let mut name = drawn.simple().to_string();
+                name.truncate(NAME_DIGITS);
+                name
+            });
+            name.clone()
+        })
+        .await
+    }
+}
+
+/// As many digits of a store's name as tell the few of a house apart.
+const NAME_DIGITS: usize = 8;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct StoreName {
+    name: Option<String>,
 }

@@ -5,6 +5,9 @@
 //! wait: so its thread gives way to those that answer webhooks. It would give way to any other program as well, and
 //! where those leave it nothing nobody would be served in time: so one that has waited long enough, of all at once,
 //! gives way no more.
+//!
+//! Every thread that has hashed keeps the memory that it did it in. So hashes have threads of their own, also that one:
+//! there are as many as hash at once, however many others the process has.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +35,8 @@ pub(super) struct Verifier {
     urgent: Arc<Semaphore>,
     /// What has the threads that give way; `None`: the system gives none.
     threads: Option<Runtime>,
+    /// And the one that does not.
+    urgent_thread: Option<Runtime>,
     in_place: bool,
 }
 
@@ -41,13 +46,11 @@ impl Verifier {
             places: Arc::new(Semaphore::new(HASHES_AT_ONCE + HASHES_WAITING_MAX)),
             slots: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
             urgent: Arc::new(Semaphore::new(1)),
-            threads: Builder::new_current_thread()
-                .max_blocking_threads(HASHES_AT_ONCE)
-                .thread_keep_alive(HASH_THREADS_KEPT_FOR)
-                .thread_name("hash")
+            threads: threads(HASHES_AT_ONCE)
                 .on_thread_start(|| give_way(HASH_NICENESS))
                 .build()
                 .ok(),
+            urgent_thread: threads(1).build().ok(),
             in_place: false,
         }
     }
@@ -107,9 +110,20 @@ impl Verifier {
             }
             Turn::Urgent(urgent) => urgent,
         };
-        let right = tokio::task::spawn_blocking(hashing(urgent));
+        let thread = self.urgent_thread.as_ref().ok_or(ExchangeError::Unverified)?;
+        let right = thread.spawn_blocking(hashing(urgent));
         right.await.map_err(|_| ExchangeError::Unverified)
     }
+}
+
+/// So many threads, to hash on.
+fn threads(count: usize) -> Builder {
+    let mut threads = Builder::new_current_thread();
+    threads
+        .max_blocking_threads(count)
+        .thread_keep_alive(HASH_THREADS_KEPT_FOR)
+        .thread_name("hash");
+    threads
 }
 
 /// What one that is worked off holds.
@@ -127,7 +141,7 @@ async fn free(slots: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ExchangeEr
 impl Drop for Verifier {
     /// Without waiting for what nobody waits for: it may be dropped within a turn.
     fn drop(&mut self) {
-        if let Some(threads) = self.threads.take() {
+        for threads in self.threads.take().into_iter().chain(self.urgent_thread.take()) {
             threads.shutdown_background();
         }
     }
@@ -190,6 +204,25 @@ mod tests {
             let all = tokio::time::timeout(TURN_DEADLINE, join_all(all)).await;
             assert!(all.unwrap().into_iter().all(Result::unwrap));
             assert_eq!(verifier.slots.available_permits(), 0);
+            drop(starved);
+        });
+    }
+
+    /// Each has 19 MiB; there may be a hundred others, each of which would keep as much.
+    #[test]
+    fn nobody_hashes_on_the_threads_of_others() {
+        let runtime = Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
+        let runtime = runtime.unwrap();
+        runtime.block_on(async {
+            let verifier = Verifier::new();
+            let starved = keep_busy(verifier.threads.as_ref().unwrap());
+            let (go_on, told) = mpsc::channel::<()>();
+            let others = tokio::task::spawn_blocking(move || assert!(told.recv().is_err()));
+            let (entry, vault) = (Secret::new("271828"), Vault::new(&[7; 32]));
+            let right = verifier.is(StoredPin::plain("271828"), &entry, &vault);
+            assert!(tokio::time::timeout(TURN_DEADLINE, right).await.unwrap().unwrap());
+            drop(go_on);
+            others.await.unwrap();
             drop(starved);
         });
     }

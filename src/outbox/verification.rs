@@ -28,6 +28,6 @@ impl Outbox {
             self.exchange.exhaust_sends(&begin.whom).await?;
             return self.tell_and_settle(task, Event::Undelivered { effect: task.id }).await;
         }
-        self.settle_message(task, done).await
+        self.settle_message(task, done, false).await
     }
 }

@@ -40,6 +40,8 @@ pub struct Metrics {
     pub outbox_oldest: Gauge<f64, AtomicU64>,
     /// The best chance of a guesser at any state of a flow in use.
     pub odds: Family<Odd, Gauge<f64, AtomicU64>>,
+    /// Which store it is.
+    pub store_is: Family<StoreIs, Gauge<u64, AtomicU64>>,
     /// Turns under way.
     pub turns_in_progress: Gauge<u64, AtomicU64>,
     /// Whether the flows in use are those on disk: 0 after a change that did not check.
@@ -69,6 +71,13 @@ pub struct Odd {
     pub flow: String,
     /// In one call, a day or a year, at one account.
     pub within: &'static str,
+}
+
+/// Which store a server has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StoreIs {
+    /// Its name, the same to all servers that have it.
+    pub name: String,
 }
 
 /// A route.
@@ -221,6 +230,12 @@ impl Default for Metrics {
                 "The best chance of a guesser at any state of a flow in use, at one account",
                 Family::default(),
             ),
+            store_is: put(
+                r,
+                "store",
+                "Which store it is: servers must all say the same",
+                Family::default(),
+            ),
             turns_in_progress: put(r, "turns_in_progress", "Turns under way", Gauge::default()),
             flows_current: put(
                 r,
@@ -282,6 +297,15 @@ impl Metrics {
     pub fn tell_odds(&self, flow: &str, best: &Chances) {
         for (within, chance) in [("call", best.call), ("day", best.day), ("year", best.year)] {
             self.odds.get_or_create(&Odd { flow: flow.to_owned(), within }).set(chance);
+        }
+    }
+
+    /// Says which store it is, and of no other any more.
+    pub fn tell_store(&self, name: String) {
+        let store = StoreIs { name };
+        if self.store_is.get(&store).is_none() {
+            self.store_is.clear();
+            self.store_is.get_or_create(&store).set(1);
         }
     }
 

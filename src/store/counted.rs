@@ -1,6 +1,7 @@
 //! A store that counts what is asked of it, and how long it takes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -85,12 +86,30 @@ pub enum Answered {
 pub struct Counted {
     store: Arc<dyn Store>,
     questions: Questions,
+    known: Known,
+}
+
+/// Whether it is known whose a store is: that of another house, under another key, must not be written into. Of one of
+/// which it is not known nothing is asked but whether it is there.
+#[derive(Clone, Debug, Default)]
+pub struct Known(Arc<AtomicBool>);
+
+impl Known {
+    /// It is ours.
+    pub fn tell(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        let unknown = || StoreError::Unavailable("not since this server was started".into());
+        self.0.load(Ordering::Acquire).then_some(()).ok_or_else(unknown)
+    }
 }
 
 impl Counted {
-    /// The same store, counted.
-    pub fn over(store: Arc<dyn Store>, questions: Questions) -> Arc<dyn Store> {
-        Arc::new(Self { store, questions })
+    /// The same store, counted, and asked from when it is known whose it is.
+    pub fn over(store: Arc<dyn Store>, questions: Questions, known: Known) -> Arc<dyn Store> {
+        Arc::new(Self { store, questions, known })
     }
 
     async fn count<T>(
@@ -100,7 +119,10 @@ impl Counted {
         is_conflict: impl Fn(&T) -> bool + Send,
     ) -> Result<T, StoreError> {
         let begun = Instant::now();
-        let answer = question.await;
+        let answer = match self.known.check() {
+            Ok(()) => question.await,
+            Err(unknown) => Err(unknown),
+        };
         let outcome = match &answer {
             Ok(answer) if is_conflict(answer) => Answered::Conflict,
             Ok(_) => Answered::Done,
@@ -110,14 +132,18 @@ impl Counted {
         answer
     }
 
-    /// Counts what is asked of many things at once as one question, with the worst that came of it.
+    /// Counts what is asked of so many things at once as one question, with the worst that came of it.
     async fn count_all(
         &self,
         operation: Operation,
+        count: usize,
         question: impl Future<Output = Vec<Result<bool, StoreError>>> + Send,
     ) -> Vec<Result<bool, StoreError>> {
         let begun = Instant::now();
-        let answers = question.await;
+        let answers = match self.known.check() {
+            Ok(()) => question.await,
+            Err(unknown) => vec![Err(unknown); count],
+        };
         let outcome = if answers.iter().any(Result::is_err) {
             Answered::Failed
         } else if answers.iter().flatten().any(|won| !won) {
@@ -161,7 +187,8 @@ impl Store for Counted {
     }
 
     async fn settle_all(&self, claimed: &[Claimed]) -> Vec<Result<bool, StoreError>> {
-        self.count_all(Operation::Settle, self.store.settle_all(claimed)).await
+        let settle = self.store.settle_all(claimed);
+        self.count_all(Operation::Settle, claimed.len(), settle).await
     }
 
     async fn put_off(
@@ -206,14 +233,17 @@ impl Store for Counted {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
-        self.count_all(Operation::Swap, self.store.swap_all(swaps, expires_at, now)).await
+        let swap = self.store.swap_all(swaps, expires_at, now);
+        self.count_all(Operation::Swap, swaps.len(), swap).await
     }
 
     async fn hold(&self, what: Held<'_>) -> Result<(), StoreError> {
+        self.known.check()?;
         self.store.hold(what).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.known.check()?;
         self.store.sweep(now).await
     }
 

@@ -244,9 +244,19 @@ pub enum StoreError {
     /// It could not be reached, or did not answer in time: what was asked may have been done.
     #[error("the store did not answer: {0}")]
     Unavailable(String),
+    /// It answered, and does not let us in as we are set up: to wait is no help.
+    #[error("the store did not answer: {0}")]
+    Refused(String),
     /// It answered with something callgate did not write.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
+}
+
+impl StoreError {
+    /// Whether nobody answered what was asked: somebody may in a moment.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Refused(_))
+    }
 }
 
 /// The contract.

@@ -184,13 +184,17 @@ fn a_port_in_use_is_told() {
     assert!(stderr.contains("`admin_listen`"), "{stderr}");
 }
 
+/// A server waits for it (see `starts::away`); whoever types a command does not.
 #[test]
 fn an_unreachable_redis_is_told() {
     let redis = RedisServer::stopped(&[]);
     let house = House::set_up(&redis.url(), NOBODY);
-    let (code, stderr) = serve(&house);
-    assert_eq!(code, 3, "{stderr}");
-    assert!(stderr.contains("is it running"), "{stderr}");
+    for command in [&["outbox", "list"][..], &["unlock", "12345678"], &["audit", "verify"]] {
+        let mut command_line = house.command();
+        let (code, _, stderr) = run(command_line.args(command).args(["--config", "callgate.toml"]));
+        assert_eq!(code, 3, "{command:?}: {stderr}");
+        assert!(stderr.contains("is it running"), "{command:?}: {stderr}");
+    }
 }
 
 #[test]

@@ -336,3 +336,30 @@ async fn a_head_is_answered_as_what_it_is_the_head_of() {
         assert_eq!(answer.status().as_u16(), 405, "{path}");
     }
 }
+
+/// Two servers that have different stores by mistake look well, each by itself.
+#[tokio::test]
+async fn servers_of_one_store_tell_its_name_and_no_other() {
+    let provider = Provider::start();
+    let (one, other) = (RedisServer::shared().database(), RedisServer::shared().database());
+    let mut houses = [&one, &one, &other].map(|store| House::start(store, &provider.api_base()));
+    let name = async |house: &House| {
+        eventually_async("the name of the store", async || {
+            let page = house.metrics().await;
+            let lines: Vec<_> =
+                page.lines().filter(|line| line.contains("callgate_store{")).collect();
+            let [line] = lines[..] else { return None };
+            Some(line.strip_suffix("\"} 1").unwrap().rsplit_once('"').unwrap().1.to_owned())
+        })
+        .await
+    };
+    let mut names = Vec::new();
+    for house in &houses {
+        names.push(name(house).await);
+    }
+    assert!(names[0] == names[1] && names[0] != names[2] && names[0].len() == 8, "{names:?}");
+    // It is the store's, and not the server's.
+    houses[0].kill();
+    houses[0].restart();
+    assert_eq!(name(&houses[0]).await, names[0]);
+}

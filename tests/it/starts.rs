@@ -1,5 +1,7 @@
 //! What keeps a server from starting, or from taking up what was changed: it is told, and nobody waits for it.
 
+mod away;
+
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -61,7 +61,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     let address = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let listeners = Listeners::bind(address(PORT), address(ADMIN_PORT))?;
     let store = store::open(&format!("embedded:{STORE_FILE}")).await?;
-    if is_of_another_key(store.as_ref(), &keyring.vault).await {
+    if is_of_another_key(store.as_ref(), &keyring.vault).await.unwrap_or(false) {
         return Err(DemoError::OtherKey.into());
     }
     // Not before: what does not begin leaves nothing behind.
@@ -86,6 +86,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         flows,
         directory: Directory::new(demo::accounts()),
         store,
+        away: None,
         vault: keyring.vault,
         policy: Policy::default(),
         lines: Lines { by_number: IndexMap::from([("*".to_owned(), line)]) },

@@ -10,6 +10,7 @@
 //! error never has a value in it.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -501,16 +502,33 @@ fn told(error: &RedisError) -> StoreError {
     let code = code(error);
     match (error.kind(), code.as_deref()) {
         _ if error.is_timeout() => late(),
+        (ErrorKind::Io, _) if is_of_tls(error) => StoreError::Refused(error.to_string()),
         (ErrorKind::Io, _) => StoreError::Unavailable(error.to_string()),
         (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) | (_, Some("WRONGTYPE")) => {
             unreadable()
         }
         // The code alone: what follows it may quote what was sent.
+        (_, Some(code)) if lets_nobody_in(code, error.detail().unwrap_or_default()) => {
+            StoreError::Refused(format!("Redis refused with {code}{}", meaning(code)))
+        }
         (_, Some(code)) => {
             StoreError::Unavailable(format!("Redis refused with {code}{}", meaning(code)))
         }
         (_, None) => StoreError::Unavailable(error.category().to_owned()),
     }
+}
+
+/// Whether the other side is not who it should be by its certificate, or speaks no TLS.
+fn is_of_tls(error: &RedisError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::InvalidData)
+}
+
+/// Whether Redis refuses whoever comes as we do: by our name, our password or our rights, from our address, or to that
+/// database.
+fn lets_nobody_in(code: &str, detail: &str) -> bool {
+    matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM" | "DENIED")
+        || code == "ERR" && detail.starts_with("DB index")
 }
 
 /// The first word of what Redis answered, be it to a command or to one of a pipeline.
@@ -536,6 +554,7 @@ fn meaning(code: &str) -> String {
                  gives all that is needed)"
             );
         }
+        "DENIED" => " (it takes no connections from other machines: give it a password)",
         "READONLY" => " (it is a replica: name its primary, or the Sentinels that know it)",
         "OOM" => " (its memory is full)",
         "MISCONF" => " (it cannot write to its disk)",

@@ -92,6 +92,15 @@ impl Carrier for Always {
 /// Tries what is due again and again: after each of these seconds and not a moment sooner, and then no more.
 async fn tried_after(outbox: &Outbox, office: (&VirtualClock, &Always), seconds: &[u64]) {
     let (clock, provider) = office;
+    tried_each(outbox, office, seconds).await;
+    clock.advance(60 * MINUTE);
+    outbox.drain().await.unwrap();
+    assert_eq!(provider.asked(), seconds.len() + 1, "it is given up on");
+}
+
+/// The same, without a look at what comes then.
+async fn tried_each(outbox: &Outbox, office: (&VirtualClock, &Always), seconds: &[u64]) {
+    let (clock, provider) = office;
     outbox.drain().await.unwrap();
     for (tries, wait_s) in (1..).zip(seconds) {
         clock.advance(Duration::from_secs(*wait_s).saturating_sub(MOMENT));
@@ -101,9 +110,6 @@ async fn tried_after(outbox: &Outbox, office: (&VirtualClock, &Always), seconds:
         outbox.drain().await.unwrap();
         assert_eq!(provider.asked(), tries + 1, "after {wait_s} s");
     }
-    clock.advance(60 * MINUTE);
-    outbox.drain().await.unwrap();
-    assert_eq!(provider.asked(), seconds.len() + 1, "it is given up on");
 }
 
 fn not_done(retry_after: Option<Duration>) -> Delivery {
@@ -123,6 +129,28 @@ async fn a_leg_is_ended_in_six_tries_or_never() {
         let [letter] = &letters[..] else { panic!("{letters:?}") };
         assert_eq!((letter.why, letter.attempts, letter.what.as_str()), (why, 6, "end_leg"));
         assert!(letter.again.is_some(), "it may be ended still");
+    }
+}
+
+/// A mail server that takes no mail of strangers at first, or is down for as long as it takes somebody to see that. One
+/// of which nobody knows whether it went out is not sent a dozen times.
+#[tokio::test]
+async fn a_message_that_is_as_good_later_is_tried_for_most_of_an_hour() {
+    let waits = [1, 2, 4, 8, 15, 30, 60, 120, 300, 900, 1_800];
+    for (answer, why, waits) in [
+        (not_done(None), Why::NotDone, &waits[..]),
+        (Delivery::Unknown, Why::Unknown, waits.get(..5).unwrap()),
+    ] {
+        let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
+        let exchange = exchange(Arc::new(MemoryStore::default()), vault(), clock.clone());
+        let (provider, outbox) = answering(&exchange, answer);
+        leave_message(&exchange, LINE, MOBILE, 0).await;
+        tried_each(&outbox, (&clock, &provider), waits).await;
+        // It is not put off any more; that its call has no state here is another matter.
+        let letters = exchange.dead_letters().await.unwrap();
+        let [letter] = &letters[..] else { panic!("{letters:?}") };
+        assert_eq!((letter.why, letter.attempts as usize), (why, waits.len() + 1));
+        assert!(letter.again.is_some());
     }
 }
 

@@ -1,0 +1,85 @@
+//! A store that is away when the server starts.
+//!
+//! The server lives all the same, as one does from which the store goes away later: it is not ready, and callers are
+//! put through. Whatever starts servers waits longer each time for one that ends by itself (Kubernetes up to five
+//! minutes, Docker one), and nobody would answer callers meanwhile. But a store may be another house's: nothing is
+//! asked of it before it is known that it is not.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::configured::check_key;
+use crate::cli::failure::Failure;
+use crate::exchange::Exchange;
+use crate::limits::{STORE_AWAY_TOLD_EVERY, STORE_LOOKED_FOR_EVERY};
+use crate::store::counted::Known;
+use crate::store::envelope::Vault;
+use crate::store::{Store, StoreError};
+
+/// Why the store is away, which it may not be in a moment; `None`: it is there, and ours. What waiting does not mend
+/// (a wrong password, certificate or key, something that is no Redis) is a failure.
+pub(super) async fn look(store: &dyn Store, vault: &Vault) -> Result<Option<StoreError>, Failure> {
+    let looked = match store.ping().await {
+        Ok(()) => check_key(store, vault).await,
+        Err(error) => Err(Failure::Ping { error }),
+    };
+    match looked {
+        Ok(()) => Ok(None),
+        Err(Failure::Ping { error: error @ StoreError::Unavailable(_) }) => Ok(Some(error)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The store that a server was started with.
+pub(super) struct Awaited {
+    away: Option<StoreError>,
+    store: Arc<dyn Store>,
+    vault: Vault,
+    known: Known,
+}
+
+impl Awaited {
+    /// As it was found, and what is to be told once it is there.
+    pub(super) fn new(
+        away: Option<StoreError>,
+        (store, vault): (Arc<dyn Store>, Vault),
+        known: Known,
+    ) -> Self {
+        if away.is_none() {
+            known.tell();
+        }
+        Self { away, store, vault, known }
+    }
+
+    /// Waits until it is there or the server stops, which it does where waiting is no help.
+    pub(super) async fn wait(
+        mut self,
+        exchange: Arc<Exchange>,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
+        let mut told: Option<Instant> = None;
+        while let Some(error) = self.away {
+            if told.is_none_or(|told| told.elapsed() >= STORE_AWAY_TOLD_EVERY) {
+                tracing::error!(%error, "not ready: the store is away; callers are put through until it is there");
+                told = Some(Instant::now());
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(STORE_LOOKED_FOR_EVERY) => {}
+            }
+            self.away =
+                look(self.store.as_ref(), &self.vault).await.inspect_err(|_| stop.cancel())?;
+        }
+        self.known.tell();
+        if told.is_some() {
+            tracing::info!("the store is there");
+        }
+        // It may answer, and still lack a right, or be a replica: whoever starts it looks at the log, not at a probe.
+        if let Err(error) = exchange.probe().await {
+            tracing::error!(%error, "not ready: the store takes no turns as it is, and callers are put through until it does");
+        }
+        Ok(())
+    }
+}
