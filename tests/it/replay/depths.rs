@@ -108,3 +108,43 @@ async fn step_ups_that_were_left_for_good_are_not_remembered_for_ever() {
     assert_eq!(told, [""; 0]);
     assert_eq!(heard, ["PIN?"]);
 }
+
+/// Flows of which each calls the next, and in the last so many states, each of which asks for proof on the way to
+/// what the one before asked for.
+fn proofs(flows: usize, step_ups: usize) -> Vec<String> {
+    let mut flows = chain(flows);
+    let asks: String = (1..=step_ups)
+        .map(|n| {
+            let to = if n < step_ups { format!("s{}", n + 1) } else { "pin".to_owned() };
+            let next = if n > 1 { "back" } else { "end" };
+            format!(
+                "[states.s{n}]\ntype = \"say\"\nprompt = \"a\"\nrequires = \"l\"\nstep_up = \"{to}\"\n\
+                 on = {{ denied = \"end\" }}\nnext = \"{next}\"\n"
+            )
+        })
+        .collect();
+    let pin = "[states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\ndigits = 6\n\
+               on = { ok = \"back\", failed = \"back\", locked = \"back\" }\n\
+               [states.back]\ntype = \"return\"\noutcome = \"ok\"\n";
+    let last = flows.pop().unwrap_or_default();
+    flows.push(last.replace("next = \"end\"", "next = \"s1\"") + &asks + pin);
+    let who = "[levels]\nl = { any = [\"pin\"] }\n\
+               [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+               on = { found = \"go\", unknown = \"go\" }\n";
+    flows[0] = flows[0].replace("start = \"go\"", "start = \"who\"") + who;
+    flows
+}
+
+#[tokio::test]
+async fn the_checker_knows_how_deep_step_ups_may_lie_in_sub_flows() {
+    for (calls, step_ups) in [(0, 1), (1, 15), (1, 16), (9, 7), (10, 7), (15, 1), (15, 2), (16, 1)]
+    {
+        let turns = "[[turn]]\ndigits = \"1\"\n[[accounts]]\nid = \"1\"\npin = \"839271\"\n";
+        let (told, heard) = told_and_heard(&proofs(calls + 1, step_ups), turns).await;
+        let goes = calls + step_ups <= 16;
+        let told: Vec<_> = told.into_iter().filter(|code| *code == "deep-call").collect();
+        assert_eq!(told, if goes { vec![] } else { vec!["deep-call"] }, "{calls} and {step_ups}");
+        let heard = heard.last().map(String::as_str);
+        assert_eq!(heard, Some(if goes { "PIN?" } else { SORRY }), "{calls} and {step_ups}");
+    }
+}
