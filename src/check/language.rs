@@ -315,7 +315,8 @@ first_name = "basic""#,
     Entry {
         code: "bad-template",
         title: "a text that cannot be filled in",
-        what: "What stands between `{{` and `}}` cannot be read, or can never be filled in.",
+        what: "What stands between `{{` and `}}` cannot be read, or can never be filled in; or it stands where nothing
+is filled in: in a phrase, say, or in the purpose of a code.",
         fix: "Write the name of a variable, `account.` and a field, and optionally a filter.",
         before: r#"prompt = "You owe {{ amount | mony }}.""#,
         after: r#"prompt = "You owe {{ amount | money }}.""#,
@@ -397,8 +398,8 @@ prompt = "Your account number, please.""#,
     Entry {
         code: "bad-transfer",
         title: "a transfer that leads nowhere",
-        what: "`to` names exactly one number, SIP address, queue, workflow or conference, and only the first two
-can hear a `whisper`.",
+        what: "`to` names exactly one number, SIP address, queue, workflow or conference, which is fixed, and only the
+first two can hear a `whisper`.",
         fix: "Name one, as the message says.",
         before: r#"to = { number = "555-0100" }"#,
         after: r#"to = { number = "+15005550100" }"#,

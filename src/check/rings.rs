@@ -1,6 +1,6 @@
 //! Rings: states that lead to each other again and again while a caller does nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::graph::Graph;
 use super::subject::{Reached, Subject, Walk, WaysBack, denied, step_up};
@@ -27,72 +27,77 @@ pub(super) enum Course {
 /// The outcomes with which each flow can end so.
 type Ends<'f> = BTreeMap<&'f FlowName, BTreeSet<Outcome>>;
 
-/// The rings of every flow, each with its states in order, the first first.
+/// A state of a ring, and the way on to the next, where it is written.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'f> {
+    pub(super) state: &'f State,
+    pub(super) on: Option<&'f Target>,
+}
+
+/// The rings of every flow, each with its steps in order, the first state first.
 pub(super) fn rings<'s, 'f>(
     subject: &'s Subject<'f>,
     course: Course,
-) -> Vec<(&'s Walk<'f>, Vec<usize>)> {
+) -> Vec<(&'s Walk<'f>, Vec<Step<'f>>)> {
     let ends = ends(subject, course);
     let mut rings = Vec::new();
     for walk in subject.walks() {
         let nodes = 2 * walk.flow.states.len();
-        let cycles = |graph: &Graph| {
-            let mut rings = graph.cycles();
+        let graph = going_round(walk, course, &ends);
+        for ring in graph.cycles() {
             // Ways back alone go round where a step-up does.
-            rings.retain(|ring| ring.first().is_some_and(|first| *first < nodes));
-            rings
-        };
-        let graph = followed(walk, course, &ends, Returns::ComeBack);
-        // A step-up is come back from once: nothing goes round by that unless it is entered on the way.
-        let mut asks = cycles(&graph);
-        asks.retain(|ring| asks_again(walk, ring));
-        let of_asks: HashSet<_> = asks.iter().flatten().copied().collect();
-        let without = followed(walk, course, &ends, Returns::End);
-        let mut others = cycles(&without);
-        others.retain(|ring| ring.first().is_some_and(|first| !of_asks.contains(first)));
-        for (graph, ring) in
-            asks.iter().map(|ring| (&graph, ring)).chain(others.iter().map(|ring| (&without, ring)))
-        {
-            let Some(first) = ring.first() else { continue };
-            let mut round = graph.round(*first, ring, |node| node >= nodes);
+            let Some(first) = ring.first().filter(|first| **first < nodes) else { continue };
+            let mut round = graph.round(*first, &ring, |node| node >= nodes);
             round.retain(|node| *node < nodes);
             let round = states_of(&round);
             if round.iter().all(|state| walk.reached(*state)) {
-                rings.push((walk, round));
+                rings.push((walk, steps(walk, &round, course, &ends)));
             }
         }
     }
     rings
 }
 
-/// Whether a step-up is entered on a ring.
-fn asks_again(walk: &Walk<'_>, ring: &[usize]) -> bool {
-    let states = ring.iter().filter(|node| **node == entered(**node / 2));
-    let states = states.filter_map(|node| walk.state(*node / 2));
-    let mut step_ups = states.filter_map(step_up).filter_map(|to| walk.index(&to.state));
-    step_ups.any(|to| goes_by(ring, entered(to)))
+/// What a call can do on such a course again and again. A step-up is come back from once: nothing goes round by
+/// that, unless the state that asks for the proof is entered on the way.
+fn going_round(walk: &Walk<'_>, course: Course, ends: &Ends<'_>) -> Graph {
+    let mut again = vec![true; walk.flow.states.len()];
+    loop {
+        let graph = followed(walk, course, ends, &again);
+        let mut ring_of = HashMap::new();
+        for (number, ring) in graph.cycles().into_iter().enumerate() {
+            ring_of.extend(ring.into_iter().map(|node| (node, number)));
+        }
+        let alike = |one: usize, other: usize| {
+            ring_of.get(&one).is_some_and(|ring| ring_of.get(&other) == Some(ring))
+        };
+        let states = walk.flow.states.values().zip(&again).enumerate();
+        let still: Vec<_> = states
+            .map(|(index, (state, again))| {
+                let asks = step_up(state).and_then(|to| walk.index(&to.state));
+                *again && asks.is_some_and(|to| alike(entered(index), entered(to)))
+            })
+            .collect();
+        if still == again {
+            return graph;
+        }
+        again = still;
+    }
 }
 
-/// Whether a node is one of a ring's, which are in order.
-fn goes_by(ring: &[usize], node: usize) -> bool {
-    ring.binary_search(&node).is_ok()
-}
-
-/// What a `return` does that nothing was proved before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Returns {
-    /// It comes back to the state that asked for proof, which denies.
-    ComeBack,
-    /// It is the end.
-    End,
-}
-
-/// The way from a state of a ring to the next, where it is written.
-pub(super) fn link<'f>(walk: &Walk<'f>, state: &'f State, next: &State) -> Option<&'f Target> {
-    let edges = state.edges().into_iter().map(|edge| edge.to);
-    // A `return` has no edge of its own: where nothing was proved, `denied` leads on.
-    let of_others = walk.flow.states.values().filter_map(denied);
-    edges.chain(of_others).find(|target| target.state == next.name)
+/// The states of a round, each with the way on to the next: one that is taken on such a course, else any.
+fn steps<'f>(walk: &Walk<'f>, round: &[usize], course: Course, ends: &Ends<'_>) -> Vec<Step<'f>> {
+    let states: Vec<_> = round.iter().filter_map(|index| walk.state(*index)).collect();
+    let nexts = states.iter().cycle().skip(1);
+    let step = |(state, next): (&&'f State, &&'f State)| {
+        let likely = onwards(state, course, ends).into_iter().chain(step_up(state));
+        let edges = state.edges().into_iter().map(|edge| edge.to);
+        // A `return` has no edge of its own: where nothing was proved, `denied` leads on.
+        let of_others = walk.flow.states.values().filter_map(denied);
+        let mut ways = likely.chain(edges).chain(of_others);
+        Step { state, on: ways.find(|target| target.state == next.name) }
+    };
+    states.iter().zip(nexts).map(step).collect()
 }
 
 /// Every state has two nodes: entered, its level not yet looked at, and done, its level met.
@@ -114,9 +119,10 @@ fn states_of(nodes: &[usize]) -> Vec<usize> {
     states
 }
 
-/// What a call can do on such a course. After the nodes of the states come those of ways back from what
-/// proves for one, and of those back to a specialist.
-fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>, back: Returns) -> Graph {
+/// What a call can do on such a course, if a `return` comes back to those states that `back` says by their
+/// number. After the nodes of the states come those of ways back from what proves for one, and of those back
+/// to a specialist.
+fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>, back: &[bool]) -> Graph {
     let gathered = gathered(walk.flow);
     let states = walk.flow.states.len();
     let mut graph = Graph::new(4 * states);
@@ -143,11 +149,12 @@ fn followed(walk: &Walk<'_>, course: Course, ends: &Ends<'_>, back: Returns) -> 
     let proves = WaysBack {
         entered: &|state| step_up(state).into_iter().collect(),
         left: &doing,
-        on: &|_, state| denies(state).into_iter().collect(),
+        on: &|asked, state| {
+            let comes_back = back.get(asked).is_some_and(|back| *back);
+            denies(state).filter(|_| comes_back).into_iter().collect()
+        },
     };
-    if back == Returns::ComeBack {
-        walk.lead_back(&mut graph, 2 * states, &proves);
-    }
+    walk.lead_back(&mut graph, 2 * states, &proves);
     // One that has handed over goes on so: its level was met, and where it lapses meanwhile, who does nothing
     // is denied as ever.
     let rejoins = WaysBack {
@@ -274,7 +281,8 @@ fn ends<'f>(subject: &Subject<'f>, course: Course) -> Ends<'f> {
 /// How one flow can, from what is known of those that it calls.
 fn ends_of(walk: &Walk<'_>, course: Course, ends: &Ends<'_>) -> BTreeSet<Outcome> {
     let start = walk.index(&walk.flow.start).map(entered);
-    let reached = followed(walk, course, ends, Returns::ComeBack).reach(start);
+    let all = vec![true; walk.flow.states.len()];
+    let reached = followed(walk, course, ends, &all).reach(start);
     let states = walk.flow.states.values().enumerate().filter(|(index, _)| {
         reached.get(doing(*index)).is_some_and(|reached| *reached)
             && walk.plainly(*index) != Reached::Never

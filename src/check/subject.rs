@@ -163,6 +163,11 @@ impl<'f> Walk<'f> {
         &self.returning
     }
 
+    /// Whether a state is reached with a step-up pending.
+    pub(super) fn proves(&self, index: usize) -> bool {
+        self.proving.get(index).is_some_and(|proves| *proves)
+    }
+
     /// The number of a state.
     pub fn index(&self, name: &StateName) -> Option<usize> {
         self.flow.states.get_index_of(name)
@@ -175,7 +180,7 @@ impl<'f> Walk<'f> {
 
     /// Whether any call can get to a state.
     pub fn reached(&self, index: usize) -> bool {
-        self.plainly(index) != Reached::Never || self.proving.get(index).is_some_and(|p| *p)
+        self.plainly(index) != Reached::Never || self.proves(index)
     }
 
     /// How a state is reached with no step-up pending.

@@ -153,7 +153,7 @@ fn refuse(refused: Refused, args: &Args) -> Exit {
     say(&format!("error: {refused}"));
     say(match refused {
         Refused::NoPin(choice::PIN_DIGITS_MIN) if !args.passcode => {
-            "help: `--short` allows four digits"
+            "help: `--short` allows four and five digits"
         }
         Refused::NoPin(_) => "help: keys are all that a caller has",
         Refused::Popular(_) | Refused::OwnNumber | Refused::OwnDate => {

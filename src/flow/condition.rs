@@ -2,7 +2,7 @@
 
 use super::hours::{self, Hours};
 use super::level::Fact;
-use super::name::{FieldName, LevelName, VariableName};
+use super::name::{FieldName, LevelName, VariableName, fills_in};
 use super::risk::{BANDS, Risk};
 use super::value::Value;
 use crate::diagnostic::fix::Spelling;
@@ -222,14 +222,24 @@ fn read_test(table: &Reader<'_>) -> Option<Test> {
         return None;
     };
     match test.key {
-        "equals" => Some(Test::Equals(read_value(test)?)),
-        "one_of" => Some(Test::OneOf(test.list()?.iter().filter_map(read_value).collect())),
+        "equals" => Some(Test::Equals(read_fixed(test)?)),
+        "one_of" => Some(Test::OneOf(test.list()?.iter().filter_map(read_fixed).collect())),
         "at_least" => Some(Test::AtLeast(test.number()?)),
         "at_most" => Some(Test::AtMost(test.number()?)),
         "above" => Some(Test::Above(test.number()?)),
         "below" => Some(Test::Below(test.number()?)),
         _ => Some(Test::Present(test.boolean()?)),
     }
+}
+
+/// Reads what a value is compared with.
+fn read_fixed(item: &Item<'_>) -> Option<Value> {
+    if item.as_text().is_some_and(fills_in) {
+        let message = "what a value is compared with is fixed: nothing is filled in there";
+        item.refuse("bad-condition", message);
+        return None;
+    }
+    read_value(item)
 }
 
 /// Reads a text, a number or a flag.

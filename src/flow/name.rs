@@ -73,6 +73,11 @@ pub fn is_voice(text: &str) -> bool {
         && text.chars().all(|c| c.is_alphanumeric() || "-._".contains(c))
 }
 
+/// Whether something is to be filled in in a text: names, phrases and purposes are fixed.
+pub fn fills_in(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
 /// Whether a text may name a state, a level, a variable: a letter, then letters, digits, `_`, `-`.
 pub fn is_name(text: &str) -> bool {
     let mut chars = text.chars();

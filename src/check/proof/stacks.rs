@@ -53,15 +53,31 @@ impl Stacks {
     /// left without coming back is forgotten, and with it what came after, when its state is asked for
     /// again.
     pub(super) fn step_up(&mut self, stack: Stack, new: Frame) -> Option<Stack> {
-        let mut below = stack;
-        let mut base = stack;
-        while let Some((frame @ (Frame::StepUp(_) | Frame::Agent(_)), rest)) = self.pop(below) {
-            if frame == new {
-                base = rest;
-            }
-            below = rest;
-        }
+        let base = self.base(stack, new);
         self.push(base, new)
+    }
+
+    /// How many states of the flow at hand are to be come back to.
+    pub(super) fn own(&self, stack: Stack) -> usize {
+        self.own_frames(stack).count()
+    }
+
+    /// The same, once this one is too.
+    pub(super) fn own_with(&self, stack: Stack, new: Frame) -> usize {
+        self.own(self.base(stack, new)) + 1
+    }
+
+    /// What stays below a state that is to be come back to.
+    fn base(&self, stack: Stack, new: Frame) -> Stack {
+        let again = self.own_frames(stack).filter(|(frame, _)| *frame == new).last();
+        again.map_or(stack, |(_, below)| below)
+    }
+
+    /// The frames of the flow at hand, the top first, each with what is below.
+    fn own_frames(&self, stack: Stack) -> impl Iterator<Item = (Frame, Stack)> {
+        let own =
+            |stack: Stack| self.pop(stack).filter(|(frame, _)| !matches!(frame, Frame::Caller(_)));
+        std::iter::successors(own(stack), move |(_, below)| own(*below))
     }
 }
 
@@ -81,5 +97,8 @@ mod tests {
         let again = stacks.step_up(inner, Frame::StepUp(1)).unwrap();
         assert_eq!(stacks.pop(again), Some((Frame::StepUp(1), inner)), "a flow forgets its own");
         assert_eq!(stacks.pop(0), None);
+        assert_eq!([stacks.own(two), stacks.own(inner), stacks.own(again)], [2, 0, 1]);
+        assert_eq!(stacks.own_with(two, Frame::StepUp(1)), 1);
+        assert_eq!(stacks.own_with(two, Frame::StepUp(3)), 3);
     }
 }

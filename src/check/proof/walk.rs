@@ -1,5 +1,6 @@
 //! The walk: the shortest way first, so that the first to a gap is a shortest.
 
+mod deep;
 mod enter;
 mod map;
 

@@ -1,14 +1,16 @@
-//! Sub-flows that call each other deeper than callgate remembers: 16 calls inside each other.
+//! Sub-flows that call each other, and states that ask for proof on the way, deeper than callgate remembers: 16
+//! of both inside each other.
 //!
 //! ## Why
 //!
-//! Every call of a sub-flow is remembered until it returns, and callgate remembers at most 16 things to come
-//! back to, states that were left for a step-up among them. A caller who goes deeper hears an apology, and the
-//! call ends.
+//! Every call of a sub-flow is remembered until it returns, and so is every state that was left for a step-up.
+//! callgate remembers at most 16 things to come back to. A caller who goes deeper hears an apology, and the call
+//! ends.
 //!
 //! ## How to fix it
 //!
-//! Return with an outcome, and let the calling state lead to the next sub-flow.
+//! Return with an outcome, and let the calling state lead to the next sub-flow. What is to be proved for one state
+//! is best proved in one step-up, and not in step-ups of step-ups.
 //!
 //! ## Before
 //!
@@ -29,15 +31,22 @@
 //! outcome = "more"
 //! ```
 
+use std::collections::HashSet;
+
 use super::{Report, Rule, Subject};
 use crate::check::graph::Graph;
+use crate::check::proof::Walks;
 use crate::diagnostic::Severity;
 use crate::flow::state::Kind;
 use crate::limits;
 
+const RETURN: &str = "return with an outcome, and let the calling state lead to the next flow";
+const GATHER: &str =
+    "let one step-up lead to all that is to be proved, or return with an outcome before";
+
 pub(super) const RULE: Rule = Rule {
     code: "deep-call",
-    title: "sub-flows inside each other, more than are remembered",
+    title: "sub-flows and step-ups inside each other, more than are remembered",
     severity: Severity::Error,
     source: include_str!("deep_call.rs"),
     check,
@@ -46,6 +55,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let Some((calls, callers_first)) = subject.calls_in_order() else { return };
     let depths = depths(&calls, &callers_first);
+    let mut told = HashSet::new();
     for (index, walk) in subject.walks().enumerate() {
         if depths.get(index) != Some(&limits::FRAMES_MAX) {
             continue;
@@ -55,14 +65,32 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             if !walk.index(&state.name).is_some_and(|state| walk.reached(state)) {
                 continue;
             }
+            told.insert((&walk.flow.name, &state.name));
             let message = format!(
                 "flow `{}` is called with {} calls to come back to, and no more are remembered",
                 call.flow,
                 limits::FRAMES_MAX
             );
-            let help = "return with an outcome, and let the calling state lead to the next flow";
-            report.add_at(state, report.finding(message, &call.flow_place).help(help));
+            report.add_at(state, report.finding(message, &call.flow_place).help(RETURN));
         }
+    }
+    // Where step-ups are among them.
+    for (flow, state) in subject.proofs.iter().flat_map(Walks::too_deep) {
+        if !told.insert((&flow.name, &state.name)) {
+            continue;
+        }
+        let (what, place, help) = match (&state.kind, &state.step_up) {
+            (_, Some(to)) => (format!("`{}` asks for proof", state.name), &to.place, GATHER),
+            (Kind::Call(call), None) => {
+                (format!("flow `{}` is called", call.flow), &call.flow_place, RETURN)
+            }
+            _ => continue,
+        };
+        let message = format!(
+            "{what} with {} calls and step-ups to come back to, and no more are remembered",
+            limits::FRAMES_MAX
+        );
+        report.add_at(state, report.finding(message, place).help(help));
     }
 }
 

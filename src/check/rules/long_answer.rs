@@ -2,7 +2,7 @@
 //!
 //! Between two things that a caller does, everything happens in one answer: states that do not wait for
 //! anybody follow each other, those of sub-flows too. A `call` counts when it is come to and when it is come
-//! back to, and so does the state that has waited.
+//! back to, and so does a state that asks for proof. The state that has waited counts too.
 //!
 //! ## Why
 //!
@@ -44,7 +44,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::slow_reply::{at_once, waits};
 use super::{Report, Rule, Subject};
 use crate::check::graph::Graph;
-use crate::check::subject::Walk;
+use crate::check::subject::{Walk, denied, step_up, step_ups};
 use crate::diagnostic::Severity;
 use crate::flow::edge::{Edge, Label};
 use crate::flow::name::FlowName;
@@ -69,6 +69,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         lengths.add(walk);
     }
     for (_, walk) in walks {
+        lengths.resume(walk);
         let worst = lengths.worst_of(walk);
         lengths.lead_back(walk);
         let Some((total, state)) = worst.filter(|(total, _)| *total > limits::HOPS_MAX) else {
@@ -92,6 +93,8 @@ struct Chain<'f> {
     stays: usize,
     /// Up to a `return` of its flow, by its outcome.
     back: BTreeMap<&'f Outcome, usize>,
+    /// Up to any `return` of its flow.
+    returns: Option<usize>,
 }
 
 impl Chain<'_> {
@@ -102,6 +105,7 @@ impl Chain<'_> {
             let most = self.back.entry(outcome).or_default();
             *most = (before + long).max(*most);
         }
+        self.returns = self.returns.max(next.returns.map(|long| before + long));
     }
 }
 
@@ -109,10 +113,14 @@ impl Chain<'_> {
 struct Lengths<'f> {
     /// The chains from each state of a flow.
     chains: HashMap<&'f FlowName, Vec<Chain<'f>>>,
-    /// And from its first.
+    /// The same, of those whom the state lets in.
+    inside: HashMap<&'f FlowName, Vec<Chain<'f>>>,
+    /// The chains from the first state of a flow.
     starts: HashMap<&'f FlowName, Chain<'f>>,
     /// The longest that follows where a flow is come back from with an outcome.
     after: HashMap<(&'f FlowName, &'f Outcome), usize>,
+    /// The longest that follows where a state of a flow that asked for proof is come back to.
+    resumed: HashMap<&'f FlowName, usize>,
 }
 
 impl<'f> Lengths<'f> {
@@ -122,27 +130,33 @@ impl<'f> Lengths<'f> {
         let mut graph = Graph::new(states);
         for (index, state) in walk.flow.states.values().enumerate() {
             let ways = onwards(state, When::AtOnce).filter_map(|(_, to)| number(walk, to));
-            ways.for_each(|to| graph.add(index, to));
+            let asides = step_up(state).into_iter().chain(denied(state));
+            ways.chain(asides.filter_map(|to| number(walk, to)))
+                .for_each(|to| graph.add(index, to));
         }
         let mut chains = vec![Chain::default(); states];
+        let mut inside = chains.clone();
         // From the ends backwards; what goes round without waiting is told as that, and gone through once.
         for index in graph.components().into_iter().rev().flatten() {
             let Some(state) = walk.state(index) else { continue };
-            let chain = self.chain(walk, state, &chains);
-            if let Some(place) = chains.get_mut(index) {
-                *place = chain;
+            let let_in = self.chain(walk, state, &chains);
+            let chain = or_turned_away(walk, state, let_in.clone(), &chains);
+            if let (Some(inside), Some(place)) = (inside.get_mut(index), chains.get_mut(index)) {
+                (*inside, *place) = (let_in, chain);
             }
         }
         let start = walk.index(&walk.flow.start).and_then(|start| chains.get(start)).cloned();
         self.starts.insert(&walk.flow.name, start.unwrap_or_default());
         self.chains.insert(&walk.flow.name, chains);
+        self.inside.insert(&walk.flow.name, inside);
     }
 
-    /// The chains from a state, of what is known of those after it.
+    /// The chains from a state that lets somebody in, of what is known of those after it.
     fn chain(&self, walk: &Walk<'f>, state: &'f State, chains: &[Chain<'f>]) -> Chain<'f> {
         let mut chain = Chain { stays: 1, ..Chain::default() };
         if let Kind::Return(back) = &state.kind {
             chain.back.extend(back.outcome.as_ref().map(|(outcome, _)| (outcome, 1)));
+            chain.returns = Some(1);
         }
         let called = match &state.kind {
             Kind::Call(call) => self.starts.get(&call.flow),
@@ -151,6 +165,12 @@ impl<'f> Lengths<'f> {
         chain.stays += called.map_or(0, |called| called.stays);
         for (outcome, to) in onwards(state, When::AtOnce) {
             let Some(next) = number(walk, to).and_then(|to| chains.get(to)) else { continue };
+            let listens = walk.flow.state(&to.state).map(|next| &next.kind);
+            if outcome == Some(Outcome::Sent) && matches!(listens, Some(Kind::GatherOtp(_))) {
+                // A code that was just sent is waited for.
+                chain.stays = chain.stays.max(2);
+                continue;
+            }
             // A state that called another flow counts again when that has come back.
             let within = match (called, outcome) {
                 (Some(called), Some(outcome)) => called.back.get(&outcome).map(|long| long + 1),
@@ -163,11 +183,19 @@ impl<'f> Lengths<'f> {
         chain
     }
 
-    /// The longest chain from where a state leads, through the flows that are come back to.
-    fn rest(&self, walk: &Walk<'f>, to: &Target) -> usize {
+    /// The longest chain from where a state leads, through the flows that are come back to, and through the states
+    /// that have asked for proof on the way to this one.
+    fn rest(&self, walk: &Walk<'f>, from: &State, to: &Target) -> usize {
         let own = &walk.flow.name;
         let chain = self.chains.get(own).and_then(|chains| chains.get(number(walk, to)?));
         let Some(chain) = chain else { return 0 };
+        let proves = walk.index(&from.name).is_some_and(|from| walk.proves(from));
+        let resumed = chain.returns.zip(self.resumed.get(own)).filter(|_| proves);
+        self.longest(own, chain).max(resumed.map_or(0, |(long, resumed)| long + resumed))
+    }
+
+    /// The longest of these chains, through the flows that are come back to.
+    fn longest(&self, own: &'f FlowName, chain: &Chain<'f>) -> usize {
         let after = |(outcome, long): (&&'f Outcome, &usize)| {
             Some(long + self.after.get(&(own, *outcome))?)
         };
@@ -182,11 +210,38 @@ impl<'f> Lengths<'f> {
             let begins = state.name == walk.flow.start && !walk.is_sub_flow();
             let begun =
                 self.starts.get(&walk.flow.name).filter(|_| begins).map(|chain| chain.stays);
-            let heard = onwards(state, When::Heard).map(|(_, to)| 1 + self.rest(walk, to)).max();
+            let heard =
+                onwards(state, When::Heard).map(|(_, to)| 1 + self.rest(walk, state, to)).max();
             Some((begun.max(heard)?, state))
         });
         // The first of those that are as long.
         answers.reduce(|worst, other| if other.0 > worst.0 { other } else { worst })
+    }
+
+    /// Adds what follows in a flow where its step-ups are come back from, once what follows it is there: it is one
+    /// of those that asked, and those whose own coming back leads back further are gone through once.
+    fn resume(&mut self, walk: &Walk<'f>) {
+        let own = &walk.flow.name;
+        let (Some(chains), Some(inside)) = (self.chains.get(own), self.inside.get(own)) else {
+            return;
+        };
+        let (mut most, mut through) = (0, 0);
+        for (index, state) in walk.flow.states.values().enumerate() {
+            if step_ups(state).next().is_none() {
+                continue;
+            }
+            // Where it denies, it counts too.
+            let mut away = Chain::default();
+            if let Some(next) = denied(state).and_then(|to| chains.get(number(walk, to)?)) {
+                away.or(1, next);
+            }
+            let ways = || inside.get(index).into_iter().chain([&away]);
+            most = ways().map(|chain| self.longest(own, chain)).fold(most, usize::max);
+            if walk.proves(index) {
+                through += ways().filter_map(|chain| chain.returns).max().unwrap_or_default();
+            }
+        }
+        self.resumed.insert(own, most + through);
     }
 
     /// Adds what follows in a flow where those that it calls are come back from, once that of its own callers is
@@ -195,12 +250,32 @@ impl<'f> Lengths<'f> {
         for state in walk.flow.states.values() {
             let Kind::Call(call) = &state.kind else { continue };
             for (outcome, to) in &state.routes {
-                let long = 1 + self.rest(walk, to);
+                let long = 1 + self.rest(walk, state, to);
                 let most = self.after.entry((&call.flow, outcome)).or_default();
                 *most = long.max(*most);
             }
         }
     }
+}
+
+/// The chains from a state, those of callers whom it does not let in among them: where nobody was waited for, nothing
+/// was proved.
+fn or_turned_away<'f>(
+    walk: &Walk<'f>,
+    state: &'f State,
+    mut chain: Chain<'f>,
+    chains: &[Chain<'f>],
+) -> Chain<'f> {
+    let of = |to: &Target| chains.get(number(walk, to)?);
+    let away = denied(state).and_then(of);
+    let asks = step_up(state).and_then(of);
+    chain.stays = chain.stays.max(asks.map_or(0, |asks| 1 + asks.stays));
+    if let Some(away) = away {
+        // It counts again when it is come back to.
+        let proving = asks.and_then(|asks| asks.returns).map_or(0, |proving| proving + 1);
+        chain.or(1 + proving, away);
+    }
+    chain
 }
 
 /// When a state leads on.
@@ -212,12 +287,12 @@ enum When {
     Heard,
 }
 
-/// Where a state leads then, and with which outcome; a `call` does so once its flow is come back from. Who is not
-/// let in goes other ways, which are not counted.
+/// Where a state that lets somebody in leads then, and with which outcome; a `call` does so once its flow is come
+/// back from.
 fn onwards(state: &State, when: When) -> impl Iterator<Item = (Option<Outcome>, &Target)> {
     let goes = move |edge: &Edge<'_>| match (when, &edge.label) {
-        (_, Label::StepUp | Label::AgentStepUp | Label::Outcome(Outcome::Denied)) => false,
-        // A code that was just sent is waited for.
+        (_, Label::StepUp | Label::Outcome(Outcome::Denied))
+        | (When::AtOnce, Label::AgentStepUp) => false,
         (When::AtOnce, label) => !waits(&state.kind) || at_once(&state.kind, label),
         (When::Heard, _) => waits(&state.kind),
     };

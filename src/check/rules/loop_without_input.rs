@@ -38,8 +38,7 @@
 use std::collections::HashSet;
 
 use super::{Report, Rule, Subject};
-use crate::check::rings::{Course, link, rings};
-use crate::check::subject::Walk;
+use crate::check::rings::{Course, Step, rings};
 use crate::diagnostic::{Finding, Severity};
 use crate::flow::state::State;
 use crate::limits;
@@ -53,40 +52,35 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let mut known: HashSet<(&str, Vec<usize>)> = HashSet::new();
+    let mut known: HashSet<(&str, Vec<&str>)> = HashSet::new();
     for course in [Course::InstantlyWithCode, Course::InstantlyWithout] {
         for (walk, round) in rings(subject, course) {
-            let mut same = round.clone();
+            let mut same: Vec<_> = round.iter().map(|step| step.state.name.as_str()).collect();
             same.sort_unstable();
             if !known.insert((walk.flow.name.as_str(), same)) {
                 continue;
             }
-            let states: Vec<_> = round.iter().filter_map(|index| walk.state(*index)).collect();
-            let Some(first) = states.first() else { continue };
-            report.tell(first, &first.place, |report| finding(walk, first, &states, report));
+            let Some(Step { state: first, .. }) = round.first() else { continue };
+            report.tell(first, &first.place, |report| finding(first, &round, report));
         }
     }
 }
 
-fn finding(walk: &Walk<'_>, first: &State, states: &[&State], report: &Report<'_>) -> Finding {
-    let message = match states.len() {
+fn finding(first: &State, round: &[Step<'_>], report: &Report<'_>) -> Finding {
+    let message = match round.len() {
         1 => format!("state `{}` leads to itself, and does not wait for the caller", first.name),
         _ => format!("nothing waits for the caller between `{0}` and `{0}` again", first.name),
     };
-    let finding = report.finding(message, &first.place);
-    let finding = linked(finding, walk, states);
+    let finding = linked(report.finding(message, &first.place), round);
     finding.help("put a state that listens on the way, or lead out of it")
 }
 
 /// Shows the way round; of a very long one how it begins.
-pub(super) fn linked(mut finding: Finding, walk: &Walk<'_>, states: &[&State]) -> Finding {
-    let links = states.iter().zip(states.iter().cycle().skip(1));
-    for (state, next) in links.take(2 * limits::NAMES_LISTED_MAX) {
-        if let Some(target) = link(walk, state, next) {
-            finding = finding.label(format!("then `{}`", next.name), target.place.clone());
-        }
-    }
-    finding
+pub(super) fn linked(finding: Finding, round: &[Step<'_>]) -> Finding {
+    let ways = round.iter().take(2 * limits::NAMES_LISTED_MAX).filter_map(|step| step.on);
+    ways.fold(finding, |finding, way| {
+        finding.label(format!("then `{}`", way.state), way.place.clone())
+    })
 }
 
 #[cfg(test)]
@@ -159,6 +153,38 @@ mod tests {
         assert_eq!(
             check("in", &flow("ask")),
             ["11: unreachable-state: no call can get to state `sorry`"]
+        );
+    }
+
+    #[test]
+    fn who_is_denied_and_asked_for_the_same_proof_once_more_goes_round_nothing() {
+        let flow = |denied: &str| {
+            format!(
+                "[levels]\nfull = {{ all = [\"pin\", \"sms_otp\"] }}\nsome = {{ any = [\"sms_otp\"] }}\n\
+                 [states.in]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+                 on = {{ found = \"all\", unknown = \"all\" }}\n\
+                 [states.all]\ntype = \"say\"\nprompt = \"a\"\nrequires = \"full\"\nstep_up = \"send\"\n\
+                 on = {{ denied = \"less\" }}\nnext = \"ask\"\n\
+                 [states.less]\ntype = \"say\"\nprompt = \"b\"\nrequires = \"some\"\nstep_up = \"send\"\n\
+                 on = {{ denied = \"{denied}\" }}\nnext = \"ask\"\n\
+                 [states.send]\ntype = \"send_sms_otp\"\naccept = [\"enumeration\"]\n\
+                 on = {{ sent = \"code\", unavailable = \"back\", limited = \"back\" }}\n\
+                 [states.code]\ntype = \"gather_otp\"\nprompt = \"The six digits, please.\"\n\
+                 on = {{ ok = \"pin\", failed = \"back\", expired = \"back\", undelivered = \"back\" }}\n\
+                 [states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\n\
+                 on = {{ ok = \"back\", failed = \"back\", locked = \"back\" }}\n\
+                 [states.back]\ntype = \"return\"\n{ENDS}"
+            )
+        };
+        let rings = |denied: &str| {
+            let mut found = check("in", &flow(denied));
+            found.retain(|told| told.contains("loop") || told.contains("again"));
+            found
+        };
+        assert_eq!(rings("bye"), [""; 0], "less than all is asked for once, and then nothing");
+        assert_eq!(
+            rings("all"),
+            ["11: loop-without-input: nothing waits for the caller between `all` and `all` again"]
         );
     }
 

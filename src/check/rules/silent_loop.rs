@@ -34,7 +34,7 @@
 use super::loop_without_input::linked;
 use super::no_way_out::traps;
 use super::{Report, Rule, Subject};
-use crate::check::rings::{Course, rings};
+use crate::check::rings::{Course, Step, rings};
 use crate::diagnostic::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -48,24 +48,26 @@ pub(super) const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let traps = traps(subject);
     for (walk, round) in rings(subject, Course::Silently) {
-        if round.iter().any(|index| traps.contains(&(&walk.flow.name, *index))) {
+        let trap = |step: &Step<'_>| {
+            let index = walk.index(&step.state.name);
+            index.is_some_and(|index| traps.contains(&(&walk.flow.name, index)))
+        };
+        if round.iter().any(trap) {
             // Nobody leaves it, and that is told.
             continue;
         }
-        let states: Vec<_> = round.iter().filter_map(|index| walk.state(*index)).collect();
         // One on which nothing waits is an error of its own.
-        let Some(waits) = states.iter().position(|state| state.kind.listen().is_some()) else {
+        let Some(waits) = round.iter().position(|step| step.state.kind.listen().is_some()) else {
             continue;
         };
-        let states: Vec<_> =
-            states.iter().cycle().skip(waits).take(states.len()).copied().collect();
-        let Some(first) = states.first() else { continue };
+        let round: Vec<_> = round.iter().cycle().skip(waits).take(round.len()).copied().collect();
+        let Some(Step { state: first, .. }) = round.first() else { continue };
         report.tell(first, &first.place, |report| {
             let message =
                 format!("a caller who stays silent comes to `{}` again and again", first.name);
             let help =
                 "lead silence to a person or to an end; `tries` says how often a state asks before";
-            linked(report.finding(message, &first.place), walk, &states).help(help)
+            linked(report.finding(message, &first.place), &round).help(help)
         });
     }
 }

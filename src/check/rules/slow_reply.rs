@@ -80,7 +80,8 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let answers = Answers::of(subject);
     let mut told = BTreeSet::new();
     let mut steps = limits::SLOW_STEPS_MAX;
-    for (start, base) in answers.starts() {
+    for (start, anyway) in answers.starts() {
+        let base = anyway.iter().map(|(_, takes)| *takes).sum();
         if answers.worst(start) + base <= limits::TURN_DEADLINE {
             continue;
         }
@@ -109,7 +110,9 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             let (_, state) = answers.state(*node)?;
             Some(format!("`{}` {}", state.name, seconds(answers.cost(*node))))
         });
-        let asks: Vec<_> = asks.take(2 * limits::NAMES_LISTED_MAX).collect();
+        let anyway = anyway.iter().filter(|(_, takes)| !takes.is_zero());
+        let anyway = anyway.map(|(what, takes)| format!("{what} {}", seconds(*takes)));
+        let asks: Vec<_> = anyway.chain(asks.take(2 * limits::NAMES_LISTED_MAX)).collect();
         let help = format!(
             "it asks for much before the caller does anything: {}\nlet the caller do something in between",
             asks.join(", ")
@@ -246,15 +249,18 @@ impl<'s, 'f> Answers<'s, 'f> {
         matches!(kind, Some(Kind::GatherOtp(_))) && *label == Label::Outcome(Outcome::Sent)
     }
 
-    /// Nodes at which an answer begins, with what it takes anyway.
-    fn starts(&self) -> Vec<(usize, Duration)> {
+    /// Nodes at which an answer begins, with what it takes anyway, by name.
+    fn starts(&self) -> Vec<(usize, [(&'static str, Duration); 2])> {
         let begins = self.states.iter().enumerate().map(|(at, (walk, state))| {
             let rings = walk.flow.start == state.name && !walk.is_sub_flow();
-            let ring = rings.then_some((entered(at), STORE + self.waits.caller));
+            let store = ("the store", STORE);
+            let caller = ("the caller's number", self.waits.caller);
+            let ring = rings.then_some((entered(at), [store, caller]));
             // Who claims an account anew needs the one claimed before no more.
             let anew = matches!(state.kind, Kind::Identify(_));
-            let base = if anew { STORE } else { STORE + self.waits.account };
-            let heard = waits(&state.kind).then_some((resumed(at), base));
+            let claimed = if anew { Duration::ZERO } else { self.waits.account };
+            let heard = [store, ("the account", claimed)];
+            let heard = waits(&state.kind).then_some((resumed(at), heard));
             [ring, heard]
         });
         begins.flatten().flatten().collect()

@@ -1,5 +1,6 @@
 //! Transcripts for what no transcript reaches: each is run before it is written.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::super::failure::Failure;
@@ -18,13 +19,15 @@ pub(super) async fn write<'c>(
     folder: &Path,
 ) -> Result<Vec<String>, Failure> {
     let mut written: Vec<(PathBuf, String, Report)> = Vec::new();
-    let mut unshown = 0_usize;
+    let (mut taken, mut unshown) = (BTreeSet::new(), 0_usize);
     for cell in missing {
         if written.iter().any(|(_, _, report)| takes(flows, report, cell)) {
             continue;
         }
         match played(flows, cell).await {
-            Some((text, report)) => written.push((folder.join(name(cell)), text, report)),
+            Some((text, report)) => {
+                written.push((folder.join(file_name(&mut taken, &name(cell))), text, report));
+            }
             None => unshown += 1,
         }
     }
@@ -73,14 +76,26 @@ fn words(cell: &Cell) -> String {
     format!("the way out {} of `{flow}.{state}` at {}", cell.way, at_words(&at))
 }
 
-/// The name of its file: where it begins, the state, the way, the levels.
+/// A file's name that no other has, be capitals told apart or not: a state and its way may be spelled alike
+/// once what file names have not is out of them.
+fn file_name(taken: &mut BTreeSet<String>, name: &str) -> String {
+    let mut free = name.to_owned();
+    let mut number = 1_usize;
+    while !taken.insert(free.to_lowercase()) {
+        number += 1;
+        free = format!("{name}-{number}");
+    }
+    free + ".toml"
+}
+
+/// What its file is called: where it begins, the state, the way, the levels.
 fn name(cell: &Cell) -> String {
     let (flow, state) = &cell.at;
     let of_flow = if *flow == cell.start { String::new() } else { format!("{flow}-") };
-    let way = cell.way.to_string();
+    let way = cell.way.to_string().replace('*', "star").replace('#', "hash");
     let parts =
         [state.to_string(), way].into_iter().chain(cell.levels.iter().map(ToString::to_string));
     let name = format!("{of_flow}{}", parts.collect::<Vec<_>>().join("-"));
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    format!("{}.{}.toml", cell.start, name.chars().map(plain).collect::<String>())
+    format!("{}.{}", cell.start, name.chars().map(plain).collect::<String>())
 }

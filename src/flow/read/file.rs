@@ -10,7 +10,9 @@ use crate::document::{self, Item, Reader};
 use crate::flow::hours::Hours;
 use crate::flow::level::Level;
 use crate::flow::locale::{Locale, no_language};
-use crate::flow::name::{FieldName, LevelName, NAMES, StateName, VariableName, is_name, is_voice};
+use crate::flow::name::{
+    FieldName, LevelName, NAMES, StateName, VariableName, fills_in, is_name, is_voice,
+};
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Localized;
 use crate::flow::state::{Kind, State, Target};
@@ -178,6 +180,11 @@ fn read_business<'a>(item: &Item<'a>) -> Option<&'a str> {
     let name = item.name()?;
     if name.chars().any(char::is_control) {
         let message = "the name of the business must be one line of text";
+        item.report(Finding::error("bad-name", message, item.place()));
+        return None;
+    }
+    if fills_in(name) {
+        let message = "the name of the business is fixed: nothing is filled in there";
         item.report(Finding::error("bad-name", message, item.place()));
         return None;
     }

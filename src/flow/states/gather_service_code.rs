@@ -8,6 +8,7 @@ use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,
     TRIES,
 };
+use crate::flow::name::fills_in;
 use crate::flow::state::{Kind, Listen};
 
 /// A state that takes a code from the web.
@@ -45,6 +46,10 @@ pub const TYPE: StateType = StateType {
 
 fn read(state: &StateReader<'_, '_>) -> Option<GatherServiceCode> {
     let digits = state.optional_integer("digits", 6, 12);
-    let purpose = state.item("purpose").and_then(|purpose| purpose.name()).map(str::to_owned);
+    let purpose = state.item("purpose");
+    if let Some(item) = purpose.as_ref().filter(|item| item.as_text().is_some_and(fills_in)) {
+        item.refuse("bad-template", "a purpose is fixed: nothing is filled in there");
+    }
+    let purpose = purpose.and_then(|purpose| purpose.name()).map(str::to_owned);
     Some(GatherServiceCode { listen: state.listen()?, digits, purpose })
 }

@@ -12,6 +12,7 @@ use super::{
     TRIES,
 };
 use crate::diagnostic::Finding;
+use crate::flow::name::fills_in;
 use crate::flow::state::{Kind, Listen, Target};
 
 /// A state that offers a choice.
@@ -71,6 +72,10 @@ fn read(state: &StateReader<'_, '_>) -> Option<Menu> {
         if !entry.key.contains(char::is_alphanumeric) {
             let message = format!("no word is in the phrase `{}`", entry.key);
             entry.report(Finding::error("empty-value", message, entry.key_place()));
+        }
+        if fills_in(entry.key) {
+            let message = "a phrase is fixed: nothing is filled in there";
+            entry.report(Finding::error("bad-template", message, entry.key_place()));
         }
         phrases.extend(read_target(&entry).map(|target| (entry.key.to_owned(), target)));
     }

@@ -9,6 +9,7 @@ use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Problems};
 use crate::document::{Item, Reader};
 use crate::flow::locale::{Locale, no_language};
+use crate::flow::name::fills_in;
 use crate::flow::prompt::{Localized, Piece, Prompt};
 use crate::flow::state::{Listen, Notify, Target};
 use crate::flow::template::{Template, Use};
@@ -213,7 +214,7 @@ fn unfetchable(text: &str) -> Option<(&'static str, Option<&'static str>)> {
     let Some(rest) = text.strip_prefix("https://") else {
         return Some(("a sound must be at an https:// address", None));
     };
-    if text.contains("{{") {
+    if fills_in(text) {
         return Some(("the address of a sound is fixed: nothing is filled in there", None));
     }
     if rest.is_empty() || rest.starts_with(['/', '?', '#']) {

@@ -20,7 +20,7 @@ use super::{Key, Outcome, Shape, StateReader, StateType, read_target};
 use crate::diagnostic::fix::Fix;
 use crate::diagnostic::{Finding, Place};
 use crate::document::Item;
-use crate::flow::name::FieldName;
+use crate::flow::name::{FieldName, fills_in};
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, Target};
 use crate::limits;
@@ -162,7 +162,7 @@ fn read_to(item: &Item<'_>) -> Option<To> {
     match target.key {
         "number" => match PhoneNumber::parse(text) {
             Some(number) => Some(To::Number(number)),
-            None if text.contains("{{") => refuse("is to be fixed: nothing is filled in there"),
+            None if fills_in(text) => refuse("is to be fixed: nothing is filled in there"),
             None => refuse("is not a number such as +15005550010"),
         },
         "sip" => {
@@ -187,6 +187,7 @@ fn read_to(item: &Item<'_>) -> Option<To> {
                 refuse("is not a workflow: WW and 32 hexadecimal digits")
             }
         }
+        _ if fills_in(text) => refuse("is to be fixed: nothing is filled in there"),
         _ if text.chars().count() > 64 => refuse("is longer than 64 characters"),
         key if text.contains(char::is_control) => {
             let message = format!("the name of a {key} is one line of text");

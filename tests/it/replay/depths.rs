@@ -31,6 +31,46 @@ fn talk(states: usize) -> String {
     flow + "[states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n"
 }
 
+/// A flow in which who is not let in, or else who is, comes through so many states behind that.
+fn guarded(states: usize, turned_away: bool) -> Vec<String> {
+    let (denied, next) = if turned_away { ("s1", "bye") } else { ("bye", "s1") };
+    let says = talk(states + 1).replace("name = \"f0\"\nstart = \"s1\"\n", "");
+    vec![format!(
+        "name = \"f0\"\nstart = \"who\"\n[levels]\nl = {{ any = [\"sms_otp\"] }}\n\
+         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+         on = {{ found = \"in\", unknown = \"in\" }}\n\
+         [states.in]\ntype = \"say\"\nrequires = \"l\"\nstep_up = \"send\"\nprompt = \"In.\"\n\
+         next = \"{next}\"\non = {{ denied = \"{denied}\" }}\n\
+         [states.send]\ntype = \"send_sms_otp\"\naccept = [\"enumeration\"]\n\
+         on = {{ sent = \"code\", unavailable = \"back\", limited = \"back\" }}\n\
+         [states.code]\ntype = \"gather_otp\"\nprompt = \"The six digits, please.\"\n\
+         on = {{ ok = \"back\", failed = \"bye\", expired = \"bye\", undelivered = \"bye\" }}\n\
+         [states.back]\ntype = \"return\"\n{says}"
+    )]
+}
+
+#[tokio::test]
+async fn the_checker_counts_what_comes_of_a_step_up_in_the_same_answer() {
+    let account = "[[accounts]]\nid = \"1\"\n";
+    let mobile =
+        "phones = [{ number = \"+15005550010\", line = \"mobile\", since = \"2024-01-01\" }]\n";
+    let (claims, keys) = ("[[turn]]\ndigits = \"1\"\n", "[[turn]]\notp = \"last\"\n");
+    // With the state that has waited, and the goodbye: `in`, `send`, `back` and `in` once more; or the last two.
+    for (turned_away, more, turns) in [
+        (true, 6, format!("{claims}{account}")),
+        (false, 4, format!("{claims}{keys}{account}{mobile}")),
+    ] {
+        for states in [1, 64 - more, 65 - more, 70] {
+            let (told, heard) = told_and_heard(&guarded(states, turned_away), &turns).await;
+            let goes = states + more <= 64;
+            let what = format!("{states} states, turned away: {turned_away}");
+            assert_eq!(told, if goes { vec![] } else { vec!["long-answer"] }, "{what}");
+            let last = if goes { "Goodbye." } else { SORRY };
+            assert_eq!(heard.last().map(String::as_str), Some(last), "{what}");
+        }
+    }
+}
+
 /// Flows of which each calls the next, and what the last one says comes first.
 fn chain(flows: usize) -> Vec<String> {
     let flow = |n: usize| {
@@ -107,4 +147,45 @@ async fn step_ups_that_were_left_for_good_are_not_remembered_for_ever() {
     let (told, heard) = told_and_heard(&[flow], &format!("{turns}\n{account}{policy}")).await;
     assert_eq!(told, [""; 0]);
     assert_eq!(heard, ["PIN?"]);
+}
+
+/// Flows of which each calls the next, and in the last so many states, each of which asks for proof on the way to
+/// what the one before asked for.
+fn proofs(flows: usize, step_ups: usize) -> Vec<String> {
+    let mut flows = chain(flows);
+    let mut asks = String::new();
+    for n in 1..=step_ups {
+        let to = if n < step_ups { format!("s{}", n + 1) } else { "pin".to_owned() };
+        let next = if n > 1 { "back" } else { "end" };
+        writeln!(
+            asks,
+            "[states.s{n}]\ntype = \"say\"\nprompt = \"a\"\nrequires = \"l\"\nstep_up = \"{to}\"\n\
+             on = {{ denied = \"end\" }}\nnext = \"{next}\""
+        )
+        .unwrap();
+    }
+    let pin = "[states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\ndigits = 6\n\
+               on = { ok = \"back\", failed = \"back\", locked = \"back\" }\n\
+               [states.back]\ntype = \"return\"\noutcome = \"ok\"\n";
+    let last = flows.pop().unwrap_or_default();
+    flows.push(last.replace("next = \"end\"", "next = \"s1\"") + &asks + pin);
+    let who = "[levels]\nl = { any = [\"pin\"] }\n\
+               [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+               on = { found = \"go\", unknown = \"go\" }\n";
+    flows[0] = flows[0].replace("start = \"go\"", "start = \"who\"") + who;
+    flows
+}
+
+#[tokio::test]
+async fn the_checker_knows_how_deep_step_ups_may_lie_in_sub_flows() {
+    for (calls, step_ups) in [(0, 1), (1, 15), (1, 16), (9, 7), (10, 7), (15, 1), (15, 2), (16, 1)]
+    {
+        let turns = "[[turn]]\ndigits = \"1\"\n[[accounts]]\nid = \"1\"\npin = \"839271\"\n";
+        let (told, heard) = told_and_heard(&proofs(calls + 1, step_ups), turns).await;
+        let goes = calls + step_ups <= 16;
+        let told: Vec<_> = told.into_iter().filter(|code| *code == "deep-call").collect();
+        assert_eq!(told, if goes { vec![] } else { vec!["deep-call"] }, "{calls} and {step_ups}");
+        let heard = heard.last().map(String::as_str);
+        assert_eq!(heard, Some(if goes { "PIN?" } else { SORRY }), "{calls} and {step_ups}");
+    }
 }

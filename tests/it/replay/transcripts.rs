@@ -505,6 +505,51 @@ fn what_is_missing_comes_as_transcripts_that_reach_it() {
     );
 }
 
+/// What file names have not is told apart in them: two keys, two phrases, a small letter and a capital.
+#[test]
+fn transcripts_of_ways_that_are_spelled_alike_are_called_otherwise() {
+    let folder = TempDir::new().unwrap();
+    let (flows, calls) = (folder.path().join("flows"), folder.path().join("calls"));
+    for folder in [&flows, &calls] {
+        fs::create_dir(folder).unwrap();
+    }
+    let flow = "name = \"m\"\nstart = \"menu\"\n[states.menu]\ntype = \"menu\"\n\
+                prompt = \"Press star or hash, or say oui or où.\"\n\
+                keys = { \"*\" = \"bye\", \"#\" = \"Bye\", 1 = \"bye\", 2 = \"Bye\" }\n\
+                phrases = { \"où\" = \"where\", \"oü\" = \"there\" }\n\
+                on = { no_input = \"bye\", no_match = \"bye\" }\n\
+                [states.bye]\ntype = \"say\"\nprompt = \"a\"\nnext = \"end\"\n\
+                [states.Bye]\ntype = \"say\"\nprompt = \"b\"\nnext = \"end\"\n\
+                [states.where]\ntype = \"hangup\"\n[states.there]\ntype = \"hangup\"\n\
+                [states.end]\ntype = \"hangup\"\n";
+    fs::write(flows.join("m.toml"), flow).unwrap();
+    fs::write(calls.join("m.toml"), "flow = \"m\"\nopen = true\n[[turn]]\nring = true\n").unwrap();
+    let mut args = args(std::slice::from_ref(&calls), flows);
+    args.coverage = true;
+    args.skeletons = Some(calls.join("new"));
+    let (code, out, err) = replay(&args);
+    assert_eq!(code, Exit::Well, "{out}{err}");
+    let names: Vec<_> = texts(&calls.join("new"))
+        .into_iter()
+        .map(|(file, _)| file.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    expect_test::expect![[r#"
+        [
+            "m.menu-_o__-2.toml",
+            "m.menu-_o__.toml",
+            "m.menu-hash.toml",
+            "m.menu-no_input.toml",
+            "m.menu-no_match.toml",
+            "m.menu-star.toml",
+        ]
+    "#]]
+    .assert_debug_eq(&names);
+    args.skeletons = None;
+    let (code, out, err) = replay(&args);
+    assert_eq!(code, Exit::Well, "they pass: {out}{err}");
+    assert!(out.starts_with("7 calls as expected, 0 not;"), "{out}");
+}
+
 #[test]
 fn a_transcript_that_is_no_text_keeps_no_other_from_running() {
     let folder = tempfile::tempdir().unwrap();
