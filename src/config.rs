@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
-use crate::carrier::twilio::Sender;
+use crate::carrier::twilio::{Login, Sender};
 use crate::diagnostic::{Finding, Place, Problems, Sources, any_error};
 use crate::document::{self, Reader};
 use crate::engine::policy::Policy;
@@ -87,6 +87,8 @@ pub struct Twilio {
     pub account_sid: String,
     /// The first signs what we ask; any may sign what comes in.
     pub auth_tokens: Vec<SecretString>,
+    /// What we ask with: an API key, or else the account with the first of its tokens.
+    pub login: Login,
     /// The REST API's address.
     pub api_base: String,
     /// Whom text messages come from; there always is one once the configuration is read.

@@ -48,7 +48,7 @@ fn sections() -> Vec<Section> {
     after.split("\n### ").skip(1).map(section).collect()
 }
 
-const LEAST: &str = "public_url = \"https://ivr.example.com\"
+pub(crate) const LEAST: &str = "public_url = \"https://ivr.example.com\"
 [twilio]
 account_sid = \"AC00000000000000000000000000000000\"
 auth_token_env = \"TOKEN\"
@@ -96,7 +96,11 @@ fn load(whole: &DocumentMut, secrets: bool) -> Result<Config, Vec<Finding>> {
     load_in(tempfile::tempdir().unwrap().path(), whole, secrets)
 }
 
-fn load_in(folder: &Path, whole: &DocumentMut, secrets: bool) -> Result<Config, Vec<Finding>> {
+pub(crate) fn load_in(
+    folder: &Path,
+    whole: &DocumentMut,
+    secrets: bool,
+) -> Result<Config, Vec<Finding>> {
     let mut whole = whole.clone();
     if secrets {
         if !whole.contains_key("state_key_file") {
