@@ -215,7 +215,14 @@ pub(super) const SECTIONS: &[Section] = &[
         name: "lines",
         doc: "Which number leads to which flow: a table for each number in E.164, and `\"*\"` for the others.",
         keys: &[
-            key("flow", Text("a flow's `name`"), Required, "The flow that its callers go through."),
+            key(
+                "flow",
+                Text("a flow's `name`"),
+                Required,
+                "The flow that its callers go through. Whoever calls a SIP address with the line's number before its \
+                 `@` comes to the same line: so calls come over another carrier's trunk (BYOC) or a SIP domain. A caller \
+                 whose own address is a SIP address shows no number, whatever stands in it.",
+            ),
             key(
                 "number",
                 NUMBER,

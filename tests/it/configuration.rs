@@ -567,6 +567,21 @@ fn a_number_of_its_own_is_of_the_line_of_no_number_alone() {
     ] {
         assert_eq!(lines.number_of(called), number, "{called}");
     }
+    // A number of the house in a SIP address is that number, and no other is.
+    let both = LEAST.replace("[directory]", "\"*\" = { flow = \"clinic\" }\n[directory]");
+    let both = load(&both.parse().unwrap(), true).unwrap();
+    for (called, flow, number) in [
+        ("sip:+15005550006@acme.sip.twilio.com", "bank", "+15005550006"),
+        ("sips:+15005550006;user=phone@203.0.113.7:5061;transport=tls", "bank", "+15005550006"),
+        ("sip:+15005550007@acme.sip.twilio.com", "clinic", "sip:+15005550007@acme.sip.twilio.com"),
+        ("sip:15005550006@acme.sip.twilio.com", "clinic", "sip:15005550006@acme.sip.twilio.com"),
+        ("sip:*@acme.sip.twilio.com", "clinic", "sip:*@acme.sip.twilio.com"),
+        ("tel:+15005550006", "clinic", "tel:+15005550006"),
+        ("client:+15005550006@x", "clinic", "client:+15005550006@x"),
+    ] {
+        assert_eq!(both.lines.of(called).unwrap().flow, flow, "{called}");
+        assert_eq!(both.lines.number_of(called), number, "{called}");
+    }
     // Messages come from it where nothing else is said.
     let Some(Sender::From(from)) = config.twilio.sender else { panic!("no sender") };
     assert_eq!(from, "+15005550007");
