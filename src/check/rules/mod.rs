@@ -31,6 +31,7 @@ mod unused;
 mod unused_accept;
 mod weak_level;
 mod weaker_level;
+mod word_for_variable;
 
 use super::{Report, Rule, Subject};
 
@@ -64,6 +65,7 @@ pub const RULES: &[&Rule] = &[
     &prompt_too_long::RULE,
     &slow_reply::RULE,
     &unset_variable::RULE,
+    &word_for_variable::RULE,
     &unused::RULE,
     &unknown_accept::RULE,
     // After all others: of what they had accepted it tells the rest.
