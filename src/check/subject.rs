@@ -178,7 +178,12 @@ impl<'f> Walk<'f> {
 
     /// Whether any call can get to a state.
     pub fn reached(&self, index: usize) -> bool {
-        self.plainly(index) != Reached::Never || self.proving.get(index).is_some_and(|p| *p)
+        self.plainly(index) != Reached::Never || self.proves(index)
+    }
+
+    /// Whether a state is reached with a step-up pending.
+    pub fn proves(&self, index: usize) -> bool {
+        self.proving.get(index).is_some_and(|proves| *proves)
     }
 
     /// How a state is reached with no step-up pending.

@@ -1,8 +1,8 @@
 //! More states that follow each other at once than callgate goes through in one answer: 64.
 //!
 //! Between two things that a caller does, everything happens in one answer: states that do not wait for
-//! anybody follow each other, those of sub-flows too. A `call` counts when it is come to and when it is come
-//! back to, and so does the state that has waited.
+//! anybody follow each other, those of sub-flows too, and those that lead on whoever is not let in. A `call` and a state
+//! with a `step_up` count when they are come to and when they are come back to, and so does the state that has waited.
 //!
 //! ## Why
 //!
@@ -90,7 +90,9 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 struct Chain<'f> {
     /// Within its flow and those that it calls.
     stays: usize,
-    /// Up to a `return` of its flow, by its outcome.
+    /// Up to a `return` of its flow, which comes back to a state that was left for a step-up; none: 0.
+    returns: usize,
+    /// The same, by its outcome.
     back: BTreeMap<&'f Outcome, usize>,
 }
 
@@ -98,6 +100,9 @@ impl Chain<'_> {
     /// This may follow after so many.
     fn or(&mut self, before: usize, next: &Self) {
         self.stays = self.stays.max(before + next.stays);
+        if next.returns > 0 {
+            self.returns = self.returns.max(before + next.returns);
+        }
         for (outcome, long) in &next.back {
             let most = self.back.entry(outcome).or_default();
             *most = (before + long).max(*most);
@@ -111,6 +116,8 @@ struct Lengths<'f> {
     chains: HashMap<&'f FlowName, Vec<Chain<'f>>>,
     /// And from its first.
     starts: HashMap<&'f FlowName, Chain<'f>>,
+    /// The longest that follows in it where a step-up is come back from.
+    again: HashMap<&'f FlowName, usize>,
     /// The longest that follows where a flow is come back from with an outcome.
     after: HashMap<(&'f FlowName, &'f Outcome), usize>,
 }
@@ -121,14 +128,21 @@ impl<'f> Lengths<'f> {
         let states = walk.flow.states.len();
         let mut graph = Graph::new(states);
         for (index, state) in walk.flow.states.values().enumerate() {
-            let ways = onwards(state, When::AtOnce).filter_map(|(_, to)| number(walk, to));
-            ways.for_each(|to| graph.add(index, to));
+            let ways = onwards(state, When::AtOnce).map(|(_, to)| to).chain(&state.step_up);
+            ways.filter_map(|to| number(walk, to)).for_each(|to| graph.add(index, to));
         }
         let mut chains = vec![Chain::default(); states];
         // From the ends backwards; what goes round without waiting is told as that, and gone through once.
         for index in graph.components().into_iter().rev().flatten() {
             let Some(state) = walk.state(index) else { continue };
-            let chain = self.chain(walk, state, &chains);
+            let let_in = self.chain(walk, state, &chains);
+            let chain = if let Some(to) = &state.step_up {
+                let again = self.again.entry(&walk.flow.name).or_default();
+                *again = let_in.stays.max(*again);
+                with_step_up(let_in, number(walk, to).and_then(|to| chains.get(to)))
+            } else {
+                let_in
+            };
             if let Some(place) = chains.get_mut(index) {
                 *place = chain;
             }
@@ -142,6 +156,7 @@ impl<'f> Lengths<'f> {
     fn chain(&self, walk: &Walk<'f>, state: &'f State, chains: &[Chain<'f>]) -> Chain<'f> {
         let mut chain = Chain { stays: 1, ..Chain::default() };
         if let Kind::Return(back) = &state.kind {
+            chain.returns = 1;
             chain.back.extend(back.outcome.as_ref().map(|(outcome, _)| (outcome, 1)));
         }
         let called = match &state.kind {
@@ -163,15 +178,18 @@ impl<'f> Lengths<'f> {
         chain
     }
 
-    /// The longest chain from where a state leads, through the flows that are come back to.
-    fn rest(&self, walk: &Walk<'f>, to: &Target) -> usize {
+    /// The longest chain from where a state leads, through the flows and states that are come back to.
+    fn rest(&self, walk: &Walk<'f>, state: &State, to: &Target) -> usize {
         let own = &walk.flow.name;
         let chain = self.chains.get(own).and_then(|chains| chains.get(number(walk, to)?));
         let Some(chain) = chain else { return 0 };
         let after = |(outcome, long): (&&'f Outcome, &usize)| {
             Some(long + self.after.get(&(own, *outcome))?)
         };
-        chain.back.iter().filter_map(after).chain([chain.stays]).max().unwrap_or_default()
+        let proves = walk.index(&state.name).is_some_and(|index| walk.proves(index));
+        let again = self.again.get(own).filter(|_| proves && chain.returns > 0);
+        let again = again.map(|again| chain.returns + again);
+        chain.back.iter().filter_map(after).chain(again).max().max(Some(chain.stays)).unwrap_or(0)
     }
 
     /// The longest answer that begins in a flow, and the state that it begins with.
@@ -182,7 +200,8 @@ impl<'f> Lengths<'f> {
             let begins = state.name == walk.flow.start && !walk.is_sub_flow();
             let begun =
                 self.starts.get(&walk.flow.name).filter(|_| begins).map(|chain| chain.stays);
-            let heard = onwards(state, When::Heard).map(|(_, to)| 1 + self.rest(walk, to)).max();
+            let heard =
+                onwards(state, When::Heard).map(|(_, to)| 1 + self.rest(walk, state, to)).max();
             Some((begun.max(heard)?, state))
         });
         // The first of those that are as long.
@@ -195,12 +214,23 @@ impl<'f> Lengths<'f> {
         for state in walk.flow.states.values() {
             let Kind::Call(call) = &state.kind else { continue };
             for (outcome, to) in &state.routes {
-                let long = 1 + self.rest(walk, to);
+                let long = 1 + self.rest(walk, state, to);
                 let most = self.after.entry((&call.flow, outcome)).or_default();
                 *most = long.max(*most);
             }
         }
     }
+}
+
+/// The chains from a state, with those that go through its step-up and come back from that at once.
+fn with_step_up<'f>(let_in: Chain<'f>, proof: Option<&Chain<'f>>) -> Chain<'f> {
+    let Some(proof) = proof else { return let_in };
+    let mut chain = let_in.clone();
+    chain.stays = chain.stays.max(1 + proof.stays);
+    if proof.returns > 0 {
+        chain.or(1 + proof.returns, &let_in);
+    }
+    chain
 }
 
 /// When a state leads on.
@@ -212,17 +242,18 @@ enum When {
     Heard,
 }
 
-/// Where a state leads then, and with which outcome; a `call` does so once its flow is come back from. Who is not
-/// let in goes other ways, which are not counted.
+/// Where a state leads then, its step-up aside, and with which outcome; a `call` does so once its flow is come back
+/// from. Who is not let in goes on at once, and with none.
 fn onwards(state: &State, when: When) -> impl Iterator<Item = (Option<Outcome>, &Target)> {
     let goes = move |edge: &Edge<'_>| match (when, &edge.label) {
-        (_, Label::StepUp | Label::AgentStepUp | Label::Outcome(Outcome::Denied)) => false,
+        (_, Label::StepUp | Label::AgentStepUp) => false,
+        (_, Label::Outcome(Outcome::Denied)) => when == When::AtOnce,
         // A code that was just sent is waited for.
         (When::AtOnce, label) => !waits(&state.kind) || at_once(&state.kind, label),
         (When::Heard, _) => waits(&state.kind),
     };
     state.edges().into_iter().filter(goes).map(|edge| match edge.label {
-        Label::Outcome(outcome) => (Some(outcome), edge.to),
+        Label::Outcome(outcome) if outcome != Outcome::Denied => (Some(outcome), edge.to),
         _ => (None, edge.to),
     })
 }
@@ -253,6 +284,48 @@ mod tests {
                 "3: long-answer: 65 states may follow each other from `s0` on, and no more than 64 are gone through at once"
             ]
         );
+    }
+
+    /// So many states of which each sends whoever comes to prove something, and lets nobody in.
+    fn keeps_out(states: usize, proof: &str, then: &str) -> String {
+        let state = |n: usize| {
+            let denied = if n + 1 < states { format!("k{}", n + 1) } else { then.to_owned() };
+            format!(
+                "[states.k{n}]\ntype = \"say\"\nrequires = \"known\"\nstep_up = \"prove\"\n\
+                 prompt = \"a\"\non = {{ denied = \"{denied}\" }}\nnext = \"bye\"\n"
+            )
+        };
+        format!("{}{proof}{ENDS}", (0..states).map(state).collect::<String>())
+    }
+
+    fn long(start: &str, states: &str) -> Vec<String> {
+        let states = format!("[levels]\nknown = {{ any = [\"pin\"] }}\n{states}");
+        let found = check(start, &states).into_iter();
+        found.filter(|finding| finding.contains("long-answer")).collect()
+    }
+
+    #[test]
+    fn who_is_not_let_in_goes_on_at_once() {
+        // Each is come to, comes back from the proof, and is left: three, and the menu that waits.
+        let proof = "[states.prove]\ntype = \"return\"\n";
+        assert_eq!(long("k0", &keeps_out(21, proof, "ask")), [""; 0]);
+        let found = long("k0", &keeps_out(22, proof, "ask"));
+        assert!(found.len() == 1 && found[0].contains("67 states may follow"), "{found:?}");
+    }
+
+    #[test]
+    fn what_follows_a_step_up_that_waited_follows_at_once() {
+        let proof = "[states.prove]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+             on = { ok = \"back\", failed = \"back\", locked = \"back\" }\n\
+             [states.back]\ntype = \"return\"\n";
+        let states = |says_| {
+            let kept = keeps_out(1, proof, "bye").replace("next = \"bye\"", "next = \"s0\"");
+            format!("{kept}{}", says(says_, "ask"))
+        };
+        // The PIN, the way back, the state that asked for it, what follows, and the menu.
+        assert_eq!(long("k0", &states(60)), [""; 0]);
+        let found = long("k0", &states(61));
+        assert!(found.len() == 1 && found[0].contains("65 states may follow"), "{found:?}");
     }
 
     #[test]
