@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
-use crate::carrier::twilio::Sender;
+use crate::carrier::twilio::{Login, Sender};
 use crate::diagnostic::{Finding, Place, Problems, Sources, any_error};
 use crate::document::{self, Reader};
 use crate::engine::policy::Policy;
@@ -85,8 +85,10 @@ pub struct Config {
 pub struct Twilio {
     /// `AC…`
     pub account_sid: String,
-    /// The first signs what we ask; any may sign what comes in.
+    /// Any may sign what comes in.
     pub auth_tokens: Vec<SecretString>,
+    /// What we ask with: an API key, or else the account with the first of its tokens.
+    pub login: Login,
     /// The REST API's address.
     pub api_base: String,
     /// Whom text messages come from; there always is one once the configuration is read.
@@ -125,17 +127,31 @@ pub struct Line {
 }
 
 impl Lines {
-    /// The line of a number.
-    pub fn of(&self, number: &str) -> Option<&Line> {
-        self.by_number.get(number).or_else(|| self.by_number.get("*"))
+    /// The line of what was called.
+    pub fn of(&self, called: &str) -> Option<&Line> {
+        let own = self.by_number.get(called);
+        own.or_else(|| self.by_number.get(number_in(called)?)).or_else(|| self.by_number.get("*"))
     }
 
     /// The number that a call came in on: what was `called`, or, where that is no number (a SIP domain, an app), that of
     /// the line; what was called where the line has none either.
     pub fn number_of<'a>(&'a self, called: &'a str) -> &'a str {
+        // Of a SIP address it is a number of the house alone: the rest of it is whatever somebody has dialled.
+        if let Some((number, _)) = number_in(called).and_then(|it| self.by_number.get_key_value(it))
+        {
+            return number;
+        }
         let own = self.of(called).and_then(|line| line.number.as_deref());
         own.filter(|_| PhoneNumber::parse(called).is_none()).unwrap_or(called)
     }
+}
+
+/// The number in a SIP address, as a carrier's trunk or a SIP domain has it: `sip:+15005550006@acme.sip.twilio.com`.
+fn number_in(called: &str) -> Option<&str> {
+    let address = called.strip_prefix("sip:").or_else(|| called.strip_prefix("sips:"))?;
+    let (user, _) = address.split_once('@')?;
+    // Parameters of the number come after it (RFC 3966).
+    user.split(';').next().filter(|user| PhoneNumber::parse(user).is_some())
 }
 
 /// A bearer token of the admin listener.

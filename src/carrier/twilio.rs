@@ -33,8 +33,8 @@ const DAY_S: i64 = 24 * 3600;
 pub struct Settings {
     /// `AC…`
     pub account_sid: String,
-    /// The auth token.
-    pub auth_token: SecretString,
+    /// In whose name the API is asked.
+    pub login: Login,
     /// `https://api.twilio.com`; http only in tests.
     pub api_base: String,
     /// Who sends messages.
@@ -43,6 +43,15 @@ pub struct Settings {
     pub links: Links,
     /// How long a request may take: [`limits::CARRIER_TIMEOUT`] but for tests.
     pub timeout: Duration,
+}
+
+/// What the API is asked with: an API key and its secret, or the account and its auth token.
+#[derive(Clone)]
+pub struct Login {
+    /// `SK…` or `AC…`
+    pub user: String,
+    /// What belongs to it.
+    pub password: SecretString,
 }
 
 /// Who sends messages.
@@ -78,8 +87,8 @@ pub struct TwilioCarrier {
 impl TwilioCarrier {
     /// Sets up the client; nothing is sent yet.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        let Settings { account_sid, auth_token, api_base, sender, links, timeout } = settings;
-        let http = Http::new(&api_base, account_sid, auth_token, timeout)?;
+        let Settings { account_sid, login, api_base, sender, links, timeout } = settings;
+        let http = Http::new(&api_base, &account_sid, login, timeout)?;
         Ok(Self { http, sender, links })
     }
 
@@ -108,6 +117,12 @@ impl fmt::Debug for TwilioCarrier {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(***)")
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each rule is a file in `rules` and a line in [`RULES`]; the head of its file is its page, which
 //! [`explain`] prints. What the reader itself reports has its pages in `language`.
 
+mod beside;
 mod graph;
 mod language;
 pub mod odds;
@@ -81,7 +82,7 @@ fn check_with(flows: &FlowSet, telling: Telling, waits: Waits) -> Vec<Finding> {
 ///
 /// The rules run over the flows that were read without an error and are not joined by calls, either
 /// way, to one that was not: what a misspelt name cuts off would be reported a second time as a
-/// state that cannot be reached.
+/// state that cannot be reached. Those that look at each state by itself run over the others too.
 pub fn check_sources(sources: &Sources) -> (FlowSet, Vec<Finding>) {
     check_sources_telling(sources, Telling::Enough)
 }
@@ -103,9 +104,12 @@ fn check_sources_with(
 ) -> (FlowSet, Vec<Finding>) {
     let (flows, mut findings) = flow::read_telling(sources, telling);
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-    let broken = errors.filter_map(|finding| Some(&*finding.place()?.file)).collect();
+    let mistakes: Vec<_> = errors.filter_map(Finding::place).cloned().collect();
+    let broken = mistakes.iter().map(|place| &*place.file).collect();
     let sound = apart_from(&flows, &broken);
     findings.extend(check_with(&sound, telling, waits));
+    let others = flows.iter().filter(|flow| sound.get(flow.name.as_str()).is_none());
+    findings.extend(beside::check(&others.cloned().collect(), &mistakes, telling));
     sources.sort(&mut findings);
     (flows, findings)
 }

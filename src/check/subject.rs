@@ -62,13 +62,16 @@ pub enum Reached<'f> {
 impl<'f> Subject<'f> {
     /// Walks through the flows.
     pub fn new(flows: &'f FlowSet) -> Self {
-        let called: HashSet<_> = flows.iter().flat_map(|flow| flow.calls()).collect();
-        let walk = |flow: &'f Flow| (&flow.name, Walk::new(flow, called.contains(&flow.name)));
-        let walks = flows.iter().map(|flow| walk(flow)).collect();
-        let waits = Waits::default();
+        let (walks, waits) = (Self::walks_of(flows), Waits::default());
         let mut subject = Self { flows, walks, waits, proofs: Vec::new() };
         subject.proofs = Walks::of(&subject);
         subject
+    }
+
+    pub(super) fn walks_of(flows: &'f FlowSet) -> IndexMap<&'f FlowName, Walk<'f>> {
+        let called: HashSet<_> = flows.iter().flat_map(|flow| flow.calls()).collect();
+        let walk = |flow: &'f Flow| (&flow.name, Walk::new(flow, called.contains(&flow.name)));
+        flows.iter().map(|flow| walk(flow)).collect()
     }
 
     /// Every flow with the ways through it.

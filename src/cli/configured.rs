@@ -124,14 +124,12 @@ pub(super) fn caretaker(
 /// The provider's REST side, as it is configured.
 pub(super) fn carrier_of(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Carrier>, Failure> {
     let links = Links::new(&config.public_url);
-    let (Some(auth_token), Some(sender)) =
-        (config.twilio.auth_tokens.first().cloned(), config.twilio.sender.clone())
-    else {
-        return Err(Failure::usage("there is no token or no sender for the provider"));
+    let Some(sender) = config.twilio.sender.clone() else {
+        return Err(Failure::usage("there is no sender for the provider"));
     };
     let carrier = TwilioCarrier::new(Settings {
         account_sid: config.twilio.account_sid.clone(),
-        auth_token,
+        login: config.twilio.login.clone(),
         api_base: config.twilio.api_base.clone(),
         sender,
         links,
@@ -153,11 +151,9 @@ pub(super) fn mail_of(
 
 /// Whom is asked about numbers, in the name of the provider's account.
 pub(super) fn look_ups(config: &Config, metrics: &Metrics) -> Result<Option<Looks>, Failure> {
-    let (Some(lookup), Some(key)) = (&config.lookup, config.twilio.auth_tokens.first()) else {
-        return Ok(None);
-    };
+    let Some(lookup) = &config.lookup else { return Ok(None) };
     let peer = Peer::new(&lookup.peer).map_err(Failure::unusable)?;
-    let peer = peer.as_account(&config.twilio.account_sid, key.clone());
+    let peer = peer.as_account(&config.twilio.login);
     let numbers = TwilioNumbers::new(peer, lookup.fields.clone(), metrics.outside.clone());
     Ok(Some(Looks { numbers: Arc::new(numbers), callers: lookup.callers }))
 }
@@ -168,13 +164,11 @@ fn verifications(
     config: &Config,
     metrics: &Metrics,
 ) -> Result<Option<Arc<dyn Verifications>>, Failure> {
-    let (Some(verify), Some(key)) = (&config.verify, config.twilio.auth_tokens.first()) else {
-        return Ok(None);
-    };
+    let Some(verify) = &config.verify else { return Ok(None) };
     let peer = |timeout| -> Result<Peer, Failure> {
         let settings = crate::outbound::Settings { timeout, ..verify.peer.clone() };
         let peer = Peer::new(&settings).map_err(Failure::unusable)?;
-        Ok(peer.as_account(&config.twilio.account_sid, key.clone()))
+        Ok(peer.as_account(&config.twilio.login))
     };
     let (sends, checks) = (peer(limits::CARRIER_TIMEOUT)?, peer(verify.peer.timeout)?);
     let (service, asked) = (verify.service_sid.clone(), metrics.outside.clone());

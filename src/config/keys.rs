@@ -164,10 +164,26 @@ pub(super) const SECTIONS: &[Section] = &[
                 "auth_token_env",
                 List("a variable's name, or a list of them"),
                 Default("\"TWILIO_AUTH_TOKEN\""),
-                "The auth token. Of a list the first signs what callgate asks, and any may sign webhooks: \
-                 for the time in which tokens are changed, and for shared keys of the account's webhook rules.",
+                "The auth token, which signs webhooks. Of a list any may, for the time in which tokens are changed, \
+                 and for shared keys of the account's webhook rules; callgate asks with the first, unless there is an \
+                 `api_key`.",
             ),
             key("auth_token_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            key(
+                "api_key",
+                Text("`SK` and 32 hexadecimal digits"),
+                Else("the account and its auth token"),
+                "The API key that messages, calls, look-ups and codes are asked for with. It can be revoked by itself, \
+                 and the auth token is then never sent. A restricted key needs to create and update calls, create \
+                 messages, and read both; Lookup and Verify where `[lookup]` and `[otp]` ask for them.",
+            ),
+            key(
+                "api_secret_env",
+                VARIABLE,
+                Else("`\"TWILIO_API_SECRET\"` with an `api_key`"),
+                "The variable that holds the secret of the API key.",
+            ),
+            key("api_secret_file", FILE, NONE, "The file that holds it, in place of a variable."),
             key(
                 "api_base",
                 Text("an `https://` or `http://` address"),
@@ -189,6 +205,7 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
         examples: &[
             "account_sid = \"AC00000000000000000000000000000000\"\nauth_token_env = \"TWILIO_AUTH_TOKEN\"\n\
+             api_key = \"SK00000000000000000000000000000000\"\napi_secret_env = \"TWILIO_API_SECRET\"\n\
              messaging_service_sid = \"MG00000000000000000000000000000000\"",
             "account_sid = \"AC00000000000000000000000000000000\"\n\
              auth_token_env = [\"TWILIO_AUTH_TOKEN\", \"TWILIO_OLD_AUTH_TOKEN\"]\nfrom = \"+15005550006\"",
@@ -198,7 +215,14 @@ pub(super) const SECTIONS: &[Section] = &[
         name: "lines",
         doc: "Which number leads to which flow: a table for each number in E.164, and `\"*\"` for the others.",
         keys: &[
-            key("flow", Text("a flow's `name`"), Required, "The flow that its callers go through."),
+            key(
+                "flow",
+                Text("a flow's `name`"),
+                Required,
+                "The flow that its callers go through. Whoever calls a SIP address with the line's number before its \
+                 `@` comes to the same line: so calls come over another carrier's trunk (BYOC) or a SIP domain. A caller \
+                 whose own address is a SIP address shows no number, whatever stands in it.",
+            ),
             key(
                 "number",
                 NUMBER,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use indexmap::IndexMap;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::lookup::Lookup;
 use super::outbound::{Defaults, Token};
@@ -13,7 +13,7 @@ use super::values::{read_guarding_secret, read_secret, read_sid};
 use super::{
     AdminToken, Config, Directory, Kept, KeptAccounts, KeptCalls, Line, Lines, Role, Twilio,
 };
-use crate::carrier::twilio::Sender;
+use crate::carrier::twilio::{Login, Sender};
 use crate::diagnostic::{Finding, Place, Sources};
 use crate::document::{Item, Reader};
 use crate::engine::policy::{LookUps, Policy};
@@ -27,6 +27,7 @@ pub const DEFAULT_FILE: &str = "callgate.toml";
 
 const STATE_KEY_ENV: &str = "CALLGATE_STATE_KEY";
 const AUTH_TOKEN_ENV: &str = "TWILIO_AUTH_TOKEN";
+const API_SECRET_ENV: &str = "TWILIO_API_SECRET";
 const API_BASE: &str = "https://api.twilio.com";
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -209,6 +210,7 @@ fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
     let help = "take the auth token from the console of your account, which has 32 characters";
     let auth_tokens =
         read_guarding_secret(&table, "auth_token", Some(AUTH_TOKEN_ENV), folder, help);
+    let login = read_login(&table, folder, account_sid.as_ref(), auth_tokens.first());
     let api_base = table.item("api_base").map_or(Some(API_BASE), |base| {
         let text = base.name()?;
         let plausible = text.starts_with("https://") || text.starts_with("http://");
@@ -245,7 +247,30 @@ fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
     if auth_tokens.is_empty() || (names_sender && sender.is_none()) {
         return None;
     }
-    Some(Twilio { account_sid: account_sid?, auth_tokens, api_base: api_base?.to_owned(), sender })
+    let api_base = api_base?.to_owned();
+    Some(Twilio { account_sid: account_sid?, auth_tokens, login: login?, api_base, sender })
+}
+
+/// An API key and its secret, or else the account and its token.
+fn read_login(
+    table: &Reader<'_>,
+    folder: &Path,
+    account_sid: Option<&String>,
+    token: Option<&SecretString>,
+) -> Option<Login> {
+    if let Some(key) = table.item("api_key") {
+        let user = read_sid(&key, "SK", "bad-api-key");
+        let secrets = read_secret(table, "api_secret", Some(API_SECRET_ENV), folder);
+        return Some(Login { user: user?, password: secrets.into_iter().next()? });
+    }
+    let secret = table.item("api_secret_env").or_else(|| table.item("api_secret_file"));
+    if let Some(item) = secret {
+        let message = "`twilio` has the secret of an API key, and no `api_key`";
+        let help = "give it the key that the secret belongs to, `SK` and 32 hexadecimal digits";
+        item.report(Finding::error("missing-key", message, item.key_place()).help(help));
+        return None;
+    }
+    Some(Login { user: account_sid?.clone(), password: token?.clone() })
 }
 
 fn read_lines(item: &Item<'_>) -> Option<Lines> {

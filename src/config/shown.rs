@@ -5,7 +5,11 @@
 /// name of its own, or into an address.
 pub fn configuration(text: &str) -> String {
     by_quotes(text, |key, value| match key {
-        "auth_token" | "token" | "password" | "state_key" | "secret" => hidden(value),
+        "auth_token" | "api_secret" | "token" | "password" | "state_key" | "secret" => {
+            hidden(value)
+        }
+        // Its secret in its place.
+        "api_key" if !value.starts_with("SK") => hidden(value),
         _ if key.ends_with("_env") && !is_variable(value) => hidden(value),
         _ => without_password(value),
     })
@@ -106,6 +110,9 @@ mod tests {
     #[test]
     fn a_configuration_is_shown_without_secrets() {
         for (line, as_shown) in [
+            ("api_key = \"SK01\"", "api_key = \"SK01\""),
+            ("api_key = \"s3cr3t\"", "api_key = \"******\""),
+            ("api_secret = \"s3cr3t\"", "api_secret = \"******\""),
             ("auth_token = \"ab\\\"cd\" # it's", "auth_token = \"******\" # it's"),
             (
                 "redis = { password = 'pw', replicas = 1 }",

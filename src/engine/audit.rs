@@ -71,6 +71,17 @@ pub enum Deed {
         /// Over which channel; `None`: none is left beside the one under attack.
         over: Option<String>,
     },
+    /// What has a level of its own was put into a text: what was told, never in what words.
+    Told {
+        /// To whom.
+        to: Hearer,
+        /// By which state; one of another flow than the call's has that flow's name before it.
+        state: String,
+        /// The names of the fields (`account.balance`) and variables.
+        of: Vec<String>,
+        /// Their levels, which were met.
+        levels: Vec<String>,
+    },
     /// The caller was handed over.
     Transferred {
         /// The names of the fields that were shared, never their values.
@@ -100,6 +111,20 @@ pub enum Deed {
         /// By whom: the name of a token, or how else.
         by: String,
     },
+}
+
+/// To whom something was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hearer {
+    /// Whoever calls heard it.
+    Caller,
+    /// Whoever was asked to take the call heard it.
+    Specialist,
+    /// It was written to a contact on file.
+    Contact,
+    /// A back end was asked with it.
+    Backend,
 }
 
 /// What came of asking that the caller prove a level.

@@ -3,13 +3,19 @@
 //! Levels are those of the flow that the call began in, and for the states of another flow those that it has beside
 //! them. A replay may let one demand pass unmet, to show what it keeps back.
 
+use std::collections::BTreeSet;
+
 use super::Waived;
+use super::audit::{Deed, Hearer};
 use super::machine::Machine;
 use crate::flow::level::{Fact, Proof};
 use crate::flow::name::{FieldName, LevelName};
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State};
 use crate::flow::template::Use;
+
+/// What was put into texts and has levels, until it is told: names and levels.
+pub(super) type Guarded = (BTreeSet<String>, BTreeSet<LevelName>);
 
 impl Machine<'_> {
     /// Whether the facts meet a level now. A level that does not exist is never met.
@@ -72,6 +78,41 @@ impl Machine<'_> {
     fn has_level_of(&self, field: &FieldName) -> bool {
         let level = self.start_flow().and_then(|flow| flow.disclose.get(field));
         level.is_some_and(|level| self.meets(level))
+    }
+
+    /// Remembers that this was put into a text, if it has a level.
+    pub(super) fn fill_in(&mut self, used: &Use) {
+        let (name, levels) = match used {
+            Use::Field(field) => {
+                let level = self.start_flow().and_then(|flow| flow.disclose.get(field));
+                (format!("account.{field}"), level.into_iter().cloned().collect())
+            }
+            Use::Variable(name) => {
+                let variable = self.call.variables.get(name);
+                let label = variable.filter(|variable| !variable.label.is_empty());
+                let Some(variable) = label else { return };
+                (name.to_string(), variable.label.clone())
+            }
+            Use::Code => return,
+        };
+        self.filled_in.0.insert(name);
+        self.filled_in.1.extend(levels);
+    }
+
+    /// Notes for the audit that the texts filled in are told.
+    pub(super) fn told(&mut self, to: Hearer) {
+        let (of, levels) = std::mem::take(&mut self.filled_in);
+        if of.is_empty() {
+            return;
+        }
+        let at = &self.call.at;
+        let state = if at.flow == self.call.flow {
+            at.state.to_string()
+        } else {
+            format!("{}.{}", at.flow, at.state)
+        };
+        let levels = levels.iter().map(ToString::to_string).collect();
+        self.note(Deed::Told { to, state, of: of.into_iter().collect(), levels });
     }
 
     /// Whether everything that a state says may be said now.

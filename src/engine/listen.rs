@@ -1,5 +1,6 @@
 //! Listening: what was heard, what is asked again, and when a state gives up.
 
+use super::audit::Hearer;
 use super::event::Heard;
 use super::machine::{Asks, Machine, Next};
 use super::reply::{Audible, Gather, Input, Verb};
@@ -88,6 +89,7 @@ impl Machine<'_> {
         };
         let timeout_s = u32::try_from(listen.timeout.as_secs()).unwrap_or(5).max(1);
         self.gather(prompt, expect, timeout_s, listen.barge_in);
+        self.told(Hearer::Caller);
         Ok(Next::Wait)
     }
 

@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::account::{Account, Claim};
-use super::audit::{Deed, Noted, is_noted};
+use super::audit::{Deed, Hearer, Noted, is_noted};
 use super::call::{Call, End, Frame, Position, Role, Visit};
+use super::disclosure::Guarded;
 use super::effect::Effect;
 use super::event::{Event, Heard, LegStatus, Ring};
 use super::id::{EffectId, LegId, Nonce, Sid};
@@ -75,6 +76,8 @@ pub(super) struct Machine<'a> {
     hops: Vec<Hop>,
     pub(super) proved: Vec<Fact>,
     noted: Vec<Noted>,
+    /// What was put into texts that nobody has been told yet.
+    pub(super) filled_in: Guarded,
     nonces: u32,
     secret: bool,
     /// Whether the caller comes back to the conference that a specialist sent them from.
@@ -115,6 +118,7 @@ impl<'a> Machine<'a> {
             hops: Vec::new(),
             proved: Vec::new(),
             noted: Vec::new(),
+            filled_in: Guarded::default(),
             nonces: 0,
             secret: false,
             rejoins: false,
@@ -333,6 +337,9 @@ impl<'a> Machine<'a> {
             None => Verb::Hangup,
         });
         self.reply = Reply { verbs };
+        // The apology stands in place of what would have been heard.
+        let is_heard = |deed: &Deed| matches!(deed, Deed::Told { to: Hearer::Caller, .. });
+        self.noted.retain(|noted| !is_heard(&noted.deed));
         self.end(End::Failed);
     }
 

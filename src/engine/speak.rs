@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::audit::Hearer;
+use super::disclosure::Guarded;
 use super::machine::{Asks, Machine};
 use super::reply::{Audible, Speech, Verb, Words};
 use crate::flow::locale::Locale;
-use crate::flow::name::VariableName;
 use crate::flow::prompt::{Piece, Prompt};
 use crate::flow::template::{Filling, Template, Use};
 use crate::flow::value::Value;
@@ -18,6 +19,7 @@ impl Machine<'_> {
         let heard = self.audible(prompt)?;
         let spoken = heard.is_some();
         self.reply.verbs.extend(heard.unwrap_or_default().into_iter().map(Verb::Hear));
+        self.told(Hearer::Caller);
         Ok(spoken)
     }
 
@@ -53,7 +55,7 @@ impl Machine<'_> {
         locale: &Locale,
         code: Option<&str>,
     ) -> Asks<Option<String>> {
-        self.filled(template, locale, code, Self::may_hear)
+        self.filled(template, locale, code, true)
     }
 
     /// A text filled in to become a variable: variables go into it with their labels.
@@ -62,7 +64,7 @@ impl Machine<'_> {
         template: &Template,
         locale: &Locale,
     ) -> Asks<Option<String>> {
-        self.filled(template, locale, None, |_, _| true)
+        self.filled(template, locale, None, false)
     }
 
     fn filled(
@@ -70,22 +72,26 @@ impl Machine<'_> {
         template: &Template,
         locale: &Locale,
         code: Option<&str>,
-        may_hear: fn(&Self, &VariableName) -> bool,
+        is_told: bool,
     ) -> Asks<Option<String>> {
         let wants_account = template.uses.iter().any(|used| matches!(used, Use::Field(_)));
         let account = if wants_account { self.account()? } else { None };
         let Some(flow) = self.flow() else { return Ok(None) };
         let mut fields: BTreeMap<&str, &Value> = BTreeMap::new();
         let mut variables: BTreeMap<&str, Option<&Value>> = BTreeMap::new();
+        let mut guarded = Vec::new();
         for used in &template.uses {
             match used {
                 Use::Field(name) if self.may_use(name) => {
                     let value = account.as_ref().and_then(|a| a.fields.get(name.as_str()));
                     fields.extend(value.map(|value| (name.as_str(), value)));
+                    guarded.extend(value.map(|_| used));
                 }
                 Use::Variable(name) => {
                     let variable = self.call.variables.get(name);
-                    let heard = may_hear(self, name);
+                    let heard = !is_told || self.may_hear(name);
+                    let has_level = variable.is_some_and(|variable| !variable.label.is_empty());
+                    guarded.extend((heard && has_level).then_some(used));
                     let value = variable.map(|it| heard.then_some(&it.value));
                     variables.extend(value.map(|value| (name.as_str(), value)));
                 }
@@ -94,7 +100,14 @@ impl Machine<'_> {
         }
         let currency = flow.currency_in(self.start_flow());
         let filling = Filling { fields, variables, code, locale, currency };
-        Ok(template.fill(&filling))
+        let text = template.fill(&filling);
+        if is_told {
+            match text {
+                Some(_) => guarded.into_iter().for_each(|used| self.fill_in(used)),
+                None => self.filled_in = Guarded::default(),
+            }
+        }
+        Ok(text)
     }
 
     /// Speaks words of callgate's own.

@@ -22,6 +22,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Host;
 
+use crate::carrier::twilio::Login;
 use crate::limits;
 use crate::telemetry::trace;
 use networks::Networks;
@@ -102,7 +103,7 @@ pub struct Peer {
 /// What a request shows to be let in.
 enum Key {
     Bearer(SecretString),
-    Account(String, SecretString),
+    Account(Login),
 }
 
 impl Peer {
@@ -156,10 +157,10 @@ impl Peer {
         Ok(Self { client, url, key, timeout: settings.timeout })
     }
 
-    /// The same, asked in the name of an account and with its key.
+    /// The same, asked in the name of the provider's account.
     #[must_use]
-    pub fn as_account(mut self, name: &str, key: SecretString) -> Self {
-        self.key = Some(Key::Account(name.to_owned(), key));
+    pub fn as_account(mut self, login: &Login) -> Self {
+        self.key = Some(Key::Account(login.clone()));
         self
     }
 
@@ -228,7 +229,9 @@ impl Peer {
     ) -> Result<(u16, Value), Failure> {
         let request = match &self.key {
             Some(Key::Bearer(token)) => request.bearer_auth(token.expose_secret()),
-            Some(Key::Account(name, key)) => request.basic_auth(name, Some(key.expose_secret())),
+            Some(Key::Account(Login { user, password })) => {
+                request.basic_auth(user, Some(password.expose_secret()))
+            }
             None => request,
         };
         let asked = async {

@@ -10,6 +10,9 @@ use crate::diagnostic::{Finding, Place, Sources};
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
+/// The longest description that viewers show whole.
+const DESCRIPTION_CHARS_MAX: usize = 1_024;
+
 /// The findings as a SARIF log of one run, with the page of every rule.
 pub fn render(findings: &[Finding], sources: &Sources) -> String {
     let pages = check::pages();
@@ -35,9 +38,26 @@ fn rule(page: &Page) -> Value {
     json!({
         "id": page.code,
         "shortDescription": { "text": page.title },
+        "fullDescription": { "text": what_is_found(page) },
         "help": { "text": page.text, "markdown": page.text },
         "defaultConfiguration": { "level": page.severity.as_str() },
     })
+}
+
+/// What a page says before its headings: as many of its paragraphs as viewers show (GitHub cuts at 1,024 characters).
+fn what_is_found(page: &Page) -> String {
+    let (before, _) = page.text.split_once("\n## ").unwrap_or((&page.text, ""));
+    let mut told = String::new();
+    for paragraph in before.trim().split("\n\n") {
+        if told.chars().count() + paragraph.chars().count() + 2 > DESCRIPTION_CHARS_MAX {
+            break;
+        }
+        if !told.is_empty() {
+            told.push_str("\n\n");
+        }
+        told.push_str(paragraph);
+    }
+    told
 }
 
 fn result(finding: &Finding, sources: &Sources, pages: &[Page]) -> Value {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use callgate::carrier::console::ConsoleCarrier;
-use callgate::carrier::twilio::{Sender, Settings, SettingsError, TwilioCarrier};
+use callgate::carrier::twilio::{Login, Sender, Settings, SettingsError, TwilioCarrier};
 use callgate::carrier::{Carrier, Delivery, Found, Reference};
 use callgate::engine::effect::{PlaceCall, Sms};
 use callgate::engine::id::{CallId, EffectId, LegId, Nonce, Sid};
@@ -53,10 +53,14 @@ fn place() -> PlaceCall {
     }
 }
 
+fn login(password: &str) -> Login {
+    Login { user: ACCOUNT_SID.into(), password: SecretString::from(password) }
+}
+
 fn settings(api_base: String) -> Settings {
     Settings {
         account_sid: ACCOUNT_SID.into(),
-        auth_token: SecretString::from(AUTH_TOKEN),
+        login: login(AUTH_TOKEN),
         api_base,
         sender: Sender::From(LINE.into()),
         links: Links::new(BASE),
@@ -222,9 +226,8 @@ async fn each_answer_says_what_became_of_it() {
 #[tokio::test]
 async fn a_wrong_key_is_refused() {
     let provider = Provider::start();
-    let auth_token = SecretString::from("wrong");
-    let carrier =
-        TwilioCarrier::new(Settings { auth_token, ..settings(provider.api_base()) }).unwrap();
+    let login = login("wrong");
+    let carrier = TwilioCarrier::new(Settings { login, ..settings(provider.api_base()) }).unwrap();
     let delivery = carrier.send_sms(reference(), &sms()).await;
     assert_eq!(delivery, Delivery::Refused { code: Some(20003) });
 }
@@ -434,7 +437,7 @@ fn unusable_settings_are_refused() {
 #[test]
 fn nothing_secret_is_ever_shown() {
     let settings = settings("https://a.example".into());
-    let shown = format!("{settings:?} {:?}", settings.sender);
+    let shown = format!("{settings:?} {:?} {:?}", settings.sender, settings.login);
     let carrier = TwilioCarrier::new(settings).unwrap();
     let shown = format!("{shown} {carrier:?} {:?}", sms());
     for secret in [AUTH_TOKEN, LINE, TO, "048213", "15005550006"] {

@@ -48,7 +48,7 @@ fn sections() -> Vec<Section> {
     after.split("\n### ").skip(1).map(section).collect()
 }
 
-const LEAST: &str = "public_url = \"https://ivr.example.com\"
+pub(crate) const LEAST: &str = "public_url = \"https://ivr.example.com\"
 [twilio]
 account_sid = \"AC00000000000000000000000000000000\"
 auth_token_env = \"TOKEN\"
@@ -96,7 +96,11 @@ fn load(whole: &DocumentMut, secrets: bool) -> Result<Config, Vec<Finding>> {
     load_in(tempfile::tempdir().unwrap().path(), whole, secrets)
 }
 
-fn load_in(folder: &Path, whole: &DocumentMut, secrets: bool) -> Result<Config, Vec<Finding>> {
+pub(crate) fn load_in(
+    folder: &Path,
+    whole: &DocumentMut,
+    secrets: bool,
+) -> Result<Config, Vec<Finding>> {
     let mut whole = whole.clone();
     if secrets {
         if !whole.contains_key("state_key_file") {
@@ -562,6 +566,21 @@ fn a_number_of_its_own_is_of_the_line_of_no_number_alone() {
         ("+15005550006", "+15005550006"),
     ] {
         assert_eq!(lines.number_of(called), number, "{called}");
+    }
+    // A number of the house in a SIP address is that number, and no other is.
+    let both = LEAST.replace("[directory]", "\"*\" = { flow = \"clinic\" }\n[directory]");
+    let both = load(&both.parse().unwrap(), true).unwrap();
+    for (called, flow, number) in [
+        ("sip:+15005550006@acme.sip.twilio.com", "bank", "+15005550006"),
+        ("sips:+15005550006;user=phone@203.0.113.7:5061;transport=tls", "bank", "+15005550006"),
+        ("sip:+15005550007@acme.sip.twilio.com", "clinic", "sip:+15005550007@acme.sip.twilio.com"),
+        ("sip:15005550006@acme.sip.twilio.com", "clinic", "sip:15005550006@acme.sip.twilio.com"),
+        ("sip:*@acme.sip.twilio.com", "clinic", "sip:*@acme.sip.twilio.com"),
+        ("tel:+15005550006", "clinic", "tel:+15005550006"),
+        ("client:+15005550006@x", "clinic", "client:+15005550006@x"),
+    ] {
+        assert_eq!(both.lines.of(called).unwrap().flow, flow, "{called}");
+        assert_eq!(both.lines.number_of(called), number, "{called}");
     }
     // Messages come from it where nothing else is said.
     let Some(Sender::From(from)) = config.twilio.sender else { panic!("no sender") };

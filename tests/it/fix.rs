@@ -101,10 +101,10 @@ fn slips_are_mended_in_place_and_the_rest_stays() {
         fixed desk.toml:17: an `identify` state never ends with `unkown`: write `unknown`
         fixed desk.toml:20: there is no state type `gather-pin`: write `gather_pin`
         fixed desk.toml:31: there is no state `gooodbye`: write `goodbye`
+        fixed desk.toml:35: `no-way-out` is an error, which cannot be accepted: take it out
         fixed desk.toml:15: `digits` must be a whole number from 1 to 64, not a text: write 8 without quotes
         fixed desk.toml:23: there is no state `goodby`: write `goodbye`
         fixed desk.toml:28: `unproved` is an error, which cannot be accepted: take it out
-        fixed desk.toml:35: `no-way-out` is an error, which cannot be accepted: take it out
         fixed desk.toml:28: there is no warning `missing-local`: write `missing-locale`
         fixed desk.toml:28: there is no `missing-locale` here to accept: take it out
         14 fixes in 1 file

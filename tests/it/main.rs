@@ -9,6 +9,7 @@
 )]
 
 mod agents;
+mod api_key;
 mod attempts;
 mod bad_input;
 mod carrier;

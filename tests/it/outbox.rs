@@ -7,7 +7,7 @@ mod tries;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callgate::carrier::twilio::{Sender, Settings, TwilioCarrier};
+use callgate::carrier::twilio::{Login, Sender, Settings, TwilioCarrier};
 use callgate::chance::SystemChance;
 use callgate::clock::Clock;
 use callgate::directory::Directory;
@@ -81,7 +81,7 @@ pub(crate) fn exchange(
 fn carrier(provider: &Provider) -> Arc<TwilioCarrier> {
     let carrier = TwilioCarrier::new(Settings {
         account_sid: ACCOUNT_SID.into(),
-        auth_token: SecretString::from(AUTH_TOKEN),
+        login: Login { user: ACCOUNT_SID.into(), password: SecretString::from(AUTH_TOKEN) },
         api_base: provider.api_base(),
         sender: Sender::From(LINE.into()),
         links: Links::new("https://ivr.example"),

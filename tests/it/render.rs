@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use callgate::check::check_sources;
+use callgate::check::{self, check_sources};
 use callgate::diagnostic::{Finding, Sources};
 use callgate::render::{github, json, sarif};
 use serde_json::Value;
@@ -64,6 +64,17 @@ fn sarif_is_what_its_schema_wants() {
         assert_eq!(wrong, [""; 0]);
         let run = &log["runs"][0];
         let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+        for rule in rules {
+            let whole = check::explain(rule["id"].as_str().unwrap()).unwrap();
+            let told = rule["fullDescription"]["text"].as_str().unwrap();
+            assert!(!told.is_empty() && whole.contains(told), "{told}");
+            assert!(told.chars().count() <= 1_024 && !told.contains("## "), "{told}");
+            // What of it is left out would have made it too long.
+            let rest = whole.split_once(told).unwrap().1.trim_start();
+            let next = rest.split("\n\n").next().unwrap();
+            let fits = told.chars().count() + 2 + next.chars().count() <= 1_024;
+            assert!(next.starts_with("## ") || !fits, "{next}");
+        }
         for (result, finding) in run["results"].as_array().unwrap().iter().zip(&findings) {
             let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
             assert_eq!(rules[index]["id"], result["ruleId"]);

@@ -20,6 +20,7 @@ mod slow;
 mod specialists;
 mod table;
 mod timing;
+mod told;
 mod verdicts;
 mod webhooks;
 mod words;

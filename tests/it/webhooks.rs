@@ -291,6 +291,30 @@ async fn who_shows_no_number_is_put_through_with_that_of_the_line() {
     }
 }
 
+/// Over a trunk of another carrier's a number of the house is called by a SIP address: it is its line, and what rings
+/// go out from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_of_the_house_in_a_sip_address_is_its_line() {
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    let mut phone = Telephone::new("CA1", "sip:+15005550777@carrier.example.com:5060");
+    phone.to = format!("sip:{LINE}@acme.sip.twilio.com;user=phone");
+    phone.ring(&house).await;
+    assert!(phone.spoken().starts_with("Thanks for calling"), "{}", phone.spoken());
+    for keys in [ACCOUNT, PIN, "2"] {
+        phone.key(&house, keys).await;
+    }
+    let calls = eventually("the mobile is rung", || {
+        Some(provider.calls()).filter(|calls| !calls.is_empty())
+    });
+    assert_eq!(calls[0].from, LINE);
+    // One that is not of the house has no line here.
+    let mut other = Telephone::new("CA2", "sip:+15005550777@carrier.example.com");
+    other.to = "sip:+15005550123@acme.sip.twilio.com".into();
+    other.ring(&house).await;
+    assert!(!other.spoken().starts_with("Thanks for calling"), "{}", other.spoken());
+}
+
 /// Of a call to a SIP domain the provider says no number that could ring, or be shown: the line has one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_to_no_number_is_one_of_the_lines_own() {

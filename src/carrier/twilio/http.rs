@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect, retry};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
-use super::{Form, SettingsError};
+use super::{Form, Login, SettingsError};
 use crate::limits;
 use crate::telemetry::{Outside, OutsideCounter, Peer, with_causes};
 
@@ -30,16 +30,15 @@ pub(super) struct Http {
     client: Client,
     /// `…/2010-04-01/Accounts/AC…`
     account: Url,
-    account_sid: String,
-    auth_token: SecretString,
+    login: Login,
     pub(super) asked: OutsideCounter,
 }
 
 impl Http {
     pub(super) fn new(
         api_base: &str,
-        account_sid: String,
-        auth_token: SecretString,
+        account_sid: &str,
+        login: Login,
         timeout: Duration,
     ) -> Result<Self, SettingsError> {
         let is_name = !account_sid.is_empty()
@@ -49,7 +48,7 @@ impl Http {
         if !is_name {
             return Err(SettingsError::AccountSid);
         }
-        let account = account_address(api_base, &account_sid).ok_or(SettingsError::ApiBase)?;
+        let account = account_address(api_base, account_sid).ok_or(SettingsError::ApiBase)?;
         // Only the first one installed counts, and they are all this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
@@ -62,7 +61,7 @@ impl Http {
             .pool_idle_timeout(limits::CARRIER_IDLE_TIMEOUT)
             .build()
             .map_err(SettingsError::Client)?;
-        Ok(Self { client, account, account_sid, auth_token, asked: OutsideCounter::default() })
+        Ok(Self { client, account, login, asked: OutsideCounter::default() })
     }
 
     /// Posts a form to `…/{resource}.json`.
@@ -104,8 +103,9 @@ impl Http {
     }
 
     async fn send(&self, request: RequestBuilder) -> Answer {
-        let key = self.auth_token.expose_secret();
-        let answer = match request.basic_auth(&self.account_sid, Some(key)).send().await {
+        let Login { user, password } = &self.login;
+        let request = request.basic_auth(user, Some(password.expose_secret()));
+        let answer = match request.send().await {
             Ok(response) => answer(response).await,
             Err(error) => {
                 // Its address has numbers in it.

@@ -1,8 +1,8 @@
 //! More states that follow each other at once than callgate goes through in one answer: 64.
 //!
 //! Between two things that a caller does, everything happens in one answer: states that do not wait for
-//! anybody follow each other, those of sub-flows too. A `call` counts when it is come to and when it is come
-//! back to, and so does a state that asks for proof. The state that has waited counts too.
+//! anybody follow each other, those of sub-flows too, and those that lead on whoever is not let in. A `call` and a state
+//! with a `step_up` count when they are come to and when they are come back to, and so does the state that has waited.
 //!
 //! ## Why
 //!

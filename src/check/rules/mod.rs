@@ -1,4 +1,5 @@
-//! The rules, one a file. A new rule is a file and a line in each of the two lists here.
+//! The rules, one a file. A new rule is a file and a line in each of the two lists here, and in
+//! the third if it looks at each state by itself.
 
 mod deep_call;
 mod disclosed_too_early;
@@ -31,6 +32,7 @@ mod unused;
 mod unused_accept;
 mod weak_level;
 mod weaker_level;
+mod word_for_variable;
 
 use super::{Report, Rule, Subject};
 
@@ -64,11 +66,22 @@ pub const RULES: &[&Rule] = &[
     &prompt_too_long::RULE,
     &slow_reply::RULE,
     &unset_variable::RULE,
+    &word_for_variable::RULE,
     &unused::RULE,
     &unknown_accept::RULE,
     // After all others: of what they had accepted it tells the rest.
     &unused_accept::RULE,
 ];
 
+/// Those that look at each state by itself, however it is reached and whatever else there is.
+pub(super) const OF_ONE_STATE: &[&Rule] = &[
+    &secret_in_gather::RULE,
+    &uneven_disclosure::RULE,
+    &menu_prompt_key::RULE,
+    &prompt_too_long::RULE,
+    &word_for_variable::RULE,
+    &unknown_accept::RULE,
+];
+
 #[cfg(test)]
-mod tests;
+pub(in crate::check) mod tests;

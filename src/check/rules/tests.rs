@@ -4,7 +4,7 @@ use crate::check::{RULES, check_sources, explain};
 use crate::diagnostic::Sources;
 
 /// A beginning that every flow of the tests may share: `ask` lets the caller choose, `bye` ends.
-pub(super) const ENDS: &str = r#"
+pub(in crate::check) const ENDS: &str = r#"
 [states.ask]
 type = "menu"
 prompt = "Press 1."
@@ -16,7 +16,7 @@ type = "hangup"
 
 /// The findings of flows, one a line: `line: code: message`, with the file before it if there are
 /// several.
-pub(super) fn findings(texts: &[&str]) -> Vec<String> {
+pub(in crate::check) fn findings(texts: &[&str]) -> Vec<String> {
     let mut sources = Sources::default();
     for (number, text) in texts.iter().enumerate() {
         sources.add(&format!("{number}"), *text);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::account::Claim;
+use super::super::audit::Hearer;
 use super::super::call::Variable;
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Answer, LookUp, Question};
@@ -44,6 +45,7 @@ pub(super) fn enter(m: &mut Machine<'_>, lookup: &Lookup) -> Asks<Next> {
         wants: lookup.give.iter().map(|given| (given.name.clone(), given.of)).collect(),
     };
     let answer = m.ask(Question::LookUp(question))?;
+    m.told(Hearer::Backend);
     // What an earlier look-up gave is no answer to this one.
     for given in &lookup.give {
         m.call.variables.remove(&given.name);

@@ -1,5 +1,7 @@
 //! What messages say, in the language on file.
 
+use super::super::audit::Hearer;
+use super::super::disclosure::Guarded;
 use super::super::machine::{Asks, Machine};
 use crate::flow::locale::Locale;
 use crate::flow::prompt::{Piece, Prompt};
@@ -18,8 +20,10 @@ pub(super) fn with_code(
     if let Some(prompt) = message {
         let text = text_of(m, prompt, Some(code.expose()))?;
         if let Some(text) = text.filter(|text| text.contains(code.expose())) {
+            m.told(Hearer::Contact);
             return Ok(Secret::new(text));
         }
+        m.filled_in = Guarded::default();
     }
     Ok(Secret::new(of_our_own(m, own)?.replace("{code}", code.expose())))
 }

@@ -2,7 +2,7 @@
 //! than a caller has used to prove who they are, so that whoever holds that one cannot keep it from them.
 
 use super::super::account::{Claim, Phone};
-use super::super::audit::Deed;
+use super::super::audit::{Deed, Hearer};
 use super::super::effect::{Effect, Email, Sms};
 use super::super::eligibility::Purpose;
 use super::super::ledger::{Alert, Notifies};
@@ -117,12 +117,16 @@ fn tell(
     {
         channels.push(Channel::Text(first.number.clone(), phones));
     }
+    // What is not sent is not told.
+    let guarded = std::mem::take(&mut m.filled_in);
     let mut over = None;
     for channel in channels {
         match may_send(m, &of, &channel)? {
             Notifies::Yes => {
                 over = Some(channel.name().to_owned());
                 send(m, channel, body)?;
+                m.filled_in = guarded;
+                m.told(Hearer::Contact);
                 break;
             }
             Notifies::NoneLeft => {}

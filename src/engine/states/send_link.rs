@@ -1,5 +1,6 @@
 //! `send_link`: a message without a code to the mobile on file.
 
+use super::super::audit::Hearer;
 use super::super::effect::{Effect, Sms};
 use super::super::eligibility::Purpose;
 use super::super::machine::{Asks, Machine};
@@ -47,6 +48,7 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
             code_until: None,
             look_up: Vec::new(),
         }));
+        m.told(Hearer::Contact);
     }
     Ok(sent)
 }

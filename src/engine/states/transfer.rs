@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::account::Claim;
-use super::super::audit::Deed;
+use super::super::audit::{Deed, Hearer};
 use super::super::call::{End, Role};
 use super::super::event::{DialStatus, Heard, QueueResult};
 use super::super::id::LegId;
@@ -126,6 +126,7 @@ pub(in crate::engine) fn whisper(m: &mut Machine<'_>, leg: LegId, heard: &Heard)
             heard.push(m.own(|words| words.whisper_accept.into()));
             let expect = Expect::keys(Some(1), false);
             m.gather(heard, &expect, ACCEPT_TIMEOUT_S, true);
+            m.told(Hearer::Specialist);
         }
         _ => {
             m.call.visit.accepted = Some(false);

@@ -263,10 +263,20 @@ impl House {
 
     /// Posts a form as the provider does, signed; `path` begins with `/`.
     pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+        self.post_signed(AUTH_TOKEN, path, form).await
+    }
+
+    /// The same, signed with this key.
+    pub(crate) async fn post_signed(
+        &self,
+        key: &str,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> (u16, String) {
         let form: Vec<(String, String)> =
             form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let url = format!("{PUBLIC_URL}{path}");
-        let signature = signature::sign(&SecretString::from(AUTH_TOKEN), &url, &form);
+        let signature = signature::sign(&SecretString::from(key), &url, &form);
         let response = client()
             .post(format!("{}{path}", self.public()))
             .header("X-Twilio-Signature", signature)

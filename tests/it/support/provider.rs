@@ -99,6 +99,8 @@ struct Message {
 struct World {
     /// The time at which calls are created; `None`: the machine's.
     now: Option<Timestamp>,
+    /// Who is let in, and with what.
+    login: (String, String),
     requests: Vec<Request>,
     next: VecDeque<Answer>,
     /// What is to be done at such a path is answered like this before it is like others.
@@ -143,6 +145,7 @@ impl Provider {
     pub(crate) fn start() -> Self {
         let world = World {
             now: Some("2026-03-01T12:00:00Z".parse().unwrap()),
+            login: (ACCOUNT_SID.into(), AUTH_TOKEN.into()),
             requests: Vec::new(),
             next: VecDeque::new(),
             next_to: Vec::new(),
@@ -200,6 +203,11 @@ impl Provider {
     /// Answers the next that is to be done at a path that ends so in this way, whatever else is asked before it.
     pub(crate) fn next_to(&self, end: &'static str, answer: Answer) {
         self.world().next_to.push((end, answer));
+    }
+
+    /// Lets in who asks under this name, and with what belongs to it, and nobody else.
+    pub(crate) fn lets_in(&self, user: &str, password: &str) {
+        self.world().login = (user.to_owned(), password.to_owned());
     }
 
     /// The time at which calls are created from now on.
@@ -383,7 +391,8 @@ fn record(request: &HttpRequest, body: &[u8]) -> Request {
 
 /// What the provider answers when nothing is wrong, or something is wrong with the request.
 fn usual(world: &mut World, request: &Request) -> HttpResponse {
-    let credentials = STANDARD.encode(format!("{ACCOUNT_SID}:{AUTH_TOKEN}"));
+    let (user, password) = &world.login;
+    let credentials = STANDARD.encode(format!("{user}:{password}"));
     if request.header("authorization") != Some(&format!("Basic {credentials}")) {
         return error(401, 20003);
     }

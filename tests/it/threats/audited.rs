@@ -11,6 +11,10 @@ use callgate::exchange::Exchange;
 use callgate::exchange::service_code::WebLevel;
 use callgate::exchange::unlock::By;
 use callgate::flow::level::Fact;
+use callgate::flow::name::FieldName;
+use callgate::flow::outcome::Outcome;
+use callgate::flow::state::Kind;
+use callgate::flow::template::Use;
 use callgate::flow::{self, FlowSet};
 use callgate::outbox::Retried;
 use callgate::replay::Transcript;
@@ -20,7 +24,7 @@ use callgate::replay::transcript::Deed as Done;
 use callgate::replay::world::{self, Refusal};
 use callgate::secret::Secret;
 use callgate::store::PARTITIONS;
-use callgate::store::envelope::Kind;
+use callgate::store::envelope::Kind as Sealed;
 
 use super::office::{ACCOUNT, DESK, MOBILE, Office, PIN, account, other_than};
 
@@ -48,6 +52,7 @@ fn kind(deed: &Deed) -> &'static str {
         Deed::Asked { .. } => "asked",
         Deed::Answered { .. } => "answered",
         Deed::Notified { .. } => "notified",
+        Deed::Told { .. } => "told",
         Deed::Transferred { .. } => "transferred",
         Deed::ServiceCodeIssued { .. } => "service_code_issued",
         Deed::Unlocked { .. } => "unlocked",
@@ -56,8 +61,17 @@ fn kind(deed: &Deed) -> &'static str {
     }
 }
 
-const IN_CALLS: [&str; 8] =
-    ["answered", "asked", "attempt", "ended", "notified", "proved", "step_up", "transferred"];
+const IN_CALLS: [&str; 9] = [
+    "answered",
+    "asked",
+    "attempt",
+    "ended",
+    "notified",
+    "proved",
+    "step_up",
+    "told",
+    "transferred",
+];
 
 fn flows_in(folder: &Path) -> FlowSet {
     let (flows, findings) = flow::read(&crate::flows::load(folder));
@@ -123,6 +137,30 @@ fn held_against(entry: &Entry, flows: &FlowSet, place: &str) {
     }
 }
 
+/// What has a level and stands in words that a turn spoke is told, and what is told stands in the state's words.
+fn told_against(entry: &Entry, flows: &FlowSet, place: &str) {
+    let has_level = |field: &FieldName| flows.iter().any(|flow| flow.disclose.contains_key(field));
+    let mut told = BTreeMap::new();
+    for audited in &entry.audit {
+        let Deed::Told { state, of, levels, .. } = &audited.deed else { continue };
+        assert!(!of.is_empty() && !levels.is_empty(), "{place}: {audited:?}");
+        let state = state.rsplit('.').next().unwrap();
+        told.entry(state).or_insert_with(Vec::new).extend(of);
+    }
+    for hop in entry.hops.iter().filter(|hop| hop.outcome == Some(Outcome::Next)) {
+        let state = flows.get(hop.at.flow.as_str()).unwrap().state(&hop.at.state).unwrap();
+        // What is told of by `notify` is told once a call.
+        let Kind::Say(say) = &state.kind else { continue };
+        for field in say.prompt.uses().filter_map(|used| match used {
+            Use::Field(field) if has_level(field) => Some(format!("account.{field}")),
+            _ => None,
+        }) {
+            let of = told.get(state.name.as_str());
+            assert!(of.is_some_and(|of| of.contains(&&field)), "{place}: {field} of {hop:?}");
+        }
+    }
+}
+
 /// Plays every shipped transcript, and holds each turn's entries against what the turn did.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t65_whatever_a_call_does_leaves_an_entry_and_no_entry_a_secret() {
@@ -149,9 +187,16 @@ async fn t65_whatever_a_call_does_leaves_an_entry_and_no_entry_a_secret() {
             if !last && !next.is_some_and(|next| matches!(next.act.deed, Done::Ring(_))) {
                 continue;
             }
-            let secrets = secrets_of(&player, &transcript);
+            let mut secrets = secrets_of(&player, &transcript);
+            // Whoever says what a state is called has said no secret.
+            let is_state = |said: &String| {
+                flows.iter().any(|flow| flow.states.keys().any(|name| name.as_str() == said))
+            };
+            secrets.retain(|said| !is_state(said));
             for entry in player.provider.journal().await {
-                held_against(&entry, &flows, &format!("{name}, turn {}", entry.number));
+                let place = format!("{name}, turn {}", entry.number);
+                held_against(&entry, &flows, &place);
+                told_against(&entry, &flows, &place);
                 for audited in &entry.audit {
                     seen.insert(kind(&audited.deed));
                     let text = serde_json::to_string(&audited.deed).unwrap();
@@ -183,7 +228,8 @@ async fn outside(exchange: &Exchange) -> Vec<(String, Deed)> {
     for chain in 0..PARTITIONS {
         let head = exchange.store().read(&head_key(chain)).await.unwrap();
         let Some((_, bytes)) = head else { continue };
-        let open = |id: &str, bytes: &[u8]| exchange.vault().open(Kind::Record, id, bytes).unwrap();
+        let open =
+            |id: &str, bytes: &[u8]| exchange.vault().open(Sealed::Record, id, bytes).unwrap();
         let head: Head = open(&head_key(chain).id, &bytes).read().unwrap();
         for number in 1..=head.number {
             let key = link_key(chain, number);

@@ -180,7 +180,7 @@ async fn t50_what_a_back_end_says_is_words_wherever_it_is_put() {
 }
 
 /// The nonce of the whisper to whom the caller is put through; `None`: they are put through to nobody.
-fn whisper_of(line: &Line) -> Option<Nonce> {
+pub(super) fn whisper_of(line: &Line) -> Option<Nonce> {
     line.reply.verbs.iter().find_map(|verb| match verb {
         Verb::Dial(Dial { to: DialTarget::Number { whisper, .. }, .. }) => *whisper,
         _ => None,
