@@ -52,12 +52,17 @@ type = "menu"
 requires = "known"
 prompt = "{{ account.first_name }}, you owe {{ owed }}. And {{ plain }}."
 reprompt = "Once more."
-keys = { 1 = "link", 2 = "act", 3 = "desk", 4 = "spin", 5 = "quiet", 6 = "ask" }
+keys = { 1 = "link", 2 = "act", 3 = "desk", 4 = "spin", 5 = "quiet", 6 = "ask", 8 = "text" }
 on = { no_input = "bye", no_match = "bye", denied = "bye" }
 
 [states.link]
 type = "send_link"
 message = "You owe {{ owed }}: https://example.com/pay"
+on = { sent = "bye", unavailable = "bye", limited = "bye" }
+
+[states.text]
+type = "send_sms_otp"
+message = "{{ code }} is your code. You owe {{ owed }}."
 on = { sent = "bye", unavailable = "bye", limited = "bye" }
 
 [states.act]
@@ -123,6 +128,7 @@ async fn t65_what_was_told_stands_there_by_name_and_level() {
         ("3", vec![]),
         ("5", vec![]),
         ("6", vec![owed("backend", "ask")]),
+        ("8", vec![owed("contact", "text")]),
         // Nothing that may not be heard by everybody is in these words.
         ("7", vec![]),
     ] {
@@ -140,7 +146,7 @@ async fn t65_what_was_told_stands_there_by_name_and_level() {
             assert_eq!(told(&office, &line).await, [whispered]);
         }
     }
-    let journal = office.exchange.journal(office.ring_to_menu("CA8").await.call).await.unwrap();
+    let journal = office.exchange.journal(office.ring_to_menu("CA10").await.call).await.unwrap();
     let text = format!("{:?}", journal.iter().flat_map(|entry| &entry.audit).collect::<Vec<_>>());
     for value in ["Ada", "1234", "1,234", "a word"] {
         assert!(!text.contains(value), "{text}");
@@ -160,7 +166,7 @@ async fn t65_what_nobody_heard_was_not_told() {
 
     let unreached = account(ACCOUNT, "2026-02-28");
     let office = Office::fresh(FLOW, &unreached);
-    for key in ["1", "2"] {
+    for key in ["1", "2", "8"] {
         let mut line = office.ring_to_menu(&format!("CA{key}")).await;
         line.key(key).await;
         assert_eq!(told(&office, &line).await, [""; 0], "{key}");
@@ -169,7 +175,7 @@ async fn t65_what_nobody_heard_was_not_told() {
 
     // Of nobody, and of somebody who proves nothing, there is nothing to tell.
     for (sid, claimed, pin) in
-        [("CA8", "10000000", PIN.to_owned()), ("CA9", ACCOUNT, other_than(PIN))]
+        [("CA18", "10000000", PIN.to_owned()), ("CA19", ACCOUNT, other_than(PIN))]
     {
         let mut line = office.ring(sid).await;
         line.key(claimed).await;
