@@ -73,6 +73,69 @@ async fn the_checker_knows_how_deep_calls_may_be() {
     }
 }
 
+/// A flow in which whoever claims an account comes to `k0`, which `prove` is the step-up of.
+fn asking(proof: &str, states: &str) -> String {
+    format!(
+        "name = \"f0\"\nstart = \"who\"\n[levels]\nknown = {{ any = [\"pin\"] }}\n\
+         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 4\nprompt = \"Who?\"\n\
+         on = {{ found = \"k0\", unknown = \"k0\" }}\n\
+         {proof}[states.back]\ntype = \"return\"\n\
+         {states}[states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n"
+    )
+}
+
+/// Who is let in nowhere is led from one such state to the next, all in one answer.
+#[tokio::test]
+async fn the_checker_knows_how_long_an_answer_is_to_those_who_are_not_let_in() {
+    let proof = "[states.prove]\ntype = \"call\"\nflow = \"f1\"\non = { ok = \"back\" }\n";
+    let f1 = "name = \"f1\"\nstart = \"end\"\n[states.end]\ntype = \"return\"\noutcome = \"ok\"\n";
+    // The number, then each state, its proof, the way back and the state once more, and the end.
+    for states in [1, 10, 11, 12, 30] {
+        let mut kept = String::new();
+        for n in 0..states {
+            let denied = if n + 1 < states { format!("k{}", n + 1) } else { "bye".into() };
+            write!(
+                kept,
+                "[states.k{n}]\ntype = \"say\"\nrequires = \"known\"\nstep_up = \"prove\"\n\
+                 prompt = \"a\"\nnext = \"bye\"\non = {{ denied = \"{denied}\" }}\n"
+            )
+            .unwrap();
+        }
+        let flows = [asking(proof, &kept), f1.to_owned()];
+        let (told, heard) = told_and_heard(&flows, "[[turn]]\ndigits = \"1001\"\n").await;
+        let last = heard.last().map(String::as_str);
+        let goes = last == Some("Goodbye.");
+        assert!(goes || last == Some(SORRY), "{states} states: {heard:?}");
+        assert_eq!(goes, 2 + 6 * states <= 64, "{states} states: {heard:?}");
+        assert_eq!(told.contains(&"long-answer"), !goes, "{states} states: {told:?}");
+    }
+}
+
+/// What was left for a PIN is come back to in the answer to it, and goes on from there.
+#[tokio::test]
+async fn the_checker_knows_how_long_an_answer_is_after_a_step_up() {
+    let proof = "[states.prove]\ntype = \"gather_pin\"\ndigits = 6\ntries = 1\nprompt = \"PIN?\"\n\
+        on = { ok = \"back\", failed = \"back\", locked = \"back\" }\n";
+    let turns = "[[turn]]\ndigits = \"1001\"\n[[turn]]\ndigits = \"730495\"\n\
+        [[accounts]]\nid = \"1001\"\npin = \"730495\"\n";
+    for says in [1, 60, 61, 80] {
+        let mut states = String::new();
+        for n in 1..=says {
+            let next = if n < says { format!("k{}", n + 1) } else { "bye".into() };
+            writeln!(states, "[states.k{n}]\ntype = \"say\"\nprompt = \"a\"\nnext = \"{next}\"")
+                .unwrap();
+        }
+        let asks = "[states.k0]\ntype = \"say\"\nrequires = \"known\"\nstep_up = \"prove\"\n\
+             prompt = \"a\"\nnext = \"k1\"\non = { denied = \"bye\" }\n";
+        let flow = asking(proof, &format!("{asks}{states}"));
+        let (told, heard) = told_and_heard(&[flow], turns).await;
+        let goes = says <= 60;
+        let last = if goes { "Goodbye." } else { SORRY };
+        assert_eq!(heard.last().map(String::as_str), Some(last), "{says} says: {heard:?}");
+        assert_eq!(told.contains(&"long-answer"), !goes, "{says} says: {told:?}");
+    }
+}
+
 /// Whoever fails where more is asked for, and is led on rather than back, may go on to the next such state, as often as
 /// there are some: nothing comes back to those that they left.
 #[tokio::test]
