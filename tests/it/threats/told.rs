@@ -175,7 +175,7 @@ async fn t65_what_nobody_heard_was_not_told() {
 
     // Of nobody, and of somebody who proves nothing, there is nothing to tell.
     for (sid, claimed, pin) in
-        [("CA8", "10000000", PIN.to_owned()), ("CA9", ACCOUNT, other_than(PIN))]
+        [("CA18", "10000000", PIN.to_owned()), ("CA19", ACCOUNT, other_than(PIN))]
     {
         let mut line = office.ring(sid).await;
         line.key(claimed).await;
