@@ -232,7 +232,7 @@ impl Default for Metrics {
             ),
             store_is: put(
                 r,
-                "store",
+                "store_info",
                 "Which store it is: servers must all say the same",
                 Family::default(),
             ),

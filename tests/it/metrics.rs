@@ -347,7 +347,7 @@ async fn servers_of_one_store_tell_its_name_and_no_other() {
         eventually_async("the name of the store", async || {
             let page = house.metrics().await;
             let lines: Vec<_> =
-                page.lines().filter(|line| line.contains("callgate_store{")).collect();
+                page.lines().filter(|line| line.contains("callgate_store_info{")).collect();
             let [line] = lines[..] else { return None };
             Some(line.strip_suffix("\"} 1").unwrap().rsplit_once('"').unwrap().1.to_owned())
         })

@@ -18,7 +18,7 @@ use crate::flow::state::{Kind, Listen};
 pub struct GatherOtp {
     /// How it listens.
     pub listen: Listen,
-    /// How many digits the code has; `None`: as the policy says.
+    /// How many digits are asked for where none was sent; `None`: as the policy says.
     pub digits: Option<u32>,
 }
 
@@ -37,7 +37,7 @@ pub const TYPE: StateType = StateType {
         Key::new(
             "digits",
             Shape::Integer(6, 10),
-            "How many digits the code has: as the policy says.",
+            "How many digits are asked for where none was sent, as the policy says; a code that was sent has its own number.",
         ),
     ],
     read: |state| Some(Kind::GatherOtp(read(state)?)),
