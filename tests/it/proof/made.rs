@@ -189,10 +189,7 @@ const OFTEN: [(Of, usize); 20] = [
 impl Maker<'_> {
     /// The state of this number.
     pub(super) fn made(&mut self, number: usize) -> Made {
-        // Nothing can be proved of nobody.
-        let claims = number == 0 && !self.dice.once_in(6);
-        let of = if claims { Of::Identify } else { self.often() };
-        self.made_of(number, of)
+        self.made_of(number, None)
     }
 
     fn often(&mut self) -> Of {
@@ -201,11 +198,16 @@ impl Maker<'_> {
         *self.dice.one(&all.collect::<Vec<_>>())
     }
 
-    /// The state of this number, drawn as such a one.
-    pub(super) fn made_of(&mut self, number: usize, of: Of) -> Made {
+    /// The state of this number, drawn as such a one; `None`: as any.
+    pub(super) fn made_of(&mut self, number: usize, of: Option<Of>) -> Made {
         let ways = Ways { a: self.to(number), b: self.to(number), c: self.to(number) };
         let denied = self.to(number);
         let requires = self.dice.once_in(3).then(|| (*self.dice.one(&LEVELS)).to_owned());
+        let of = of.unwrap_or_else(|| {
+            // Nothing can be proved of nobody.
+            let claims = number == 0 && !self.dice.once_in(6);
+            if claims { Of::Identify } else { self.often() }
+        });
         let (mut lines, on) = self.drawn(of, ways);
         if requires.is_some() && self.dice.once_in(3) {
             let notice = ["true", "\"Somebody was let in.\"", "\"{{ account.first_name }}: you?\""];
@@ -504,8 +506,8 @@ impl Made {
     /// Nobody is kept from it, nor told of.
     pub(super) fn open(&mut self) {
         (self.requires, self.step_up) = (None, None);
-        let lines = self.lines.lines().filter(|line| !line.starts_with("notify = "));
-        self.lines = lines.map(|line| format!("{line}\n")).collect();
+        let lines = self.lines.split_inclusive('\n');
+        self.lines = lines.filter(|line| !line.starts_with("notify = ")).collect();
     }
 
     /// Whoever is turned away is led to an end.

@@ -302,7 +302,7 @@ fn draft(dice: &mut Dice, name: &str, plan: &Plan, subs: &[&str]) -> Draft {
     let onwards = if straight { Onwards::Straight } else { Onwards::Soon };
     let mut maker = Maker { dice, count, calls, branches: &branches, even: false, onwards };
     let state = |(number, of): (usize, &Option<Of>)| match of {
-        Some(of) => maker.made_of(number, *of),
+        Some(of) => maker.made_of(number, Some(*of)),
         None => maker.made(number),
     };
     let mut states: Vec<_> = plan.states.iter().enumerate().map(state).collect();

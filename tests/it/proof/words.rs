@@ -113,8 +113,6 @@ fn text(dice: &mut Dice) -> String {
         "{{ 'much' if w == '5' else 'little' }} {{ account.first_name | lower }}.",
         "{% for c in account.first_name %}{{ c }} {% endfor %}",
         "{% set n = account.balance %}{{ n }}",
-        "{{ v }} and {{ w }}.",
-        "{{ w }} or {{ u }}.",
     ];
     let text = if dice.once_in(3) { "So." } else { *dice.one(&texts) };
     format!("\"{text}\"")
@@ -178,7 +176,6 @@ fn test(dice: &mut Dice) -> &'static str {
     dice.one::<&str>(&[
         "equals = \"x\"",
         "equals = \"Ada\"",
-        "equals = \"one\"",
         "equals = true",
         "one_of = [\"x\", 5, \"2026-12-03\"]",
         "at_least = 5",
