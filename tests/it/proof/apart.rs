@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use callgate::diagnostic::Sources;
 use callgate::engine::account::Claim;
-use callgate::engine::call::{Call, Frame};
-use callgate::engine::event::AnsweredBy;
+use callgate::engine::call::{Call, Frame, Phase, Ringing, Role};
+use callgate::engine::event::{AnsweredBy, DialStatus, LegStatus, QueueResult};
 use callgate::engine::risk::Signal;
-use callgate::engine::turn::{Hop, Remark};
+use callgate::engine::turn::Remark;
 use callgate::flow::FlowSet;
 use callgate::flow::condition::Attestation;
 use callgate::flow::level::{Class, Fact, Facts, Formula, Level};
@@ -85,39 +85,91 @@ impl Seen {
 
 /// What a caller has proved of whoever is claimed, by our own count.
 #[derive(Clone, Default)]
-struct Proved(BTreeMap<Fact, Earned>);
+struct Proved {
+    counts: BTreeMap<Fact, Earned>,
+    /// What counted at any moment of the last turn.
+    counted: BTreeMap<Fact, Earned>,
+    /// The first of two proofs with one verdict, until that is given.
+    on_trial: BTreeMap<Fact, Earned>,
+    /// An entry was wrong, and the caller is to hear of it with the next.
+    doubt: bool,
+}
 
 impl Proved {
     /// Counts a turn; whatever the engine takes for proved must be.
     fn count(&mut self, came: &Came, flows: &FlowSet) -> Result<(), String> {
-        self.0.extend(came.earned.iter().map(|earned| (earned.fact, earned.clone())));
-        let call = &came.scene.call;
-        for (fact, proof) in &call.facts.0 {
-            let earned = self.0.get(fact).filter(|earned| earned.at == proof.at);
+        let hops = &came.entry.hops;
+        let at = came.before.as_ref().map(|before| &before.at);
+        let state = at.and_then(|at| flows.get(at.flow.as_str())?.state(&at.state));
+        let ended = hops.first().filter(|hop| Some(&hop.at) == at);
+        let ended = ended.and_then(|hop| hop.outcome.as_ref());
+        let combined = state.is_some_and(|state| state.kind.is_combined());
+        let earned = came.earned.iter().map(|earned| (earned.fact, earned.clone()));
+        match (combined, self.doubt) {
+            (true, _) => self.on_trial.extend(earned),
+            (false, false) => self.counts.extend(earned),
+            (false, true) => {}
+        }
+        match ended {
+            Some(Outcome::Ok) if combined => self.doubt |= came.earned.is_empty(),
+            Some(Outcome::Ok) if state.is_some_and(|state| proves(&state.kind)) => {
+                let trial = std::mem::take(&mut self.on_trial).into_iter();
+                self.counts.extend(trial.filter(|_| !self.doubt));
+                self.doubt = false;
+            }
+            Some(Outcome::Failed | Outcome::Locked) => self.end_trial(),
+            _ => {}
+        }
+        self.counted.clone_from(&self.counts);
+        for (number, hop) in hops.iter().enumerate() {
+            let state = flows.get(hop.at.flow.as_str()).and_then(|flow| flow.state(&hop.at.state));
+            let let_in = match &hop.outcome {
+                Some(outcome) => *outcome != Outcome::Denied,
+                // It waits; or the caller has gone to prove something first.
+                None => number + 1 == hops.len(),
+            };
+            match state.map(|state| &state.kind) {
+                Some(Kind::Identify(_)) if let_in => {
+                    self.end_trial();
+                    self.counts.clear();
+                }
+                Some(Kind::Return(back)) if back.outcome.is_none() => self.end_trial(),
+                _ => {}
+            }
+        }
+        for (fact, proof) in &came.scene.call.facts.0 {
+            let earned = self.counts.get(fact).filter(|earned| earned.at == proof.at);
             if !earned.is_some_and(|earned| earned.counts || !proof.counts) {
                 return Err(format!("nobody has proved {fact}"));
             }
         }
-        let claims = came.entry.hops.iter().any(|hop| is_identify(flows, hop));
-        if claims && call.facts.0.is_empty() {
-            self.0.clear();
-        }
         Ok(())
+    }
+
+    fn end_trial(&mut self) {
+        self.on_trial.clear();
+        self.doubt = false;
     }
 
     /// Those of these facts that we have counted as well.
     fn of(&self, facts: &Facts) -> Vec<(Earned, Option<String>)> {
         let known = facts.0.iter().filter_map(|(fact, proof)| {
             let contact = proof.contact.as_ref().map(|it| it.expose().to_owned());
-            Some((self.0.get(fact)?.clone(), contact))
+            Some((self.counted.get(fact)?.clone(), contact))
         });
         known.collect()
     }
 }
 
-fn is_identify(flows: &FlowSet, hop: &Hop) -> bool {
-    let state = flows.get(hop.at.flow.as_str()).and_then(|flow| flow.state(&hop.at.state));
-    state.is_some_and(|state| matches!(state.kind, Kind::Identify(_)))
+fn proves(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::GatherPin(_)
+            | Kind::GatherPasscode(_)
+            | Kind::GatherOtp(_)
+            | Kind::GatherServiceCode(_)
+            | Kind::Callback(_)
+    )
 }
 
 /// Whether proofs meet a level: some of them, no two by one telephone, hold all that it asks for.
@@ -151,7 +203,10 @@ fn meets(level: &Level, proofs: &[(Earned, Option<String>)], now: Timestamp, ris
             let some = some.iter().map(|(earned, _)| earned).filter(|earned| fresh(earned));
             holds(formula, &some.collect::<Vec<_>>())
         };
-        apart && level.demands(risk).all(demands)
+        // What a band asks for is asked from there upwards.
+        let added = level.at_risk.iter().filter(|(band, _)| **band <= risk);
+        let added = added.map(|(_, more)| (&more.formula, more.within));
+        apart && std::iter::once((&level.formula, level.within)).chain(added).all(demands)
     })
 }
 
@@ -291,7 +346,12 @@ impl Pair<'_> {
         }
         if !self.met(one) && !self.met(other) {
             let ways = [one, other].map(|it| format!("{:?}\n{:#?}", it.entry.hops, it.out));
-            return Err(format!("it is told to who may not know:\n{}\n{}", ways[0], ways[1]));
+            let call = &one.scene.call;
+            let facts = format!("{:?} {:?} {:?}", call.facts, call.claim, self.proved.counted);
+            return Err(format!(
+                "it is told to who may not know, {facts}:\n{}\n{}",
+                ways[0], ways[1]
+            ));
         }
         Ok(if same_way { Apart::Told } else { Apart::Gone })
     }
@@ -345,7 +405,9 @@ fn pair(
         attestation: *dice.one(&[Attestation::A, Attestation::B, Attestation::None]),
         signals: dice.one::<&[Signal]>(&[&[], &[Signal::ManyCalls], &[Signal::SimSwapped]]),
     };
-    let mood = *dice.one(&MOODS);
+    let mood = if dice.once_in(3) { *dice.one(&MOODS) } else { Mood::Well };
+    // Most get on with everything.
+    let stumbles = *dice.one(&[2, 6, 20]);
     let mut came = pair.houses.each_ref().map(|house| house.ring(&rings, mood));
     for _ in 0..TURNS_PER_CALL {
         let [one, other] = &came;
@@ -378,19 +440,23 @@ fn pair(
                 seen.met_again += 1;
             }
         }
-        let moves = pair.houses[0].moves(&one.scene);
+        let mut moves = pair.houses[0].moves(&one.scene);
+        // Whoever waits for a callback is asked about every few seconds.
+        let over = |of: &Ringing| matches!(of.phase, Phase::Over(_));
+        let polled = one.scene.call.ringing.as_ref().is_some_and(over);
+        moves.retain(|made| !(polled && matches!(made, Move::Wait(_))));
         if moves.is_empty() {
             break;
         }
-        let mood = if dice.once_in(4) { *dice.one(&MOODS) } else { Mood::Well };
-        let well: Vec<_> = moves.iter().filter(|made| goes_well(made)).collect();
-        let made = if well.is_empty() || dice.once_in(3) {
+        let mood = if dice.once_in(2 * stumbles) { *dice.one(&MOODS) } else { Mood::Well };
+        let well: Vec<_> = moves.iter().filter(|made| goes_well(made, &one.scene.call)).collect();
+        let made = if well.is_empty() || dice.once_in(stumbles) {
             dice.one(&moves).clone()
         } else {
             (*dice.one(&well)).clone()
         };
         let later_s = *dice.one(&[0, 0, 0, 2, 4, 11, 31]);
-        let later_s = if matches!(made, Move::Wait(_)) { 0 } else { later_s };
+        let later_s = if polled || matches!(made, Move::Wait(_)) { 0 } else { later_s };
         let next = [0, 1].map(|house| {
             let mut scene = came[house].scene.clone();
             scene.now += SignedDuration::from_secs(later_s);
@@ -406,13 +472,24 @@ fn pair(
 }
 
 /// Whether it is what a customer does who gets on.
-fn goes_well(made: &Move) -> bool {
+fn goes_well(made: &Move, call: &Call) -> bool {
+    if let Some(ringing) = &call.ringing {
+        let hangs_up = Move::Status(Role::Inbound, LegStatus::Completed);
+        return match (&ringing.phase, made) {
+            (Phase::HangUpFirst, made) => *made == hangs_up,
+            (Phase::Ringing, Move::Answered(by)) => *by == AnsweredBy::Human,
+            (Phase::Ringing, Move::Wait(_)) => ringing.leg.is_none(),
+            (Phase::Answered, Move::CallbackKeys(keys)) => keys.starts_with('7'),
+            (phase, Move::Poll) => matches!(phase, Phase::Over(_)) || ringing.leg.is_none(),
+            _ => false,
+        };
+    }
     match made {
         Move::Keys(keys) => keys.starts_with('7') || keys.len() < 6 || keys.starts_with("11111111"),
-        Move::CallbackKeys(keys) => keys.starts_with('7'),
-        Move::Answered(by) => *by == AnsweredBy::Human,
+        Move::Dial(status) => *status == DialStatus::Completed,
+        Move::Queue(result) => *result == QueueResult::Bridged,
         Move::Recorded(recorded) => *recorded,
-        Move::Poll | Move::Whisper("") | Move::StepUp(_) => true,
+        Move::Poll | Move::Whisper("") => true,
         _ => false,
     }
 }
@@ -428,9 +505,12 @@ fn look(seed: u64, count: usize, seen: &mut Seen) -> Result<(), String> {
         let seed = seed + number;
         let mut dice = Dice(seed.wrapping_mul(0x5851_f42d_4c95_7f2d));
         // The engine holds what the checker alarms of, too.
-        let clean = !seed.is_multiple_of(3);
-        let (sources, flows) =
-            if clean { wide::clean(&mut dice, 10) } else { wide::holed(&mut dice, 10) };
+        let clean = !matches!(seed % 6, 0 | 2 | 4);
+        let (sources, flows) = match (seed % 6 < 2, clean) {
+            (true, true) => wide::clean(&mut dice, 10),
+            (true, false) => wide::holed(&mut dice, 10),
+            (false, _) => wide::straight(&mut dice, clean),
+        };
         let words = words_of(&sources);
         let all = kept(&sources, &flows);
         if all.is_empty() {

@@ -8,6 +8,8 @@ pub(super) struct Made {
     pub(super) lines: String,
     pub(super) requires: Option<String>,
     pub(super) step_up: Option<&'static str>,
+    /// How often it was mended so.
+    pub(super) guards: usize,
     denied: String,
     on: Vec<(&'static str, String)>,
 }
@@ -121,19 +123,92 @@ pub(super) struct Maker<'d> {
     pub(super) branches: &'d [&'d str],
     /// Whether most states lead on alike where a stranger could tell who is a customer.
     pub(super) even: bool,
-    /// Whether states lead to those that follow soon, so that ways are long.
-    pub(super) long: bool,
+    pub(super) onwards: Onwards,
 }
+
+/// Where states lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Onwards {
+    /// Anywhere behind them, and back now and then.
+    Anywhere,
+    /// To those that follow soon, so that ways are long, and back now and then.
+    Soon,
+    /// Nearly always to the next one, whatever becomes of them.
+    Straight,
+}
+
+/// What a state is drawn as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Say,
+    Menu,
+    Identify,
+    Pin,
+    Passcode,
+    SmsCode,
+    EmailCode,
+    Link,
+    Code,
+    ServiceCode,
+    Callback,
+    Transfer,
+    Voicemail,
+    Lookup,
+    Branch,
+    Set,
+    Gather,
+    Hangup,
+    Reject,
+    Call,
+}
+
+/// Each as often as it is drawn.
+const OFTEN: [(Of, usize); 20] = [
+    (Of::Say, 1),
+    (Of::Menu, 1),
+    (Of::Identify, 2),
+    (Of::Pin, 2),
+    (Of::Passcode, 1),
+    (Of::SmsCode, 2),
+    (Of::EmailCode, 1),
+    (Of::Link, 1),
+    (Of::Code, 2),
+    (Of::ServiceCode, 1),
+    (Of::Callback, 1),
+    (Of::Transfer, 2),
+    (Of::Voicemail, 1),
+    (Of::Lookup, 2),
+    (Of::Branch, 3),
+    (Of::Set, 2),
+    (Of::Gather, 1),
+    (Of::Hangup, 1),
+    (Of::Reject, 1),
+    (Of::Call, 1),
+];
 
 impl Maker<'_> {
     /// The state of this number.
     pub(super) fn made(&mut self, number: usize) -> Made {
+        self.made_of(number, None)
+    }
+
+    fn often(&mut self) -> Of {
+        let most = if self.calls { OFTEN.len() } else { OFTEN.len() - 1 };
+        let all = OFTEN[..most].iter().flat_map(|(of, times)| std::iter::repeat_n(*of, *times));
+        *self.dice.one(&all.collect::<Vec<_>>())
+    }
+
+    /// The state of this number, drawn as such a one; `None`: as any.
+    pub(super) fn made_of(&mut self, number: usize, of: Option<Of>) -> Made {
         let ways = Ways { a: self.to(number), b: self.to(number), c: self.to(number) };
         let denied = self.to(number);
         let requires = self.dice.once_in(3).then(|| (*self.dice.one(&LEVELS)).to_owned());
-        // Nothing can be proved of nobody.
-        let claims = number == 0 && !self.dice.once_in(6);
-        let (mut lines, on) = if claims { self.identify(ways) } else { self.drawn(ways) };
+        let of = of.unwrap_or_else(|| {
+            // Nothing can be proved of nobody.
+            let claims = number == 0 && !self.dice.once_in(6);
+            if claims { Of::Identify } else { self.often() }
+        });
+        let (mut lines, on) = self.drawn(of, ways);
         if requires.is_some() && self.dice.once_in(3) {
             let notice = ["true", "\"Somebody was let in.\"", "\"{{ account.first_name }}: you?\""];
             lines += &format!("notify = {}\n", self.dice.one(&notice));
@@ -143,14 +218,20 @@ impl Maker<'_> {
         }
         let proves = requires.is_some() && self.dice.once_in(2);
         let step_up = proves.then(|| self.prover());
-        Made { name: format!("s{number}"), lines, requires, step_up, denied, on }
+        Made { name: format!("s{number}"), lines, requires, step_up, guards: 0, denied, on }
     }
 
     /// Mostly onwards, so that there is an end.
     fn to(&mut self, number: usize) -> String {
         let left = self.count - number;
-        let onwards = number + 1 + self.dice.below(if self.long { left.min(3) } else { left });
-        let next = if self.dice.once_in(6) { self.dice.below(self.count) } else { onwards };
+        let far = if self.onwards == Onwards::Anywhere { left } else { left.min(3) };
+        let onwards = number + 1 + self.dice.below(far);
+        let next = match self.onwards {
+            Onwards::Straight if self.dice.once_in(12) => onwards,
+            Onwards::Straight => number + 1,
+            _ if self.dice.once_in(6) => self.dice.below(self.count),
+            _ => onwards,
+        };
         if next >= self.count { "bye".to_owned() } else { format!("s{next}") }
     }
 
@@ -188,34 +269,35 @@ impl Maker<'_> {
         lines + &self.perhaps("barge_in = false")
     }
 
-    fn drawn(&mut self, ways: Ways) -> Lines {
-        match self.dice.below(if self.calls { 29 } else { 28 }) {
-            0 => {
-                (format!("type = \"say\"\nprompt = \"{}\"\nnext = \"{}\"\n", self.words(), ways.a), vec![])
+    fn drawn(&mut self, of: Of, ways: Ways) -> Lines {
+        match of {
+            Of::Say => {
+                let next = ways.a;
+                (format!("type = \"say\"\nprompt = \"{}\"\nnext = \"{next}\"\n", self.words()), vec![])
             }
-            1 => self.menu(ways),
-            2 | 3 => self.identify(ways),
-            4 | 5 => self.secret("gather_pin", ways),
-            6 => self.secret("gather_passcode", ways),
-            7 | 8 => self.sends("send_sms_otp", ways),
-            9 => self.sends("send_email_otp", ways),
-            10 => self.link(ways),
-            11 | 12 => self.code(ways),
-            13 => self.service_code(ways),
-            14 if self.even => self.code(ways),
-            14 => self.callback(ways),
-            15 | 16 => self.transfer(ways),
-            17 => self.voicemail(ways),
-            18 | 19 => self.lookup(ways),
-            20..=22 => self.branch(&ways),
-            23 | 24 => self.set(&ways),
-            25 => self.gather(ways),
-            26 => (format!("type = \"hangup\"\n{}", self.spoken("prompt")), vec![]),
-            27 => {
-                let reason = *self.dice.one(&["", "reason = \"busy\"\n", "reason = \"rejected\"\n"]);
-                (format!("type = \"reject\"\n{reason}"), vec![])
+            Of::Menu => self.menu(ways),
+            Of::Identify => self.identify(ways),
+            Of::Pin => self.secret("gather_pin", ways),
+            Of::Passcode => self.secret("gather_passcode", ways),
+            Of::SmsCode => self.sends("send_sms_otp", ways),
+            Of::EmailCode => self.sends("send_email_otp", ways),
+            Of::Link => self.link(ways),
+            Of::Code => self.code(ways),
+            Of::ServiceCode => self.service_code(ways),
+            Of::Callback if self.even => self.code(ways),
+            Of::Callback => self.callback(ways),
+            Of::Transfer => self.transfer(ways),
+            Of::Voicemail => self.voicemail(ways),
+            Of::Lookup => self.lookup(ways),
+            Of::Branch => self.branch(&ways),
+            Of::Set => self.set(&ways),
+            Of::Gather => self.gather(ways),
+            Of::Hangup => (format!("type = \"hangup\"\n{}", self.spoken("prompt")), vec![]),
+            Of::Reject => {
+                let reasons = ["", "reason = \"busy\"\n", "reason = \"rejected\"\n"];
+                (format!("type = \"reject\"\n{}", self.dice.one(&reasons)), vec![])
             }
-            _ => (
+            Of::Call => (
                 "type = \"call\"\nflow = \"sub\"\nwith = { v = \"v\", w = \"w\" }\ngive = { v = \"w\" }\n".into(),
                 vec![("ok", ways.a), ("failed", ways.b)],
             ),
@@ -390,7 +472,7 @@ impl Made {
     pub(super) fn named(name: &str, lines: &str) -> Self {
         let (name, lines) = (name.to_owned(), lines.to_owned());
         let (requires, step_up, denied, on) = (None, None, "bye".to_owned(), Vec::new());
-        Self { name, lines, requires, step_up, denied, on }
+        Self { name, lines, requires, step_up, guards: 0, denied, on }
     }
 
     /// It says something, and the way ends.
@@ -421,9 +503,11 @@ impl Made {
         self.on.retain(|(it, _)| *it != outcome);
     }
 
-    /// Nobody is kept from it.
+    /// Nobody is kept from it, nor told of.
     pub(super) fn open(&mut self) {
         (self.requires, self.step_up) = (None, None);
+        let lines = self.lines.split_inclusive('\n');
+        self.lines = lines.filter(|line| !line.starts_with("notify = ")).collect();
     }
 
     /// Whoever is turned away is led to an end.
@@ -463,5 +547,6 @@ impl Made {
             self.requires = Some(level.to_owned());
         }
         self.step_up.get_or_insert_with(|| dice.one(&PROVERS).0);
+        self.guards += 1;
     }
 }

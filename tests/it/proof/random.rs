@@ -6,7 +6,7 @@ use callgate::check::check_sources;
 use callgate::diagnostic::{Finding, Severity, Sources};
 use callgate::flow::FlowSet;
 
-use super::made::{BACK, CERTAIN, GUESSED, HEAD, Made, Maker, PROVERS, RISKY};
+use super::made::{BACK, CERTAIN, GUESSED, HEAD, Made, Maker, Onwards, PROVERS, RISKY};
 
 /// Numbers that are the same in every run (`SplitMix64`).
 pub(crate) struct Dice(pub(crate) u64);
@@ -41,11 +41,12 @@ impl Draft {
         let risky = *dice.one(&RISKY);
         let count = 3 + dice.below(most - 2);
         let calls = dice.once_in(3);
-        let mut maker = Maker { dice, count, calls, branches, even, long: false };
+        let mut maker = Maker { dice, count, calls, branches, even, onwards: Onwards::Anywhere };
         let states: Vec<_> = (0..count).map(|number| maker.made(number)).collect();
         let mut draft = Self { risky, states, sub: None };
         if draft.states.iter().any(|made| made.lines.contains("\"call\"")) {
-            let mut maker = Maker { dice, count: 2, calls: false, branches, even, long: false };
+            let mut maker =
+                Maker { dice, count: 2, calls: false, branches, even, onwards: Onwards::Anywhere };
             let inner: String = (0..2).map(|number| maker.made(number).text()).collect();
             let inner = inner.replace("\"bye\"", "\"no\"").replace("requires = \"fresh\"\n", "");
             let inner = inner.replacen("\"no\"", "\"yes\"", 1);

@@ -6,7 +6,7 @@ use callgate::check::check_sources;
 use callgate::diagnostic::{Finding, Severity, Sources};
 use callgate::flow::FlowSet;
 
-use super::made::{Made, Maker};
+use super::made::{Made, Maker, Of, Onwards};
 use super::random::{Dice, provers};
 use super::words::{self, LEVELS};
 
@@ -25,44 +25,71 @@ struct Draft {
 /// Flows, as long as they are being made.
 struct Drafts {
     flows: Vec<Draft>,
-    /// Whether whatever uses something asks for the one level there is.
-    safe: bool,
+    like: Like,
+}
+
+/// What flows are to be like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Like {
+    /// Of so many states at most, which lead anywhere.
+    Anything(usize),
+    /// Likewise, and whatever uses something asks for the one level there is.
+    Safe(usize),
+    /// A caller who proves what is asked for comes by nearly every state.
+    Straight,
+}
+
+/// What the states of a flow are drawn as; `None`: as any.
+struct Plan {
+    states: Vec<Option<Of>>,
+    /// What is proved on the way, if that is known.
+    proofs: Vec<&'static str>,
 }
 
 /// Flows without an error: the first is `main`.
 pub(super) fn clean(dice: &mut Dice, most: usize) -> (Sources, FlowSet) {
-    let (sources, flows, _) = mended(dice, most, false, &[]);
+    let (sources, flows, _) = mended(dice, Like::Anything(most), &[]);
     (sources, flows)
 }
 
 /// Flows with whatever holes they have, and no other error.
 pub(super) fn holed(dice: &mut Dice, most: usize) -> (Sources, FlowSet) {
-    let (sources, flows, _) = mended(dice, most, false, &HOLES);
+    let (sources, flows, _) = mended(dice, Like::Anything(most), &HOLES);
+    (sources, flows)
+}
+
+/// Flows of which a caller sees nearly all: one claims an account, proves some things, comes by much that is made of
+/// what is kept, and perhaps claims another. Without a hole, or with whatever holes they have.
+pub(super) fn straight(dice: &mut Dice, clean: bool) -> (Sources, FlowSet) {
+    // Who fails goes on as well.
+    let all = ["failure-shares-success", HOLES[0], HOLES[1]];
+    let left = if clean { &all[..1] } else { &all };
+    let (sources, flows, _) = mended(dice, Like::Straight, left);
     (sources, flows)
 }
 
 /// Flows that are safe as they are written, and what is said of them: there is one level, and each state that uses
 /// anything under it asks for it and has it proved.
 pub(super) fn safe(dice: &mut Dice, most: usize) -> (Sources, Vec<Finding>) {
-    let (sources, _, errors) = mended(dice, most, true, &HOLES);
+    let (sources, _, errors) = mended(dice, Like::Safe(most), &HOLES);
     (sources, errors)
 }
 
 /// Flows that are mended until no errors but those of these codes are left, or else drawn anew.
-fn mended(
-    dice: &mut Dice,
-    most: usize,
-    safe: bool,
-    left: &[&str],
-) -> (Sources, FlowSet, Vec<Finding>) {
+fn mended(dice: &mut Dice, like: Like, left: &[&str]) -> (Sources, FlowSet, Vec<Finding>) {
     loop {
-        let mut drafts = Drafts::random(dice, most, safe);
+        let mut drafts = Drafts::random(dice, like);
         for _ in 0..MENDS {
             let (sources, flows, errors) = drafts.checked();
             if errors.iter().all(|error| left.contains(&error.code)) {
                 return (sources, flows, errors);
             }
-            if !drafts.mend(&errors, left.is_empty(), dice) {
+            let holes = !left.contains(&HOLES[0]);
+            let mended = match like {
+                Like::Straight => drafts.mend_each(errors, left, dice),
+                Like::Anything(_) | Like::Safe(_) => drafts.mend(&errors, holes, dice),
+            };
+            if !mended {
                 break;
             }
         }
@@ -70,18 +97,27 @@ fn mended(
 }
 
 impl Drafts {
-    fn random(dice: &mut Dice, most: usize, safe: bool) -> Self {
+    fn random(dice: &mut Dice, like: Like) -> Self {
         let subs = *dice.one(&[0, 0, 1, 1, 2]);
-        let count = 3 + dice.below(most - 2);
         let all = ["sub1", "sub2"];
-        let mut flows = vec![draft(dice, "main", count, &all[..subs])];
+        let main = match like {
+            Like::Anything(most) | Like::Safe(most) => Plan::any(3 + dice.below(most - 2)),
+            Like::Straight => Plan::straight(dice, subs > 0),
+        };
+        let mut flows = vec![draft(dice, "main", &main, &all[..subs])];
         for (number, name) in all[..subs].iter().enumerate() {
             let below = if dice.once_in(2) { &all[number + 1..subs] } else { &[] };
-            let count = 2 + dice.below(3);
-            flows.push(draft(dice, name, count, below));
+            let plan = match like {
+                Like::Straight => {
+                    let states = uses(dice, 1, !below.is_empty()).map(Some).collect();
+                    Plan { states, proofs: main.proofs.clone() }
+                }
+                Like::Anything(_) | Like::Safe(_) => Plan::any(2 + dice.below(3)),
+            };
+            flows.push(draft(dice, name, &plan, below));
         }
-        let mut drafts = Self { flows, safe };
-        if safe {
+        let mut drafts = Self { flows, like };
+        if matches!(like, Like::Safe(_)) {
             drafts.level(dice);
         }
         drafts
@@ -131,6 +167,22 @@ impl Drafts {
         Some((flow, number))
     }
 
+    /// Mends each state of which there is an error that is not left; `false`: it cannot be done.
+    fn mend_each(&mut self, mut errors: Vec<Finding>, left: &[&str], dice: &mut Dice) -> bool {
+        errors.retain(|error| !left.contains(&error.code));
+        let (mut seen, mut mended) = (Vec::new(), false);
+        for error in errors {
+            let of =
+                (error.place().map(|place| place.file.clone()), error.message.split('`').nth(1));
+            let of = (of.0, of.1.map(str::to_owned));
+            if !seen.contains(&of) {
+                mended |= self.mend(&[error], true, dice);
+                seen.push(of);
+            }
+        }
+        mended
+    }
+
     /// Mends one thing, a hole only where those are mended; `false`: it cannot be done.
     fn mend(&mut self, errors: &[Finding], holes: bool, dice: &mut Dice) -> bool {
         let unreachable: Vec<_> =
@@ -158,12 +210,12 @@ impl Drafts {
         // "`s1` uses the field `balance`, disclosed at `hi`, and …"
         let level = error.message.split('`').nth(5).filter(|_| error.code == HOLES[1]);
         let (level, code) = (level.map(str::to_owned), error.code);
-        let safe = self.safe;
+        let safe = matches!(self.like, Like::Safe(_));
         let Some((flow, number)) = self.at(error) else { return false };
         let end = if flow.name == "main" { "bye" } else { "no" };
         let made = &mut flow.states[number];
         let asks = made.requires.is_some() && made.step_up.is_some();
-        let again = made.requires == level || code == HOLES[0];
+        let again = made.requires == level || code == HOLES[0] || made.guards > 1;
         if HOLES.contains(&code) && !(asks && again) && !safe {
             made.guard(level.as_deref(), dice);
         } else if code == "loop-without-input" && !made.lines.contains("\"menu\"") {
@@ -182,10 +234,84 @@ impl Draft {
     }
 }
 
-fn draft(dice: &mut Dice, name: &str, count: usize, subs: &[&str]) -> Draft {
-    let (branches, calls) = (["{ fact = \"pin\" }"], !subs.is_empty());
-    let mut maker = Maker { dice, count, calls, branches: &branches, even: false, long: true };
-    let mut states: Vec<_> = (0..count).map(|number| maker.made(number)).collect();
+impl Plan {
+    fn any(count: usize) -> Self {
+        Self { states: vec![None; count], proofs: Vec::new() }
+    }
+
+    /// A claim, proofs, and states that use what is kept, which a back end may have told before anything was proved; then
+    /// perhaps another claim, of which the one who makes it may have proved nothing.
+    fn straight(dice: &mut Dice, calls: bool) -> Self {
+        let (mut states, mut proofs) = (vec![Of::Identify], Vec::new());
+        if dice.once_in(2) {
+            states.extend(uses(dice, 1, calls));
+        }
+        for _ in 0..*dice.one(&[1, 1, 2]) {
+            let (of, proof) = *dice.one(&PROOFS);
+            states.extend(of);
+            proofs.push(proof);
+        }
+        states.extend(uses(dice, 1, calls));
+        if dice.once_in(3) {
+            states.extend([Of::Identify, Of::Branch]);
+            states.extend(uses(dice, 1, calls));
+        }
+        states.extend(dice.once_in(4).then_some(Of::Reject));
+        Self { states: states.into_iter().map(Some).collect(), proofs }
+    }
+}
+
+/// The states that prove something.
+const PROOFS: [(&[Of], &str); 6] = [
+    (&[Of::Pin], "pin"),
+    (&[Of::Passcode], "passcode"),
+    (&[Of::SmsCode, Of::Code], "sms_otp"),
+    (&[Of::EmailCode, Of::Code], "email_otp"),
+    (&[Of::ServiceCode], "service_code"),
+    (&[Of::Callback], "callback"),
+];
+
+/// Ways to use what is kept: it is told to somebody at once, or something is made of it, a while passes, and that is told.
+const USES: [&[Of]; 13] = [
+    &[Of::Say, Of::Transfer],
+    &[Of::Link, Of::Voicemail],
+    &[Of::Set, Of::Say],
+    &[Of::Set, Of::Gather, Of::Say],
+    &[Of::Set, Of::Set, Of::Link],
+    &[Of::Branch, Of::Say],
+    &[Of::Branch, Of::Menu, Of::Say],
+    &[Of::Branch, Of::Voicemail, Of::Transfer],
+    &[Of::Lookup, Of::Say],
+    &[Of::Lookup, Of::Set, Of::Menu],
+    &[Of::Lookup, Of::Branch, Of::Menu, Of::Say],
+    &[Of::Set, Of::Call, Of::Say],
+    &[Of::Lookup, Of::Call, Of::Menu, Of::Say],
+];
+
+/// So many ways at least, and a few more.
+fn uses(dice: &mut Dice, least: usize, calls: bool) -> impl Iterator<Item = Of> {
+    let all = USES.len() - if calls { 0 } else { 2 };
+    let some: Vec<_> =
+        (0..least + usize::from(dice.once_in(3))).map(|_| *dice.one(&USES[..all])).collect();
+    some.into_iter().flatten().copied()
+}
+
+fn draft(dice: &mut Dice, name: &str, plan: &Plan, subs: &[&str]) -> Draft {
+    let (branches, calls, count) = (["{ fact = \"pin\" }"], !subs.is_empty(), plan.states.len());
+    let straight = plan.states.iter().any(Option::is_some);
+    let onwards = if straight { Onwards::Straight } else { Onwards::Soon };
+    let mut maker = Maker { dice, count, calls, branches: &branches, even: false, onwards };
+    let state = |(number, of): (usize, &Option<Of>)| match of {
+        Some(of) => maker.made_of(number, Some(*of)),
+        None => maker.made(number),
+    };
+    let mut states: Vec<_> = plan.states.iter().enumerate().map(state).collect();
+    for (made, of) in states.iter_mut().zip(&plan.states) {
+        // Everybody gets to where something is proved.
+        if of.is_some_and(|of| PROOFS.iter().any(|(states, _)| states.contains(&of))) {
+            made.open();
+        }
+    }
     let main = name == "main";
     let mut more = Vec::new();
     for made in &mut states {
@@ -206,6 +332,6 @@ fn draft(dice: &mut Dice, name: &str, count: usize, subs: &[&str]) -> Draft {
         let back = |outcome: &str| format!("type = \"return\"\noutcome = \"{outcome}\"\n");
         vec![Made::named("yes", &back("ok")), Made::named("no", &back("failed"))]
     });
-    let head = words::head(dice, name);
+    let head = words::head(dice, name, &plan.proofs);
     Draft { name: name.to_owned(), head, states }
 }

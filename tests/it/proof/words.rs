@@ -22,7 +22,12 @@ const PROOFS: [&str; 8] = [
 
 /// A level at random.
 pub(super) fn level(dice: &mut Dice) -> String {
-    let mut one = || *dice.one(&PROOFS);
+    level_of(dice, &PROOFS)
+}
+
+/// A level at random that asks for some of these.
+fn level_of(dice: &mut Dice, proofs: &[&str]) -> String {
+    let mut one = || *dice.one(proofs);
     let (a, b, c) = (one(), one(), one());
     let formula = match dice.below(7) {
         0..=2 => format!("any = [\"{a}\"]"),
@@ -30,13 +35,16 @@ pub(super) fn level(dice: &mut Dice) -> String {
         5 => format!("all = [\"{a}\", \"{b}\"]"),
         _ => format!("all = [\"{a}\", {{ any = [\"{b}\", \"{c}\"] }}]"),
     };
-    let within = if dice.once_in(3) {
-        format!(", within = \"{}\"", dice.one(&["10s", "30s", "1m", "9m"]))
+    // Where callers are to get on, proofs count for a while.
+    let get_on = proofs.len() < PROOFS.len();
+    let within = if dice.once_in(if get_on { 2 } else { 3 }) {
+        let short = usize::from(get_on);
+        format!(", within = \"{}\"", dice.one(&["10s", "30s", "1m", "9m"][short..]))
     } else {
         String::new()
     };
     let at_risk = if dice.once_in(4) {
-        let (band, more) = (dice.one(&["medium", "high"]), dice.one(&PROOFS));
+        let (band, more) = (dice.one(&["medium", "high"]), dice.one(proofs));
         let within = if dice.once_in(2) { ", within = \"5m\"" } else { "" };
         format!(", at_risk = {{ {band} = {{ any = [\"{more}\"]{within} }} }}")
     } else {
@@ -45,8 +53,9 @@ pub(super) fn level(dice: &mut Dice) -> String {
     format!("{{ {formula}{within}{at_risk} }}")
 }
 
-/// How a flow begins, up to its states.
-pub(super) fn head(dice: &mut Dice, name: &str) -> String {
+/// How a flow begins, up to its states; its levels ask for `proofs` where it has some.
+pub(super) fn head(dice: &mut Dice, name: &str, proofs: &[&str]) -> String {
+    let proofs = if proofs.is_empty() { &PROOFS } else { proofs };
     let mut text = format!("name = \"{name}\"\n");
     let main = name == "main";
     let start = if main { "begin" } else { "s0" };
@@ -67,11 +76,12 @@ pub(super) fn head(dice: &mut Dice, name: &str) -> String {
     if main || dice.once_in(3) {
         text += "[levels]\n";
         for name in LEVELS {
-            text += &format!("{name} = {}\n", level(dice));
+            text += &format!("{name} = {}\n", level_of(dice, proofs));
         }
         text += "[disclose]\n";
+        let few = if proofs.len() < PROOFS.len() { 2 } else { LEVELS.len() };
         for field in FIELDS {
-            text += &format!("{field} = \"{}\"\n", dice.one(&LEVELS));
+            text += &format!("{field} = \"{}\"\n", dice.one(&LEVELS[..few]));
         }
     }
     if main {
@@ -239,7 +249,6 @@ pub(super) fn anew(dice: &mut Dice, (flow, subs): (&str, &[&str]), made: &mut Ma
             "prompt" | "reprompt" | "last_prompt" | "hang_up_prompt" | "whisper" => {
                 format!("{key} = {}", prompt(dice))
             }
-            "notify" if claims && flow == "main" => continue,
             "notify" if !line.ends_with("true") => format!("notify = {}", written(dice)),
             "values" => {
                 let names = some(dice, &VARIABLES);
