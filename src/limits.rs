@@ -333,7 +333,7 @@ pub const FILES_STAY_FOR: Duration = Duration::from_secs(1);
 pub const REFUSALS_TOLD_A_MINUTE: u64 = 10;
 /// How often a store is looked for that was away when the server started.
 pub const STORE_LOOKED_FOR_EVERY: Duration = Duration::from_secs(1);
-/// And how often the log says that it still is.
+/// And how often the log says that it still is, and that the outbox can do nothing.
 pub const STORE_AWAY_TOLD_EVERY: Duration = Duration::from_secs(5);
 /// How often the store is looked at, how it is set up and by what clock.
 pub const OUTLOOK_EVERY: Duration = Duration::from_secs(5);

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -27,7 +28,7 @@ use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, LegId, Sid};
 use crate::engine::turn::later;
 use crate::exchange::{Exchange, ExchangeError, Posted, Settles};
-use crate::limits::OUTBOX_TASKS_MAX;
+use crate::limits::{OUTBOX_TASKS_MAX, STORE_AWAY_TOLD_EVERY};
 use crate::store::{Claim, Claimed, Due, DueWhat, Lease};
 use crate::telemetry::trace;
 
@@ -158,6 +159,7 @@ impl Outbox {
         let tasks = TaskTracker::new();
         let places = Arc::new(Semaphore::new(OUTBOX_TASKS_MAX));
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        let mut in_vain: Option<Instant> = None;
         loop {
             // In this order, so that the same run is the same again.
             tokio::select! {
@@ -179,6 +181,9 @@ impl Outbox {
             }
             match self.claim(free).await {
                 Ok((due, until)) => {
+                    if in_vain.take().is_some() {
+                        tracing::info!("the outbox can look for work again");
+                    }
                     let more = due.len() == free;
                     for work in self.sorted(due) {
                         let place = places.clone().acquire_owned().await;
@@ -193,7 +198,12 @@ impl Outbox {
                         }));
                     }
                 }
-                Err(error) => tracing::warn!(%error, "the outbox could not look for work"),
+                Err(error) => {
+                    if in_vain.is_none_or(|told| told.elapsed() >= STORE_AWAY_TOLD_EVERY) {
+                        tracing::warn!(%error, "the outbox could not look for work");
+                        in_vain = Some(Instant::now());
+                    }
+                }
             }
         }
         tasks.close();

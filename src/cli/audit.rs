@@ -51,8 +51,8 @@ configuration only `store`, `[redis]` and the state key are read, and no other s
 be there.
 
 Exit codes: 0 every chain is whole; 1 one is not; 2 the configuration cannot be used, or its
-state key is not that of the store; 3 the store cannot be read, or parts of it only by a newer
-callgate.")]
+state key is not that of the store; 3 the store cannot be read, or parts of it are those of a
+newer callgate.")]
 struct Verify {
     /// The configuration, which names the store and its key.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]

@@ -1,6 +1,7 @@
 //! A server that is started while its store is away.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +31,7 @@ async fn becomes_ready(house: &House) {
 #[tokio::test]
 async fn it_lives_puts_callers_through_and_is_ready_once_the_store_is_there() {
     let mut redis = RedisServer::stopped(&[]);
+    let begun = Instant::now();
     let house = House::start(&redis.url(), NOBODY);
     house.logs(AWAY);
     assert_eq!(health(&house, "live").await.0, 200);
@@ -47,6 +49,10 @@ async fn it_lives_puts_callers_through_and_is_ready_once_the_store_is_there() {
     phone.key(&house, ACCOUNT).await;
     assert!(phone.spoken().to_lowercase().contains("pin"), "{}", phone.spoken());
     house.logs("the store is there");
+    // It looks twice a second.
+    house.logs("the outbox can look for work again");
+    let told = house.log().matches("the outbox could not look for work").count() as u64;
+    assert!((1..=1 + begun.elapsed().as_secs() / 5).contains(&told), "{told} lines");
 }
 
 /// That of another house, under another key, is not written into in the moment before that is found out.
