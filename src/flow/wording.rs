@@ -1,7 +1,7 @@
 //! The few words that callgate says of its own accord, and how it says amounts and dates.
 //!
 //! Designers' words come first everywhere; these serve where a flow gives none. English, French, German and
-//! Spanish are here; other languages hear English.
+//! Spanish are here; other languages hear English, and amounts and dates in figures, which a voice reads in its own.
 
 mod words;
 
@@ -113,7 +113,8 @@ pub fn proof(proved: &[(Fact, u64)], locale: &Locale) -> String {
     format!("{} {}.", words.verified, each.join("; "))
 }
 
-/// `November 22, 2026`, `22 de noviembre de 2026`, `22. November 2026` or `22 novembre 2026`.
+/// `November 22, 2026`, `22 de noviembre de 2026`, `22. November 2026` or `22 novembre 2026`; `2026-11-22` in a language
+/// without words here.
 pub fn date(date: Date, locale: &Locale) -> String {
     let index = usize::try_from(date.month() - 1).unwrap_or(0);
     let month = of(locale).months.get(index).copied().unwrap_or_default();
@@ -123,12 +124,13 @@ pub fn date(date: Date, locale: &Locale) -> String {
         ("de", _) => format!("{day}. {month} {year}"),
         ("fr", _) if day == 1 => format!("1er {month} {year}"),
         (_, "en-US" | "en") => format!("{month} {day}, {year}"),
-        _ => format!("{day} {month} {year}"),
+        ("en" | "fr", _) => format!("{day} {month} {year}"),
+        _ => date.to_string(),
     }
 }
 
 /// An amount in words that every voice reads alike: `1,234 dollars and 56 cents`. A currency without
-/// names here is said by its code.
+/// names here is said by its code, as every one is in a language without words here: `1234,56 EUR`.
 pub fn money(amount: f64, currency: &str, locale: &Locale) -> String {
     let language = locale.language();
     let cents = (amount.abs() * 100.0).round();
@@ -137,13 +139,17 @@ pub fn money(amount: f64, currency: &str, locale: &Locale) -> String {
         (false, _) => "",
         (true, "es") => "menos ",
         (true, "fr") => "moins ",
-        (true, _) => "minus ",
+        (true, "de" | "en") => "minus ",
+        (true, _) => "-",
     };
     // A voice reads a comma in a number as its language does: elsewhere it begins the decimals.
     let digits = format!("{whole:.0}");
     let number = if language == "en" { grouped(&digits) } else { digits };
     let Some((major, minor)) = names(currency, language) else {
-        let mark = if matches!(language, "de" | "fr") { ',' } else { '.' };
+        if rest < 0.5 {
+            return format!("{minus}{number} {currency}");
+        }
+        let mark = if POINTS.contains(&language) { '.' } else { ',' };
         return format!("{minus}{number}{mark}{rest:02} {currency}");
     };
     let named = |(one, many): (&'static str, &'static str), n: f64| {
@@ -158,6 +164,13 @@ pub fn money(amount: f64, currency: &str, locale: &Locale) -> String {
     }
 }
 
+/// Languages in which a point begins the decimals, of those that the provider has voices for: others have a comma (CLDR).
+/// Spanish has the one or the other by country.
+const POINTS: [&str; 16] = [
+    "bn", "cmn", "en", "es", "fil", "gu", "he", "hi", "ja", "ko", "ms", "ta", "te", "th", "yue",
+    "zh",
+];
+
 /// What one is called, and what several are.
 type Names = (&'static str, &'static str);
 
@@ -166,11 +179,11 @@ fn names(currency: &str, language: &str) -> Option<(Names, Names)> {
     Some(match (currency, language) {
         ("USD" | "CAD" | "AUD", "de") => (("Dollar", "Dollar"), ("Cent", "Cent")),
         ("USD" | "CAD" | "AUD", "es") => (("dólar", "dólares"), ("centavo", "centavos")),
-        ("USD" | "CAD" | "AUD", _) => (("dollar", "dollars"), ("cent", "cents")),
+        ("USD" | "CAD" | "AUD", "en" | "fr") => (("dollar", "dollars"), ("cent", "cents")),
         ("EUR", "de") => (("Euro", "Euro"), ("Cent", "Cent")),
         ("EUR", "es") => (("euro", "euros"), ("céntimo", "céntimos")),
         ("EUR", "fr") => (("euro", "euros"), ("centime", "centimes")),
-        ("EUR", _) => (("euro", "euros"), ("cent", "cents")),
+        ("EUR", "en") => (("euro", "euros"), ("cent", "cents")),
         ("CHF", "de") => (("Franken", "Franken"), ("Rappen", "Rappen")),
         ("CHF", "fr") => (("franc", "francs"), ("centime", "centimes")),
         ("MXN", "es") => (("peso", "pesos"), ("centavo", "centavos")),
@@ -211,7 +224,10 @@ mod tests {
         assert_eq!(money(1234.56, "EUR", &de), "1234 Euro und 56 Cent");
         assert_eq!(money(-1.5, "CHF", &de), "minus 1 Franken und 50 Rappen");
         assert_eq!(money(7.5, "SEK", &de), "7,50 SEK");
-        assert_eq!(money(1234.56, "EUR", &it), "1234 euros and 56 cents");
+        let ja = Locale::parse("ja-JP").unwrap();
+        assert_eq!(money(1234.56, "EUR", &it), "1234,56 EUR");
+        assert_eq!(money(-0.05, "USD", &ja), "-0.05 USD");
+        assert_eq!(money(250_000.0, "JPY", &ja), "250000 JPY");
     }
 
     #[test]
@@ -247,5 +263,6 @@ mod tests {
         assert_eq!(date("2026-12-01".parse().unwrap(), &fr), "1er décembre 2026");
         assert_eq!(date(day, &de), "22. November 2026");
         assert_eq!(date(day, &gb), "22 November 2026");
+        assert_eq!(date(day, &Locale::parse("it-IT").unwrap()), "2026-11-22");
     }
 }
