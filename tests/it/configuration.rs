@@ -403,6 +403,17 @@ fn a_public_url_has_a_port_that_there_is_or_none() {
             assert_eq!(codes, ["bad-address"], "{host}{url}");
         }
     }
+    // Nor has it anything before its host or behind its path: what signs webhooks is made of it, and links are.
+    for url in [
+        "me:word@ivr.example.com",
+        "ivr.example.com/?a=b",
+        "ivr.example.com/#a",
+        "ivr.example.com/\u{e9}",
+    ] {
+        let findings = load(&format!("https://{url}")).unwrap_err();
+        let codes: Vec<_> = findings.iter().map(|it| it.code).collect();
+        assert_eq!(codes, ["bad-address"], "{url}");
+    }
 }
 
 /// What everybody knows is no secret, and what two have is nobody's.
@@ -540,6 +551,7 @@ fn a_mistake_is_told_once() {
     };
     assert_eq!(with("from = \"5005550006\""), ["bad-number"]);
     assert_eq!(with("messaging_service_sid = \"MG\""), ["bad-service-sid"]);
+    assert_eq!(with("api_base = \"api.twilio.com\""), ["bad-address"]);
     let both =
         "from = \"+15005550006\"\nmessaging_service_sid = \"MG00000000000000000000000000000000\"";
     assert_eq!(with(both), ["bad-sender"]);

@@ -33,14 +33,18 @@ fn a_pin_is_hashed_from_standard_input() {
     let (code, stdout, stderr) = hash_pin(folder.path(), &[], "869317\n");
     assert_eq!((code, stderr.as_str()), (0, ""), "nobody is asked who is not there");
     assert!(stdout.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stdout}");
-    let output = command_in(folder.path())
-        .env_remove("CALLGATE_STATE_KEY")
-        .arg("hash-pin")
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr.contains("CALLGATE_STATE_KEY is not set"), "{stderr}");
+    // What is blank is no secret: everybody would know it.
+    for key in [None, Some(""), Some(" \n")] {
+        let mut command = command_in(folder.path());
+        match key {
+            Some(key) => command.env("CALLGATE_STATE_KEY", key),
+            None => command.env_remove("CALLGATE_STATE_KEY"),
+        };
+        let output = command.arg("hash-pin").output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr.contains("CALLGATE_STATE_KEY is not set"), "{key:?}: {stderr}");
+    }
 }
 
 #[test]
