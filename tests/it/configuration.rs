@@ -542,6 +542,12 @@ fn a_mistake_is_told_once() {
     assert_eq!(codes(line, "\"+15005550006\" = \"bank\""), ["wrong-type"]);
     assert_eq!(codes(line, ""), ["empty-value"]);
     let twilio = "[twilio]\n";
+    assert_eq!(codes(line, "5550006 = { flow = \"bank\" }"), ["bad-number"]);
+    let file = "kind = \"file\"\npath = \"accounts.toml\"";
+    let http = "kind = \"http\"\nurl = \"https://customers.example.com\"";
+    assert_eq!(codes(file, http), ["missing-key"], "it would tell anybody of its customers");
+    let redis = format!("[redis]\nreplicas = 1\n{twilio}");
+    assert_eq!(codes(twilio, &redis), ["bad-store"], "nothing would be replicated");
     let anybody = codes(&format!("{line}\n"), "\"*\" = { flow = \"bank\" }\n");
     assert_eq!(anybody, ["missing-key"], "no number is there to send from");
     let with = |keys: &str| {
@@ -551,6 +557,8 @@ fn a_mistake_is_told_once() {
     };
     assert_eq!(with("from = \"5005550006\""), ["bad-number"]);
     assert_eq!(with("messaging_service_sid = \"MG\""), ["bad-service-sid"]);
+    let of_another = "messaging_service_sid = \"AC00000000000000000000000000000000\"";
+    assert_eq!(with(of_another), ["bad-service-sid"]);
     assert_eq!(with("api_base = \"api.twilio.com\""), ["bad-address"]);
     let both =
         "from = \"+15005550006\"\nmessaging_service_sid = \"MG00000000000000000000000000000000\"";

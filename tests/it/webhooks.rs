@@ -311,6 +311,29 @@ async fn who_is_rung_is_not_put_through() {
     }
 }
 
+/// The provider has an address for a recording of nothing as well.
+#[tokio::test]
+async fn a_recording_of_no_length_is_no_message() {
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let flow = "name = \"note\"\nstart = \"note\"\n[states.note]\ntype = \"voicemail\"\nprompt = \"After the tone.\"\n\
+        max_length = \"1m\"\non = { ok = \"thanks\", no_input = \"nothing\" }\n\
+        [states.thanks]\ntype = \"hangup\"\nprompt = \"Thank you.\"\n\
+        [states.nothing]\ntype = \"hangup\"\nprompt = \"Nothing was said.\"\n";
+    std::fs::write(house.folder.path().join("flows/note.toml"), flow).unwrap();
+    house.change_configuration("flow = \"desk\"", "flow = \"note\"");
+    house.restart();
+    for (sid, seconds, said) in [("CA1", "7", "Thank you."), ("CA2", "0", "Nothing was said.")] {
+        let mut phone = Telephone::new(sid, CALLER);
+        phone.ring(&house).await;
+        let action = phone.action();
+        let url = "https://api.example.com/Recordings/RE1";
+        let recorded = [("RecordingUrl", url), ("RecordingDuration", seconds)];
+        phone.post(&house, &action, &recorded).await;
+        assert_eq!(phone.spoken(), said, "{seconds} s");
+    }
+}
+
 /// The provider hands on what a caller shows, and networks may refuse what is no number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_shows_no_number_is_put_through_with_that_of_the_line() {
