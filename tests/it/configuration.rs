@@ -396,20 +396,12 @@ fn a_public_url_has_a_port_that_there_is_or_none() {
         assert!(load(&format!("https://ivr.example.com{url}")).is_ok(), "{url}");
     }
     assert!(load("https://[2001:db8::1]").is_ok() && load("https://[2001:db8::1]:8443/a").is_ok());
-    for url in [":99999", ":65536/a", ":0", ":", ":x"] {
-        for host in ["ivr.example.com", "[2001:db8::1]"] {
-            let findings = load(&format!("https://{host}{url}")).unwrap_err();
-            let codes: Vec<_> = findings.iter().map(|it| it.code).collect();
-            assert_eq!(codes, ["bad-address"], "{host}{url}");
-        }
-    }
     // Nor has it anything before its host or behind its path: what signs webhooks is made of it, and links are.
-    for url in [
-        "me:word@ivr.example.com",
-        "ivr.example.com/?a=b",
-        "ivr.example.com/#a",
-        "ivr.example.com/\u{e9}",
-    ] {
+    let strange = ["me:word@ivr.example.com", "ivr.example.com/?a", "ivr.example.com/#a"];
+    let with_port =
+        |url: &&str| ["ivr.example.com", "[2001:db8::1]"].map(|host| format!("{host}{url}"));
+    let ports = [":99999", ":65536/a", ":0", ":", ":x"].iter().flat_map(with_port);
+    for url in ports.chain(strange.map(str::to_owned)) {
         let findings = load(&format!("https://{url}")).unwrap_err();
         let codes: Vec<_> = findings.iter().map(|it| it.code).collect();
         assert_eq!(codes, ["bad-address"], "{url}");
@@ -556,9 +548,8 @@ fn a_mistake_is_told_once() {
         findings.into_iter().map(|it| it.code).collect::<Vec<_>>()
     };
     assert_eq!(with("from = \"5005550006\""), ["bad-number"]);
-    assert_eq!(with("messaging_service_sid = \"MG\""), ["bad-service-sid"]);
-    let of_another = "messaging_service_sid = \"AC00000000000000000000000000000000\"";
-    assert_eq!(with(of_another), ["bad-service-sid"]);
+    let of = |sid: &str| with(&format!("messaging_service_sid = \"{sid}\""));
+    assert_eq!([of("MG"), of(&format!("AC{}", "0".repeat(32)))], [["bad-service-sid"]; 2]);
     assert_eq!(with("api_base = \"api.twilio.com\""), ["bad-address"]);
     let both =
         "from = \"+15005550006\"\nmessaging_service_sid = \"MG00000000000000000000000000000000\"";
