@@ -113,6 +113,8 @@ mod tests {
             ("api_key = \"SK01\"", "api_key = \"SK01\""),
             ("api_key = \"s3cr3t\"", "api_key = \"******\""),
             ("api_secret = \"s3cr3t\"", "api_secret = \"******\""),
+            ("token = \"s3cr3t\"", "token = \"******\""),
+            ("secret = \"s3cr3t\"", "secret = \"******\""),
             ("auth_token = \"ab\\\"cd\" # it's", "auth_token = \"******\" # it's"),
             (
                 "redis = { password = 'pw', replicas = 1 }",

@@ -340,6 +340,15 @@ mod tests {
     }
 
     #[test]
+    fn a_field_has_a_name_that_a_flow_can_say() {
+        let (_, findings) =
+            read("[[accounts]]\nid = \"1\"\n[accounts.fields]\n\"First name\" = \"Ada\"\n");
+        let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, ["bad-name"]);
+        assert!(!format!("{findings:?}").contains("Ada"));
+    }
+
+    #[test]
     fn what_is_no_number_is_told_as_that() {
         for value in ["nan", "-inf", "1e999"] {
             let (_, findings) =

@@ -184,6 +184,19 @@ fn attestation(word: &str) -> Attestation {
 mod tests {
     use super::*;
 
+    /// A flow keeps what was heard, and a body has room for much of it.
+    #[test]
+    fn no_more_is_taken_of_what_was_heard_than_a_prompt_takes() {
+        for (text, taken) in [
+            ("", ""),
+            ("123", "123"),
+            ("1234", "123"),
+            ("\u{e9}\u{e8}\u{ea}\u{eb}", "\u{e9}\u{e8}\u{ea}"),
+        ] {
+            assert_eq!(bounded(text, 3).expose(), taken);
+        }
+    }
+
     #[test]
     fn each_of_the_networks_words_is_known_exactly() {
         let mut words = vec![

@@ -384,6 +384,10 @@ async fn what_is_not_told_of_one_listed_hides_no_other() {
     let created = "Sun, 01 Mar 2026 12:00:01 +0000";
     let other =
         serde_json::json!({ "sid": "CA1", "to": null, "from": null, "date_created": created });
+    // The last page's path has been an empty text as well.
+    let body = serde_json::json!({ "calls": [other], "next_page_uri": "" }).to_string();
+    provider.next(Answer::Raw { status: 200, body: body.into() });
+    assert_eq!(carrier.find_call(&place(), since, &[]).await, Found::None);
     list("calls", serde_json::json!([other]));
     assert_eq!(carrier.find_call(&place(), since, &[]).await, Found::None);
     let begun = serde_json::json!({ "sid": "CA2", "to": TO, "from": LINE, "date_created": null });
@@ -410,6 +414,7 @@ async fn a_search_that_fails_says_so() {
         elsewhere("https://evil.example/Calls.json"),
         elsewhere("//evil.example/Calls.json"),
         elsewhere("/2010-04-01/Accounts/AC2/Calls.json"),
+        elsewhere(&format!("/2010-04-01/Accounts/{ACCOUNT_SID}2/Calls.json")),
         elsewhere(&format!("/2010-04-01/Accounts/{ACCOUNT_SID}/../AC2/Calls.json")),
     ] {
         let before = provider.requests().len();

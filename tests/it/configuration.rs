@@ -396,12 +396,15 @@ fn a_public_url_has_a_port_that_there_is_or_none() {
         assert!(load(&format!("https://ivr.example.com{url}")).is_ok(), "{url}");
     }
     assert!(load("https://[2001:db8::1]").is_ok() && load("https://[2001:db8::1]:8443/a").is_ok());
-    for url in [":99999", ":65536/a", ":0", ":", ":x"] {
-        for host in ["ivr.example.com", "[2001:db8::1]"] {
-            let findings = load(&format!("https://{host}{url}")).unwrap_err();
-            let codes: Vec<_> = findings.iter().map(|it| it.code).collect();
-            assert_eq!(codes, ["bad-address"], "{host}{url}");
-        }
+    // Nor has it anything before its host or behind its path: what signs webhooks is made of it, and links are.
+    let strange = ["me:word@ivr.example.com", "ivr.example.com/?a", "ivr.example.com/#a"];
+    let with_port =
+        |url: &&str| ["ivr.example.com", "[2001:db8::1]"].map(|host| format!("{host}{url}"));
+    let ports = [":99999", ":65536/a", ":0", ":", ":x"].iter().flat_map(with_port);
+    for url in ports.chain(strange.map(str::to_owned)) {
+        let findings = load(&format!("https://{url}")).unwrap_err();
+        let codes: Vec<_> = findings.iter().map(|it| it.code).collect();
+        assert_eq!(codes, ["bad-address"], "{url}");
     }
 }
 
@@ -531,6 +534,12 @@ fn a_mistake_is_told_once() {
     assert_eq!(codes(line, "\"+15005550006\" = \"bank\""), ["wrong-type"]);
     assert_eq!(codes(line, ""), ["empty-value"]);
     let twilio = "[twilio]\n";
+    assert_eq!(codes(line, "5550006 = { flow = \"bank\" }"), ["bad-number"]);
+    let file = "kind = \"file\"\npath = \"accounts.toml\"";
+    let http = "kind = \"http\"\nurl = \"https://customers.example.com\"";
+    assert_eq!(codes(file, http), ["missing-key"], "it would tell anybody of its customers");
+    let redis = format!("[redis]\nreplicas = 1\n{twilio}");
+    assert_eq!(codes(twilio, &redis), ["bad-store"], "nothing would be replicated");
     let anybody = codes(&format!("{line}\n"), "\"*\" = { flow = \"bank\" }\n");
     assert_eq!(anybody, ["missing-key"], "no number is there to send from");
     let with = |keys: &str| {
@@ -539,7 +548,9 @@ fn a_mistake_is_told_once() {
         findings.into_iter().map(|it| it.code).collect::<Vec<_>>()
     };
     assert_eq!(with("from = \"5005550006\""), ["bad-number"]);
-    assert_eq!(with("messaging_service_sid = \"MG\""), ["bad-service-sid"]);
+    let of = |sid: &str| with(&format!("messaging_service_sid = \"{sid}\""));
+    assert_eq!([of("MG"), of(&format!("AC{}", "0".repeat(32)))], [["bad-service-sid"]; 2]);
+    assert_eq!(with("api_base = \"api.twilio.com\""), ["bad-address"]);
     let both =
         "from = \"+15005550006\"\nmessaging_service_sid = \"MG00000000000000000000000000000000\"";
     assert_eq!(with(both), ["bad-sender"]);

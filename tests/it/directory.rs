@@ -93,6 +93,11 @@ async fn a_call_goes_as_with_a_file() {
         assert_eq!(asked.header("authorization"), Some(&*format!("Bearer {TOKEN}")));
         assert_eq!(asked.body, json!({ "by": "id", "value": ACCOUNT }));
     }
+    let done = counted(&house, "Done").await.unwrap();
+    // Nobody is an answer as well.
+    let nobody = claim(&house, 2, "99999999").await;
+    assert!(nobody.spoken().contains("PIN"), "{}", nobody.spoken());
+    assert_eq!(counted(&house, "Done").await, Some(done + 1));
     assert_eq!(counted(&house, "Failed").await, None);
     hides_everything(&house);
 }

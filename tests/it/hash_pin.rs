@@ -2,7 +2,11 @@
 
 use std::process::Output;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::support::house::command_in;
+use crate::support::terminal::Terminal;
 
 /// Runs `hash-pin` with this standard input.
 fn hash_pin(folder: &std::path::Path, arguments: &[&str], input: &str) -> (i32, String, String) {
@@ -26,17 +30,21 @@ fn hash_pin(folder: &std::path::Path, arguments: &[&str], input: &str) -> (i32, 
 #[test]
 fn a_pin_is_hashed_from_standard_input() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, stdout, _) = hash_pin(folder.path(), &[], "869317\n");
-    assert_eq!(code, 0);
+    let (code, stdout, stderr) = hash_pin(folder.path(), &[], "869317\n");
+    assert_eq!((code, stderr.as_str()), (0, ""), "nobody is asked who is not there");
     assert!(stdout.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stdout}");
-    let output = command_in(folder.path())
-        .env_remove("CALLGATE_STATE_KEY")
-        .arg("hash-pin")
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr.contains("CALLGATE_STATE_KEY is not set"), "{stderr}");
+    // What is blank is no secret: everybody would know it.
+    for key in [None, Some(""), Some(" \n")] {
+        let mut command = command_in(folder.path());
+        match key {
+            Some(key) => command.env("CALLGATE_STATE_KEY", key),
+            None => command.env_remove("CALLGATE_STATE_KEY"),
+        };
+        let output = command.arg("hash-pin").output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr.contains("CALLGATE_STATE_KEY is not set"), "{key:?}: {stderr}");
+    }
 }
 
 #[test]
@@ -87,6 +95,10 @@ fn a_pin_that_guessers_try_first_is_refused_with_the_reason_alone() {
         assert!(stderr.contains(reason), "{arguments:?} {pin}: {stderr}");
         assert!(!stderr.contains(pin), "{stderr}");
     }
+    // Digits for a passcode are held to what a PIN is, and none is shorter.
+    let (code, _, stderr) = hash_pin(folder.path(), &["--passcode"], "one two three\n");
+    assert!(code == 1 && stderr.contains("6 to 12 digits"), "{stderr}");
+    assert!(!stderr.contains("--short"), "{stderr}");
     let strange = ["--account", "1", "--accounts", "accounts.toml"];
     assert_eq!(hash_pin(folder.path(), &strange, "869317\n").0, 2);
     let nowhere = ["--account", "1", "--accounts", "nowhere.toml"];
@@ -104,4 +116,22 @@ fn a_passcode_is_hashed_in_the_form_it_is_heard_in() {
     let locale = callgate::flow::locale::Locale::parse("en-US").unwrap();
     let heard = callgate::engine::spoken::passcode("purple tractor", None, &locale);
     assert!(stored.is(&callgate::secret::Secret::new(heard), &vault));
+}
+
+/// Whoever sits at a terminal is asked for it.
+#[test]
+fn who_sits_there_is_told_what_to_key_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = format!("CALLGATE_STATE_KEY={}", STANDARD.encode([42; 32]));
+    let program = env!("CARGO_BIN_EXE_callgate");
+    for (arguments, asked, entry) in [
+        (&[][..], "Key in the PIN and press Enter", "869317\r"),
+        (&["--passcode"], "Type the passcode and press Enter", "purple tractor\r"),
+    ] {
+        let all = [&[&*key, program, "hash-pin"], arguments].concat();
+        let mut terminal = Terminal::running("env", &all, folder.path(), (24, 132));
+        terminal.answers(asked, entry);
+        assert_eq!(terminal.ends().code(), Some(0), "{}", terminal.screen());
+        assert!(terminal.screen().contains("$argon2id$"), "{}", terminal.screen());
+    }
 }

@@ -41,6 +41,9 @@ async fn a_question_carries_its_token_and_its_key() {
     assert_eq!(asked.header("authorization"), Some("Bearer the-token-of-the-tests"));
     assert_eq!(asked.header("idempotency-key"), Some("the-key"));
     assert_eq!(asked.header("content-type"), Some("application/json"));
+    // A `lookup` that says no path asks the address itself.
+    peer.ask("", None, &json!({}), 1_000).await.unwrap();
+    assert_eq!(backend.asked()[1].path, "/callgate");
 }
 
 #[test]

@@ -133,6 +133,16 @@ fn a_store_in_an_empty_file_is_begun_and_the_log_warns_of_it() {
     assert_eq!(says(&house, TOLD), 1, "now it has a store in it");
 }
 
+/// What lies in it is sealed, and nobody else on the machine reads it all the same.
+#[test]
+fn a_store_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let house = House::start("embedded:calls.redb", NOBODY);
+    let store = house.folder.path().join("calls.redb");
+    let mode = std::fs::metadata(store).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+}
+
 /// Under another key every PIN would be wrong and no lock known.
 #[tokio::test]
 async fn a_store_of_another_state_key_is_not_gone_on_with() {

@@ -131,4 +131,10 @@ async fn what_cannot_be_unlocked_is_told() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("it must be one of pin, passcode"));
     let output = unlock(&house, &[]);
     assert_eq!(output.status.code(), Some(2), "standard input is empty");
+    let noise = house.folder.path().join("noise");
+    std::fs::write(&noise, b"\xff\n").unwrap();
+    let noise = std::fs::File::open(noise).unwrap();
+    let output = house.keeper().arg("unlock").stdin(noise).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("standard input is not text"));
 }

@@ -4,6 +4,8 @@ use callgate::carrier::signature;
 use callgate::limits;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::eventually::eventually;
 use crate::support::house::{ACCOUNT, FALLBACK, House, LINE, MOBILE, PIN, PUBLIC_URL, client};
@@ -268,6 +270,68 @@ async fn a_flood_of_refusals_is_a_few_lines_and_a_count() {
 
 async fn pages_status(house: &House) -> u16 {
     client().get(format!("{}/", house.admin())).send().await.unwrap().status().as_u16()
+}
+
+/// A body that does not announce its length is read no further than one that does.
+#[tokio::test]
+async fn a_body_in_pieces_is_bounded_too() {
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    for (bytes, status) in [(limits::BODY_BYTES_MAX, "403"), (limits::BODY_BYTES_MAX + 1, "413")] {
+        let mut stream = TcpStream::connect(house.public().replace("http://", "")).await.unwrap();
+        let head = format!(
+            "POST /twilio/voice HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: x\r\nContent-Type: {FORM}\r\n\
+             Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{bytes:x}\r\n{}\r\n0\r\n\r\n",
+            "a".repeat(bytes)
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, *format!("HTTP/1.1 {status}").as_bytes(), "{bytes}");
+    }
+}
+
+/// Whom we ring and cannot serve is no caller of the line: they are put through to nobody.
+#[tokio::test]
+async fn who_is_rung_is_not_put_through() {
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    for (direction, is_put_through) in
+        [("inbound", true), ("outbound-api", false), ("outbound-dial", false)]
+    {
+        // Without a name of its leg a call cannot be taken.
+        let form = form(&[("Direction", direction)]);
+        let form: Vec<_> = form.into_iter().filter(|(name, _)| name != "CallSid").collect();
+        let request = client().post(format!("{}/twilio/voice", house.public())).form(&form);
+        let signed = sign(AUTH_TOKEN, "/twilio/voice", &form);
+        let answer = request.header("X-Twilio-Signature", signed).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("<Response>"), "{text}");
+        assert_eq!(text.contains(FALLBACK), is_put_through, "{direction}: {text}");
+    }
+}
+
+/// The provider has an address for a recording of nothing as well.
+#[tokio::test]
+async fn a_recording_of_no_length_is_no_message() {
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let flow = "name = \"note\"\nstart = \"note\"\n[states.note]\ntype = \"voicemail\"\nprompt = \"After the tone.\"\n\
+        max_length = \"1m\"\non = { ok = \"thanks\", no_input = \"nothing\" }\n\
+        [states.thanks]\ntype = \"hangup\"\nprompt = \"Thank you.\"\n\
+        [states.nothing]\ntype = \"hangup\"\nprompt = \"Nothing was said.\"\n";
+    std::fs::write(house.folder.path().join("flows/note.toml"), flow).unwrap();
+    house.change_configuration("flow = \"desk\"", "flow = \"note\"");
+    house.restart();
+    for (sid, seconds, said) in [("CA1", "7", "Thank you."), ("CA2", "0", "Nothing was said.")] {
+        let mut phone = Telephone::new(sid, CALLER);
+        phone.ring(&house).await;
+        let action = phone.action();
+        let url = "https://api.example.com/Recordings/RE1";
+        let recorded = [("RecordingUrl", url), ("RecordingDuration", seconds)];
+        phone.post(&house, &action, &recorded).await;
+        assert_eq!(phone.spoken(), said, "{seconds} s");
+    }
 }
 
 /// The provider hands on what a caller shows, and networks may refuse what is no number.

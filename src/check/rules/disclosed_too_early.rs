@@ -121,6 +121,7 @@ mod tests {
                  cases = [{{ when = {{ risk = \"high\" }}, next = \"bye\" }}]\notherwise = \"bye\"\non = {{ denied = \"bye\" }}\n\
                  [states.bye]\ntype = \"hangup\"\n"
             )]);
+            assert!(!found.iter().any(|it| it.contains(": unproved: ")), "its own level is met");
             found.into_iter().filter(|it| it.contains(": disclosed-too-early: ")).count()
         };
         assert_eq!([early("known"), early("strict")], [0, 1]);
@@ -187,5 +188,21 @@ mod tests {
         assert_eq!(early("zero"), [""; 0]);
         let kept = early("b");
         assert!(kept.len() == 1 && kept[0].contains("the variable `sum`"), "{kept:?}");
+    }
+
+    /// A level belongs to the flow that the call begins in: what a variable carries out of another may be for nobody.
+    #[test]
+    fn a_variable_of_a_level_that_the_flow_lacks_is_told_as_that() {
+        let main = "name = \"m\"\nstart = \"who\"\n[levels]\nother = { any = [\"pin\"] }\n\
+            [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = { found = \"go\", unknown = \"go\" }\n\
+            [states.go]\ntype = \"call\"\nflow = \"s\"\ngive = { sum = \"x\" }\non = { ok = \"say\" }\n\
+            [states.say]\ntype = \"hangup\"\nprompt = \"{{ sum }}\"\n";
+        let sub = "name = \"s\"\nstart = \"ask\"\n[levels]\nknown = { any = [\"pin\"] }\n\
+            [states.ask]\ntype = \"lookup\"\nbackend = \"b\"\ngive = { x = { type = \"number\", label = \"known\" } }\n\
+            on = { ok = \"back\", failed = \"back\" }\n[states.back]\ntype = \"return\"\noutcome = \"ok\"\n";
+        let mut found = findings(&[main, sub]);
+        found.retain(|finding| finding.contains(": disclosed-too-early: "));
+        let told = "`say` uses the variable `sum`, which tells of what is disclosed at `known`, and flow `m` has no level of that name";
+        assert!(found.len() == 1 && found[0].ends_with(told), "{found:?}");
     }
 }

@@ -213,4 +213,19 @@ mod tests {
         assert_eq!(told(&asked("", "l"), on), [""; 0]);
         assert_eq!(told(&asked("account = false\n", "anyone"), on), [""; 0]);
     }
+
+    /// A verdict that is given with the next one tells of none; what a back end finds or not tells only where it is
+    /// told whose account is claimed.
+    #[test]
+    fn what_is_the_same_for_everybody_may_lead_apart() {
+        let pin = |verdict: &str| format!("type = \"gather_pin\"\n{verdict}prompt = \"PIN?\"");
+        let on = "ok = \"a\", failed = \"a\", locked = \"b\"";
+        assert_eq!(told(&pin(""), on), ["`s` tells a stranger whether an account is locked"]);
+        assert_eq!(told(&pin("verdict = \"combined\"\n"), on), [""; 0]);
+        let asked = |more: &str| format!("type = \"lookup\"\nbackend = \"b\"{more}");
+        let on = "ok = \"a\", failed = \"b\"";
+        let tells = "`s` tells a stranger what a back end knows of an account";
+        assert_eq!(told(&asked(""), on), [tells]);
+        assert_eq!(told(&asked("\naccount = false"), on), [""; 0]);
+    }
 }

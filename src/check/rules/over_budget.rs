@@ -96,3 +96,37 @@ fn hold(
     }
     over
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::rules::tests::findings;
+
+    /// What is over budget of a transfer that shares fields of these levels.
+    fn over(per_year: f64, levels: [&str; 2]) -> usize {
+        let [first, second] = levels;
+        let flow = format!(
+            "name = \"f\"\nstart = \"who\"\n[levels]\neasy = {{ any = [\"pin\"] }}\n\
+             hard = {{ all = [\"pin\", \"sms_otp\"] }}\n[disclose]\na = \"{first}\"\nb = \"{second}\"\n\
+             [budget]\nper_year = {per_year}\n[states.who]\ntype = \"identify\"\nby = [\"digits\"]\n\
+             prompt = \"Who?\"\non = {{ found = \"pin\", unknown = \"pin\" }}\n\
+             [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+             on = {{ ok = \"send\", failed = \"send\", locked = \"send\" }}\n[states.send]\ntype = \"send_sms_otp\"\n\
+             on = {{ sent = \"code\", unavailable = \"code\", limited = \"agent\" }}\n\
+             [states.code]\ntype = \"gather_otp\"\nprompt = \"Code?\"\n\
+             on = {{ ok = \"agent\", failed = \"agent\", expired = \"agent\", undelivered = \"agent\" }}\n\
+             [states.agent]\ntype = \"transfer\"\nto = {{ queue = \"desk\" }}\nshare = [\"a\", \"b\"]\n\
+             on = {{ completed = \"bye\", busy = \"bye\", no_answer = \"bye\", failed = \"bye\", declined = \"bye\" }}\n[states.bye]\ntype = \"hangup\"\n"
+        );
+        let found = findings(&[&flow]);
+        found.iter().filter(|finding| finding.contains(": over-budget: ")).count()
+    }
+
+    #[test]
+    fn of_what_a_transfer_shares_one_that_is_over_budget_is_told() {
+        for levels in [["easy", "hard"], ["hard", "easy"]] {
+            assert_eq!(over(0.9, levels), 0, "within its budget");
+            assert_eq!(over(0.01, levels), 1, "one is over, {levels:?}");
+            assert_eq!(over(0.000_000_01, levels), 1, "both are over, {levels:?}");
+        }
+    }
+}

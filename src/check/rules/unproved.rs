@@ -146,7 +146,9 @@ pub(super) fn behind(behind: &Behind<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::check::check_sources;
     use crate::check::rules::tests::findings;
+    use crate::diagnostic::{Severity, Sources};
 
     const HEAD: &str = "name = \"f\"\nstart = \"who\"\n[levels]\nl = { any = [\"pin\"] }\n\
         both = { all = [\"pin\", \"sms_otp\"] }\nfresh = { any = [\"pin\"], within = \"2m\" }\n\
@@ -197,6 +199,77 @@ mod tests {
                 "unproved: `third` requires `both`, and once `pin` lets callers by they get here with `pin` proved"
             ]
         );
+    }
+
+    /// Nothing is open behind what is shut.
+    #[test]
+    fn what_is_behind_a_state_that_nobody_is_let_into_is_as_bad_as_that() {
+        let severity = |step_up: &str| {
+            let flow = format!(
+                "{HEAD}[states.second]\ntype = \"say\"\nrequires = \"both\"\n{step_up}prompt = \"So.\"\n\
+                 next = \"third\"\n[states.third]\ntype = \"say\"\nrequires = \"three\"\nprompt = \"So.\"\n\
+                 next = \"bye\"\n[states.back]\ntype = \"return\"\n{}",
+                pin("{ ok = \"second\", failed = \"bye\", locked = \"bye\" }")
+            );
+            let three = "[levels]\nthree = { all = [\"pin\", \"sms_otp\", \"callback\"] }\n";
+            let mut sources = Sources::default();
+            sources.add("f.toml", flow.replace("[levels]\n", three));
+            let (_, mut found) = check_sources(&sources);
+            found.retain(|it| it.code == "unproved" && it.message.starts_with("`third`"));
+            found.iter().map(|it| it.severity).collect::<Vec<_>>()
+        };
+        assert_eq!(severity(""), [Severity::Error], "behind a gap");
+        let shut = "step_up = \"back\"\non = { denied = \"bye\" }\n";
+        assert_eq!(severity(shut), [Severity::Warning], "behind what is shut");
+    }
+
+    /// Of a level that the flow of the call's start lacks it is told where callers get to: behind a gap it would
+    /// be of no help yet.
+    #[test]
+    fn what_the_flow_has_no_level_for_is_not_told_behind_a_gap() {
+        let bank = format!(
+            "{HEAD}[disclose]\nsum = \"l\"\n{}[states.sub]\ntype = \"call\"\nflow = \"s\"\non = {{ ok = \"bye\" }}\n",
+            pin("{ ok = \"sub\", failed = \"bye\", locked = \"bye\" }")
+        );
+        let shop = |first: &str| {
+            format!(
+                "name = \"g\"\nstart = \"who\"\n[levels]\nother = {{ any = [\"pin\"] }}\n\
+                 [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+                 on = {{ found = \"first\", unknown = \"first\" }}\n[states.first]\ntype = \"say\"\n{first}\
+                 prompt = \"So.\"\nnext = \"sub\"\n[states.sub]\ntype = \"call\"\nflow = \"s\"\non = {{ ok = \"bye\" }}\n\
+                 [states.bye]\ntype = \"hangup\"\n"
+            )
+        };
+        let sub = |tell: &str| {
+            format!(
+                "name = \"s\"\nstart = \"tell\"\n[states.tell]\ntype = \"say\"\n{tell}next = \"back\"\n\
+                 [states.back]\ntype = \"return\"\noutcome = \"ok\"\n"
+            )
+        };
+        let found = |first: &str, tell: &str| {
+            let mut found = findings(&[&bank, &shop(first), &sub(tell)]);
+            found.retain(|it| it.contains("disclosed-too-early: ") || it.contains("unproved: "));
+            found
+                .into_iter()
+                .map(|it| it.split_once(": ").unwrap().1.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let gap = "requires = \"other\"\n";
+        let first =
+            "unproved: `first` requires `other`, and a caller gets here with nothing proved";
+        for (tell, told) in [
+            (
+                "prompt = \"{{ account.sum }}\"\n",
+                "disclosed-too-early: `tell` uses the field `sum`, and flow `g` discloses it to nobody",
+            ),
+            (
+                "prompt = \"So.\"\nrequires = \"l\"\n",
+                "unproved: `tell` requires `l`, and flow `g` has no level of that name",
+            ),
+        ] {
+            assert_eq!(found("", tell), [told]);
+            assert_eq!(found(gap, tell), [first]);
+        }
     }
 
     fn pin(on: &str) -> String {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use callgate::check::{arrivals, check_sources};
-use callgate::diagnostic::Sources;
+use callgate::diagnostic::{Severity, Sources};
 
 use crate::support::work::on_cpu;
 
@@ -161,6 +161,48 @@ fn a_flow_that_calls_itself_is_walked_to_the_end() {
     let told = |code: &str| findings.iter().any(|finding| finding.code == code);
     assert!(told("recursive-call") && told("unproved"), "{findings:?}");
     assert!(!findings.iter().any(|finding| finding.message.contains("too many ways")));
+}
+
+/// Of a flow with more ways than are looked at it is told that nothing is proved, and nothing that some of the ways
+/// would say.
+#[test]
+fn more_ways_than_are_looked_at_are_an_error() {
+    const LONG: usize = 1_100;
+    let mut flow = "name = \"f\"\nstart = \"who\"\n[levels]\nl = { any = [\"pin\"] }\n[budget]\nper_year = 0.000001\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = { found = \"hub\", unknown = \"hub\" }\n\
+        [states.hub]\ntype = \"menu\"\nprompt = \"?\"\n\
+        keys = { 1 = \"pin\", 2 = \"word\", 3 = \"ring\", 4 = \"sms\", 5 = \"mail\", 6 = \"web\", 7 = \"s0\", 8 = \"told\" }\n\
+        on = { no_input = \"bye\", no_match = \"bye\" }\n\
+        [states.sms]\ntype = \"send_sms_otp\"\non = { sent = \"code\", unavailable = \"hub\", limited = \"hub\" }\n\
+        [states.mail]\ntype = \"send_email_otp\"\non = { sent = \"code\", unavailable = \"hub\", limited = \"hub\" }\n\
+        [states.code]\ntype = \"gather_otp\"\nprompt = \"?\"\n\
+        on = { ok = \"hub\", failed = \"hub\", expired = \"hub\", undelivered = \"hub\" }\n\
+        [states.ring]\ntype = \"callback\"\n\
+        on = { ok = \"hub\", failed = \"hub\", no_answer = \"hub\", unavailable = \"hub\", limited = \"hub\" }\n\
+        [states.told]\ntype = \"hangup\"\nrequires = \"l\"\nstep_up = \"pin\"\non = { denied = \"bye\" }\nprompt = \"So.\"\n\
+        [states.bye]\ntype = \"hangup\"\n"
+        .to_owned();
+    for (name, of) in
+        [("pin", "gather_pin"), ("word", "gather_passcode"), ("web", "gather_service_code")]
+    {
+        let on = "on = { ok = \"hub\", failed = \"hub\", locked = \"hub\" }";
+        let purpose = if name == "web" { "purpose = \"web\"\n" } else { "" };
+        flow += &format!("[states.{name}]\ntype = \"{of}\"\n{purpose}prompt = \"?\"\n{on}\n");
+    }
+    for n in 0..LONG {
+        let next = n + 1;
+        flow += &format!(
+            "[states.s{n}]\ntype = \"branch\"\ncases = [{{ when = {{ risk = \"high\" }}, next = \"s{next}\" }}]\n\
+             otherwise = \"s{next}\"\n"
+        );
+    }
+    flow += &format!("[states.s{LONG}]\ntype = \"hangup\"\n");
+    let (_, findings) = check_sources(&one(&flow));
+    let told = |code: &str| findings.iter().filter(|it| it.code == code).collect::<Vec<_>>();
+    let [unproved] = &told("unproved")[..] else { panic!("{findings:?}") };
+    assert_eq!(unproved.message, "there are too many ways through flow `f` to prove anything");
+    assert_eq!(unproved.severity, Severity::Error);
+    assert!(told("over-budget").is_empty(), "{findings:?}");
 }
 
 fn one(text: &str) -> Sources {
