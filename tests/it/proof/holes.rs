@@ -179,6 +179,36 @@ fn what_a_call_is_asked_about_can_be_said() {
     assert_eq!((examples.len(), played(&flows, &examples)), (1, (Vec::new(), Vec::new())));
 }
 
+/// A branch gets to know what is kept of those alone who meet its level, and they hear at once what is set then. Only a
+/// while later it may be too late for them.
+#[test]
+fn who_has_been_asked_about_meets_the_level_there() {
+    let flow = |between: &str| {
+        let states = format!(
+            "[states.one]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+             on = {{ ok = \"two\", failed = \"bye\", locked = \"bye\" }}\n\
+             [states.two]\ntype = \"menu\"\nprompt = \"One?\"\nkeys = {{ 1 = \"three\" }}\n\
+             on = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+             [states.three]\ntype = \"branch\"\notherwise = \"plain\"\n\
+             cases = [{{ when = {{ all = [{{ level = \"p\" }}, {{ field = \"vip\", equals = true }}] }}, next = \"dear\" }}]\n\
+             [states.plain]\ntype = \"set\"\nvalues = {{ w = \"Customer\" }}\nnext = \"{between}\"\n\
+             [states.dear]\ntype = \"set\"\nvalues = {{ w = \"Dear customer\" }}\nnext = \"{between}\"\n\
+             [states.wait]\ntype = \"menu\"\nprompt = \"One?\"\nkeys = {{ 1 = \"hear\" }}\n\
+             on = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+             [states.hear]\ntype = \"say\"\nprompt = \"{{{{ w }}}}.\"\nnext = \"bye\"\n"
+        );
+        let mut sources = Sources::default();
+        for (_, text) in telling(BY_DIGITS, &states).iter() {
+            let levels =
+                "p = { any = [\"pin\"], within = \"30s\" }\n[disclose]\nvip = \"p\"\n[states.who]";
+            sources.add("f.toml", text.replacen("[states.who]", levels, 1));
+        }
+        sources
+    };
+    assert_eq!(broken(&flow("hear")), (0, Vec::new()));
+    assert_eq!(broken(&flow("wait")), (1, Vec::new()));
+}
+
 /// Where no call that can be played ends each step so, none is written, and what is alarmed of stays.
 #[test]
 fn no_call_is_shown_that_takes_what_it_has_used_up() {
