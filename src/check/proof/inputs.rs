@@ -156,12 +156,11 @@ fn choices(
                 Choice::Field(known, values) if known == name => Some(values),
                 _ => None,
             });
-            match known {
-                Some(values) => values.extend(near(test)),
-                None => {
-                    let values = usual.get(name).cloned().into_iter().chain(near(test));
-                    choices.push(Choice::Field(name.clone(), values.collect()));
-                }
+            if let Some(values) = known {
+                values.extend(near(test));
+            } else {
+                let values = usual.get(name).cloned().into_iter().chain(near(test));
+                choices.push(Choice::Field(name.clone(), values.collect()));
             }
         }
     }
