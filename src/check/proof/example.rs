@@ -17,7 +17,8 @@ pub struct Example {
     pub at: (FlowName, StateName),
     /// The account field or variable whose level it is; `None`: what the state requires.
     pub told: Option<String>,
-    /// The transcript; `None`: no values were found with which the branches on the way go this way.
+    /// The transcript; `None`: no values were found with which the branches on the way go this way, or it takes what
+    /// it has used up.
     pub transcript: Option<String>,
 }
 

@@ -89,7 +89,7 @@ pub(super) fn choose(
     begins: Timestamp,
     fields: &BTreeMap<FieldName, Value>,
 ) -> Option<Inputs> {
-    let choices = choices(walks, way, begins);
+    let choices = choices(walks, way, begins, fields);
     let mut at = vec![0; choices.len()];
     for _ in 0..TRIES_MAX {
         let risk = way.last().map_or(Risk::Low, |arrival| arrival.known.risk);
@@ -114,7 +114,13 @@ pub(super) fn choose(
     None
 }
 
-fn choices(walks: &Walks<'_>, way: &[&Arrival<'_>], begins: Timestamp) -> Vec<Choice> {
+/// `usual`: what fields are otherwise, which is of the kind that their wording asks for.
+fn choices(
+    walks: &Walks<'_>,
+    way: &[&Arrival<'_>],
+    begins: Timestamp,
+    usual: &BTreeMap<FieldName, Value>,
+) -> Vec<Choice> {
     let conditions: Vec<&Condition> = way
         .iter()
         .filter_map(|arrival| match &walks.state(arrival.place)?.1.kind {
@@ -143,16 +149,18 @@ fn choices(walks: &Walks<'_>, way: &[&Arrival<'_>], begins: Timestamp) -> Vec<Ch
             }
         }
     }
-    choices.extend(of_made(walks, way, &named));
+    choices.extend(of_made(walks, way, &named, usual));
     for condition in &conditions {
         if let Condition::Field(name, test, _) = condition {
             let known = choices.iter_mut().find_map(|choice| match choice {
                 Choice::Field(known, values) if known == name => Some(values),
                 _ => None,
             });
-            match known {
-                Some(values) => values.extend(near(test)),
-                None => choices.push(Choice::Field(name.clone(), near(test))),
+            if let Some(values) = known {
+                values.extend(near(test));
+            } else {
+                let values = usual.get(name).cloned().into_iter().chain(near(test));
+                choices.push(Choice::Field(name.clone(), values.collect()));
             }
         }
     }
@@ -170,7 +178,12 @@ fn choices(walks: &Walks<'_>, way: &[&Arrival<'_>], begins: Timestamp) -> Vec<Ch
 }
 
 /// Fields of which a variable is made that may be asked about later.
-fn of_made(walks: &Walks<'_>, way: &[&Arrival<'_>], named: &[Value]) -> Vec<Choice> {
+fn of_made(
+    walks: &Walks<'_>,
+    way: &[&Arrival<'_>],
+    named: &[Value],
+    usual: &BTreeMap<FieldName, Value>,
+) -> Vec<Choice> {
     let mut fields: BTreeMap<FieldName, Vec<Value>> = BTreeMap::new();
     for arrival in way {
         let Some((_, State { kind: Kind::Set(set), .. })) = walks.state(arrival.place) else {
@@ -179,8 +192,8 @@ fn of_made(walks: &Walks<'_>, way: &[&Arrival<'_>], named: &[Value]) -> Vec<Choi
         for template in set.texts() {
             for used in &template.uses {
                 if let Use::Field(field) = used {
-                    let usual = like(template.filter_of(used));
-                    let values = std::iter::once(usual).chain(named.iter().cloned());
+                    let usual = usual.get(field).cloned().into_iter();
+                    let values = usual.chain(named.iter().cloned());
                     fields.entry(field.clone()).or_insert_with(|| values.collect());
                 }
             }
@@ -395,10 +408,14 @@ pub(super) fn fields(walks: &Walks<'_>) -> BTreeMap<FieldName, Value> {
         if let Kind::Set(set) = &state.kind {
             templates.extend(set.texts());
         }
+        templates.extend(state.sent());
         for template in templates {
             for used in &template.uses {
-                if let Use::Field(name) = used {
-                    fields.insert(name.clone(), like(template.filter_of(used)));
+                let Use::Field(name) = used else { continue };
+                let filter = template.filter_of(used);
+                // Any value is said as it is, and not every one as an amount or a date.
+                if filter.is_some() || !fields.contains_key(name) {
+                    fields.insert(name.clone(), like(filter));
                 }
             }
         }

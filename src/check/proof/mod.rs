@@ -26,6 +26,7 @@ mod labels;
 mod pauses;
 mod play;
 mod script;
+mod spent;
 mod stacks;
 mod steps;
 mod uses;

@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::inputs::{self, Inputs};
+use super::known::Code;
 use super::pauses::{keyed_s, pauses, rings, rung_s};
+use super::spent::{End, Lock, Means, Out, Spent, Whom};
 use super::walk::{Arrival, By, Gap, Walks};
 use crate::flow::condition::Attestation;
 use crate::flow::edge::Label;
+use crate::flow::level::Fact;
 use crate::flow::name::VariableName;
 use crate::flow::outcome::Outcome;
 use crate::flow::risk::Risk;
@@ -61,17 +64,11 @@ pub(super) struct Play {
     has_mail: bool,
     /// The code from the web is one of a session with two factors: a guard behind it asks for it.
     strong: bool,
-    sends: u32,
-    mails: u32,
-    sends_max: Option<u32>,
-    /// Messages to the block of numbers that the mobile is in; e-mail goes to none.
-    block_max: Option<u32>,
-    rings_max: Option<u32>,
-    entries: u32,
-    entries_max: Option<u32>,
+    spent: Spent,
+    /// Who is claimed.
+    whom: Whom,
     claims: u32,
     input_errors: u32,
-    soft_limit: Option<u32>,
     pin_length: Option<u32>,
     passcode_length: Option<u32>,
     id_lengths: Vec<u32>,
@@ -81,7 +78,8 @@ pub(super) struct Play {
 }
 
 impl Play {
-    /// The call of a gap; `None`: no values were found with which its branches go this way.
+    /// The call of a gap; `None`: no values were found with which its branches go this way, or it takes what it has
+    /// used up.
     pub(super) fn of(walks: &Walks<'_>, gap: &Gap<'_>) -> Option<Self> {
         let way = walks.way(gap.arrival);
         Self::along(walks, &way, &pauses(walks, &way, gap)?)
@@ -102,7 +100,7 @@ impl Play {
             play.strong = walks.shows_two_factors(way.get(step + 1..).unwrap_or_default());
             play.step(walks, step + 1, before, after)?;
         }
-        Some(play)
+        play.spent.holds().then_some(play)
     }
 
     /// What must be so from the beginning.
@@ -189,17 +187,15 @@ impl Play {
             (Kind::Identify(identify), Label::Outcome(outcome)) => self.identify(identify, outcome),
             (Kind::GatherPin(_) | Kind::GatherPasscode(_) | Kind::GatherServiceCode(_), _) => {
                 let Label::Outcome(outcome) = label else { return None };
-                self.secret(&state.kind, outcome, after.known.doubt);
+                self.secret(&state.kind, outcome, before.known.doubt, after.known.doubt);
             }
             (Kind::GatherOtp(otp), Label::Outcome(outcome)) => {
-                self.otp(&otp.listen, outcome, before.known.code.is_some());
+                self.otp(&otp.listen, outcome, before.known.code);
             }
-            (Kind::SendSmsOtp(_) | Kind::SendLink(_), Label::Outcome(outcome)) => {
-                self.sms(outcome, state.hides_contacts());
-            }
-            (Kind::SendEmailOtp(_), Label::Outcome(outcome)) => {
-                self.mail(outcome, state.hides_contacts());
-            }
+            (
+                Kind::SendSmsOtp(_) | Kind::SendLink(_) | Kind::SendEmailOtp(_),
+                Label::Outcome(outcome),
+            ) => self.sends(state, outcome),
             (Kind::Callback(callback), Label::Outcome(outcome)) => {
                 let is_rung = before.known.real && !before.known.doubt;
                 self.callback(callback, outcome, is_rung);
@@ -216,15 +212,17 @@ impl Play {
         Some(())
     }
 
-    fn otp(&mut self, listen: &Listen, outcome: &Outcome, was_sent: bool) {
+    fn otp(&mut self, listen: &Listen, outcome: &Outcome, sent: Option<Code>) {
         match outcome {
             Outcome::Ok => self.turn("otp = \"last\""),
-            Outcome::Expired if !was_sent => {}
+            Outcome::Expired if sent.is_none() => {}
             Outcome::Expired => {
                 self.turn(format!("wait = \"{TOO_LONG}\""));
                 self.digits("000000");
             }
             Outcome::Undelivered if self.undelivered => {}
+            // In a transcript nobody reports what becomes of a mail.
+            Outcome::Undelivered if sent == Some(Code::Of(Fact::EmailOtp)) => self.spent.fail(),
             Outcome::Undelivered => {
                 self.undelivered = true;
                 self.turn("message_status = \"undelivered\"");
@@ -245,10 +243,16 @@ impl Play {
                 self.turn("poll = true");
             }
             Outcome::Unavailable => self.no_ring = true,
-            _ => {
-                self.rings_max = Some(1);
-                self.after_another(None);
-            }
+            _ => {}
+        }
+        let end = End::of(outcome, false);
+        self.goes_out(Out { whom: self.whom, means: Means::Ring, code: false, end });
+    }
+
+    /// Something is to go out; it may take an earlier call that has used up what there is.
+    fn goes_out(&mut self, out: Out) {
+        if self.spent.goes_out(out) {
+            self.after_another(None);
         }
     }
 
@@ -264,47 +268,19 @@ impl Play {
         self.answers(&format!("{{ {} }}", values.join(", ")));
     }
 
-    /// `hides`: where there is nowhere to send to, it counts like one that was sent.
-    fn sms(&mut self, outcome: &Outcome, hides: bool) {
+    fn sends(&mut self, state: &State, outcome: &Outcome) {
+        let by_mail = matches!(state.kind, Kind::SendEmailOtp(_));
         match outcome {
-            Outcome::Sent => {
-                self.sends += 1;
-                self.undelivered = false;
-            }
-            Outcome::Unavailable => {
-                self.no_sms = true;
-                self.sends += u32::from(hides);
-            }
-            _ => {
-                let most = Some(self.sends.max(1));
-                // As many as by message go by e-mail.
-                if self.mails == 0 {
-                    self.sends_max = most;
-                } else {
-                    self.block_max = most;
-                }
-                if self.sends == 0 {
-                    self.after_another(None);
-                }
-            }
+            Outcome::Sent => self.undelivered = false,
+            Outcome::Unavailable => self.no_sms |= !by_mail,
+            _ => {}
         }
-    }
-
-    fn mail(&mut self, outcome: &Outcome, hides: bool) {
-        if *outcome == Outcome::Unavailable {
-            self.mails += u32::from(hides);
-            return;
-        }
-        self.has_mail = true;
-        if *outcome == Outcome::Sent {
-            self.mails += 1;
-            self.undelivered = false;
-            return;
-        }
-        self.sends_max = Some(self.mails.max(1));
-        if self.mails == 0 {
-            self.after_another(None);
-        }
+        self.has_mail |= by_mail && *outcome != Outcome::Unavailable;
+        // Where there is nowhere to send to and nobody is to hear of it, it counts like one that was sent.
+        let end = End::of(outcome, state.hides_contacts());
+        let means = if by_mail { Means::Mail } else { Means::Text };
+        let code = !matches!(state.kind, Kind::SendLink(_));
+        self.goes_out(Out { whom: self.whom, means, code, end });
     }
 
     /// A back end answers so in the last turn, after what others have answered in it.
@@ -369,12 +345,17 @@ impl Play {
     }
 
     fn identify(&mut self, identify: &Identify, outcome: &Outcome) {
-        let Some(listen) = &identify.listen else { return };
         let found = *outcome == Outcome::Found;
+        self.whom = Whom::Nobody;
         if found && identify.caller_id && self.caller_is_known {
+            self.whom = Whom::Customer(self.id_lengths.first().copied().unwrap_or(ID_LENGTH));
             return;
         }
+        let Some(listen) = &identify.listen else { return };
         let length = identify.digits.unwrap_or(ID_LENGTH);
+        if identify.keys || identify.speech {
+            self.whom = if found { Whom::Customer(length) } else { Whom::Stranger(length) };
+        }
         let digits = if found { cut(ID_DIGITS, length) } else { "9".repeat(length as usize) };
         if identify.keys {
             self.digits(&digits);
@@ -385,41 +366,45 @@ impl Play {
         }
     }
 
-    fn secret(&mut self, kind: &Kind, outcome: &Outcome, wrong_leads_on: bool) {
+    fn secret(&mut self, kind: &Kind, outcome: &Outcome, is_in_doubt: bool, wrong_leads_on: bool) {
         let Some(listen) = kind.listen() else { return };
-        let wrong = match kind {
-            Kind::GatherPin(pin) => "1".repeat(pin.digits.unwrap_or(PIN_LENGTH) as usize),
-            Kind::GatherPasscode(pass) => "1".repeat(pass.digits.unwrap_or(PIN_LENGTH) as usize),
-            _ => "000000".into(),
+        let length = |digits: Option<u32>| "1".repeat(digits.unwrap_or(PIN_LENGTH) as usize);
+        let (fact, wrong) = match kind {
+            Kind::GatherPin(pin) => (Fact::Pin, length(pin.digits)),
+            Kind::GatherPasscode(pass) => (Fact::Passcode, length(pass.digits)),
+            _ => (Fact::ServiceCode, "000000".into()),
         };
         match outcome {
-            Outcome::Ok if wrong_leads_on => self.digits(&wrong),
+            Outcome::Ok if wrong_leads_on => {
+                self.spent.is_wrong(fact);
+                self.digits(&wrong);
+            }
             Outcome::Ok => {
-                self.entries += 1;
-                match kind {
-                    Kind::GatherPin(_) => {
-                        let pin = cut(PIN_DIGITS, self.pin_length.unwrap_or(PIN_LENGTH));
-                        self.digits(&pin);
-                    }
-                    Kind::GatherPasscode(_) => match self.passcode_length {
-                        Some(length) => self.digits(&cut(PIN_DIGITS, length)),
-                        None => self.turn(format!("speech = \"{PASSCODE}\"")),
-                    },
-                    _ if self.strong => self.turn("service_code = \"aal2\""),
-                    _ => self.turn("service_code = \"aal1\""),
-                }
+                self.spent.is_right(fact);
+                self.is_right(kind);
             }
             Outcome::Locked => {
                 let wrong = format!("digits = \"{wrong}\"");
-                if listen.tries == 1 && self.entries == 0 {
-                    self.soft_limit = Some(1);
+                // In doubt whatever is keyed counts for this call alone.
+                let whom = if is_in_doubt { Whom::Nobody } else { self.whom };
+                if let Lock::Earlier = self.spent.locks(fact, listen.tries, whom) {
                     self.after_another(Some(&wrong));
-                } else {
-                    self.entries_max = Some(self.entries.max(1));
                 }
                 self.times(listen.tries, &wrong);
             }
             _ => self.silent(listen),
+        }
+    }
+
+    fn is_right(&mut self, kind: &Kind) {
+        match (kind, self.passcode_length) {
+            (Kind::GatherPin(_), _) => {
+                self.digits(&cut(PIN_DIGITS, self.pin_length.unwrap_or(PIN_LENGTH)));
+            }
+            (Kind::GatherPasscode(_), Some(length)) => self.digits(&cut(PIN_DIGITS, length)),
+            (Kind::GatherPasscode(_), None) => self.turn(format!("speech = \"{PASSCODE}\"")),
+            _ if self.strong => self.turn("service_code = \"aal2\""),
+            _ => self.turn("service_code = \"aal1\""),
         }
     }
 
@@ -483,24 +468,7 @@ impl Play {
         }
         let from = if self.caller_is_known { KNOWN_CALLER } else { STRANGER };
         writeln!(text, "from = \"{from}\"\nopen = true")?;
-        let claims_max = (self.claims > CLAIMS_MAX).then_some(self.claims);
-        let errors_max = (self.input_errors > INPUT_ERRORS_MAX).then_some(self.input_errors);
-        for (section, key, value) in [
-            ("otp", "sends_per_10min", self.sends_max),
-            ("sends", "per_prefix_h", self.block_max),
-            ("callback", "per_account_h", self.rings_max),
-            ("pin", "per_call", self.entries_max),
-            ("pin", "soft_limit", self.soft_limit),
-            ("shared", "identifications_per_call", claims_max),
-            ("shared", "input_errors_per_call", errors_max),
-        ] {
-            if let Some(value) = value {
-                writeln!(text, "\n[policy.{section}]\n{key} = {value}")?;
-            }
-        }
-        if self.no_ring && !self.no_sms {
-            writeln!(text, "\n[policy.contact]\nvoice_line_types = [\"landline\"]")?;
-        }
+        self.write_policy(text)?;
         let lengths = if self.id_lengths.is_empty() { &[ID_LENGTH][..] } else { &self.id_lengths };
         for (index, length) in lengths.iter().enumerate() {
             self.write_account(text, *length, index == 0)?;
@@ -508,6 +476,33 @@ impl Play {
         let calls = self.earlier.iter().chain([&self.turns]);
         for turn in calls.flatten() {
             writeln!(text, "\n[[turn]]\n{turn}")?;
+        }
+        Ok(())
+    }
+
+    fn write_policy(&self, text: &mut String) -> std::fmt::Result {
+        let spent = &self.spent;
+        let number = |number: Option<u32>| number.map(|number| number.to_string());
+        let claims_max = (self.claims > CLAIMS_MAX).then_some(self.claims);
+        let errors_max = (self.input_errors > INPUT_ERRORS_MAX).then_some(self.input_errors);
+        let landline = self.no_ring && !self.no_sms;
+        let mut last = "";
+        for (section, key, value) in [
+            ("otp", "sends_per_10min", number(spent.sends_max)),
+            ("otp", "resend_backoff_s", spent.backoff_s()),
+            ("callback", "per_account_h", number(spent.rings_max)),
+            ("pin", "per_call", number(spent.entries_max)),
+            ("pin", "soft_limit", number(spent.soft_limit)),
+            ("shared", "identifications_per_call", number(claims_max)),
+            ("shared", "input_errors_per_call", number(errors_max)),
+            ("contact", "voice_line_types", landline.then(|| "[\"landline\"]".into())),
+        ] {
+            let Some(value) = value else { continue };
+            if section != last {
+                writeln!(text, "\n[policy.{section}]")?;
+                last = section;
+            }
+            writeln!(text, "{key} = {value}")?;
         }
         Ok(())
     }

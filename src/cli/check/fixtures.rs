@@ -55,7 +55,7 @@ fn transcripts(count: usize) -> String {
 /// The transcript of an example with what came back in it; `Err`: why it does not show the hole.
 fn play(flows: &FlowSet, example: &Example) -> Result<String, String> {
     let Some(text) = &example.transcript else {
-        return Err("nothing keyed in takes its branches that way".into());
+        return Err("nothing keyed in or used up before takes it that way".into());
     };
     let (transcript, findings) = Transcript::read(&example.name, text);
     let Some(transcript) = transcript else {

@@ -111,6 +111,133 @@ fn a_proof_grows_old_before_a_state_that_turns_away_who_has_it() {
     assert_eq!(broken(&sources), (1, Vec::new()));
 }
 
+/// A flow whose caller is claimed by `who`, and comes to `tell` by these states.
+fn telling(who: &str, states: &str) -> Sources {
+    let mut sources = Sources::default();
+    let flow = format!(
+        "name = \"f\"\nstart = \"who\"\n[levels]\nl = {{ any = [\"service_code\"] }}\n\
+         [states.who]\ntype = \"identify\"\n{who}\naccept = [\"enumeration\"]\n{states}\
+         [states.tell]\ntype = \"hangup\"\nrequires = \"l\"\nprompt = \"So.\"\non = {{ denied = \"bye\" }}\n\
+         [states.bye]\ntype = \"hangup\"\n"
+    );
+    sources.add("f.toml", flow);
+    sources
+}
+
+const BY_DIGITS: &str =
+    "by = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\non = { found = \"one\", unknown = \"bye\" }";
+
+fn sends(name: &str, by: &str, sent: &str, unavailable: &str, limited: &str) -> String {
+    format!(
+        "[states.{name}]\ntype = \"send_{by}_otp\"\naccept = [\"enumeration\"]\n\
+         on = {{ sent = \"{sent}\", unavailable = \"{unavailable}\", limited = \"{limited}\" }}\n"
+    )
+}
+
+/// What the calls before this one have used up is used up in it as well, and what it uses itself is not.
+#[test]
+fn what_is_used_up_on_the_way_is_used_up_in_the_call() {
+    let pins = "[states.one]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\nverdict = \"combined\"\n\
+        on = { ok = \"two\", failed = \"bye\", locked = \"bye\" }\n\
+        [states.two]\ntype = \"gather_passcode\"\ntries = 1\nprompt = \"Passcode?\"\n\
+        on = { ok = \"bye\", failed = \"bye\", locked = \"tell\" }\n";
+    let (text, mail) = ("sms", "email");
+    for (of, states) in [
+        ("the right one of two entries", pins.to_owned()),
+        (
+            "a second code at once",
+            sends("one", text, "two", "bye", "bye") + &sends("two", mail, "tell", "bye", "bye"),
+        ),
+        (
+            "a second code too soon",
+            sends("one", mail, "two", "bye", "bye") + &sends("two", text, "bye", "bye", "tell"),
+        ),
+        ("messages of an earlier call", sends("one", text, "bye", "bye", "tell")),
+    ] {
+        assert_eq!(broken(&telling(BY_DIGITS, &states)), (1, Vec::new()), "{of}");
+    }
+}
+
+/// What is asked about is of the kind that it is said in.
+#[test]
+fn what_a_call_is_asked_about_can_be_said() {
+    let states = "[states.one]\ntype = \"branch\"\n\
+        cases = [{ when = { field = \"visit\", present = true }, next = \"bye\" }]\notherwise = \"two\"\n\
+        [states.two]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+        on = { ok = \"three\", failed = \"bye\", locked = \"bye\" }\n\
+        [states.three]\ntype = \"branch\"\n\
+        cases = [{ when = { field = \"visit\", present = true }, next = \"four\" }]\notherwise = \"bye\"\n\
+        [states.four]\ntype = \"say\"\nprompt = \"On {{ account.visit | date }}.\"\nnext = \"tell\"\n";
+    let mut sources = Sources::default();
+    for (_, text) in telling(BY_DIGITS, states).iter() {
+        let levels = "p = { any = [\"pin\"] }\n[disclose]\nvisit = \"p\"\n[states.who]";
+        sources.add("f.toml", text.replacen("[states.who]", levels, 1));
+    }
+    let (flows, _) = check_sources(&sources);
+    let examples: Vec<_> =
+        examples(&flows).into_iter().filter(|it| it.at.1.as_str() == "tell").collect();
+    assert_eq!((examples.len(), played(&flows, &examples)), (1, (Vec::new(), Vec::new())));
+}
+
+/// A branch gets to know what is kept of those alone who meet its level, and they hear at once what is set then. Only a
+/// while later it may be too late for them.
+#[test]
+fn who_has_been_asked_about_meets_the_level_there() {
+    let flow = |between: &str| {
+        let states = format!(
+            "[states.one]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+             on = {{ ok = \"two\", failed = \"bye\", locked = \"bye\" }}\n\
+             [states.two]\ntype = \"menu\"\nprompt = \"One?\"\nkeys = {{ 1 = \"three\" }}\n\
+             on = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+             [states.three]\ntype = \"branch\"\notherwise = \"plain\"\n\
+             cases = [{{ when = {{ all = [{{ level = \"p\" }}, {{ field = \"vip\", equals = true }}] }}, next = \"dear\" }}]\n\
+             [states.plain]\ntype = \"set\"\nvalues = {{ w = \"Customer\" }}\nnext = \"{between}\"\n\
+             [states.dear]\ntype = \"set\"\nvalues = {{ w = \"Dear customer\" }}\nnext = \"{between}\"\n\
+             [states.wait]\ntype = \"menu\"\nprompt = \"One?\"\nkeys = {{ 1 = \"hear\" }}\n\
+             on = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+             [states.hear]\ntype = \"say\"\nprompt = \"{{{{ w }}}}.\"\nnext = \"bye\"\n"
+        );
+        let mut sources = Sources::default();
+        for (_, text) in telling(BY_DIGITS, &states).iter() {
+            let levels =
+                "p = { any = [\"pin\"], within = \"30s\" }\n[disclose]\nvip = \"p\"\n[states.who]";
+            sources.add("f.toml", text.replacen("[states.who]", levels, 1));
+        }
+        sources
+    };
+    assert_eq!(broken(&flow("hear")), (0, Vec::new()));
+    assert_eq!(broken(&flow("wait")), (1, Vec::new()));
+}
+
+/// Where no call that can be played ends each step so, none is written, and what is alarmed of stays.
+#[test]
+fn no_call_is_shown_that_takes_what_it_has_used_up() {
+    let (text, mail) = ("sms", "email");
+    let shown = "by = [\"caller_id\"]\non = { found = \"bye\", unknown = \"one\" }";
+    let none = vec!["f.tell: no inputs were found".to_owned()];
+    for (of, who, states) in [
+        ("messages of another call of nobody's", shown, sends("one", text, "bye", "bye", "tell")),
+        (
+            "no telephone, which was sent to before",
+            BY_DIGITS,
+            sends("one", text, "two", "bye", "bye") + &sends("two", text, "bye", "tell", "bye"),
+        ),
+        (
+            "too many, and then one more",
+            BY_DIGITS,
+            sends("one", text, "bye", "bye", "two") + &sends("two", text, "tell", "bye", "bye"),
+        ),
+        (
+            "a mail that comes back",
+            BY_DIGITS,
+            sends("one", mail, "two", "bye", "bye")
+                + "[states.two]\ntype = \"gather_otp\"\nprompt = \"Code?\"\non = { ok = \"bye\", failed = \"bye\", expired = \"bye\", undelivered = \"tell\" }\n",
+        ),
+    ] {
+        assert_eq!(broken(&telling(who, &states)), (1, none.clone()), "{of}");
+    }
+}
+
 /// Of random flows too: whatever is alarmed of is a call, but where no value makes a branch go that way.
 #[test]
 fn every_alarm_of_a_random_flow_is_a_call_that_gets_there() {

@@ -17,6 +17,10 @@ use crate::flow::level::Level;
 use crate::flow::name::LevelName;
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State};
+use crate::flow::states::branch::Branch;
+
+/// Ways kept apart by what a branch gets to know on them.
+const LEARNT_MAX: usize = 8;
 
 impl<'f> Walks<'f> {
     /// What the machine does when it enters a state.
@@ -114,7 +118,6 @@ impl<'f> Walks<'f> {
             }
             _ => {
                 for way in self.ways_of(flow, state, known) {
-                    let known = self.relabelled(flow, state, &way);
                     let mut stack = stack;
                     if way.label == Label::AgentStepUp {
                         // Who is sent off by a specialist comes back to the conference.
@@ -123,7 +126,9 @@ impl<'f> Walks<'f> {
                             None => continue,
                         }
                     }
-                    self.follow(place, stack, known, from, (way.label, way.to));
+                    for known in self.relabelled(flow, state, &way) {
+                        self.follow(place, stack, known, from, (way.label.clone(), way.to));
+                    }
                 }
             }
         }
@@ -184,7 +189,7 @@ impl<'f> Walks<'f> {
     }
 
     /// What becomes of labels when a state is left this way.
-    fn relabelled(&mut self, flow: &'f Flow, state: &'f State, way: &Way<'f>) -> Known {
+    fn relabelled(&mut self, flow: &'f Flow, state: &'f State, way: &Way<'f>) -> Vec<Known> {
         let known = way.known;
         let labels = match &state.kind {
             Kind::Set(set) => self.labels.set(known.labels, set),
@@ -199,20 +204,49 @@ impl<'f> Walks<'f> {
             Kind::Gather(gather) if way.label == Label::Outcome(Outcome::Ok) => {
                 self.labels.gathered(known.labels, &gather.variable)
             }
-            Kind::Branch(branch) => {
-                let asks = self.labels.asks(known.labels, branch);
-                let learnt = |levels: &BTreeSet<&'f LevelName>| {
-                    let may = |name: &&LevelName| {
-                        self.level(flow, name).is_some_and(|level| !known.if_met(level).is_empty())
-                    };
-                    levels.iter().all(may)
-                };
-                let learnt = asks.into_iter().filter(learnt).flatten().collect();
-                self.labels.asked(known.labels, learnt)
-            }
+            Kind::Branch(branch) => return self.having_asked(flow, branch, known),
             _ => known.labels,
         };
-        known.labelled(labels)
+        vec![known.labelled(labels)]
+    }
+
+    /// What is known after a branch, which gets to know what is under the levels that its caller meets: who meets them
+    /// is told from who does not, so long as they are few.
+    fn having_asked(&mut self, flow: &'f Flow, branch: &'f Branch, known: Known) -> Vec<Known> {
+        let asks: BTreeSet<_> = self.labels.asks(known.labels, branch).into_iter().collect();
+        let level = |name: &&'f LevelName| self.level(flow, name);
+        let asks = asks.into_iter().filter_map(|names| {
+            let levels: Option<Vec<_>> = names.iter().map(level).collect();
+            Some((names, levels?))
+        });
+        let mut ways = vec![(known, BTreeSet::new())];
+        for (names, levels) in asks {
+            let mut further = Vec::new();
+            for (known, learnt) in ways {
+                let all: BTreeSet<_> = names.union(&learnt).copied().collect();
+                if levels.iter().all(|level| known.meets(level)) {
+                    further.push((known, all));
+                    continue;
+                }
+                let if_met = |ways: Vec<Known>, level: &&Level| {
+                    ways.iter().flat_map(|known| known.if_met(level)).collect()
+                };
+                let met = levels.iter().fold(vec![known], if_met).into_iter();
+                if further.len() >= LEARNT_MAX {
+                    // Who may meet them stands for who does.
+                    let all = if met.len() == 0 { learnt } else { all };
+                    further.push((known, all));
+                    continue;
+                }
+                further.extend(met.map(|known| (known, all.clone())));
+                further.push((known, learnt));
+            }
+            ways = further;
+        }
+        let labels = &mut self.labels;
+        let asked =
+            |(known, learnt): (Known, _)| known.labelled(labels.asked(known.labels, learnt));
+        ways.into_iter().map(asked).collect()
     }
 
     fn deny(&mut self, place: usize, stack: Stack, known: Known, from: usize) {
