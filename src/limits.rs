@@ -435,8 +435,8 @@ pub const STORE_GATHER_PAUSES: usize = 20;
 /// Pauses in which none came, after which no more are waited for.
 pub const STORE_GATHER_PAUSES_IN_VAIN: usize = 2;
 /// Calls and records of which the embedded store keeps in memory where they lie, before it begins to write that
-/// into the tables by id; twice as many at most, some 90 bytes each. The more, the fewer pages for each.
-pub const STORE_FRESH_MAX: usize = 131_072;
+/// into the table by id; twice as many at most, some 50 bytes each. The more, the fewer pages for each.
+pub const STORE_FRESH_MAX: usize = 262_144;
 /// How many of them are then moved for two that come: more than those, so that it comes to an end before they are
 /// twice as many. The fewer, the less has each flush to do.
 pub const STORE_MOVED_FOR_TWO_PLACED: usize = 3;

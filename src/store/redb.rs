@@ -94,7 +94,7 @@ impl RedbStore {
         call: CallId,
         question: impl FnOnce(&View, &[i64]) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.ask(move |slot| slot.read_at(Id::Call(call.0.as_u128()), question)).await
+        self.ask(move |slot| slot.read_at(Id::call(call.0.as_u128()), question)).await
     }
 
     async fn ask<T: Send + 'static>(
@@ -182,7 +182,7 @@ impl Store for RedbStore {
     async fn read(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
         let (kind, id) = (key.kind, tables::spelled(&key.id));
         self.ask(move |slot| {
-            slot.read_at(Id::Record(kind, &id), |view, places| view.record((kind, &id), places))
+            slot.read_at(Id::record(kind, &id), |view, places| view.record((kind, &id), places))
         })
         .await
     }

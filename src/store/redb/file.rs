@@ -26,10 +26,8 @@ use crate::limits::{
 };
 
 /// The format this program writes: the tables and what their columns mean.
-const FORMAT: u64 = 3;
-/// The one before it, which lacks the table of what was placed last.
-const FORMAT_BEFORE: u64 = 2;
-/// The first. Both are moved on when they are opened.
+const FORMAT: u64 = 4;
+/// The first. It and all since are moved on when they are opened.
 const FORMAT_FIRST: u64 = 1;
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("callgate");
 
@@ -90,7 +88,7 @@ impl Slot {
     /// Reads something in the last flushed state, at the places at which it may lie there.
     pub(super) fn read_at<T>(
         &self,
-        id: Id<'_>,
+        id: Id,
         question: impl FnOnce(&View, &[i64]) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
         let answer = self.with(|database| {
@@ -314,7 +312,7 @@ fn prepare(path: &Path, database: &Database) -> Result<(), OpenError> {
     let found = found.map_err(|fault| fault_of(path, fault))?;
     match found {
         Found::Format(FORMAT) => Ok(()),
-        Found::Format(from @ (FORMAT_FIRST | FORMAT_BEFORE)) => {
+        Found::Format(from @ FORMAT_FIRST..FORMAT) => {
             tracing::info!(from, to = FORMAT, "the store is moved on to another format");
             move_on(database, from).map_err(|fault| fault_of(path, fault))
         }
@@ -358,9 +356,10 @@ fn make_tables(database: &Database) -> Result<(), Fault> {
 fn move_on(database: &Database, from: u64) -> Result<(), Fault> {
     let transaction = database.begin_write()?;
     if from == FORMAT_FIRST {
-        older::move_on(&transaction)?;
+        older::arrange_by_time(&transaction)?;
+    } else {
+        older::place_anew(&transaction)?;
     }
-    tables::make(&transaction)?;
     transaction.open_table(META)?.insert("format", FORMAT)?;
     Ok(transaction.commit()?)
 }

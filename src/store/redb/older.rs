@@ -1,4 +1,4 @@
-//! A file of the first format, moved on: there each call lay where its random id put it.
+//! Files of older formats, moved on.
 
 use std::sync::Mutex;
 
@@ -35,9 +35,32 @@ const OLD_EFFECTS: Effects = TableDefinition::new("effects of format 1");
 const OLD_JOURNAL: Journal = TableDefinition::new("journal of format 1");
 const OLD_RECORDS: Records = TableDefinition::new("records of format 1");
 
-/// Puts every call, with its journal and its effects, where the other calls lie that began with it, and every
-/// record where those lie that expire with it.
-pub(super) fn move_on(transaction: &WriteTransaction) -> Result<(), Fault> {
+/// Where records lay, and what was placed last, before both had the short ids that they have now.
+const OLD_RECORD_PLACES: TableDefinition<'static, (&str, &[u8]), i64> =
+    TableDefinition::new("record_places");
+const OLD_FRESH: TableDefinition<'static, u64, (&[u8], i64)> = TableDefinition::new("fresh_places");
+
+/// Of the second format, which had no table of what was placed last, or the third: places everything anew.
+pub(super) fn place_anew(transaction: &WriteTransaction) -> Result<(), Fault> {
+    transaction.delete_table(OLD_RECORD_PLACES)?;
+    transaction.delete_table(OLD_FRESH)?;
+    let fresh = Mutex::new(Fresh::new(0));
+    let Tables { mut places, calls, records, .. } = Tables::of(transaction, &fresh)?;
+    for row in calls.iter()? {
+        let (begun_us, call) = row?.0.value();
+        places.put(Id::call(call), None, begun_us)?;
+    }
+    for row in records.iter()? {
+        let key = row?.0;
+        let (at, kind, id) = key.value();
+        places.put(Id::record(kind, id), None, at)?;
+    }
+    Ok(())
+}
+
+/// Of the first format, where each call lay where its random id put it. Puts every call, with its journal and its
+/// effects, where the other calls lie that began with it, and every record where those lie that expire with it.
+pub(super) fn arrange_by_time(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.rename_table(CALLS, OLD_CALLS)?;
     transaction.rename_table(EFFECTS, OLD_EFFECTS)?;
     transaction.rename_table(JOURNAL, OLD_JOURNAL)?;
@@ -52,7 +75,7 @@ pub(super) fn move_on(transaction: &WriteTransaction) -> Result<(), Fault> {
         let (call, row) = row?;
         let call = call.value();
         let (number, turn, begun_us, expires_us, deadline_us, state) = row.value();
-        tables.places.put(Id::Call(call), None, begun_us)?;
+        tables.places.put(Id::call(call), None, begun_us)?;
         tables.calls.insert((begun_us, call), (number, turn, expires_us, deadline_us, state))?;
         for entry in journal.range((call, 0)..=(call, u64::MAX))? {
             let (key, entry) = entry?;

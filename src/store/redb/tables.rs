@@ -171,7 +171,7 @@ pub(super) struct Tables<'t> {
     due: Table<'t, DueKey, ()>,
     pub(super) journal: Table<'t, EntryKey, &'static [u8]>,
     expiry: Table<'t, (i64, u128), ()>,
-    records: Table<'t, RecordPlace, RecordRow>,
+    pub(super) records: Table<'t, RecordPlace, RecordRow>,
 }
 
 /// A call's row without its state, and where it lies.
@@ -224,7 +224,7 @@ impl<'t> Tables<'t> {
         let expires_us = due_us(commit.expires_at);
         let deadline_us = commit.deadline.map(due_us);
         if head.is_none() {
-            self.places.put(Id::Call(call), None, now_us)?;
+            self.places.put(Id::call(call), None, now_us)?;
         }
         if head.is_none_or(|head| expires_us < head.expires_us) {
             self.expiry.insert((expires_us, call), ())?;
@@ -321,7 +321,7 @@ impl<'t> Tables<'t> {
     pub(super) fn swap(&mut self, swap: &Swap) -> Result<bool, Fault> {
         let (kind, id) = (swap.key.kind, spelled(&swap.key.id));
         let id = id.as_slice();
-        let at = self.places.get(Id::Record(kind, id))?;
+        let at = self.places.get(Id::record(kind, id))?;
         let row = match at {
             Some(at) => self.records.get((at, kind, id))?.map(|row| (row.value().0, row.value().1)),
             None => None,
@@ -349,7 +349,7 @@ impl<'t> Tables<'t> {
             if let Some(before) = before {
                 self.records.remove((before, kind, id))?;
             }
-            self.places.put(Id::Record(kind, id), before, at)?;
+            self.places.put(Id::record(kind, id), before, at)?;
         }
         self.records.insert((at, kind, id), row)?;
         Ok(())
@@ -383,9 +383,9 @@ impl<'t> Tables<'t> {
             let (at, (kind, id), (revision, expires_us, value)) = first;
             self.records.remove((at, kind.as_str(), id.as_slice()))?;
             if expires_us <= now_us {
-                self.places.forget(Id::Record(&kind, &id))?;
+                self.places.forget(Id::record(&kind, &id))?;
             } else {
-                self.places.put(Id::Record(&kind, &id), Some(at), expires_us)?;
+                self.places.put(Id::record(&kind, &id), Some(at), expires_us)?;
                 let row = (revision, expires_us, value.as_slice());
                 self.records.insert((expires_us, kind.as_str(), id.as_slice()), row)?;
             }
@@ -403,7 +403,7 @@ impl<'t> Tables<'t> {
     }
 
     fn place(&self, call: u128) -> Result<Option<Place>, Fault> {
-        Ok(self.places.get(Id::Call(call))?.map(|begun_us| (begun_us, call)))
+        Ok(self.places.get(Id::call(call))?.map(|begun_us| (begun_us, call)))
     }
 
     fn set_deadline(&mut self, call: u128, at: i64) -> Result<bool, Fault> {
@@ -456,7 +456,7 @@ impl<'t> Tables<'t> {
     fn forget_call(&mut self, call: u128) -> Result<(), Fault> {
         let Some(head) = self.head(call)? else { return Ok(()) };
         self.changed = true;
-        self.places.forget(Id::Call(call))?;
+        self.places.forget(Id::call(call))?;
         self.calls.remove(head.place)?;
         self.expiry.remove((head.expires_us, call))?;
         self.forget_deadline(call, head)?;

@@ -348,11 +348,11 @@ fn what_is_no_store_is_left_as_it_is() {
         let database = ::redb::Database::create(&file).unwrap();
         let table: ::redb::TableDefinition<'_, &str, u64> = ::redb::TableDefinition::new(name);
         let transaction = database.begin_write().unwrap();
-        transaction.open_table(table).unwrap().insert(key, 4).unwrap();
+        transaction.open_table(table).unwrap().insert(key, 5).unwrap();
         transaction.commit().unwrap();
         drop(database);
         let error = RedbStore::open(&file).unwrap_err().to_string();
-        let told = ["is not a callgate store", "has format 4, and this callgate reads 3"];
+        let told = ["is not a callgate store", "has format 5, and this callgate reads 4"];
         assert!(told.iter().any(|told| error.contains(told)), "{name}: {error}");
     }
 }
@@ -449,22 +449,59 @@ fn of_the_first_format(file: &Path, calls: &[(CallId, EffectId)], turn: TurnId, 
     transaction.commit().unwrap();
 }
 
-/// Makes of a file that was just moved on one of the second format, which had all places in the tables by id.
-fn back_to_the_second_format(file: &Path) {
-    use ::redb::ReadableTableMetadata as _;
+/// Makes of a file that was just moved on one of an older format: the second had a table of the places of calls and
+/// one of those of records, the third besides, in the order in which they came, what was placed last.
+fn back_to(format: u64, file: &Path) {
+    use ::redb::{ReadableTable as _, TableDefinition};
+    type Key = (i64, &'static str, &'static [u8]);
+    const RECORDS: TableDefinition<'static, Key, (u64, i64, &[u8])> =
+        TableDefinition::new("records");
+    const CALLS: TableDefinition<'static, (i64, u128), (u64, u128, i64, Option<i64>, &[u8])> =
+        TableDefinition::new("calls");
+    const PLACES: TableDefinition<'static, u128, i64> = TableDefinition::new("places");
+    const RECORD_PLACES: TableDefinition<'static, (&str, &[u8]), i64> =
+        TableDefinition::new("record_places");
+    const FRESH: TableDefinition<'static, u64, (&[u8], i64)> = TableDefinition::new("fresh_places");
+
     let database = ::redb::Database::open(file).unwrap();
     let transaction = database.begin_write().unwrap();
-    let fresh: ::redb::TableDefinition<'_, u64, (&[u8], i64)> =
-        ::redb::TableDefinition::new("fresh_places");
-    assert!(transaction.open_table(fresh).unwrap().is_empty().unwrap());
-    assert!(transaction.delete_table(fresh).unwrap());
-    transaction.open_table(older::FORMAT).unwrap().insert("format", 2).unwrap();
+    assert!(transaction.delete_table(PLACES).unwrap());
+    let placed_last: TableDefinition<'_, u64, (u128, i64)> = TableDefinition::new("placed_last");
+    assert!(transaction.delete_table(placed_last).unwrap());
+    {
+        let mut calls = transaction.open_table(PLACES).unwrap();
+        let mut records = transaction.open_table(RECORD_PLACES).unwrap();
+        let mut fresh = (format == 3).then(|| transaction.open_table(FRESH).unwrap());
+        for (row, number) in transaction.open_table(CALLS).unwrap().iter().unwrap().zip(0..) {
+            let (begun, call) = row.unwrap().0.value();
+            match &mut fresh {
+                Some(fresh) if number % 2 == 0 => {
+                    let key = [&[0], call.to_be_bytes().as_slice()].concat();
+                    fresh.insert(number, (key.as_slice(), begun)).unwrap();
+                }
+                _ => drop(calls.insert(call, begun).unwrap()),
+            }
+        }
+        for row in transaction.open_table(RECORDS).unwrap().iter().unwrap() {
+            let key = row.unwrap().0;
+            let (at, kind, id) = key.value();
+            match &mut fresh {
+                Some(fresh) => {
+                    let key = [kind.as_bytes(), &[0], id].concat();
+                    fresh.insert(1_000, (key.as_slice(), at)).unwrap();
+                }
+                None => drop(records.insert((kind, id), at).unwrap()),
+            }
+        }
+        let mut meta = transaction.open_table(older::FORMAT).unwrap();
+        assert_eq!(meta.insert("format", format).unwrap().unwrap().value(), 4);
+    }
     transaction.commit().unwrap();
 }
 
 #[tokio::test]
 async fn a_file_of_a_format_before_is_moved_on_with_all_that_is_in_it() {
-    for format in [1, 2] {
+    for format in [1, 2, 3] {
         is_moved_on(format).await;
     }
 }
@@ -491,9 +528,9 @@ async fn is_moved_on(format: u64) {
     let calls: Vec<_> = (0..40).map(|_| (fresh_call(), EffectId(fresh_call().0))).collect();
     let (turn, lease) = (TurnId(fresh_call().0), fresh_lease());
     of_the_first_format(&file, &calls, turn, lease);
-    if format == 2 {
+    if format > 1 {
         drop(RedbStore::open(&file).unwrap());
-        back_to_the_second_format(&file);
+        back_to(format, &file);
     }
 
     // Opened once it is moved on; opened again it is as any other.

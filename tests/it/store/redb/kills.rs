@@ -61,7 +61,7 @@ async fn in_a_move_to_another_format_leave_all_of_it_or_nothing() {
         kill_after(&file, "hold", "opens", takes * step / 36);
         formats.insert(format_of(&file));
         has_all_of(&RedbStore::open(&file).unwrap(), &calls, turn).await;
-        assert_eq!(format_of(&file), 3);
+        assert_eq!(format_of(&file), 4);
     }
     assert!(formats.contains(&1), "none came before it was moved on");
 }
