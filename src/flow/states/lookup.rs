@@ -1,11 +1,11 @@
 //! Asks a back end of the business over HTTP, and takes typed answers into variables.
 //!
-//! `backend` is a name that the configuration gives an address and a token, `path` what is asked of it.
+//! `backend` is a name to which the configuration gives an address and a token, `path` what it is asked for.
 //! It is told whose account is claimed (unless `account = false`), which facts are proved, and what
 //! `send` says: texts that are filled in, numbers, `true` or `false`. `give` names the variables that
 //! the answer fills, each with its type (`text`, `number`, `flag`, `date`) and its `label`: the level
 //! that a caller must meet for it to be said, sent or asked about, or `anyone`. No answer, a late one, and
-//! one that lacks a value or has one of another type are all `failed`, and no variable is set.
+//! one in which a value is missing or has another type are all `failed`, and no variable is set.
 
 use super::set::Assigned;
 use super::{Key, Outcome, Shape, StateReader, StateType};
