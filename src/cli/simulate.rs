@@ -52,7 +52,7 @@ pub struct Args {
     /// The flow to ring, by its name or its file.
     #[arg(value_name = "FLOW", default_value = demo::FLOW)]
     pub flow: String,
-    /// The folder of its flows: ./flows; where there is none, the shipped ones.
+    /// The folder of flows: without it ./flows, and without that the shipped ones.
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
     /// The accounts, with PINs as they are; without it, the demo's.
