@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use callgate::draw::{self, Mark, Sort};
@@ -10,13 +9,10 @@ use callgate::flow;
 use callgate::twiml::grammar;
 
 use crate::support::house::command_in;
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::support::tree::{root, text};
 
 fn bank() -> String {
-    std::fs::read_to_string(root().join("flows/bank.toml")).unwrap()
+    text("flows/bank.toml")
 }
 
 fn read(text: &str) -> std::sync::Arc<flow::Flow> {
