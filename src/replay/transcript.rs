@@ -25,8 +25,6 @@ use crate::phone::PhoneNumber;
 /// A transcript.
 #[derive(Debug)]
 pub struct Transcript {
-    /// The file it came from.
-    pub file: Arc<str>,
     /// The flow that is rung.
     pub flow: String,
     /// The folder of its flows, from its own; `None`: the flows that are replayed against.

@@ -64,8 +64,6 @@ pub struct Odds {
 pub struct StateOdds {
     /// Where.
     pub at: (FlowName, StateName),
-    /// Where its name stands.
-    pub place: Place,
     /// Its type.
     pub type_name: &'static str,
     /// The levels it asks for: for itself, or for a field it uses.
@@ -203,7 +201,6 @@ pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
         let asks = demand.asks.iter();
         let here = trails.get(&(&at.0, &at.1)).map(Vec::as_slice).unwrap_or_default();
         StateOdds {
-            place: demand.place.clone(),
             type_name: demand.state.type_name(),
             asks: asks.map(|(f, l)| (f.as_ref().map(ToString::to_string), l.clone())).collect(),
             demand: words(&demand),

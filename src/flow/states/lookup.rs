@@ -23,8 +23,6 @@ use crate::limits;
 pub struct Lookup {
     /// Whom, by the configuration's name.
     pub backend: String,
-    /// Where that is written.
-    pub backend_place: Place,
     /// What is asked of it; may be empty.
     pub path: String,
     /// Whether it is told whose account is claimed.
@@ -158,7 +156,6 @@ fn read(state: &StateReader<'_, '_>) -> Option<Lookup> {
     let backend = state.required("backend")?;
     Some(Lookup {
         backend: backend.name()?.to_owned(),
-        backend_place: backend.place(),
         path: path.unwrap_or_default(),
         account: account.unwrap_or(true),
         send,
