@@ -42,8 +42,8 @@ On a terminal, keys are heard as you press them; Enter alone is silence, `:help`
 The demo's customers have the numbers 12345678 (PIN 730495), 23456789 (PIN 408162),
 34567890 (PIN 951724) and 45678901 (PIN 628403).
 
-Exit codes: 0 the call is over; 1 the flows are not well; 2 there is no such flow or file, or the accounts
-are not well.";
+Exit codes: 0 the call is over; 1 the flows have errors; 2 there is no such flow or file, or the accounts
+have errors.";
 
 /// Rings a flow in the terminal: prompts appear, keys are typed, no telephone is needed.
 #[derive(clap::Args, Clone, Debug)]

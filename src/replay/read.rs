@@ -6,10 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::play::Act;
 use super::transcript::{
-    CHECKS, DIALS, Deed, ENDS, Expected, FATES, MESSAGES, OTP_BACKENDS, OTPS, QUEUES, REFUSALS,
-    ROLES, SERVED, SPECIALISTS, SPOKEN, Transcript, Turn, WEB_LEVELS,
+    Act, CHECKS, DIALS, Deed, ENDS, Expected, FATES, MESSAGES, OTP_BACKENDS, OTPS, QUEUES,
+    REFUSALS, ROLES, SERVED, SPECIALISTS, SPOKEN, Transcript, Turn, WEB_LEVELS,
 };
 use crate::config::read_policy;
 use crate::diagnostic::{Finding, Problems, any_error, did_you_mean};
