@@ -17,7 +17,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 use sha2::Sha256;
 
-
 /// The keys under which a webhook may be signed: one, or several while one replaces another. Each has
 /// been taken in already, which is a tenth of the work.
 #[derive(Clone)]

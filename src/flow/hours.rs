@@ -1,8 +1,8 @@
 //! Opening hours: days of the week and times of day in one time zone, and days closed.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 
 use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, nearest};
