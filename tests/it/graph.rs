@@ -47,7 +47,7 @@ fn every_state_and_way_is_drawn_in_every_format() {
 #[test]
 fn graphviz_draws_what_is_written_for_it() {
     for flow in ["bank", "clinic", "verify"] {
-        let mut graph = command_in(&root());
+        let mut graph = command_in(root());
         let written = graph.args(["graph", flow, "--format", "dot"]).output().unwrap();
         assert!(written.status.success(), "{flow}");
         let mut dot = Command::new("dot")
@@ -117,7 +117,7 @@ fn a_difference_names_what_was_added_removed_and_changed() {
 fn the_way_of_a_call_is_drawn() {
     let trace = root().join("fixtures/calls/bank.balance.toml");
     let run = |format: &str| {
-        let mut command = command_in(&root());
+        let mut command = command_in(root());
         command.args(["graph", "bank", "--trace"]).arg(&trace).args(["--format", format]);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
