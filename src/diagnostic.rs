@@ -329,11 +329,6 @@ impl Problems {
         texts.collect::<Vec<_>>().join("\n")
     }
 
-    /// Whether an error has been reported.
-    pub fn any_error(&self) -> bool {
-        any_error(&self.findings.borrow())
-    }
-
     /// The files in which an error has been reported.
     pub fn files_with_errors(&self) -> BTreeSet<Arc<str>> {
         let findings = self.findings.borrow();

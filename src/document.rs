@@ -310,11 +310,6 @@ impl<'a> Item<'a> {
         self.value.is_array()
     }
 
-    /// Whether the value is a whole number.
-    pub fn is_integer(&self) -> bool {
-        self.value.is_integer()
-    }
-
     /// `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
         let quoted = self.as_text().filter(|text| matches!(*text, "true" | "false"));

@@ -15,9 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
-
-use crate::hex::hex;
+use sha2::Sha256;
 
 /// The keys under which a webhook may be signed: one, or several while one replaces another. Each has
 /// been taken in already, which is a tenth of the work.
@@ -112,15 +110,6 @@ pub fn sign(key: &SecretString, url: &str, params: &[(String, String)]) -> Strin
     STANDARD.encode(signed.finalize().into_bytes())
 }
 
-/// Whether a body that is not a form is the one that the signed address names in `bodySHA256`. The
-/// signature must be verified as well, with no fields.
-pub fn names_body(target: &str, body: &[u8]) -> bool {
-    let query = target.split_once('?').map_or("", |(_, query)| query);
-    let mut named = query.split('&').filter_map(|field| field.strip_prefix("bodySHA256="));
-    let hash = hex(&Sha256::digest(body));
-    named.next().is_some_and(|name| name.eq_ignore_ascii_case(&hash)) && named.next().is_none()
-}
-
 /// Names in order of their bytes, each with its distinct values in order of theirs.
 fn in_order<T: AsRef<str>>(params: &[(T, T)]) -> Vec<(&str, &str)> {
     let mut fields: Vec<_> = params.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
@@ -151,7 +140,6 @@ mod tests {
     const BASE: &str = "https://mycompany.com";
     const TARGET: &str = "/myapp.php?foo=1&bar=2";
     const HASH: &str = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620";
-    const BODY: &[u8] = br#"{"property": "value", "boolean": true}"#;
 
     type Params = Vec<(String, String)>;
 
@@ -404,15 +392,6 @@ mod tests {
         }
         let short = STANDARD.encode(&STANDARD.decode(signature).unwrap()[..19]);
         assert!(!keys.verify(&Bases::of(BASE), TARGET, &call(), &short));
-    }
-
-    #[test]
-    fn a_body_that_is_no_form_is_named_by_the_address() {
-        let target = format!("{TARGET}&bodySHA256={HASH}");
-        assert!(names_body(&target, BODY));
-        assert!(!names_body(&target, b"{}"));
-        assert!(!names_body(TARGET, BODY));
-        assert!(!names_body(&format!("{target}&bodySHA256={HASH}"), BODY));
     }
 
     #[test]

@@ -208,9 +208,7 @@ fn onwards<'f>(state: &'f State, course: Course, ends: &Ends<'_>) -> Vec<&'f Tar
         Kind::Menu(_) | Kind::Gather(_) | Kind::Voicemail(_) if silent => {
             routes(&[Outcome::NoInput])
         }
-        Kind::GatherPin(_) | Kind::GatherPasscode(_) | Kind::GatherServiceCode(_) if silent => {
-            routes(&[Outcome::Failed])
-        }
+        kind if kind.takes_secret() && silent => routes(&[Outcome::Failed]),
         Kind::Call(call) => {
             let outcomes = ends.get(&call.flow).into_iter().flatten().cloned();
             routes(&outcomes.collect::<Vec<_>>())

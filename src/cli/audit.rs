@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Deed {
-    /// Verify every chain: exit 1 if an entry was removed, altered or put elsewhere.
+    /// Verify every chain: exit 1 if an entry was removed, altered or moved.
     Verify(Verify),
     /// Print the entries whose chains hold, one JSON object a line, in no order.
     Show(Show),
@@ -62,7 +62,7 @@ struct Verify {
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 
-    /// What `--format json` printed earlier: each chain must go on from the end that it had then. May be given again.
+    /// What `--format json` printed earlier: each chain must continue from the end that it had then. May be repeated.
     #[arg(long, value_name = "FILE")]
     kept: Vec<PathBuf>,
 }
@@ -84,11 +84,11 @@ struct Show {
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
     config: PathBuf,
 
-    /// What concerns this account alone, or claims of it; `-`: it is read from standard input.
+    /// Only entries about this account, or about claims of it; `-` reads it from standard input.
     #[arg(long)]
     account: Option<String>,
 
-    /// What belongs to this call alone, by its id.
+    /// Only entries of the call with this id.
     #[arg(long, value_parser = read_call)]
     call: Option<CallId>,
 

@@ -35,26 +35,26 @@ pub(super) struct Args {
     #[arg(long)]
     deny_warnings: bool,
 
-    /// Print every finding, and write every transcript, however many are alike.
+    /// Print every finding and write every transcript, however many are alike.
     #[arg(long)]
     all: bool,
 
-    /// Mend what can be nothing but a slip, in place; comments and layout stay.
+    /// Correct in place what can only be a slip; comments and layout stay.
     #[arg(long)]
     fix: bool,
 
-    /// Write a transcript for each hole into this folder, for `callgate replay` to show it.
+    /// Write a transcript of each hole into this folder, for `callgate replay` to show.
     #[arg(long, value_name = "DIR")]
     write_fixtures: Option<PathBuf>,
 
-    /// Write over transcripts that are there.
+    /// Overwrite transcripts that exist.
     #[arg(long, requires = "write_fixtures")]
     force: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people, with the places in the files.
+    /// For people, with excerpts of the files.
     Human,
     /// For programs.
     Json,

@@ -13,13 +13,13 @@ use crate::writing::replace;
 #[command(after_help = "Examples:
   callgate fmt                         every flow in ./flows
   callgate fmt flows/bank.toml         one of them
-  callgate fmt --check                 only name those that are laid out otherwise, and exit 1")]
+  callgate fmt --check                 name the files that would change, and exit 1")]
 pub(super) struct Args {
     /// Flow files, or folders of them.
     #[arg(value_name = "PATH", default_value = "flows")]
     paths: Vec<PathBuf>,
 
-    /// Change nothing; exit 1 if something would be changed.
+    /// Change nothing; exit 1 if something would change.
     #[arg(long)]
     check: bool,
 }

@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[arg(value_name = "FLOW", required_unless_present = "diff", conflicts_with = "diff")]
     flow: Option<PathBuf>,
 
-    /// Draw what is otherwise in the second of two flow files.
+    /// Draw what differs in the second of two flow files.
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"])]
     diff: Option<Vec<PathBuf>>,
 
@@ -41,7 +41,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TRANSCRIPT", conflicts_with = "diff")]
     trace: Option<PathBuf>,
 
-    /// Draw what the calls of a transcript, or of a folder of them, reach, and what none does.
+    /// Draw what the calls of a transcript, or of a folder of them, reach, and what none of them does.
     #[arg(long, value_name = "TRANSCRIPTS", conflicts_with_all = ["diff", "trace"])]
     coverage: Option<PathBuf>,
 
@@ -49,7 +49,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Format::Svg)]
     format: Format,
 
-    /// Write into this file instead of to standard output.
+    /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -41,7 +41,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "passcode")]
     short: bool,
 
-    /// Whose it is: nothing that is on file of the account is taken.
+    /// The account that it is for: whatever is on file for it is refused.
     #[arg(long, requires = "accounts", value_name = "ID")]
     account: Option<String>,
 
@@ -67,6 +67,17 @@ fn read_locale(text: &str) -> Result<Locale, String> {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
+    match hash(args) {
+        Ok(hash) => {
+            print(&format!("{hash}\n"));
+            Exit::Well
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// The hash of what is keyed in; an error: why there is none was said.
+fn hash(args: &Args) -> Result<String, Exit> {
     if !args.misplaced.is_empty() {
         say(
             "error: a PIN is not given on the command line, where the shell's history and others see it",
@@ -74,24 +85,41 @@ pub(super) fn run(args: &Args) -> Exit {
         say(
             "help: run `callgate hash-pin` alone, and key it in when asked; take another PIN than that one",
         );
-        return Exit::Usage;
+        return Err(Exit::Usage);
     }
+    let vault = vault()?;
+    let mut own = own_of(args)?;
+    let entry = read(args, &mut own)?;
+    let (secret, chosen) = if args.passcode {
+        let passcode = spoken::passcode(&entry, None, &args.locale);
+        let chosen = choice::passcode(&passcode, &own);
+        (Secret::new(passcode), chosen)
+    } else {
+        let shortest =
+            if args.short { choice::SHORT_PIN_DIGITS_MIN } else { choice::PIN_DIGITS_MIN };
+        (Secret::new(entry.as_str()), choice::pin(&entry, &own, shortest))
+    };
+    chosen.map_err(|refused| refuse(refused, args))?;
+    pin::hash(&secret, &vault, &SystemChance).ok_or_else(|| {
+        say("error: the PIN could not be hashed: there is not enough memory");
+        Exit::Environment
+    })
+}
+
+fn vault() -> Result<Vault, Exit> {
     let Some(key) = environment(STATE_KEY) else {
         say(&format!("error: {STATE_KEY} is not set; it must be the key that the server uses"));
         say("help: make a new one with `openssl rand -base64 32`");
-        return Exit::Usage;
+        return Err(Exit::Usage);
     };
-    let vault = match Vault::from_base64(&key) {
-        Ok(vault) => vault,
-        Err(error) => {
-            say(&format!("error: {STATE_KEY}: {error}"));
-            return Exit::Usage;
-        }
-    };
-    let mut own = match own_of(args) {
-        Ok(own) => own,
-        Err(exit) => return exit,
-    };
+    Vault::from_base64(&key).map_err(|error| {
+        say(&format!("error: {STATE_KEY}: {error}"));
+        Exit::Usage
+    })
+}
+
+/// What standard input has: the entry, and after it what is to be avoided where `--avoid -` asks for that.
+fn read(args: &Args, own: &mut Own) -> Result<String, Exit> {
     if std::io::stdin().is_terminal() {
         let what = if args.passcode { "Type the passcode" } else { "Key in the PIN" };
         say(&format!("{what} and press Enter (it is shown):"));
@@ -99,7 +127,7 @@ pub(super) fn run(args: &Args) -> Exit {
     let mut lines = std::io::stdin().lock().lines();
     let Some(Ok(line)) = lines.next() else {
         say("error: there is no text on standard input");
-        return Exit::Findings;
+        return Err(Exit::Findings);
     };
     for value in &args.avoid {
         if value != "-" {
@@ -109,31 +137,12 @@ pub(super) fn run(args: &Args) -> Exit {
         for line in lines.by_ref() {
             let Ok(line) = line else {
                 say("error: standard input is not text");
-                return Exit::Findings;
+                return Err(Exit::Findings);
             };
             own.add(&line);
         }
     }
-    let entry = line.trim_end_matches('\r');
-    let (secret, chosen) = if args.passcode {
-        let passcode = spoken::passcode(entry, None, &args.locale);
-        let chosen = choice::passcode(&passcode, &own);
-        (Secret::new(passcode), chosen)
-    } else {
-        let shortest =
-            if args.short { choice::SHORT_PIN_DIGITS_MIN } else { choice::PIN_DIGITS_MIN };
-        (Secret::new(entry), choice::pin(entry, &own, shortest))
-    };
-    if let Err(refused) = chosen {
-        return refuse(refused, args);
-    }
-    if let Some(hash) = pin::hash(&secret, &vault, &SystemChance) {
-        print(&format!("{hash}\n"));
-        Exit::Well
-    } else {
-        say("error: the PIN could not be hashed: there is not enough memory");
-        Exit::Environment
-    }
+    Ok(line.trim_end_matches('\r').to_owned())
 }
 
 /// What is on file of the account that is named.

@@ -38,7 +38,7 @@ use crate::telemetry;
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Begin with `callgate serve`: without a configuration it runs a demo, and says what to try."
+    after_help = "Begin with `callgate serve`: without a configuration it runs a demo and says what to try."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -57,7 +57,7 @@ enum Command {
     Check(check::Args),
     /// Explain a code that `check` reports.
     Explain(explain::Args),
-    /// Say what guessing is worth against a flow, and what it takes to lock a customer out.
+    /// Tell what guessing is worth against a flow, and what it takes to lock a customer out.
     Odds(odds::Args),
     /// Print a page about a flow that a security officer can file: what is proved before what.
     Statement(statement::Args),
@@ -65,7 +65,7 @@ enum Command {
     Replay(Box<replay::Args>),
     /// Ring a flow in the terminal.
     Simulate(simulate::Args),
-    /// Lay flow files out in their one layout, comments kept.
+    /// Format flow files; comments are kept.
     Fmt(fmt::Args),
     /// Draw a flow, what changed in it, or the way of a call.
     Graph(graph::Args),
@@ -77,13 +77,13 @@ enum Command {
     Schema,
     /// Verify the audit of calls, or print it.
     Audit(audit::Args),
-    /// Print the hash of a PIN or passcode, for the accounts file; what guessers try first is refused.
+    /// Print the hash of a PIN or passcode for the accounts file; those that guessers try first are refused.
     HashPin(hash_pin::Args),
     /// Look at effects that were given up on, try them again, or drop them.
     Outbox(outbox::Args),
     /// Ask a running server whether it is ready.
     Health(health::Args),
-    /// Lift what wrong entries have locked.
+    /// Lift the locks that wrong entries have set.
     Unlock(unlock::Args),
     /// Print completions for a shell.
     Completions(completions::Args),

@@ -38,27 +38,27 @@ pub(super) struct Asked {
     #[arg(value_name = "FLOW")]
     pub(super) flow: PathBuf,
 
-    /// Accounts whose numbers somebody knows.
-    #[arg(long, default_value_t = Siege::default().accounts, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many account numbers the attacker knows.
+    #[arg(long, value_name = "N", default_value_t = Siege::default().accounts, value_parser = clap::value_parser!(u32).range(1..))]
     accounts: u32,
 
-    /// Lines that they call on at the same time.
-    #[arg(long, default_value_t = Siege::default().lines, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many lines the attacker calls on at the same time.
+    #[arg(long, value_name = "N", default_value_t = Siege::default().lines, value_parser = clap::value_parser!(u32).range(1..))]
     lines: u32,
 
-    /// Calls in a day on each line.
-    #[arg(long, default_value_t = Siege::default().calls_per_day, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many calls a day the attacker makes on each line.
+    #[arg(long, value_name = "N", default_value_t = Siege::default().calls_per_day, value_parser = clap::value_parser!(u32).range(1..))]
     calls_per_day: u32,
 
-    /// How often a year the customer proves themself in between.
-    #[arg(long, default_value_t = Siege::default().owner_calls)]
+    /// How often a year the customer proves who they are in between.
+    #[arg(long, value_name = "N", default_value_t = Siege::default().owner_calls)]
     owner_calls: u32,
 
-    /// Digits of a PIN; otherwise what the flow says.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(4..=12))]
+    /// How many digits a PIN has; without it, what the flow says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=12))]
     pin_digits: Option<u32>,
 
-    /// The configuration whose `[policy]` holds; otherwise the defaults.
+    /// The configuration whose `[policy]` applies; without it, the defaults.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }

@@ -26,10 +26,10 @@ Examples:
   callgate replay                                 run every transcript of fixtures/calls
   callgate replay --filter balance                those with `balance` in their path
   callgate replay --twiml fixtures/calls/bank.balance.toml
-                                                  with the documents of what differs
-  callgate replay --layout side-by-side           what was to come beside what came
+                                                  with the TwiML of what differs
+  callgate replay --layout side-by-side           the expected beside the actual
   callgate replay --flows new/ --junit out.xml    against other flows, for a build server
-  callgate replay --coverage                      which states and ways out no transcript reaches
+  callgate replay --coverage                      which states and outcomes no transcript reaches
   callgate replay --coverage --skeletons new/     and a transcript for each of them
   callgate replay --against new/                  who would end elsewhere or hear other words
   callgate replay --against new/ --format markdown    the same, for a pull request
@@ -39,14 +39,14 @@ Examples:
                                                   raw requests of the provider, once more
   callgate replay capture.http --config callgate.toml
                                                   with the lines, policy, accounts and
-                                                  tokens of a house
+                                                  tokens of a configuration
   callgate replay --bless fixtures/calls/bank.balance.toml
                                                   write what came back into the transcript
 
-Exit codes: 0 all came as it was to come; 1 something differs, or a transcript cannot be read;
-2 there is nothing to run, or the flows are not well; 3 a file cannot be written.";
+Exit codes: 0 everything is as expected; 1 something differs, or a transcript cannot be read;
+2 there is nothing to run, or the flows have errors; 3 a file cannot be written.";
 
-/// Runs calls from files, and fails on whatever comes back otherwise than they say.
+/// Runs calls from files, and fails on whatever differs from what they expect.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -56,64 +56,64 @@ pub struct Args {
     /// Write what came back into the transcripts.
     #[arg(long)]
     pub bless: bool,
-    /// Run those alone whose path has this text in it.
+    /// Run only those with this text in their path.
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
-    /// Show the document too, of each turn that differs.
+    /// Show the whole TwiML document of each turn that differs.
     #[arg(long)]
     pub twiml: bool,
-    /// How a difference is laid out: side by side on a terminal of 120 columns or more, else unified.
+    /// How a difference is laid out: side by side on a terminal of 120 columns or more, otherwise unified.
     #[arg(long, value_enum, default_value_t = Arranged::Auto)]
     pub layout: Arranged,
     /// Write the outcomes as JUnit XML into this file.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// The folder of flows for transcripts that name none of their own: ./flows, or, where calls come
-    /// from a store or with a configuration, the one that it names.
+    /// The folder of flows, for transcripts that name none of their own: without it ./flows, or the one
+    /// that the configuration names where calls come from a store or with one.
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
-    /// Say what of each flow the transcripts reach, and what none does.
+    /// Report what of each flow the transcripts reach, and what none of them does.
     #[arg(long, conflicts_with = "against")]
     pub coverage: bool,
-    /// Write a transcript into this folder for each way out, and each set of levels that can be met
-    /// there, that no transcript comes to.
+    /// Write a transcript into this folder for each outcome, and for each set of levels that can be
+    /// met there, that no transcript reaches.
     #[arg(long, value_name = "DIR", requires = "coverage")]
     pub skeletons: Option<PathBuf>,
-    /// Say what would come of the same calls with the flows of this folder instead.
+    /// Report what would become of the same calls with the flows of this folder.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["bless", "junit"])]
     pub against: Option<PathBuf>,
-    /// How `--against` says it.
+    /// The format of what `--against` reports.
     #[arg(long, value_enum, default_value_t = Format::Text, requires = "against")]
     pub format: Format,
-    /// Take the calls begun last out of the store, this many at most, in place of files.
+    /// Take the latest calls of the store, at most this many, in place of files.
     #[arg(long, value_name = "N", requires = "against", conflicts_with = "paths")]
     pub last: Option<usize>,
-    /// Turn this call of the store into a transcript.
+    /// Make a transcript of this call of the store.
     #[arg(long, value_name = "CALL", conflicts_with_all = ["paths", "bless", "junit", "coverage", "against"])]
     pub from_journal: Option<String>,
-    /// Where the transcript goes; a file that is there is left as it is.
+    /// Where the transcript goes; an existing file is not overwritten.
     #[arg(long, short, value_name = "FILE", requires = "from_journal")]
     pub output: Option<PathBuf>,
-    /// The flow that the calls of a capture ring: with `--config`, that of the line; else `bank`.
+    /// The flow for the calls of a capture: without it that of the line with `--config`, or else `bank`.
     #[arg(long, value_name = "FLOW")]
     pub flow: Option<String>,
-    /// The accounts of the calls of a capture, with PINs as they are: with `--config`, its own; else the
-    /// demo's.
+    /// The accounts for the calls of a capture, with PINs in plain text: without it those of `--config`,
+    /// or else the demo's.
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
-    /// The address that the provider called, under which a capture is signed: with `--config`, its own;
-    /// else the host that the first request went to.
+    /// The address that the provider called, under which a capture is signed: without it that of
+    /// `--config`, or else the host that the first request went to.
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// The variable of the environment that holds what a capture is signed with: with `--config`, what
-    /// that names; else `TWILIO_AUTH_TOKEN`.
+    /// The environment variable with the token that a capture is signed with: without it the one that
+    /// `--config` names, or else `TWILIO_AUTH_TOKEN`.
     #[arg(long, value_name = "NAME")]
     pub auth_token_env: Option<String>,
-    /// The file that holds it instead.
+    /// The file with that token instead.
     #[arg(long, value_name = "FILE", conflicts_with = "auth_token_env")]
     pub auth_token_file: Option<PathBuf>,
-    /// The configuration: that of the store is ./callgate.toml; a capture is replayed with none, or with
-    /// the lines, policy, accounts, tokens and public URL of this one.
+    /// The configuration. It names the store (without it, ./callgate.toml does); a capture is replayed
+    /// with its lines, policy, accounts, tokens and public URL.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -131,9 +131,9 @@ pub enum Arranged {
     /// As the terminal has room.
     #[default]
     Auto,
-    /// What was to come above what came.
+    /// The expected above the actual.
     Unified,
-    /// What was to come beside what came.
+    /// The expected beside the actual.
     SideBySide,
 }
 

@@ -53,7 +53,7 @@ use crate::{files, limits, render, writing};
                                           its secrets replaced
   CALLGATE_LOG=debug callgate serve")]
 pub(super) struct Args {
-    /// The configuration.
+    /// The configuration file: without it ./callgate.toml, and without that a demo.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Write each call that ends into this folder, as a transcript without its secrets.

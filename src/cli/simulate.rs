@@ -42,8 +42,8 @@ On a terminal, keys are heard as you press them; Enter alone is silence, `:help`
 The demo's customers have the numbers 12345678 (PIN 730495), 23456789 (PIN 408162),
 34567890 (PIN 951724) and 45678901 (PIN 628403).
 
-Exit codes: 0 the call is over; 1 the flows are not well; 2 there is no such flow or file, or the accounts
-are not well.";
+Exit codes: 0 the call is over; 1 the flows have errors; 2 there is no such flow or file, or the accounts
+have errors.";
 
 /// Rings a flow in the terminal: prompts appear, keys are typed, no telephone is needed.
 #[derive(clap::Args, Clone, Debug)]
@@ -52,7 +52,7 @@ pub struct Args {
     /// The flow to ring, by its name or its file.
     #[arg(value_name = "FLOW", default_value = demo::FLOW)]
     pub flow: String,
-    /// The folder of its flows: ./flows; where there is none, the shipped ones.
+    /// The folder of flows: without it ./flows, and without that the shipped ones.
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
     /// The accounts, with PINs as they are; without it, the demo's.

@@ -15,7 +15,7 @@ pub(super) struct Args {
     #[command(flatten)]
     asked: Asked,
 
-    /// A day to put on the page; none is put there otherwise, so that the same flow makes the same page.
+    /// The date on the page; without it there is none, so that the same flow makes the same page.
     #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<jiff::civil::Date>,
 }

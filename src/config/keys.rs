@@ -68,24 +68,33 @@ const fn key(name: &'static str, shape: Shape, otherwise: Otherwise, doc: &'stat
     Key { name, shape, otherwise, doc }
 }
 
+/// The key of a secret in a file, where another one names a variable.
+const fn in_file(name: &'static str) -> Key {
+    key(name, FILE, NONE, "The file that holds it, in place of a variable.")
+}
+
 const ADDRESS: Shape = Text("an address and a port");
 const VARIABLE: Shape = Text("a variable's name");
 const FILE: Shape = Text("a file");
+const HTTPS: Shape = Text("an `https://` address");
 const NUMBER: Shape = Text("a number in E.164");
 const NETWORKS: Shape = List("a list of networks");
 const ASKED: Shape = Shape::Duration(limits::ASKED_TIMEOUT_MIN, limits::ASKED_TIMEOUT_MAX);
 const NONE: Otherwise = Else("none");
 
-const TIMEOUT: Key =
-    key("timeout", ASKED, Default("\"1500ms\""), "How long an answer may take; later is none.");
+const TIMEOUT: Key = key(
+    "timeout",
+    ASKED,
+    Default("\"1500ms\""),
+    "How long an answer may take; a later one counts as none.",
+);
 const ALLOW: Key = key(
     "allow",
     NETWORKS,
-    Else("public ones alone"),
-    "Private networks that the address may lie in, once resolved; `http://` goes to these alone.",
+    Else("only public ones"),
+    "Private networks in which the address may lie once its name is resolved; `http://` goes only to these.",
 );
-const URL: Key =
-    key("url", Text("an `https://` address"), Required, "Whom is asked; a path is put after it.");
+const URL: Key = key("url", HTTPS, Required, "Where it is; a path is appended.");
 const CA_FILE: Key = key(
     "ca_file",
     FILE,
@@ -103,13 +112,13 @@ pub(super) const SECTIONS: &[Section] = &[
                 "public_url",
                 Text("an `https://` or `http://` address"),
                 Required,
-                "What the provider knows callgate by, to the letter: signatures are checked against it.",
+                "The address that the provider calls, to the letter: signatures are checked against it.",
             ),
             key(
                 "listen",
                 ADDRESS,
                 Default("\"127.0.0.1:8080\""),
-                "Where webhooks come in. Put something that ends TLS before it.",
+                "Where webhooks come in. Put something in front of it that ends TLS.",
             ),
             key(
                 "admin_listen",
@@ -127,7 +136,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 "store",
                 Text("`embedded:FILE`, `redis://…` or `memory:`"),
                 Default("\"embedded:callgate.redb\""),
-                "Where calls, counts and the audit are kept; `memory:` forgets them at the end. Sentinels, \
+                "Where calls, counts and the audit are kept; `memory:` forgets them when the server stops. Sentinels, \
                  clusters and TLS: [operations](operations.md#the-store).",
             ),
             key(
@@ -135,20 +144,20 @@ pub(super) const SECTIONS: &[Section] = &[
                 VARIABLE,
                 Default("\"CALLGATE_STATE_KEY\""),
                 "The variable that holds the state key, which seals and hashes what is stored: 32 bytes in \
-                 base64 (`openssl rand -base64 32`). With another key PINs are of no use, and a store written under it is refused.",
+                 base64 (`openssl rand -base64 32`). Under another key the hashes of PINs are worthless, and the store is refused.",
             ),
-            key("state_key_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            in_file("state_key_file"),
             key(
                 "turns_max",
                 Integer("turns", 1, 100_000),
                 Default("1024"),
-                "Turns under way in one server from which on new calls are turned away.",
+                "How many turns may be under way in one server before new calls are turned away.",
             ),
             key(
                 "drain",
                 Shape::Duration(Duration::ZERO, limits::DRAIN_MAX),
                 Default("\"0s\""),
-                "How long a server that is told to stop goes on as not ready before it closes.",
+                "How long a server that is told to stop goes on, saying that it is not ready, before it closes.",
             ),
         ],
         examples: &["public_url = \"https://ivr.example.com\"\nlisten = \"0.0.0.0:8080\"\n\
@@ -164,18 +173,18 @@ pub(super) const SECTIONS: &[Section] = &[
                 "auth_token_env",
                 List("a variable's name, or a list of them"),
                 Default("\"TWILIO_AUTH_TOKEN\""),
-                "The auth token, which signs webhooks. Of a list any may, for the time in which tokens are changed, \
-                 and for shared keys of the account's webhook rules; callgate asks with the first, unless there is an \
-                 `api_key`.",
+                "The auth token, with which webhooks are signed. With a list any of them counts, while tokens are changed or \
+                 where the account's webhook rules have shared keys; callgate's own requests use the first, unless there \
+                 is an `api_key`.",
             ),
-            key("auth_token_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            in_file("auth_token_file"),
             key(
                 "api_key",
                 Text("`SK` and 32 hexadecimal digits"),
                 Else("the account and its auth token"),
-                "The API key that messages, calls, look-ups and codes are asked for with. It can be revoked by itself, \
-                 and the auth token is then never sent. A restricted key needs to create and update calls, create \
-                 messages, and read both; Lookup and Verify where `[lookup]` and `[otp]` ask for them.",
+                "The API key for messages, calls, look-ups and codes. It can be revoked by itself, \
+                 and the auth token is then never sent. A restricted key must be allowed to create and update calls, to \
+                 create messages, and to read both; with `[lookup]` and `[otp]`, Lookup and Verify too.",
             ),
             key(
                 "api_secret_env",
@@ -183,7 +192,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 Else("`\"TWILIO_API_SECRET\"` with an `api_key`"),
                 "The variable that holds the secret of the API key.",
             ),
-            key("api_secret_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            in_file("api_secret_file"),
             key(
                 "api_base",
                 Text("an `https://` or `http://` address"),
@@ -219,28 +228,28 @@ pub(super) const SECTIONS: &[Section] = &[
                 "flow",
                 Text("a flow's `name`"),
                 Required,
-                "The flow that its callers go through. Whoever calls a SIP address with the line's number before its \
-                 `@` comes to the same line: so calls come over another carrier's trunk (BYOC) or a SIP domain. A caller \
-                 whose own address is a SIP address shows no number, whatever stands in it.",
+                "The flow that its callers go through. A call to a SIP address with the line's number before the \
+                 `@` comes to the same line, over another carrier's trunk (BYOC) or a SIP domain. A caller \
+                 whose own address is a SIP address shows no number, whatever the address says.",
             ),
             key(
                 "number",
                 NUMBER,
                 Else("what was called"),
-                "Of `\"*\"` alone: what rings go out from, and what is shown for callers who show no number, where no \
-                 number was called but a SIP address or an app. Without it nobody is rung back in such calls.",
+                "Only for `\"*\"`, for calls to a SIP address or an app rather than to a number: the number that rings go out \
+                 from, and that is shown for callers who show none. Without it nobody is rung back in such calls.",
             ),
             key(
                 "fallback_number",
                 NUMBER,
-                Else("they are hung up on"),
-                "Who takes callers whom callgate cannot serve, after the apology.",
+                Else("the call ends"),
+                "The number that takes callers whom callgate cannot serve, after the apology.",
             ),
             key(
                 "overflow_number",
                 NUMBER,
                 Else("the engaged tone"),
-                "Who takes new callers while `turns_max` turns are under way.",
+                "The number that takes new callers while `turns_max` turns are under way.",
             ),
         ],
         examples: &[
@@ -255,19 +264,14 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: &[
             key("kind", Choice(&["file", "http"]), Required, "Which of the two."),
             key("path", FILE, Else("required with `file`"), "The accounts file."),
-            key(
-                "url",
-                Text("an `https://` address"),
-                Else("required with `http`"),
-                "Whom is asked; `/find` is put after it.",
-            ),
+            key("url", HTTPS, Else("required with `http`"), "Where it is; `/find` is appended."),
             key(
                 "token_env",
                 VARIABLE,
                 Else("required with `http`"),
                 "The bearer token's variable.",
             ),
-            key("token_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            in_file("token_file"),
             TIMEOUT,
             ALLOW,
         ],
@@ -283,7 +287,7 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: &[
             URL,
             key("token_env", VARIABLE, Else("no token is sent"), "The bearer token's variable."),
-            key("token_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            in_file("token_file"),
             TIMEOUT,
             ALLOW,
         ],
@@ -293,7 +297,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "smtp",
-        doc: "Where mail is handed in: only where a flow sends codes by e-mail, or owners are told by mail.",
+        doc: "The mail server: needed only where a flow sends codes by e-mail, or owners are told by mail.",
         keys: &[
             key(
                 "url_env",
@@ -302,7 +306,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 "The variable that holds the server's address with user and password: \
                  `smtps://user:password@mail.example.com`.",
             ),
-            key("url_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            in_file("url_file"),
             key("from", Text("a mailbox"), Required, "Whom mail comes from."),
             CA_FILE,
         ],
@@ -329,13 +333,13 @@ pub(super) const SECTIONS: &[Section] = &[
                     "reassigned_number",
                 ]),
                 Else("required with `twilio`"),
-                "What is asked for: what your account has. Each costs something a look-up.",
+                "The packages of your account that are asked for. Each costs something for every look-up.",
             ),
             key(
                 "if_unknown",
                 Choice(&["refuse", "use"]),
                 Default("\"refuse\""),
-                "Whether a number is used of which nobody says enough to tell.",
+                "What is done with a number about which too little is known to tell.",
             ),
             key(
                 "callers",
@@ -343,18 +347,13 @@ pub(super) const SECTIONS: &[Section] = &[
                 Default("false"),
                 "Whether callers' own numbers are looked up too, for the risk of their calls.",
             ),
-            key(
-                "url",
-                Text("an `https://` address"),
-                Default("\"https://lookups.twilio.com\""),
-                "Whom is asked.",
-            ),
+            key("url", HTTPS, Default("\"https://lookups.twilio.com\""), "Where the API is."),
             key(
                 "timeout",
                 ASKED,
                 Default("\"1s\""),
-                "How long a look-up takes, always: its time tells nothing. `serve` warns (`slow-reply`) where a flow \
-                 has callers wait for too many.",
+                "How long each look-up takes, so that its time tells nothing. `serve` warns (`slow-reply`) if a flow \
+                 makes callers wait for too many.",
             ),
             ALLOW,
         ],
@@ -365,7 +364,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "otp",
-        doc: "Who makes, words, sends and checks the codes of `send_sms_otp`; how long and how many they are is \
+        doc: "Who makes, words, sends and checks the codes of `send_sms_otp`. Their length and number are \
               in `[policy.otp]`.",
         keys: &[
             key(
@@ -381,30 +380,30 @@ pub(super) const SECTIONS: &[Section] = &[
                 Else("required with `verify`"),
                 "The Verify service, which should be callgate's alone.",
             ),
+            key("url", HTTPS, Default("\"https://verify.twilio.com\""), "Where the API is."),
             key(
-                "url",
-                Text("an `https://` address"),
-                Default("\"https://verify.twilio.com\""),
-                "Whom is asked.",
+                "timeout",
+                ASKED,
+                Default("\"1s\""),
+                "How long each check takes, so that its time tells nothing.",
             ),
-            key("timeout", ASKED, Default("\"1s\""), "How long a check takes, always."),
             ALLOW,
         ],
         examples: &["backend = \"verify\"\nservice_sid = \"VA00000000000000000000000000000000\""],
     },
     Section {
         name: "redis",
-        doc: "What the address of a store in Redis does not say.",
+        doc: "What the address of a Redis store does not say.",
         keys: &[
             key("password_env", VARIABLE, Else("that of the address"), "The password's variable."),
-            key("password_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            in_file("password_file"),
             CA_FILE,
             key(
                 "client_certificate_file",
                 FILE,
                 NONE,
-                "Our own certificate, for servers and Sentinels that ask for one, and those between it and its \
-                 authority, in PEM. It is read when a server starts.",
+                "callgate's own certificate, for servers and Sentinels that ask for one, with the intermediate ones, \
+                 in PEM. It is read when a server starts.",
             ),
             key(
                 "client_key_file",
@@ -428,19 +427,19 @@ pub(super) const SECTIONS: &[Section] = &[
                 "replicas_within_ms",
                 Integer("milliseconds", 1, 1_000),
                 Default("500"),
-                "How long that may take; after it the store counts as gone.",
+                "How long that may take; after that the store counts as gone.",
             ),
         ],
         examples: &["password_env = \"REDIS_PASSWORD\"\nreplicas = 1\nreplicas_within_ms = 500"],
     },
     Section {
         name: "vouchers",
-        doc: "The signed words on a caller that a specialist's systems can check.",
+        doc: "The signed statements about a caller that a specialist's systems can check.",
         keys: &[key(
             "key",
             Integer("", 1, 1_000_000),
             Default("1"),
-            "The number of the key that signs them. Go up one at a time: the ones before and after it are \
+            "The number of the key that signs them. Go up by one at a time: the keys before and after it are \
              published with it.",
         )],
         examples: &["key = 1"],
@@ -455,15 +454,15 @@ pub(super) const SECTIONS: &[Section] = &[
                 Choice(&["designer", "agent", "operator"]),
                 Required,
                 "What it allows: to see flows; to see what a caller's proof allows and to ask for more; \
-                 to run the house.",
+                 to operate the server.",
             ),
             key(
                 "token_env",
                 VARIABLE,
                 Required,
-                "The token's variable. `openssl rand -base64 32` makes a good one; `serve` warns of one of fewer than 16 characters.",
+                "The token's variable. `openssl rand -base64 32` makes a good one; `serve` warns if it has fewer than 16 characters.",
             ),
-            key("token_file", FILE, NONE, "The file that holds it, in place of a variable."),
+            in_file("token_file"),
         ],
         examples: &["name = \"desk\"\nrole = \"agent\"\ntoken_env = \"CALLGATE_DESK_TOKEN\""],
     },

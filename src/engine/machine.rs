@@ -451,16 +451,7 @@ impl<'a> Machine<'a> {
     }
 
     fn waits_for_secret(&self) -> bool {
-        let secret = |kind: &Kind| {
-            matches!(
-                kind,
-                Kind::GatherPin(_)
-                    | Kind::GatherPasscode(_)
-                    | Kind::GatherOtp(_)
-                    | Kind::GatherServiceCode(_)
-            )
-        };
-        self.state().is_some_and(|state| secret(&state.kind))
+        self.state().is_some_and(|state| state.kind.takes_secret())
     }
 
     fn last_moment(&self) -> Timestamp {
@@ -511,17 +502,10 @@ impl<'a> Machine<'a> {
 
 /// Whether a state looks up an account, or would if there were one.
 fn asks_whose(state: &State) -> bool {
-    matches!(
-        state.kind,
-        Kind::Identify(_)
-            | Kind::GatherPin(_)
-            | Kind::GatherPasscode(_)
-            | Kind::GatherOtp(_)
-            | Kind::GatherServiceCode(_)
-            | Kind::SendSmsOtp(_)
-            | Kind::SendEmailOtp(_)
-            | Kind::SendLink(_)
-    )
+    let kind = &state.kind;
+    kind.takes_secret()
+        || kind.sends_code().is_some()
+        || matches!(kind, Kind::Identify(_) | Kind::SendLink(_))
 }
 
 /// Where a caller goes who may not enter.

@@ -27,9 +27,8 @@ impl Machine<'_> {
         let doubt = self.call.doubt;
         let whom = if doubt { Claim::None } else { self.call.claim.clone() }.whom(self.call.id);
         let caller = self.call.caller.number.clone();
-        let (key_of_it, whose) = (key.clone(), whom.clone());
-        let verify = Verify { key: key_of_it, whom: whose, factor, entry, against, caller };
-        let answer = self.ask(Question::Verify(verify))?;
+        let asked = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against, caller };
+        let answer = self.ask(Question::Verify(asked))?;
         let verdict = answer.verdict();
         if let Some(verdict) = verdict {
             self.note(Deed::Attempt { factor, verdict });
@@ -41,34 +40,24 @@ impl Machine<'_> {
         }
         // A claim that is no account proves nothing, whatever the answer.
         let real = matches!(self.call.claim, Claim::Account(_)) && !doubt;
-        let right = matches!(verdict, Some(Verdict::Right | Verdict::RightByOneFactor));
+        let verdict = verdict.unwrap_or(Verdict::Wrong);
+        let right = matches!(verdict, Verdict::Right | Verdict::RightByOneFactor);
         if !(real && right) {
             let entries = self.call.entries.entry(factor).or_default();
             *entries = entries.saturating_add(1);
+            return Ok(if right { Verdict::Wrong } else { verdict });
         }
-        match verdict {
-            Some(verdict @ (Verdict::Right | Verdict::RightByOneFactor)) if real => {
-                let at = self.moment.now;
-                let counts = verdict == Verdict::Right;
-                let reached = contact.as_ref().and_then(contact::number_named);
-                let proof = Proof { at, contact, counts };
-                if self.state().is_some_and(|state| state.kind.is_combined()) {
-                    self.call.facts.0.remove(&factor);
-                    self.call.on_trial.insert(factor, proof);
-                } else {
-                    self.prove(factor, proof);
-                }
-                self.effect(Effect::ClearAttempts { whom, factor, key, at, reached });
-                Ok(Verdict::Right)
-            }
-            Some(
-                verdict @ (Verdict::Locked
-                | Verdict::Expired
-                | Verdict::Exhausted
-                | Verdict::Unanswered),
-            ) => Ok(verdict),
-            _ => Ok(Verdict::Wrong),
+        let at = self.moment.now;
+        let reached = contact.as_ref().and_then(contact::number_named);
+        let proof = Proof { at, contact, counts: verdict == Verdict::Right };
+        if self.state().is_some_and(|state| state.kind.is_combined()) {
+            self.call.facts.0.remove(&factor);
+            self.call.on_trial.insert(factor, proof);
+        } else {
+            self.prove(factor, proof);
         }
+        self.effect(Effect::ClearAttempts { whom, factor, key, at, reached });
+        Ok(Verdict::Right)
     }
 
     fn prove(&mut self, factor: Fact, proof: Proof) {
@@ -104,14 +93,6 @@ impl Machine<'_> {
 
 /// Whether the caller hears with this outcome what became of all entries so far.
 pub(super) fn gives_verdict(kind: &Kind, outcome: &Outcome) -> bool {
-    let proof = matches!(
-        kind,
-        Kind::GatherPin(_)
-            | Kind::GatherPasscode(_)
-            | Kind::GatherOtp(_)
-            | Kind::GatherServiceCode(_)
-            | Kind::Callback(_)
-    );
     let own = *outcome == Outcome::Ok && !kind.is_combined();
-    proof && (own || matches!(outcome, Outcome::Failed | Outcome::Locked))
+    kind.is_proof() && (own || matches!(outcome, Outcome::Failed | Outcome::Locked))
 }

@@ -1,8 +1,8 @@
 //! Opening hours: days of the week and times of day in one time zone, and days closed.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 
 use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, nearest};
@@ -61,11 +61,6 @@ impl Hours {
     /// Never open: stands for hours that could not be read.
     pub(super) fn never() -> Self {
         Self { zone: TimeZone::UTC, open: Vec::new(), closed: Vec::new() }
-    }
-
-    /// The moment in the zone of these hours.
-    pub fn local(&self, now: Timestamp) -> Zoned {
-        now.to_zoned(self.zone.clone())
     }
 }
 

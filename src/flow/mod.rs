@@ -130,11 +130,6 @@ impl FlowSet {
         self.flows.values()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.flows.is_empty()
-    }
-
     /// The flow and everything it calls, directly or through others: what a call needs to the end.
     pub fn closure(&self, start: &str) -> Option<FlowSet> {
         let mut flows = IndexMap::new();

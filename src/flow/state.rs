@@ -5,6 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::condition::Condition;
+use super::level::Fact;
 use super::name::{LevelName, StateName, VariableName};
 use super::outcome::Outcome;
 use super::prompt::Prompt;
@@ -281,6 +282,42 @@ impl Kind {
             Self::Hangup(_) => states::hangup::TYPE.name,
             Self::Reject(_) => states::reject::TYPE.name,
         }
+    }
+
+    /// What its `ok` proves; `None`: nothing, or (`gather_otp`) what the code last sent does.
+    pub fn proves(&self) -> Option<Fact> {
+        match self {
+            Self::GatherPin(_) => Some(Fact::Pin),
+            Self::GatherPasscode(_) => Some(Fact::Passcode),
+            Self::GatherServiceCode(_) => Some(Fact::ServiceCode),
+            Self::Callback(_) => Some(Fact::Callback),
+            _ => None,
+        }
+    }
+
+    /// What the code proves that it sends; `None`: it sends none.
+    pub fn sends_code(&self) -> Option<Fact> {
+        match self {
+            Self::SendSmsOtp(_) => Some(Fact::SmsOtp),
+            Self::SendEmailOtp(_) => Some(Fact::EmailOtp),
+            _ => None,
+        }
+    }
+
+    /// Whether the caller gives a secret there: a PIN, a passcode or a code.
+    pub fn takes_secret(&self) -> bool {
+        matches!(
+            self,
+            Self::GatherPin(_)
+                | Self::GatherPasscode(_)
+                | Self::GatherOtp(_)
+                | Self::GatherServiceCode(_)
+        )
+    }
+
+    /// Whether its outcomes tell what became of a proof.
+    pub fn is_proof(&self) -> bool {
+        self.takes_secret() || matches!(self, Self::Callback(_))
     }
 
     /// Whether the verdict on an entry is given with that on the next proof.

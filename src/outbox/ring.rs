@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::{Outbox, Task, log};
 use crate::carrier::{Delivery, Found, Reference};
-use crate::engine::call::Phase;
+use crate::engine::call::{Call, Phase, Ringing};
 use crate::engine::effect::PlaceCall;
 use crate::engine::event::Event;
 use crate::engine::id::{LegId, Sid};
@@ -34,15 +34,11 @@ impl Outbox {
         place: &PlaceCall,
     ) -> Result<(), ExchangeError> {
         let call = self.exchange.load_since(task.call, task.turn).await?.call;
-        let wanted = call.end.is_none()
-            && call.ringing.as_ref().is_some_and(|ringing| {
-                ringing.leg == Some(place.leg) && ringing.phase == Phase::Ringing
-            });
         let known = call.leg(place.leg).and_then(|leg| leg.sid.as_ref());
         if known.is_some() {
             self.exchange.end_ring(task.id, place, known).await?;
         }
-        if !wanted || known.is_some() {
+        if known.is_some() || !waits_for(&call, place.leg) {
             return self.settle(task).await;
         }
         let age = self.exchange.now().duration_since(place.asked_at);
@@ -79,6 +75,10 @@ impl Outbox {
         if self.is_overtaken(task) {
             return Ok(());
         }
+        self.ring(task, place).await
+    }
+
+    async fn ring(&self, task: Task<'_>, place: &PlaceCall) -> Result<(), ExchangeError> {
         let reference = Reference { call: task.call, effect: task.id };
         let tried_at = self.exchange.now();
         let done = self.carrier.place_call(reference, place).await;
@@ -127,4 +127,10 @@ impl Outbox {
     async fn not_placed(&self, task: Task<'_>, leg: LegId) -> Result<(), ExchangeError> {
         self.tell_and_settle(task, Event::NotPlaced { effect: task.id, leg }).await
     }
+}
+
+/// Whether a call still waits for somebody to answer this leg.
+fn waits_for(call: &Call, leg: LegId) -> bool {
+    let rings = |ringing: &Ringing| ringing.leg == Some(leg) && ringing.phase == Phase::Ringing;
+    call.end.is_none() && call.ringing.as_ref().is_some_and(rings)
 }

@@ -53,7 +53,7 @@ pub enum FolderError {
     #[error("{} was changed meanwhile; it is as it was left", .0.display())]
     Changed(PathBuf),
     /// The flows are wrong.
-    #[error("the flows in {} are not well: run `callgate check {}`", .0.display(), .0.display())]
+    #[error("the flows in {} have errors: run `callgate check {}`", .0.display(), .0.display())]
     Flows(PathBuf),
 }
 

@@ -13,12 +13,12 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::play::{Act, Played, Player};
+use super::play::{Played, Player};
 use super::provider::{Answered, Lapse, Setup};
 use super::show;
 use super::telephone::{self, Doing};
 use super::transcript::{
-    DIALS, Deed, FATES, Fate, Otp, QUEUES, ROLES, SPECIALISTS, SpokenCode, WEB_LEVELS,
+    Act, DIALS, Deed, FATES, Fate, Otp, QUEUES, ROLES, SPECIALISTS, SpokenCode, WEB_LEVELS,
 };
 use crate::document;
 use crate::engine::account::Claim;

@@ -5,13 +5,11 @@
 use super::provider::{Answered, Lapse, Provider, Setup, role_name};
 use super::show;
 use super::telephone::{self, Doing};
-use super::transcript::{Deed, Fate, Otp, Specialist, SpokenCode};
-use super::world::{self, Refusal};
+use super::transcript::{Act, Deed, Fate, Otp, Specialist, SpokenCode};
+use super::world;
 use crate::engine::call::{Call, Role};
-use crate::engine::eligibility::Fit;
 use crate::engine::event::Heard;
 use crate::engine::id::Nonce;
-use crate::engine::question::Verdict;
 use crate::engine::reply::Gather;
 use crate::exchange::Served;
 use crate::phone::PhoneNumber;
@@ -21,23 +19,6 @@ use crate::secret::Secret;
 const ACCEPT: &str = "1";
 /// A key that does not.
 const DECLINE: &str = "2";
-
-/// Something that the caller or the world does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
-    /// What.
-    pub deed: Deed,
-    /// The leg it happens on; `None`: as the deed suggests.
-    pub on: Option<Role>,
-    /// What the carrier refuses when this asks for it.
-    pub refused: Option<Refusal>,
-    /// What back ends answer meanwhile, in the order in which they are asked; `None`: nothing.
-    pub backend: Vec<Option<serde_json::Value>>,
-    /// What comes of numbers that are looked up meanwhile, in order; nothing speaks against others.
-    pub lookup: Vec<Fit>,
-    /// What the provider says of an entry for its own code, other than whether it is right.
-    pub verify: Option<Verdict>,
-}
 
 /// What came of an act.
 #[derive(Debug, Default)]
@@ -52,13 +33,6 @@ pub struct Played {
     pub broken: Vec<String>,
     /// The call as it stands then.
     pub call: Option<Call>,
-}
-
-impl From<Deed> for Act {
-    fn from(deed: Deed) -> Self {
-        let (on, refused, verify) = (None, None, None);
-        Self { deed, on, refused, backend: Vec::new(), lookup: Vec::new(), verify }
-    }
 }
 
 /// The provider, told what to do.

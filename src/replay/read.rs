@@ -6,10 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::play::Act;
 use super::transcript::{
-    CHECKS, DIALS, Deed, ENDS, Expected, FATES, MESSAGES, OTP_BACKENDS, OTPS, QUEUES, REFUSALS,
-    ROLES, SERVED, SPECIALISTS, SPOKEN, Transcript, Turn, WEB_LEVELS,
+    Act, CHECKS, DIALS, Deed, ENDS, Expected, FATES, MESSAGES, OTP_BACKENDS, OTPS, QUEUES,
+    REFUSALS, ROLES, SERVED, SPECIALISTS, SPOKEN, Transcript, Turn, WEB_LEVELS,
 };
 use crate::config::read_policy;
 use crate::diagnostic::{Finding, Problems, any_error, did_you_mean};
@@ -58,15 +57,13 @@ impl Transcript {
     /// Reads a transcript and says everything that is wrong with it; `None`: it cannot be run.
     pub fn read(file: &str, text: &str) -> (Option<Self>, Vec<Finding>) {
         let problems = Problems::default();
-        let file: Arc<str> = file.into();
-        let transcript =
-            document::read(&file, text, &problems, |root| read_transcript(&file, root));
+        let transcript = document::read(&file.into(), text, &problems, read_transcript);
         let findings = problems.into_findings();
         (transcript.filter(|_| !any_error(&findings)), findings)
     }
 }
 
-fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
+fn read_transcript(root: Reader<'_>) -> Option<Transcript> {
     let root = root.named("the transcript".into());
     let flow = root.required("flow").and_then(|item| item.name());
     let flows = root.item("flows").and_then(|item| item.name()).map(str::to_owned);
@@ -92,7 +89,6 @@ fn read_transcript(file: &Arc<str>, root: Reader<'_>) -> Option<Transcript> {
     // A house in which a number is looked up looks all of them up.
     policy.look_ups.asked = turns.iter().any(|turn| !turn.act.lookup.is_empty());
     Some(Transcript {
-        file: file.clone(),
         flow: flow?.to_owned(),
         flows,
         clock: clock?,

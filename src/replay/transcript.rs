@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::play::Act;
 use super::world::Refusal;
 use crate::diagnostic::Place;
 use crate::directory::Directory;
 use crate::engine::Unenforced;
 use crate::engine::call::{End, Role};
+use crate::engine::eligibility::Fit;
 use crate::engine::event::{AnsweredBy, DialStatus, LegStatus, QueueResult};
 use crate::engine::policy::Policy;
 use crate::engine::question::Verdict;
@@ -25,8 +25,6 @@ use crate::phone::PhoneNumber;
 /// A transcript.
 #[derive(Debug)]
 pub struct Transcript {
-    /// The file it came from.
-    pub file: Arc<str>,
     /// The flow that is rung.
     pub flow: String,
     /// The folder of its flows, from its own; `None`: the flows that are replayed against.
@@ -68,6 +66,30 @@ pub struct Turn {
     pub words: String,
     /// What must come back.
     pub expected: Expected,
+}
+
+/// Something that the caller or the world does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// What.
+    pub deed: Deed,
+    /// The leg it happens on; `None`: as the deed suggests.
+    pub on: Option<Role>,
+    /// What the carrier refuses when this asks for it.
+    pub refused: Option<Refusal>,
+    /// What back ends answer meanwhile, in the order in which they are asked; `None`: nothing.
+    pub backend: Vec<Option<serde_json::Value>>,
+    /// What comes of numbers that are looked up meanwhile, in order; nothing speaks against others.
+    pub lookup: Vec<Fit>,
+    /// What the provider says of an entry for its own code, other than whether it is right.
+    pub verify: Option<Verdict>,
+}
+
+impl From<Deed> for Act {
+    fn from(deed: Deed) -> Self {
+        let (on, refused, verify) = (None, None, None);
+        Self { deed, on, refused, backend: Vec::new(), lookup: Vec::new(), verify }
+    }
 }
 
 /// What happens in a turn.

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value as Json;
 use toml_edit::{Array, Value};
 
-use super::play::Act;
 use super::transcript::{
-    CHECKS, DIALS, Deed, FATES, MESSAGES, OTPS, QUEUES, REFUSALS, ROLES, SPECIALISTS, SPOKEN,
+    Act, CHECKS, DIALS, Deed, FATES, MESSAGES, OTPS, QUEUES, REFUSALS, ROLES, SPECIALISTS, SPOKEN,
     WEB_LEVELS, word_of,
 };
 use crate::document::show_duration;

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::support::eventually::PATIENCE;
-use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Placed, Provider};
+use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Placed, Provider, owned};
 
 const CALL: &str = "00000000-0000-0000-0000-000000000001";
 const EFFECT: &str = "00000000-0000-0000-0000-000000000002";
@@ -70,10 +70,6 @@ fn settings(api_base: String) -> Settings {
 
 fn twilio(provider: &Provider) -> TwilioCarrier {
     TwilioCarrier::new(settings(provider.api_base())).unwrap()
-}
-
-fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
 
 fn accepted(sid: &str) -> Delivery {

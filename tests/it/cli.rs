@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use crate::support::house::{House, command_in};
 use crate::support::redis::RedisServer;
 use crate::support::terminal::Terminal;
+use crate::support::tree::root;
 
 /// An address that nobody answers, for what must not get that far.
 const NOBODY: &str = "http://127.0.0.1:9";
@@ -86,7 +87,7 @@ fn a_wrong_configuration_is_told_at_its_line() {
 #[test]
 fn a_line_leads_to_no_flow_that_is_there_to_be_called() {
     let house = House::set_up("memory:", NOBODY);
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("flows");
+    let folder = root().join("flows");
     for flow in ["bank.toml", "verify.toml"] {
         std::fs::copy(folder.join(flow), house.folder.path().join("flows").join(flow)).unwrap();
     }
@@ -156,11 +157,7 @@ fn a_secret_in_the_configuration_is_told_of_and_not_shown() {
 fn data_that_cannot_be_written_is_a_failure() {
     for args in [&["schema"][..], &["explain", "--all"], &["replay", "--filter", "bank.balance"]] {
         let full = std::fs::File::create("/dev/full").unwrap();
-        let output = command_in(std::path::Path::new(env!("CARGO_MANIFEST_DIR")))
-            .args(args)
-            .stdout(full)
-            .output()
-            .unwrap();
+        let output = command_in(root()).args(args).stdout(full).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(3), "{args:?}: {stderr}");
         assert!(stderr.contains("cannot write to standard output"), "{stderr}");

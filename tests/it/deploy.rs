@@ -8,6 +8,7 @@ use callgate::limits;
 use serde_json::{Value, json};
 
 use crate::support::house::command_in;
+use crate::support::tree::{root, text};
 
 /// One that serves when it should not serves no longer than the test.
 struct Server(Child);
@@ -17,10 +18,6 @@ impl Drop for Server {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn text(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
 fn seconds(text: &str) -> u64 {
@@ -98,7 +95,7 @@ fn every_crate_that_comes_in_has_a_licence_that_is_allowed() {
             "--filter-platform",
             host,
         ])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(root())
         .output()
         .unwrap();
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
@@ -124,10 +121,9 @@ fn the_image_is_built_from_what_the_build_is_let_see() {
     let mut folders = vec![PathBuf::from("src")];
     let mut taken_in = 0;
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(&folder)).unwrap()
-        {
+        for entry in std::fs::read_dir(root().join(&folder)).unwrap() {
             let path = folder.join(entry.unwrap().file_name());
-            if Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).is_dir() {
+            if root().join(&path).is_dir() {
                 folders.push(path);
                 continue;
             }
@@ -203,7 +199,7 @@ fn the_containers_fit_together() {
             let volume = volume.as_str().unwrap();
             let from = volume.split(':').next().unwrap();
             assert!(!from.starts_with('.') || volume.ends_with(":ro"), "{name}: `{volume}`");
-            let is_there = Path::new(env!("CARGO_MANIFEST_DIR")).join(from).exists();
+            let is_there = root().join(from).exists();
             let is_volume = compose["volumes"].as_object().unwrap().contains_key(from);
             assert!(is_there || is_volume, "{name}: `{from}`");
         }
@@ -212,7 +208,7 @@ fn the_containers_fit_together() {
 
 #[test]
 fn the_proxy_takes_its_settings() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/haproxy.cfg");
+    let file = root().join("deploy/haproxy.cfg");
     let output = Command::new("haproxy").args(["-c", "-f"]).arg(file).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -228,7 +224,7 @@ fn the_servers_serve_their_flows_with_their_configuration() {
         let [from, to, "ro"] = volume.as_str().unwrap().split(':').collect::<Vec<_>>()[..] else {
             panic!("{volume} is mounted to be read alone")
         };
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
+        let from = root().join(from);
         std::fs::create_dir_all(here(to).parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(from, here(to)).unwrap();
     }

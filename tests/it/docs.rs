@@ -1,6 +1,5 @@
 //! What the documents show is what the program does.
 
-use std::path::Path;
 use std::process::Stdio;
 
 use callgate::check::check_sources;
@@ -8,9 +7,10 @@ use callgate::diagnostic::Sources;
 use callgate::replay::transcript as t;
 
 use crate::support::house::command_in;
+use crate::support::tree::{root, text};
 
 fn readme() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+    text("README.md")
 }
 
 /// The blocks of a kind, as they stand between the fences.
@@ -116,7 +116,7 @@ fn the_readmes_hole_is_what_check_finds() {
     let flows = folder.path().join("flows");
     std::fs::create_dir(&flows).unwrap();
     for name in ["bank.toml", "verify.toml"] {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows").join(name);
+        let from = root().join("flows").join(name);
         let text = std::fs::read_to_string(from).unwrap();
         // The first that requires it is the balance.
         std::fs::write(
@@ -137,7 +137,7 @@ fn the_readmes_configuration_is_read() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("flows")).unwrap();
     for name in ["bank.toml", "verify.toml"] {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows").join(name);
+        let from = root().join("flows").join(name);
         std::fs::copy(from, folder.path().join("flows").join(name)).unwrap();
     }
     std::fs::write(folder.path().join("callgate.toml"), config).unwrap();
@@ -171,7 +171,7 @@ fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
 /// The page on transcripts has every key and every word that they take, and its example runs as it says.
 #[test]
 fn the_page_on_transcripts_is_whole_and_its_example_runs() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let page = std::fs::read_to_string(root.join("docs/transcripts.md")).unwrap();
     let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let folder = tempfile::tempdir().unwrap();

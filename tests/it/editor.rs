@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::editor::{Editor, place};
 use crate::support::house::command_in;
+use crate::support::tree::root;
 
 /// A flow with words of other scripts before what is looked for.
 const DESK: &str = r#"name  = "desk"
@@ -185,7 +186,7 @@ fn what_is_open_counts_and_not_what_is_on_disc() {
 #[test]
 fn findings_point_at_what_they_are_about_elsewhere() {
     let mut editor = Editor::start();
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows/bad");
+    let root = root().join("fixtures/flows/bad");
     let text = std::fs::read_to_string(root.join("unproved.toml")).unwrap();
     let found = editor.open("unproved.toml", &text);
     let unproved = found.as_array().unwrap().iter().find(|f| f["code"] == "unproved").unwrap();
@@ -501,7 +502,7 @@ fn the_outline_and_the_layout_are_given() {
 /// Each beginning of each shipped flow, asked at its end and in its middle: nothing falls over.
 #[test]
 fn every_half_written_flow_is_answered() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("flows");
+    let root = root().join("flows");
     let text = std::fs::read_to_string(root.join("bank.toml")).unwrap();
     let mut offered = 0;
     for (at, _) in text.char_indices().step_by(7) {

@@ -1,10 +1,11 @@
 //! `check --fix`: what is surely a slip is mended, and nothing else is touched.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
 
 use crate::support::house::command_in;
+use crate::support::tree::{entries, root};
 
 const FLOW: &str = r#"# The desk.
 name   = "desk"     # as it is called
@@ -163,8 +164,8 @@ fn what_a_link_leads_to_is_changed_and_keeps_its_rights() {
 /// mending once.
 #[test]
 fn the_bad_flows_are_mended_where_that_is_certain() {
-    let bad = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows/bad");
-    let mut paths: Vec<PathBuf> = fs::read_dir(&bad).unwrap().map(|e| e.unwrap().path()).collect();
+    let bad = root().join("fixtures/flows/bad");
+    let mut paths = entries(&bad);
     paths.retain(|path| path.extension().is_some_and(|e| e == "toml"));
     paths.sort();
     let folder = tempfile::tempdir().unwrap();

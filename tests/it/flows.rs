@@ -19,23 +19,18 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::Config;
 
 use crate::support::house::command_in;
+use crate::support::tree::{entries, is_toml, root};
 use crate::support::work::on_cpu;
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows").join(name)
-}
-
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-    paths.sort();
-    paths
+    root().join("fixtures/flows").join(name)
 }
 
 /// A flow file, or a folder of them.
 pub(crate) fn load(path: &Path) -> Sources {
     let files = if path.is_dir() { entries(path) } else { vec![path.to_owned()] };
     let mut sources = Sources::default();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "toml")) {
+    for file in files.iter().filter(|file| is_toml(file)) {
         let name = file.file_name().unwrap().to_str().unwrap();
         sources.add(name, fs::read_to_string(file).unwrap());
     }
@@ -104,14 +99,13 @@ fn shipped_flows_answer_in_time_whatever_a_house_asks() {
         Waits { account: Duration::from_millis(700), ..numbers.clone() },
         Waits { code: second, ..usual },
     ] {
-        let sources = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("flows"));
+        let sources = load(&root().join("flows"));
         let (flows, findings) = check_sources_for(&sources, &waits);
         assert!(flows.iter().count() > 1);
         let slow: Vec<_> = findings.into_iter().filter(|it| it.code == "slow-reply").collect();
         assert_eq!(human::render(&slow, &sources, false), "", "{waits:?}");
     }
-    let (_, findings) =
-        check_sources_for(&load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("flows")), &numbers);
+    let (_, findings) = check_sources_for(&load(&root().join("flows")), &numbers);
     let is_slow = findings.iter().any(|finding| finding.code == "slow-reply");
     assert!(is_slow, "with a directory that takes its time as well they are not");
 }
@@ -168,7 +162,7 @@ fn every_code_has_a_page_and_a_bad_flow() {
 
 #[test]
 fn the_reader_reports_no_code_without_a_page() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let source = root().join("src");
     let mut wanted = vec![source.join("flow"), source.join("document"), source.join("document.rs")];
     while let Some(path) = wanted.pop() {
         if path.is_dir() {
@@ -389,7 +383,7 @@ const LONGEST: std::time::Duration = std::time::Duration::from_secs(20);
 /// The flows that are shipped, and those that calls of the tests go through, have no errors.
 #[test]
 fn flows_that_are_used_prove_what_they_require() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     for path in ["flows", "fixtures/calls/flows", "tests/it/e2e/desk.toml"] {
         let sources = load(&root.join(path));
         let (_, mut findings) = check_sources(&sources);
@@ -430,7 +424,7 @@ fn without(text: &str, state: &str, keys: &[&str]) -> String {
 /// behind it needs one.
 #[test]
 fn a_guard_that_is_taken_away_is_missed() {
-    let sources = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("flows"));
+    let sources = load(&root().join("flows"));
     let (flows, _) = check_sources(&sources);
     let mut unnoticed = Vec::new();
     let mut guards = 0;

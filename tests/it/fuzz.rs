@@ -6,10 +6,11 @@
 mod targets;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::proof::random::Dice;
+use crate::support::tree::{entries, is_toml, root};
 use crate::support::work::on_cpu;
 
 /// The longest that one input may be worked on, unoptimised.
@@ -19,17 +20,14 @@ const SECONDS: u64 = 4;
 const MADE_MIN: usize = 200;
 
 fn corpus() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = ["flows", "fixtures/flows", "fixtures/calls/flows", "fixtures/fuzz"];
-    let mut folders: Vec<PathBuf> = folders.map(|f| root.join(f)).into();
+    let mut folders: Vec<PathBuf> = folders.map(|f| root().join(f)).into();
     let mut texts = Vec::new();
     while let Some(folder) = folders.pop() {
-        let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-        paths.sort();
-        for path in paths {
+        for path in entries(&folder) {
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "toml") {
+            } else if is_toml(&path) {
                 texts.push(fs::read_to_string(path).unwrap());
             }
         }

@@ -1,6 +1,5 @@
 //! Calls that older versions left in stores must still be read: one golden state a version, for ever.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use callgate::chance::SeededChance;
@@ -20,6 +19,8 @@ use callgate::phone::PhoneNumber;
 use callgate::secret::Secret;
 use callgate::store::envelope::{Kind, Vault};
 use callgate::store::memory::MemoryStore;
+
+use crate::support::tree::root;
 
 /// The last is what this version writes.
 const GOLDENS: [&str; 4] = [
@@ -85,7 +86,7 @@ fn open(state: &[u8]) -> Call {
 
 #[tokio::test]
 async fn a_call_of_every_version_is_read() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     if callgate::config::environment("UPDATE_GOLDEN").is_some() {
         // Written once, when the version is made; never again.
         let path = root.join(GOLDENS[GOLDENS.len() - 1]);

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use callgate::draw::{self, Mark, Sort};
@@ -10,13 +9,10 @@ use callgate::flow;
 use callgate::twiml::grammar;
 
 use crate::support::house::command_in;
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::support::tree::{root, text};
 
 fn bank() -> String {
-    std::fs::read_to_string(root().join("flows/bank.toml")).unwrap()
+    text("flows/bank.toml")
 }
 
 fn read(text: &str) -> std::sync::Arc<flow::Flow> {
@@ -51,7 +47,7 @@ fn every_state_and_way_is_drawn_in_every_format() {
 #[test]
 fn graphviz_draws_what_is_written_for_it() {
     for flow in ["bank", "clinic", "verify"] {
-        let mut graph = command_in(&root());
+        let mut graph = command_in(root());
         let written = graph.args(["graph", flow, "--format", "dot"]).output().unwrap();
         assert!(written.status.success(), "{flow}");
         let mut dot = Command::new("dot")
@@ -121,7 +117,7 @@ fn a_difference_names_what_was_added_removed_and_changed() {
 fn the_way_of_a_call_is_drawn() {
     let trace = root().join("fixtures/calls/bank.balance.toml");
     let run = |format: &str| {
-        let mut command = command_in(&root());
+        let mut command = command_in(root());
         command.args(["graph", "bank", "--trace"]).arg(&trace).args(["--format", format]);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");

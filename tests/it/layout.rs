@@ -2,13 +2,13 @@
 
 use crate::cli::run;
 use crate::support::house::command_in;
+use crate::support::tree::{entries, is_toml, root, text};
 
 #[test]
 fn a_flow_is_laid_out_and_keeps_its_comments_and_its_meaning() {
-    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bank.toml");
-    let text = std::fs::read_to_string(shipped.join("flows/bank.toml")).unwrap();
+    let text = text("flows/bank.toml");
     let untidy = text.replace(" = ", "=").replace("\n\n", "\n\n\n");
     std::fs::write(&file, &untidy).unwrap();
     let (code, stdout, _) = run(command_in(folder.path()).args(["fmt", "--check", "bank.toml"]));
@@ -52,7 +52,6 @@ fn a_laid_out_file_keeps_the_ends_of_its_lines() {
 /// Every flow there is: laid out once it means the same, and laid out twice it is the same.
 #[test]
 fn a_layout_is_stable_and_means_the_same() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut count = 0;
     for folder in [
         "flows",
@@ -61,11 +60,7 @@ fn a_layout_is_stable_and_means_the_same() {
         "fixtures/flows/good",
         "fixtures/flows/bad",
     ] {
-        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_none_or(|extension| extension != "toml") {
-                continue;
-            }
+        for path in entries(&root().join(folder)).into_iter().filter(|path| is_toml(path)) {
             let text = std::fs::read_to_string(&path).unwrap();
             let Some(once) = callgate::flow::canonical::canonical(&text) else { continue };
             let meaning = |text: &str| text.parse::<toml::Table>().unwrap();
@@ -81,7 +76,6 @@ fn a_layout_is_stable_and_means_the_same() {
 /// What we ship is laid out as we tell others to.
 #[test]
 fn the_shipped_flows_are_laid_out() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (code, stdout, stderr) = run(command_in(root).args(["fmt", "--check", "flows"]));
+    let (code, stdout, stderr) = run(command_in(root()).args(["fmt", "--check", "flows"]));
     assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
 }

@@ -1,13 +1,12 @@
 //! Odds, statements and the reference of codes: what the commands print, exactly.
 
-use std::path::Path;
-
 use expect_test::expect_file;
 
 use crate::support::house::command_in;
+use crate::support::tree::root;
 
 fn run(args: &[&str]) -> (i32, String, String) {
-    let output = command_in(Path::new(env!("CARGO_MANIFEST_DIR"))).args(args).output().unwrap();
+    let output = command_in(root()).args(args).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
@@ -44,7 +43,7 @@ fn the_statement_of_the_shipped_flows_is_a_page() {
 #[test]
 fn a_statement_names_the_very_text_it_is_about() {
     use sha2::{Digest as _, Sha256};
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows/verify.toml");
+    let path = root().join("flows/verify.toml");
     let digest = Sha256::digest(std::fs::read(path).unwrap());
     let hex = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let page = printed(&["statement", "bank", "--date", "2026-11-30"]);

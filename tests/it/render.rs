@@ -2,23 +2,17 @@
 //! for every bad flow there is and for names that nobody should give.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use callgate::check::{self, check_sources};
 use callgate::diagnostic::{Finding, Sources};
 use callgate::render::{github, json, sarif};
 use serde_json::Value;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::support::tree::{entries, is_toml, root};
 
 fn load(path: &Path) -> Sources {
-    let files = if path.is_dir() {
-        fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect()
-    } else {
-        vec![path.to_owned()]
-    };
+    let files = if path.is_dir() { entries(path) } else { vec![path.to_owned()] };
     let mut sources = Sources::default();
     for file in files {
         let name = file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
@@ -30,10 +24,8 @@ fn load(path: &Path) -> Sources {
 /// Every bad flow, and two whose files and states have names that a reader could trip over.
 fn all() -> Vec<(Sources, Vec<Finding>)> {
     let folder = root().join("fixtures/flows/bad");
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-    paths.retain(|path| path.is_dir() || path.extension().is_some_and(|e| e == "toml"));
-    paths.sort();
+    let mut paths = entries(&folder);
+    paths.retain(|path| path.is_dir() || is_toml(path));
     let mut all: Vec<_> = paths.iter().map(|path| load(path)).collect();
     for name in ["a b/ç,:%25.toml", "x::y\n,file=z.toml"] {
         let mut sly = Sources::default();

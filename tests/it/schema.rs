@@ -1,12 +1,10 @@
 //! The JSON Schema of flow files: what is shipped fits it, and what it can see to be wrong does not.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use callgate::flow::schema::schema;
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::support::tree::{entries, root};
 
 /// What the schema says against a flow file.
 fn against(validator: &jsonschema::Validator, file: &Path) -> Vec<String> {
@@ -20,8 +18,7 @@ fn what_is_shipped_fits_the_schema() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let mut files = 0;
     for folder in ["flows", "fixtures/calls/flows", "fixtures/flows/good"] {
-        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
-            let file = entry.unwrap().path();
+        for file in entries(&root().join(folder)) {
             assert_eq!(against(&validator, &file), [""; 0], "{}", file.display());
             files += 1;
         }

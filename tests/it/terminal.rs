@@ -4,6 +4,7 @@ use rustix::process::Signal;
 
 use crate::support::house::command_in;
 use crate::support::terminal::Terminal;
+use crate::support::tree::root;
 
 const WIDE: (u16, u16) = (60, 132);
 const NARROW: (u16, u16) = (60, 40);
@@ -156,7 +157,7 @@ fn it_gives_the_terminal_back_when_it_is_told_to_end() {
 /// Beside each other where there is room, above each other where there is not; the bar is gone in the end.
 #[test]
 fn differences_are_laid_out_as_the_window_has_room() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("flows")).unwrap();
     for flow in ["bank.toml", "verify.toml"] {

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::support::tree::root;
+
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -88,7 +90,7 @@ const STOREYS: [&str; 19] = [
 
 #[test]
 fn the_shell_stands_in_storeys() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = root().join("src");
     for entry in std::fs::read_dir(&root).unwrap() {
         let path = entry.unwrap().path();
         let module = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -185,7 +187,7 @@ fn every_file_says_what_it_is_for_and_nothing_is_put_off() {
 
 #[test]
 fn every_module_is_on_the_map() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let map = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
     for entry in std::fs::read_dir(root.join("src")).unwrap() {
         let module = entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();

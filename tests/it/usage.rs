@@ -2,6 +2,7 @@
 
 use crate::cli::run;
 use crate::support::house::command_in;
+use crate::support::tree::root;
 
 /// An address that nobody answers.
 const NOBODY: &str = "http://127.0.0.1:9";
@@ -24,7 +25,7 @@ fn a_code_may_stand_in_its_brackets() {
 /// What `--help` shows to be run is there in this repository.
 #[test]
 fn the_files_in_examples_are_there() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let mut seen = 0;
     for command in ["check", "replay", "graph", "simulate", "odds", "statement", "fmt"] {
         let (_, help, _) = run(command_in(root).args([command, "--help"]));

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::eventually::{eventually, eventually_async};
 use crate::support::house::{ACCOUNT, House, MOBILE, PIN};
-use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Provider, SERVICE_SID};
+use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Provider, SERVICE_SID, owned};
 use crate::support::telephone::Telephone;
+use crate::support::tree::{entries, root};
 
 const CALLER: &str = "+15005550777";
 /// Long enough for a loopback, also where the machine is busy, and short enough to be waited for.
@@ -71,10 +72,6 @@ fn sent_code(provider: &Provider, sent_before: usize) -> String {
 
 fn other(code: &str) -> String {
     code.chars().map(|c| if c == '9' { '0' } else { '9' }).collect()
-}
-
-fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 fn counted(metrics: &str, outcome: &str, count: usize) {
@@ -413,12 +410,10 @@ fn a_flow_that_words_its_codes_is_not_served() {
 async fn the_shipped_flows_run_with_codes_of_the_providers() {
     let provider = Provider::start();
     let mut house = set_up(&provider, "memory:");
-    let (from, to) =
-        (concat!(env!("CARGO_MANIFEST_DIR"), "/flows"), house.folder.path().join("flows"));
+    let to = house.folder.path().join("flows");
     std::fs::remove_file(to.join("desk.toml")).unwrap();
-    for file in std::fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    for file in entries(&root().join("flows")) {
+        std::fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
     }
     house.change_configuration("flow = \"desk\"", "flow = \"bank\"");
     house.change_configuration(

@@ -14,6 +14,7 @@ use crate::support::eventually::{eventually, eventually_async};
 use crate::support::house::{House, command_in};
 use crate::support::provider::Provider;
 use crate::support::telephone::Telephone;
+use crate::support::tree::root;
 
 /// A flow of few ways, and a call that takes one of them.
 const SMALL: &str = "name = \"small\"\nstart = \"q\"\n\n[states.q]\ntype = \"menu\"\n\
@@ -64,7 +65,7 @@ const WRITES: [Writes; 11] = [
 ];
 
 fn shipped(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    root().join(path)
 }
 
 /// A folder in which each of the commands has something to write.

@@ -21,7 +21,7 @@ use crate::engine::policy::Policy;
 use crate::flow::FlowSet;
 use crate::flow::level::{Fact, Formula};
 use crate::flow::name::{FlowName, StateName};
-use crate::flow::state::{Kind, State};
+use crate::flow::state::Kind;
 use crate::limits;
 
 pub use crate::flow::budget::Pins;
@@ -64,8 +64,6 @@ pub struct Odds {
 pub struct StateOdds {
     /// Where.
     pub at: (FlowName, StateName),
-    /// Where its name stands.
-    pub place: Place,
     /// Its type.
     pub type_name: &'static str,
     /// The levels it asks for: for itself, or for a field it uses.
@@ -203,7 +201,6 @@ pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
         let asks = demand.asks.iter();
         let here = trails.get(&(&at.0, &at.1)).map(Vec::as_slice).unwrap_or_default();
         StateOdds {
-            place: demand.place.clone(),
             type_name: demand.state.type_name(),
             asks: asks.map(|(f, l)| (f.as_ref().map(ToString::to_string), l.clone())).collect(),
             demand: words(&demand),
@@ -421,26 +418,14 @@ fn verified(flows: &FlowSet) -> BTreeMap<Fact, Vec<(FlowName, StateName)>> {
     let mut verified: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for flow in flows.iter() {
         for state in flow.states.values() {
-            if let Some(fact) = proves(state) {
+            // Of a code it is what sends it that says which: one `gather_otp` takes them all.
+            if let Some(fact) = state.kind.proves().or(state.kind.sends_code()) {
                 let at = (flow.name.clone(), state.name.clone());
                 verified.entry(fact).or_default().push(at);
             }
         }
     }
     verified
-}
-
-/// What a state proves. Of a code it is what sends it that says which: one `gather_otp` takes them all.
-fn proves(state: &State) -> Option<Fact> {
-    match &state.kind {
-        Kind::GatherPin(_) => Some(Fact::Pin),
-        Kind::GatherPasscode(_) => Some(Fact::Passcode),
-        Kind::SendSmsOtp(_) => Some(Fact::SmsOtp),
-        Kind::SendEmailOtp(_) => Some(Fact::EmailOtp),
-        Kind::GatherServiceCode(_) => Some(Fact::ServiceCode),
-        Kind::Callback(_) => Some(Fact::Callback),
-        _ => None,
-    }
 }
 
 /// What must be proved before one comes to one of these states.

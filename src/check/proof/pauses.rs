@@ -68,12 +68,8 @@ fn leaves<'f, 'w>(
 fn proves_of(walks: &Walks<'_>, way: &[&Arrival<'_>], step: usize, level: &Level) -> bool {
     let Some((state, Outcome::Ok)) = leaves(walks, way, step) else { return false };
     let fact = match &state.kind {
-        Kind::GatherPin(_) => Some(Fact::Pin),
-        Kind::GatherPasscode(_) => Some(Fact::Passcode),
-        Kind::GatherServiceCode(_) => Some(Fact::ServiceCode),
         Kind::GatherOtp(_) => way.get(step).and_then(|before| before.known.code_proves()),
-        Kind::Callback(_) => Some(Fact::Callback),
-        _ => None,
+        kind => kind.proves(),
     };
     let risk = way.last().map(|last| last.known.risk);
     let fresh = risk.into_iter().flat_map(|risk| level.demands(risk));

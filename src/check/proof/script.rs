@@ -178,7 +178,8 @@ fn lost(walks: &Walks<'_>, way: &[&Arrival<'_>], level: &Level) -> Option<Lost> 
     let failed = way.iter().rev().find_map(|arrival| match &arrival.by {
         By::Edge(from, Label::Outcome(outcome), to) => {
             let (_, state) = walks.state(*from)?;
-            let failed = is_proof(&state.kind) && !matches!(outcome, Outcome::Ok | Outcome::Sent);
+            let proof = state.kind.is_proof() || state.kind.sends_code().is_some();
+            let failed = proof && !matches!(outcome, Outcome::Ok | Outcome::Sent);
             let what = format!("after `{outcome}` of `{}` the caller goes on", state.name);
             failed.then(|| Lost { place: to.place.clone(), what })
         }
@@ -211,14 +212,11 @@ pub(in crate::check) fn shared<'f>(walks: &Walks<'f>, gap: &Gap<'f>) -> Option<S
             matches!(next.kind, Kind::GatherOtp(_)).then_some(next)
         };
         let (asked, fact) = match &state.kind {
-            Kind::GatherPin(_) => (state, Fact::Pin),
-            Kind::GatherPasscode(_) => (state, Fact::Passcode),
-            Kind::GatherServiceCode(_) => (state, Fact::ServiceCode),
             Kind::GatherOtp(_) => (state, arrival.known.code_proves().unwrap_or(Fact::SmsOtp)),
-            Kind::Callback(_) => (state, Fact::Callback),
-            Kind::SendSmsOtp(_) => (takes_code()?, Fact::SmsOtp),
-            Kind::SendEmailOtp(_) => (takes_code()?, Fact::EmailOtp),
-            _ => return None,
+            kind => match kind.sends_code() {
+                Some(fact) => (takes_code()?, fact),
+                None => (state, kind.proves()?),
+            },
         };
         let joined = asked.routes.get(&Outcome::Ok)?;
         // Success would also make count what was on trial before.
@@ -243,19 +241,6 @@ pub(in crate::check) fn shared<'f>(walks: &Walks<'f>, gap: &Gap<'f>) -> Option<S
             places: (to.place.clone(), joined.place.clone()),
         })
     })
-}
-
-fn is_proof(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::GatherPin(_)
-            | Kind::GatherPasscode(_)
-            | Kind::SendSmsOtp(_)
-            | Kind::SendEmailOtp(_)
-            | Kind::GatherOtp(_)
-            | Kind::GatherServiceCode(_)
-            | Kind::Callback(_)
-    )
 }
 
 fn deed(walks: &Walks<'_>, arrival: &Arrival<'_>) -> Option<String> {

@@ -106,13 +106,9 @@ fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
         (kind, Outcome::Locked) if kind.is_combined() => None,
         (Kind::Identify(_), Outcome::Found) => Some(known.claims(true)),
         (Kind::Identify(_), _) => Some(known.claims(false)),
-        (Kind::GatherPin(_), Outcome::Ok) => proved(Fact::Pin, 0),
-        (Kind::GatherPasscode(_), Outcome::Ok) => proved(Fact::Passcode, 0),
-        (Kind::SendSmsOtp(_), Outcome::Sent) => Some(known.with_code(Some(Code::Of(Fact::SmsOtp)))),
-        (Kind::SendEmailOtp(_), Outcome::Sent) => {
-            Some(known.with_code(Some(Code::Of(Fact::EmailOtp))))
+        (kind, Outcome::Sent) if let Some(fact) = kind.sends_code() => {
+            Some(known.with_code(Some(Code::Of(fact))))
         }
-        (Kind::GatherServiceCode(_), Outcome::Ok) => proved(Fact::ServiceCode, 0),
         (
             Kind::SendSmsOtp(_) | Kind::SendEmailOtp(_) | Kind::SendLink(_) | Kind::Callback(_),
             Outcome::Unavailable,
@@ -126,14 +122,11 @@ fn after(kind: &Kind, outcome: &Outcome, known: Known) -> Option<Known> {
             known.code_proves().filter(|_| real).map(|_| known)
         }
         (Kind::Callback(_), Outcome::Ok) => proved(Fact::Callback, POLLED_S),
+        (kind, Outcome::Ok) if let Some(fact) = kind.proves() => proved(fact, 0),
         (Kind::Callback(_), Outcome::Failed) => real.then_some(known.heard(false)),
-        (
-            Kind::GatherPin(_)
-            | Kind::GatherPasscode(_)
-            | Kind::GatherServiceCode(_)
-            | Kind::GatherOtp(_),
-            Outcome::Failed | Outcome::Locked,
-        ) => Some(known.heard(false)),
+        (kind, Outcome::Failed | Outcome::Locked) if kind.takes_secret() => {
+            Some(known.heard(false))
+        }
         _ => Some(known),
     }
 }

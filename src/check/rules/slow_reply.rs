@@ -282,14 +282,7 @@ impl<'s, 'f> Answers<'s, 'f> {
             Kind::SendEmailOtp(_) if enters => PROOF,
             Kind::Lookup(lookup) if enters => self.waits.of_backend(&lookup.backend),
             Kind::GatherOtp(_) if !enters => PROOF + self.waits.code,
-            Kind::GatherPin(_)
-            | Kind::GatherPasscode(_)
-            | Kind::GatherServiceCode(_)
-            | Kind::Callback(_)
-                if !enters =>
-            {
-                PROOF
-            }
+            kind if kind.is_proof() && !enters => PROOF,
             _ => Duration::ZERO,
         }
     }

@@ -26,6 +26,7 @@ use crate::demo;
 use crate::diagnostic::{Place, any_error};
 use crate::directory::Directory;
 use crate::engine::policy::Policy;
+use crate::flow::FlowSet;
 use crate::server::Listeners;
 use crate::server::metrics::Metrics;
 use crate::store;
@@ -46,18 +47,7 @@ pub(super) struct Greeting {
 
 pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     let keyring = Keyring::open()?;
-    let folder = Path::new(FLOWS);
-    let own = folder.join(format!("{}.toml", demo::FLOW)).exists();
-    let looked = own.then(|| Looked::at(folder.to_owned()));
-    let flows = if own {
-        super::read_flows(folder, &Waits::default())?
-    } else {
-        let (flows, findings) = check_sources(&demo::flows());
-        if any_error(&findings) {
-            return Err(DemoError::Flows.into());
-        }
-        flows
-    };
+    let (flows, looked) = flows()?;
     let address = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let listeners = Listeners::bind(address(PORT), address(ADMIN_PORT))?;
     let store = store::open(&format!("embedded:{STORE_FILE}")).await?;
@@ -67,13 +57,6 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     // Not before: what does not begin leaves nothing behind.
     keyring.keep()?;
     let public_url = format!("http://127.0.0.1:{PORT}");
-    let line = Line {
-        flow: demo::FLOW.to_owned(),
-        flow_place: Place { file: "demo".into(), span: 0..0 },
-        number: None,
-        fallback_number: None,
-        overflow_number: None,
-    };
     let greeting = Greeting {
         flows: flows.iter().map(|flow| flow.name.to_string()).collect(),
         auth_token: keyring.auth_token.clone(),
@@ -89,7 +72,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         away: None,
         vault: keyring.vault,
         policy: Policy::default(),
-        lines: Lines { by_number: IndexMap::from([("*".to_owned(), line)]) },
+        lines: Lines { by_number: IndexMap::from([("*".to_owned(), line())]) },
         keys: Keys::new(&[keyring.auth_token]).ok_or(DemoError::KeyFile)?,
         public_url,
         account_sid: None,
@@ -119,6 +102,30 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
         },
     };
     Ok((plan, greeting))
+}
+
+/// The flows of the working folder, if the one that is rung is there, and else those shipped.
+fn flows() -> Result<(FlowSet, Option<Looked>), Failure> {
+    let folder = Path::new(FLOWS);
+    if folder.join(format!("{}.toml", demo::FLOW)).exists() {
+        let looked = Looked::at(folder.to_owned());
+        return Ok((super::read_flows(folder, &Waits::default())?, Some(looked)));
+    }
+    let (flows, findings) = check_sources(&demo::flows());
+    if any_error(&findings) {
+        return Err(DemoError::Flows.into());
+    }
+    Ok((flows, None))
+}
+
+fn line() -> Line {
+    Line {
+        flow: demo::FLOW.to_owned(),
+        flow_place: Place { file: "demo".into(), span: 0..0 },
+        number: None,
+        fallback_number: None,
+        overflow_number: None,
+    }
 }
 
 impl Greeting {

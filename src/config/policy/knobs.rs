@@ -38,13 +38,13 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "checks",
                 ("entries", 1, 10),
                 |p| &mut p.otp.checks,
-                "Wrong entries after which a code is void. A new code does not bring new ones.",
+                "Wrong entries after which a code is void. A new code brings no new entries.",
             ),
             number(
                 "sends_per_10min",
                 ("messages", 1, 100),
                 |p| &mut p.otp.sends_per_10min,
-                "Codes and links by text message to one account in ten minutes, and as many by e-mail; then \
+                "Codes and links by text message to one account in ten minutes, and as many by e-mail; after that \
                  `limited`.",
             ),
             number(
@@ -57,7 +57,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 name: "resend_backoff_s",
                 of: Of::Waits(600, |p| &mut p.otp.resend_backoff_s),
                 doc: "How long a caller must wait for the next code of the same call: after the first, the \
-                      second and so on, and the last number after each further one; `[]`: not at all.",
+                      second and so on, and the last number for each further one; `[]`: not at all.",
             },
         ],
     },
@@ -132,7 +132,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "accounts_per_ani_prefix_h",
                 ("accounts", 1, 10_000),
                 |p| &mut p.shared.accounts_per_ani_prefix_h,
-                "The same for all caller IDs that differ in their last four digits alone.",
+                "The same for all caller IDs that differ only in their last four digits.",
             ),
             number(
                 "accounts_withheld_per_line_h",
@@ -151,22 +151,22 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "identifications_per_call",
                 ("claims", 1, 20),
                 |p| &mut p.shared.identifications_per_call,
-                "Claims that one call may make, of the same account again and of none as well; further ones are \
+                "Claims that one call may make, including those of the same account again and of none; further ones are \
                  treated as unknown.",
             ),
             small(
                 "input_errors_per_call",
                 ("entries", 3, 200),
                 |p| &mut p.shared.input_errors_per_call,
-                "Silences and entries that are none in one call; beyond them each state gives up at the first.",
+                "Silences and unusable entries in one call; after that each state gives up at the first.",
             ),
             number(
                 "parallel_auth_sessions_per_account",
                 ("calls", 1, 100),
                 |p| &mut p.shared.parallel_auth_sessions_per_account,
-                "Calls that may try to prove one account at the same time; what is entered in others is wrong. A place is \
-                 free when what was tried last is right, the call is over, or five minutes have gone by; and a call \
-                 from a number on file takes that of one which shows none.",
+                "Calls that may try to prove one account at the same time; entries in others are wrong. A call gives up its \
+                 place when its last entry was right, when it is over, or after five minutes; and a call \
+                 from a number on file takes the place of one that shows none.",
             ),
         ],
     },
@@ -190,7 +190,7 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "per_account_h",
                 ("rings", 1, 100),
                 |p| &mut p.callback.per_account_h,
-                "Rings to one account in an hour; then `limited`.",
+                "Rings to one account in an hour; after that `limited`.",
             ),
         ],
     },
@@ -232,68 +232,68 @@ pub(crate) const SECTIONS: &[Section] = &[
                 "per_prefix_h",
                 ("messages and rings", 1, 10_000),
                 |p| &mut p.sends.per_prefix_h,
-                "In an hour, to numbers that differ in their last four digits alone; then `limited`, which who has proved \
-                 nothing does not hear: to them it sounds as if it had been sent.",
+                "In an hour, to numbers that differ only in their last four digits; after that `limited`, which callers who have \
+                 proved nothing do not hear: to them it sounds as if it had been sent.",
             ),
             number(
                 "total_h",
                 ("messages and rings", 1, 100_000),
                 |p| &mut p.sends.total_h,
-                "In an hour, in all; then `limited`.",
+                "In an hour, in all; after that `limited`.",
             ),
             number(
                 "entered_percent_min",
                 ("percent", 0, 100),
                 |p| &mut p.sends.entered_percent_min,
-                "How many of the codes and rings to one such block of numbers must be answered with the right \
-                 code; with fewer it gets none for a while. 0: that is not looked at.",
+                "What share of the codes and rings to such a block of numbers must be answered with the right \
+                 code; with a smaller one the block gets none for a while. 0: this is not checked.",
             ),
             number(
                 "entered_of_min",
                 ("codes and rings", 1, 10_000),
                 |p| &mut p.sends.entered_of_min,
-                "Those of an hour from which on that is looked at.",
+                "How many there must be in an hour for this to be checked.",
             ),
             number(
                 "blocked_h",
                 ("hours", 1, 72),
                 |p| &mut p.sends.blocked_h,
-                "For how long such a block gets none.",
+                "For how long the block then gets none.",
             ),
         ],
     },
     Section {
         name: "fuse",
-        doc: "Guessing at many accounts at once: when nearly everybody enters a wrong PIN or passcode, none is \
-              looked at for a while. Think before you ask for it: whoever shows enough numbers, and that costs \
-              little, can keep all your customers from their PINs with it. Locks, caps and \
-              `accounts_per_secret_day` hold without it, and other ways to prove oneself go on.",
+        doc: "Guessing at many accounts at once: if nearly everybody enters a wrong PIN or passcode, none is \
+              looked at for a while. Think before you turn it on: it lets anybody who can show enough numbers, which \
+              costs little, keep all your customers from using their PINs. Locks, caps and \
+              `accounts_per_secret_day` hold without it. Other proofs still work while it has blown.",
         knobs: &[
             number(
                 "wrong_percent_max",
                 ("percent", 50, 100),
                 |p| &mut p.fuse.wrong_percent_max,
-                "How many of an hour's callers, over all accounts, may enter nothing but wrong PINs and passcodes; \
-                 90 suits most houses. A caller counts once, however often; those who show no number count as \
+                "What share of an hour's callers, over all accounts, may enter nothing but wrong PINs and passcodes; \
+                 90 usually fits. A caller counts once, however often they call; those who show no number count as \
                  one. 100: there is no fuse, and nothing is counted for it.",
             ),
             number(
                 "callers_min",
                 ("callers", 16, 8_000),
                 |p| &mut p.fuse.callers_min,
-                "Those of an hour from which on that is looked at.",
+                "How many there must be in an hour for this to be checked.",
             ),
             number(
                 "blown_s",
                 ("seconds", 60, 86_400),
                 |p| &mut p.fuse.blown_s,
-                "For how long nothing is looked at then.",
+                "For how long no PIN or passcode is looked at then.",
             ),
         ],
     },
     Section {
         name: "contact",
-        doc: "Which numbers and addresses on file may be used. What may not makes a state end `unavailable`.",
+        doc: "Which numbers and addresses on file may be used. Where none may, a state ends with `unavailable`.",
         knobs: &[
             number(
                 "min_age_days",
@@ -333,31 +333,31 @@ pub(crate) const SECTIONS: &[Section] = &[
             "deadline_ms",
             ("milliseconds", 0, 2_000),
             |p| &mut p.enumeration.deadline_ms,
-            "An answer that looked an account up or verified a secret comes no earlier, whatever was found; nor does one \
-             for which a back end was told the account of somebody who has proved nothing.",
+            "An answer for which an account was looked up or a secret verified comes no earlier than this, whatever was found; \
+             nor does one for which a back end was told the account of a caller who has proved nothing.",
         )],
     },
     Section {
         name: "notices",
-        doc: "When the owner of an account is told that somebody fails to be them.",
+        doc: "When the owner of an account is told of failed attempts to prove it.",
         knobs: &[
             number(
                 "failures",
                 ("failures", 0, 100),
                 |p| &mut p.notices.failures,
-                "After so many, or earlier at a lock; 0: never.",
+                "After how many failures, or earlier at a lock; 0: never.",
             ),
             number(
                 "quiet_h",
                 ("hours", 1, 720),
                 |p| &mut p.notices.quiet_h,
-                "And not of failures again for so long.",
+                "For how long after that no failures are told again.",
             ),
             number(
                 "per_day",
                 ("notices", 1, 100),
                 |p| &mut p.notices.per_day,
-                "Notices of any kind to one owner in a day, out of no other budget.",
+                "Notices of any kind to one owner in a day; they count towards no other budget.",
             ),
         ],
     },

@@ -1,5 +1,7 @@
 //! Sending a code, by whatever means: the budget, a fresh code, and what the call keeps of it.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::account::Phone;
@@ -104,7 +106,7 @@ pub(super) fn send<T>(
     // The provider sends the same code again while it is good, and its tries are those that it had.
     let last = m.call.code.as_ref().filter(|last| by_provider && last.hash.is_none());
     let checks = last.filter(|last| last.factor == factor).map_or(0, |last| last.checks);
-    let expires = later(m.moment.now, std::time::Duration::from_secs(ttl_s.into()));
+    let expires = later(m.moment.now, Duration::from_secs(ttl_s.into()));
     let contact = to.as_ref().map(contact);
     let number = to.as_ref().zip(phone).map(|(to, phone)| phone(to).number.clone());
     let mut effect = None;
@@ -116,8 +118,6 @@ pub(super) fn send<T>(
         effect = Some(m.effect(written));
     }
     let named = m.standing_at(&sender, |m| m.named_in(message));
-    m.call.sends = m.call.sends.saturating_add(1);
-    m.call.last_send = Some(m.moment.now);
     let code = SentCode {
         hash,
         number: number.filter(|_| by_provider),
@@ -132,12 +132,19 @@ pub(super) fn send<T>(
         named,
         older: None,
     };
-    let last = m.call.code.take().filter(|_| code.effect.is_none());
-    m.call.code = Some(match last {
+    keep(m, code);
+    Ok(sent)
+}
+
+/// The call remembers a code as sent, in place of the last one; where none was sent, the one in hand stays good.
+fn keep(m: &mut Machine<'_>, code: SentCode) {
+    m.call.sends = m.call.sends.saturating_add(1);
+    m.call.last_send = Some(m.moment.now);
+    let in_hand = m.call.code.take().filter(|_| code.effect.is_none());
+    m.call.code = Some(match in_hand {
         Some(last) => code.after(last),
         None => code,
     });
-    Ok(sent)
 }
 
 /// To whom of these it goes, if the budgets and, of a telephone, the networks allow one; nobody, where there are

@@ -1,7 +1,7 @@
 //! Goes one way or another, by conditions in order: the first that holds.
 //!
 //! `cases` is a list of `{ when = {…}, next = "…" }`; `otherwise` is where the rest goes. A condition
-//! asks about a variable (`var`), an account field (`field`, allowed at its level alone), a `fact`, a
+//! asks about a variable (`var`), an account field (`field`, allowed only at its level), a `fact`, a
 //! `level`, the network's `attestation` of the caller's number, the call's `risk`, opening hours (`open`) or the `time`,
 //! or joins conditions with `all`, `any` and `not`.
 

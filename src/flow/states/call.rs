@@ -2,8 +2,8 @@
 //!
 //! The outcomes are those that the sub-flow's `return` states say. Its variables are its own: `with`
 //! passes values in (`{ amount = "sum" }` gives its `amount` our `sum`), `give` takes values out
-//! (`{ sum = "amount" }` gives our `sum` its `amount`). What is the same in each call is put into a
-//! variable by a `set` before it. Account, facts and levels are the call's.
+//! (`{ sum = "amount" }` gives our `sum` its `amount`). To pass a fixed value, put it into a
+//! variable with a `set` first. Account, facts and levels are those of the whole call.
 
 use super::{Key, Shape, StateReader, StateType};
 use crate::diagnostic::{Finding, Place};

@@ -1,11 +1,12 @@
 //! Takes the code last sent in this call and proves the fact of its channel (`sms_otp`).
 //!
-//! `*` asks for a new one, which does not give back any attempt; it is sent if the state that sent the first
-//! would let the caller in now, and sounds the same if not: then the code in hand stays good, until its time is over.
-//! `expired`: the code has run out of time, or none was sent, or a variable that its message named (an amount, say) has
-//! another value since; `undelivered`: the provider refused the message, or reported it undelivered while the caller
-//! waits, who is then taken out of the waiting; where it leads where `failed` does, whoever has proved nothing hears
-//! nothing of it, for nobody's code comes back.
+//! `*` asks for a new code, which gives back no attempts. It is sent only if the state that sent the first one would
+//! let the caller in now. If not, the caller hears the same, and the code in hand stays good until its time is over.
+//!
+//! `expired`: the code has run out of time, none was sent, or a variable that its message named (an amount, say) has
+//! another value by now. `undelivered`: the provider refused the message, or reported it undelivered while the caller
+//! was waiting, who is then led on at once. If `undelivered` leads to the same state as `failed`, a caller who has proved
+//! nothing does not hear of it, because the code of an account that does not exist never comes back either.
 
 use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,

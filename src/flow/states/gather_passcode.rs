@@ -1,14 +1,14 @@
 //! Takes the caller's verbal passcode and proves the fact `passcode`.
 //!
-//! It is said, or keyed if it is digits. One utterance has one value: words in lower case without
-//! punctuation, a single digit among them by its name, or the digits they are. Each entry is an attempt, reserved before it is verified;
-//! nothing that sounds like it is tried in its place. `locked` is taken only where `failed` would have
-//! been, after the same words.
+//! It is said, or keyed if it consists of digits. What is said is compared as words in lower case, without
+//! punctuation and with a single digit among them by its name; or, if all of it is digits, as those. Each entry is an attempt,
+//! reserved before it is verified; nothing that sounds like it is tried in its place. `locked` is taken only
+//! where `failed` would have been, after the same words.
 //!
 //! `verdict = "combined"` is for the first of two proofs in a row: one entry leads on to `ok`, right or
 //! wrong, and nobody is told which. After a wrong one the next proof is asked for in the same words, sends
 //! nothing, rings nobody and fails, so that a guesser never learns that the passcode alone was right.
-//! A passcode that was proved before counts again with that verdict alone.
+//! A passcode that was proved before counts again only with that verdict.
 
 use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,

@@ -1,14 +1,14 @@
 //! Takes the caller's PIN and proves the fact `pin`.
 //!
-//! Each entry of the right length is an attempt, reserved before it is verified, for the account and
-//! in all calls together; one of another length is asked again and is no attempt. Exactly the digits
+//! Each entry of the right length is an attempt. It is reserved before the entry is verified, and counts for the
+//! account over all calls together. An entry of another length is asked for again and is no attempt. Exactly the digits
 //! keyed count: nothing is trimmed, and no part of a longer entry is tried. `locked` is taken only
 //! where `failed` would have been, after the same words.
 //!
 //! `verdict = "combined"` is for the first of two proofs in a row: one entry leads on to `ok`, right or
 //! wrong, and nobody is told which. After a wrong one the next proof is asked for in the same words, sends
 //! nothing, rings nobody and fails, so that a guesser never learns that the PIN alone was right.
-//! A PIN that was proved before counts again with that verdict alone.
+//! A PIN that was proved before counts again only with that verdict.
 
 use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,

@@ -1,7 +1,7 @@
 //! Takes a one-use code that the customer got on the web, and proves the fact `service_code`.
 //!
-//! A code is good for the account it was issued for, and for its `purpose` where it was issued for one.
-//! It counts as possession only if the web session it came from had two factors. `locked` is taken
+//! A code is good for the account that it was issued for and, if it was issued for a `purpose`, for that alone.
+//! It counts as possession only if the web session that it came from had two factors. `locked` is taken
 //! only where `failed` would have been, after the same words.
 
 use super::{

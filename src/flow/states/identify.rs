@@ -1,10 +1,10 @@
 //! Takes the claim of an account, by caller ID, keys or speech. It proves nothing.
 //!
 //! It first drops the account, every fact, pending codes and all variables derived from account data.
-//! Callers whose claim fits no account go on all the same, on a decoy: every secret is wrong after the
-//! same number of prompts, codes are "sent" and nothing is sent. Lead `found` and `unknown` to the
-//! same state, so that nobody learns which accounts exist. A number that has claimed too many is asked like one
-//! that is nobody's.
+//! Callers whose claim fits no account go on all the same, with a decoy: every secret is wrong after the
+//! same number of prompts, and codes are "sent" but nothing goes out. Lead `found` and `unknown` to the
+//! same state, so that nobody learns which accounts exist. A number that has claimed too many accounts is treated
+//! like one that belongs to nobody.
 
 use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, REPROMPT, Shape, StateReader, StateType, TIMEOUT, TRIES,

@@ -1,11 +1,11 @@
 //! Asks a back end of the business over HTTP, and takes typed answers into variables.
 //!
-//! `backend` is a name that the configuration gives an address and a token, `path` what is asked of it.
+//! `backend` is a name to which the configuration gives an address and a token, `path` what it is asked for.
 //! It is told whose account is claimed (unless `account = false`), which facts are proved, and what
 //! `send` says: texts that are filled in, numbers, `true` or `false`. `give` names the variables that
 //! the answer fills, each with its type (`text`, `number`, `flag`, `date`) and its `label`: the level
 //! that a caller must meet for it to be said, sent or asked about, or `anyone`. No answer, a late one, and
-//! one that lacks a value or has one of another type are all `failed`, and no variable is set.
+//! one in which a value is missing or has another type are all `failed`, and no variable is set.
 
 use super::set::Assigned;
 use super::{Key, Outcome, Shape, StateReader, StateType};
@@ -23,8 +23,6 @@ use crate::limits;
 pub struct Lookup {
     /// Whom, by the configuration's name.
     pub backend: String,
-    /// Where that is written.
-    pub backend_place: Place,
     /// What is asked of it; may be empty.
     pub path: String,
     /// Whether it is told whose account is claimed.
@@ -158,7 +156,6 @@ fn read(state: &StateReader<'_, '_>) -> Option<Lookup> {
     let backend = state.required("backend")?;
     Some(Lookup {
         backend: backend.name()?.to_owned(),
-        backend_place: backend.place(),
         path: path.unwrap_or_default(),
         account: account.unwrap_or(true),
         send,

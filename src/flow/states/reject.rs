@@ -1,6 +1,6 @@
 //! Refuses the call without answering it, which costs nothing.
 //!
-//! Only before anything was said: a call that has been answered is ended instead. `reason = "busy"`
+//! This works only before anything was said; a call that has been answered is ended instead. `reason = "busy"`
 //! gives the busy tone, `"rejected"` the tone of a number not in service.
 
 use super::{Key, Shape, StateReader, StateType};

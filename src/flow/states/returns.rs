@@ -1,6 +1,6 @@
 //! Comes back from a step-up or a sub-flow.
 //!
-//! From a step-up it goes to the state that was asked for if its level is met now, else to that
+//! From a step-up it goes to the state that was asked for if its level is met by now, and otherwise to that
 //! state's `denied`; `outcome` is ignored. From a sub-flow it needs an `outcome`, which the calling
 //! state routes.
 

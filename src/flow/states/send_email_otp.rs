@@ -1,12 +1,12 @@
 //! Sends a fresh code by e-mail to the address on file.
 //!
-//! It proves `email_otp`, which is neither something known nor something had: whoever reads the
+//! It proves `email_otp`, which counts neither as something known nor as something had: whoever reads the
 //! customer's mail has it. `sent` means that the mail is committed to the outbox; `unavailable` that no
 //! address is on file, or none for long enough; `limited` that too many have been sent. `message` may
 //! give the wording, with `{{ code }}` in it once. It needs `[smtp]` in the configuration.
 //!
-//! Where `unavailable` leads where `sent` does, an account without such a contact is not told from one that
-//! does not exist: as much is counted for it, and the code that it is asked for next is nobody's.
+//! If `unavailable` leads to the same state as `sent`, an account without such a contact cannot be told from one that
+//! does not exist: the same is counted for it, and no entry is right for the code that is asked for next.
 
 use super::{Key, Outcome, Shape, StateReader, StateType};
 use crate::flow::prompt::Prompt;

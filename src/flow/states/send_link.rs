@@ -1,11 +1,11 @@
 //! Sends a text message without a code to the mobile on file: a link, directions, a number to note.
 //!
 //! For what is better done elsewhere: "please do that online", a video call, the way to a branch. Like
-//! a code it goes to the number on file alone, counts towards the budget of messages, and for a claim
-//! that is no account it is "sent" and nothing is sent. It proves nothing.
+//! a code, it goes only to the number on file and counts towards the budget of messages; for a claim
+//! that is no account, it is "sent" but nothing goes out. It proves nothing.
 //!
-//! Where `unavailable` leads where `sent` does, an account without such a number is not told from one that
-//! does not exist: as much is counted for it.
+//! If `unavailable` leads to the same state as `sent`, an account without such a number cannot be told from one that
+//! does not exist: the same is counted for it.
 
 use super::{Key, Outcome, Shape, StateReader, StateType};
 use crate::flow::prompt::Prompt;

@@ -1,14 +1,14 @@
 //! Sends a fresh code by text message to the mobile on file.
 //!
-//! Never to the number that is calling, nor to one the caller names. `sent` means that the message is
-//! committed to the outbox; `unavailable` that nothing eligible is on file (a mobile, on file long
-//! enough, in an allowed country, and with `[lookup]` one that its network says nothing against), decided
-//! before anything is sent; `limited` that too many have been sent. `message` may give the wording, with
-//! `{{ code }}` in it once. A provider that makes the codes (`[otp] backend = "verify"`) words them itself, and a flow
-//! with a `message` is not served there: leave it out where a flow is to run under either.
+//! It never goes to the number that is calling, nor to one that the caller names. `sent` means that the message is
+//! committed to the outbox; `unavailable`, which is decided before anything is sent, that nothing eligible is on file (a
+//! mobile, on file long enough, in an allowed country and, with `[lookup]`, with nothing known against it); `limited` that too
+//! many messages have been sent. `message` may give the wording, with `{{ code }}` in it once. A provider that makes the codes
+//! (`[otp] backend = "verify"`) words them itself, and a flow with a `message` is not served there: leave it out of
+//! a flow that is to run under either.
 //!
-//! Where `unavailable` leads where `sent` does, an account without such a contact is not told from one that
-//! does not exist: as much is counted for it, and the code that it is asked for next is nobody's.
+//! If `unavailable` leads to the same state as `sent`, an account without such a contact cannot be told from one that
+//! does not exist: the same is counted for it, and no entry is right for the code that is asked for next.
 
 use super::{Key, Outcome, Shape, StateReader, StateType};
 use crate::flow::prompt::Prompt;

@@ -7,7 +7,7 @@
 //! the call, each only if the facts allow it at that moment.
 //!
 //! A workflow's task and a SIP address's header fields also say which facts are proved, how old each is
-//! and which levels are met, and carry a signed voucher of it that other systems can check.
+//! and which levels are met, and carry a signed voucher for this, which other systems can check.
 //!
 //! From a conference with an `agent_step_up` the specialist can ask, through the admin API, that the
 //! caller prove more. The caller leaves the conference for that state, alone, and a `return` leads

@@ -1,6 +1,6 @@
 //! Raw requests of the provider, replayed through the real server.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use callgate::carrier::signature::sign;
@@ -8,6 +8,7 @@ use callgate::engine::id::{CallId, Sid};
 
 use crate::support::house::{ACCOUNT, House, LINE, PIN, PUBLIC_URL, command_in};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN};
+use crate::support::tree::root;
 
 const SID: &str = "CA00000000000000000000000000000042";
 const CALLBACK: &str = "CA00000000000000000000000000000043";
@@ -67,7 +68,7 @@ impl Run {
     }
 
     fn come_at(&self, address: &[&str]) -> (i32, String, String) {
-        let flows: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows");
+        let flows: PathBuf = root().join("flows");
         let mut command = command_in(self.folder.path());
         command.args(["replay", "a.http", "--flows"]).arg(flows).args(address);
         command.args(&self.more).env("TWILIO_AUTH_TOKEN", AUTH_TOKEN);

@@ -13,10 +13,7 @@ use tempfile::TempDir;
 
 use crate::flows::load;
 use crate::support::house::command_in;
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::support::tree::root;
 
 fn args(paths: &[PathBuf], flows: PathBuf) -> Args {
     Args {

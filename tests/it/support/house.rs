@@ -261,6 +261,14 @@ impl House {
         self.log.lock().unwrap().clone()
     }
 
+    /// None of these stands in the log.
+    pub(crate) fn hides(&self, secrets: &[&str]) {
+        let log = self.log();
+        for secret in secrets {
+            assert!(!log.contains(secret), "{secret} is in the log: {log}");
+        }
+    }
+
     /// Posts a form as the provider does, signed; `path` begins with `/`.
     pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
         self.post_signed(AUTH_TOKEN, path, form).await

@@ -15,4 +15,5 @@ pub(crate) mod relay;
 pub(crate) mod smtp;
 pub(crate) mod telephone;
 pub(crate) mod terminal;
+pub(crate) mod tree;
 pub(crate) mod work;

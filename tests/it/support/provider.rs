@@ -21,6 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::eventually::PATIENCE;
 
+/// Fields or headers as a request has them.
+pub(crate) fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
 /// The account that the provider knows.
 pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 /// Its key.

@@ -28,6 +28,8 @@ use callgate::store::envelope::Kind as Sealed;
 
 use super::office::{ACCOUNT, DESK, MOBILE, Office, PIN, account, other_than};
 
+use crate::support::tree::root;
+
 /// States whose every end is written down.
 const NOTED: [&str; 10] = [
     "identify",
@@ -164,7 +166,7 @@ fn told_against(entry: &Entry, flows: &FlowSet, place: &str) {
 /// Plays every shipped transcript, and holds each turn's entries against what the turn did.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t65_whatever_a_call_does_leaves_an_entry_and_no_entry_a_secret() {
-    let calls = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/calls");
+    let calls = root().join("fixtures/calls");
     let mut folders: BTreeMap<String, FlowSet> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     let mut verdicts = BTreeSet::new();

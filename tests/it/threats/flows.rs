@@ -1,6 +1,5 @@
 //! Flows: what the checker refuses before it is live, and what the machine refuses all the same.
 
-use std::path::Path;
 use std::time::Duration;
 
 use callgate::check::check_sources;
@@ -15,6 +14,7 @@ use crate::support::eventually::eventually;
 use crate::support::house::House;
 use crate::support::provider::Provider;
 use crate::support::telephone::Telephone;
+use crate::support::tree::root;
 
 /// The codes of the errors in a flow.
 fn errors(text: &str) -> Vec<String> {
@@ -26,7 +26,7 @@ fn errors(text: &str) -> Vec<String> {
 }
 
 fn bad(name: &str) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows/bad");
+    let folder = root().join("fixtures/flows/bad");
     errors(&std::fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap())
 }
 
@@ -330,7 +330,7 @@ async fn t57_a_proof_ages_while_somebody_else_is_spoken_to() {
 /// server takes such a flow, and no configuration makes codes shorter.
 #[test]
 fn t68_a_code_from_the_web_without_an_account_is_refused_at_load() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows/bad/unclaimed.toml");
+    let folder = root().join("fixtures/flows/bad/unclaimed.toml");
     let text = std::fs::read_to_string(folder).unwrap();
     assert_eq!(errors(&text), ["unclaimed"]);
     let house = House::set_up("memory:", "http://127.0.0.1:9");

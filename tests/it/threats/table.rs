@@ -1,13 +1,10 @@
 //! The table of `SECURITY.md` and the tests beside this file: each names the other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+
+use crate::support::tree::{root, text};
 
 const ROWS: usize = 75;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// The names of tests in a text: `t`, the row's two digits, and what is shown.
 fn named(text: &str) -> BTreeSet<String> {
@@ -32,7 +29,7 @@ fn written() -> BTreeSet<String> {
 
 /// The rows of the table: what each threatens, what closes it, and its tests.
 fn rows() -> BTreeMap<usize, [String; 3]> {
-    let text = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let text = text("SECURITY.md");
     let mut rows = BTreeMap::new();
     for line in text.lines().filter_map(|line| line.strip_prefix("| ")) {
         let cells: Vec<_> = line.trim_end_matches(" |").split(" | ").map(str::to_owned).collect();
