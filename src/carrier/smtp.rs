@@ -167,10 +167,13 @@ impl Mail for SmtpMail {
     }
 }
 
-/// Says why: of an answer its code alone, for its words may quote the customer's address.
+/// Says why: of an answer its code alone, and nothing of one that has none, for its words may quote the customer's
+/// address.
 fn tell(error: &Error) {
     if let Some(code) = error.status() {
         tracing::warn!(code = u16::from(code), "the mail server answered with an error");
+    } else if error.is_response() {
+        tracing::warn!("the mail server answered with what cannot be read");
     } else {
         tracing::warn!(error = with_causes(error), "the mail server could not be used");
     }
