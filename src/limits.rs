@@ -98,6 +98,8 @@ pub const CARRIER_BODY_BYTES_MAX: usize = 128 * 1024;
 pub const CARRIER_RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// One sending of a mail, its connection included: shorter than a claim of the outbox.
 pub const MAIL_TIMEOUT: Duration = Duration::from_secs(15);
+/// What is read of a mail server for one mail, certificates included: a tenth of it is much.
+pub const MAIL_READ_BYTES_MAX: usize = 512 * 1024;
 /// Mail servers close connections that say nothing, many after a minute.
 pub const MAIL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections to the mail server that wait for the next mail.

@@ -1,6 +1,9 @@
 //! Codes by e-mail: what a real mail server is handed, what is made of each of its answers, and a call
 //! that is proved by one.
 
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
 use callgate::carrier::smtp::{Settings, SmtpMail};
@@ -118,6 +121,37 @@ async fn each_answer_of_the_server_means_one_thing() {
         assert!(metrics.text().contains(&line), "{manner:?}: {}", metrics.text());
     }
 }
+
+/// Before the encryption begins whoever is on the way may say anything.
+#[tokio::test]
+async fn a_line_that_does_not_end_is_not_read_to_its_end() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let settings = Settings {
+        url: SecretString::from(format!(
+            "smtp://localhost:{}?tls=required",
+            listener.local_addr().unwrap().port()
+        )),
+        from: FROM.into(),
+        ca_pem: None,
+        timeout: PATIENCE,
+    };
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (line, mut written) = (vec![b'2'; 64 * 1024], 0);
+        while stream.write_all(&line).is_ok() && written < ENDLESS_BYTES {
+            written += line.len();
+        }
+        written
+    });
+    let mail = SmtpMail::new(&settings, Metrics::default().outside.clone()).unwrap();
+    let sent = timeout(PATIENCE, mail.send_email(reference(4), &email())).await.unwrap();
+    assert_eq!(sent, Delivery::NotDone { retry_after: None });
+    let written = server.join().unwrap();
+    assert!(written < ENDLESS_BYTES, "{written} bytes were taken");
+}
+
+/// More than lies in the buffers of the system.
+const ENDLESS_BYTES: usize = 64 * 1024 * 1024;
 
 #[tokio::test]
 async fn a_connection_that_the_server_closed_is_not_used_again() {
