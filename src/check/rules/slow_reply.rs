@@ -484,9 +484,9 @@ mod tests {
         let (_, mut findings) = check_sources_for(&sources, &waits);
         findings.retain(|finding| finding.code == "slow-reply");
         let [found] = findings.as_slice() else { panic!("{findings:?}") };
-        expect_test::expect![[r#"
+        expect_test::expect![[r"
             it asks for much before the caller does anything: the store 0.5 s, `who` 1.5 s, `text` 3.2 s
-            let the caller do something in between"#]].assert_eq(found.help.as_deref().unwrap());
+            let the caller do something in between"]].assert_eq(found.help.as_deref().unwrap());
         let labels: Vec<_> = found
             .labels
             .iter()
