@@ -70,6 +70,20 @@ impl SystemClock {
         face().asks = true;
     }
 
+    /// As a machine whose clock is further ahead than that of the others' at the start: what is shown begins at
+    /// theirs, and such a step is not followed either. Says how far ahead it is.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn begin_no_later_than(theirs: Timestamp) -> Option<SignedDuration> {
+        let ahead = Timestamp::now().duration_since(theirs);
+        if ahead <= limits::CLOCK_STEP_MAX {
+            return None;
+        }
+        let mut face = face();
+        face.shown = Some((theirs, Instant::now()));
+        face.asks = true;
+        Some(ahead)
+    }
+
     /// How far the machine's clock was set forward without being followed.
     pub fn ahead(self) -> Option<SignedDuration> {
         self.now();

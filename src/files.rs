@@ -24,6 +24,11 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// Flows that lie in no folder, and which of them are named.
+    pub(crate) fn of(all: Sources, named: HashSet<Arc<str>>) -> Self {
+        Self { all, named, calling: HashSet::new() }
+    }
+
     /// The findings without those in files that only call what was named.
     pub(crate) fn of_concern(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
         let calling = |place: &Place| self.calling.contains(&place.file);
@@ -69,8 +74,7 @@ pub enum FilesError {
 /// Reads the named files and folders. What a named file calls is looked for beside it, and so is what calls
 /// it where it is a sub-flow.
 pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
-    let mut files =
-        Files { all: Sources::default(), named: HashSet::new(), calling: HashSet::new() };
+    let mut files = Files::of(Sources::default(), HashSet::new());
     for path in paths {
         if path.is_dir() {
             let (found, others) = named_as_flows(path)?;

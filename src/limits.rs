@@ -98,6 +98,8 @@ pub const CARRIER_BODY_BYTES_MAX: usize = 128 * 1024;
 pub const CARRIER_RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// One sending of a mail, its connection included: shorter than a claim of the outbox.
 pub const MAIL_TIMEOUT: Duration = Duration::from_secs(15);
+/// What is read of a mail server for one mail, certificates included: a tenth of it is much.
+pub const MAIL_READ_BYTES_MAX: usize = 512 * 1024;
 /// Mail servers close connections that say nothing, many after a minute.
 pub const MAIL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections to the mail server that wait for the next mail.
@@ -451,6 +453,10 @@ pub const STORE_COMPACT_BYTES_MIN: u64 = 64 * 1024 * 1024;
 pub const STORE_COMPACT_USED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Of more rows it is not asked what is in use: to find out took 0.6 s where 100,000 calls were live.
 pub const STORE_COMPACT_ROWS_MAX: u64 = 16_384;
+/// When it is opened nobody waits for a turn yet, and more may be moved: six seconds.
+pub const STORE_COMPACT_AT_START_USED_BYTES_MAX: u64 = 192 * 1024 * 1024;
+/// And more looked through: the audit of half a million calls takes three.
+pub const STORE_COMPACT_AT_START_ROWS_MAX: u64 = 524_288;
 /// How often it is looked at: finding out takes time in which nothing is written.
 pub const STORE_COMPACT_EVERY: Duration = Duration::from_hours(1);
 /// What the embedded store keeps of its file in memory.

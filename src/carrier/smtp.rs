@@ -6,9 +6,11 @@
 //! here and not in lettre's pool, which takes such a connection back.
 
 mod address;
+mod bounded;
 mod letter;
 
 use std::fmt;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,7 @@ use lettre::transport::smtp::extension::ClientId;
 use secrecy::SecretString;
 
 use self::address::{Address, Encryption};
+use self::bounded::{Allowance, Bounded};
 use super::{Delivery, Mail, Reference};
 use crate::engine::effect::Email;
 use crate::engine::id::Sid;
@@ -52,10 +55,37 @@ pub struct SmtpMail {
     counter: OutsideCounter,
 }
 
-/// A connection that waits for the next mail.
+/// A connection to it.
+struct Connection {
+    smtp: AsyncSmtpConnection,
+    /// `None`: it was encrypted from the start, so that it is the mail server itself who says what is read.
+    allowance: Option<Allowance>,
+}
+
+/// One that waits for the next mail.
 struct Idle {
-    connection: AsyncSmtpConnection,
+    connection: Connection,
     since: Instant,
+}
+
+/// Why there is no connection.
+enum Apart {
+    /// None was made.
+    Network(io::Error),
+    /// What came over it, or did not.
+    Smtp(Error),
+}
+
+impl From<io::Error> for Apart {
+    fn from(error: io::Error) -> Self {
+        Self::Network(error)
+    }
+}
+
+impl From<Error> for Apart {
+    fn from(error: Error) -> Self {
+        Self::Smtp(error)
+    }
 }
 
 impl SmtpMail {
@@ -79,13 +109,17 @@ impl SmtpMail {
         let connection = match self.connect().await {
             Ok(connection) => connection,
             // Nothing was sent yet.
-            Err(error) => {
+            Err(Apart::Smtp(error)) => {
                 tell(&error);
                 return of_error(&error, Delivery::NotDone { retry_after: None });
             }
+            Err(Apart::Network(error)) => {
+                tracing::warn!(%error, "there is no connection to the mail server");
+                return Delivery::NotDone { retry_after: None };
+            }
         };
         let mut connection = connection;
-        match connection.send(&letter.envelope, &letter.bytes).await {
+        match connection.smtp.send(&letter.envelope, &letter.bytes).await {
             Ok(_) => {
                 self.keep(connection);
                 Delivery::Accepted(Sid(letter.id))
@@ -98,36 +132,40 @@ impl SmtpMail {
     }
 
     /// A connection that answers: one that waits, or a new one.
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+    async fn connect(&self) -> Result<Connection, Apart> {
         while let Some(mut idle) = self.take_idle() {
             // The server may have closed it without our having heard.
             let young = idle.since.elapsed() < limits::MAIL_IDLE_TIMEOUT;
-            if young && idle.connection.test_connected().await {
+            idle.connection.allowance.iter().for_each(Allowance::renew);
+            if young && idle.connection.smtp.test_connected().await {
                 return Ok(idle.connection);
             }
         }
         let Address { host, port, encryption, credentials } = &self.address;
-        let wrapped = match encryption {
-            Encryption::FromTheStart(tls) => Some(tls.clone()),
-            Encryption::Upgraded(_) | Encryption::None => None,
+        let (mut smtp, allowance) = if let Encryption::FromTheStart(tls) = encryption {
+            let server = (host.as_str(), *port);
+            let tls = Some(tls.clone());
+            (AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, tls, None).await?, None)
+        } else {
+            let (stream, allowance) = Bounded::connect(host, *port).await?;
+            let stream = Box::new(stream);
+            let smtp = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?;
+            (smtp, Some(allowance))
         };
-        let server = (host.as_str(), *port);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, wrapped, None).await?;
         if let Encryption::Upgraded(tls) = encryption {
-            connection.starttls(tls.clone(), &self.hello).await?;
+            smtp.starttls(tls.clone(), &self.hello).await?;
         }
         if let Some(credentials) = credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+            smtp.auth(DEFAULT_MECHANISMS, credentials).await?;
         }
-        Ok(connection)
+        Ok(Connection { smtp, allowance })
     }
 
     fn take_idle(&self) -> Option<Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    fn keep(&self, connection: AsyncSmtpConnection) {
+    fn keep(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < limits::MAIL_IDLE_MAX {
             idle.push(Idle { connection, since: Instant::now() });
@@ -167,10 +205,13 @@ impl Mail for SmtpMail {
     }
 }
 
-/// Says why: of an answer its code alone, for its words may quote the customer's address.
+/// Says why: of an answer its code alone, and nothing of one that has none, for its words may quote the customer's
+/// address.
 fn tell(error: &Error) {
     if let Some(code) = error.status() {
         tracing::warn!(code = u16::from(code), "the mail server answered with an error");
+    } else if error.is_response() {
+        tracing::warn!("the mail server answered with what cannot be read");
     } else {
         tracing::warn!(error = with_causes(error), "the mail server could not be used");
     }

@@ -7,11 +7,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Exit, print, say};
+use super::{Exit, flow_file, print, say};
 use crate::check::check_sources_telling;
 use crate::diagnostic::alike::Telling;
 use crate::diagnostic::{Finding, Severity, any_error};
-use crate::files;
 use crate::render;
 
 /// What `check` takes.
@@ -19,11 +18,11 @@ use crate::render;
 #[expect(clippy::struct_excessive_bools, reason = "four flags, each on its own")]
 #[command(after_help = "Examples:
   callgate check                       every flow in ./flows
-  callgate check flows/bank.toml       one flow, with the sub-flows it calls
+  callgate check bank                  the one of flows/bank.toml, with the sub-flows it calls
   callgate check --fix                 write what is surely a slip as it was meant
   callgate check --format sarif > callgate.sarif")]
 pub(super) struct Args {
-    /// Flow files, or folders of them.
+    /// Flow files, or folders of them; names of some in ./flows, or, where there is none, of shipped ones.
     #[arg(default_value = "flows")]
     paths: Vec<PathBuf>,
 
@@ -65,7 +64,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    let mut sources = match files::flows(&args.paths) {
+    let mut sources = match flow_file::files(&args.paths) {
         Ok(files) => files,
         Err(error) => {
             say(&format!("error: {error}"));

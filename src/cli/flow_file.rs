@@ -1,26 +1,22 @@
-//! The one flow that a command is about, with those that it calls and those that call it.
+//! The flows that a command is about, with those that they call and those that call them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Exit;
 use super::failure::Failure;
 use crate::demo;
 use crate::diagnostic::any_error;
-use crate::files;
+use crate::files::{self, Files, FilesError};
 use crate::flow::{self, Flow, FlowSet};
 
 /// Reads a flow from its file; a name alone is one of ./flows, or, where there is none, a shipped one.
 pub(super) fn read(path: &Path) -> Result<(FlowSet, Arc<Flow>), Failure> {
-    if let Some(shipped) = shipped(path) {
-        return Ok(shipped);
-    }
-    let path = files::found(path);
     if path.is_dir() {
         let message = format!("`{}` is a folder; name one flow file", path.display());
         return Err(Failure::usage(message));
     }
-    let files = files::flows(std::slice::from_ref(&path))?;
+    let files = files(&[path.to_owned()])?;
     let (flows, findings) = flow::read(&files.all);
     let findings = files.of_concern(findings);
     if any_error(&findings) {
@@ -36,11 +32,26 @@ pub(super) fn read(path: &Path) -> Result<(FlowSet, Arc<Flow>), Failure> {
     named.map(|flow| (flows, flow)).ok_or_else(none)
 }
 
-fn shipped(path: &Path) -> Option<(FlowSet, Arc<Flow>)> {
-    if path.exists() || Path::new("flows").is_dir() {
+/// Reads the named files and folders; a name alone is as for [`read`].
+pub(super) fn files(paths: &[PathBuf]) -> Result<Files, FilesError> {
+    if let Some(shipped) = shipped(paths) {
+        return Ok(shipped);
+    }
+    let paths: Vec<_> = paths.iter().map(|path| files::found(path)).collect();
+    files::flows(&paths)
+}
+
+/// The shipped flows, if all of these are names of such, and there are no others here.
+fn shipped(paths: &[PathBuf]) -> Option<Files> {
+    if Path::new("flows").is_dir() || paths.iter().any(|path| path.exists()) {
         return None;
     }
-    let (flows, _) = flow::read(&demo::flows());
-    let named = flows.iter().find(|flow| path == Path::new(flow.name.as_str())).cloned()?;
-    Some((flows, named))
+    let all = demo::flows();
+    let (flows, _) = flow::read(&all);
+    let file = |path: &PathBuf| {
+        let named = flows.iter().find(|flow| *path == Path::new(flow.name.as_str()));
+        named.map(|flow| flow.file.clone())
+    };
+    let named = paths.iter().map(file).collect::<Option<_>>()?;
+    Some(Files::of(all, named))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use super::{Exit, print};
-use crate::files::{flow_files, read_text};
+use crate::files::{flow_files, found, read_text};
 use crate::flow::canonical::{canonical, same};
 use crate::writing::replace;
 
@@ -15,7 +15,7 @@ use crate::writing::replace;
   callgate fmt flows/bank.toml         one of them
   callgate fmt --check                 name the files that would change, and exit 1")]
 pub(super) struct Args {
-    /// Flow files, or folders of them.
+    /// Flow files, or folders of them; names of some in ./flows.
     #[arg(value_name = "PATH", default_value = "flows")]
     paths: Vec<PathBuf>,
 
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args) -> Exit {
 fn lay_all_out(args: &Args) -> Result<bool, Failure> {
     let mut changed = false;
     for path in &args.paths {
-        let files = if path.is_dir() { flow_files(path)? } else { vec![path.clone()] };
+        let files = if path.is_dir() { flow_files(path)? } else { vec![found(path)] };
         for file in files {
             changed |= lay_out(&file, args.check)?;
         }

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use super::Exit;
 use super::failure::Failure;
 use crate::files::FilesError;
-use crate::replay::coverage::{self, Coverage};
+use crate::replay::coverage;
 use crate::replay::folder::{FolderError, Outcome, Wish, flows, run_telling, run_texts};
 use crate::replay::{Layout, against, junit};
 use crate::writing::{create, renew};
@@ -198,7 +198,7 @@ fn replayed(
         flows: args.flows().to_owned(),
         bless: args.bless,
     };
-    let outcomes = outcomes(&wish, bar)?;
+    let outcomes = outcomes(&wish, args.skeletons.is_some(), bar)?;
     if let Some(folder) = &args.against {
         return against(args, &wish, folder, (&outcomes, bar), out);
     }
@@ -212,7 +212,8 @@ fn replayed(
     Ok(Exit::found(outcomes.iter().any(|outcome| !outcome.passed())))
 }
 
-fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
+/// `begins`: there need be none yet.
+fn outcomes(wish: &Wish, begins: bool, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
     let mut tell = |done: usize, all: usize| {
         bar.set_length(u64::try_from(all).unwrap_or(u64::MAX));
         bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
@@ -226,8 +227,8 @@ fn outcomes(wish: &Wish, bar: &ProgressBar) -> Result<Vec<Outcome>, Failure> {
         }
         error => error.into(),
     })?;
-    if outcomes.is_empty() {
-        let begin = "a call by `callgate simulate` is kept as one (`:save FILE`)";
+    if outcomes.is_empty() && !begins {
+        let begin = "a call by `callgate simulate` is kept as one (`:save FILE`), and `--coverage --skeletons DIR` writes some";
         return Err(Failure::usage(format!("there is no transcript to run there: {begin}")));
     }
     Ok(outcomes)
@@ -240,7 +241,7 @@ fn against(
     (before, bar): (&[Outcome], &ProgressBar),
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let now = outcomes(&Wish { flows: folder.to_owned(), ..wish.clone() }, bar)?;
+    let now = outcomes(&Wish { flows: folder.to_owned(), ..wish.clone() }, false, bar)?;
     tell(args, (args.flows(), folder), before, &now, out)
 }
 
@@ -316,14 +317,20 @@ fn cover(
 ) -> Result<(), Failure> {
     let flows = flows(args.flows())?;
     let measured = coverage::measure(&flows, outcomes);
-    for coverage in coverage::touched(&measured) {
+    // Where there is no transcript yet, all flows lack some.
+    let looked_at: Vec<_> = if outcomes.is_empty() {
+        measured.iter().collect()
+    } else {
+        coverage::touched(&measured).collect()
+    };
+    for coverage in &looked_at {
         for line in coverage.lines() {
             // Whoever reads may stop reading.
             let _ = writeln!(out, "{line}");
         }
     }
     if let Some(folder) = &args.skeletons {
-        let missing = coverage::touched(&measured).flat_map(Coverage::missing);
+        let missing = looked_at.iter().flat_map(|coverage| coverage.missing());
         let told = Runtime::new()?.block_on(skeletons::write(&flows, missing, folder))?;
         for line in told {
             note(err, &line);

@@ -131,7 +131,11 @@ fn read_slot(item: &Item<'_>) -> Option<Slot> {
     let slot = parse_slot(text);
     if slot.is_none() {
         let message = format!("`{text}` is not days and times such as \"mon-fri 09:00-17:00\"");
-        let help = "days are mon to sun, times have two digits each: `\"sat,sun 10:00-13:00\"`";
+        let help = if parse_days(text.trim()).is_some() {
+            format!("for all of these days write `\"{} 00:00-24:00\"`", text.trim())
+        } else {
+            "days are mon to sun, times have two digits each: `\"sat,sun 10:00-13:00\"`".into()
+        };
         item.report(Finding::error("bad-hours", message, item.place()).help(help));
     }
     slot
@@ -218,6 +222,22 @@ mod tests {
         assert!(told(&[]).contains("`tzdata`"));
         let near = told(&["Europe/Berlim".into()]);
         assert!(near.contains("is not a time zone") && near.contains("Europe/Berlim"), "{near}");
+    }
+
+    #[test]
+    fn whole_days_are_written_with_their_hours() {
+        let told = |text: &str| {
+            let problems = crate::diagnostic::Problems::default();
+            let file = "t.toml".into();
+            crate::document::read(&file, &format!("time = \"{text}\""), &problems, |root| {
+                assert_eq!(read_slot(&root.item("time").unwrap()), None);
+            });
+            problems.into_findings().remove(0).help.unwrap()
+        };
+        let all_day = told("sat-sun");
+        assert_eq!(all_day, "for all of these days write `\"sat-sun 00:00-24:00\"`");
+        assert!(parse_slot("sat-sun 00:00-24:00").is_some());
+        assert!(told("weekend").starts_with("days are mon to sun"));
     }
 
     #[test]

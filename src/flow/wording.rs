@@ -79,7 +79,12 @@ pub fn of(locale: &Locale) -> &'static Wording {
 
 /// The language that callgate's own words are in for a caller of this one.
 pub fn spoken_in(locale: &Locale) -> Locale {
-    if matches!(locale.language(), "de" | "en" | "es" | "fr") { locale.clone() } else { english() }
+    if has_words(locale) { locale.clone() } else { english() }
+}
+
+/// Whether callgate has words of its own in this language.
+pub fn has_words(locale: &Locale) -> bool {
+    matches!(locale.language(), "de" | "en" | "es" | "fr")
 }
 
 /// American English.

@@ -55,6 +55,9 @@ impl RedbStore {
         let (opened, measured) = (path.to_owned(), length.clone());
         let mut slot = Slot::open(path, Box::new(move || file::open(&opened, &measured)))?;
         slot.place = Place::of(path, length);
+        if let Err(error) = slot.compact_at_start() {
+            tracing::warn!(%error, "the store could not give empty space back");
+        }
         Self::over(slot)
     }
 

@@ -1,6 +1,9 @@
 //! Codes by e-mail: what a real mail server is handed, what is made of each of its answers, and a call
 //! that is proved by one.
 
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
 use callgate::carrier::smtp::{Settings, SmtpMail};
@@ -119,6 +122,37 @@ async fn each_answer_of_the_server_means_one_thing() {
     }
 }
 
+/// Before the encryption begins whoever is on the way may say anything.
+#[tokio::test]
+async fn a_line_that_does_not_end_is_not_read_to_its_end() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let settings = Settings {
+        url: SecretString::from(format!(
+            "smtp://localhost:{}?tls=required",
+            listener.local_addr().unwrap().port()
+        )),
+        from: FROM.into(),
+        ca_pem: None,
+        timeout: PATIENCE,
+    };
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (line, mut written) = (vec![b'2'; 64 * 1024], 0);
+        while stream.write_all(&line).is_ok() && written < ENDLESS_BYTES {
+            written += line.len();
+        }
+        written
+    });
+    let mail = SmtpMail::new(&settings, Metrics::default().outside.clone()).unwrap();
+    let sent = timeout(PATIENCE, mail.send_email(reference(4), &email())).await.unwrap();
+    assert_eq!(sent, Delivery::NotDone { retry_after: None });
+    let written = server.join().unwrap();
+    assert!(written < ENDLESS_BYTES, "{written} bytes were taken");
+}
+
+/// More than lies in the buffers of the system.
+const ENDLESS_BYTES: usize = 64 * 1024 * 1024;
+
 #[tokio::test]
 async fn a_connection_that_the_server_closed_is_not_used_again() {
     let server = SmtpServer::start(Tls::Upgraded);
@@ -223,7 +257,12 @@ async fn a_mail_server_that_fails_or_hangs_up_loses_no_caller() {
     let mut house = house(&provider, Some(&smtp));
     house.restart();
     // How it answers first, and how many mails have come in the end.
-    let manners = [(Manner::TryAgain, 1), (Manner::DropInside, 1), (Manner::TakeAndDrop, 2)];
+    let manners = [
+        (Manner::TryAgain, 1),
+        (Manner::Mumble, 1),
+        (Manner::DropInside, 1),
+        (Manner::TakeAndDrop, 2),
+    ];
     for (sid, (manner, mails)) in (1..).zip(manners) {
         let before = smtp.taken().len();
         smtp.next(manner);
@@ -244,10 +283,10 @@ async fn a_mail_server_that_fails_or_hangs_up_loses_no_caller() {
         assert!(phone.spoken().contains("December 3, 2026"), "{manner:?}: {}", phone.spoken());
         assert!(!house.log().contains(&code) && !house.log().contains(ADDRESS));
     }
-    let counted = "callgate_asked_of_others_total{peer=\"Mail\",outcome=\"Failed\"} 3";
+    let counted = "callgate_asked_of_others_total{peer=\"Mail\",outcome=\"Failed\"} 4";
     assert!(house.metrics().await.contains(counted), "{}", house.metrics().await);
     house.logs("the provider did not accept an effect");
-    house.logs("the mail server could not be used");
+    house.logs("the mail server answered with what cannot be read");
 }
 
 #[test]

@@ -113,11 +113,31 @@ fn where_there_is_no_folder_of_flows_the_shipped_ones_are_meant() {
     ] {
         assert_eq!(run(args), (Some(0), printed(args), String::new()), "{args:?}");
     }
-    let (code, _, said) = run(&["odds", "nowhere"]);
-    assert!(code == Some(2) && said.contains("there is no `nowhere`"), "{said}");
-    std::fs::create_dir(nowhere.path().join("flows")).unwrap();
-    let (code, _, said) = run(&["odds", "bank"]);
-    assert!(code == Some(2) && said.contains("there is no `bank`"), "there is a folder: {said}");
+    for names in [&["bank"][..], &["clinic", "verify"]] {
+        let (code, found, said) = run(&[&["check"], names].concat());
+        assert_eq!((code, found.as_str()), (Some(0), ""), "{said}");
+    }
+    for command in ["odds", "check"] {
+        let (code, _, said) = run(&[command, "nowhere"]);
+        assert!(code == Some(2) && said.contains("there is no `nowhere`"), "{said}");
+    }
+    // What is there is not passed over for want of a folder: that would be a build that checks nothing.
+    let (code, _, said) = run(&["check"]);
+    assert!(code == Some(2) && said.contains("there is no `flows`"), "{said}");
+    let flows = nowhere.path().join("flows");
+    std::fs::create_dir(&flows).unwrap();
+    for command in ["odds", "check"] {
+        let (code, _, said) = run(&[command, "bank"]);
+        assert!(
+            code == Some(2) && said.contains("there is no `bank`"),
+            "there is a folder: {said}"
+        );
+    }
+    std::fs::write(flows.join("own.toml"), "name=\"own\"\n").unwrap();
+    let (code, found, said) = run(&["check", "own"]);
+    assert!(code == Some(1) && found.contains("flows/own.toml"), "{found}{said}");
+    let (code, changed, said) = run(&["fmt", "own"]);
+    assert_eq!((code, changed.as_str()), (Some(0), "flows/own.toml\n"), "{said}");
 }
 
 #[test]

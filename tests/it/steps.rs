@@ -1,7 +1,7 @@
 //! Clocks that are set far forward while a server runs.
 
 use crate::support::clock::{give_a_clock, set_clock};
-use crate::support::house::{ACCOUNT, House};
+use crate::support::house::{ACCOUNT, House, PIN};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
 
@@ -29,6 +29,23 @@ async fn a_clock_set_a_day_forward_ends_no_call_while_that_of_the_store_is_not()
     phone.key(&house, ACCOUNT).await;
     assert!(phone.spoken().contains("PIN"), "{}", phone.spoken());
     assert!(!house.log().contains("\"event\":\"deadline\""));
+}
+
+/// Nor by one that was wrong when another server started, which serves calls of the first.
+#[tokio::test]
+async fn a_server_that_is_started_a_day_ahead_of_the_store_ends_no_call() {
+    let store = RedisServer::shared().database();
+    let (house, mut phone) = called(&store, "+0").await;
+    let mut other = House::set_up(&store, NOBODY);
+    give_a_clock(&mut other, DAY);
+    other.restart();
+    other.logs("this server begins by the time of the store");
+    phone.key(&other, ACCOUNT).await;
+    assert!(phone.spoken().contains("PIN"), "{}", phone.spoken());
+    set_clock(&other, "+0");
+    phone.key(&house, PIN).await;
+    assert!(phone.spoken().starts_with("For your balance"), "{}", phone.spoken());
+    assert!(!other.log().contains("\"event\":\"deadline\""));
 }
 
 /// It was wrong when the server started, and has been set right.

@@ -97,7 +97,7 @@ fn texts(state: &State) -> impl Iterator<Item = &Localized<Template>> {
 }
 
 /// The languages of the flow, each with the tag it is first written as and the texts that have it.
-fn spoken(flow: &Flow) -> IndexMap<&str, (&Locale, usize)> {
+pub(super) fn spoken(flow: &Flow) -> IndexMap<&str, (&Locale, usize)> {
     let mut spoken: IndexMap<&str, (&Locale, usize)> = IndexMap::new();
     for text in flow.states.values().flat_map(texts) {
         for locale in text.0.keys() {

@@ -11,6 +11,7 @@ mod long_answer;
 mod loop_without_input;
 mod menu_prompt_key;
 mod missing_locale;
+mod missing_words;
 mod never_proved;
 mod no_way_back;
 mod no_way_out;
@@ -61,6 +62,7 @@ pub const RULES: &[&Rule] = &[
     &weaker_level::RULE,
     &over_budget::RULE,
     &missing_locale::RULE,
+    &missing_words::RULE,
     &uneven_disclosure::RULE,
     &menu_prompt_key::RULE,
     &prompt_too_long::RULE,

@@ -462,6 +462,32 @@ mod tests {
         findings.into_iter().map(|finding| finding.message).collect()
     }
 
+    /// Whoever has to mend it hears what adds up, in the order in which it is asked for, and where the answer begins.
+    #[test]
+    fn what_adds_up_is_told_with_where_it_begins() {
+        let states = identify("who", "\"digits\"", "text", "text")
+            + "[states.text]\ntype = \"send_sms_otp\"\naccept = [\"enumeration\"]\n\
+               on = { sent = \"code\", unavailable = \"bye\", limited = \"bye\" }\n\
+               [states.code]\ntype = \"gather_otp\"\nprompt = \"Code?\"\n\
+               on = { ok = \"bye\", failed = \"bye\", expired = \"bye\", undelivered = \"bye\" }\n"
+            + ENDS;
+        let mut sources = Sources::default();
+        sources.add("f", format!("name = \"f\"\nstart = \"who\"\n{states}"));
+        let waits = Waits { number: Duration::from_secs(3), ..Waits::default() };
+        let (_, mut findings) = check_sources_for(&sources, &waits);
+        findings.retain(|finding| finding.code == "slow-reply");
+        let [found] = findings.as_slice() else { panic!("{findings:?}") };
+        expect_test::expect![[r"
+            it asks for much before the caller does anything: the store 0.5 s, `who` 1.5 s, `text` 3.2 s
+            let the caller do something in between"]].assert_eq(found.help.as_deref().unwrap());
+        let labels: Vec<_> = found
+            .labels
+            .iter()
+            .map(|label| (sources.start(&label.place).line, label.text.as_str()))
+            .collect();
+        assert_eq!(labels, [(9, ""), (3, "the answer begins here")]);
+    }
+
     #[test]
     fn a_house_that_looks_numbers_up_waits_for_that_too() {
         let who = identify("who", "\"digits\"", "text", "text");

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::steps;
 use crate::cli::configured::check_key;
 use crate::cli::failure::Failure;
 use crate::exchange::Exchange;
@@ -26,7 +27,10 @@ pub(super) async fn look(store: &dyn Store, vault: &Vault) -> Result<Option<Stor
         Err(error) => Err(Failure::Ping { error }),
     };
     match looked {
-        Ok(()) => Ok(None),
+        Ok(()) => {
+            steps::begin(store).await;
+            Ok(None)
+        }
         Err(Failure::Ping { error: error @ StoreError::Unavailable(_) }) => Ok(Some(error)),
         Err(failure) => Err(failure),
     }

@@ -1,4 +1,4 @@
-//! A clock that is set far forward while a server runs.
+//! A clock that is far ahead when a server starts, or is set far forward while it runs.
 //!
 //! By such a clock every code has run out and every call has lasted too long: a server that believed it would end the
 //! calls of all others. So the store is asked, which has a clock of its own, and until it says the same the server
@@ -11,6 +11,20 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SystemClock;
 use crate::exchange::Exchange;
 use crate::limits;
+use crate::store::Store;
+
+/// Goes by the time of the store where that of the machine is far ahead of it at the start: by such a time all that others
+/// do is late.
+pub(super) async fn begin(store: &dyn Store) {
+    // One that does not answer in time tells later how far apart they are.
+    let Ok(Some(there)) = store.time().await else { return };
+    if let Some(ahead) = SystemClock::begin_no_later_than(there) {
+        tracing::error!(
+            seconds = ahead.as_secs(),
+            "the clock of this machine is ahead of that of the store: this server begins by the time of the store"
+        );
+    }
+}
 
 /// Looks until the server stops.
 pub(super) async fn watch(exchange: Arc<Exchange>, stop: CancellationToken) {

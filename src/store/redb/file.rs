@@ -21,7 +21,8 @@ use super::older;
 use super::places::{self, Fresh, Id};
 use super::tables::{self, View};
 use crate::limits::{
-    STORE_CACHE_BYTES, STORE_COMPACT_BYTES_MIN, STORE_COMPACT_EVERY, STORE_COMPACT_ROWS_MAX,
+    STORE_CACHE_BYTES, STORE_COMPACT_AT_START_ROWS_MAX, STORE_COMPACT_AT_START_USED_BYTES_MAX,
+    STORE_COMPACT_BYTES_MIN, STORE_COMPACT_EVERY, STORE_COMPACT_ROWS_MAX,
     STORE_COMPACT_USED_BYTES_MAX, STORE_FRESH_MAX, STORE_VERIFIED_BYTES_MAX,
 };
 
@@ -183,22 +184,43 @@ impl Slot {
     /// a day of many calls. Turns wait meanwhile, so it is looked at now and then only, and not where
     /// the file is small anyway or there is much to move.
     pub(super) fn compact_if_sparse(&self, now_us: i64) -> Result<(), StoreError> {
-        let Some(Place { path, .. }) = &self.place else { return Ok(()) };
-        let length = std::fs::metadata(path).map_or(0, |file| file.len());
         let every_us = i64::try_from(STORE_COMPACT_EVERY.as_micros()).unwrap_or(i64::MAX);
         let is_time = now_us.saturating_sub(self.looked_us.load(Ordering::Relaxed)) >= every_us;
-        if length < STORE_COMPACT_BYTES_MIN || !is_time {
+        if self.length() < STORE_COMPACT_BYTES_MIN || !is_time {
             return Ok(());
         }
         self.looked_us.store(now_us, Ordering::Relaxed);
-        // To add up the bytes every page is read, and turns wait; rows are counted without.
-        if self.read(View::rows)? > STORE_COMPACT_ROWS_MAX {
+        self.compact(STORE_COMPACT_ROWS_MAX, STORE_COMPACT_USED_BYTES_MAX)
+    }
+
+    /// The same when it was opened, before any turn waits: there may be more to move then, where a quarter of the
+    /// file or less is in use.
+    pub(super) fn compact_at_start(&self) -> Result<(), StoreError> {
+        let length = self.length();
+        if length < STORE_COMPACT_BYTES_MIN {
             return Ok(());
         }
+        let used_max = STORE_COMPACT_AT_START_USED_BYTES_MAX.min(length / 4);
+        self.compact(STORE_COMPACT_AT_START_ROWS_MAX, used_max)
+    }
+
+    /// The bytes of the file; 0: it is none that could become smaller.
+    fn length(&self) -> u64 {
+        let found = self.place.as_ref().and_then(|place| std::fs::metadata(&place.path).ok());
+        found.map_or(0, |file| file.len())
+    }
+
+    /// Gives space back where there are no more rows than that, and no more bytes are in use.
+    fn compact(&self, rows_max: u64, used_max: u64) -> Result<(), StoreError> {
+        // To add up the bytes every page is read, and turns wait; rows are counted without.
+        if self.read(View::rows)? > rows_max {
+            return Ok(());
+        }
+        let length = self.length();
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = database.as_mut() else { return Ok(()) };
         let compacted = used_bytes(open).and_then(|used| {
-            if used <= STORE_COMPACT_USED_BYTES_MAX {
+            if used <= used_max {
                 tracing::info!(length, used, "the store gives empty space back");
                 open.compact()?;
             }

@@ -503,7 +503,7 @@ fn told(error: &RedisError) -> StoreError {
     match (error.kind(), code.as_deref()) {
         _ if error.is_timeout() => late(),
         (ErrorKind::Io, _) if is_of_tls(error) => StoreError::Refused(error.to_string()),
-        (ErrorKind::Io, _) => StoreError::Unavailable(error.to_string()),
+        (ErrorKind::Io, _) => StoreError::Unavailable(at_its_host(&error.to_string())),
         (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) | (_, Some("WRONGTYPE")) => {
             unreadable()
         }
@@ -516,6 +516,15 @@ fn told(error: &RedisError) -> StoreError {
         }
         (_, None) => StoreError::Unavailable(error.category().to_owned()),
     }
+}
+
+/// What the system says of a connection; of a name that leads nowhere in words that say so.
+fn at_its_host(error: &str) -> String {
+    const OF_NAMES: &str = "failed to lookup address information: ";
+    error.strip_prefix(OF_NAMES).map_or_else(
+        || error.to_owned(),
+        |why| format!("the name of its host leads to no address ({why})"),
+    )
 }
 
 /// Whether the other side is not who it should be by its certificate, or speaks no TLS.
@@ -564,4 +573,22 @@ fn meaning(code: &str) -> String {
         _ => "",
     };
     known.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::ToSocketAddrs as _;
+
+    use super::*;
+
+    /// In the system's own words nobody finds that a name is spelt wrongly.
+    #[test]
+    fn a_name_that_leads_nowhere_is_told_as_such() {
+        let error = "nosuch.invalid:6379".to_socket_addrs().unwrap_err();
+        let told = told(&RedisError::from(error)).to_string();
+        assert!(told.contains("the name of its host leads to no address ("), "{told}");
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let told = super::told(&RedisError::from(refused)).to_string();
+        assert!(told.contains("refused") && !told.contains("name"), "{told}");
+    }
 }

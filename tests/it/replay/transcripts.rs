@@ -502,6 +502,27 @@ fn what_is_missing_comes_as_transcripts_that_reach_it() {
     );
 }
 
+/// Who begins has none.
+#[test]
+fn a_folder_without_transcripts_lacks_all_of_them() {
+    let calls = TempDir::new().unwrap();
+    let mut args = args(&[calls.path().to_owned()], root().join("flows"));
+    let (code, _, err) = replay(&args);
+    assert_eq!(code, Exit::Usage, "{err}");
+    assert!(err.contains("no transcript to run there"), "{err}");
+    args.coverage = true;
+    args.skeletons = Some(calls.path().join("new"));
+    let (code, out, err) = replay(&args);
+    assert_eq!(code, Exit::Well, "{out}{err}");
+    let written = texts(&calls.path().join("new"));
+    let of = |flow: &str| written.iter().filter(|(_, text)| text.contains(flow)).count();
+    let (bank, clinic) = (of("\nflow = \"bank\"\n"), of("\nflow = \"clinic\"\n"));
+    assert!(bank > 20 && clinic > 20 && bank + clinic == written.len(), "{bank} {clinic} {err}");
+    (args.coverage, args.skeletons) = (false, None);
+    let (code, out, err) = replay(&args);
+    assert_eq!(code, Exit::Well, "they pass: {out}{err}");
+}
+
 /// What file names have not is told apart in them: two keys, two phrases, a small letter and a capital.
 #[test]
 fn transcripts_of_ways_that_are_spelled_alike_are_called_otherwise() {

@@ -258,16 +258,25 @@ async fn a_turn_that_no_replica_has_is_not_answered_where_one_must() {
 #[tokio::test]
 async fn turns_that_wait_for_a_replica_stand_in_no_line() {
     const TURNS: u32 = 64;
+    const ALONE: u32 = 4;
     let away = Duration::from_millis(50);
     let primary = RedisServer::start();
     let relay = Relay::to(primary.port);
     let of = format!("127.0.0.1 {}", relay.port);
     let _replica = RedisServer::start_with(&["--replicaof", &of]);
-    let replicas = Some(Replicas { count: 1, within_ms: 900 });
+    // Long enough for one that stands behind others on its connection, on a machine that is busy otherwise.
+    let replicas = Some(Replicas { count: 1, within_ms: 2_000 });
     let options = Options { replicas, ..Options::default() };
     let store = RedisStore::connect_with(&primary.url(), &options).unwrap();
     replicated(&store, &first(fresh_call())).await;
     relay.slow_down(away);
+    // What one takes here and now, of which a busy machine makes more.
+    let begun = Instant::now();
+    for _ in 0..ALONE {
+        store.commit(&first(fresh_call()), at(0)).await.unwrap();
+    }
+    let one = begun.elapsed() / ALONE;
+    assert!(one >= away, "it is waited for: {one:?}");
     let begun = Instant::now();
     let turns = (0..TURNS).map(|_| async {
         store.commit(&first(fresh_call()), at(0)).await.unwrap();
@@ -282,7 +291,7 @@ async fn turns_that_wait_for_a_replica_stand_in_no_line() {
     let (turns, read) = tokio::join!(join_all(turns), reads);
     let all = turns.into_iter().max().unwrap();
     assert!(all >= away, "they are waited for: {all:?}");
-    assert!(all < TURNS * 3 / 4 * away, "one after the other: {all:?}");
+    assert!(all < TURNS * 3 / 4 * one, "one after the other: {all:?}, and one {one:?}");
     assert!(read < all, "ten reads took {read:?}, and the turns {all:?}");
 }
 

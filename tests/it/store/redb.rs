@@ -266,6 +266,43 @@ async fn the_file_is_bounded_by_what_lives_in_it() {
     assert_eq!(store.load(alive.call).await.unwrap().unwrap().state, alive.state);
 }
 
+/// Too much to be moved while turns wait is moved when the store is opened.
+#[tokio::test]
+async fn what_is_mostly_empty_becomes_smaller_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("calls.redb");
+    let length = || std::fs::metadata(&file).unwrap().len();
+    let state = vec![7; usize::try_from(STORE_COMPACT_USED_BYTES_MAX / 4).unwrap()];
+    let calls = |count: usize, expires_s: i64| -> Vec<_> {
+        let call = |_| {
+            let mut commit = first(fresh_call());
+            (commit.state, commit.expires_at) = (state.clone(), at(expires_s));
+            commit
+        };
+        (0..count).map(call).collect()
+    };
+    let (alive, gone) = (calls(8, 100_000), calls(120, 10));
+    let store = RedbStore::open(&file).unwrap();
+    // What lives lies at the end of the file, which is cut by itself where nothing does.
+    for commit in gone.iter().chain(&alive) {
+        store.commit(commit, at(0)).await.unwrap();
+    }
+    store.sweep(at(20)).await.unwrap();
+    drop(store);
+    let full = length();
+    assert!(full > STORE_COMPACT_BYTES_MIN, "{full}");
+    let store = RedbStore::open(&file).unwrap();
+    assert!(length() < full / 2, "{full} bytes became {}", length());
+    for commit in &alive {
+        assert_eq!(store.load(commit.call).await.unwrap().unwrap().state, state);
+    }
+    // It is not made smaller again and again.
+    let small = length();
+    drop(store);
+    drop(RedbStore::open(&file).unwrap());
+    assert_eq!(length(), small);
+}
+
 #[test]
 fn a_file_in_use_is_told_from_a_damaged_one() {
     let directory = tempfile::tempdir().unwrap();

@@ -32,6 +32,8 @@ pub(crate) enum Manner {
     Refuse,
     /// 451 for the recipient.
     TryAgain,
+    /// Words without a code for the recipient, whose address is among them.
+    Mumble,
     /// No answer to the recipient.
     Stall,
     /// It is taken, and the connection closed in place of the answer.
@@ -190,6 +192,7 @@ impl Talk {
                     match manner {
                         Manner::Refuse => self.answer("550 5.1.1 no such mailbox")?,
                         Manner::TryAgain => self.answer("451 4.7.1 come again")?,
+                        Manner::Mumble => self.answer(&format!("no mailbox <{to}> here"))?,
                         Manner::Stall => {}
                         _ => self.answer("250 ok")?,
                     }

@@ -1,6 +1,7 @@
 //! The demo's keys, which are made once, so that a demo that is started again goes on with its calls.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -69,7 +70,8 @@ impl Keyring {
 
     /// Keeps new keys for the next start.
     pub(super) fn keep(&self) -> Result<(), DemoError> {
-        self.unkept.as_deref().map_or(Ok(()), write).map_err(DemoError::KeyFileUnusable)
+        let Some(text) = &self.unkept else { return Ok(()) };
+        write(Path::new(KEY_FILE), text).map_err(DemoError::KeyFileUnusable)
     }
 }
 
@@ -84,9 +86,31 @@ fn new_keys() -> String {
     )
 }
 
-fn write(text: &str) -> std::io::Result<()> {
+/// Makes the file, which nobody else may read.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(KEY_FILE)?;
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn nobody_else_may_read_the_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(KEY_FILE);
+        let keys = new_keys();
+        write(&file, &keys).unwrap();
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        // Those that are there open a store: they are not written over.
+        assert!(write(&file, &new_keys()).is_err());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), keys);
+        assert!(Keyring::read(&keys).is_ok());
+    }
 }
