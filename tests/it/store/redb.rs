@@ -493,8 +493,8 @@ fn back_to(format: u64, file: &Path) {
     type Key = (i64, &'static str, &'static [u8]);
     const RECORDS: TableDefinition<'static, Key, (u64, i64, &[u8])> =
         TableDefinition::new("records");
-    const CALLS: TableDefinition<'static, (i64, u128), (u64, u128, i64, Option<i64>, &[u8])> =
-        TableDefinition::new("calls");
+    type Call = (u64, u128, i64, Option<i64>, &'static [u8]);
+    const CALLS: TableDefinition<'static, (i64, u128), Call> = TableDefinition::new("calls");
     const PLACES: TableDefinition<'static, u128, i64> = TableDefinition::new("places");
     const RECORD_PLACES: TableDefinition<'static, (&str, &[u8]), i64> =
         TableDefinition::new("record_places");
