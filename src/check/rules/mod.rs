@@ -9,6 +9,7 @@ mod failure_unheard;
 mod first_proof_told;
 mod long_answer;
 mod loop_without_input;
+mod markup_said;
 mod menu_prompt_key;
 mod missing_locale;
 mod never_proved;
@@ -63,6 +64,7 @@ pub const RULES: &[&Rule] = &[
     &missing_locale::RULE,
     &uneven_disclosure::RULE,
     &menu_prompt_key::RULE,
+    &markup_said::RULE,
     &prompt_too_long::RULE,
     &slow_reply::RULE,
     &unset_variable::RULE,
@@ -78,6 +80,7 @@ pub(super) const OF_ONE_STATE: &[&Rule] = &[
     &secret_in_gather::RULE,
     &uneven_disclosure::RULE,
     &menu_prompt_key::RULE,
+    &markup_said::RULE,
     &prompt_too_long::RULE,
     &word_for_variable::RULE,
     &unknown_accept::RULE,
