@@ -25,6 +25,7 @@ mod silent_loop;
 mod slow_reply;
 mod unclaimed;
 mod uneven_disclosure;
+mod unfillable;
 mod unknown_accept;
 mod unproved;
 mod unreachable_state;
@@ -67,6 +68,7 @@ pub const RULES: &[&Rule] = &[
     &markup_said::RULE,
     &prompt_too_long::RULE,
     &slow_reply::RULE,
+    &unfillable::RULE,
     &unset_variable::RULE,
     &word_for_variable::RULE,
     &unused::RULE,
