@@ -8,7 +8,7 @@ use std::fmt;
 use minijinja::value::{Value as Filled, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 
-use super::{ACCOUNT, CODE, FILLING, Filling, Filter, How, Template, Use, word_in};
+use super::{ACCOUNT, CODE, FILLING, Filling, Filter, How, Piece, Template, Use, word_in};
 use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
 use crate::flow::locale::Locale;
@@ -118,6 +118,16 @@ impl Template {
     /// Whether it does more than name things: only then can it fail.
     pub fn calculates(&self) -> bool {
         matches!(self.how, How::Computed(_))
+    }
+
+    /// Characters that are said whatever is filled in, as far as that is certain.
+    pub fn certain_chars(&self) -> usize {
+        let How::Piecewise(pieces) = &self.how else { return 0 };
+        let plain = pieces.iter().filter_map(|piece| match piece {
+            Piece::Plain(range) => self.source.get(range.clone()),
+            Piece::Filled(..) => None,
+        });
+        plain.map(|text| text.chars().count()).sum()
     }
 
     /// Why it cannot be filled in with this, if it cannot.
