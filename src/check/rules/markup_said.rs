@@ -56,8 +56,8 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 /// The first tag of a document that stands in a text, or the first entity.
 fn markup(text: &str) -> Option<&str> {
-    let from = text.char_indices().filter_map(|(at, _)| text.get(at..));
-    from.filter_map(|rest| {
+    let mut from = text.char_indices().filter_map(|(at, _)| text.get(at..));
+    from.find_map(|rest| {
         let (close, name) = match rest.strip_prefix('<') {
             Some(tag) => ('>', tag.strip_prefix('/').unwrap_or(tag)),
             None => (';', rest.strip_prefix('&')?.trim_start_matches('#')),
@@ -69,7 +69,6 @@ fn markup(text: &str) -> Option<&str> {
         let is_entity = close == ';' && !word.is_empty() && after.starts_with(';');
         (is_tag || is_entity).then_some(rest.get(..end)?)
     })
-    .next()
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ fn variations<'v>(
             all
         })
     });
-    let most = may_be.iter().map(|values| values.len()).max().unwrap_or(0);
+    let most = may_be.iter().map(Vec::len).max().unwrap_or(0);
     let together = (1..most).map(move |at| {
         let of = may_be.iter().zip(plain);
         of.map(|(values, plain)| *values.get(at).unwrap_or(plain)).collect()
