@@ -195,7 +195,8 @@ impl Piece {
 }
 
 impl Use {
-    fn written(&self) -> Cow<'_, str> {
+    /// As it is written between the braces.
+    pub fn written(&self) -> Cow<'_, str> {
         match self {
             Self::Field(field) => format!("{ACCOUNT}.{field}").into(),
             Self::Variable(name) => name.as_str().into(),

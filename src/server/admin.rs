@@ -294,12 +294,12 @@ async fn body_for(
         return Err(intake::ending(refused, body));
     }
     intake::bounded(request, &mut body).await.map_err(|reason| {
-        let refused = match reason {
-            Reason::Size => HttpResponse::PayloadTooLarge().finish(),
-            Reason::Slow => HttpResponse::RequestTimeout().finish(),
-            _ => HttpResponse::BadRequest().finish(),
+        let (mut refused, error) = match reason {
+            Reason::Size => (HttpResponse::PayloadTooLarge(), "the body is larger than 64 KiB"),
+            Reason::Slow => (HttpResponse::RequestTimeout(), "the body did not come in time"),
+            _ => (HttpResponse::BadRequest(), "the body did not come to its end"),
         };
-        intake::ending(refused, body)
+        intake::ending(refused.json(json!({ "error": error })), body)
     })
 }
 

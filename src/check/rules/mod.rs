@@ -9,6 +9,7 @@ mod failure_unheard;
 mod first_proof_told;
 mod long_answer;
 mod loop_without_input;
+mod markup_said;
 mod menu_prompt_key;
 mod missing_locale;
 mod missing_words;
@@ -25,6 +26,7 @@ mod silent_loop;
 mod slow_reply;
 mod unclaimed;
 mod uneven_disclosure;
+mod unfillable;
 mod unknown_accept;
 mod unproved;
 mod unreachable_state;
@@ -65,8 +67,10 @@ pub const RULES: &[&Rule] = &[
     &missing_words::RULE,
     &uneven_disclosure::RULE,
     &menu_prompt_key::RULE,
+    &markup_said::RULE,
     &prompt_too_long::RULE,
     &slow_reply::RULE,
+    &unfillable::RULE,
     &unset_variable::RULE,
     &word_for_variable::RULE,
     &unused::RULE,
@@ -80,6 +84,7 @@ pub(super) const OF_ONE_STATE: &[&Rule] = &[
     &secret_in_gather::RULE,
     &uneven_disclosure::RULE,
     &menu_prompt_key::RULE,
+    &markup_said::RULE,
     &prompt_too_long::RULE,
     &word_for_variable::RULE,
     &unknown_accept::RULE,

@@ -36,6 +36,7 @@ use super::no_way_out::traps;
 use super::{Report, Rule, Subject};
 use crate::check::rings::{Course, Step, rings};
 use crate::diagnostic::Severity;
+use crate::flow::state::Kind;
 
 pub(super) const RULE: Rule = Rule {
     code: "silent-loop",
@@ -57,9 +58,10 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             continue;
         }
         // One on which nothing waits is an error of its own.
-        let Some(waits) = round.iter().position(|step| step.state.kind.listen().is_some()) else {
-            continue;
+        let waits = |step: &Step<'_>| {
+            step.state.kind.listen().is_some() || matches!(step.state.kind, Kind::Voicemail(_))
         };
+        let Some(waits) = round.iter().position(waits) else { continue };
         let round: Vec<_> = round.iter().cycle().skip(waits).take(round.len()).copied().collect();
         let Some(Step { state: first, .. }) = round.first() else { continue };
         report.tell(first, &first.place, |report| {
@@ -88,6 +90,21 @@ mod tests {
         let accepted =
             round.replacen("type = \"menu\"", "type = \"menu\"\naccept = [\"silent-loop\"]", 1);
         assert_eq!(check("ask", &accepted), [""; 0]);
+    }
+
+    #[test]
+    fn a_voicemail_that_hears_nothing_must_lead_out_too() {
+        let voicemail = |no_input: &str| {
+            format!(
+                "[states.a]\ntype = \"voicemail\"\nprompt = \"Speak.\"\n\
+                 on = {{ ok = \"bye\", no_input = \"{no_input}\" }}\n[states.bye]\ntype = \"hangup\"\n"
+            )
+        };
+        assert_eq!(
+            check("a", &voicemail("a")),
+            ["3: silent-loop: a caller who stays silent comes to `a` again and again"]
+        );
+        assert_eq!(check("a", &voicemail("bye")), [""; 0]);
     }
 
     #[test]

@@ -53,6 +53,7 @@ use indexmap::{IndexMap, IndexSet};
 use self::sets::variables;
 use self::ways::{AT_ONCE, Ways, Why};
 use super::{Report, Rule, Subject};
+use crate::check::subject::Walk;
 use crate::diagnostic::{Place, Severity};
 use crate::flow::name::{FlowName, VariableName};
 use crate::flow::prompt::Prompt;
@@ -73,16 +74,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let passed = passed(subject.flows);
     let mut steps = limits::EDGES_WITHOUT_MAX;
     for walk in subject.walks() {
-        let flow = walk.flow;
-        let (mut ways, mut used) = (Ways::of(flow), used(flow));
-        ways.claims.retain(|claim| walk.reached(*claim));
-        let is_own = |variable: &VariableName| {
-            flow.variables.contains_key(variable) && !passed.contains(&(&flow.name, variable))
-        };
-        used.retain(|variable, uses| {
-            uses.retain(|(index, ..)| walk.reached(*index));
-            is_own(variable)
-        });
+        let (ways, used) = ways_and_uses(walk, &passed);
         let Some(missing) = missing(&ways, &used, &mut steps) else { return };
         for (variable, uses) in &used {
             // Only where it is told how callers come there without.
@@ -113,6 +105,40 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             }
         }
     }
+}
+
+/// The states, by flow and number, that callers may come to without a variable that a text there fills in; as far
+/// as that is followed.
+pub(super) fn lacking<'f>(
+    subject: &Subject<'f>,
+) -> HashSet<(&'f FlowName, usize, &'f VariableName)> {
+    let passed = passed(subject.flows);
+    let mut steps = limits::EDGES_WITHOUT_MAX;
+    let mut lacking = HashSet::new();
+    for walk in subject.walks() {
+        let (ways, used) = ways_and_uses(walk, &passed);
+        let Some(missing) = missing(&ways, &used, &mut steps) else { break };
+        lacking.extend(missing.into_iter().map(|(index, name)| (&walk.flow.name, index, name)));
+    }
+    lacking
+}
+
+/// The ways through a flow, and where its texts fill in variables of its own.
+fn ways_and_uses<'f>(
+    walk: &Walk<'f>,
+    passed: &HashSet<(&FlowName, &VariableName)>,
+) -> (Ways<'f>, Uses<'f>) {
+    let flow = walk.flow;
+    let (mut ways, mut used) = (Ways::of(flow), used(flow));
+    ways.claims.retain(|claim| walk.reached(*claim));
+    let is_own = |variable: &VariableName| {
+        flow.variables.contains_key(variable) && !passed.contains(&(&flow.name, variable))
+    };
+    used.retain(|variable, uses| {
+        uses.retain(|(index, ..)| walk.reached(*index));
+        is_own(variable)
+    });
+    (ways, used)
 }
 
 /// The uses of variables that callers may come to without them, by state and variable.

@@ -98,8 +98,18 @@ fn read(state: &StateReader<'_, '_>) -> Option<Gather> {
     let kind = state.item("kind");
     let kind = kind.map_or(Some("digits"), |kind| kind.choice(&KINDS.map(|name| (name, name))));
     let digits = state.optional_integer("digits", 1, limits::DIGITS_MAX as u64);
-    let at_least = state.item("at_least").and_then(|bound| bound.number());
-    let at_most = state.item("at_most").and_then(|bound| bound.number());
+    let bound = |key: &str| {
+        let item = state.item(key)?;
+        let bound = item.number()?;
+        if bound < 0.0 {
+            item.refuse(
+                "out-of-range",
+                format!("`{key}` must be a number from 0: keys are no less"),
+            );
+        }
+        Some(bound)
+    };
+    let (at_least, at_most) = (bound("at_least"), bound("at_most"));
     let format = state.item("format").and_then(|format| format.choice(&FORMATS));
     let speech = state.item("speech").and_then(|speech| speech.boolean()).unwrap_or(false);
     let only = |key: &str, of: &str| {

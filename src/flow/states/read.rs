@@ -33,6 +33,27 @@ pub(in crate::flow) struct StateReader<'a, 'v> {
     pub of: &'static StateType,
 }
 
+/// Holds a prompt to what a message is: text alone, and in no language more of it than is sent.
+fn hold_to_message(item: &Item<'_>, prompt: &Prompt) {
+    let mut chars: IndexMap<&Locale, usize> = IndexMap::new();
+    for piece in &prompt.pieces {
+        let Piece::Text(text) = piece else {
+            item.refuse("bad-message", "a message has no sounds or pauses");
+            return;
+        };
+        for (locale, template) in &text.0 {
+            *chars.entry(locale).or_default() += template.certain_chars();
+        }
+    }
+    let most = limits::MESSAGE_CHARS_MAX;
+    if let Some((locale, chars)) = chars.iter().find(|(_, chars)| **chars > most) {
+        let message = format!(
+            "the message has {chars} characters in `{locale}`, and {most} are sent at most"
+        );
+        item.refuse("bad-message", message);
+    }
+}
+
 impl<'a> StateReader<'a, '_> {
     /// The value of a key, if it is there.
     pub(super) fn item(&self, key: &str) -> Option<Item<'a>> {
@@ -63,9 +84,7 @@ impl<'a> StateReader<'a, '_> {
     pub(super) fn optional_message(&self, key: &str) -> Option<Prompt> {
         let item = self.item(key)?;
         let prompt = self.read_prompt(&item, true)?;
-        if prompt.pieces.iter().any(|piece| !matches!(piece, Piece::Text(_))) {
-            item.refuse("bad-message", "a message has no sounds or pauses");
-        }
+        hold_to_message(&item, &prompt);
         for template in prompt.templates() {
             if !template.has_code_once() {
                 self.table.report(
@@ -101,9 +120,7 @@ impl<'a> StateReader<'a, '_> {
 
     fn sent(&self, item: &Item<'a>) -> Option<Prompt> {
         let prompt = self.read_prompt(item, false)?;
-        if prompt.pieces.iter().any(|piece| !matches!(piece, Piece::Text(_))) {
-            item.refuse("bad-message", "a message has no sounds or pauses");
-        }
+        hold_to_message(item, &prompt);
         Some(prompt)
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use minijinja::value::{Value as Filled, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 
-use super::{ACCOUNT, CODE, FILLING, Filling, Filter, Use, word_in};
+use super::{ACCOUNT, CODE, FILLING, Filling, Filter, How, Piece, Template, Use, word_in};
 use crate::diagnostic::fix::Spelling;
 use crate::diagnostic::{Finding, Place, Problems, did_you_mean};
 use crate::flow::locale::Locale;
@@ -110,9 +110,35 @@ impl Computed {
             self.fill(uses, &filling)
         };
         let failures = samples.iter().map(|sample| fill(sample).err()).collect::<Option<Vec<_>>>();
-        let first = failures?.into_iter().next()?;
-        Some(first.detail().map_or_else(|| first.kind().to_string(), str::to_owned))
+        failures?.first().map(why)
     }
+}
+
+impl Template {
+    /// Whether it does more than name things: only then can it fail.
+    pub fn calculates(&self) -> bool {
+        matches!(self.how, How::Computed(_))
+    }
+
+    /// Characters that are said whatever is filled in, as far as that is certain.
+    pub fn certain_chars(&self) -> usize {
+        let How::Piecewise(pieces) = &self.how else { return 0 };
+        let plain = pieces.iter().filter_map(|piece| match piece {
+            Piece::Plain(range) => self.source.get(range.clone()),
+            Piece::Filled(..) => None,
+        });
+        plain.map(|text| text.chars().count()).sum()
+    }
+
+    /// Why it cannot be filled in with this, if it cannot.
+    pub fn why_not(&self, filling: &Filling<'_>) -> Option<String> {
+        let How::Computed(computed) = &self.how else { return None };
+        computed.fill(&self.uses, filling).err().as_ref().map(why)
+    }
+}
+
+fn why(error: &Error) -> String {
+    error.detail().map_or_else(|| error.kind().to_string(), str::to_owned)
 }
 
 /// Whether the template language has a filter of this name that is none of ours.

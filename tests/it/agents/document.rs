@@ -205,6 +205,13 @@ async fn answers_have_the_shapes_of_the_document() {
     assert!(!lifted.1["unlocked"].as_array().unwrap().is_empty());
     let unknown = json!({ "account": ACCOUNT, "factor": "birthday" });
     assert_eq!(post("/api/unlock", OPERATOR, unknown).await.0, 400);
+    let endless = json!({ "account": "1".repeat(64 * 1024) });
+    for path in ["/api/unlock", "/api/service-codes"] {
+        assert_eq!(
+            post(path, OPERATOR, endless.clone()).await.1["error"],
+            "the body is larger than 64 KiB"
+        );
+    }
 
     assert_eq!(get("/api/outbox", OPERATOR).await.1, json!({ "dead_letters": [] }));
     for deed in ["retry", "drop"] {
