@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::formats::{has_all_of, of_the_first_format, older};
 use super::*;
 
 /// When everything that [`a_day`] put down is over.
