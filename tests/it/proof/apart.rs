@@ -32,7 +32,7 @@ use super::wide;
 use super::world::{Came, MOBILE, MOODS, Mood, Move, Rings, STRANGERS, Scene, World};
 
 /// Flows of every run of the tests.
-const FLOWS: usize = 120;
+const FLOWS: usize = 60;
 /// Pairs of calls through one of them.
 const PAIRS: usize = 30;
 /// Turns of one call at most.
