@@ -387,7 +387,7 @@ fn uses(dice: &mut Dice, least: usize, calls: bool) -> impl Iterator<Item = Of> 
     let mut states = Vec::new();
     for _ in 0..least + usize::from(dice.once_in(4)) {
         states.extend(*dice.one(&SOURCES));
-        for _ in 0..1 + dice.below(2) {
+        for _ in 0..=dice.below(2) {
             states.extend(*dice.one(hops));
         }
         states.extend(*dice.one(&SINKS));
