@@ -71,7 +71,10 @@ impl Machine<'_> {
     pub(super) fn end_trial(&mut self, well: bool) {
         self.call.doubt = false;
         let proofs = std::mem::take(&mut self.call.on_trial);
-        for (factor, proof) in proofs.into_iter().filter(|_| well) {
+        // What was proved anew meanwhile is fresher than what was on trial.
+        let older = |factor: &Fact| !self.call.facts.has(*factor);
+        let proofs: Vec<_> = proofs.into_iter().filter(|(it, _)| well && older(it)).collect();
+        for (factor, proof) in proofs {
             self.prove(factor, proof);
         }
     }

@@ -9,6 +9,7 @@ mod judge;
 mod made;
 mod monsters;
 mod mutation;
+mod proved;
 pub(crate) mod random;
 mod soundness;
 mod strangers;

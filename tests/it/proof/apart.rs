@@ -15,26 +15,26 @@ use callgate::engine::risk::Signal;
 use callgate::engine::turn::Remark;
 use callgate::flow::FlowSet;
 use callgate::flow::condition::Attestation;
-use callgate::flow::level::{Class, Fact, Facts, Formula, Level};
+use callgate::flow::level::{Facts, Level};
 use callgate::flow::name::LevelName;
 use callgate::flow::outcome::Outcome;
-use callgate::flow::risk::Risk;
 use callgate::flow::state::Kind;
 use callgate::flow::states::TYPES;
 use callgate::flow::states::lookup::Lookup;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use toml_edit::{DocumentMut, Item};
 
+use super::proved::{Proved, meets};
 use super::random::Dice;
 use super::vocabulary::{self, Words};
-use super::watch::{Change, Earned, Kept};
+use super::watch::{Change, Kept};
 use super::wide;
 use super::world::{Came, MOBILE, MOODS, Mood, Move, Rings, STRANGERS, Scene, World};
 
 /// Flows of every run of the tests.
 const FLOWS: usize = 60;
 /// Pairs of calls through one of them.
-const PAIRS: usize = 16;
+const PAIRS: usize = 30;
 /// Turns of one call at most.
 const TURNS_PER_CALL: usize = 40;
 /// The first customer.
@@ -81,133 +81,6 @@ impl Seen {
             }
         }
     }
-}
-
-/// What a caller has proved of whoever is claimed, by our own count.
-#[derive(Clone, Default)]
-struct Proved {
-    counts: BTreeMap<Fact, Earned>,
-    /// What counted at any moment of the last turn.
-    counted: BTreeMap<Fact, Earned>,
-    /// The first of two proofs with one verdict, until that is given.
-    on_trial: BTreeMap<Fact, Earned>,
-    /// An entry was wrong, and the caller is to hear of it with the next.
-    doubt: bool,
-}
-
-impl Proved {
-    /// Counts a turn; whatever the engine takes for proved must be.
-    fn count(&mut self, came: &Came, flows: &FlowSet) -> Result<(), String> {
-        let hops = &came.entry.hops;
-        let at = came.before.as_ref().map(|before| &before.at);
-        let state = at.and_then(|at| flows.get(at.flow.as_str())?.state(&at.state));
-        let ended = hops.first().filter(|hop| Some(&hop.at) == at);
-        let ended = ended.and_then(|hop| hop.outcome.as_ref());
-        let combined = state.is_some_and(|state| state.kind.is_combined());
-        let earned = came.earned.iter().map(|earned| (earned.fact, earned.clone()));
-        match (combined, self.doubt) {
-            (true, _) => self.on_trial.extend(earned),
-            (false, false) => self.counts.extend(earned),
-            (false, true) => {}
-        }
-        match ended {
-            Some(Outcome::Ok) if combined => self.doubt |= came.earned.is_empty(),
-            Some(Outcome::Ok) if state.is_some_and(|state| proves(&state.kind)) => {
-                let trial = std::mem::take(&mut self.on_trial).into_iter();
-                self.counts.extend(trial.filter(|_| !self.doubt));
-                self.doubt = false;
-            }
-            Some(Outcome::Failed | Outcome::Locked) => self.end_trial(),
-            _ => {}
-        }
-        self.counted.clone_from(&self.counts);
-        for (number, hop) in hops.iter().enumerate() {
-            let state = flows.get(hop.at.flow.as_str()).and_then(|flow| flow.state(&hop.at.state));
-            let let_in = match &hop.outcome {
-                Some(outcome) => *outcome != Outcome::Denied,
-                // It waits; or the caller has gone to prove something first.
-                None => number + 1 == hops.len(),
-            };
-            match state.map(|state| &state.kind) {
-                Some(Kind::Identify(_)) if let_in => {
-                    self.end_trial();
-                    self.counts.clear();
-                }
-                Some(Kind::Return(back)) if back.outcome.is_none() => self.end_trial(),
-                _ => {}
-            }
-        }
-        for (fact, proof) in &came.scene.call.facts.0 {
-            let earned = self.counts.get(fact).filter(|earned| earned.at == proof.at);
-            if !earned.is_some_and(|earned| earned.counts || !proof.counts) {
-                return Err(format!("nobody has proved {fact}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn end_trial(&mut self) {
-        self.on_trial.clear();
-        self.doubt = false;
-    }
-
-    /// Those of these facts that we have counted as well.
-    fn of(&self, facts: &Facts) -> Vec<(Earned, Option<String>)> {
-        let known = facts.0.iter().filter_map(|(fact, proof)| {
-            let contact = proof.contact.as_ref().map(|it| it.expose().to_owned());
-            Some((self.counted.get(fact)?.clone(), contact))
-        });
-        known.collect()
-    }
-}
-
-fn proves(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::GatherPin(_)
-            | Kind::GatherPasscode(_)
-            | Kind::GatherOtp(_)
-            | Kind::GatherServiceCode(_)
-            | Kind::Callback(_)
-    )
-}
-
-/// Whether proofs meet a level: some of them, no two by one telephone, hold all that it asks for.
-fn meets(level: &Level, proofs: &[(Earned, Option<String>)], now: Timestamp, risk: Risk) -> bool {
-    fn holds(formula: &Formula, proofs: &[&Earned]) -> bool {
-        let class = |class: Class, earned: &&&Earned| {
-            let of = match earned.fact {
-                Fact::Pin | Fact::Passcode => Some(Class::Knowledge),
-                Fact::SmsOtp | Fact::Callback | Fact::ServiceCode => Some(Class::Possession),
-                Fact::EmailOtp => None,
-            };
-            of == Some(class) && earned.counts
-        };
-        match formula {
-            Formula::Fact(fact) => proofs.iter().any(|earned| earned.fact == *fact),
-            Formula::Class(of) => proofs.iter().any(|earned| class(*of, &earned)),
-            Formula::All(parts) => parts.iter().all(|part| holds(part, proofs)),
-            Formula::Any(parts) => parts.iter().any(|part| holds(part, proofs)),
-        }
-    }
-    (0..1_usize << proofs.len()).any(|set| {
-        let some: Vec<_> =
-            (0..proofs.len()).filter(|bit| set & 1 << bit != 0).map(|bit| &proofs[bit]).collect();
-        let contacts: Vec<_> = some.iter().filter_map(|(_, contact)| contact.as_ref()).collect();
-        let apart = (1..contacts.len()).all(|n| !contacts[..n].contains(&contacts[n]));
-        let demands = |(formula, within): (&Formula, Option<std::time::Duration>)| {
-            let fresh = |earned: &Earned| {
-                let age = now.duration_since(earned.at);
-                within.is_none_or(|within| age <= SignedDuration::try_from(within).unwrap())
-            };
-            let some = some.iter().map(|(earned, _)| earned).filter(|earned| fresh(earned));
-            holds(formula, &some.collect::<Vec<_>>())
-        };
-        // What a band asks for is asked from there upwards.
-        let added = level.at_risk.iter().filter(|(band, _)| **band <= risk);
-        let added = added.map(|(_, more)| (&more.formula, more.within));
-        apart && std::iter::once((&level.formula, level.within)).chain(added).all(demands)
-    })
 }
 
 /// The levels under which something is kept; `None`: nobody may know.
@@ -406,8 +279,7 @@ fn pair(
         signals: dice.one::<&[Signal]>(&[&[], &[Signal::ManyCalls], &[Signal::SimSwapped]]),
     };
     let mood = if dice.once_in(3) { *dice.one(&MOODS) } else { Mood::Well };
-    // Most get on with everything.
-    let stumbles = *dice.one(&[2, 6, 20]);
+    let caller = Caller::any(dice);
     let mut came = pair.houses.each_ref().map(|house| house.ring(&rings, mood));
     for _ in 0..TURNS_PER_CALL {
         let [one, other] = &came;
@@ -448,14 +320,21 @@ fn pair(
         if moves.is_empty() {
             break;
         }
-        let mood = if dice.once_in(2 * stumbles) { *dice.one(&MOODS) } else { Mood::Well };
-        let well: Vec<_> = moves.iter().filter(|made| goes_well(made, &one.scene.call)).collect();
-        let made = if well.is_empty() || dice.once_in(stumbles) {
+        let mood = if dice.once_in(2 * caller.stumbles) { *dice.one(&MOODS) } else { Mood::Well };
+        let call = &one.scene.call;
+        let at = flows.get(call.at.flow.as_str()).and_then(|flow| flow.state(&call.at.state));
+        let lacks = at.is_some_and(|at| caller.lacks.contains(&at.type_name()));
+        let does = |made: &&Move| match (lacks, entered(made)) {
+            (true, Some(entry)) => entry.starts_with('0'),
+            _ => goes_well(made, call),
+        };
+        let well: Vec<_> = moves.iter().filter(does).collect();
+        let made = if well.is_empty() || dice.once_in(caller.stumbles) {
             dice.one(&moves).clone()
         } else {
             (*dice.one(&well)).clone()
         };
-        let later_s = *dice.one(&[0, 0, 0, 2, 4, 11, 31]);
+        let later_s = *dice.one(caller.waits_s);
         let later_s = if polled || matches!(made, Move::Wait(_)) { 0 } else { later_s };
         let next = [0, 1].map(|house| {
             let mut scene = came[house].scene.clone();
@@ -469,6 +348,46 @@ fn pair(
         }
     }
     Ok(())
+}
+
+/// What callers may prove with: by the type of a state.
+const LACKS: [&[&str]; 8] = [
+    &[],
+    &[],
+    &["gather_pin"],
+    &["gather_passcode"],
+    &["gather_otp"],
+    &["gather_service_code"],
+    &["callback"],
+    &["gather_pin", "gather_passcode", "gather_otp", "gather_service_code", "callback"],
+];
+
+/// What a caller is like.
+struct Caller {
+    /// Does anything, once in so many turns; most get on with everything.
+    stumbles: usize,
+    /// What they cannot prove: the types of states.
+    lacks: &'static [&'static str],
+    /// How long they may take for each turn.
+    waits_s: &'static [i64],
+}
+
+impl Caller {
+    fn any(dice: &mut Dice) -> Self {
+        Self {
+            stumbles: *dice.one(&[3, 8, 30]),
+            lacks: dice.one::<&[&str]>(&LACKS),
+            waits_s: dice.one::<&[i64]>(&[&[0], &[0, 0, 2, 4, 11, 31], &[0, 0, 31, 61, 601]]),
+        }
+    }
+}
+
+fn entered(made: &Move) -> Option<&str> {
+    match made {
+        Move::Keys(keys) => Some(keys),
+        Move::CallbackKeys(keys) => Some(keys),
+        _ => None,
+    }
 }
 
 /// Whether it is what a customer does who gets on.
@@ -485,7 +404,9 @@ fn goes_well(made: &Move, call: &Call) -> bool {
         };
     }
     match made {
-        Move::Keys(keys) => keys.starts_with('7') || keys.len() < 6 || keys.starts_with("11111111"),
+        Move::Keys(keys) => {
+            keys.starts_with(['7', '8']) || keys.len() < 6 || keys.starts_with("11111111")
+        }
         Move::Dial(status) => *status == DialStatus::Completed,
         Move::Queue(result) => *result == QueueResult::Bridged,
         Move::Recorded(recorded) => *recorded,
@@ -505,8 +426,8 @@ fn look(seed: u64, count: usize, seen: &mut Seen) -> Result<(), String> {
         let seed = seed + number;
         let mut dice = Dice(seed.wrapping_mul(0x5851_f42d_4c95_7f2d));
         // The engine holds what the checker alarms of, too.
-        let clean = !matches!(seed % 6, 0 | 2 | 4);
-        let (sources, flows) = match (seed % 6 < 2, clean) {
+        let clean = seed % 2 == 1;
+        let (sources, flows) = match (seed % 12 < 2, clean) {
             (true, true) => wide::clean(&mut dice, 10),
             (true, false) => wide::holed(&mut dice, 10),
             (false, _) => wide::straight(&mut dice, clean),

@@ -3,6 +3,7 @@
 use super::random::Dice;
 
 /// A state, as long as its flow is being made.
+#[derive(Clone)]
 pub(super) struct Made {
     pub(super) name: String,
     pub(super) lines: String,

@@ -257,6 +257,24 @@ fn a_label_means_the_level_of_the_flow_that_gave_it() {
     assert!(heard.contains("It is x"), "{heard}");
 }
 
+/// What was on trial while the same was proved anew is the older of two proofs, and does not take the place of the
+/// newer when both count.
+#[test]
+fn what_was_on_trial_does_not_make_a_newer_proof_older() {
+    let flow = format!(
+        "name = \"main\"\nstart = \"who\"\n{WHO}[levels]\nfresh = {{ any = [\"pin\"], within = \"30s\" }}\n\
+         [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\nverdict = \"combined\"\n\
+         on = {{ ok = \"again\", failed = \"bye\", locked = \"bye\" }}\n\
+         [states.again]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"Again?\"\nverdict = \"own\"\n\
+         on = {{ ok = \"tell\", failed = \"bye\", locked = \"bye\" }}\n\
+         [states.tell]\ntype = \"hangup\"\nrequires = \"fresh\"\nprompt = \"So.\"\non = {{ denied = \"bye\" }}\n"
+    );
+    let flows = rung(&[&flow], true);
+    let keys = |key: &str, times| Move::Keys(key.repeat(times));
+    let heard = last_heard(&flows, &[keys("1", 8), keys("7", 6), Move::Wait(40), keys("7", 6)]);
+    assert!(heard.contains("So."), "{heard}");
+}
+
 /// A back end that fails takes back what it gave before: what is said then tells of nothing.
 #[test]
 fn what_a_failed_answer_leaves_behind_may_be_said() {

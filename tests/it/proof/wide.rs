@@ -6,9 +6,9 @@ use callgate::check::check_sources;
 use callgate::diagnostic::{Finding, Severity, Sources};
 use callgate::flow::FlowSet;
 
-use super::made::{Made, Maker, Of, Onwards};
+use super::made::{BACK, Made, Maker, Of, Onwards};
 use super::random::{Dice, provers};
-use super::words::{self, LEVELS};
+use super::words::{self, LEVELS, Theme};
 
 /// How often a flow is mended before another is drawn.
 const MENDS: usize = 40;
@@ -20,6 +20,8 @@ struct Draft {
     name: String,
     head: String,
     states: Vec<Made>,
+    /// Where it has proved what its levels ask for; empty: as states of any flow.
+    prover: String,
 }
 
 /// Flows, as long as they are being made.
@@ -82,6 +84,9 @@ fn mended(dice: &mut Dice, like: Like, left: &[&str]) -> (Sources, FlowSet, Vec<
         for _ in 0..MENDS {
             let (sources, flows, errors) = drafts.checked();
             if errors.iter().all(|error| left.contains(&error.code)) {
+                if like == Like::Straight && !left.contains(&HOLES[0]) && !dice.once_in(4) {
+                    return drafts.lean(left);
+                }
                 return (sources, flows, errors);
             }
             let holes = !left.contains(&HOLES[0]);
@@ -104,7 +109,8 @@ impl Drafts {
             Like::Anything(most) | Like::Safe(most) => Plan::any(3 + dice.below(most - 2)),
             Like::Straight => Plan::straight(dice, subs > 0),
         };
-        let mut flows = vec![draft(dice, "main", &main, &all[..subs])];
+        let mut theme = if like == Like::Straight { Theme::few(dice) } else { Theme::all() };
+        let mut flows = vec![draft(dice, &mut theme, ("main", &all[..subs]), &main)];
         for (number, name) in all[..subs].iter().enumerate() {
             let below = if dice.once_in(2) { &all[number + 1..subs] } else { &[] };
             let plan = match like {
@@ -114,7 +120,7 @@ impl Drafts {
                 }
                 Like::Anything(_) | Like::Safe(_) => Plan::any(2 + dice.below(3)),
             };
-            flows.push(draft(dice, name, &plan, below));
+            flows.push(draft(dice, &mut theme, (name, below), &plan));
         }
         let mut drafts = Self { flows, like };
         if matches!(like, Like::Safe(_)) {
@@ -137,6 +143,22 @@ impl Drafts {
                 made.leads_out(out);
             }
         }
+    }
+
+    /// Without every guard that the checker does not miss.
+    fn lean(mut self, left: &[&str]) -> (Sources, FlowSet, Vec<Finding>) {
+        for flow in 0..self.flows.len() {
+            for state in 0..self.flows[flow].states.len() {
+                let made = &mut self.flows[flow].states[state];
+                let before = made.clone();
+                made.open();
+                let misses = |error: &Finding| !left.contains(&error.code);
+                if before.requires.is_some() && self.checked().2.iter().any(misses) {
+                    self.flows[flow].states[state] = before;
+                }
+            }
+        }
+        self.checked()
     }
 
     fn checked(&mut self) -> (Sources, FlowSet, Vec<Finding>) {
@@ -218,6 +240,9 @@ impl Drafts {
         let again = made.requires == level || code == HOLES[0] || made.guards > 1;
         if HOLES.contains(&code) && !(asks && again) && !safe {
             made.guard(level.as_deref(), dice);
+            if !flow.prover.is_empty() {
+                made.step_up = Some(PROVER);
+            }
         } else if code == "loop-without-input" && !made.lines.contains("\"menu\"") {
             made.waits(end);
         } else {
@@ -230,7 +255,9 @@ impl Drafts {
 impl Draft {
     fn text(&self) -> String {
         let states: String = self.states.iter().map(Made::text).collect();
-        format!("{}{states}{}", self.head, provers(&states))
+        let asks = states.contains(&format!("step_up = \"{PROVER}\""));
+        let own = if asks { [&self.prover, BACK].concat() } else { provers(&states) };
+        format!("{}{states}{own}", self.head)
     }
 }
 
@@ -246,14 +273,20 @@ impl Plan {
         if dice.once_in(2) {
             states.extend(uses(dice, 1, calls));
         }
-        for _ in 0..*dice.one(&[1, 1, 2]) {
-            let (of, proof) = *dice.one(&PROOFS);
+        let (mut of, mut proof) = *dice.one(&PROOFS);
+        states.extend(of);
+        proofs.push(proof);
+        if dice.once_in(3) {
+            (of, proof) = *dice.one(&PROOFS);
             states.extend(of);
             proofs.push(proof);
         }
         states.extend(uses(dice, 1, calls));
         if dice.once_in(3) {
-            states.extend([Of::Identify, Of::Branch]);
+            states.push(Of::Identify);
+            if dice.once_in(2) {
+                states.extend(of);
+            }
             states.extend(uses(dice, 1, calls));
         }
         states.extend(dice.once_in(4).then_some(Of::Reject));
@@ -261,42 +294,108 @@ impl Plan {
     }
 }
 
+/// Where a flow of which the proofs are known has them proved.
+const PROVER: &str = "own";
+
+/// The states that prove these, one after the other, whatever becomes of each.
+fn prover(proofs: &[&str]) -> String {
+    let mut text = String::new();
+    for (number, proof) in proofs.iter().enumerate() {
+        let name = |number: usize| match number {
+            0 => PROVER.to_owned(),
+            number => format!("{PROVER}{number}"),
+        };
+        let own = name(number);
+        let next = if number + 1 < proofs.len() { name(number + 1) } else { "back".to_owned() };
+        let on = |outcomes: &[&str], to: &str| {
+            let on: Vec<_> = outcomes.iter().map(|it| format!("{it} = \"{to}\"")).collect();
+            format!("on = {{ {} }}\n", on.join(", "))
+        };
+        let code = |by: &str| {
+            let sent = on(&["sent", "unavailable", "limited"], &format!("{own}code"));
+            let heard = on(&["ok", "failed", "expired", "undelivered"], &next);
+            format!(
+                "type = \"send_{by}_otp\"\n{sent}[states.{own}code]\ntype = \"gather_otp\"\nprompt = \"Code?\"\ntries = 1\n{heard}"
+            )
+        };
+        let secret = |of: &str| {
+            let heard = on(&["ok", "failed", "locked"], &next);
+            format!("type = \"gather_{of}\"\nprompt = \"What?\"\ndigits = 6\ntries = 1\n{heard}")
+        };
+        let lines = match *proof {
+            "sms_otp" => code("sms"),
+            "email_otp" => code("email"),
+            "callback" => {
+                let over = ["ok", "failed", "no_answer", "unavailable", "limited"];
+                format!("type = \"callback\"\ntries = 1\n{}", on(&over, &next))
+            }
+            of => secret(of),
+        };
+        text += &format!("[states.{own}]\n{lines}");
+    }
+    text
+}
+
 /// The states that prove something.
-const PROOFS: [(&[Of], &str); 6] = [
+const PROOFS: [(&[Of], &str); 8] = [
     (&[Of::Pin], "pin"),
     (&[Of::Passcode], "passcode"),
     (&[Of::SmsCode, Of::Code], "sms_otp"),
+    (&[Of::SmsCode, Of::Identify, Of::Code], "sms_otp"),
+    (&[Of::SmsCode, Of::Code, Of::Callback], "callback"),
     (&[Of::EmailCode, Of::Code], "email_otp"),
     (&[Of::ServiceCode], "service_code"),
     (&[Of::Callback], "callback"),
 ];
 
-/// Ways to use what is kept: it is told to somebody at once, or something is made of it, a while passes, and that is told.
-const USES: [&[Of]; 13] = [
+/// Where something that is kept is taken up, what becomes of it on the way, and where it is told.
+const SOURCES: [&[Of]; 6] = [
+    &[Of::Set],
+    &[Of::Set],
+    &[Of::Lookup],
+    &[Of::Lookup],
+    &[Of::Branch],
+    &[Of::Lookup, Of::Branch],
+];
+const HOPS: [&[Of]; 9] = [
+    &[],
+    &[Of::Set],
+    &[Of::Menu],
+    &[Of::Gather],
+    &[Of::Branch],
+    &[Of::Lookup],
+    &[Of::Voicemail],
+    &[Of::Call],
+    &[Of::Call],
+];
+const SINKS: [&[Of]; 10] = [
+    &[Of::Say],
     &[Of::Say, Of::Transfer],
-    &[Of::Link, Of::Voicemail],
-    &[Of::Set, Of::Say],
-    &[Of::Set, Of::Gather, Of::Say],
-    &[Of::Set, Of::Set, Of::Link],
-    &[Of::Branch, Of::Say],
-    &[Of::Branch, Of::Menu, Of::Say],
-    &[Of::Branch, Of::Voicemail, Of::Transfer],
-    &[Of::Lookup, Of::Say],
-    &[Of::Lookup, Of::Set, Of::Menu],
-    &[Of::Lookup, Of::Branch, Of::Menu, Of::Say],
-    &[Of::Set, Of::Call, Of::Say],
-    &[Of::Lookup, Of::Call, Of::Menu, Of::Say],
+    &[Of::Link],
+    &[Of::Voicemail],
+    &[Of::Menu],
+    &[Of::Branch, Of::Menu],
+    &[Of::Transfer],
+    &[Of::SmsCode],
+    &[Of::Lookup],
+    &[Of::Callback],
 ];
 
-/// So many ways at least, and a few more.
+/// So many ways at least in which something is used, and perhaps one more.
 fn uses(dice: &mut Dice, least: usize, calls: bool) -> impl Iterator<Item = Of> {
-    let all = USES.len() - if calls { 0 } else { 2 };
-    let some: Vec<_> =
-        (0..least + usize::from(dice.once_in(3))).map(|_| *dice.one(&USES[..all])).collect();
-    some.into_iter().flatten().copied()
+    let hops = &HOPS[..HOPS.len() - if calls { 0 } else { 2 }];
+    let mut states = Vec::new();
+    for _ in 0..least + usize::from(dice.once_in(4)) {
+        states.extend(*dice.one(&SOURCES));
+        for _ in 0..=dice.below(2) {
+            states.extend(*dice.one(hops));
+        }
+        states.extend(*dice.one(&SINKS));
+    }
+    states.into_iter()
 }
 
-fn draft(dice: &mut Dice, name: &str, plan: &Plan, subs: &[&str]) -> Draft {
+fn draft(dice: &mut Dice, theme: &mut Theme, (name, subs): (&str, &[&str]), plan: &Plan) -> Draft {
     let (branches, calls, count) = (["{ fact = \"pin\" }"], !subs.is_empty(), plan.states.len());
     let straight = plan.states.iter().any(Option::is_some);
     let onwards = if straight { Onwards::Straight } else { Onwards::Soon };
@@ -306,6 +405,13 @@ fn draft(dice: &mut Dice, name: &str, plan: &Plan, subs: &[&str]) -> Draft {
         None => maker.made(number),
     };
     let mut states: Vec<_> = plan.states.iter().enumerate().map(state).collect();
+    for made in states.iter_mut().filter(|_| straight) {
+        made.step_up = made.step_up.map(|_| PROVER);
+        if let Some((_, prover)) = made.lines.split_once("agent_step_up = ") {
+            let prover = prover.split('"').nth(1).unwrap_or_default().to_owned();
+            made.lines = made.lines.replace(&format!("\"{prover}\""), &format!("\"{PROVER}\""));
+        }
+    }
     for (made, of) in states.iter_mut().zip(&plan.states) {
         // Everybody gets to where something is proved.
         if of.is_some_and(|of| PROOFS.iter().any(|(states, _)| states.contains(&of))) {
@@ -315,7 +421,7 @@ fn draft(dice: &mut Dice, name: &str, plan: &Plan, subs: &[&str]) -> Draft {
     let main = name == "main";
     let mut more = Vec::new();
     for made in &mut states {
-        more.extend(words::anew(dice, (name, subs), made));
+        more.extend(words::anew(dice, theme, (name, subs), made));
         if !main {
             words::ends(dice, made);
         }
@@ -333,5 +439,6 @@ fn draft(dice: &mut Dice, name: &str, plan: &Plan, subs: &[&str]) -> Draft {
         vec![Made::named("yes", &back("ok")), Made::named("no", &back("failed"))]
     });
     let head = words::head(dice, name, &plan.proofs);
-    Draft { name: name.to_owned(), head, states }
+    let prover = if straight { prover(&plan.proofs) } else { String::new() };
+    Draft { name: name.to_owned(), head, states, prover }
 }

@@ -16,7 +16,7 @@ use callgate::engine::event::{AnsweredBy, DialStatus, Event, Heard, LegStatus, Q
 use callgate::engine::id::{CallId, LegId, Sid, TurnId};
 use callgate::engine::ledger::Notifies;
 use callgate::engine::policy::Policy;
-use callgate::engine::question::{Against, Answer, LookUp, Question, Verdict};
+use callgate::engine::question::{Against, Answer, LookUp, Question, Verdict, Verify};
 use callgate::engine::risk::Signal;
 use callgate::engine::turn::{Entry, Moment, Step};
 use callgate::engine::{Setting, step};
@@ -38,6 +38,8 @@ use super::watch::{Change, Earned, Kept, another, out, proved, told};
 pub(super) const MOBILE: &str = "+15005550010";
 /// A number that is nobody's on file.
 pub(super) const STRANGERS: &str = "+15005550099";
+/// What codes that are sent hash to.
+const CODE: &str = "the code";
 /// What another customer keys in.
 const NEIGHBOURS: &str = "34567890";
 
@@ -254,6 +256,9 @@ impl World {
             Question::FindById(id) if id.expose().starts_with('1') => self.account(mood),
             Question::FindById(id) if self.watched && id.expose() == NEIGHBOURS => self.neighbour(),
             Question::FindById(_) => Answer::Account(None),
+            Question::Verify(Verify { against: Against::Code(hash), .. }) if hash != CODE => {
+                Answer::Verdict(Verdict::Wrong)
+            }
             Question::Verify(verify) => {
                 let by_provider = match &verify.against {
                     Against::Verification(to) => Some(to.is_some()),
@@ -269,10 +274,9 @@ impl World {
                     _ => Verdict::Wrong,
                 })
             }
-            Question::FreshCode { digits, .. } => Answer::Code {
-                code: Secret::new("7".repeat(*digits as usize)),
-                hash: "the code".into(),
-            },
+            Question::FreshCode { digits, .. } => {
+                Answer::Code { code: Secret::new("7".repeat(*digits as usize)), hash: CODE.into() }
+            }
             Question::Spend { to: Some(_), .. } if mood == Mood::BlockSpent => Answer::BlockSpent,
             Question::Spend { .. } => Answer::Spent(mood != Mood::Spent),
             Question::Notify(_) if mood == Mood::Spent => Answer::Notifies(Notifies::NoneLeft),
