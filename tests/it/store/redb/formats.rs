@@ -2,11 +2,14 @@
 
 use super::*;
 
+/// The table in which a file says of which format it is.
+pub(super) const FORMAT: ::redb::TableDefinition<'static, &str, u64> =
+    ::redb::TableDefinition::new("callgate");
+
 /// The tables of the first format that have changed since, and those that have not.
-pub(super) mod older {
+mod older {
     use redb::TableDefinition;
 
-    pub(super) const FORMAT: TableDefinition<'static, &str, u64> = TableDefinition::new("callgate");
     type Call = (u64, u128, i64, i64, Option<i64>, &'static [u8]);
     pub(super) const CALLS: TableDefinition<'static, u128, Call> = TableDefinition::new("calls");
     type Effect = (i64, u32, Option<u128>, &'static [u8]);
@@ -38,7 +41,7 @@ pub(super) fn of_the_first_format(
     let database = ::redb::Database::create(file).unwrap();
     let transaction = database.begin_write().unwrap();
     let us = |seconds| at(seconds).as_microsecond();
-    transaction.open_table(older::FORMAT).unwrap().insert("format", 1).unwrap();
+    transaction.open_table(FORMAT).unwrap().insert("format", 1).unwrap();
     for ((call, effect), second) in calls.iter().zip(0..) {
         let (call, effect, lease) = (call.0.as_u128(), effect.0.as_u128(), lease.0.as_u128());
         let state = format!("state {second}");
@@ -110,7 +113,7 @@ fn back_to(format: u64, file: &Path) {
                 None => drop(records.insert((kind, id), at).unwrap()),
             }
         }
-        let mut meta = transaction.open_table(older::FORMAT).unwrap();
+        let mut meta = transaction.open_table(FORMAT).unwrap();
         assert_eq!(meta.insert("format", format).unwrap().unwrap().value(), 4);
     }
     transaction.commit().unwrap();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::formats::{has_all_of, of_the_first_format, older};
+use super::formats::{FORMAT, has_all_of, of_the_first_format};
 use super::*;
 
 /// When everything that [`a_day`] put down is over.
@@ -42,7 +42,7 @@ fn kill_after(file: &Path, role: &str, from: &str, wait: Duration) {
 fn format_of(file: &Path) -> u64 {
     use ::redb::ReadableDatabase as _;
     let database = ::redb::Database::open(file).unwrap();
-    let meta = database.begin_read().unwrap().open_table(older::FORMAT).unwrap();
+    let meta = database.begin_read().unwrap().open_table(FORMAT).unwrap();
     meta.get("format").unwrap().unwrap().value()
 }
 
