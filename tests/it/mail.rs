@@ -122,6 +122,16 @@ async fn each_answer_of_the_server_means_one_thing() {
     }
 }
 
+/// A mail that the server refuses would seem to be taken.
+#[tokio::test]
+async fn what_is_said_beside_the_reply_to_starttls_is_no_answer() {
+    let (server, metrics) = (SmtpServer::start(Tls::Injected), Metrics::default());
+    server.next(Manner::Refuse);
+    let mail = sender(&server, &metrics);
+    let sent = timeout(PATIENCE, mail.send_email(reference(2), &email())).await.unwrap();
+    assert_eq!(sent, Delivery::NotDone { retry_after: None });
+}
+
 /// Before the encryption begins whoever is on the way may say anything.
 #[tokio::test]
 async fn a_line_that_does_not_end_is_not_read_to_its_end() {

@@ -1,5 +1,7 @@
-//! What is read of a mail server is bounded: lettre takes a line for as long as it goes on, and before the encryption
-//! begins whoever is on the way may write one that does not end.
+//! What is read of a mail server before the encryption begins, when whoever is on the way may say anything. lettre takes a
+//! line for as long as it goes on: here it ends. And lettre takes what came unencrypted, together with the server's
+//! reply to `STARTTLS`, for what the server says afterwards: here nothing may follow that reply (RFC 3207, section 5, and
+//! the response injection of <https://nostarttls.secvuln.info/>).
 
 use std::fmt;
 use std::io;
@@ -26,10 +28,22 @@ impl Allowance {
     }
 }
 
+/// What asks for the encryption, as lettre writes it.
+const STARTTLS: &[u8] = b"STARTTLS\r\n";
+
 /// A connection over which no more is read than is allowed.
 pub(super) struct Bounded {
     stream: TcpStream,
     left: Allowance,
+    /// What was read since the encryption was asked for, until it begins.
+    reply: Option<Vec<u8>>,
+}
+
+/// Whether more has come than a whole reply.
+fn goes_on_after_its_end(reply: &[u8]) -> bool {
+    let mut lines = reply.split_inclusive(|byte| *byte == b'\n');
+    // The last line of a reply has no `-` after its code (RFC 5321, section 4.2.1).
+    lines.any(|line| line.ends_with(b"\n") && line.get(3) != Some(&b'-')) && lines.next().is_some()
 }
 
 impl Bounded {
@@ -37,7 +51,7 @@ impl Bounded {
     pub(super) async fn connect(host: &str, port: u16) -> io::Result<(Self, Allowance)> {
         let stream = TcpStream::connect((host, port)).await?;
         let left = Allowance(Arc::new(AtomicUsize::new(MAIL_READ_BYTES_MAX)));
-        Ok((Self { stream, left: left.clone() }, left))
+        Ok((Self { stream, left: left.clone(), reply: None }, left))
     }
 }
 
@@ -67,6 +81,13 @@ impl AsyncRead for Bounded {
             return Poll::Ready(Err(io::Error::other("the mail server does not come to an end")));
         };
         self.left.0.store(left, Ordering::Relaxed);
+        if let Some(reply) = &mut self.reply {
+            reply.extend(buffer.filled().iter().skip(before));
+            if goes_on_after_its_end(reply) {
+                let error = "something was said beside the mail server's reply to STARTTLS";
+                return Poll::Ready(Err(io::Error::other(error)));
+            }
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -77,6 +98,7 @@ impl AsyncWrite for Bounded {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.reply = (bytes == STARTTLS).then(Vec::new);
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -86,5 +108,21 @@ impl AsyncWrite for Bounded {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_may_follow_a_reply() {
+        for whole in ["", "220", "220 go", "220 go\r\n", "220-well\r\n220 go\r\n", "220-well\r\n22"]
+        {
+            assert!(!goes_on_after_its_end(whole.as_bytes()), "{whole}");
+        }
+        for more in ["220 go\r\n2", "220 go\r\n250 ok\r\n", "220-well\r\n220 go\r\n\r\n"] {
+            assert!(goes_on_after_its_end(more.as_bytes()), "{more}");
+        }
     }
 }

@@ -14,11 +14,17 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 /// Who may hand mail in, and with what, as it stands in an address.
 pub(crate) const LOGIN: &str = "bank:p%40ss";
 
+/// What a client is to take for the answers to all that it says until its mail is taken.
+const INJECTED: &str = "\r\n250-mail.example.com\r\n250 AUTH PLAIN\r\n235 welcome\r\n250 ok\r\n250 ok\r\n\
+    354 go on\r\n250 taken";
+
 /// How a connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tls {
     None,
     Upgraded,
+    /// The same, and whoever is on the way adds answers of theirs to the last that is not encrypted.
+    Injected,
     FromTheStart,
 }
 
@@ -112,7 +118,9 @@ impl SmtpServer {
     pub(crate) fn url(&self) -> String {
         match self.tls {
             Tls::None => format!("smtp://{LOGIN}@localhost:{}", self.port),
-            Tls::Upgraded => format!("smtp://{LOGIN}@localhost:{}?tls=required", self.port),
+            Tls::Upgraded | Tls::Injected => {
+                format!("smtp://{LOGIN}@localhost:{}?tls=required", self.port)
+            }
             Tls::FromTheStart => format!("smtps://{LOGIN}@localhost:{}", self.port),
         }
     }
@@ -158,15 +166,16 @@ impl Talk {
         let plain = stream.try_clone().unwrap();
         let wire: Box<dyn Wire> = match tls {
             Tls::FromTheStart => secured(stream, config.clone()),
-            Tls::None | Tls::Upgraded => Box::new(stream),
+            _ => Box::new(stream),
         };
         let mut talk = Self { wire, world, login: None };
         talk.answer("220 mail.example.com")?;
-        if tls == Tls::Upgraded {
+        if matches!(tls, Tls::Upgraded | Tls::Injected) {
             while talk.line()?.starts_with("EHLO") {
                 talk.answer("250-mail.example.com\r\n250 STARTTLS")?;
             }
-            talk.answer("220 go ahead")?;
+            let added = if tls == Tls::Injected { INJECTED } else { "" };
+            talk.answer(&format!("220 go ahead{added}"))?;
             talk.wire = secured(plain, config);
         }
         Some(talk)
