@@ -9,7 +9,7 @@ mod unlock;
 
 use std::time::Duration;
 
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use actix_web::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, BytesMut, Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
@@ -35,29 +35,36 @@ const LISTED_MAX: usize = 100;
 pub(super) fn routes(config: &mut ServiceConfig) {
     // A resource has all its methods in one place, so that any other is answered with 405. Nothing of a call, nor
     // whether we are ready, is kept on the way.
-    let mut resource = |path: &str, routes: Vec<Route>| {
+    let mut resource = |path: &str, methods: &'static str, routes: Vec<Route>| {
         let resource = routes.into_iter().fold(web::resource(path), Resource::route);
+        let other = web::to(move || std::future::ready(not_allowed(methods)));
+        let resource = resource.default_service(other);
         config.service(resource.wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store"))));
     };
     let post = web::post;
-    resource("/health/live", vec![get().to(live)]);
-    resource("/health/ready", vec![get().to(ready)]);
-    resource("/metrics", vec![get().to(metrics)]);
-    resource("/.well-known/jwks.json", vec![get().to(voucher_keys)]);
-    resource("/api/openapi.json", vec![get().to(openapi)]);
-    resource("/api/events", vec![web::get().to(events::events)]);
-    resource("/api/calls", vec![get().to(calls)]);
-    resource("/api/calls/{call}", vec![get().to(call)]);
-    resource("/api/calls/{call}/journal", vec![get().to(journal)]);
-    resource("/api/calls/{call}/step-up", vec![post().to(step_up::ask), get().to(step_up::result)]);
-    resource("/api/flows", vec![get().to(flows::flows)]);
-    resource("/api/outbox", vec![get().to(outbox::list)]);
-    resource("/api/outbox/{effect}/retry", vec![post().to(outbox::retry)]);
-    resource("/api/outbox/{effect}/drop", vec![post().to(outbox::discard)]);
-    resource("/api/service-codes", vec![post().to(service_code)]);
-    resource("/api/unlock", vec![post().to(unlock::unlock)]);
+    resource("/health/live", READ, vec![get().to(live)]);
+    resource("/health/ready", READ, vec![get().to(ready)]);
+    resource("/metrics", READ, vec![get().to(metrics)]);
+    resource("/.well-known/jwks.json", READ, vec![get().to(voucher_keys)]);
+    resource("/api/openapi.json", READ, vec![get().to(openapi)]);
+    resource("/api/events", "GET", vec![web::get().to(events::events)]);
+    resource("/api/calls", READ, vec![get().to(calls)]);
+    resource("/api/calls/{call}", READ, vec![get().to(call)]);
+    resource("/api/calls/{call}/journal", READ, vec![get().to(journal)]);
+    let step_up = vec![post().to(step_up::ask), get().to(step_up::result)];
+    resource("/api/calls/{call}/step-up", "GET, HEAD, POST", step_up);
+    resource("/api/flows", READ, vec![get().to(flows::flows)]);
+    resource("/api/outbox", READ, vec![get().to(outbox::list)]);
+    resource("/api/outbox/{effect}/retry", "POST", vec![post().to(outbox::retry)]);
+    resource("/api/outbox/{effect}/drop", "POST", vec![post().to(outbox::discard)]);
+    resource("/api/service-codes", "POST", vec![post().to(service_code)]);
+    resource("/api/unlock", "POST", vec![post().to(unlock::unlock)]);
+    config.default_service(web::to(async || no_such_route()));
     pages::routes(config);
 }
+
+/// The methods of [`get`].
+const READ: &str = "GET, HEAD";
 
 /// What may be looked at: with `HEAD` too, which is answered without a body (RFC 9110, section 9.3.2).
 fn get() -> Route {
@@ -335,6 +342,17 @@ fn unauthorized(error: &str) -> HttpResponse {
 
 fn not_found() -> HttpResponse {
     HttpResponse::NotFound().json(json!({ "error": "there is no such call, or it is forgotten" }))
+}
+
+fn no_such_route() -> HttpResponse {
+    HttpResponse::NotFound().json(json!({ "error": "there is nothing at this address" }))
+}
+
+/// With the methods that there are (RFC 9110, section 15.5.6).
+fn not_allowed(methods: &'static str) -> HttpResponse {
+    HttpResponse::MethodNotAllowed()
+        .insert_header((ALLOW, methods))
+        .json(json!({ "error": format!("only {methods} can be asked for here") }))
 }
 
 fn unavailable(error: &ExchangeError) -> HttpResponse {

@@ -18,7 +18,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::{House, intake};
-use super::{LISTED_MAX, bearer, call_view, entry_view, flows, get, note_stranger, owner};
+use super::{
+    LISTED_MAX, READ, bearer, call_view, entry_view, flows, get, not_allowed, note_stranger, owner,
+};
 use crate::check::check;
 use crate::check::odds::{NoOdds, Terms, odds};
 use crate::config::{AdminToken, Role};
@@ -40,7 +42,8 @@ const POLICY_OF_PICTURES: &str = "default-src 'none'; style-src 'unsafe-inline'"
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     let mut page = |path: &str, route| {
-        config.service(web::resource(path).route(route));
+        let other = web::to(async || not_allowed(READ));
+        config.service(web::resource(path).route(route).default_service(other));
     };
     page("/", get().to(house));
     page("/style.css", get().to(style));
