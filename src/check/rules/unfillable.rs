@@ -2,10 +2,9 @@
 //!
 //! ## Why
 //!
-//! It is tried with what may be there: nought and fractions where a number is, any word and an empty one where a back
-//! end or a caller gives a text, nothing where no way there has set it, `true` and `false`, keys as the text that they
-//! are. A call in which it fails ends
-//! with the apology, as if something were broken.
+//! It is tried with what may be there: zero and fractions where a number is, any word and an empty one where a back end or
+//! a caller gives a text, nothing where no way there has set it, `true` and `false`, and keys as the text that they are. A
+//! call in which it fails ends with the apology, as if something were broken.
 //!
 //! ## How to fix it
 //!
