@@ -4,33 +4,14 @@
 //! deadline, or a replay: load, step, answer the machine's questions, commit, and on a lost race all
 //! over again from what won.
 
-pub mod agent;
-mod answer;
+mod answers;
 mod at_hand;
-mod audit;
-pub mod dead;
-mod deed;
-pub mod edition;
-mod eligible;
-pub mod events;
-pub mod guards;
-mod look_up;
-mod posted;
+mod desk;
 mod probe;
-mod recent;
 mod record;
 pub mod rings;
-pub mod service_code;
-mod shared;
-mod signals;
-mod step_up;
-mod take;
-pub mod tally;
-pub mod unlock;
-mod verification;
-mod verifier;
-pub mod versions;
-mod voucher;
+mod turn;
+mod watch;
 
 use std::sync::{Arc, OnceLock};
 
@@ -55,19 +36,15 @@ use crate::outbound::numbers::Numbers;
 use crate::outbound::verifications::Verifications;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Store, StoreError, Version};
+pub use answers::service_code;
+use answers::{Signer, Verifier};
 use at_hand::AtHand;
-pub use audit::Over;
-use deed::{Deed, deed_of};
-use edition::Editions;
-use events::Events;
-use guards::Guards;
-pub use posted::Posted;
-use recent::Recent;
+pub use desk::{agent, dead, unlock};
 use record::Queues;
-use take::{Done, Taken};
-use tally::Tally;
-use verifier::Verifier;
-use voucher::Signer;
+use turn::{Deed, Done, Editions, Recent, Taken, deed_of};
+pub use turn::{Over, Posted};
+use watch::{Events, Guards, Tally};
+pub use watch::{events, guards, tally, versions};
 
 /// The exchange.
 #[derive(Debug)]

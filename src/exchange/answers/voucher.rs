@@ -14,8 +14,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Exchange, later};
 use crate::engine::voucher::Voucher;
+use crate::exchange::{Exchange, later};
 use crate::limits;
 use crate::secret::Secret;
 use crate::store::envelope::Vault;
@@ -26,7 +26,7 @@ const ISSUER: &str = "callgate";
 const FIRST_KEY: u32 = 1;
 
 /// What signs.
-pub(super) struct Signer {
+pub(in crate::exchange) struct Signer {
     issuer: String,
     /// The key before the present one, that one, and the next.
     keys: [Key; 3],
@@ -39,7 +39,7 @@ struct Key {
 }
 
 impl Signer {
-    pub(super) fn new(vault: &Vault) -> Self {
+    pub(in crate::exchange) fn new(vault: &Vault) -> Self {
         Self::with(vault, ISSUER, FIRST_KEY)
     }
 

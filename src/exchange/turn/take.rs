@@ -8,9 +8,6 @@ use tokio::time::Instant;
 use super::deed::Deed;
 use super::edition::Edition;
 use super::posted::Posted;
-use super::tally;
-use super::versions::Version as FlowVersion;
-use super::{Exchange, ExchangeError, Loaded, Served, later};
 use crate::audit::Entry;
 use crate::chance;
 use crate::engine::audit;
@@ -21,6 +18,9 @@ use crate::engine::id::{CallId, EffectId, TurnId};
 use crate::engine::reply::Reply;
 use crate::engine::turn::{Moment, Step, Turn};
 use crate::engine::{Setting, step};
+use crate::exchange::watch::tally;
+use crate::exchange::watch::versions::Version as FlowVersion;
+use crate::exchange::{Exchange, ExchangeError, Loaded, Served, later};
 use crate::limits;
 use crate::store::envelope::Kind;
 use crate::store::{Commit, Committed, Held, NewEffect, StoreError, Version};
@@ -37,7 +37,7 @@ pub(super) struct Terms<'a> {
 }
 
 /// What was done.
-pub(super) enum Done {
+pub(in crate::exchange) enum Done {
     Turn(Taken),
     Answer(Arc<Reply>, Served),
     Unknown,
@@ -45,11 +45,11 @@ pub(super) enum Done {
 }
 
 /// A turn that was committed.
-pub(super) struct Taken {
+pub(in crate::exchange) struct Taken {
     /// The call as it left it.
-    pub(super) after: Arc<Loaded>,
-    pub(super) reply: Arc<Reply>,
-    pub(super) discreet: bool,
+    pub(in crate::exchange) after: Arc<Loaded>,
+    pub(in crate::exchange) reply: Arc<Reply>,
+    pub(in crate::exchange) discreet: bool,
 }
 
 /// What became of a turn.
@@ -62,7 +62,7 @@ enum Became {
 }
 
 impl Exchange {
-    pub(super) async fn turn(
+    pub(in crate::exchange) async fn turn(
         &self,
         id: CallId,
         settled: &[EffectId],

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::{Request, Served, Wants};
 use crate::engine::call::{Call, Received, receive};
 use crate::engine::event::{Event, Heard};
 use crate::engine::id::{LegId, Sid};
 use crate::engine::reply::Reply;
+use crate::exchange::{Request, Served, Wants};
 
 /// What is to be done about an event, given the call as it stands.
-pub(super) enum Deed {
+pub(in crate::exchange) enum Deed {
     Step(Event),
     Answer(Arc<Reply>, Served),
     Unknown,
@@ -20,7 +20,7 @@ pub(super) enum Deed {
 }
 
 /// What a request is to the call as it stands; `digest`: the keyed digest of what was heard.
-pub(super) fn deed_of(request: &Request, digest: &str, call: Option<&Call>) -> Deed {
+pub(in crate::exchange) fn deed_of(request: &Request, digest: &str, call: Option<&Call>) -> Deed {
     let Some(call) = call else {
         return match &request.wants {
             Wants::Ring(ring) => Deed::Step(Event::Ring((**ring).clone())),

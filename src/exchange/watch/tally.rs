@@ -5,12 +5,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use serde::{Deserialize, Serialize};
 
-use super::Exchange;
 use super::versions::{Version, Versions};
 use crate::engine::audit::Deed;
 use crate::engine::event::Event;
 use crate::engine::question::Verdict;
 use crate::engine::turn::Turn;
+use crate::exchange::Exchange;
 
 /// What is counted of committed turns and of the outbox.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +131,12 @@ impl Exchange {
 
 impl Tally {
     /// Counts what a committed turn brought about.
-    pub(super) fn count(&self, turn: &Turn, event: &Event, is_current: impl Fn(&Version) -> bool) {
+    pub(in crate::exchange) fn count(
+        &self,
+        turn: &Turn,
+        event: &Event,
+        is_current: impl Fn(&Version) -> bool,
+    ) {
         let now = turn.entry.moment.now;
         if matches!(event, Event::Ring(_)) {
             self.versions.begin(&turn.call, now);
@@ -170,7 +175,7 @@ impl Tally {
 }
 
 /// What was given in a turn, if it was none of what was asked for.
-pub(super) fn unusable(turn: &Turn, event: &Event) -> Option<Given> {
+pub(in crate::exchange) fn unusable(turn: &Turn, event: &Event) -> Option<Given> {
     let Event::Heard { heard, .. } = event else { return None };
     let (keys, speech) = (heard.digits.expose(), heard.speech.expose());
     let is_key = |key: char| key.is_ascii_digit() || "*#ABCD".contains(key);

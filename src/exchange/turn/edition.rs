@@ -12,9 +12,9 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::versions::Version;
-use super::{Exchange, ExchangeError, later};
 use crate::diagnostic::{Sources, any_error};
+use crate::exchange::watch::versions::Version;
+use crate::exchange::{Exchange, ExchangeError, later};
 use crate::flow::name::FlowName;
 use crate::flow::{FlowSet, read};
 use crate::hex::hex;
@@ -23,7 +23,7 @@ use crate::store::{RecordKey, Store, Swap};
 
 /// A flow and everything it calls, as they were read.
 #[derive(Debug)]
-pub struct Edition {
+pub(in crate::exchange) struct Edition {
     /// SHA-256 over the texts, in hexadecimal digits.
     pub hash: String,
     /// The flows.
@@ -31,7 +31,7 @@ pub struct Edition {
 }
 
 /// The editions that this server knows.
-pub(super) struct Editions {
+pub(in crate::exchange) struct Editions {
     current: ArcSwap<FlowSet>,
     /// By hash; one that is not at hand is read from the store.
     known: Cache<String, Arc<Edition>>,
@@ -68,7 +68,7 @@ impl fmt::Debug for Editions {
 }
 
 impl Editions {
-    pub(super) fn new(flows: FlowSet) -> Self {
+    pub(in crate::exchange) fn new(flows: FlowSet) -> Self {
         Self {
             current: ArcSwap::from_pointee(flows),
             known: Cache::new(limits::EDITIONS_AT_HAND),
@@ -76,7 +76,7 @@ impl Editions {
         }
     }
 
-    pub(super) fn current(&self) -> Arc<FlowSet> {
+    pub(in crate::exchange) fn current(&self) -> Arc<FlowSet> {
         self.current.load_full()
     }
 
@@ -89,7 +89,7 @@ impl Editions {
         begun.unwrap_or_else(|| version_of(flow, &self.current()).is_some_and(|hash| is_it(&hash)))
     }
 
-    pub(super) fn replace(&self, flows: FlowSet) {
+    pub(in crate::exchange) fn replace(&self, flows: FlowSet) {
         self.current.store(Arc::new(flows));
         self.begun.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -124,7 +124,7 @@ impl Editions {
     }
 
     /// The edition of a call in progress.
-    pub(super) async fn of(
+    pub(in crate::exchange) async fn of(
         &self,
         hash: &str,
         start: &FlowName,

@@ -7,13 +7,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::tally::{Dead, Why};
 use super::unlock::By;
-use super::{Exchange, ExchangeError, later};
 use crate::audit::{self, Deed, Letter};
 use crate::engine::account::Whom;
 use crate::engine::effect::Effect;
 use crate::engine::id::{CallId, EffectId};
+use crate::exchange::watch::tally::{Dead, Why};
+use crate::exchange::{Exchange, ExchangeError, later};
 use crate::limits::{DEAD_LETTER_RETENTION, DEAD_LETTER_TRY_MAX, DEAD_LETTERS_MAX};
 use crate::store::{PARTITIONS, RecordKey};
 

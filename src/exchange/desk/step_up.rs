@@ -1,10 +1,10 @@
 //! A specialist asks that a caller prove more: what that is to the call, and the asking.
 
-use super::{Exchange, ExchangeError};
 use crate::engine::call::Asked;
 use crate::engine::event::Event;
 use crate::engine::id::CallId;
 use crate::engine::step_up::{Asking, asking};
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::name::LevelName;
 use crate::limits;
 

@@ -9,8 +9,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::guards::{Guards, Limit};
-use super::{Exchange, ExchangeError};
 use crate::engine::account::Whom;
 use crate::engine::budget::Budget;
 use crate::engine::fuse::{Fuse, PARTS};
@@ -18,6 +16,8 @@ use crate::engine::id::CallId;
 use crate::engine::ledger::{Ledger, Notifies};
 use crate::engine::question::{Answer, Notify};
 use crate::engine::spread::{Room, Spread};
+use crate::exchange::watch::guards::{Guards, Limit};
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;

@@ -4,10 +4,10 @@
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use super::Exchange;
 use crate::engine::call::End;
 use crate::engine::event::Event;
 use crate::engine::turn::Turn;
+use crate::exchange::Exchange;
 use crate::flow::level::Fact;
 use crate::limits::{EVENTS_BEHIND_MAX, WATCHERS_MAX};
 
@@ -32,7 +32,7 @@ pub struct Happened {
 
 /// The turns of one server, as they are committed.
 #[derive(Debug)]
-pub(super) struct Events(broadcast::Sender<Happened>);
+pub(in crate::exchange) struct Events(broadcast::Sender<Happened>);
 
 impl Default for Events {
     fn default() -> Self {
@@ -41,7 +41,7 @@ impl Default for Events {
 }
 
 impl Events {
-    pub(super) fn tell(&self, turn: &Turn, event: &Event) {
+    pub(in crate::exchange) fn tell(&self, turn: &Turn, event: &Event) {
         if self.0.receiver_count() == 0 {
             return;
         }

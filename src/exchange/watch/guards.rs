@@ -81,7 +81,7 @@ pub struct LookedUp {
 }
 
 impl Guards {
-    pub(super) fn lock(&self, factor: Fact, lock: ledger::Lock) {
+    pub(in crate::exchange) fn lock(&self, factor: Fact, lock: ledger::Lock) {
         let lasts = match lock {
             ledger::Lock::ForAWhile => Lasts::AWhile,
             ledger::Lock::UntilLifted => Lasts::UntilLifted,
@@ -89,7 +89,7 @@ impl Guards {
         self.locks.get_or_create(&Locked { factor: factor.as_str(), lasts }).inc();
     }
 
-    pub(super) fn refuse(&self, limit: Limit) {
+    pub(in crate::exchange) fn refuse(&self, limit: Limit) {
         self.refused.get_or_create(&Guarded { limit }).inc();
         tracing::warn!(?limit, "a limit over many accounts was reached");
     }

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::shared::{Caller, HOUR, HOUR_KEPT_FOR};
-use super::{Exchange, ExchangeError};
 use crate::engine::id::CallId;
 use crate::engine::risk::Signal;
 use crate::engine::spread::Room;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::limits;
 use crate::phone::PhoneNumber;
 

@@ -7,8 +7,6 @@ use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
-use super::guards::Limit;
-use super::{Exchange, ExchangeError};
 use crate::audit;
 use crate::chance;
 use crate::directory::accounts::Customer;
@@ -18,6 +16,8 @@ use crate::engine::call::Call;
 use crate::engine::id::CallId;
 use crate::engine::ledger::{Alert, Attempt, Ledger, Lock, Reserved};
 use crate::engine::question::{Against, Answer, Question, Verdict, Verify};
+use crate::exchange::watch::guards::Limit;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
@@ -46,7 +46,7 @@ impl Exchange {
         self
     }
 
-    pub(super) async fn answer(
+    pub(in crate::exchange) async fn answer(
         &self,
         call: CallId,
         question: &Question,
@@ -323,7 +323,7 @@ impl Exchange {
     }
 
     /// The name of a ledger: it does not say whose it is.
-    pub(super) fn subject(&self, whom: &Whom) -> String {
+    pub(in crate::exchange) fn subject(&self, whom: &Whom) -> String {
         audit::subject(&self.vault, whom)
     }
 
@@ -345,7 +345,7 @@ impl Exchange {
         }
     }
 
-    pub(super) async fn change_ledger<T>(
+    pub(in crate::exchange) async fn change_ledger<T>(
         &self,
         whom: &Whom,
         now: Timestamp,

@@ -4,13 +4,13 @@
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 
-use super::{Exchange, ExchangeError};
 use crate::audit::{self, Bound, CallAudit, Head, Link};
 use crate::engine::account::Whom;
 use crate::engine::audit::Deed;
 use crate::engine::effect::Effect;
 use crate::engine::id::{CallId, EffectId};
 use crate::engine::turn::Turn;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::limits;
 use crate::store::envelope::Kind;
 use crate::store::{RecordKey, Revision};
@@ -157,7 +157,7 @@ impl Exchange {
         self.change_record(&key, limits::AUDIT_HEAD_RETENTION, now, advance).await
     }
 
-    pub(super) async fn opened<T: DeserializeOwned>(
+    pub(in crate::exchange) async fn opened<T: DeserializeOwned>(
         &self,
         key: &RecordKey,
     ) -> Result<Option<T>, ExchangeError> {
@@ -174,7 +174,7 @@ impl Exchange {
     }
 
     /// What stands for an account in the audit: a keyed hash that is no key of the store.
-    pub(super) fn reference(&self, whom: &Whom) -> String {
+    pub(in crate::exchange) fn reference(&self, whom: &Whom) -> String {
         audit::reference(&self.vault, whom)
     }
 }

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::record::ANSWER_KEPT_FOR;
-use super::{Exchange, ExchangeError};
 use crate::engine::question::LookUp;
+use crate::exchange::record::ANSWER_KEPT_FOR;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::name::VariableName;
 use crate::flow::value::Value;
 use crate::outbound::backends::Backends;

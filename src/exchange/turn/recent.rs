@@ -10,19 +10,19 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use super::Loaded;
 use crate::audit::Entry;
 use crate::engine::id::CallId;
+use crate::exchange::Loaded;
 use crate::limits::{AUDITS_AT_HAND, RECENT_CALLS_MAX};
 
-pub(super) struct Recent {
+pub(in crate::exchange) struct Recent {
     calls: Cache<CallId, Arc<Loaded>>,
     /// Of calls that are over.
     audits: Cache<CallId, Vec<Entry>>,
 }
 
 impl Recent {
-    pub(super) fn of(&self, call: CallId) -> Option<Arc<Loaded>> {
+    pub(in crate::exchange) fn of(&self, call: CallId) -> Option<Arc<Loaded>> {
         self.calls.get(&call)
     }
 

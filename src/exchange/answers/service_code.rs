@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
-use super::{Exchange, ExchangeError, later};
 use crate::chance;
 use crate::engine::account::Whom;
 use crate::engine::audit::Deed;
 use crate::engine::question::Verdict;
+use crate::exchange::{Exchange, ExchangeError, later};
 use crate::secret::Secret;
 use crate::store::RecordKey;
 

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Exchange, ExchangeError};
 use crate::engine::account::Claim;
 use crate::engine::audit::Proving;
 use crate::engine::call::{Asked, Call, Frame, Position};
 use crate::engine::id::CallId;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::name::FieldName;
 use crate::flow::state::Kind;
 use crate::flow::{Flow, FlowSet};

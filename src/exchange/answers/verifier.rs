@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::ExchangeError;
 use crate::directory::pin::StoredPin;
+use crate::exchange::ExchangeError;
 use crate::limits::{
     HASH_GIVES_WAY_FOR, HASH_NICENESS, HASH_THREADS_KEPT_FOR, HASHES_AT_ONCE, HASHES_WAITING_MAX,
 };
@@ -26,7 +26,7 @@ use crate::threads::give_way;
 
 /// Verifies secrets.
 #[derive(Debug)]
-pub(super) struct Verifier {
+pub(in crate::exchange) struct Verifier {
     /// Of those that are worked off or wait.
     places: Arc<Semaphore>,
     /// Of those that are worked off.
@@ -41,7 +41,7 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    pub(super) fn new() -> Self {
+    pub(in crate::exchange) fn new() -> Self {
         Self {
             places: Arc::new(Semaphore::new(HASHES_AT_ONCE + HASHES_WAITING_MAX)),
             slots: Arc::new(Semaphore::new(HASHES_AT_ONCE)),

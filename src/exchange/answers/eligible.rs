@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::guards::LookedUp;
-use super::record::ANSWER_KEPT_FOR;
-use super::{Exchange, ExchangeError};
 use crate::engine::account::Phone;
 use crate::engine::eligibility::{Fit, Purpose, Told, Word};
 use crate::engine::id::CallId;
 use crate::engine::risk::Signal;
+use crate::exchange::record::ANSWER_KEPT_FOR;
+use crate::exchange::watch::guards::LookedUp;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::limits;
 use crate::outbound::numbers::{About, Numbers};
 use crate::phone::PhoneNumber;

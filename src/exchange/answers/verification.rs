@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::record::ANSWER_KEPT_FOR;
-use super::{Exchange, ExchangeError};
 use crate::engine::account::Whom;
 use crate::engine::ledger::Ledger;
 use crate::engine::question::Verdict;
+use crate::exchange::record::ANSWER_KEPT_FOR;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::level::Fact;
 use crate::outbound::verifications::Verifications;
 use crate::phone::PhoneNumber;

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Exchange;
 use crate::engine::effect::Effect;
 use crate::engine::id::{CallId, EffectId};
+use crate::exchange::Exchange;
 use crate::store::envelope::{EnvelopeError, Kind};
 use crate::telemetry::trace;
 
