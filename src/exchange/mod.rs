@@ -25,11 +25,9 @@ use crate::clock::Clock;
 use crate::directory::{Directory, DirectoryError};
 use crate::engine::Unenforced;
 use crate::engine::call::Call;
-use crate::engine::event::{Event, Heard, Ring};
-use crate::engine::id::{CallId, EffectId, LegId, Nonce, Sid};
+use crate::engine::id::CallId;
 use crate::engine::policy::Policy;
-use crate::engine::reply::Reply;
-use crate::engine::turn::{Entry, later};
+use crate::engine::turn::Entry;
 use crate::flow::FlowSet;
 use crate::outbound::backends::Backends;
 use crate::outbound::numbers::Numbers;
@@ -41,8 +39,8 @@ use answers::{Signer, Verifier};
 use at_hand::AtHand;
 pub use desk::{agent, dead, unlock};
 use record::Queues;
-use turn::{Deed, Done, Editions, Recent, Taken, deed_of};
-pub use turn::{Over, Posted};
+pub use turn::{Answered, Over, Posted, Request, Served, Settles, Wants};
+use turn::{Editions, Recent};
 use watch::{Events, Guards, Tally};
 pub use watch::{events, guards, tally, versions};
 
@@ -146,71 +144,6 @@ impl ExchangeError {
     }
 }
 
-/// A request of the provider for a leg's next answer.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The call.
-    pub call: CallId,
-    /// The provider's name of the leg.
-    pub sid: Sid,
-    /// What is asked for.
-    pub wants: Wants,
-    /// What was heard on the leg.
-    pub heard: Heard,
-    /// Who takes callers whom the flow cannot serve.
-    pub fallback_number: Option<String>,
-}
-
-/// What a request asks for.
-#[derive(Clone, Debug)]
-pub enum Wants {
-    /// The first answer of a new call, or the present prompt of one that has moved on.
-    Ring(Box<Ring>),
-    /// The answer that this nonce buys.
-    Turn(Nonce),
-    /// The leg's present prompt.
-    Resume(LegId),
-    /// The answer that the spent nonce had, or else the present prompt.
-    Fallback(Option<Nonce>),
-}
-
-/// What a request was to the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Served {
-    /// A turn.
-    Turn,
-    /// The answer that had been given before.
-    Replayed,
-    /// The answer that had been given before, to a request that now says something else.
-    Contradicted,
-    /// The present prompt, for a request out of step.
-    OutOfStep,
-    /// Nothing of this call's.
-    Stranger,
-    /// Of a call that nobody knows: it is forgotten, or its first turn was lost.
-    Unknown,
-}
-
-/// An answer to a request.
-#[derive(Clone, Debug)]
-pub struct Answered {
-    /// What the leg does next.
-    pub reply: Arc<Reply>,
-    /// What the request was to the call.
-    pub served: Served,
-    /// Whether the time that the answer takes must not tell what was found.
-    pub discreet: bool,
-}
-
-/// The effect that something was learnt of, and which is settled by it.
-#[derive(Clone, Copy, Debug)]
-pub struct Settles {
-    /// The effect.
-    pub effect: EffectId,
-    /// The number of the turn that posted it.
-    pub turn: u64,
-}
-
 /// A call as it was loaded.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -304,58 +237,6 @@ impl Exchange {
         &self.directory
     }
 
-    /// Answers a request for a leg's next answer.
-    pub async fn serve(&self, request: &Request) -> Result<(Reply, Served), ExchangeError> {
-        let Answered { reply, served, .. } = self.receive(request).await?;
-        Ok((Arc::unwrap_or_clone(reply), served))
-    }
-
-    /// Answers a request for a leg's next answer, and says whether it may be answered at once.
-    pub async fn receive(&self, request: &Request) -> Result<Answered, ExchangeError> {
-        let Heard { digits, speech, .. } = &request.heard;
-        let parts = [digits.expose().as_bytes(), speech.expose().as_bytes()];
-        let digest = self.vault.keyed_short("heard", &parts);
-        let fallback = request.fallback_number.as_deref();
-        let deed = |call: Option<&Call>| deed_of(request, &digest, call);
-        let done = self.turn(request.call, &[], fallback, deed).await?;
-        if matches!(done, Done::Answer(_, Served::Contradicted)) {
-            tracing::warn!(call.id = %request.call, "another entry was sent for a spent nonce");
-        }
-        let at_once = |reply, served| Answered { reply, served, discreet: false };
-        Ok(match done {
-            Done::Turn(Taken { reply, discreet, .. }) => {
-                Answered { reply, served: Served::Turn, discreet }
-            }
-            Done::Answer(reply, served) => at_once(reply, served),
-            Done::Unknown => at_once(Reply::hangup().into(), Served::Unknown),
-            Done::Nothing => at_once(Reply::hangup().into(), Served::Stranger),
-        })
-    }
-
-    /// Tells a call of something that asks for no answer; where it was learnt of an effect, that is
-    /// settled in the same commit. The call as it stands then; `Ok(None)`: it meant nothing to the call,
-    /// and nothing was committed.
-    pub async fn tell(
-        &self,
-        call: CallId,
-        settles: Option<Settles>,
-        event: impl Fn(&Call) -> Option<Event>,
-    ) -> Result<Option<Arc<Loaded>>, ExchangeError> {
-        let since = settles.map(|settles| settles.turn);
-        let deed = |call: Option<&Call>| {
-            // An effect goes with its call: where there is one, there is the other.
-            if call.map(|call| call.turns) < since {
-                return Deed::Older;
-            }
-            call.and_then(&event).map_or(Deed::Nothing, Deed::Step)
-        };
-        let settled = settles.as_ref().map(|settles| settles.effect);
-        Ok(match self.turn(call, settled.as_slice(), None, deed).await? {
-            Done::Turn(Taken { after, .. }) => Some(after),
-            _ => None,
-        })
-    }
-
     /// Whether this server has a copy of the call: then it is in progress.
     pub fn has_at_hand(&self, call: CallId) -> bool {
         self.recent.of(call).is_some()
@@ -403,12 +284,6 @@ impl Exchange {
         let opened = self.vault.open(kind, id, sealed);
         let opened = opened.map_err(|error| ExchangeError::Sealed(what, error))?;
         opened.read().ok_or(ExchangeError::Unreadable(what))
-    }
-
-    /// The flows that a call began with.
-    pub async fn flows_of(&self, call: &Call) -> Result<FlowSet, ExchangeError> {
-        let edition = self.editions.of(&call.edition, &call.flow, self.store.as_ref()).await?;
-        Ok(edition.flows.clone())
     }
 
     /// Tells of every call that ends from now on; whoever asks first is told.

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Exchange, ExchangeError, later};
+use super::{Exchange, ExchangeError};
 use crate::chance;
+use crate::engine::turn::later;
 use crate::limits::{PROBE_RETENTION, STORE_NAME_RETENTION};
 use crate::store::envelope::{EnvelopeError, Kind};
 use crate::store::{RecordKey, Swap};

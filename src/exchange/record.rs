@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Exchange, ExchangeError, later};
+use super::{Exchange, ExchangeError};
+use crate::engine::turn::later;
 use crate::limits;
 use crate::store::envelope::Kind;
 use crate::store::{Held, RecordKey, Revision, Swap};

@@ -7,9 +7,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Exchange, ExchangeError, later};
+use super::{Exchange, ExchangeError};
 use crate::engine::effect::PlaceCall;
 use crate::engine::id::{EffectId, Sid};
+use crate::engine::turn::later;
 use crate::limits;
 use crate::store::RecordKey;
 

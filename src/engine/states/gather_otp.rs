@@ -4,9 +4,9 @@ use super::super::event::Heard;
 use super::super::listen::{Expect, Given, GivesUp, are_digits};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Against, Verdict};
-use super::send_code;
+use super::{send_email_otp, send_sms_otp};
 use crate::flow::outcome::Outcome;
-use crate::flow::state::State;
+use crate::flow::state::{Kind, State};
 use crate::flow::states::gather_otp::GatherOtp;
 use crate::secret::Secret;
 
@@ -37,7 +37,7 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
         Given::Silence => return m.missed(&otp.listen, &expect, true, &gives_up),
         Given::Star => {
             // Another code if one may be sent; the same words either way.
-            send_code::send_again(m)?;
+            send_again(m)?;
             return m.begin_again(&otp.listen, &expect, &gives_up);
         }
         Given::Keys(keys) => keys,
@@ -81,6 +81,24 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
         code.count_check();
     }
     m.failed(&otp.listen, &expect, false, &gives_up)
+}
+
+/// Sends another code, as the state did that sent the last one, to whom it would let in now.
+fn send_again(m: &mut Machine<'_>) -> Asks<Outcome> {
+    let Some(sender) = m.call.code.as_ref().map(|code| code.sender.clone()) else {
+        return Ok(Outcome::Unavailable);
+    };
+    let flows = m.setting.flows;
+    let state = flows.get(sender.flow.as_str()).and_then(|flow| flow.state(&sender.state));
+    let requires = state.and_then(|state| state.requires.as_ref());
+    if requires.is_some_and(|(level, _)| !m.standing_at(&sender, |m| m.meets(level))) {
+        return Ok(Outcome::Unavailable);
+    }
+    match state.map(|state| &state.kind) {
+        Some(Kind::SendSmsOtp(state)) => send_sms_otp::send(m, state, sender),
+        Some(Kind::SendEmailOtp(state)) => send_email_otp::send(m, state, sender),
+        _ => Ok(Outcome::Unavailable),
+    }
 }
 
 fn expect(m: &Machine<'_>, otp: &GatherOtp) -> Expect {

@@ -12,11 +12,9 @@ use super::super::machine::{Asks, Machine};
 use super::super::question::{Answer, Question};
 use super::super::turn::later;
 use super::contact::{self, Eligible, Out};
-use super::{send_email_otp, send_sms_otp};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Prompt;
-use crate::flow::state::Kind;
 use crate::limits;
 use crate::secret::Secret;
 
@@ -41,24 +39,6 @@ pub(super) struct Way<'m, T> {
     pub(super) phone: Option<fn(&T) -> &Phone>,
     /// The words that it goes with.
     pub(super) message: Option<&'m Prompt>,
-}
-
-/// Sends another code, as the state did that sent the last one, to whom it would let in now.
-pub(super) fn send_again(m: &mut Machine<'_>) -> Asks<Outcome> {
-    let Some(sender) = m.call.code.as_ref().map(|code| code.sender.clone()) else {
-        return Ok(Outcome::Unavailable);
-    };
-    let flows = m.setting.flows;
-    let state = flows.get(sender.flow.as_str()).and_then(|flow| flow.state(&sender.state));
-    let requires = state.and_then(|state| state.requires.as_ref());
-    if requires.is_some_and(|(level, _)| !m.standing_at(&sender, |m| m.meets(level))) {
-        return Ok(Outcome::Unavailable);
-    }
-    match state.map(|state| &state.kind) {
-        Some(Kind::SendSmsOtp(state)) => send_sms_otp::send(m, state, sender),
-        Some(Kind::SendEmailOtp(state)) => send_email_otp::send(m, state, sender),
-        _ => Ok(Outcome::Unavailable),
-    }
 }
 
 /// Sends a code for the state `sender`; `write` makes the effect that carries it, or `None` if its
@@ -92,16 +72,13 @@ pub(super) fn send<T>(
     // Who has given a wrong entry and not heard of it is sent nothing, and cannot tell: all the rest is
     // as it would be, budgets included.
     let to = to.filter(|_| !m.call.doubt);
-    let otp = &m.setting.policy.otp;
-    let (digits, ttl_s) = (otp.digits, otp.ttl_s);
-    let by_provider = otp.by_provider && factor == Fact::SmsOtp;
+    let (digits, ttl_s) = (m.setting.policy.otp.digits, m.setting.policy.otp.ttl_s);
+    let by_provider = m.setting.policy.otp.by_provider && factor == Fact::SmsOtp;
     let (code, hash) = if by_provider {
         (None, None)
     } else {
-        let whom = m.call.claim.whom(m.call.id);
-        let fresh = Question::FreshCode { whom, factor, digits };
-        let Answer::Code { code, hash } = m.ask(fresh)? else { return Ok(Outcome::Unavailable) };
-        (Some(code), Some(hash))
+        let Some(drawn) = draw(m, factor, digits)? else { return Ok(Outcome::Unavailable) };
+        Some(drawn).unzip()
     };
     // The provider sends the same code again while it is good, and its tries are those that it had.
     let last = m.call.code.as_ref().filter(|last| by_provider && last.hash.is_none());
@@ -134,6 +111,15 @@ pub(super) fn send<T>(
     };
     keep(m, code);
     Ok(sent)
+}
+
+/// A fresh code, and the hash that the call keeps of it.
+fn draw(m: &mut Machine<'_>, factor: Fact, digits: u32) -> Asks<Option<(Secret, String)>> {
+    let whom = m.call.claim.whom(m.call.id);
+    Ok(match m.ask(Question::FreshCode { whom, factor, digits })? {
+        Answer::Code { code, hash } => Some((code, hash)),
+        _ => None,
+    })
 }
 
 /// The call remembers a code as sent, in place of the last one; where none was sent, the one in hand stays good.

@@ -14,7 +14,8 @@ use crate::chance;
 use crate::engine::account::Whom;
 use crate::engine::audit::Deed;
 use crate::engine::question::Verdict;
-use crate::exchange::{Exchange, ExchangeError, later};
+use crate::engine::turn::later;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::secret::Secret;
 use crate::store::RecordKey;
 

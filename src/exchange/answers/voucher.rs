@@ -14,8 +14,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::engine::turn::later;
 use crate::engine::voucher::Voucher;
-use crate::exchange::{Exchange, later};
+use crate::exchange::Exchange;
 use crate::limits;
 use crate::secret::Secret;
 use crate::store::envelope::Vault;

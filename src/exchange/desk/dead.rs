@@ -12,8 +12,9 @@ use crate::audit::{self, Deed, Letter};
 use crate::engine::account::Whom;
 use crate::engine::effect::Effect;
 use crate::engine::id::{CallId, EffectId};
+use crate::engine::turn::later;
 use crate::exchange::watch::tally::{Dead, Why};
-use crate::exchange::{Exchange, ExchangeError, later};
+use crate::exchange::{Exchange, ExchangeError};
 use crate::limits::{DEAD_LETTER_RETENTION, DEAD_LETTER_TRY_MAX, DEAD_LETTERS_MAX};
 use crate::store::{PARTITIONS, RecordKey};
 

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{Sources, any_error};
+use crate::engine::call::Call;
+use crate::engine::turn::later;
 use crate::exchange::watch::versions::Version;
-use crate::exchange::{Exchange, ExchangeError, later};
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::name::FlowName;
 use crate::flow::{FlowSet, read};
 use crate::hex::hex;
@@ -23,7 +25,7 @@ use crate::store::{RecordKey, Store, Swap};
 
 /// A flow and everything it calls, as they were read.
 #[derive(Debug)]
-pub(in crate::exchange) struct Edition {
+pub(super) struct Edition {
     /// SHA-256 over the texts, in hexadecimal digits.
     pub hash: String,
     /// The flows.
@@ -55,6 +57,12 @@ const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
 const KEPT_ANEW_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
 impl Exchange {
+    /// The flows that a call began with.
+    pub async fn flows_of(&self, call: &Call) -> Result<FlowSet, ExchangeError> {
+        let edition = self.editions.of(&call.edition, &call.flow, self.store.as_ref()).await?;
+        Ok(edition.flows.clone())
+    }
+
     /// The version of a flow that new calls would begin with; `None`: there is no such flow.
     pub fn version_of(&self, flow: &str) -> Option<String> {
         version_of(flow, &self.editions.current())
@@ -124,7 +132,7 @@ impl Editions {
     }
 
     /// The edition of a call in progress.
-    pub(in crate::exchange) async fn of(
+    pub(super) async fn of(
         &self,
         hash: &str,
         start: &FlowName,

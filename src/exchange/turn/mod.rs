@@ -2,15 +2,15 @@
 //! one commit with everything that comes of it.
 
 mod audit;
-mod deed;
 mod edition;
 mod posted;
 mod recent;
+mod request;
 mod take;
 
 pub use audit::Over;
-pub(super) use deed::{Deed, deed_of};
 pub(super) use edition::Editions;
 pub use posted::Posted;
 pub(super) use recent::Recent;
-pub(super) use take::{Done, Taken};
+pub use request::{Answered, Request, Served, Wants};
+pub use take::Settles;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::deed::Deed;
 use super::edition::Edition;
 use super::posted::Posted;
+use super::request::{Plan, Served};
 use crate::audit::Entry;
 use crate::chance;
 use crate::engine::audit;
@@ -16,14 +16,23 @@ use crate::engine::effect::Effect;
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, TurnId};
 use crate::engine::reply::Reply;
-use crate::engine::turn::{Moment, Step, Turn};
+use crate::engine::turn::{Moment, Step, Turn, later};
 use crate::engine::{Setting, step};
 use crate::exchange::watch::tally;
 use crate::exchange::watch::versions::Version as FlowVersion;
-use crate::exchange::{Exchange, ExchangeError, Loaded, Served, later};
+use crate::exchange::{Exchange, ExchangeError, Loaded};
 use crate::limits;
 use crate::store::envelope::Kind;
 use crate::store::{Commit, Committed, Held, NewEffect, StoreError, Version};
+
+/// The effect that something was learnt of, and which is settled by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Settles {
+    /// The effect.
+    pub effect: EffectId,
+    /// The number of the turn that posted it.
+    pub turn: u64,
+}
 
 /// What a turn is taken with, beside the event.
 #[derive(Clone, Copy)]
@@ -37,7 +46,7 @@ pub(super) struct Terms<'a> {
 }
 
 /// What was done.
-pub(in crate::exchange) enum Done {
+pub(super) enum Done {
     Turn(Taken),
     Answer(Arc<Reply>, Served),
     Unknown,
@@ -45,11 +54,11 @@ pub(in crate::exchange) enum Done {
 }
 
 /// A turn that was committed.
-pub(in crate::exchange) struct Taken {
+pub(super) struct Taken {
     /// The call as it left it.
-    pub(in crate::exchange) after: Arc<Loaded>,
-    pub(in crate::exchange) reply: Arc<Reply>,
-    pub(in crate::exchange) discreet: bool,
+    pub(super) after: Arc<Loaded>,
+    pub(super) reply: Arc<Reply>,
+    pub(super) discreet: bool,
 }
 
 /// What became of a turn.
@@ -62,15 +71,39 @@ enum Became {
 }
 
 impl Exchange {
-    pub(in crate::exchange) async fn turn(
+    /// Tells a call of something that asks for no answer; where it was learnt of an effect, that is
+    /// settled in the same commit. The call as it stands then; `Ok(None)`: it meant nothing to the call,
+    /// and nothing was committed.
+    pub async fn tell(
+        &self,
+        call: CallId,
+        settles: Option<Settles>,
+        event: impl Fn(&Call) -> Option<Event>,
+    ) -> Result<Option<Arc<Loaded>>, ExchangeError> {
+        let since = settles.map(|settles| settles.turn);
+        let plan = |call: Option<&Call>| {
+            // An effect goes with its call: where there is one, there is the other.
+            if call.map(|call| call.turns) < since {
+                return Plan::Older;
+            }
+            call.and_then(&event).map_or(Plan::Nothing, Plan::Step)
+        };
+        let settled = settles.as_ref().map(|settles| settles.effect);
+        Ok(match self.turn(call, settled.as_slice(), None, plan).await? {
+            Done::Turn(Taken { after, .. }) => Some(after),
+            _ => None,
+        })
+    }
+
+    pub(super) async fn turn(
         &self,
         id: CallId,
         settled: &[EffectId],
         fallback_number: Option<&str>,
-        deed: impl Fn(Option<&Call>) -> Deed,
+        plan: impl Fn(Option<&Call>) -> Plan,
     ) -> Result<Done, ExchangeError> {
         let until = Instant::now() + limits::ASKED_PER_TURN;
-        let done = self.done(id, Terms { settled, fallback_number, until }, deed).await?;
+        let done = self.done(id, Terms { settled, fallback_number, until }, plan).await?;
         // What was only read may be a turn that was refused a moment ago, for no replica has it.
         if matches!(done, Done::Answer(..) | Done::Nothing) {
             self.store.hold(Held::Call(id)).await?;
@@ -82,20 +115,20 @@ impl Exchange {
         &self,
         id: CallId,
         terms: Terms<'_>,
-        deed: impl Fn(Option<&Call>) -> Deed,
+        plan: impl Fn(Option<&Call>) -> Plan,
     ) -> Result<Done, ExchangeError> {
-        if let Some(taken) = self.guess(id, terms, &deed).await? {
+        if let Some(taken) = self.guess(id, terms, &plan).await? {
             return Ok(Done::Turn(taken));
         }
         let mut older = false;
         for _ in 0..limits::COMMIT_TRIES_MAX {
             let loaded = self.load(id).await?;
-            let event = match deed(loaded.as_ref().map(|loaded| &loaded.call)) {
-                Deed::Step(event) => event,
-                Deed::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
-                Deed::Unknown => return Ok(Done::Unknown),
-                Deed::Nothing => return Ok(Done::Nothing),
-                Deed::Older => {
+            let event = match plan(loaded.as_ref().map(|loaded| &loaded.call)) {
+                Plan::Step(event) => event,
+                Plan::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
+                Plan::Unknown => return Ok(Done::Unknown),
+                Plan::Nothing => return Ok(Done::Nothing),
+                Plan::Older => {
                     older = true;
                     continue;
                 }
@@ -115,10 +148,10 @@ impl Exchange {
         &self,
         id: CallId,
         terms: Terms<'_>,
-        deed: &impl Fn(Option<&Call>) -> Deed,
+        plan: &impl Fn(Option<&Call>) -> Plan,
     ) -> Result<Option<Taken>, ExchangeError> {
         let copy = self.recent.of(id);
-        let Deed::Step(event) = deed(copy.as_ref().map(|copy| &copy.call)) else {
+        let Plan::Step(event) = plan(copy.as_ref().map(|copy| &copy.call)) else {
             return Ok(None);
         };
         match self.take(copy.as_deref(), &event, terms).await? {

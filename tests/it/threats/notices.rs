@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use callgate::audit::Deed as Audited;
+use callgate::audit::Deed;
 use callgate::exchange::unlock::By;
 use callgate::flow::level::Fact;
-use callgate::replay::world::Deed;
+use callgate::replay::world::Outgoing;
 use callgate::secret::Secret;
 use callgate::store;
 use callgate::store::Store;
@@ -25,14 +25,14 @@ fn with_mail() -> String {
 /// What was sent since the last time: to whom, and the words.
 async fn sent(office: &Office) -> Vec<(String, String)> {
     office.outbox.drain().await.unwrap();
-    let message = |deed| match deed {
-        Deed::SendSms { to, body, .. } => Some((to.as_e164().into(), body.expose().into())),
-        Deed::SendEmail { email, .. } => {
+    let message = |one| match one {
+        Outgoing::SendSms { to, body, .. } => Some((to.as_e164().into(), body.expose().into())),
+        Outgoing::SendEmail { email, .. } => {
             Some((email.to.expose().into(), email.body.expose().into()))
         }
         _ => None,
     };
-    office.world.take_deeds().into_iter().filter_map(message).collect()
+    office.world.take_outgoing().into_iter().filter_map(message).collect()
 }
 
 /// Fifty calls guess at once; the owner is told once, and by mail, for the telephone is attacked.
@@ -121,7 +121,7 @@ async fn t66_who_uses_a_lifted_lock_is_told_of() {
     assert!(told[0].0 == ADDRESS && told[0].1.contains("was lifted"), "{told:?}");
     let journal = office.exchange.journal(line.call).await.unwrap();
     let audited = journal.iter().flat_map(|entry| &entry.audit).any(|entry| {
-        entry.deed == Audited::Notified { of: "lifted".into(), over: Some("email".into()) }
+        entry.deed == Deed::Notified { of: "lifted".into(), over: Some("email".into()) }
     });
     assert!(audited);
     office.ring_to_menu("CC").await;
@@ -234,7 +234,7 @@ async fn what_was_done_is_told_over_nothing_that_proved_it() {
         let mut line = office.ring_to_menu("CA1").await;
         line.key("1").await;
         let code = office.code(line.call).await;
-        office.world.take_deeds();
+        office.world.take_outgoing();
         line.key(&code).await;
         assert!(line.spoken().starts_with("Your balance"), "{}", line.spoken());
         line.key("1").await;
