@@ -1,8 +1,8 @@
 //! The exchange: carries events to the machine and turns to the store.
 //!
-//! Everything that changes a call comes through here, whether a webhook brought it, the outbox, a
-//! deadline, or a replay: load, step, answer the machine's questions, commit, and on a lost race all
-//! over again from what won.
+//! Everything that changes a call comes through here, whether a webhook, the outbox, a deadline or a replay
+//! brought it: load, step, answer the machine's questions, commit, and after a lost race start again from what
+//! won.
 
 mod answers;
 mod at_hand;
@@ -63,15 +63,15 @@ pub struct Exchange {
     signer: Signer,
     /// Woken when an effect may be due.
     outbox: Arc<Notify>,
-    /// The one demand that is let pass unmet, in a replay.
+    /// The one demand that a replay lets pass unmet.
     unenforced: Option<Unenforced>,
-    /// Whom look-ups ask.
+    /// Who answers look-ups.
     backends: Option<Arc<dyn Backends>>,
-    /// Whom is asked about numbers.
+    /// Who is asked about numbers.
     numbers: Option<Arc<dyn Numbers>>,
-    /// Whether it is asked about callers' too.
+    /// Whether callers' numbers are asked about, too.
     looks_up_callers: bool,
-    /// Who sends and checks codes of their own.
+    /// Who sends codes of their own and checks them.
     verifications: Option<Arc<dyn Verifications>>,
     /// Told of calls that end.
     ends: OnceLock<UnboundedSender<CallId>>,
@@ -98,38 +98,37 @@ pub struct Parts {
     pub flows: FlowSet,
 }
 
-/// Why an event could not be carried through. Nothing is granted by it; whether it was done is not
-/// known.
+/// Why an event could not be carried through. Nothing is granted; whether it was done is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A stored thing does not open.
+    /// Something stored cannot be opened.
     #[error("a stored {0} does not open: {1}")]
     Sealed(&'static str, EnvelopeError),
-    /// A stored thing opened and is none of ours.
+    /// Something stored was opened, and is not what it should be.
     #[error("a stored {0} cannot be read")]
     Unreadable(&'static str),
     /// The directory failed.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    /// The flow of a call is not there.
+    /// The flow of a call does not exist.
     #[error("there is no flow `{0}`")]
     NoFlow(String),
-    /// The version of the flow that a call began with is not there any more.
+    /// The version of the flow that a call began with no longer exists.
     #[error("the flow version that the call began with is not in the store")]
     NoEdition,
-    /// The race was lost again and again.
+    /// Every race for the call was lost.
     #[error("the call changed under every try")]
     Contended,
-    /// The store gave a copy of the call that is older than what is to be done of it.
+    /// The store gave a copy of the call that is older than the event.
     #[error("the store gave an older copy of the call")]
     Stale,
     /// Others took longer than a caller can wait.
     #[error("others took longer to answer than a turn may take")]
     Late,
-    /// There is no place to wait for a verification.
+    /// Too many verifications are waiting already.
     #[error("more entries wait to be verified than can be in time")]
     Crowded,
     /// A verification did not finish.
@@ -138,7 +137,7 @@ pub enum ExchangeError {
 }
 
 impl ExchangeError {
-    /// Whether the store was not there: it may be in a moment, and what was asked may have been done.
+    /// Whether the store could not be reached: it may be back in a moment, and what was asked may have been done.
     pub fn store_is_away(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_away())
     }
@@ -150,7 +149,7 @@ pub struct Loaded {
     /// The call.
     pub call: Call,
     version: Version,
-    /// Its audit so far; `None`: only its journal knows.
+    /// Its audit so far; `None`: only the journal has it.
     audit: Option<Vec<crate::audit::Entry>>,
 }
 
@@ -186,7 +185,7 @@ impl Exchange {
         }
     }
 
-    /// Lets one demand pass unmet: what a replay shows a hole with.
+    /// Lets one demand pass unmet, so that a replay can show a hole.
     pub(crate) fn letting_pass(mut self, demand: Option<Unenforced>) -> Self {
         self.unenforced = demand;
         self
@@ -207,7 +206,7 @@ impl Exchange {
         &self.store
     }
 
-    /// What seals.
+    /// What seals and opens.
     pub fn vault(&self) -> &Vault {
         &self.vault
     }
@@ -227,7 +226,7 @@ impl Exchange {
         self.editions.current()
     }
 
-    /// Puts other flows in place for new calls; calls in progress keep theirs.
+    /// Puts other flows in place for new calls; calls in progress keep their own.
     pub fn replace_flows(&self, flows: FlowSet) {
         self.editions.replace(flows);
     }
@@ -237,7 +236,7 @@ impl Exchange {
         &self.directory
     }
 
-    /// Whether this server has a copy of the call: then it is in progress.
+    /// Whether this server has a copy of the call, which means that the call is in progress.
     pub fn has_at_hand(&self, call: CallId) -> bool {
         self.recent.of(call).is_some()
     }
@@ -250,7 +249,7 @@ impl Exchange {
         Ok(Some(Loaded { call, version: stored.version, audit: None }))
     }
 
-    /// A call as it stands, and at least as it stood after its turn of this number.
+    /// A call as it stands, at the earliest as it stood after the turn of this number.
     pub async fn load_since(&self, call: CallId, turn: u64) -> Result<Loaded, ExchangeError> {
         let loaded = self.load(call).await?;
         loaded.filter(|loaded| loaded.call.turns >= turn).ok_or(ExchangeError::Stale)
@@ -261,7 +260,7 @@ impl Exchange {
         self.journal_of(call).await
     }
 
-    /// As much of each entry of a call's journal as is asked for, oldest first.
+    /// The part that is asked for of each entry of a call's journal, oldest first.
     async fn journal_of<T: DeserializeOwned>(&self, call: CallId) -> Result<Vec<T>, ExchangeError> {
         let sealed = self.store.journal(call).await?;
         let id = call.to_string();
@@ -286,7 +285,7 @@ impl Exchange {
         opened.read().ok_or(ExchangeError::Unreadable(what))
     }
 
-    /// Tells of every call that ends from now on; whoever asks first is told.
+    /// Reports every call that ends from now on, to the first who asks.
     pub fn tell_ends(&self, to: UnboundedSender<CallId>) {
         let _ = self.ends.set(to);
     }

@@ -10,7 +10,7 @@ use crate::flow::state::{Kind, State};
 use crate::flow::states::gather_otp::GatherOtp;
 use crate::secret::Secret;
 
-/// Whether the caller is not to hear what became of a code that is somebody's: it is as if it were nobody's.
+/// Whether the caller must not hear what became of a real code: it is treated as if it were nobody's.
 pub(in crate::engine) fn hides(m: &Machine<'_>) -> bool {
     m.is_stranger() && m.state().is_some_and(State::hides_undelivered)
 }
@@ -36,7 +36,7 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
     let entry = match Given::of(heard) {
         Given::Silence => return m.missed(&otp.listen, &expect, true, &gives_up),
         Given::Star => {
-            // Another code if one may be sent; the same words either way.
+            // Sends another code if that is allowed; the words are the same either way.
             send_again(m)?;
             return m.begin_again(&otp.listen, &expect, &gives_up);
         }
@@ -57,19 +57,19 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
         let is_good = code.is_good(m.moment.now, checks_max);
         let against = match &code.hash {
             Some(hash) if is_good => Against::Code(hash.clone()),
-            // What nothing hashes to.
+            // No code hashes to this.
             Some(_) => Against::Code(String::new()),
-            // After a wrong entry of which the caller has not heard it is nobody's.
+            // After a wrong entry that the caller has not been told of, it is checked as nobody's.
             None => Against::Verification(code.number.clone().filter(|_| is_good && !m.call.doubt)),
         };
         m.verify(code.factor, Secret::new(entry), against, code.contact.clone())?
     };
     let over = match verdict {
         Verdict::Right => Some(Outcome::Ok),
-        // The provider says neither of nobody's code: to a stranger it is wrong.
+        // Of nobody's code, the provider says neither: to a stranger it is wrong.
         Verdict::Expired if !m.is_stranger() => Some(Outcome::Expired),
         Verdict::Exhausted if !m.is_stranger() => Some(Outcome::Failed),
-        // It can be proved no more, and another way has to do.
+        // It can no longer be proved, and another way has to do.
         Verdict::Unanswered if !hides(m) => Some(Outcome::Undelivered),
         _ => None,
     };
@@ -83,7 +83,7 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
     m.failed(&otp.listen, &expect, false, &gives_up)
 }
 
-/// Sends another code, as the state did that sent the last one, to whom it would let in now.
+/// Sends another code, as the state that sent the last one did, if it would let the caller in now.
 fn send_again(m: &mut Machine<'_>) -> Asks<Outcome> {
     let Some(sender) = m.call.code.as_ref().map(|code| code.sender.clone()) else {
         return Ok(Outcome::Unavailable);

@@ -18,7 +18,7 @@ use crate::flow::prompt::Prompt;
 use crate::limits;
 use crate::secret::Secret;
 
-/// A code that has just been drawn.
+/// A code that was just drawn.
 pub(super) struct Fresh {
     /// The code; `None`: the provider draws one.
     pub(super) code: Option<Secret>,
@@ -34,16 +34,16 @@ pub(super) struct Way<'m, T> {
     pub(super) to: Eligible<Vec<T>>,
     /// How the proof names where it went.
     pub(super) contact: fn(&T) -> Secret,
-    /// The telephone that it is, whose prefix is limited and which is looked up; `None`: it is no
-    /// telephone, and costs nobody anything.
+    /// The telephone behind it, whose prefix is limited and which is looked up; `None`: it is not a telephone,
+    /// and costs nobody anything.
     pub(super) phone: Option<fn(&T) -> &Phone>,
     /// The words that it goes with.
     pub(super) message: Option<&'m Prompt>,
 }
 
-/// Sends a code for the state `sender`; `write` makes the effect that carries it, or `None` if its
-/// words cannot be filled in. For a claim that is no account all of this happens but the effect, and for an
-/// account that there is nowhere to send to where the state hides that.
+/// Sends a code for the state `sender`; `write` makes the effect that carries it, or `None` if its words cannot
+/// be filled in. For a claim that is no account, all of this happens except the effect; also for an account
+/// without a contact, if the state hides that.
 pub(super) fn send<T>(
     m: &mut Machine<'_>,
     sender: Position,
@@ -69,8 +69,8 @@ pub(super) fn send<T>(
         }
         Err(outcome) => return Ok(outcome),
     };
-    // Who has given a wrong entry and not heard of it is sent nothing, and cannot tell: all the rest is
-    // as it would be, budgets included.
+    // A caller who has given a wrong entry and not been told is sent nothing, and cannot notice: everything else
+    // is the same, budgets included.
     let to = to.filter(|_| !m.call.doubt);
     let (digits, ttl_s) = (m.setting.policy.otp.digits, m.setting.policy.otp.ttl_s);
     let by_provider = m.setting.policy.otp.by_provider && factor == Fact::SmsOtp;
@@ -80,7 +80,7 @@ pub(super) fn send<T>(
         let Some(drawn) = draw(m, factor, digits)? else { return Ok(Outcome::Unavailable) };
         Some(drawn).unzip()
     };
-    // The provider sends the same code again while it is good, and its tries are those that it had.
+    // While its code is valid the provider sends the same one again, so the tries already made count.
     let last = m.call.code.as_ref().filter(|last| by_provider && last.hash.is_none());
     let checks = last.filter(|last| last.factor == factor).map_or(0, |last| last.checks);
     let expires = later(m.moment.now, Duration::from_secs(ttl_s.into()));
@@ -88,7 +88,7 @@ pub(super) fn send<T>(
     let number = to.as_ref().zip(phone).map(|(to, phone)| phone(to).number.clone());
     let mut effect = None;
     if let Some(to) = to {
-        // The words are those of the flow that sends, wherever another code is asked for.
+        // The words are those of the sending flow, wherever another code is asked for.
         let fresh = Fresh { code, expires, ttl_s };
         let written = m.standing_at(&sender, |m| write(m, to, &fresh))?;
         let Some(written) = written else { return Ok(Outcome::Unavailable) };
@@ -122,7 +122,7 @@ fn draw(m: &mut Machine<'_>, factor: Fact, digits: u32) -> Asks<Option<(Secret, 
     })
 }
 
-/// The call remembers a code as sent, in place of the last one; where none was sent, the one in hand stays good.
+/// The call remembers a code as sent, in place of the last one; if nothing was sent, the last one stays valid.
 fn keep(m: &mut Machine<'_>, code: SentCode) {
     m.call.sends = m.call.sends.saturating_add(1);
     m.call.last_send = Some(m.moment.now);
@@ -133,8 +133,8 @@ fn keep(m: &mut Machine<'_>, code: SentCode) {
     });
 }
 
-/// To whom of these it goes, if the budgets and, of a telephone, the networks allow one; nobody, where there are
-/// none. Else how the state ends.
+/// Which of these it goes to, if the budgets and, for a telephone, the networks allow one; `None` if there are
+/// none. Otherwise how the state ends.
 fn reserved<T>(
     m: &mut Machine<'_>,
     factor: Fact,

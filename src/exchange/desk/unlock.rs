@@ -1,4 +1,4 @@
-//! Lifts what failures have locked: on the telephone alone, and of one factor where one is named.
+//! Lifts locks that failures have set: only for the telephone, and of one factor if one is named.
 
 use crate::engine::account::Whom;
 use crate::engine::audit::Deed;

@@ -66,13 +66,13 @@ pub struct Answered {
     pub discreet: bool,
 }
 
-/// What is to be done about an event, given the call as it stands.
+/// What is to be done with an event, given the call as it stands.
 pub(super) enum Plan {
     Step(Event),
     Answer(Arc<Reply>, Served),
     Unknown,
     Nothing,
-    /// The copy is older than what is to be done: it does not tell.
+    /// The copy of the call is older than the event: it does not tell.
     Older,
 }
 
@@ -83,7 +83,7 @@ impl Exchange {
         Ok((Arc::unwrap_or_clone(reply), served))
     }
 
-    /// Answers a request for a leg's next answer, and says whether it may be answered at once.
+    /// The same, and whether the answer may be given at once.
     pub async fn receive(&self, request: &Request) -> Result<Answered, ExchangeError> {
         let Heard { digits, speech, .. } = &request.heard;
         let parts = [digits.expose().as_bytes(), speech.expose().as_bytes()];
@@ -106,7 +106,7 @@ impl Exchange {
     }
 }
 
-/// What a request is to the call as it stands; `digest`: the keyed digest of what was heard.
+/// What a request means to the call as it stands; `digest`: the keyed digest of what was heard.
 fn plan_for(request: &Request, digest: &str, call: Option<&Call>) -> Plan {
     let Some(call) = call else {
         return match &request.wants {

@@ -1,5 +1,5 @@
-//! Takes turns: loads a call, steps it, answers what the machine asks, commits; and where the race for
-//! the call is lost, all over again from what won.
+//! Takes turns: loads a call, steps it, answers what the machine asks, commits; and if the race for the call is
+//! lost, starts again from what won.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::limits;
 use crate::store::envelope::Kind;
 use crate::store::{Commit, Committed, Held, NewEffect, StoreError, Version};
 
-/// The effect that something was learnt of, and which is settled by it.
+/// The effect about which something was learnt; the commit settles it.
 #[derive(Clone, Copy, Debug)]
 pub struct Settles {
     /// The effect.
@@ -41,7 +41,7 @@ pub(super) struct Terms<'a> {
     settled: &'a [EffectId],
     /// Who takes callers whom the flow cannot serve.
     fallback_number: Option<&'a str>,
-    /// When others must have answered.
+    /// By when others must have answered.
     until: Instant,
 }
 
@@ -71,9 +71,8 @@ enum Became {
 }
 
 impl Exchange {
-    /// Tells a call of something that asks for no answer; where it was learnt of an effect, that is
-    /// settled in the same commit. The call as it stands then; `Ok(None)`: it meant nothing to the call,
-    /// and nothing was committed.
+    /// Tells a call of something that needs no answer; if it is about an effect, the same commit settles that.
+    /// Returns the call as it then stands; `Ok(None)`: it meant nothing to the call, and nothing was committed.
     pub async fn tell(
         &self,
         call: CallId,
@@ -82,7 +81,7 @@ impl Exchange {
     ) -> Result<Option<Arc<Loaded>>, ExchangeError> {
         let since = settles.map(|settles| settles.turn);
         let plan = |call: Option<&Call>| {
-            // An effect goes with its call: where there is one, there is the other.
+            // An effect exists only together with its call.
             if call.map(|call| call.turns) < since {
                 return Plan::Older;
             }
@@ -104,7 +103,7 @@ impl Exchange {
     ) -> Result<Done, ExchangeError> {
         let until = Instant::now() + limits::ASKED_PER_TURN;
         let done = self.done(id, Terms { settled, fallback_number, until }, plan).await?;
-        // What was only read may be a turn that was refused a moment ago, for no replica has it.
+        // What was only read may come from a turn that was refused a moment ago because no replica had it.
         if matches!(done, Done::Answer(..) | Done::Nothing) {
             self.store.hold(Held::Call(id)).await?;
         }
@@ -142,8 +141,8 @@ impl Exchange {
         Err(if older { ExchangeError::Stale } else { ExchangeError::Contended })
     }
 
-    /// Takes a turn from the copy at hand (or as a new call) without loading anything; `None`: the
-    /// copy does not tell, or it is no longer so.
+    /// Takes a turn from the copy at hand (or for a new call) without loading anything; `None`: the copy does not
+    /// tell, or is out of date.
     async fn guess(
         &self,
         id: CallId,
@@ -174,7 +173,7 @@ impl Exchange {
         };
         self.chain(&mut turn);
         let commit = self.commit_of(&turn, loaded, terms.settled);
-        // Whatever becomes of it, what we had is no longer how the call stands.
+        // Whatever happens, our copy no longer says how the call stands.
         self.recent.forget(turn.call.id);
         match self.commit(&commit).await? {
             Committed::Applied | Committed::AlreadyYours => {
@@ -198,7 +197,7 @@ impl Exchange {
         }
     }
 
-    /// The flows that the call began with, or for a new call those of now.
+    /// The flows that the call began with or, for a new call, the present ones.
     async fn edition(
         &self,
         call: Option<&Call>,
@@ -256,7 +255,7 @@ impl Exchange {
     fn commit_of(&self, turn: &Turn, loaded: Option<&Loaded>, settled: &[EffectId]) -> Commit {
         let id = turn.call.id.to_string();
         let now = turn.entry.moment.now;
-        // By the clock that the outbox goes by, which may have been set back.
+        // By the clock that the outbox uses, which may have been set back.
         let due = now.min(self.clock.now());
         let effect = |(effect, body): &(EffectId, Effect)| NewEffect {
             id: *effect,
@@ -276,7 +275,7 @@ impl Exchange {
         }
     }
 
-    /// Commits; a store that did not answer is asked once more, for the same turn counts once.
+    /// Commits; a store that did not answer is asked once more, because the same turn counts once.
     async fn commit(&self, commit: &Commit) -> Result<Committed, ExchangeError> {
         match self.store.commit(commit, self.clock.now()).await {
             Err(StoreError::Unavailable(_)) => {
@@ -287,7 +286,7 @@ impl Exchange {
     }
 }
 
-/// The call as a turn leaves it, and its audit where that of the turns before is known.
+/// The call as a turn leaves it, with its audit if that of the turns before is known.
 fn loaded_after(call: Call, noted: &[Entry], before: Option<&Loaded>) -> Loaded {
     let before = before.map_or(Some(&[][..]), |before| before.audit.as_deref());
     let audit = before.map(|before| [before, noted].concat());
@@ -296,14 +295,14 @@ fn loaded_after(call: Call, noted: &[Entry], before: Option<&Loaded>) -> Loaded 
     Loaded { call, version, audit }
 }
 
-/// As much randomness as a nonce has: more of it would be kept with every turn for nothing.
+/// As much randomness as a nonce needs: more would be stored with every turn for nothing.
 fn half_of(random: [u8; 32]) -> [u8; 32] {
     let mut half = [0; 32];
     half.iter_mut().zip(random).take(16).for_each(|(to, from)| *to = from);
     half
 }
 
-/// One line a turn: what an operator may know.
+/// One line for each turn: what an operator may know.
 fn note(turn: &Turn, event: &Event) {
     let state = &turn.call.at;
     let judged = turn.noted.iter().filter_map(|noted| match &noted.deed {

@@ -1,5 +1,5 @@
-//! What happens to calls, told as it happens to whoever watches: which turn was taken and where it led,
-//! not who called or what was said.
+//! What happens to calls, reported as it happens to whoever watches: which turn was taken and where it led, not
+//! who called or what was said.
 
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -46,7 +46,7 @@ impl Events {
             return;
         }
         let Turn { call, entry, .. } = turn;
-        // Whoever watched may just have gone.
+        // Whoever watched may just have left.
         let _ = self.0.send(Happened {
             call: call.id.to_string(),
             turn: call.turns,
@@ -60,7 +60,7 @@ impl Events {
 }
 
 impl Exchange {
-    /// The turns that this server takes from now on; `None`: too many watch already.
+    /// The turns that this server takes from now on; `None`: too many are watching already.
     pub fn watch(&self) -> Option<broadcast::Receiver<Happened>> {
         (self.events.0.receiver_count() < WATCHERS_MAX).then(|| self.events.0.subscribe())
     }
