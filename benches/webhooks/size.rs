@@ -132,10 +132,7 @@ fn by_part(redis: &Redis, calls: u64, of: f64) -> String {
         rest -= bytes;
         let _ = writeln!(text, "| `{kind}` | {bytes:.0} |");
     }
-    let _ = writeln!(
-        text,
-        "| the expiries of keys, and the tables that find keys | {rest:.0} |"
-    );
+    let _ = writeln!(text, "| the expiries of keys, and the tables that find keys | {rest:.0} |");
     text
 }
 
