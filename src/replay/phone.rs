@@ -243,31 +243,8 @@ impl<'o, W: Write> Phone<'o, W> {
                 let specialist = choose(&SPECIALISTS, rest)?;
                 self.play(Input::Whisper(specialist).into()).await
             }
-            ":backend" => {
-                let answer = match rest {
-                    "failed" => None,
-                    json => match serde_json::from_str::<serde_json::Value>(json) {
-                        Ok(answer) if answer.is_object() => Some(answer),
-                        _ => {
-                            return word(
-                                "say what comes back: `:backend {\"sum\": 12.5}`, `:backend failed`",
-                            );
-                        }
-                    },
-                };
-                self.backend.push(answer);
-                Ok(())
-            }
-            ":lookup" => {
-                let fit = choose(&Fit::ALL, rest)?;
-                if !self.caller.setup.policy.look_ups.asked {
-                    // From here on it is the call of a house that looks numbers up.
-                    self.caller.setup.policy.look_ups.asked = true;
-                    self.ring_again().await?;
-                }
-                self.lookup.push(fit);
-                Ok(())
-            }
+            ":backend" => self.backend_answers(rest),
+            ":lookup" => self.look_numbers_up(choose(&Fit::ALL, rest)?).await,
             ":step_up" => self.play(Input::StepUp(rest.to_owned()).into()).await,
             ":undelivered" => self.play(Input::MessageStatus(false).into()).await,
             ":hangup" => {
@@ -282,6 +259,34 @@ impl<'o, W: Write> Phone<'o, W> {
             }
             _ => self.look(command, rest).await,
         }
+    }
+
+    /// What the next back end that is asked answers.
+    fn backend_answers(&mut self, rest: &str) -> Result<(), Trouble> {
+        let answer = match rest {
+            "failed" => None,
+            json => match serde_json::from_str::<serde_json::Value>(json) {
+                Ok(answer) if answer.is_object() => Some(answer),
+                _ => {
+                    return word(
+                        "say what comes back: `:backend {\"sum\": 12.5}`, `:backend failed`",
+                    );
+                }
+            },
+        };
+        self.backend.push(answer);
+        Ok(())
+    }
+
+    /// What comes of the next number that is looked up.
+    async fn look_numbers_up(&mut self, fit: Fit) -> Result<(), Trouble> {
+        if !self.caller.setup.policy.look_ups.asked {
+            // From here on it is the call of a house that looks numbers up.
+            self.caller.setup.policy.look_ups.asked = true;
+            self.ring_again().await?;
+        }
+        self.lookup.push(fit);
+        Ok(())
     }
 
     /// What can be done when it is over.
