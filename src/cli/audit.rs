@@ -35,7 +35,7 @@ pub(super) struct Args {
 enum Command {
     /// Verify every chain: exit 1 if an entry was removed, altered or moved.
     Verify(Verify),
-    /// Print the entries whose chains hold, one JSON object a line, in no order.
+    /// Print the entries whose chains are intact, one JSON object a line, in no order.
     Show(Show),
 }
 

@@ -47,7 +47,7 @@ enum Command {
     #[command(after_help = "Example:
   callgate outbox list --config /etc/callgate.toml")]
     List,
-    /// Do one now after all: a message or a mail without a code, or the end of a leg.
+    /// Do one now: a message or a mail without a code, or the end of a leg.
     #[command(after_help = "Example:
   callgate outbox retry 01890a5d-ac96-774b-bcce-b302099a8057")]
     Retry {

@@ -50,7 +50,7 @@ use crate::{files, limits, render, writing};
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  callgate serve                          a demo, or ./callgate.toml where there is one
+  callgate serve                          a demo, or ./callgate.toml if it exists
   callgate serve --config /etc/callgate.toml
   callgate serve --record recorded        write each call that ends as a transcript,
                                           its secrets replaced

@@ -173,7 +173,7 @@ fn attestation(word: &str) -> Attestation {
         _ => {
             tracing::warn!(
                 bytes = word.len(),
-                "the network's word on a number is none that we know"
+                "the network's verdict on a number has a name that we do not know"
             );
             Attestation::None
         }

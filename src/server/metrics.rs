@@ -202,7 +202,7 @@ impl Default for Metrics {
             strangers: put(
                 r,
                 "admin_refused",
-                "Requests of the admin listener with a token that is none",
+                "Requests of the admin listener with an unknown token",
                 Counter::default(),
             ),
             seconds: put_seconds(
@@ -233,7 +233,7 @@ impl Default for Metrics {
             store_is: put(
                 r,
                 "store_info",
-                "Which store it is: servers must all say the same",
+                "Which store it is: all servers must show the same",
                 Family::default(),
             ),
             turns_in_progress: put(r, "turns_in_progress", "Turns under way", Gauge::default()),
@@ -258,7 +258,7 @@ impl Metrics {
         registry.register("attempts", "Entries judged", tally.attempts.clone());
         registry.register(
             "unusable_entries",
-            "What callers gave that was none of what was asked for",
+            "What callers gave that did not answer the question",
             tally.unusable.clone(),
         );
         registry.register(

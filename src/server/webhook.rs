@@ -338,7 +338,7 @@ impl<'h> Desk<'h> {
                 // either is found out by the deadline, or by asking.
                 let _span = self.span.enter();
                 let kept = error.store_is_away() && self.house.kept.keep(call, work);
-                tracing::error!(call.id = %call, %error, kept, "a status could not be taken note of");
+                tracing::error!(call.id = %call, %error, kept, "a status could not be noted");
                 self.no_content(Outcome::Apology)
             }
         }

@@ -172,7 +172,8 @@ async fn settle(provider: &mut Provider) -> Vec<Answered> {
     unreachable!("what is due never ends");
 }
 
-fn setup(flows: &FlowSet, flow: &str, seed: u64) -> Setup {
+/// A call of the demo's house in this flow.
+pub(super) fn setup(flows: &FlowSet, flow: &str, seed: u64) -> Setup {
     Setup {
         flows: flows.closure(flow).unwrap(),
         flow: flow.to_owned(),

@@ -35,6 +35,26 @@ async fn sent(office: &Office) -> Vec<(String, String)> {
     office.world.take_outgoing().into_iter().filter_map(message).collect()
 }
 
+/// Calls that choose a message from the menu, one each.
+async fn ask_for_messages(office: &Office, calls: u32) {
+    for n in 0..calls {
+        let mut line = office.ring(&format!("CA{n}")).await;
+        line.key(ACCOUNT).await;
+        line.key("1").await;
+    }
+}
+
+/// Calls that choose the PIN and guess at it until it is locked: what is sent then.
+async fn told_of_guesses(office: &Office) -> Vec<(String, String)> {
+    for n in 0..office.exchange.policy().pin.soft_limit {
+        let mut line = office.ring(&format!("CB{n}")).await;
+        line.key(ACCOUNT).await;
+        line.key("2").await;
+        line.key(&format!("{:06}", 700_000 + n)).await;
+    }
+    sent(office).await
+}
+
 /// Fifty calls guess at once; the owner is told once, and by mail, for the telephone is attacked.
 async fn told_once(store: Arc<dyn Store>) {
     let office = Arc::new(Office::with(store, DESK, &with_mail()));
@@ -141,19 +161,9 @@ async fn t66_a_spent_budget_of_mails_keeps_nothing_from_the_owner() {
            on = { sent = \"code\", unavailable = \"bye\", limited = \"bye\" }\n";
     let office = Office::fresh(&flow, &with_mail());
     let budget = office.exchange.policy().otp.sends_per_10min;
-    for n in 0..budget {
-        let mut line = office.ring(&format!("CA{n}")).await;
-        line.key(ACCOUNT).await;
-        line.key("1").await;
-    }
+    ask_for_messages(&office, budget).await;
     assert_eq!(sent(&office).await.len(), usize::try_from(budget).unwrap());
-    for n in 0..office.exchange.policy().pin.soft_limit {
-        let mut line = office.ring(&format!("CB{n}")).await;
-        line.key(ACCOUNT).await;
-        line.key("2").await;
-        line.key(&format!("{:06}", 700_000 + n)).await;
-    }
-    let told = sent(&office).await;
+    let told = told_of_guesses(&office).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].0 == ADDRESS && told[0].1.contains("tried to pass for you"), "{told:?}");
 }
@@ -171,19 +181,9 @@ async fn t66_spent_budgets_of_messages_keep_nothing_from_the_owner() {
            on = { sent = \"code\", unavailable = \"bye\", limited = \"bye\" }\n";
     let office = Office::fresh(&flow, &account(ACCOUNT, "2024-01-01"));
     let budget = office.exchange.policy().otp.sends_per_10min;
-    for n in 0..=budget {
-        let mut line = office.ring(&format!("CA{n}")).await;
-        line.key(ACCOUNT).await;
-        line.key("1").await;
-    }
+    ask_for_messages(&office, budget + 1).await;
     assert_eq!(sent(&office).await.len(), usize::try_from(budget).unwrap(), "there is none left");
-    for n in 0..office.exchange.policy().pin.soft_limit {
-        let mut line = office.ring(&format!("CB{n}")).await;
-        line.key(ACCOUNT).await;
-        line.key("2").await;
-        line.key(&format!("{:06}", 700_000 + n)).await;
-    }
-    let told = sent(&office).await;
+    let told = told_of_guesses(&office).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].0 == MOBILE && told[0].1.contains("tried to pass for you"), "{told:?}");
 }
