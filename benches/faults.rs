@@ -101,13 +101,14 @@ fn page_of(rows: &str) -> String {
     format!(
         "# Faults\n\n\
          Written by `cargo bench --bench faults` on {} ({}, {processor}), {cores} cores, Linux {}. The\n\
-         servers are {build}, what rings them is {driver}, and they share that one machine with Redis, proxy and\n\
-         provider, one run after the other; its load was {load} at the end. Do not edit it; run it again.\n\n\
-         {callers} callers ring again and again, each with an account of their own: they key in account\n\
-         and PIN, hear their balance after a code by text message, every fourth is rung back as well, and\n\
-         each thinks {} s before each answer. The stand-in for the provider sends what is not answered once\n\
-         more, and then to the fallback URL. In the midst of it something is really killed, cut or filled\n\
-         up, and every call is followed to its end.\n\n\
+         servers are {build}, the program that plays the callers is {driver}, and they share one machine with\n\
+         Redis, the proxy and the provider. The faults run one after the other; the load was {load} at the end. Do not\n\
+         edit this page; run the bench again.\n\n\
+         {callers} callers ring again and again, each with an account of their own. They key in account and PIN, and\n\
+         hear their balance after a code by text message; every fourth is called back as well. Each thinks for\n\
+         {} s before each answer. The stand-in for the provider sends what is not answered once more, and then to\n\
+         the fallback URL. In the middle of this, something is really killed, cut or filled up, and every call is\n\
+         followed to its end.\n\n\
          {}\n{}\n{rows}\n{}",
         std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim(),
         std::env::consts::ARCH,
@@ -120,27 +121,26 @@ fn page_of(rows: &str) -> String {
 }
 
 const NOTES: &str = "\
-- *In progress*: calls when the fault struck. *Calls*, *webhooks*: of the whole run.
+- *In progress*: calls when the fault struck. *Calls*, *webhooks*: those of the whole run.
 - *Affected*: calls that heard an apology, had a webhook sent again, or were turned down by their flow
-  because a proof could not be brought in time; calls that only began during the fault are among them.
+  because a proof could not be given in time. Calls that began during the fault are included.
 - *Put through*: heard the apology and were connected to the line's fallback number.
-- *Turned down*: came to an end that their flow has for who cannot prove themselves.
+- *Turned down*: reached the end that their flow has for callers who cannot prove who they are.
 - *Lost*: anything else. There must be none.
-- *Turns at risk*: webhooks while the primary that was to die was cut off from its replica; *the last*: those
-  of the moment before its death alone. Only a Redis primary that dies can take acknowledged writes with it.
-  *Turns forgotten*: answered, and then not known any more, so that the caller heard the prompt before once
-  more; never more than were at risk. *Done anew*: messages and rings of such turns, asked for again under
+- *Turns at risk*: webhooks while the primary that was to die was cut off from its replica; *the last*: only
+  those of the moment before its death. Only a Redis primary that dies can take acknowledged writes with it.
+  *Turns forgotten*: answered, and later unknown, so that the caller heard the prompt before that again;
+  never more than were at risk. *Done anew*: messages and rings of such turns, asked for again under
   another key; never more than turns had to be taken again.
-- *Messages again*, *rings again*: asked for once more under the same key. The provider is asked first
-  whether it has them. There must be none, but for messages of which a fail-over has forgotten that they
-  were sent: those are sent again with the same code.
+- *Messages again*, *rings again*: asked for again under the same key. The provider is asked first
+  whether it has them. There must be none, except messages which the store has forgotten, in a fail-over,
+  as sent: those are sent again with the same code.
 - *Normal after*: seconds from the fault to the last webhook that went wrong; a cut and a full disk last
   eight seconds.
 
-A turn that finds the store away asks again for as long as the caller can wait, so that a fail-over of
-less than four seconds is heard by nobody. With `replicas = 1` no turn is answered that one server alone
-knows.
+If the store is away, a turn asks it again for as long as the caller can wait, so that nobody notices a
+fail-over of less than four seconds. With `replicas = 1`, no turn is answered that only one server knows.
 
-The full disk and the file that takes no writes are limits of the system on the running server
-(`prlimit --fsize`), which to the program are what a full disk is.
+The full disk and the file that takes no writes are limits that the system sets for the running server
+(`prlimit --fsize`); to the program, they are the same as a full disk.
 ";

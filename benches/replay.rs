@@ -20,7 +20,7 @@ use callgate::flow::FlowSet;
 use callgate::replay::folder::{Outcome, Wish, flows, run_all};
 use callgate::replay::play::Player;
 use callgate::replay::provider::Setup;
-use callgate::replay::transcript::{Deed, Transcript};
+use callgate::replay::transcript::{Input, Transcript};
 
 /// Turns a second and core that the machine is to make.
 const MACHINE_TURNS_S: f64 = 100_000.0;
@@ -69,7 +69,7 @@ async fn play(transcript: Transcript, flows: &FlowSet) -> Played {
     let mut player = Player::new(setup, transcript.from.clone());
     for (index, turn) in transcript.turns.iter().enumerate() {
         // The first call is enough.
-        if index > 0 && matches!(turn.act.deed, Deed::Ring(_)) {
+        if index > 0 && matches!(turn.act.input, Input::Ring(_)) {
             break;
         }
         player.play(&turn.act).await.unwrap();

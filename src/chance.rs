@@ -14,9 +14,9 @@ pub trait Chance: Send + Sync + std::fmt::Debug {
     fn bytes(&self) -> [u8; 32];
 }
 
-/// Randomness that the operating system's has seeded: a generator fit for keys (`ChaCha`, seeded anew
-/// every 64 KiB) in each thread, for a turn draws half a dozen times and need not ask the system each
-/// time. Without a first seed nothing secret can be made: who draws then ends.
+/// Randomness that is seeded by the operating system: each thread has a generator fit for keys (`ChaCha`, seeded
+/// again every 64 KiB), because a turn draws half a dozen times and need not ask the system each time. Without a
+/// first seed no secret can be made: then the thread that draws panics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemChance;
 
@@ -64,7 +64,7 @@ pub fn id(chance: &dyn Chance) -> Uuid {
 pub fn code(chance: &dyn Chance, digits: u32) -> Secret {
     let digits = digits.min(18);
     let span = 10_u64.pow(digits);
-    // What lies above the last whole multiple would make small codes likelier: it is drawn again.
+    // What lies above the last whole multiple would make small codes likelier: in that case it draws again.
     let bound = u64::MAX - u64::MAX % span;
     loop {
         let bytes = chance.bytes();

@@ -13,9 +13,9 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock. Set back while the program runs, it goes on from where it was, so that nothing
-/// lives longer for it; set far forward, it may do so until somebody says that the new time is the right one
-/// (see [`SystemClock::ask_before_steps`]), so that nothing is over for it.
+/// The machine's clock. If it is set back while the program runs, this one goes on from where it was, so that
+/// nothing lives longer. If it is set far forward, this one may do so too until somebody confirms the new time
+/// (see [`SystemClock::ask_before_steps`]), so that nothing ends too early.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -26,14 +26,14 @@ static FACE: Mutex<Face> = Mutex::new(Face { shown: None, asks: false, ahead: No
 struct Face {
     /// What was shown last, and when by the clock that nobody sets.
     shown: Option<(Timestamp, Instant)>,
-    /// Whether somebody is asked before a far step forward is followed.
+    /// Whether somebody is asked before a large step forward is followed.
     asks: bool,
-    /// How far the machine's clock is ahead of what is shown, while that waits for an answer.
+    /// How far the machine's clock is ahead of what is shown, while the answer is awaited.
     ahead: Option<SignedDuration>,
 }
 
 impl Face {
-    /// What is to be shown when the machine's clock says `wall`.
+    /// What to show when the machine's clock says `wall`.
     fn look(&mut self, wall: Timestamp, tick: Instant) -> Timestamp {
         let gone_on = self.shown.and_then(|(last, at)| {
             let elapsed = SignedDuration::try_from(tick.duration_since(at)).ok()?;
@@ -58,7 +58,7 @@ impl Clock for SystemClock {
 }
 
 impl SystemClock {
-    /// Whether the machine's clock itself stands before 1970, whatever was shown before it was set there.
+    /// Whether the machine's clock itself is before 1970, whatever was shown before it was set there.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn stands_before_1970() -> bool {
         Timestamp::now() < Timestamp::UNIX_EPOCH
@@ -70,8 +70,8 @@ impl SystemClock {
         face().asks = true;
     }
 
-    /// As a machine whose clock is further ahead than that of the others' at the start: what is shown begins at
-    /// theirs, and such a step is not followed either. Says how far ahead it is.
+    /// Like a machine whose clock was further ahead than that of the others at the start: what is shown begins at
+    /// their time, and such a step is not followed either. Returns how far ahead it is.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn begin_no_later_than(theirs: Timestamp) -> Option<SignedDuration> {
         let ahead = Timestamp::now().duration_since(theirs);
@@ -118,7 +118,7 @@ impl VirtualClock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
 
-    /// Moves it on.
+    /// Moves it forward.
     pub fn advance(&self, by: std::time::Duration) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);

@@ -1,7 +1,8 @@
 //! The outbox: claims what is due, does it in the world, and settles it.
 //!
-//! Effects are done at least once. What may not be done twice (ringing somebody), and what can be told from
-//! its like (a message with a code), is asked about first whenever it may have been begun before. Deadlines are claimed here too.
+//! Effects are done at least once. Where a second time would be wrong (ringing somebody), or can be noticed (a
+//! message with a code is like no other), a new try asks first whether an earlier one has done it. Deadlines are
+//! claimed here too.
 
 mod audits;
 mod dead;
@@ -36,28 +37,28 @@ use audits::Audit;
 pub use dead::Retried;
 use fair::Places;
 
-/// How often the store is looked at without being told to.
+/// How often the store is looked at without a reason.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Longer than any delivery takes: what is not settled by then was not settled by us.
+/// Longer than any delivery takes: what is not settled by then, we did not settle.
 const LEASE: Duration = Duration::from_secs(30);
-/// One delivery, all its requests together.
+/// One delivery, with all its requests.
 const DELIVERY_MAX: Duration = Duration::from_secs(22);
-/// A call of which the store gave an older copy is looked at again after this.
+/// When to look again at a call of which the store gave an older copy.
 const STALE_WAIT: Duration = Duration::from_secs(1);
-/// What cannot be read here is looked at again after this.
+/// When to look again at what cannot be read here.
 const UNREADABLE_WAIT: Duration = Duration::from_mins(5);
-/// Things claimed at once.
+/// Things claimed at a time.
 const CLAIM_MAX: usize = 32;
 /// How often expired things are swept.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// Waits between the tries of one effect.
+/// Waits between the tries of an effect.
 const BACKOFF_S: [u64; 6] = [1, 2, 4, 8, 15, 30];
-/// Tries of something that need not be done at all costs.
+/// Tries of an effect that need not be done at any price.
 const TRIES_MAX: u32 = 6;
-/// Waits after those between the tries of a message that is as good later: a server that takes no mail of strangers
-/// at first takes it after some minutes, and one that is down is started again.
+/// Further waits between the tries of a message that may come later: a mail server that refuses strangers at
+/// first takes their mail after some minutes, and one that is down is restarted.
 const LATER_BACKOFF_S: [u64; 6] = [30, 60, 120, 300, 900, 1_800];
-/// The provider takes no message for less than this.
+/// The provider takes no message with a shorter time than this.
 const VALID_S_MIN: u32 = 6;
 
 /// The workers of one server.
@@ -71,8 +72,8 @@ pub struct Outbox {
     places: Places,
 }
 
-/// The effects that are being done here, and the lease under which each was claimed last: a clock that
-/// is set forward ends leases, and what is under way is not to be begun once more for it.
+/// The effects that are being done here, each with the lease under which it was last claimed. Setting a clock
+/// forward ends leases, but must not start again what is under way.
 #[derive(Debug, Default)]
 struct InHand(Mutex<HashMap<EffectId, Lease>>);
 
@@ -81,16 +82,16 @@ impl InHand {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lease under which it was claimed last.
+    /// The lease under which it was last claimed.
     fn lease_of(&self, effect: EffectId) -> Option<Lease> {
         self.all().get(&effect).copied()
     }
 
-    /// `None`: it is in hand already, now under this lease.
+    /// `None`: it is already in hand, from now on under this lease.
     fn take(&self, effect: EffectId, lease: Lease) -> Option<Held<'_>> {
         let known = self.all().insert(effect, lease);
         if known.is_some() {
-            // Made and dropped, a second hold would let go of what the first has.
+            // If a second hold were made and dropped, it would release what the first one holds.
             return None;
         }
         Some(Held { of: self, effect })
@@ -109,7 +110,7 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Something to work off.
+/// Something to work on.
 enum Work {
     Due(Due),
     Audits(Vec<Audit>),
@@ -125,7 +126,7 @@ struct Task<'a> {
     body: &'a [u8],
     /// The number of the turn that posted it.
     turn: u64,
-    /// When the lease ends, and another may take it up.
+    /// When the lease ends, and another server may take it.
     until: Timestamp,
     /// The line that the call came in on.
     line: &'a str,
@@ -161,7 +162,7 @@ impl Outbox {
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         let mut in_vain: Option<Instant> = None;
         loop {
-            // In this order, so that the same run is the same again.
+            // In this order, so that the same run repeats exactly.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -173,10 +174,10 @@ impl Outbox {
                 () = woken.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            // No more than can be done at once: what is left over is another server's.
+            // No more than can be done at once: the rest is for other servers.
             let free = places.available_permits().min(CLAIM_MAX);
             if free == 0 {
-                // Whoever is done first wakes us.
+                // The first to finish wakes us.
                 continue;
             }
             match self.claim(free).await {
@@ -210,7 +211,7 @@ impl Outbox {
         tasks.wait().await;
     }
 
-    /// Does everything that is due now, and says how much there was: for replays and tests.
+    /// Does everything that is due now, and says how much that was: for replays and tests.
     pub async fn drain(&self) -> Result<usize, ExchangeError> {
         let mut count = 0;
         loop {
@@ -233,7 +234,7 @@ impl Outbox {
         Ok((self.exchange.store().claim(claim).await?, claim.until))
     }
 
-    /// What is due as it is worked off: by itself, or the audits together.
+    /// The due things as they are worked on: each by itself, but the audits together.
     fn sorted(&self, due: Vec<Due>) -> Vec<Work> {
         let (mut works, mut audits) = (Vec::new(), Vec::new());
         for due in due {
@@ -263,7 +264,7 @@ impl Outbox {
                 let (id, lease, attempt) = (*id, due.lease, *attempt);
                 let Some(_held) = self.in_hand.take(id, lease) else { return };
                 let task = Task { call, id, lease, attempt, body, turn: 0, until, line: "" };
-                // What takes longer than its lease would be done by two at once.
+                // If it took longer than its lease, two would be doing it.
                 let performed = tokio::time::timeout(DELIVERY_MAX, self.perform(task)).await;
                 performed.unwrap_or_else(|_| {
                     tracing::warn!(call.id = %call, effect.id = %id, "an effect took too long and is left to its lease");
@@ -271,7 +272,7 @@ impl Outbox {
                 })
             }
         };
-        // Nothing is lost by a failure here: the lease ends, and it is due again.
+        // A failure here loses nothing: the lease ends, and it is due again.
         if let Err(error) = result {
             tracing::warn!(call.id = %call, %error, "something due could not be done");
         }
@@ -298,7 +299,7 @@ impl Outbox {
         );
         trace::follow(&span, traceparent.as_deref());
         match self.carry_out(task, effect).instrument(span).await {
-            // Whether it is wanted is not to be seen from here now.
+            // From here, now, it is impossible to tell whether it is still wanted.
             Err(ExchangeError::Stale) => {
                 self.put_off_for(task, STALE_WAIT, task.body.to_vec()).await
             }
@@ -311,7 +312,7 @@ impl Outbox {
             Effect::SendSms(sms) => self.send_sms(task, &sms).await,
             Effect::SendEmail(email) => self.send_email(task, &email).await,
             Effect::BeginVerification(begin) => self.begin_verification(task, &begin).await,
-            // Large, and seldom.
+            // This is large and rare.
             Effect::PlaceCall(place) => Box::pin(self.place_call(task, &place)).await,
             Effect::RedirectLeg { leg, sid, undone } => {
                 self.redirect_leg(task, leg, sid, undone).await
@@ -325,14 +326,14 @@ impl Outbox {
                 self.exchange.clear_attempts(&whom, attempt, at, reached.as_ref()).await?;
                 self.settle(task).await
             }
-            // With others that are due.
+            // Done together with others that are due.
             Effect::CloseAudit(_) => Ok(()),
         }
     }
 
-    /// Redirects a leg, once. If nobody knows whether it was done, it is left at that: a leg that
-    /// goes on asking gets its present prompt anyway, and one that does not may be with somebody. One
-    /// that has asked meanwhile has been where it was to be taken, and may be further on.
+    /// Redirects a leg, once. If nobody knows whether it was done, it is not repeated: a leg that goes on asking
+    /// gets its present prompt anyway, and one that does not may be talking to somebody. A leg that has asked
+    /// meanwhile has been where it should go, and may be further on.
     async fn redirect_leg(
         &self,
         task: Task<'_>,
@@ -370,7 +371,7 @@ impl Outbox {
     }
 
     async fn send_sms(&self, task: Task<'_>, sms: &Sms) -> Result<(), ExchangeError> {
-        // A message is worth carrying for as long as its code can still be keyed in.
+        // A message is useful as long as its code can still be keyed in.
         let left_s = match sms.code_until {
             Some(until) => match self.left_s(task, until).await? {
                 Some(left_s) => left_s,
@@ -379,8 +380,8 @@ impl Outbox {
             None => sms.valid_for_s,
         };
         let Some(sms) = self.addressed(task, sms).await? else { return Ok(()) };
-        // A try before this one may have sent it. A text with a code is like no other, so it can be
-        // looked for; any other text is sent again.
+        // An earlier try may have sent it. A text with a code is like no other, so it can be looked for; any
+        // other text is sent again.
         if task.attempt > 1 && sms.code_until.is_some() && self.carrier.has_sms(&sms).await {
             tracing::info!(call.id = %task.call, effect.id = %task.id, "a message had been sent before");
             return self.settle(task).await;
@@ -408,9 +409,9 @@ impl Outbox {
         self.settle_message(task, done, email.code_until.is_none()).await
     }
 
-    /// For how many seconds the code of a message can still be keyed in; `None`: nobody can any more.
+    /// For how many seconds the code of a message can still be keyed in; `None`: no longer.
     async fn left_s(&self, task: Task<'_>, until: Timestamp) -> Result<Option<u32>, ExchangeError> {
-        // One that is over has none.
+        // A call that is over has none.
         let call = self.exchange.load_since(task.call, task.turn).await?.call;
         let wanted = call.code.as_ref().is_some_and(|code| code.effect == Some(task.id));
         let now = self.exchange.now();
@@ -418,7 +419,7 @@ impl Outbox {
         Ok(u32::try_from(left.as_secs()).ok().filter(|left_s| wanted && *left_s > 0))
     }
 
-    /// `lasts`: it is as good in an hour. One of which nobody knows whether it went out is not sent for so long.
+    /// `lasts`: it is as useful in an hour. If nobody knows whether it was sent, it is not tried for that long.
     async fn settle_message(
         &self,
         task: Task<'_>,
@@ -431,7 +432,7 @@ impl Outbox {
                 self.put_off(task, &done).await
             }
             Delivery::NotDone { .. } | Delivery::Unknown if task.attempt < TRIES_MAX => {
-                // The same code again does no harm.
+                // The same code once more does no harm.
                 self.put_off(task, &done).await
             }
             Delivery::Refused { .. } | Delivery::NotDone { .. } | Delivery::Unknown => {
@@ -444,16 +445,16 @@ impl Outbox {
         }
     }
 
-    /// Tells the call, and settles the effect in the same commit; if the call has nothing to change,
-    /// settles it alone.
+    /// Tells the call, and settles the effect in the same commit; if nothing in the call changes, settles it
+    /// alone.
     async fn tell_and_settle(&self, task: Task<'_>, event: Event) -> Result<(), ExchangeError> {
         let told =
             self.exchange.tell(task.call, Some(task.settles()), |_| Some(event.clone())).await?;
         if told.is_none() { self.settle(task).await } else { Ok(()) }
     }
 
-    /// Whether the worker has stood still for so long that another may be at it: a machine that sleeps
-    /// does not know.
+    /// Whether this worker stood still for so long that another one may be doing it: a machine that was asleep
+    /// does not notice.
     fn is_overtaken(&self, task: Task<'_>) -> bool {
         let overtaken = self.exchange.now() >= task.until;
         if overtaken {
@@ -472,7 +473,7 @@ impl Outbox {
             Delivery::NotDone { .. } | Delivery::Unknown if task.attempt < TRIES_MAX => {
                 self.put_off(task, done).await
             }
-            // A leg that nobody could end is over by itself one day; somebody should know.
+            // A leg that nobody could end will be over some day; but somebody should know.
             Delivery::NotDone { .. } | Delivery::Unknown => {
                 if let Some(why) = dead::why(done) {
                     self.bury(task, why).await?;
@@ -483,7 +484,7 @@ impl Outbox {
         }
     }
 
-    /// A task's effect, under the lease that it was claimed under last.
+    /// A task's effect, under the lease by which it was last claimed.
     fn claimed(&self, task: Task<'_>) -> Claimed {
         let lease = self.in_hand.lease_of(task.id).unwrap_or(task.lease);
         Claimed { call: task.call, effect: task.id, lease }
@@ -494,7 +495,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Puts off what was not tried: it is no try.
+    /// Puts off what was not tried: it counts as no try.
     async fn pass_over(
         &self,
         task: Task<'_>,
@@ -528,7 +529,7 @@ impl Outbox {
     }
 }
 
-/// How long is waited after so many tries of what is as good later, [`TRIES_MAX`] and more; `None`: no longer.
+/// How long to wait after so many tries of what may come later, [`TRIES_MAX`] and more; `None`: give up.
 fn later_wait_s(attempt: u32) -> Option<u64> {
     let index = usize::try_from(attempt.saturating_sub(TRIES_MAX)).ok()?;
     LATER_BACKOFF_S.get(index).copied()

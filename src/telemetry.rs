@@ -1,7 +1,7 @@
-//! Logs and traces, and what is counted of others wherever they are asked.
+//! Logs and traces, and counts of what is asked of others, wherever that happens.
 //!
-//! Secrets are kept out by their types; other libraries log warnings alone, whatever level is asked
-//! for, for at a finer level they would write down what they carry.
+//! Secrets are kept out by their types. Other libraries log only warnings, whatever level is asked for: at a
+//! finer level they would write down the data that they carry.
 
 mod few;
 mod json;
@@ -43,25 +43,25 @@ impl Drop for Watch {
     }
 }
 
-/// Writes logs to standard error: for people on a terminal, JSON elsewhere. `level` is `error`,
-/// `warn`, `info`, `debug` or `trace`, for callgate's own lines. Sends traces where a variable of the
-/// `environment` says where to.
+/// Writes logs to standard error: for people on a terminal, otherwise in JSON. `level` is `error`, `warn`,
+/// `info`, `debug` or `trace`, for callgate's own lines. Sends traces if a variable of the `environment` says
+/// where to.
 pub fn start(level: Option<&str>, environment: fn(&str) -> Option<String>) -> Watch {
     let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let ours = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("callgate", level)
-        // What strangers send that is no HTTP is refused with 400 and is nobody's error: whoever looks at
-        // the errors would look at as many as they like.
+        // What strangers send that is not HTTP is refused with 400 and is nobody's error: otherwise they could
+        // fill the errors with as many as they like.
         .with_target("actix_http::h1::dispatcher", LevelFilter::OFF)
-        // A server of a cluster that is away is told of at each attempt to reach it, a hundred times a second;
-        // what cannot be done without it our own lines say.
+        // A server of a cluster that is away would be reported at each attempt to reach it, a hundred times a
+        // second; our own lines say what cannot be done without it.
         .with_target("redis", LevelFilter::OFF);
     let (export, failure) = match Export::start(environment) {
         Ok(export) => (export, None),
         Err(failure) => (None, Some(failure)),
     };
-    // Spans are of use in traces alone; where none are sent they cost nothing.
+    // Spans are useful only in traces; if none are sent, they must cost nothing.
     let traces = export.as_ref().map(|export| {
         let spans = Targets::new().with_target("callgate", LevelFilter::DEBUG);
         tracing_opentelemetry::layer()
@@ -83,7 +83,7 @@ pub fn start(level: Option<&str>, environment: fn(&str) -> Option<String>) -> Wa
     Watch { lines, export }
 }
 
-/// An error and what caused it, each of them once.
+/// An error and its causes, each of them once.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

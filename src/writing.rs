@@ -1,8 +1,9 @@
-//! Files are written whole or not at all, and none is written over without being asked.
+//! Files are written completely or not at all, and none is overwritten unless that is asked for.
 //!
-//! A text goes into a file beside, which gets the name when it is complete: whoever looks, and whoever
-//! is interrupted, finds the old file or the new one. A new file has no name at all before that, where
-//! the system can do so; what else the killed have left beside a file goes when it is written next.
+//! A text is written into another file beside, which gets the name when it is complete: whoever looks, and
+//! whoever is interrupted, finds the old file or the new one. If the system can do that, a new file has no name
+//! at all until then; otherwise, what killed processes have left beside a file is removed when it is next
+//! written.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,13 +12,13 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-/// Why a file was not written. Nothing is changed then.
+/// Why a file was not written. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// It is there, and nobody said that it may go.
+    /// It exists, and nobody has allowed overwriting it.
     #[error("`{}` is there already; it stays as it is: choose another name", .0.display())]
     Exists(PathBuf),
-    /// It is there, and is something else than what would be written over it.
+    /// It exists, and is something else than what would overwrite it.
     #[error("`{}` is there already and is no {what}; it stays as it is: choose another name", path.display())]
     SomethingElse {
         /// The file.
@@ -25,7 +26,7 @@ pub enum WriteError {
         /// What it would have become.
         what: &'static str,
     },
-    /// Whoever made it so wants it to stay.
+    /// Whoever made it read-only wants it to stay as it is.
     #[error("`{}` may only be read; it stays as it is", .0.display())]
     ReadOnly(PathBuf),
     /// It cannot be written.
@@ -54,8 +55,8 @@ pub fn create(file: &Path, text: &str) -> Result<(), WriteError> {
     })
 }
 
-/// Puts a text in the place of a file, or makes a new one. Of a link, what it leads to is changed; a
-/// file that may only be read stays.
+/// Replaces a file by a text, or makes a new one. Through a link, the file that it leads to is changed; a
+/// read-only file stays.
 pub fn replace(file: &Path, text: &str) -> Result<(), WriteError> {
     let at = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let old = std::fs::metadata(&at).ok().map(|old| old.permissions());
@@ -77,7 +78,7 @@ pub fn replace(file: &Path, text: &str) -> Result<(), WriteError> {
     written.map_err(|source| WriteError::Failed { path: file.to_owned(), source })
 }
 
-/// Makes a folder, if it is not there, and finds out whether files can be written into it.
+/// Makes a folder if it does not exist, and finds out whether files can be written into it.
 pub fn folder(folder: &Path) -> Result<(), WriteError> {
     let failed = |source| WriteError::Failed { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(failed)?;
@@ -86,8 +87,8 @@ pub fn folder(folder: &Path) -> Result<(), WriteError> {
     written.map_err(failed)
 }
 
-/// Writes what is made anew on every run: over an earlier one, which begins alike, and over nothing
-/// else.
+/// Writes something that is made again on every run: over an earlier version, which begins in the same way, and
+/// over nothing else.
 pub fn renew(file: &Path, text: &str, what: &'static str) -> Result<(), WriteError> {
     let begin =
         |text: &[u8]| text.iter().take_while(|byte| **byte != b' ').copied().collect::<Vec<_>>();
@@ -109,8 +110,8 @@ fn fill(new: &mut File, text: &str) -> io::Result<()> {
     new.sync_all()
 }
 
-/// Writes a new file that has no name before it is complete: nothing is left of it when its writer dies.
-/// `None`: the system, or this file system, has no such files.
+/// Writes a new file that has no name before it is complete: if its writer dies, nothing is left of it. `None`:
+/// the system, or this file system, has no such files.
 #[cfg(target_os = "linux")]
 fn without_a_name(file: &Path, text: &str) -> Option<io::Result<()>> {
     use std::os::fd::AsRawFd as _;
@@ -123,7 +124,7 @@ fn without_a_name(file: &Path, text: &str) -> Option<io::Result<()>> {
     let opened =
         OpenOptions::new().write(true).custom_flags(flags).open(folder.unwrap_or(Path::new(".")));
     let mut new = opened.ok()?;
-    // A name is given through the process's own list of files; not every house lets it be seen.
+    // The name is given through the process's own list of files, which not every system shows.
     let own = format!("/proc/self/fd/{}", new.as_raw_fd());
     if !Path::new(&own).exists() {
         return None;
@@ -137,7 +138,7 @@ fn without_a_name(_file: &Path, _text: &str) -> Option<io::Result<()>> {
     None
 }
 
-/// Takes away what writers of this file have left beside it who are no more.
+/// Removes what writers of this file that no longer exist have left beside it.
 fn sweep(file: &Path) {
     let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|it| it.to_str()))
     else {
@@ -150,7 +151,7 @@ fn sweep(file: &Path) {
         let writer = writer.and_then(|rest| rest.strip_suffix(".new")?.parse().ok());
         let writer = writer.and_then(Pid::from_raw);
         if writer.is_some_and(|writer| test_kill_process(writer) == Err(Errno::SRCH)) {
-            // What cannot be taken away is in nobody's way.
+            // What cannot be removed is in nobody's way.
             let _ = std::fs::remove_file(left.path());
         }
     }

@@ -108,18 +108,18 @@ fn run(who: Who, by: &[&str], webhooks: u64) {
 }
 
 const WHY: &str = "a turn is one round trip, but a call is more than its four turns: its number is counted when it \
-    rings, its claims when it is identified (a round trip each), and its audit is put down by the outbox when it is \
-    over (seven round trips for all that end together); the bench counts all of that, and the sealing, the journal \
-    and the log's line of every turn; an eighth of it is hashing, which a processor does by itself and \
-    callgrind's does not";
+    rings and its claim when the caller is identified (a round trip each), and the outbox writes its audit down when \
+    it is over (seven round trips for all that end together). The bench counts all of that, and the sealing, the \
+    journal and the log line of every turn; an eighth of it is hashing, for which real processors have instructions, \
+    and callgrind's has none";
 
 /// Both counts of callgate, beside those of the limit.
 pub(crate) fn section() -> Section {
     let (ours, again, limits) = (of(Who::Callgate), of(Who::CallgateAgain), of(Who::Limit));
-    let mut text = "Of one webhook, over one connection: two runs that differ in the number of webhooks alone, and what the\n\
-        second took more. Instructions are those outside the kernel, counted by callgrind; system calls are\n\
-        those of the whole process, what it does beside the webhook included: the audit of a call that is over is\n\
-        put down by the outbox. A turn of one round trip is a caller's who asks for the menu again.\n\n\
+    let mut text = "What one webhook takes, over one connection: the difference between two runs that differ only in the number\n\
+        of webhooks. Instructions are those outside the kernel, counted by callgrind. System calls are those of the\n\
+        whole process, including what it does beside the webhook: the outbox writes down the audit of a call that is\n\
+        over. A turn of one round trip is that of a caller who asks for the menu again.\n\n\
         | | instructions | system calls |\n|---|---|---|\n"
         .to_owned();
     let rows = [

@@ -24,9 +24,9 @@ pub(crate) fn section() -> Section {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("a runtime needs little");
     let mut text = format!(
-        "Whole calls in this process over a file, without HTTP: a ring is two writes (the call, and the count of its\n\
-         number), naming an account three (the call, and the counts of the number and of its block), any other turn\n\
-         one. The same over a store in memory is what is left without a file. The median of {ROUNDS} rounds of {} s.\n\n\
+        "Whole calls within one process, with a file and without HTTP. A ring is two writes (the call, and the count of\n\
+         its number), naming an account is three (the call, and the counts of the number and of its block), and any\n\
+         other turn is one. The store in memory shows what is left without a file. Medians of {ROUNDS} rounds of {} s.\n\n\
          | store | callers | turns/s | µs per turn |\n|---|---|---|---|\n",
         ROUND.as_secs()
     );

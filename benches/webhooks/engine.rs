@@ -57,8 +57,8 @@ pub(crate) fn section() -> Section {
     }) / runs.len() as f64;
     let steps_s = 1e9 / steps_ns;
     let mut text = format!(
-        "A call of the benchmark is {} turns and {} runs of the machine, which is run once more for each answer to a\n\
-         question: {} runs a second and core.\n\nWhere a turn's nanoseconds go, each part by itself, of processor time:\n\n\
+        "A call of the benchmark is {} turns and {} runs of the machine, which runs once more for each answer to a\n\
+         question: {} runs per second and core.\n\nThe processor time of the parts of a turn, each measured by itself:\n\n\
          | part | ns |\n|---|---|\n",
         turns.len(),
         runs.len(),
@@ -74,7 +74,7 @@ pub(crate) fn section() -> Section {
         let _ = writeln!(text, "| {part} | {} |", number(ns.round()));
     }
     let goals = vec![Goal::new(
-        "runs of the machine a second and core",
+        "runs of the machine per second and core",
         steps_s,
         Bound::AtLeast(300_000.0),
     )];
@@ -118,7 +118,7 @@ fn around(turn: &Turn) -> Vec<(&'static str, f64)> {
             }),
         ),
         (
-            "(not on the way while the copy is fresh: the state, opened and read)",
+            "(the state, opened and read: not needed while the copy is fresh)",
             per_run(|| {
                 let opened = vault.open(Kind::Call, &id, &sealed).expect("it was sealed here");
                 drop(black_box(opened.read::<Call>()));

@@ -82,9 +82,9 @@ pub(crate) fn section() -> Section {
 
 fn report(rows: &[Row<'_>], foreign: f64) -> Section {
     let mut text = format!(
-        "{PER_SECOND} webhooks a second over {CONNECTIONS} connections, whether or not those before were answered. Milliseconds from\n\
-         when each was due; each number is the median over {ROUNDS} slices of {} s, all servers alive. Others kept\n\
-         {foreign:.2} cores busy meanwhile. A PIN is checked against Argon2id with 19 MiB, on the same core.\n\n\
+        "{PER_SECOND} webhooks a second over {CONNECTIONS} connections, whether or not earlier ones were answered. Times are in milliseconds\n\
+         from when each webhook was due; each number is the median of {ROUNDS} slices of {} s, with all servers running. Other\n\
+         programs kept {foreign:.2} cores busy meanwhile. A PIN is checked with Argon2id (19 MiB) on the same core.\n\n\
          | | p50 | p99 | p99.9 | wrong |\n|---|---|---|---|---|\n",
         SLICE.as_secs()
     );
@@ -99,9 +99,9 @@ fn report(rows: &[Row<'_>], foreign: f64) -> Section {
         let found = ours.percentile(0.99);
         for (other, times) in [("limit", 3.0), ("fastify", 0.5)] {
             if let Some(theirs) = p99(other) {
-                let what = format!("p99 at {PER_SECOND}/s over that of {other} ({})", ours.name);
+                let what = format!("p99 at {PER_SECOND}/s relative to {other} ({})", ours.name);
                 goals.push(Goal::new(what, found / theirs, Bound::AtMost(times)).because(
-                    "an answer takes four times the work of the limit's on the same core, and a slow one waits for others",
+                    "an answer takes four times the work of `limit` on the same core, and a slow one waits for others",
                 ));
             }
         }

@@ -64,13 +64,13 @@ impl Goal {
 /// The whole report.
 pub(crate) fn page(machine: &str, sections: &[Section]) -> String {
     let mut page = format!(
-        "# Performance\n\nWritten by `cargo bench --bench webhooks`; change that, not this. Measured on: {machine}.\n\n\
-         Absolute numbers move with the machine's mood; ratios within one run, and counts, do not. Two servers are\n\
-         compared while both are alive, in short slices that alternate (ABBA), and what stands here of them is the\n\
-         median of the pairs with the middle 95 % of its bootstrap in brackets. The server has one core, Redis and\n\
-         the load share the other. Requests rotate and are signed as the provider signs; a call is four webhooks\n\
-         (greeting, account, four digits, menu, balance), each following the address that the answer before gave.\n\
-         The wait that hides what was found (`policy.enumeration.deadline_ms`) is off: it is no work.\n\n## Goals\n\n\
+        "# Performance\n\nWritten by `cargo bench --bench webhooks`; change that, not this page. Measured on: {machine}.\n\n\
+         Absolute numbers change from run to run; ratios within one run, and counts, do not. Two servers are\n\
+         compared while both are running, in short slices that alternate (ABBA); a ratio is the median of the pairs,\n\
+         with the middle 95 % of its bootstrap in brackets. The server has one core; Redis and the load share the\n\
+         other one. Requests rotate and are signed as the provider signs them. A call is four webhooks (greeting,\n\
+         account, four digits, menu, balance), each sent to the address that the answer before it gave. The wait that\n\
+         hides what was found (`policy.enumeration.deadline_ms`) is off, because it is no work.\n\n## Goals\n\n\
          | what | goal | found | |\n|---|---|---|---|\n"
     );
     for goal in sections.iter().flat_map(|section| &section.goals) {

@@ -61,8 +61,8 @@ pub(crate) fn section() -> Section {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime needs little");
     let mut text = format!(
-        "A live call has been greeted and has named its account: its state, two entries of its journal, its deadline,\n\
-         and what is counted of its number for an hour. A turn's time is that of {AT_ONCE} at a time.\n\n\
+        "A live call has been greeted and has named its account. It takes its state, two entries of its journal, its\n\
+         deadline, and what is counted of its number for an hour. Turns are timed with {AT_ONCE} at a time.\n\n\
          | store | live calls | bytes per call | µs per turn |\n|---|---|---|---|\n"
     );
     let mut goals = Vec::new();
@@ -81,19 +81,19 @@ pub(crate) fn section() -> Section {
         if store == "Redis" {
             let what = format!("bytes in Redis per live call at {}", number(last.calls as f64));
             goals.push(Goal::new(what, last.bytes, Bound::AtMost(1_200.0)).because(
-                "the goal is from a state alone: a call's journal and audit, and what is counted of its number, are \
-                 half of it, and keys, their expiries and the tables that find them a quarter",
+                "the goal was set for a state alone: a call's journal and audit, and what is counted of its number, take \
+                 half of the memory, and keys, their expiries and the tables that find them a quarter",
             ));
         }
         let what = format!(
-            "time of a turn in {store}, {} live calls over {}",
+            "time of a turn in {store}, {} live calls relative to {}",
             number(last.calls as f64),
             number(first.calls as f64)
         );
         let goal = Goal::new(what, last.turn_us / first.turn_us, Bound::AtMost(1.2));
         goals.push(goal.because(
-            "the trees of so many rows are a level or two deeper, and what is above the rows that a flush touches is \
-             written with them: the rows themselves lie side by side, however many there are",
+            "with so many rows the trees are a level or two deeper, and a flush also writes what is above the rows that it \
+             changes; the rows themselves lie side by side, however many there are",
         ));
     }
     if !parts.is_empty() {
@@ -132,10 +132,7 @@ fn by_part(redis: &Redis, calls: u64, of: f64) -> String {
         rest -= bytes;
         let _ = writeln!(text, "| `{kind}` | {bytes:.0} |");
     }
-    let _ = writeln!(
-        text,
-        "| when keys are to be forgotten, and the tables that find them | {rest:.0} |"
-    );
+    let _ = writeln!(text, "| the expiries of keys, and the tables that find keys | {rest:.0} |");
     text
 }
 

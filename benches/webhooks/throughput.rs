@@ -10,11 +10,11 @@ use super::report::{Bound, Goal, Section, number};
 use super::servers::{Redis, Server};
 use super::versus::{CONNECTIONS, Versus, versus};
 
-const WHY_LIMIT: &str = "beside the one round trip of a turn, a call is counted by its number when it rings, \
-    claims are counted when it is identified, every turn is sealed, journalled and logged, and an audit is \
-    chained and put down when it is over; the goal is from a prototype that does none of this";
-const WHY_PEER: &str = "the peers keep a state and nothing else; what `limit` itself would reach stands below the table \
-    of whole calls";
+const WHY_LIMIT: &str = "beside the one round trip of a turn, a call is counted by its number when it rings \
+    and by its claim when the caller is identified; every turn is sealed, journalled and logged; and the audit is \
+    chained, and written down when the call is over. The goal comes from a prototype that does none of this";
+const WHY_PEER: &str = "the peers keep a state and nothing else; what `limit` itself would reach is shown below the \
+    table of whole calls";
 
 pub(crate) fn section() -> Section {
     let runtime = Builder::new_current_thread().enable_all().build();
@@ -22,8 +22,9 @@ pub(crate) fn section() -> Section {
     let mut section = Section { title: "Whole calls over HTTP on Redis", ..Section::default() };
     let _ = write!(
         section.text,
-        "{CONNECTIONS} connections, each asking again as soon as it is answered. `limit` (`benches/webhooks/limit.rs`)\n\
-         parses the form, checks the signature and makes one round trip to Redis, and nothing else.\n\n\
+        "{CONNECTIONS} connections, each of which sends its next webhook as soon as the last one is answered. `limit`\n\
+         (`benches/webhooks/limit.rs`) parses the form, checks the signature and makes one round trip to Redis, and\n\
+         nothing else.\n\n\
          | against | callgate/s | other/s | ratio | callgate µs of a core | other µs | ratio | wrong | others' cores |\n\
          |---|---|---|---|---|---|---|---|---|\n"
     );
@@ -32,10 +33,10 @@ pub(crate) fn section() -> Section {
     let (found, rss_mib) = against(&runtime, &redis, &limit);
     let [_, limit_rate] = found.rates;
     row(&mut section.text, "limit", &found);
-    let goal = Goal::new("webhooks/s over those of `limit`", found.rate.of, Bound::AtLeast(0.75));
+    let goal = Goal::new("webhooks/s relative to `limit`", found.rate.of, Bound::AtLeast(0.75));
     section.goals.push(goal.because(WHY_LIMIT));
     drop(limit);
-    section.goals.push(Goal::new("MiB of memory after that", rss_mib, Bound::AtMost(40.0)));
+    section.goals.push(Goal::new("MiB of memory after these calls", rss_mib, Bound::AtMost(40.0)));
     let mut limits = Vec::new();
     for peer in peers::ALL {
         // Each begins with nothing in Redis.
@@ -47,14 +48,14 @@ pub(crate) fn section() -> Section {
         };
         let (found, _) = against(&runtime, &redis, &server);
         row(&mut section.text, peer.name, &found);
-        let what = format!("webhooks/s over those of {}", peer.name);
+        let what = format!("webhooks/s relative to {}", peer.name);
         let goal = Goal::new(what, found.rate.of, Bound::AtLeast(peer.times));
         section.goals.push(goal.because(WHY_PEER));
         limits.push(format!("{} {:.1}", peer.name, limit_rate / found.rates[1]));
     }
     if !limits.is_empty() {
         let _ =
-            write!(section.text, "\nWebhooks/s of `limit` over those of: {}.\n", limits.join(", "));
+            write!(section.text, "\nWebhooks/s of `limit` relative to: {}.\n", limits.join(", "));
     }
     section
 }

@@ -112,9 +112,9 @@ pub(crate) fn section() -> Section {
         }
     }
     let mut text = format!(
-        "As fast as they are answered, {CONNECTIONS} connections in all; medians of {ROUNDS} slices of {} s, in turns. Redis and the\n\
-         load have core 1, so on a machine of two cores a second worker or server takes from them what it gives:\n\
-         this shows what it costs, not what more cores would bring.\n\n| | webhooks/s | µs of a core | wrong |\n|---|---|---|---|\n",
+        "{CONNECTIONS} connections in all, each sending as soon as it is answered; medians of {ROUNDS} slices of {} s, which alternate. Redis\n\
+         and the load run on core 1, so on a machine with two cores a second worker or server takes from them what it\n\
+         gains: this shows what it costs, not what more cores would bring.\n\n| | webhooks/s | µs of a core | wrong |\n|---|---|---|---|\n",
         SLICE.as_secs()
     );
     for row in &rows {

@@ -6,12 +6,14 @@ use super::head_key;
 use crate::store::envelope::{EnvelopeError, Kind, Opened, Vault};
 use crate::store::{PARTITIONS, Store, StoreError};
 
-/// The calls begun last that are looked at: of a store in which none is over yet, they alone tell.
+/// The number of most recent calls that are looked at: in a store in which no call is over yet, only they can
+/// tell.
 const CALLS: usize = 8;
 
-/// Whether what tells of it, the ends of the audit's chains and the calls begun last, was sealed under another state key.
-/// All of it must have been: what somebody has put there is no reason not to go on, and an empty store is anybody's. What
-/// cannot be read now tells nothing; an error: it is away, and nothing has told.
+/// Whether the evidence, which is the ends of the audit's chains and the most recent calls, was sealed under
+/// another state key. All of it must have been: something that somebody put there is no reason to stop, and an
+/// empty store may belong to anybody. What cannot be read now is no evidence; an error: the store is away, and
+/// there was no evidence.
 pub async fn is_of_another_key(store: &dyn Store, vault: &Vault) -> Result<bool, StoreError> {
     let keys: Vec<_> = (0..PARTITIONS).map(head_key).collect();
     let (mut opened, mut away) = (Vec::new(), None);

@@ -1,11 +1,10 @@
 //! The audit: what was claimed, tried, proved and handed over, in chains that show any change.
 //!
-//! Each call has a chain of its own: an entry's hash is keyed with the state key and covers the hash
-//! before it, so that whoever can write the store but has not the key can neither alter, remove,
-//! reorder nor invent. The entries are committed with the turn they belong to, and the call keeps the
-//! head. When a call is over its entries are put down for as long as audits are kept, and its head is
-//! appended to one of 64 chains of links, with those of the calls that are put down with it; so is
-//! everything that happens outside calls.
+//! Each call has a chain of its own: an entry's hash is keyed with the state key and covers the hash before it,
+//! so that whoever can write the store but does not have the key can neither alter, remove, reorder nor invent
+//! entries. The entries are committed with their turn, and the call keeps the head. When a call is over, its
+//! entries are written down for as long as audits are kept, and its head is appended to one of 64 chains of
+//! links, together with those of other calls; so is everything that happens outside calls.
 
 pub mod key;
 pub mod told;
@@ -20,7 +19,7 @@ use crate::engine::id::CallId;
 use crate::store::envelope::Vault;
 use crate::store::{PARTITIONS, RecordKey};
 
-/// 128 bits of an entry's hash: nobody without the key finds another entry of which they are the same.
+/// 128 bits of an entry's hash: without the key, nobody finds another entry with the same ones.
 const ENTRY_HASH_DIGITS: usize = 32;
 
 /// The audit of a call that is over.
@@ -49,7 +48,7 @@ pub struct Link {
 pub enum Bound {
     /// A call that is over, by its id and the end of its chain.
     Call(CallId, Head),
-    /// Several of them, put down at once.
+    /// Several of them, written down at once.
     Calls(Vec<(CallId, Head)>),
     /// Something outside any call.
     Deed {
@@ -76,7 +75,7 @@ pub fn entry_after(
     entry
 }
 
-/// Whether the hash of an entry is what it must be. An older callgate kept all 256 bits of it.
+/// Whether the hash of an entry is right. An older callgate kept all 256 bits of it.
 fn is_hash_of(entry: &Entry, before: &str, vault: &Vault, call: CallId) -> bool {
     let whole = entry_hash(entry, before, vault, call);
     let is_kept = [ENTRY_HASH_DIGITS, whole.len()].contains(&entry.hash.len());
@@ -120,7 +119,7 @@ impl Bound {
     }
 }
 
-/// Which chain of links a call belongs to; one that is put down with others is in the first one's.
+/// Which chain of links a call belongs to; if several are written down together, it is that of the first.
 pub fn chain_of_call(call: CallId) -> u64 {
     call.0.as_bytes().last().map_or(0, |byte| u64::from(*byte)) % PARTITIONS
 }
@@ -162,6 +161,6 @@ pub fn reference(vault: &Vault, whom: &Whom) -> String {
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
-    // Fields in their order and no maps: the same thing is always the same text.
+    // Fields in their order, and no maps: the same thing always gives the same text.
     serde_json::to_vec(value).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! An entry as others get it: who hands evidence over, or tells a customer what is kept of them.
+//! An entry as others get it, as evidence or to tell a customer what is kept about them.
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use super::{Bound, Deed, Entry, Link};
 use crate::engine::id::CallId;
 
-/// An entry whose chain holds from its beginning, or its end, to here.
+/// An entry whose chain is intact from its beginning, or from its end, up to here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Told {
     /// When.
@@ -44,7 +44,7 @@ impl Told {
     }
 }
 
-/// All digits of a second, so that lines that are sorted as text are sorted by time.
+/// All digits of the fraction, so that lines sorted as text are sorted by time.
 fn to_the_nanosecond<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{at:.9}"))
 }

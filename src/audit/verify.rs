@@ -1,4 +1,4 @@
-//! Verifying: every chain from its end to its beginning, and what is missing from it.
+//! Verifies every chain from its end to its beginning, and finds what is missing.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::limits;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{PARTITIONS, RecordKey, Store, StoreError};
 
-/// What was looked at, and what is wrong with it.
+/// What was verified, and what is wrong with it.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// Calls whose chain was verified.
@@ -24,7 +24,7 @@ pub struct Report {
     pub entries: u64,
     /// Links verified.
     pub links: u64,
-    /// The ends of the chains of links: kept elsewhere, they show whether a chain was cut short.
+    /// The ends of the chains of links: if they are kept elsewhere, they show whether a chain was cut short.
     pub heads: Vec<ChainHead>,
     /// What is wrong.
     pub faults: Vec<Fault>,
@@ -57,18 +57,18 @@ pub struct Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// It is not there, and has not expired.
+    /// It is missing, and has not expired.
     Removed,
     /// It is not what was written.
     Altered,
     /// It is not where it was written.
     Reordered,
-    /// It says that a newer callgate wrote it, which alone can tell. Where none did, it was altered.
+    /// It says that a newer callgate wrote it, and only that can tell. If none did, it was altered.
     Newer,
 }
 
 impl Report {
-    /// Whether something is wrong that is not left to a newer callgate.
+    /// Whether something is wrong that cannot be left to a newer callgate.
     pub fn is_broken(&self) -> bool {
         self.faults.iter().any(|fault| fault.what != What::Newer)
     }
@@ -83,8 +83,8 @@ pub async fn verify(
     verify_and_tell(store, vault, now, &[], &mut |_| ()).await
 }
 
-/// The same, and that each of `kept`, ends that chains had once, is still in its chain; each entry that holds is told,
-/// in no order.
+/// The same, and checks that each of `kept`, which were ends of chains once, is still in its chain; reports each
+/// intact entry, in no order.
 pub async fn verify_and_tell(
     store: &dyn Store,
     vault: &Vault,
@@ -98,7 +98,7 @@ pub async fn verify_and_tell(
     for chain in 0..PARTITIONS {
         ends.extend(audit.end_of(chain).await?.map(|end| (chain, end)));
     }
-    // By a clock that is behind, what had run out when the last link was written would be missing.
+    // By a slow clock, what had expired when the last link was written would be missing.
     audit.now = ends.iter().filter_map(|(_, end)| end.at).fold(now, Timestamp::max);
     for (chain, end) in ends {
         audit.follow(chain, end).await?;
@@ -117,12 +117,12 @@ struct Audit<'a> {
     vault: &'a Vault,
     now: Timestamp,
     tell: &'a mut (dyn FnMut(Told) + Send),
-    /// Calls that are counted already.
+    /// Calls that are already counted.
     seen: BTreeSet<CallId>,
     report: Report,
 }
 
-/// What a record turned out to be.
+/// What a record proved to be.
 enum Read<T> {
     There(T),
     Missing,
@@ -148,7 +148,7 @@ impl Audit<'_> {
                 return Ok(None);
             }
         };
-        // Whoever appended last may not have said so.
+        // The last one to append may not have written the length yet.
         while let Read::There(link) =
             self.read::<Link>(&link_key(chain, head.number.saturating_add(1))).await?
         {
@@ -174,8 +174,8 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// Verifies the link that `head` names, and says what came before it; `None`: the chain is not
-    /// followed any further.
+    /// Verifies the link that `head` names, and says what came before it; `None`: the chain is not followed any
+    /// further.
     async fn link(
         &mut self,
         chain: u64,
@@ -210,19 +210,19 @@ impl Audit<'_> {
         Ok(Some(link.after))
     }
 
-    /// Verifies that a chain goes on from an end that it had once. One that was set back, and has grown again since,
-    /// is whole in itself, and has another link there.
+    /// Verifies that a chain continues from an end that it once had. A chain that was set back and has grown
+    /// again since is intact in itself, but has another link there.
     async fn still_has(&mut self, was: &ChainHead) -> Result<(), StoreError> {
         let (place, number) = (format!("chain {}", was.chain), Some(was.number));
         let of_chain = |head: &&ChainHead| head.chain == was.chain;
         let end = self.report.heads.iter().find(of_chain).map_or(0, |head| head.number);
         match self.read::<Link>(&link_key(was.chain, was.number)).await? {
-            // What lies beyond the end is of a chain that was set back.
+            // What lies beyond the end belongs to a chain that was set back.
             _ if was.number > end => self.fault(&place, number, What::Removed),
             Read::There(link) if link.hash != was.hash => {
                 self.fault(&place, number, What::Altered);
             }
-            // What has run out is nowhere any more; whatever else is missing, or unreadable, has been told.
+            // What has expired is gone; whatever else is missing or unreadable has been reported.
             Read::There(_) | Read::Missing | Read::Not(_) => {}
         }
         Ok(())
@@ -311,7 +311,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// A call's state and journal as of one moment; `None`: it is gone, or never still.
+    /// A call's state and journal at one moment; `None`: it is gone, or it never rests.
     async fn at_rest(&self, id: CallId) -> Result<Option<(Vec<u8>, Vec<Vec<u8>>)>, StoreError> {
         for _ in 0..limits::COMMIT_TRIES_MAX {
             let Some(before) = self.store.load(id).await? else { return Ok(None) };
@@ -324,7 +324,7 @@ impl Audit<'_> {
         Ok(None)
     }
 
-    /// Whether something written then is still to be there.
+    /// Whether something written then must still be there.
     fn is_kept(&self, at: Option<Timestamp>) -> bool {
         at.is_none_or(|at| later(at, limits::AUDIT_RETENTION) > self.now)
     }
@@ -346,7 +346,7 @@ impl Audit<'_> {
     }
 }
 
-/// The first turn that is not in its place among those of a journal, which must be 1 to `last`.
+/// The first turn of a journal that is not in its place, which must be 1 to `last`.
 fn out_of_line(numbers: &[u64], last: u64) -> Option<(u64, What)> {
     if let Some(number) = numbers.array_windows().find_map(|[a, b]| (b <= a).then_some(*b)) {
         return Some((number, What::Reordered));

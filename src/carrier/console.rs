@@ -16,8 +16,8 @@ use crate::twiml::links::Links;
 /// The namespace of the names that this carrier gives.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6361_6c6c_6761_7465_8000_0000_0000_0002);
 
-/// Prints what a real carrier would do, codes included: it is for a developer's own terminal, and is
-/// never configured with real customers.
+/// Prints what a real carrier would do, codes included: it is for a developer's own terminal, and is never
+/// configured with real customers.
 pub struct ConsoleCarrier {
     links: Links,
     terminal: Mutex<Box<dyn Write + Send>>,
@@ -104,7 +104,7 @@ fn sid(prefix: &str, effect: EffectId) -> Sid {
     Sid(format!("{prefix}{}", name.as_simple()))
 }
 
-/// The text without what a terminal would obey.
+/// The text without control characters.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }

@@ -1,7 +1,7 @@
 //! A webhook's form, decoded exactly as it came.
 //!
-//! The signature covers every field, so nothing is trimmed, dropped, merged or guessed; and what is
-//! not well formed is no provider's and is refused whole.
+//! The signature covers every field, so nothing is trimmed, dropped, merged or guessed; and a form that is not
+//! well formed is not the provider's and is refused whole.
 
 use std::borrow::Cow;
 
@@ -26,17 +26,17 @@ pub enum FormError {
 /// A field's name and value.
 pub type Field<'b> = (Cow<'b, str>, Cow<'b, str>);
 
-/// As many fields as nearly every webhook has.
+/// Room for the fields of nearly every webhook.
 const FIELDS: usize = 32;
 
-/// Decodes an `application/x-www-form-urlencoded` body, or a query, into its fields in their order.
-/// A field without `=` has an empty value; nothing between two `&` is no field.
+/// Decodes an `application/x-www-form-urlencoded` body, or a query, into its fields in their order. A field
+/// without `=` has an empty value; nothing between two `&` is no field.
 pub fn parse(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
     let fields = fields(body)?.into_iter();
     Ok(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
 }
 
-/// The same, with what stands for itself left where it is.
+/// The same; text that needs no decoding is borrowed.
 pub fn fields(body: &[u8]) -> Result<Vec<Field<'_>>, FormError> {
     let body = std::str::from_utf8(body).map_err(|_| FormError::Utf8)?;
     let mut fields = Vec::with_capacity(FIELDS);
@@ -52,7 +52,7 @@ pub fn fields(body: &[u8]) -> Result<Vec<Field<'_>>, FormError> {
                 return Err(FormError::TooMany);
             }
             let (name, value) = halves(field);
-            // Most fields stand for themselves.
+            // Most fields need no decoding.
             fields.push(if escaped {
                 (decode(name)?, decode(value)?)
             } else {
@@ -64,15 +64,15 @@ pub fn fields(body: &[u8]) -> Result<Vec<Field<'_>>, FormError> {
     Ok(fields)
 }
 
-/// A field's name and value. What lies between them is looked for byte by byte: a name is over before a
-/// quicker search has begun.
+/// A field's name and value. The `=` between them is looked for byte by byte: a name is over before a faster
+/// search has begun.
 fn halves(field: &str) -> (&str, &str) {
     let equals = field.bytes().position(|byte| byte == b'=');
     let halves = equals.and_then(|at| field.split_at_checked(at));
     halves.map_or((field, ""), |(name, value)| (name, value.get(1..).unwrap_or_default()))
 }
 
-/// Where the first byte is that stands for another.
+/// The position of the first byte that needs decoding.
 fn escape_in(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|byte| matches!(byte, b'+' | b'%'))
 }

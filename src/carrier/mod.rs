@@ -1,7 +1,7 @@
 //! The world outside: the provider's REST side, which sends messages and rings people, and mail.
 //!
-//! A carrier says of each thing asked what became of it, so that the outbox knows whether to settle
-//! it, try again, or find out first.
+//! A carrier says what became of each thing that it was asked for, so that the outbox knows whether to settle it,
+//! try again, or find out first.
 
 pub mod console;
 pub mod form;
@@ -38,7 +38,7 @@ pub enum Delivery {
 
 /// The provider's code for an account or an auth token that it does not know.
 const NOT_AUTHENTICATED: u32 = 20_003;
-/// Its codes for a number that something is to come from and that is no number of the account's, or not for this.
+/// Its codes for a sender's number that is not the account's, or may not be used for this.
 const NOT_OUR_NUMBER: [u32; 4] = [21_210, 21_212, 21_601, 21_606];
 
 impl std::fmt::Display for Delivery {
@@ -91,8 +91,8 @@ pub trait Carrier: Send + Sync + std::fmt::Debug {
     /// Sends a text message; its status comes to `/twilio/message/{call}/{effect}`.
     async fn send_sms(&self, reference: Reference, sms: &Sms) -> Delivery;
 
-    /// Whether the provider has a message to this number that says the same; asked where an earlier try
-    /// may have sent it. Who cannot tell says no, for the same code again does no harm.
+    /// Whether the provider has a message to this number that says the same; asked if an earlier try may have
+    /// sent it. A carrier that cannot tell says no, because the same code once more does no harm.
     async fn has_sms(&self, _sms: &Sms) -> bool {
         false
     }
@@ -101,8 +101,8 @@ pub trait Carrier: Send + Sync + std::fmt::Debug {
     /// `/twilio/status/{call}/{effect}`.
     async fn place_call(&self, reference: Reference, call: &PlaceCall) -> Delivery;
 
-    /// Looks for a call that [`Carrier::place_call`] may have placed at or after `since`, and that is none of
-    /// the others. Where there are several, nobody can tell which it is.
+    /// Looks for a call that [`Carrier::place_call`] may have placed at or after `since`, and that is none of the
+    /// others. If there are several, nobody can tell which it is.
     async fn find_call(&self, call: &PlaceCall, since: Timestamp, others: &[Sid]) -> Found;
 
     /// Takes a live leg to `/twilio/resume/{call}/{leg}`.
@@ -115,7 +115,7 @@ pub trait Carrier: Send + Sync + std::fmt::Debug {
 /// Where mail is handed in. Implemented by [`smtp`] and, for the demo, by [`console`].
 #[async_trait]
 pub trait Mail: Send + Sync + std::fmt::Debug {
-    /// Sends a mail, under the same name however often it is asked to.
+    /// Sends a mail, under the same name however often it is asked.
     async fn send_email(&self, reference: Reference, email: &Email) -> Delivery;
 }
 

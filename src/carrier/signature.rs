@@ -17,8 +17,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 use sha2::Sha256;
 
-/// The keys under which a webhook may be signed: one, or several while one replaces another. Each has
-/// been taken in already, which is a tenth of the work.
+/// The keys under which a webhook may be signed: one, or several while one replaces another. Each is already
+/// taken in, which is a tenth of the work.
 #[derive(Clone)]
 pub struct Keys(Vec<Key>);
 
@@ -28,7 +28,7 @@ struct Key {
     sha256: Hmac<Sha256>,
 }
 
-/// What an HMAC-SHA256 has, of which an HMAC-SHA1 has 20.
+/// The length of an HMAC-SHA256; an HMAC-SHA1 has 20 bytes.
 const SHA256_BYTES: usize = 32;
 
 impl fmt::Debug for Keys {
@@ -48,8 +48,8 @@ impl Keys {
     /// Whether `header` signs a request for `target` (the request's target, as it came) at the public URL
     /// with the form fields `params`, decoded; a GET has none, for its fields stand in the target.
     ///
-    /// A comparison takes as long for a signature that is nearly right as for any other; which key and
-    /// which spelling of the address fit is no secret.
+    /// Comparing takes as long for a signature that is nearly right as for any other; which key and which
+    /// spelling of the address fit is no secret.
     pub fn verify<T: AsRef<str>>(
         &self,
         bases: &Bases,
@@ -79,8 +79,8 @@ impl Keys {
     }
 }
 
-/// The configured public URL as the provider may have it: as it is, and with the port left out or the
-/// scheme's own put in; always without a name and password, a fragment and a last `/`.
+/// The configured public URL as the provider may write it: as it is, and with the port left out or the scheme's
+/// own put in; always without a name and password, a fragment and a last `/`.
 #[derive(Clone, Debug)]
 pub struct Bases(Vec<String>);
 

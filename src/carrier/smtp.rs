@@ -1,9 +1,9 @@
-//! Mail over SMTP, each with an honest word on what became of it.
+//! Mail over SMTP, each with an exact statement of what became of it.
 //!
-//! A mail keeps its `Message-ID` however often it is sent, so that one sent twice is one mail. Every
-//! connection and every sending has a deadline. A connection on which one was missed is closed and never
-//! used again, for nobody knows which command the server is at: that is why idle connections are kept
-//! here and not in lettre's pool, which takes such a connection back.
+//! A mail keeps its `Message-ID` however often it is sent, so that one sent twice is one mail. Every connection
+//! and every sending has a deadline. A connection that missed one is closed and never used again, because nobody
+//! knows which command the server is at: that is why idle connections are kept here and not in lettre's pool,
+//! which would take such a connection back.
 
 mod address;
 mod bounded;
@@ -58,7 +58,7 @@ pub struct SmtpMail {
 /// A connection to it.
 struct Connection {
     smtp: AsyncSmtpConnection,
-    /// `None`: it was encrypted from the start, so that it is the mail server itself who says what is read.
+    /// `None`: it was encrypted from the start, so the mail server itself says what is read.
     allowance: Option<Allowance>,
 }
 
@@ -131,10 +131,10 @@ impl SmtpMail {
         }
     }
 
-    /// A connection that answers: one that waits, or a new one.
+    /// A connection that answers: an idle one, or a new one.
     async fn connect(&self) -> Result<Connection, Apart> {
         while let Some(mut idle) = self.take_idle() {
-            // The server may have closed it without our having heard.
+            // The server may have closed it without our noticing.
             let young = idle.since.elapsed() < limits::MAIL_IDLE_TIMEOUT;
             idle.connection.allowance.iter().for_each(Allowance::renew);
             if young && idle.connection.smtp.test_connected().await {
@@ -205,8 +205,8 @@ impl Mail for SmtpMail {
     }
 }
 
-/// Says why: of an answer its code alone, and nothing of one that has none, for its words may quote the customer's
-/// address.
+/// Logs the reason: only the code of an answer, and nothing of an answer without one, because its words may quote
+/// the customer's address.
 fn tell(error: &Error) {
     if let Some(code) = error.status() {
         tracing::warn!(code = u16::from(code), "the mail server answered with an error");
@@ -217,7 +217,7 @@ fn tell(error: &Error) {
     }
 }
 
-/// What an answer of the server's says, or `otherwise` if it did not answer.
+/// What the server's answer means, or `otherwise` if there is none.
 fn of_error(error: &Error, otherwise: Delivery) -> Delivery {
     if error.is_permanent() {
         return Delivery::Refused { code: error.status().map(|code| u16::from(code).into()) };

@@ -1,8 +1,8 @@
-//! Twilio's REST side: messages and calls, each with an honest word on what became of it.
+//! Twilio's REST side: messages and calls, each with an exact statement of what became of it.
 //!
-//! A create is not idempotent there, so nothing is ever sent twice from here: what may have been done
-//! is [`Delivery::Unknown`], and the outbox decides. No number, code or key appears in any error, `Debug` or
-//! line of the log of this module.
+//! A create is not idempotent there, so nothing is ever sent twice from here: what may have been done is
+//! [`Delivery::Unknown`], and the outbox decides. No number, code or key appears in any error, `Debug` or log
+//! line of this module.
 
 mod http;
 
@@ -22,8 +22,8 @@ use crate::limits;
 use crate::telemetry::OutsideCounter;
 use crate::twiml::links::Links;
 
-/// The states of a placed call that are reported to us; each also tells us its name, which may be
-/// sooner than the answer to our request does.
+/// The states of a placed call that are reported to us; each report also tells us its name, perhaps before the
+/// answer to our request does.
 const CALL_EVENTS: [&str; 4] = ["initiated", "ringing", "answered", "completed"];
 
 const DAY_S: i64 = 24 * 3600;
@@ -77,7 +77,7 @@ pub enum SettingsError {
     Client(#[source] reqwest::Error),
 }
 
-/// Twilio, or whoever speaks as it does.
+/// Twilio, or whoever speaks its language.
 pub struct TwilioCarrier {
     http: Http,
     sender: Sender,
@@ -92,7 +92,7 @@ impl TwilioCarrier {
         Ok(Self { http, sender, links })
     }
 
-    /// The same, and every request is counted there.
+    /// The same, with every request counted there.
     #[must_use]
     pub fn counted(mut self, asked: OutsideCounter) -> Self {
         self.http.asked = asked;
@@ -182,13 +182,13 @@ impl Carrier for TwilioCarrier {
         self.create("Calls", &form).await
     }
 
-    /// The one call of ours to that number from that line at or after the second of `since`, by the
-    /// provider's clock, that is none of the others. The list bears no mark of ours: where somebody else has
-    /// the line ring the number too, there may be several, and none is taken.
+    /// Our one call to that number from that line at or after the second of `since`, by the provider's clock,
+    /// that is none of the others. The list bears no mark of ours: if somebody else makes the line ring the
+    /// number too, there may be several, and none is taken.
     ///
-    /// The list is not narrowed by `StartTime`: a call still queued has none, and to overlook it
-    /// would be to ring twice. It comes latest first, so reading ends at the first page that holds a
-    /// call older than a day before `since`.
+    /// The list is not narrowed by `StartTime`: a call that is still queued has none, and overlooking it would
+    /// mean ringing twice. The latest calls come first, so reading ends at the first page with a call older than
+    /// a day before `since`.
     async fn find_call(&self, call: &PlaceCall, since: Timestamp, others: &[Sid]) -> Found {
         let size = limits::CARRIER_PAGE_CALLS.to_string();
         let query = [("To", call.to.as_e164()), ("From", &call.from), ("PageSize", &size)];
@@ -207,11 +207,11 @@ impl Carrier for TwilioCarrier {
                 let (Ok(created_s), Some(sid)) = (listed.created_s(), sid(&listed.sid)) else {
                     return Found::Unknown;
                 };
-                // One that is being created has no date yet.
+                // A call that is being created has no date yet.
                 let is_from = |second| created_s.is_none_or(|created_s| created_s >= second);
                 is_past |= !is_from(since.as_second() - DAY_S);
                 let is_of_then = is_from(since.as_second()) && listed.is(call);
-                // A page may repeat what the one before it had, where new calls have come meanwhile.
+                // If new calls have come meanwhile, a page may repeat some of the page before it.
                 if !is_of_then || others.contains(&sid) || found.as_ref() == Some(&sid) {
                     continue;
                 }
@@ -287,8 +287,8 @@ impl Listed {
     }
 }
 
-/// What an answer means. A request that was accepted without a name that we can read may have been
-/// carried out, and we could not follow it: nobody knows.
+/// What an answer means. If a request was accepted with a name that we cannot read, it may have been carried out
+/// where we cannot follow it: nobody knows.
 fn delivery(answer: &Answer) -> Delivery {
     match answer {
         Answer::Done(body) => serde_json::from_slice::<Created>(body)

@@ -28,14 +28,14 @@ use crate::secret::Secret;
   callgate audit show --account 12345678 | sort")]
 pub(super) struct Args {
     #[command(subcommand)]
-    what: Deed,
+    what: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Deed {
+enum Command {
     /// Verify every chain: exit 1 if an entry was removed, altered or moved.
     Verify(Verify),
-    /// Print the entries whose chains hold, one JSON object a line, in no order.
+    /// Print the entries whose chains are intact, one JSON object a line, in no order.
     Show(Show),
 }
 
@@ -122,8 +122,8 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Exit {
     match &args.what {
-        Deed::Verify(args) => failure::run(report(args)),
-        Deed::Show(args) => failure::run(show(args)),
+        Command::Verify(args) => failure::run(report(args)),
+        Command::Show(args) => failure::run(show(args)),
     }
 }
 

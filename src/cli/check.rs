@@ -18,11 +18,11 @@ use crate::render;
 #[expect(clippy::struct_excessive_bools, reason = "four flags, each on its own")]
 #[command(after_help = "Examples:
   callgate check                       every flow in ./flows
-  callgate check bank                  the one of flows/bank.toml, with the sub-flows it calls
-  callgate check --fix                 write what is surely a slip as it was meant
+  callgate check bank                  flows/bank.toml, with the sub-flows it calls
+  callgate check --fix                 correct what can only be a slip
   callgate check --format sarif > callgate.sarif")]
 pub(super) struct Args {
-    /// Flow files, or folders of them; names of some in ./flows, or, where there is none, of shipped ones.
+    /// Flow files or folders, or names of flows in ./flows; without that folder, of shipped flows.
     #[arg(default_value = "flows")]
     paths: Vec<PathBuf>,
 

@@ -18,8 +18,8 @@ use crate::flow::states::TYPES;
   callgate explain --configuration       every key of the configuration, as one document
   callgate explain --all                 every page of a code, as one document")]
 pub(super) struct Args {
-    /// A code, as `check` prints it in brackets, a state type, or a section or key of the configuration
-    /// (`[lookup]`, in brackets, where a state type is called so too).
+    /// A code that `check` prints in brackets, a state type, or a section or key of the configuration (in brackets,
+    /// such as `[lookup]`, if a state type has the same name).
     #[arg(required_unless_present = "whole", conflicts_with = "whole")]
     code: Option<String>,
 

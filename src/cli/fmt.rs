@@ -15,7 +15,7 @@ use crate::writing::replace;
   callgate fmt flows/bank.toml         one of them
   callgate fmt --check                 name the files that would change, and exit 1")]
 pub(super) struct Args {
-    /// Flow files, or folders of them; names of some in ./flows.
+    /// Flow files or folders, or names of flows in ./flows.
     #[arg(value_name = "PATH", default_value = "flows")]
     paths: Vec<PathBuf>,
 

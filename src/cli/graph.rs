@@ -29,7 +29,7 @@ use crate::writing::renew;
   callgate graph bank --coverage fixtures/calls --out coverage.svg
                                                            what they reach, at which levels, and what none does")]
 pub(super) struct Args {
-    /// A flow file, or the name of one in ./flows; where there is none, of a shipped one.
+    /// A flow file, or the name of a flow in ./flows; without that folder, of a shipped flow.
     #[arg(value_name = "FLOW", required_unless_present = "diff", conflicts_with = "diff")]
     flow: Option<PathBuf>,
 

@@ -7,11 +7,13 @@ use crate::limits::{CARRIER_CONNECT_TIMEOUT, TURN_DEADLINE};
 
 /// What `health` takes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 ready; 1 not ready; 2 that is no address; 3 nobody answers.
+#[command(
+    after_help = "Exit codes: 0 ready; 1 not ready; 2 the URL is no address; 3 nobody answers.
 
 Examples:
   callgate health http://127.0.0.1:8081/health/live
-  HEALTHCHECK CMD [\"callgate\", \"health\"]")]
+  HEALTHCHECK CMD [\"callgate\", \"health\"]"
+)]
 pub(super) struct Args {
     /// What to ask.
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:8081/health/ready")]

@@ -34,7 +34,7 @@ pub(super) struct Args {
 /// What the odds of a flow are asked for.
 #[derive(Debug, clap::Args)]
 pub(super) struct Asked {
-    /// A flow file, or the name of one in ./flows; where there is none, of a shipped one.
+    /// A flow file, or the name of a flow in ./flows; without that folder, of a shipped flow.
     #[arg(value_name = "FLOW")]
     pub(super) flow: PathBuf,
 
@@ -50,7 +50,7 @@ pub(super) struct Asked {
     #[arg(long, value_name = "N", default_value_t = Siege::default().calls_per_day, value_parser = clap::value_parser!(u32).range(1..))]
     calls_per_day: u32,
 
-    /// How often a year the customer proves who they are in between.
+    /// How often a year the customer proves who they are meanwhile.
     #[arg(long, value_name = "N", default_value_t = Siege::default().owner_calls)]
     owner_calls: u32,
 

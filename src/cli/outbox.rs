@@ -34,7 +34,7 @@ Exit codes: 0 done; 1 there is no such letter, or it was not done again; 2 the c
 cannot be used; 3 the store failed.")]
 pub(super) struct Args {
     #[command(subcommand)]
-    what: Deed,
+    what: Command,
 
     /// The configuration.
     #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_FILE)]
@@ -42,12 +42,12 @@ pub(super) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
-enum Deed {
+enum Command {
     /// List them, the newest first: effect, call, what, why, when and how often it was tried.
     #[command(after_help = "Example:
   callgate outbox list --config /etc/callgate.toml")]
     List,
-    /// Do one now after all: a message or a mail without a code, or the end of a leg.
+    /// Do one now: a message or a mail without a code, or the end of a leg.
     #[command(after_help = "Example:
   callgate outbox retry 01890a5d-ac96-774b-bcce-b302099a8057")]
     Retry {
@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
 
 async fn carry_out(args: &Args) -> Result<Exit, Failure> {
     let done = match args.what {
-        Deed::List => letters_of(args).await?.dead_letters().await.map(|letters| {
+        Command::List => letters_of(args).await?.dead_letters().await.map(|letters| {
             if letters.is_empty() {
                 say("nothing was given up on");
             }
@@ -94,10 +94,10 @@ async fn carry_out(args: &Args) -> Result<Exit, Failure> {
             }
             Exit::Well
         }),
-        Deed::Retry { effect } => {
+        Command::Retry { effect } => {
             outbox_of(args).await?.retry(effect, By::CommandLine).await.map(told_of)
         }
-        Deed::Drop { effect } => letters_of(args)
+        Command::Drop { effect } => letters_of(args)
             .await?
             .drop_letter(effect, By::CommandLine)
             .await

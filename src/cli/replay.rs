@@ -68,8 +68,8 @@ pub struct Args {
     /// Write the outcomes as JUnit XML into this file.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// The folder of flows, for transcripts that name none of their own: without it ./flows, or the one
-    /// that the configuration names where calls come from a store or with one.
+    /// The folder of flows for transcripts that name no flows: without it ./flows or, with a configuration or calls from
+    /// a store, the folder that the configuration names.
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
     /// Report what of each flow the transcripts reach, and what none of them does.

@@ -4,6 +4,7 @@ mod away;
 mod core_file;
 pub(super) mod demo;
 mod epoch;
+mod followers;
 mod looks;
 mod memory;
 mod needs;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
+
+use followers::Followers;
 
 use super::configured::{Outside, carrier_of, mail_of, open_directory};
 use super::failure::Failure;
@@ -47,7 +50,7 @@ use crate::{files, limits, render, writing};
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  callgate serve                          a demo, or ./callgate.toml where there is one
+  callgate serve                          a demo, or ./callgate.toml if it exists
   callgate serve --config /etc/callgate.toml
   callgate serve --record recorded        write each call that ends as a transcript,
                                           its secrets replaced
@@ -240,12 +243,7 @@ async fn start(
     tokio::spawn(outlook::watch(exchange.clone(), stop.clone()));
     tokio::spawn(steps::watch(exchange.clone(), stop.clone()));
     let watch = watch::start(plan.watched, exchange.clone(), metrics)?;
-    let recorded = CancellationToken::new();
-    let recorder = record.map(|folder| Recorder::new(exchange.clone(), folder));
-    let recorder = recorder.map(|recorder| tokio::spawn(recorder.run(recorded.clone())));
-    // Turns are taken while the server stops: what they ask for is done as well.
-    let idle = CancellationToken::new();
-    let outbox = tokio::spawn(outbox.run(idle.clone()));
+    let followers = Followers::start(outbox, record.map(|to| Recorder::new(exchange.clone(), to)));
     let look = watch.as_ref().map(watch::Watch::look);
     tokio::spawn(signals::follow(hang_ups.and_stops()?, stop.clone(), look));
     let epoch = tokio::spawn(epoch::watch(stop.clone()));
@@ -255,12 +253,7 @@ async fn start(
     }
     server::run(house, plan.listeners, room.workers, room.connections).await?;
     stop.cancel();
-    idle.cancel();
-    let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, outbox).await;
-    recorded.cancel();
-    if let Some(recorder) = recorder {
-        let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, recorder).await;
-    }
+    followers.finish().await;
     drop(watch);
     tracing::info!("callgate has finished the turns in progress and stops");
     if epoch.await.unwrap_or(false) {

@@ -42,8 +42,8 @@ On a terminal, keys are heard as you press them; Enter alone is silence, `:help`
 The demo's customers have the numbers 12345678 (PIN 730495), 23456789 (PIN 408162),
 34567890 (PIN 951724) and 45678901 (PIN 628403).
 
-Exit codes: 0 the call is over; 1 the flows have errors; 2 there is no such flow or file, or the accounts
-have errors.";
+Exit codes: 0 the call is over; 1 the flows have errors; 2 there is no such flow or
+file, or the accounts have errors.";
 
 /// Rings a flow in the terminal: prompts appear, keys are typed, no telephone is needed.
 #[derive(clap::Args, Clone, Debug)]
@@ -55,7 +55,7 @@ pub struct Args {
     /// The folder of flows: without it ./flows, and without that the shipped ones.
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
-    /// The accounts, with PINs as they are; without it, the demo's.
+    /// The accounts, with PINs in plain text; without it, the demo's.
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
     /// Who makes the codes of text messages: callgate, or the provider (`[otp] backend` of the configuration).
@@ -74,7 +74,7 @@ pub struct Args {
 pub enum Otp {
     /// callgate.
     Own,
-    /// The provider: one code for ten minutes, in its own words, looked at five times.
+    /// The provider: one code for ten minutes, in its own words, checked at most five times.
     Verify,
 }
 

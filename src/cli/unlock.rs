@@ -24,11 +24,11 @@ Examples:
   callgate unlock 12345678 --factor pin
   callgate unlock < account.txt            the account stays out of the process list")]
 pub(super) struct Args {
-    /// The account; from standard input where it is not given.
+    /// The account; read from standard input if it is not given.
     account: Option<String>,
 
-    /// The factor: `pin`, `passcode`, `sms_otp`, `email_otp`, `callback` or `service_code`; all of them where none is
-    /// given.
+    /// The factor: `pin`, `passcode`, `sms_otp`, `email_otp`, `callback` or `service_code`; without it, all of
+    /// them.
     #[arg(long, value_parser = read_factor)]
     factor: Option<Fact>,
 

@@ -15,9 +15,9 @@ use crate::flow::wording;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
-/// How an account begins, behind the line before it.
+/// How an account begins, after the end of the line before it.
 const BEGINS: &str = "\n[[accounts]]";
-/// So much of a file at least is read at a time.
+/// At least so much of a file is read at a time.
 const PART_BYTES: usize = 64 * 1024;
 
 /// A customer with what verifies them.
@@ -35,11 +35,11 @@ pub struct Customer {
 #[derive(Debug, Default)]
 pub struct Accounts {
     by_id: HashMap<String, Arc<Customer>>,
-    /// `None`: several accounts share the number, so that it claims none.
+    /// `None`: several accounts share the number, so it identifies none of them.
     by_phone: HashMap<PhoneNumber, Option<Arc<Customer>>>,
 }
 
-/// Whether secrets may stand in the file as they are: in fixtures and the demo alone.
+/// Whether secrets may stand in the file as plain text: only in fixtures and in the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secrets {
     /// `pin_hash`, `passcode_hash`.
@@ -52,8 +52,8 @@ impl Accounts {
     /// Reads `[[accounts]]`, reporting every problem.
     pub fn read(file: &Arc<str>, text: &str, secrets: Secrets, problems: &Problems) -> Self {
         let mut accounts = Self::default();
-        // What is parsed takes many times the room of what is kept of it: so it is some of the file at a time. If
-        // anything is wrong, that is told of the whole.
+        // Parsed text takes many times the memory of what is kept of it, so the file is read in parts. If
+        // anything is wrong, it is read again as a whole, and reported.
         let is_well = |part: &str| {
             let problems = Problems::default();
             accounts.read_part(file, part, secrets, &problems);
@@ -111,7 +111,7 @@ impl Accounts {
     fn add(&mut self, customer: Customer, item: &Item<'_>, place: Place) {
         let id = customer.account.id.expose().to_owned();
         if self.by_id.contains_key(&id) {
-            // The id is a customer's: the place says which is meant.
+            // The id is a customer's, so it is not repeated: the place says which account is meant.
             item.report(Finding::error(
                 "duplicate-account",
                 "another account has this `id`",
@@ -130,15 +130,15 @@ impl Accounts {
     }
 }
 
-/// A file of accounts in parts of which each can be read by itself: they are cut where an account begins. Where that
-/// stands within a text, neither part can be read. The first has an account in it, so that a list that was begun
-/// otherwise is not gone on with.
+/// The parts of a file of accounts, each of which can be read by itself: they are cut where an account begins. If
+/// such a line stands within a text, neither part can be read. The first part contains an account, so that a list
+/// which was begun in another way is not continued.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let begins = rest.match_indices(BEGINS).map(|(at, _)| at + 1);
         let mut begins = begins.filter(|at| *at >= PART_BYTES);
-        // The second one behind, where the first may be the file's first.
+        // The second one, because the first may be the first of the file.
         let first = rest.len() == text.len() && !text.starts_with(BEGINS.trim_start());
         let cut = if first { begins.nth(1) } else { begins.next() };
         let (part, after) = rest.split_at_checked(cut.unwrap_or(rest.len()))?;
@@ -168,7 +168,7 @@ fn read_customer(table: Reader<'_>, secrets: Secrets) -> Option<Customer> {
         Secrets::Hashed => (read_hash(&table, "pin_hash"), read_hash(&table, "passcode_hash")),
         Secrets::Plain => {
             let said_in = locale.clone().unwrap_or_else(wording::english);
-            // As `hash-pin` takes it, so that it is found however it is written.
+            // Spelt as `hash-pin` does it, so that it is found however it is written.
             let words = |passcode: &str| spoken::passcode(passcode, None, &said_in);
             (read_plain(&table, "pin", str::to_owned), read_plain(&table, "passcode", words))
         }
@@ -227,8 +227,8 @@ fn read_email(table: Reader<'_>) -> Option<Email> {
     Some(Email { address: address?, since: since? })
 }
 
-/// Whether a text is one address, of atoms alone (RFC 5321, section 4.1.2): with a second `@`, a comma or
-/// quotes in it, a mail server may take it for another than was meant, or for two.
+/// Whether a text is a single address, made of atoms only (RFC 5321, section 4.1.2): with a second `@`, a comma
+/// or quotes in it, a mail server may understand another address, or two.
 fn is_one_address(text: &str) -> bool {
     let atoms = |part: &str, is_atom: fn(char) -> bool| {
         part.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
@@ -281,7 +281,7 @@ mod tests {
         assert!(accounts.by_phone(&PhoneNumber::parse("+15005550010").unwrap()).is_none());
     }
 
-    /// Whatever is wrong with one, wherever: it is told as of a file that is read whole.
+    /// Whatever is wrong in a part, it is reported as in a file that is read whole.
     #[test]
     fn a_large_file_is_read_in_parts_as_it_would_be_whole() {
         let account = |n: usize, more: &str| {

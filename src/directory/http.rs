@@ -1,10 +1,9 @@
-//! Accounts behind HTTP: `POST {url}/find {"by": "id" | "phone", "value": "…"}` is answered with an
-//! account as the accounts file has it, in JSON, or with `null` or status 404 where there is none.
+//! Accounts behind HTTP: `POST {url}/find {"by": "id" | "phone", "value": "…"}` is answered with an account as in
+//! the accounts file, in JSON, or with `null` or status 404 if there is none.
 //!
-//! Nothing is kept from one question to the next. What comes back is believed only as far as it is an
-//! answer to what was asked: an account that is malformed, that is another's, or that has not the number
-//! it was found by, is no account. A directory that does not answer at all is an error, for known and
-//! unknown customers alike.
+//! Nothing is kept from one question to the next. An answer is believed only as far as it fits the question: an
+//! account that is malformed, is another's, or does not have the number it was found by, is no account. A
+//! directory that does not answer at all is an error, for known and unknown customers alike.
 
 use std::sync::Arc;
 
@@ -26,7 +25,7 @@ pub struct HttpDirectory {
 }
 
 impl HttpDirectory {
-    /// A directory that is asked there, and counted so.
+    /// A directory at this address, with its requests counted.
     pub fn new(peer: Peer, asked: OutsideCounter) -> Self {
         Self { peer, asked }
     }
@@ -74,7 +73,7 @@ impl HttpDirectory {
                 Ok(customer)
             }
             Err(wrong) => {
-                // What is wrong is told by its name alone: the account itself is a customer's.
+                // The error is named without its text: the account is a customer's.
                 tracing::error!(
                     by,
                     ?wrong,
@@ -87,7 +86,7 @@ impl HttpDirectory {
     }
 }
 
-/// Reads an account as strictly as a file of them; what is wrong with it, by name.
+/// Reads an account as strictly as one in a file; the error says what is wrong, by name.
 fn read(mut account: Value) -> Result<Accounts, Vec<&'static str>> {
     drop_nulls(&mut account);
     let text =
@@ -101,7 +100,7 @@ fn read(mut account: Value) -> Result<Accounts, Vec<&'static str>> {
     Ok(accounts)
 }
 
-/// A key without a value is a key that is not there.
+/// A key with a null value counts as missing.
 fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(entries) => {

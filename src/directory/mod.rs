@@ -1,8 +1,7 @@
 //! Who the customers are.
 //!
-//! Accounts come from a file, read strictly and again when it changes, where a file that has become
-//! wrong leaves the last good one in use; or from the business's own directory over HTTP, asked each
-//! time.
+//! Accounts come from a file, which is read strictly, and again when it changes; if it then has errors, the last
+//! good one stays in use. Or they come from the business's own directory over HTTP, which is asked each time.
 
 pub mod accounts;
 pub mod http;
@@ -45,7 +44,7 @@ impl Directory {
         Self { source: Source::Http(directory) }
     }
 
-    /// Puts other accounts in place of those of a file.
+    /// Replaces the accounts of a file.
     pub fn replace(&self, accounts: Accounts) {
         if let Source::File(present) = &self.source {
             present.store(Arc::new(accounts));
@@ -60,7 +59,7 @@ impl Directory {
         }
     }
 
-    /// The one customer with this number; where several share it, none.
+    /// The one customer with this number; if several share it, none.
     pub async fn by_phone(
         &self,
         number: &PhoneNumber,

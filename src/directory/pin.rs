@@ -1,6 +1,6 @@
 //! PINs at rest: Argon2id over a keyed hash.
 //!
-//! The key is what makes it strong: a PIN has a million values, and without the key none can be tried.
+//! The key makes it strong: a PIN has only a million values, and without the key none of them can be tried.
 
 pub mod choice;
 pub mod own;
@@ -21,21 +21,22 @@ use crate::store::envelope::Vault;
 /// 19 MiB, two passes, one lane: the least that OWASP recommends.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
-/// The most that a hash of somebody else's making may take: what RFC 9106 (section 4) recommends second, 64 MiB and
-/// three passes. Whoever writes the accounts would otherwise have each try at a PIN take all of the memory, or minutes.
+/// The most that a hash made elsewhere may take: the second recommendation of RFC 9106 (section 4), 64 MiB and
+/// three passes. Otherwise whoever writes the accounts could let each check of a PIN take all the memory, or
+/// minutes.
 const MEMORY_KIB_MAX: u32 = 64 * 1024;
 /// The memory times the passes, likewise.
 const WORK_KIB_MAX: u32 = 3 * MEMORY_KIB_MAX;
-/// The hash of nothing that anybody knows.
+/// The hash of a secret that nobody knows.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// Why a text is no hash that a PIN is held against.
+/// Why a text cannot serve as the hash of a PIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// It is none.
+    /// It is no hash.
     #[error("is not an Argon2id hash")]
     NoHash,
-    /// It is one, and to try a PIN at it would keep callers waiting.
+    /// It is a hash, but checking a PIN against it would keep callers waiting.
     #[error(
         "takes too much to try a PIN at: more than {} MiB, or than {} MiB in one pass",
         MEMORY_KIB_MAX / 1024,
@@ -44,12 +45,12 @@ pub enum HashError {
     Costly,
 }
 
-/// What a PIN is held against.
+/// What a PIN is checked against.
 #[derive(Clone)]
 pub enum StoredPin {
     /// A hash in the PHC format.
     Hashed(String),
-    /// The PIN itself: fixtures and the demo alone.
+    /// The PIN itself: only in fixtures and in the demo.
     Plain(Secret),
 }
 
@@ -79,14 +80,14 @@ impl StoredPin {
         Self::Plain(Secret::new(text))
     }
 
-    /// What an entry is held against where there is no PIN: the same work as for any other, and never
-    /// to be believed.
+    /// What an entry is checked against if there is no PIN: the same work as for any other, and the result never
+    /// counts.
     pub fn of_nobody() -> Self {
         Self::Hashed(NOBODY.to_owned())
     }
 
-    /// Whether the entry is the PIN. A hash takes some 20 ms of a processor, and leaves the thread with the
-    /// memory for another: not for an async worker.
+    /// Whether the entry is the PIN. A hash takes some 20 ms of a processor, and the thread keeps its memory for
+    /// the next one: do not call this on an async worker.
     pub fn is(&self, entry: &Secret, vault: &Vault) -> bool {
         match self {
             Self::Plain(pin) => pin.expose().as_bytes().ct_eq(entry.expose().as_bytes()).into(),
@@ -103,11 +104,12 @@ pub fn hash(pin: &Secret, vault: &Vault, chance: &dyn Chance) -> Option<String> 
     Some(hash.to_string())
 }
 
-/// As [`argon2::PasswordVerifier`] finds it, in memory that is at hand; `None`: the text is no hash, or there is
-/// no memory for it.
+/// The hash as [`argon2::PasswordVerifier`] computes it, in memory that is at hand; `None`: the text is no hash,
+/// or there is no memory for it.
 fn is_hash_of(text: &str, keyed: &[u8]) -> Option<bool> {
     thread_local! {
-        /// What was hashed in last: to ask the system for so much, page by page, takes a third of a hash.
+        /// The memory of the last hash: getting so much from the system, page by page, takes a third of the time
+        /// of a hash.
         static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
     }
     let hash = PasswordHash::new(text).ok()?;

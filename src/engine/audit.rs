@@ -1,7 +1,7 @@
 //! What an audit wants to know of a call: who claimed what, tried what, proved what, was let where.
 //!
-//! The machine notes deeds as it walks; the shell writes them down, chained, with the turn. A deed holds
-//! no secret, and whom it is about is turned into a keyed reference before it is written.
+//! The machine notes deeds as it walks; the shell writes them down, chained, with the turn. A deed contains no
+//! secret, and the account it is about becomes a keyed reference before it is written.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub enum Deed {
         /// How.
         outcome: Outcome,
     },
-    /// An attempt was reserved and judged; `locked`: there was none to be had.
+    /// An attempt was reserved and judged; `locked`: no attempt was left.
     Attempt {
         /// With which factor.
         factor: Fact,
@@ -66,16 +66,16 @@ pub enum Deed {
     },
     /// The owner of the account was told of something.
     Notified {
-        /// Of what: `failures`, `disabled`, `lifted`, or the name of a state.
+        /// About what: `failures`, `disabled`, `lifted`, or the name of a state.
         of: String,
-        /// Over which channel; `None`: none is left beside the one under attack.
+        /// Over which channel; `None`: the only one left is under attack.
         over: Option<String>,
     },
-    /// What has a level of its own was put into a text: what was told, never in what words.
+    /// Something with a level of its own was put into a text: what was told, never in what words.
     Told {
         /// To whom.
         to: Hearer,
-        /// By which state; one of another flow than the call's has that flow's name before it.
+        /// By which state; if it belongs to another flow than the call's, that flow's name stands before it.
         state: String,
         /// The names of the fields (`account.balance`) and variables.
         of: Vec<String>,
@@ -97,14 +97,14 @@ pub enum Deed {
         /// The name of the operator's token, or how else it was done.
         by: String,
     },
-    /// What the outbox had given up on is tried again.
+    /// An effect that the outbox had given up is tried again.
     LetterRetried {
         /// The call that it belongs to, and the effect.
         letter: Letter,
         /// By whom: the name of a token, or how else.
         by: String,
     },
-    /// What the outbox had given up on is not to be done.
+    /// An effect that the outbox had given up is not to be done.
     LetterDropped {
         /// The call that it belongs to, and the effect.
         letter: Letter,
@@ -113,7 +113,7 @@ pub enum Deed {
     },
 }
 
-/// To whom something was told.
+/// Who was told something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hearer {
@@ -131,7 +131,7 @@ pub enum Hearer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proving {
-    /// The caller is at it.
+    /// The caller is proving it now.
     Pending,
     /// The level is met.
     Passed,
@@ -139,7 +139,7 @@ pub enum Proving {
     Failed,
 }
 
-/// An effect that was given up on.
+/// An effect that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
     /// The call it belongs to.
@@ -184,8 +184,8 @@ impl Entry {
     }
 }
 
-/// Whether how a state ended is for the audit: where nothing is claimed, sent, verified or handed
-/// over, only being turned away is.
+/// Whether the audit keeps how a state ended: if nothing is claimed, sent, verified or handed over in it, only
+/// that somebody was turned away.
 pub(super) fn is_noted(kind: &Kind, outcome: &Outcome) -> bool {
     let plain = matches!(
         kind,
@@ -201,7 +201,7 @@ pub(super) fn is_noted(kind: &Kind, outcome: &Outcome) -> bool {
             | Kind::Hangup(_)
             | Kind::Reject(_)
     );
-    // That a combined verdict is still to come is no end; the attempt itself is noted.
+    // That the combined verdict is still to come is no end; the attempt itself is noted.
     let open = kind.is_combined() && *outcome == Outcome::Ok;
     !(plain || open) || *outcome == Outcome::Denied
 }

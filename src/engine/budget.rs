@@ -1,7 +1,7 @@
 //! A budget of messages and rings that many accounts share: those to one number prefix, or all of them.
 //!
-//! Pure arithmetic over a small record, like the ledger's: counts by slot of time, and the last keys, so that a
-//! question asked again is counted once. Everybody's sends write it, so it stays small however many they are.
+//! Pure arithmetic over a small record, like the ledger's: counts per slot of time, and the last keys, so that a
+//! question asked again is counted once. Everybody's sends write to it, so it stays small however many they are.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -22,10 +22,10 @@ pub struct Budget {
     /// How many codes were keyed in, by slot.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     entered: BTreeMap<i64, u32>,
-    /// Until when it gives nothing out.
+    /// Until when it gives nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shut_until: Option<Timestamp>,
-    /// The last of them, the oldest first.
+    /// The last of them, oldest first.
     #[serde(default)]
     sends: VecDeque<Send>,
     /// The latest time that this record has seen: a clock set back refills nothing.
@@ -33,26 +33,26 @@ pub struct Budget {
     seen: Timestamp,
 }
 
-/// What tells a message or ring from others, the second in which it was, whether it carried a code, and whether
-/// that was keyed in.
+/// What tells a message or ring from others, the second in which it happened, whether it carried a code, and
+/// whether that was keyed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Send(u64, i64, bool, bool);
 
-/// Slots of five minutes, so that an hour is twelve of them and the one begun.
+/// Slots of five minutes, so that an hour is twelve of them and the current one.
 const SLOT_S: i64 = 300;
 const HOUR_SLOTS: i64 = 12;
-/// Slots after which a code that was sent can be keyed in no more: ten minutes, and the slot begun.
+/// After so many slots a code that was sent can no longer be keyed in: ten minutes, and the current slot.
 const RIPE_SLOTS: i64 = 3;
-/// Longer than anybody asks again after a crash or a lost race.
+/// Longer than it takes to ask again after a crash or a lost race.
 const SEND_KEPT_FOR_S: i64 = 15 * 60;
-/// As many as there are in the seconds within which nearly everybody does who does. One of whom so many came after
-/// is counted once more.
+/// As many as are sent in the seconds in which nearly all who ask again do so. If so many others came in between,
+/// it is counted once more.
 const SENDS_KEPT_MAX: usize = 256;
-/// What is kept of a key: enough to tell so many apart.
+/// What is kept of a key: enough to tell so many of them apart.
 const KEY: u64 = (1 << 48) - 1;
 
 impl Budget {
-    /// Takes one out of what an hour has; `false`: there is none left. The same key is counted once.
+    /// Takes one out of what an hour has; `false`: none is left. The same key is counted once.
     pub fn spend(&mut self, key: u64, per_hour: u32, now: Timestamp) -> bool {
         let now = now.max(self.seen);
         if self.is_known(key) {
@@ -67,8 +67,8 @@ impl Budget {
         true
     }
 
-    /// Whether nothing is to be had, because of the codes sent in the last hour too few were keyed in:
-    /// somebody has them sent who does not want them. The key that had one has it.
+    /// Whether nothing is given because too few of the codes sent in the last hour were keyed in: then somebody
+    /// has them sent to people who do not want them. A key that already got one keeps it.
     pub fn is_shut(&mut self, key: u64, limits: &Sends, now: Timestamp) -> bool {
         let now = now.max(self.seen);
         if self.is_known(key) {
@@ -96,7 +96,7 @@ impl Budget {
         true
     }
 
-    /// What this key had carried a code.
+    /// The message under this key carried a code.
     pub fn sent_code(&mut self, key: u64, now: Timestamp) {
         let now = now.max(self.seen);
         if self.is_first(key, now, |Send(.., has_code, _)| has_code) {
@@ -116,7 +116,7 @@ impl Budget {
         self.sends.iter().any(|Send(known, ..)| *known == key & KEY)
     }
 
-    /// Says of this key what `what` is, and whether it had not been said before.
+    /// Says `what` of this key, and returns whether that is new.
     fn is_first(&mut self, key: u64, now: Timestamp, what: fn(&mut Send) -> &mut bool) -> bool {
         if let Some(known) = self.sends.iter_mut().find(|Send(known, ..)| *known == key & KEY) {
             return !std::mem::replace(what(known), true);
@@ -127,7 +127,7 @@ impl Budget {
         true
     }
 
-    /// Keeps the last ones.
+    /// Keeps only the last ones.
     fn keep(&mut self, send: Send) {
         self.sends.retain(|Send(_, at, ..)| send.1 - at < SEND_KEPT_FOR_S);
         if self.sends.len() >= SENDS_KEPT_MAX {

@@ -45,7 +45,7 @@ pub struct Call {
     pub started: Timestamp,
     /// Turns so far.
     pub turns: u64,
-    /// The last turn. Not stored with it: a store has it beside.
+    /// The last turn. The store keeps it beside the call, so it is not stored with it.
     #[serde(default, skip_serializing)]
     pub turn: TurnId,
     /// The language spoken.
@@ -63,7 +63,7 @@ pub struct Call {
     /// How often something was claimed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub claims: u8,
-    /// How often nothing was given, or nothing that could be used.
+    /// How often nothing was given, or nothing usable.
     #[serde(default, skip_serializing_if = "is_default")]
     pub input_errors: u8,
     /// What the caller has proved.
@@ -93,22 +93,22 @@ pub struct Call {
     /// The latest time that the call has seen: a clock set back makes nothing in it younger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Timestamp>,
-    /// Entries of each factor in this call that were not right.
+    /// Wrong entries in this call, by factor.
     #[serde(default, skip_serializing_if = "is_default")]
     pub entries: BTreeMap<Fact, u8>,
     /// How it ended; `None`: it goes on.
     #[serde(default, skip_serializing_if = "is_default")]
     pub end: Option<End>,
-    /// What a specialist asked for last.
+    /// What a specialist last asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_step_up: Option<Asked>,
-    /// What is proved of which the caller has not heard: it counts when the next proof succeeds.
+    /// What is proved without the caller's having been told: it counts when the next proof succeeds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub on_trial: BTreeMap<Fact, Proof>,
-    /// Whether an entry was wrong of which the caller has not heard: the next proof fails.
+    /// Whether an entry was wrong without the caller's having been told: then the next proof fails.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubt: bool,
-    /// Sensitive states that the owner was told of.
+    /// Sensitive states of which the owner was told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<Position>,
     /// The end of its audit's chain; `None`: there is nothing in it yet.
@@ -140,7 +140,7 @@ pub struct Visit {
     /// Whether a specialist accepted; `None`: not asked yet.
     #[serde(default, skip_serializing_if = "is_default")]
     pub accepted: Option<bool>,
-    /// Whether a specialist is asked.
+    /// Whether a specialist is being asked.
     #[serde(default, skip_serializing_if = "is_default")]
     pub whispers: bool,
 }
@@ -151,7 +151,7 @@ pub struct Visit {
 pub enum Frame {
     /// A state whose level was missing.
     StepUp(Position),
-    /// A state that had handed over, whose specialist asked for more.
+    /// A state that had handed the caller over, whose specialist asked for more.
     Agent(Position),
     /// A state that called a sub-flow, with the variables of its flow.
     Call(Position, BTreeMap<VariableName, Variable>),
@@ -160,7 +160,7 @@ pub enum Frame {
 /// A level that a specialist asked the caller to prove.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
-    /// Its name: the turn's in which it was asked.
+    /// Its name, which is that of the turn in which it was asked.
     pub id: Uuid,
     /// The level.
     pub level: LevelName,
@@ -177,7 +177,7 @@ pub struct Asked {
 pub struct Variable {
     /// The value.
     pub value: Value,
-    /// Whether it was made from account data, and goes when the account goes.
+    /// Whether it was made from account data, and is dropped with the account.
     pub derived: bool,
     /// The levels that a caller must meet to hear it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -197,7 +197,7 @@ pub struct SentCode {
     /// Its keyed hash; `None`: the provider made it, and checks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
-    /// The number that the provider knows its own code by; `None`: it is ours, or nobody's.
+    /// The number under which the provider keeps its own code; `None`: the code is ours, or nobody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<PhoneNumber>,
     /// What it proves.
@@ -206,35 +206,35 @@ pub struct SentCode {
     pub digits: u32,
     /// The contact it went to.
     pub contact: Option<Secret>,
-    /// When it runs out.
+    /// When it expires.
     pub expires: Timestamp,
     /// Tries it has had.
     pub checks: u8,
-    /// The effect that sends it; `None`: a decoy's, sent to nobody.
+    /// The effect that sends it; `None`: a decoy's, which is sent to nobody.
     pub effect: Option<EffectId>,
     /// The state that sent it, for sending another.
     pub sender: Position,
     /// Whether it is known not to have arrived.
     pub undelivered: bool,
-    /// The variables of its sender's flow that its message fills in, an amount say: it is good for no others.
+    /// The variables of its sender's flow in its message, such as an amount: it is valid for no other values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub named: BTreeMap<VariableName, Value>,
-    /// What it has left, where another was asked for and none was sent: all but this is as of the other.
+    /// What is left of it, if another code was asked for and none was sent; everything else is as of the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub older: Option<Older>,
 }
 
-/// What a code has left that no other has taken the place of.
+/// What is left of a code that no other one has replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Older {
-    /// When it runs out.
+    /// When it expires.
     pub expires: Timestamp,
     /// Tries it has had.
     pub checks: u8,
 }
 
 impl SentCode {
-    /// Whether an entry may be right now: what is too late for it, or once too often, is as wrong as any other.
+    /// Whether an entry may still be right: one that comes too late or once too often is as wrong as any other.
     #[must_use]
     pub fn is_good(&self, now: Timestamp, checks_max: u8) -> bool {
         let left = self.left();
@@ -245,7 +245,7 @@ impl SentCode {
         self.older.unwrap_or(Older { expires: self.expires, checks: self.checks })
     }
 
-    /// One more try was had.
+    /// Counts one more try.
     pub fn count_check(&mut self) {
         self.checks = self.checks.saturating_add(1);
         if let Some(older) = &mut self.older {
@@ -253,12 +253,12 @@ impl SentCode {
         }
     }
 
-    /// This one, of which nothing was sent, where `last` was: the caller who has that in hand gets in by it, and
-    /// whoever has none hears what they hear of nobody's.
+    /// This code, of which nothing was sent, in place of `last`: a caller who holds that one gets in with it, and
+    /// a caller without one hears the same as for nobody's.
     #[must_use]
     pub fn after(self, last: SentCode) -> SentCode {
         let was_sent = last.effect.is_some() && !last.undelivered;
-        // Another state's message named something else, and one that the provider made takes longer to look at.
+        // The message of another state named something else, and checking a provider's code takes longer.
         if !was_sent || last.sender != self.sender || last.hash.is_some() != self.hash.is_some() {
             return self;
         }
@@ -273,19 +273,19 @@ impl SentCode {
 pub struct Ringing {
     /// The keyed hash of the code that the caller was told.
     pub hash: String,
-    /// The number on file; `None`: a decoy's, nobody is rung.
+    /// The number on file; `None`: a decoy's, and nobody is rung.
     pub to: Option<PhoneNumber>,
     /// The leg that was placed.
     pub leg: Option<LegId>,
-    /// How far it is.
+    /// How far it has come.
     pub phase: Phase,
     /// Tries left on the new leg.
     pub tries_left: u8,
     /// Whether anything was keyed on the new leg.
     pub tried: bool,
-    /// When waiting for an answer is over.
+    /// When waiting for an answer ends.
     pub ring_until: Timestamp,
-    /// When the whole exchange is over.
+    /// When the whole exchange ends.
     pub expires: Timestamp,
 }
 
@@ -325,7 +325,7 @@ pub struct Leg {
     /// A keyed digest of what was heard with it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub heard: Option<String>,
-    /// What the last spent nonce was answered with, where that is not the present prompt.
+    /// What the last spent nonce was answered with, if that is not the present prompt.
     #[serde(default, skip_serializing_if = "is_default")]
     pub answered: Option<Arc<Reply>>,
     /// Its present prompt.
@@ -336,7 +336,7 @@ pub struct Leg {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The caller rang in on it.
+    /// The caller called in on it.
     Inbound,
     /// We rang the number on file on it.
     Callback,
@@ -371,7 +371,7 @@ impl End {
 }
 
 impl Call {
-    /// How much speaks against the caller's being who they say.
+    /// How much speaks against the caller being who they say they are.
     pub fn risk(&self) -> Risk {
         risk::band(&self.caller, &self.signals)
     }
@@ -403,17 +403,17 @@ impl Call {
 }
 
 impl Leg {
-    /// Whether the leg is up or may yet be.
+    /// Whether the leg is up, or may still come up.
     pub fn is_live(&self) -> bool {
         !self.status.is_final()
     }
 
-    /// Whether the leg is up and has not asked since it was given another present prompt.
+    /// Whether the leg is up and has not yet asked for its new present prompt.
     pub fn is_to_be_taken(&self) -> bool {
         self.is_live() && self.answered.is_some()
     }
 
-    /// Gives the leg another present prompt, without its having asked.
+    /// Gives the leg another present prompt, which it has not asked for.
     pub fn put(&mut self, reply: Arc<Reply>) {
         let before = std::mem::replace(&mut self.present, reply);
         if self.spent.is_some() {
@@ -427,7 +427,7 @@ impl Leg {
     }
 }
 
-/// What a request with this nonce, on the leg of this name, is to the call.
+/// What a request with this nonce, on the leg of this name, means to the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received<'c> {
     /// It spends the nonce: a turn.
@@ -436,17 +436,17 @@ pub enum Received<'c> {
     Replay {
         /// The answer.
         reply: &'c Arc<Reply>,
-        /// Whether the request carries what it carried then; another entry is a guess that came too
+        /// Whether the request contains what it contained then; another entry is a guess that came too late.
         /// late.
         same: bool,
     },
     /// It is out of step: the leg's present prompt, and nothing changes.
     Present(&'c Arc<Reply>),
-    /// It is of no leg of this call.
+    /// It belongs to no leg of this call.
     Stranger,
 }
 
-/// Holds a request against the call's nonces.
+/// Compares a request with the call's nonces.
 pub fn receive<'c>(call: &'c Call, nonce: Nonce, sid: &Sid, digest: &str) -> Received<'c> {
     let agrees = |leg: &Leg| leg.sid.as_ref().is_none_or(|known| known == sid);
     if let Some(leg) = call.legs.iter().find(|leg| leg.expected == nonce) {

@@ -1,7 +1,7 @@
 //! Disclosure: what the facts of a call allow at this moment.
 //!
-//! Levels are those of the flow that the call began in, and for the states of another flow those that it has beside
-//! them. A replay may let one demand pass unmet, to show what it keeps back.
+//! The levels are those of the flow in which the call began, and then those of the flow that the state is in. A
+//! replay may let one demand pass unmet, to show what it protects.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State};
 use crate::flow::template::Use;
 
-/// What was put into texts and has levels, until it is told: names and levels.
+/// What was put into texts and has levels, until the caller is told: names and levels.
 pub(super) type Guarded = (BTreeSet<String>, BTreeSet<LevelName>);
 
 impl Machine<'_> {
@@ -38,7 +38,7 @@ impl Machine<'_> {
         names.filter(|name| self.meets(name)).cloned().collect()
     }
 
-    /// Whether a demand of this state is not met, and is let pass all the same.
+    /// Whether a demand of this state is unmet, and is let pass.
     pub(super) fn waives(&self, state: &State) -> bool {
         self.waived().is_some_and(|waived| match waived {
             Waived::Field(field) => !self.has_level_of(field),
@@ -49,7 +49,7 @@ impl Machine<'_> {
         })
     }
 
-    /// What the present state demands and is let pass.
+    /// The demand of the present state that is let pass.
     pub(super) fn waived(&self) -> Option<&Waived> {
         let unenforced = self.setting.unenforced.filter(|it| it.at == self.call.at)?;
         Some(&unenforced.demand)
@@ -68,8 +68,8 @@ impl Machine<'_> {
         waived || self.has_level_of(field)
     }
 
-    /// Whether this is the level that the present state requires: who is let pass without it hears what is
-    /// told at it, for that is the same demand.
+    /// Whether the present state requires this level: whoever is let pass without it also hears what is told at
+    /// it, because that is the same demand.
     pub(super) fn is_required_here(&self, level: &LevelName) -> bool {
         let requires = self.state().and_then(|state| state.requires.as_ref());
         requires.is_some_and(|(required, _)| required == level)
@@ -99,7 +99,7 @@ impl Machine<'_> {
         self.filled_in.1.extend(levels);
     }
 
-    /// Notes for the audit that the texts filled in are told.
+    /// Notes for the audit that the texts are now told.
     pub(super) fn told(&mut self, to: Hearer) {
         let (of, levels) = std::mem::take(&mut self.filled_in);
         if of.is_empty() {
@@ -124,7 +124,7 @@ impl Machine<'_> {
             Use::Variable(variable) => self.may_hear(variable),
             Use::Code => true,
         });
-        // What is set from a variable is not heard yet: it carries the label on.
+        // What is set from a variable is not heard yet: the label goes with it.
         let set = match &state.kind {
             Kind::Set(set) => set.texts().flat_map(|text| &text.uses).all(|used| {
                 matches!(used, Use::Variable(_) | Use::Code)

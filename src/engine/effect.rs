@@ -15,13 +15,13 @@ use crate::secret::Secret;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// Sends a text message. Sent twice it does no harm: it carries the same code.
+    /// Sends a text message. Sending it twice does no harm: it carries the same code.
     SendSms(Sms),
-    /// Sends a mail. Sent twice it does no harm: it carries the same code, if any, and the same name.
+    /// Sends a mail. Sending it twice does no harm: it carries the same code, if any, and the same name.
     SendEmail(Email),
-    /// Lets the provider send a code of its own. Asked for twice it sends the same code again.
+    /// Has the provider send a code of its own. Asking twice sends the same code again.
     BeginVerification(BeginVerification),
-    /// Rings somebody. Never rung twice before it is known what became of the first ring.
+    /// Rings somebody. Never a second time before we know what became of the first ring.
     PlaceCall(PlaceCall),
     /// Takes a live leg to its present prompt.
     RedirectLeg {
@@ -29,8 +29,8 @@ pub enum Effect {
         leg: LegId,
         /// The provider's name of it.
         sid: Sid,
-        /// Whether an earlier try was certainly not done: only then is it tried again, for by now the
-        /// leg may be somewhere that a redirect would tear it from.
+        /// Whether an earlier try was certainly not done. Only then is it tried again: by now the leg may be
+        /// somewhere from which a redirect would tear it away.
         undone: bool,
     },
     /// Ends a live leg.
@@ -50,12 +50,12 @@ pub enum Effect {
         key: String,
         /// When it did.
         at: Timestamp,
-        /// The number that was reached with the code; `None`: no code, or none that went to a number.
+        /// The number that the code went to; `None`: there was no code, or it did not go to a number.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reached: Option<PhoneNumber>,
     },
-    /// Puts the audit of the call, which is over, down for as long as audits are kept: the one that ends
-    /// so. `None`: as the call says.
+    /// Keeps the audit of this call, which is over and ends with this hash, for as long as audits are kept.
+    /// `None`: with the hash that the call has.
     CloseAudit(Option<Head>),
 }
 
@@ -74,7 +74,7 @@ impl Effect {
         }
     }
 
-    /// Whether somebody waits for it; what nobody waits for is done with others when work is looked for.
+    /// Whether somebody is waiting for it; if nobody is, it is done with others when the outbox looks for work.
     pub fn is_urgent(&self) -> bool {
         !matches!(self, Self::CloseAudit(_))
     }
@@ -87,12 +87,12 @@ pub struct Sms {
     pub to: PhoneNumber,
     /// What it says, the code included.
     pub body: Secret,
-    /// After this many seconds it need not arrive any more.
+    /// After this many seconds it need no longer arrive.
     pub valid_for_s: u32,
-    /// Until when the code in it is good; `None`: there is none.
+    /// Until when the code in it is valid; `None`: there is none.
     pub code_until: Option<Timestamp>,
-    /// The numbers on file that it may go to in place of `to`, of which networks are asked when it goes out;
-    /// none: they were asked before, or are not.
+    /// Numbers on file, one of which it may go to in place of `to`, once networks have been asked about them when
+    /// it goes out. Empty: they were asked before, or are not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub look_up: Vec<Phone>,
 }
@@ -108,7 +108,7 @@ pub struct Email {
     pub body: Secret,
     /// The language it is in.
     pub locale: Locale,
-    /// Until when the code in it is good; `None`: there is none.
+    /// Until when the code in it is valid; `None`: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_until: Option<Timestamp>,
 }
@@ -118,7 +118,7 @@ pub struct Email {
 pub struct BeginVerification {
     /// The mobile on file.
     pub to: PhoneNumber,
-    /// Whose it is, and whose sends are over when the provider says so.
+    /// The claim it belongs to, whose sends end when the provider says so.
     pub whom: Whom,
     /// The language of the message.
     pub locale: Locale,
@@ -135,7 +135,7 @@ pub struct PlaceCall {
     pub nonce: Nonce,
     /// The number on file.
     pub to: PhoneNumber,
-    /// Our own number, shown to who is rung: the line that the caller called.
+    /// Our own number, shown to the person who is rung: the line that the caller called.
     pub from: String,
     /// Seconds of ringing.
     pub ring_s: u32,

@@ -1,8 +1,8 @@
 //! Whether a number on file may get a code, a link or a ring, by what its networks say of it now.
 //!
-//! A contact counts because the customer has held it for a while. A new SIM, another subscriber or a
-//! forwarding means that somebody else may hold it, whatever the file says. Nothing said here proves
-//! anything of anybody: it only ever takes a number out of use.
+//! A contact counts because the customer has held it for a while. A new SIM, another subscriber or forwarded
+//! calls mean that somebody else may hold it, whatever the file says. Nothing said here proves anything: it can
+//! only take a number out of use.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,7 +13,7 @@ use super::account::{Line, Phone};
 use super::policy::{Contact, LookUps};
 use crate::phone::PhoneNumber;
 
-/// What a number is wanted for.
+/// What a number is to be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A text message.
@@ -23,7 +23,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The lines that may be used for it.
+    /// The kinds of line that may be used for it.
     pub fn lines(self, policy: &Contact) -> &[Line] {
         match self {
             Self::Message => &policy.sms_line_types,
@@ -35,13 +35,13 @@ impl Purpose {
 /// Why a number on file gets nothing, whatever its networks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// It is a line that the policy does not name for this.
+    /// Its kind of line is not named in the policy for this.
     Line,
     /// It has not been on file for long enough.
     TooNew,
     /// It is in a country that the policy does not allow.
     Abroad,
-    /// Who is reached there charges for it.
+    /// Calls to it are charged to us, and somebody earns on them.
     CostsExtra,
 }
 
@@ -70,14 +70,14 @@ pub fn on_file(
     }
 }
 
-/// Whether a contact that is on file since that day has been there for the policy's days.
+/// Whether a contact has been on file since that day, for the days of the policy.
 pub fn is_old_enough(since: Date, policy: &Contact, now: Timestamp) -> bool {
     let min_age = SignedDuration::from_hours(24 * i64::from(policy.min_age_days));
     let begin = since.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
     begin.is_ok_and(|begin| now.duration_since(begin) >= min_age)
 }
 
-/// One thing that networks may say.
+/// One thing that networks may report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Word<T> {
     /// It was not asked for.
@@ -96,18 +96,18 @@ pub struct Told {
     pub line: Word<Option<Line>>,
     /// The last change of its SIM.
     pub swap: Word<Swap>,
-    /// Whether it went to another subscriber since it was put on file.
+    /// Whether it has a new subscriber since it was put on file.
     pub reassigned: Word<bool>,
-    /// Whether calls to it go elsewhere.
+    /// Whether calls to it are forwarded.
     pub forwarded: Word<bool>,
 }
 
 /// The last change of a SIM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swap {
-    /// It was then.
+    /// At this time.
     At(Timestamp),
-    /// Whether it was within so long (zero: nobody says how long): its network says no more.
+    /// Whether it happened within this time (zero: an unknown one): the network says no more.
     Within(SignedDuration, bool),
 }
 
@@ -117,15 +117,15 @@ pub enum Swap {
 pub enum Fit {
     /// Nothing speaks against it.
     Fits,
-    /// It is a line that the policy does not name for this.
+    /// Its kind of line is not named in the policy for this.
     WrongLine,
-    /// Its SIM was changed lately.
+    /// Its SIM was changed recently.
     SimSwapped,
-    /// It belongs to somebody else by now.
+    /// It has a new owner.
     Reassigned,
-    /// Its calls go elsewhere.
+    /// Its calls are forwarded.
     Forwarded,
-    /// Nobody said enough to tell.
+    /// The networks do not say enough to decide.
     Unknown,
 }
 
@@ -141,7 +141,7 @@ impl Fit {
     ];
 }
 
-/// Which of these is the first that may be used; `None`: none may.
+/// The first of these that may be used; `None`: none may.
 pub fn first_usable(fits: &[Fit], look_ups: LookUps) -> Option<usize> {
     let may = |fit: &Fit| match fit {
         Fit::Fits => true,
@@ -156,14 +156,14 @@ impl Told {
     pub fn is_swapped(&self, policy: &Contact, now: Timestamp) -> bool {
         match self.swap {
             Word::Says(Swap::At(at)) => now.duration_since(at) < swap_days(policy),
-            // Within a longer time it may have been before the policy's days: nobody can tell.
+            // Within a longer time, it may have happened before the policy's days: nobody can tell.
             Word::Says(Swap::Within(_, swapped)) => swapped,
             Word::Unasked | Word::Silent => false,
         }
     }
 
-    /// Whether its network has left open whether its SIM was changed within the policy's days: that it was not
-    /// within a shorter time says nothing of the rest.
+    /// Whether its network leaves open if its SIM was changed within the policy's days: that it was not within a
+    /// shorter time says nothing about the rest.
     fn leaves_swap_open(&self, policy: &Contact) -> bool {
         match self.swap {
             Word::Says(Swap::Within(time, swapped)) => !swapped && time < swap_days(policy),
@@ -172,7 +172,7 @@ impl Told {
         }
     }
 
-    /// Whether a number on file, which is there as a line of this kind, may be used.
+    /// Whether a number may be used that is on file as a line of this kind.
     pub fn fit(&self, purpose: Purpose, on_file: Line, policy: &Contact, now: Timestamp) -> Fit {
         let lines = purpose.lines(policy);
         let line = match self.line {
@@ -189,7 +189,7 @@ impl Told {
         if purpose == Purpose::Ring && self.forwarded == Word::Says(true) {
             return Fit::Forwarded;
         }
-        // SIMs and forwardings are told of mobiles alone.
+        // Only of mobiles are SIMs and forwarding reported.
         let mobile = line == Line::Mobile;
         let silent = self.line == Word::Silent
             || self.reassigned == Word::Silent
@@ -281,7 +281,7 @@ mod tests {
         for told in silent {
             assert_eq!(fit(Purpose::Ring, Line::Mobile, told), Fit::Unknown, "{told:?}");
         }
-        // A wire has no SIM, and its forwardings are nobody's to tell.
+        // A landline has no SIM, and nobody reports its forwarding.
         let wire = Told { swap: Word::Silent, forwarded: Word::Silent, ..Told::default() };
         assert_eq!(fit(Purpose::Ring, Line::Landline, wire), Fit::Fits);
         let mobile = Told { line: Word::Says(Some(Line::Mobile)), ..wire };

@@ -109,10 +109,10 @@ impl Ring {
     }
 }
 
-/// What was heard on a leg. The state that waits looks at what it waits for.
+/// What was heard on a leg. The waiting state uses what it waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Heard {
-    /// A keyed digest of keys and speech, made by the shell: whether a request sent again is the same.
+    /// A keyed digest of keys and speech, made by the shell: shows whether a repeated request is the same.
     #[serde(default, skip_serializing_if = "is_default")]
     pub digest: String,
     /// Keys, without the one that ended them.
@@ -152,7 +152,7 @@ pub enum DialStatus {
     NoAnswer,
     /// It could not be connected.
     Failed,
-    /// It was called off while ringing.
+    /// It was cancelled while ringing.
     Canceled,
 }
 
@@ -166,9 +166,9 @@ pub enum QueueResult {
     Hangup,
     /// Because there was no room.
     Full,
-    /// By order.
+    /// By a redirect.
     Left,
-    /// For a fault.
+    /// Because of an error.
     Error,
 }
 
@@ -182,7 +182,7 @@ pub enum AnsweredBy {
     Machine,
     /// A fax.
     Fax,
-    /// Who knows.
+    /// Unknown.
     Unknown,
 }
 
@@ -202,7 +202,7 @@ pub enum LegStatus {
     NoAnswer,
     /// It could not be connected.
     Failed,
-    /// It was called off.
+    /// It was cancelled.
     Canceled,
 }
 
@@ -240,7 +240,7 @@ impl Event {
     }
 }
 
-/// As many zeros, and `*` and `#` where they were: a key that asks for something is no secret.
+/// As many zeros, with `*` and `#` left in place: a key that asks for something is no secret.
 fn shape(keys: &Secret) -> Secret {
     let zero = |key: char| if matches!(key, '*' | '#') { key } else { '0' };
     Secret::new(keys.expose().chars().map(zero).collect::<String>())

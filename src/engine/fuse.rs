@@ -1,8 +1,8 @@
-//! The house's fuse: where nearly everybody who enters a PIN or passcode enters a wrong one, somebody guesses at
-//! many accounts at once, below the limits of each. Then nothing of the kind is looked at for a while.
+//! The house's fuse: when nearly everybody who enters a PIN or passcode enters a wrong one, somebody is guessing
+//! at many accounts at once, below the limits of each. Then no such entry is checked for a while.
 //!
-//! Whoever can blow it keeps all customers out. So it is off unless a house asks for it, and it counts callers,
-//! not entries: one who tries again and again counts once, and one who was right counts as right.
+//! Whoever can blow it locks out all customers. So it is off unless a house turns it on, and it counts callers,
+//! not entries: one who tries again and again counts once, and one who was right in the end counts as right.
 //!
 //! Pure arithmetic over a small record. The accounts are spread over a few such records, each a sample of all of
 //! them.
@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use super::policy;
 
-/// What is remembered of those who entered something at a part of the accounts.
+/// What is remembered of those who entered something at one part of the accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fuse {
-    /// The callers of the last hour, the oldest first.
+    /// The callers of the last hour, oldest first.
     #[serde(default)]
     callers: VecDeque<Caller>,
-    /// Until when nothing is looked at.
+    /// Until when nothing is checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blown_until: Option<Timestamp>,
     /// The latest time that this record has seen: a clock set back mends nothing.
@@ -28,7 +28,7 @@ pub struct Fuse {
     seen: Timestamp,
 }
 
-/// What tells a caller from others, the second of the first entry, and whether any was right.
+/// What tells a caller from others, the second of the first entry, and whether any entry was right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Caller(u64, i64, bool);
 
@@ -36,16 +36,16 @@ struct Caller(u64, i64, bool);
 /// each other.
 pub const PARTS: u32 = 16;
 const HOUR_S: i64 = 3_600;
-/// The callers of one part: those of a house with eight thousand an hour, and some ten KiB.
+/// The most callers of one part: enough for a house with eight thousand an hour, and some ten KiB.
 const CALLERS_MAX: usize = 512;
 
 impl Fuse {
-    /// Whether nothing is looked at now.
+    /// Whether nothing is checked at the moment.
     pub fn is_blown(&self, now: Timestamp) -> bool {
         self.blown_until.is_some_and(|until| now.max(self.seen) < until)
     }
 
-    /// Counts a caller whose entry was looked at, once however often; `true`: the fuse has blown.
+    /// Counts a caller whose entry was checked, once however often; `true`: the fuse has blown.
     pub fn entered(
         &mut self,
         caller: u64,
@@ -54,7 +54,7 @@ impl Fuse {
         now: Timestamp,
     ) -> bool {
         let now = now.max(self.seen);
-        // Whoever was at it when it blew is no sign of what comes after.
+        // Those who were entering something when it blew are no sign of what comes after.
         if self.is_blown(now) {
             return false;
         }
@@ -92,14 +92,14 @@ mod tests {
 
     const LIMITS: policy::Fuse =
         policy::Fuse { wrong_percent_max: 90, callers_min: 480, blown_s: 900 };
-    /// The callers of a part from which on it is looked at.
+    /// The callers of a part from which on the share is looked at.
     const OF_PART: u64 = 30;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Callers with an entry each; whether it has blown.
+    /// Callers with an entry each; returns whether it has blown.
     fn enter(fuse: &mut Fuse, mut callers: Range<u64>, right: bool, now: i64) -> bool {
         callers.any(|caller| fuse.entered(caller, right, &LIMITS, at(now)))
     }

@@ -1,8 +1,8 @@
 //! Labels: under which levels variables may be heard.
 //!
-//! What is made of guarded data carries the levels of that data along, through `set`, into sub-flows and
-//! out of them. What is set once a branch has asked about guarded data carries its levels too, whatever
-//! it is: which way the call took tells of the data. All of it goes when another account is claimed.
+//! What is made of guarded data keeps the levels of that data, through `set`, into sub-flows and out of them.
+//! Whatever is set after a branch has asked about guarded data gets its levels too, because the way the call took
+//! tells something about the data. All of it is dropped when another account is claimed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::flow::template::{Template, Use};
 use crate::flow::value::Value;
 
 impl Machine<'_> {
-    /// Whether a caller may hear a variable now, or a branch go by it.
+    /// Whether a caller may hear a variable now, or a branch may depend on it.
     pub(super) fn may_hear(&self, variable: &VariableName) -> bool {
         let waived = match self.waived() {
             Some(Waived::Variable(name)) => name == variable,
@@ -36,8 +36,8 @@ impl Machine<'_> {
         variable.is_none_or(|variable| variable.label.iter().all(|level| self.meets_carried(level)))
     }
 
-    /// Whether the facts meet a level that a variable carries. It may come from another flow than the one
-    /// that tells of it: where the start flow has none of that name, those of all flows must be met.
+    /// Whether the facts meet a level that a variable carries. The level may come from another flow than the one
+    /// that uses the variable: if the start flow has none of that name, those of all flows must be met.
     fn meets_carried(&self, level: &LevelName) -> bool {
         if self.start_flow().is_some_and(|flow| flow.levels.contains_key(level)) {
             return self.meets(level);
@@ -69,22 +69,21 @@ impl Machine<'_> {
         Variable { value: Value::Text(text), derived, label }
     }
 
-    /// Gives a variable its value: beside its own levels it gets those of what was asked about on the
-    /// way here.
+    /// Gives a variable its value: besides its own levels, it gets those of what was asked about on the way here.
     pub(super) fn assign(&mut self, name: VariableName, mut variable: Variable) {
         variable.label.extend(self.call.asked.iter().cloned());
         variable.derived |= !variable.label.is_empty();
         self.put_variable(name, variable);
     }
 
-    /// Puts a value into a variable. A code whose message named another one there is void: it is good for what was
-    /// read beside it, an amount say, and for nothing else (PSD2, RTS 5(1)).
+    /// Puts a value into a variable. A code whose message named another value there becomes void: it is valid for
+    /// what was read beside it, such as an amount, and for nothing else (PSD2, RTS 5(1)).
     pub(super) fn put_variable(&mut self, name: VariableName, variable: Variable) {
         self.call.variables.insert(name, variable);
         self.void_code_of_others();
     }
 
-    /// Voids a code whose message named other values than the variables of its flow have now.
+    /// Voids a code whose message named other values than the flow's variables have now.
     pub(super) fn void_code_of_others(&mut self) {
         let Some(code) = &self.call.code else { return };
         let now = |name| self.call.variables.get(name).map(|variable| &variable.value);
@@ -94,7 +93,7 @@ impl Machine<'_> {
         }
     }
 
-    /// The variables that a message fills in.
+    /// The variables in a message.
     pub(super) fn named_in(&self, message: Option<&Prompt>) -> BTreeMap<VariableName, Value> {
         let uses = message.into_iter().flat_map(Prompt::uses);
         let named = uses.filter_map(|of| match of {
@@ -106,7 +105,7 @@ impl Machine<'_> {
         named.collect()
     }
 
-    /// Remembers what a branch asks about, as far as it gets to know it.
+    /// Remembers what a branch asks about, as far as it gets to see it.
     pub(super) fn ask_about<'c>(&mut self, conditions: impl Iterator<Item = &'c Condition>) {
         let mut asked: BTreeSet<LevelName> = BTreeSet::new();
         for condition in conditions {

@@ -1,8 +1,8 @@
 //! The ledger of attempts and sends of one account: who may try again, and when.
 //!
-//! Pure arithmetic over a small record. Whoever keeps the record writes it with a compare-and-set, so
-//! that parallel calls count exactly. An attempt is reserved before anything is verified and counts as
-//! a failure until [`Ledger::clear`] says that it succeeded; a crash in between leaves it counted.
+//! Pure arithmetic over a small record. The record is written with a compare-and-set, so that parallel calls
+//! count exactly. An attempt is reserved before anything is verified, and counts as a failure until
+//! [`Ledger::clear`] says that it succeeded; after a crash in between it stays counted.
 
 mod counts;
 mod notices;
@@ -36,10 +36,10 @@ pub struct Ledger {
     /// Messages and rings of the last day.
     #[serde(default)]
     sends: Vec<Send>,
-    /// The latest time that this record has seen: a clock set back refills nothing and lifts nothing.
+    /// The latest time that this record has seen: setting a clock back refills nothing and lifts nothing.
     #[serde(default)]
     seen: Timestamp,
-    /// What the owner was told of last, each under the attempt that it was told for.
+    /// What the owner was last told, each with the attempt that led to it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     told: BTreeMap<Alert, Told>,
     /// Until when the provider sends no more codes of a factor, whatever is left here.
@@ -51,7 +51,7 @@ pub struct Ledger {
     /// The notices of the last day, by their keys.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     notices: BTreeMap<String, Timestamp>,
-    /// The calls that are at proving it.
+    /// The calls that are trying to prove it.
     #[serde(default, skip_serializing_if = "Places::is_empty")]
     places: Places,
 }
@@ -63,7 +63,7 @@ pub struct Attempt<'a> {
     pub call: CallId,
     /// The factor.
     pub factor: Fact,
-    /// Counted once under this.
+    /// The key under which it is counted once.
     pub key: &'a str,
     /// A keyed hash of what was entered.
     pub digest: &'a str,
@@ -78,11 +78,11 @@ pub enum Reserved {
     Granted,
     /// Yes; this very attempt was counted before.
     Again,
-    /// No: under this key something else was entered before, and that was the attempt.
+    /// No: something else was entered before under this key, and that was the attempt.
     Other,
-    /// No: there is none to be had.
+    /// No: none is left.
     Refused,
-    /// No: these calls are at it, unless they are over or have to give way.
+    /// No: these calls are trying, unless they are over or have to give way.
     Busy(Vec<CallId>),
 }
 
@@ -98,9 +98,9 @@ pub enum Lock {
 /// What was lifted of a factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifted {
-    /// Failures that counted and count no more.
+    /// Failures that counted before, and no longer do.
     pub failures: u32,
-    /// Failures of the last 365 days, which go on counting.
+    /// Failures of the last 365 days, which still count.
     pub year: u32,
 }
 
@@ -131,8 +131,8 @@ impl Ledger {
             return Reserved::Refused;
         }
         self.places.leave(giving_way);
-        // The web has told whose service code it is, and a few wrong entries void it: it is the way in
-        // that nobody else's calls can keep shut.
+        // The web has told whose service code it is, and a few wrong entries void it: this is the way in that
+        // other people's calls cannot keep shut.
         if factor != Fact::ServiceCode && !self.places.enter(call, key, &policy.shared, now) {
             return Reserved::Busy(self.places.calls());
         }
@@ -146,7 +146,7 @@ impl Ledger {
         Reserved::Granted
     }
 
-    /// The lock that an attempt sets which was granted just now, if it is wrong.
+    /// The lock that the attempt just granted sets if it is wrong.
     pub fn lock_of(&self, attempt: &Attempt<'_>, policy: &Policy, now: Timestamp) -> Option<Lock> {
         let tally = self.factors.get(&attempt.factor)?;
         if count(&tally.failures) >= policy.pin.cap_of(attempt.factor, attempt.length) {
@@ -155,9 +155,9 @@ impl Ledger {
         tally.is_locked(now.max(self.seen)).then_some(Lock::ForAWhile)
     }
 
-    /// The attempt under `key` succeeded at `at`: the factor's failures up to then are forgotten, and
-    /// the attempt itself counts no more. Failures since stay, and so do those of other factors, and
-    /// the year's: a customer who calls every week does not refill an attacker's budget.
+    /// The attempt under `key` succeeded at `at`: the factor's failures up to then are forgotten, and the attempt
+    /// itself no longer counts. Failures since then stay; so do those of other factors, and the year's: a
+    /// customer who calls every week does not refill an attacker's budget.
     pub fn clear(&mut self, factor: Fact, key: &str, at: Timestamp) {
         self.places.prove(key);
         let Some(tally) = self.factors.get_mut(&factor) else { return };
@@ -170,8 +170,8 @@ impl Ledger {
         }
     }
 
-    /// Takes a message or a ring out of the budget; `false`: there is none left. The same key is
-    /// counted once. The call that gets one has the first place to prove it, if there is one left.
+    /// Takes a message or a ring out of the budget; `false`: none is left. The same key is counted once. The call
+    /// that gets one has the first place to prove it, if there is one left.
     pub fn spend(
         &mut self,
         call: CallId,
@@ -200,8 +200,8 @@ impl Ledger {
         left
     }
 
-    /// Whether the provider sends no more codes of a factor for now, and what has this key is none that was sent
-    /// before.
+    /// Whether the provider sends no more codes of a factor for now; a key under which one was sent before keeps
+    /// it.
     pub fn is_exhausted(&self, factor: Fact, key: &str, now: Timestamp) -> bool {
         let now = now.max(self.seen);
         let Some(until) = self.spent_until.get(&factor).filter(|until| now < **until) else {
@@ -212,8 +212,8 @@ impl Ledger {
         own.is_none_or(|send| send.at >= since)
     }
 
-    /// The provider has sent as many codes of a factor as it does in ten minutes: no more are asked of it
-    /// until they are over.
+    /// The provider has sent as many codes of a factor as it does in ten minutes: no more are asked for until
+    /// these minutes are over.
     pub fn exhaust_sends(&mut self, factor: Fact, now: Timestamp) {
         let now = now.max(self.seen);
         self.seen = now;
@@ -221,9 +221,8 @@ impl Ledger {
         self.spent_until.insert(factor, until);
     }
 
-    /// Lifts the lock of a factor, whether it would have ended by itself or not: its failures count no
-    /// more, but for the year's, and nor do those of the day that a success of it had followed. Other factors
-    /// stay as they are.
+    /// Lifts the lock of a factor, whether it would have ended by itself or not. Its failures no longer count,
+    /// except in the year, nor do those of the day after which it succeeded. Other factors stay as they are.
     pub fn lift(&mut self, factor: Fact) -> Lifted {
         let tally = self.factors.remove(&factor).unwrap_or_default();
         let in_tally = |entry: &Entry| tally.failures.iter().any(|own| own.key == entry.key);

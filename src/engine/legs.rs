@@ -20,7 +20,7 @@ impl Machine<'_> {
         }
         let named = of.sid.is_none();
         of.sid = Some(sid.clone());
-        // A status that comes late changes nothing, and what is over stays over.
+        // A late status changes nothing, and what is over stays over.
         let late = of.status == LegStatus::InProgress && status == LegStatus::Ringing;
         if !of.is_live() || late || (of.status == status && !named) {
             return named;
@@ -63,7 +63,7 @@ impl Machine<'_> {
         }
     }
 
-    /// The caller is gone: facts die with the call, and what we have placed is taken down.
+    /// The caller is gone: facts die with the call, and the legs that we placed are ended.
     pub(super) fn caller_left(&mut self) {
         if self.addressed.is_some() {
             self.reply = Reply::hangup();
@@ -71,8 +71,8 @@ impl Machine<'_> {
         self.end(End::CallerLeft);
     }
 
-    /// Ends the call: codes are forgotten, legs that we placed are taken down, and a leg that asks
-    /// again all the same hears nothing but the end.
+    /// Ends the call: codes are forgotten, legs that we placed are ended, and a leg that asks again all the same
+    /// hears only the end.
     pub(super) fn end(&mut self, end: End) {
         self.prove_no_more();
         self.call.end = Some(end);
@@ -83,7 +83,7 @@ impl Machine<'_> {
         let mut placed = Vec::new();
         for leg in others {
             leg.put(Reply::hangup().into());
-            // A code that was spoken there is kept no longer than it is good.
+            // A code that was spoken there is kept no longer than it is valid.
             if leg.answered.as_ref().is_some_and(|reply| reply.speaks_code()) {
                 leg.answered = Some(Reply::hangup().into());
             }
@@ -94,19 +94,19 @@ impl Machine<'_> {
         }
     }
 
-    /// Ends a leg that we placed, if it is up or may yet be.
+    /// Ends a leg that we placed, if it is up or may still come up.
     pub(super) fn take_down(&mut self, leg: LegId) {
         let Some(of) = self.call.leg_mut(leg).filter(|of| of.is_live()) else { return };
         of.status = LegStatus::Canceled;
         of.put(Reply::hangup().into());
-        // Where its name is not known yet, it is ended as soon as it is.
+        // If its name is not known yet, it is ended as soon as it is.
         if let Some(sid) = of.sid.clone() {
             self.effect(Effect::EndLeg { leg, sid });
         }
     }
 
-    /// Adds a leg that we place; `None`: the call has had too many. A specialist who was rung first is
-    /// forgotten when there are: somebody else is rung now, and a flow may try as often as it likes.
+    /// Adds a leg that we place; `None`: the call has had too many. The oldest specialist's leg is forgotten
+    /// then: somebody else is rung now, and a flow may try as often as it likes.
     pub(super) fn add_leg(&mut self, role: Role) -> Option<(LegId, Nonce)> {
         let last = self.call.legs.iter().map(|leg| leg.id.0).max().unwrap_or_default();
         let id = LegId(last.checked_add(1)?);
@@ -121,7 +121,7 @@ impl Machine<'_> {
         Some((id, nonce))
     }
 
-    /// Speaks to a live leg that has not asked: its present prompt changes, and it is taken there.
+    /// Speaks to a live leg that has not asked: its present prompt changes, and the leg is redirected there.
     pub(super) fn interrupt(&mut self, leg: LegId) {
         self.addressed = Some(leg);
         let Some(of) = self.call.leg_mut(leg) else { return };
@@ -134,7 +134,7 @@ impl Machine<'_> {
     }
 }
 
-/// A leg of which nothing has been heard.
+/// A leg that has not been heard of yet.
 pub(super) fn new(id: LegId, role: Role, sid: Option<Sid>, expected: Nonce) -> Leg {
     Leg {
         id,

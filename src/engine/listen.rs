@@ -14,7 +14,7 @@ use crate::limits;
 #[derive(Clone, Debug)]
 pub(super) struct Expect {
     pub(super) input: Input,
-    /// How many keys, where that is known.
+    /// How many keys, if that is known.
     pub(super) digits: Option<u32>,
     /// Whether `#` ends the entry.
     pub(super) hash_ends: bool,
@@ -23,7 +23,7 @@ pub(super) struct Expect {
 }
 
 impl Expect {
-    /// Keys, and speech where the state takes it.
+    /// Keys, and speech if the state takes it.
     pub(super) fn keys(digits: Option<u32>, speech: bool) -> Self {
         let input = if speech { Input::DtmfSpeech } else { Input::Dtmf };
         Self { input, digits, hash_ends: true, hints: Vec::new() }
@@ -55,7 +55,7 @@ impl Given {
     }
 }
 
-/// Whether these are digits alone, and as many as there must be where that is known.
+/// Whether these are only digits, and as many as there must be if that is known.
 pub(super) fn are_digits(keys: &str, count: Option<u32>) -> bool {
     let is_as_long = count.is_none_or(|count| usize::try_from(count) == Ok(keys.len()));
     is_as_long && keys.bytes().all(|b| b.is_ascii_digit())
@@ -66,7 +66,7 @@ pub(super) fn are_digits(keys: &str, count: Option<u32>) -> bool {
 pub(super) struct GivesUp {
     /// The last try was silent.
     pub(super) silent: Outcome,
-    /// The last try was something else than asked for.
+    /// The last try was not what was asked for.
     pub(super) otherwise: Outcome,
 }
 
@@ -114,8 +114,8 @@ impl Machine<'_> {
         }));
     }
 
-    /// Nothing was given, or nothing that can be used: asks again, or gives up. A call that has had as
-    /// many of these as it may is no caller who flubs, and each state gives up at once.
+    /// Nothing was given, or nothing usable: asks again, or gives up. A call that has had as many of these as are
+    /// allowed is no caller who makes mistakes, and each state gives up at once.
     pub(super) fn missed(
         &mut self,
         listen: &Listen,
@@ -145,7 +145,7 @@ impl Machine<'_> {
         self.listen(listen, expect)
     }
 
-    /// The caller wants to hear it again: a few times it costs no try.
+    /// The caller wants to hear it again: a few times this costs no try.
     pub(super) fn repeat(
         &mut self,
         listen: &Listen,
@@ -158,8 +158,8 @@ impl Machine<'_> {
         self.listen(listen, expect)
     }
 
-    /// The same, in the wording of the first try: for an entry that begins anew. The tries that were
-    /// used stay used.
+    /// The same, in the wording of the first try: for an entry that begins again. The tries already used stay
+    /// used.
     pub(super) fn begin_again(
         &mut self,
         listen: &Listen,

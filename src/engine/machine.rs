@@ -28,13 +28,13 @@ use crate::flow::state::{Kind, State};
 use crate::flow::{Flow, wording};
 use crate::{limits, phone};
 
-/// A value, unless something must be asked first.
+/// A value, unless a question must be asked first.
 pub(super) type Asks<T> = Result<T, Box<Question>>;
 
 /// What follows in a state.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// The state ended so.
+    /// The state ended with this outcome.
     Take(Outcome),
     /// A key, a phrase or a case leads to another state.
     Goto(StateName),
@@ -65,7 +65,7 @@ pub(super) struct Machine<'a> {
     /// The nonce of the next request of the leg spoken to.
     pub(super) nonce: Nonce,
     pub(super) remarks: Vec<Remark>,
-    /// What keys of questions are made of: the cause of this run.
+    /// What the keys of questions are made of: the cause of this run.
     cause: String,
     /// The leg spoken to in this turn.
     pub(super) addressed: Option<LegId>,
@@ -76,14 +76,14 @@ pub(super) struct Machine<'a> {
     hops: Vec<Hop>,
     pub(super) proved: Vec<Fact>,
     noted: Vec<Noted>,
-    /// What was put into texts that nobody has been told yet.
+    /// What was put into texts that nobody has heard yet.
     pub(super) filled_in: Guarded,
     nonces: u32,
     secret: bool,
-    /// Whether the caller comes back to the conference that a specialist sent them from.
+    /// Whether the caller is coming back to the conference from which a specialist sent them.
     pub(super) rejoins: bool,
     discreet: bool,
-    /// Whether what was heard in this turn is nothing that was asked for.
+    /// Whether what was heard in this turn did not answer the question.
     pub(super) unusable: bool,
 }
 
@@ -177,7 +177,7 @@ impl<'a> Machine<'a> {
             match role {
                 Role::Callback => callback::heard(self, leg, heard)?,
                 Role::Whisper => transfer::whisper(self, leg, heard)?,
-                // The flow has gone on to another leg.
+                // The flow has continued on another leg.
                 Role::Inbound => self.reply.verbs.push(Verb::Hangup),
             }
         }
@@ -255,14 +255,14 @@ impl<'a> Machine<'a> {
         if self.hops.len() >= limits::HOPS_MAX {
             return Ok(Next::Fault(Remark::TooManyHops));
         }
-        // Who is not let in there again comes back to nobody.
+        // Whoever is not let in there again comes back to nobody.
         let rejoins = std::mem::take(&mut self.rejoins);
         self.call.at.state = name;
         self.call.visit = Visit::default();
         self.hops.push(Hop { at: self.call.at.clone(), outcome: None });
         let Some(state) = self.state() else { return Ok(Next::Fault(Remark::NoSuchState)) };
         self.discreet |= asks_whose(state) || matches!(state.kind, Kind::Callback(_));
-        // A back end that is told whose account it is may know nobody's sooner.
+        // A back end that is told whose account it is may know more quickly that it is nobody's.
         let told = matches!(&state.kind, Kind::Lookup(lookup) if lookup.account);
         self.discreet |= told && self.is_stranger();
         let waived = self.waives(state);
@@ -291,8 +291,8 @@ impl<'a> Machine<'a> {
         states::enter(self, state)
     }
 
-    /// Does something as if the call stood at another state, with the variables of that flow: those of one
-    /// that has come back are gone.
+    /// Does something as if the call stood at another state, with the variables of that flow; the variables of a
+    /// sub-flow that has come back are gone.
     pub(super) fn standing_at<T>(&mut self, at: &Position, what: impl FnOnce(&mut Self) -> T) -> T {
         let here = std::mem::replace(&mut self.call.at, at.clone());
         let own = (here.flow != at.flow).then(|| {
@@ -310,8 +310,8 @@ impl<'a> Machine<'a> {
         done
     }
 
-    /// Remembers the present state and goes to prove its level. A step-up that was left without
-    /// coming back is forgotten when its state is asked for again.
+    /// Remembers the present state and goes to prove its level. A step-up that was abandoned is forgotten when
+    /// its state is asked for again.
     fn step_up(&mut self, target: StateName) -> Next {
         if self.remember(Frame::StepUp(self.call.at.clone())) {
             Next::Goto(target)
@@ -320,7 +320,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Ends the call with the apology, and the line's fallback number where there is one.
+    /// Ends the call with the apology, and with the line's fallback number if there is one.
     fn fault(&mut self, remark: Remark) {
         self.remarks.push(remark);
         let locale = wording::spoken_in(&self.call.locale);
@@ -337,7 +337,7 @@ impl<'a> Machine<'a> {
             None => Verb::Hangup,
         });
         self.reply = Reply { verbs };
-        // The apology stands in place of what would have been heard.
+        // The apology replaces what would have been heard.
         let is_heard = |deed: &Deed| matches!(deed, Deed::Told { to: Hearer::Caller, .. });
         self.noted.retain(|noted| !is_heard(&noted.deed));
         self.end(End::Failed);
@@ -365,21 +365,21 @@ impl<'a> Machine<'a> {
         self.setting.flows.get(self.call.flow.as_str()).map(|flow| &**flow)
     }
 
-    /// Asks, or takes the answer that came.
+    /// Asks, or takes the answer that has come.
     pub(super) fn ask(&mut self, question: Question) -> Asks<Answer> {
         let answer = self.answers.get(self.asked).cloned();
         self.asked += 1;
         answer.ok_or_else(|| Box::new(question))
     }
 
-    /// The key of a question that changes the world: the same in every run for the same cause.
+    /// The key of a question that changes the world: the same in every run with the same cause.
     pub(super) fn key(&self) -> String {
         let leg = self.addressed.unwrap_or(self.call.speaking);
         format!("{}/{leg}/{}/{}", self.call.id, self.cause, self.asked)
     }
 
-    /// The account claimed, as it is now; `None`: there is none, or it is a decoy. A decoy is looked up
-    /// like any other, and whatever is found is not used.
+    /// The account claimed, as it is now; `None`: there is none, or it is a decoy. A decoy is looked up like any
+    /// other, and what is found is not used.
     pub(super) fn account(&mut self) -> Asks<Option<Arc<Account>>> {
         if let Known::Asked(account) = &self.account {
             return Ok(account.clone());
@@ -389,7 +389,7 @@ impl<'a> Machine<'a> {
                 Answer::Account(account) => account,
                 _ => None,
             },
-            // Asked all the same, so that both take as long and fail together.
+            // Asked all the same, so that both take equally long and fail together.
             Claim::Decoy(id) => {
                 self.ask(Question::FindById(id))?;
                 None
@@ -400,9 +400,9 @@ impl<'a> Machine<'a> {
         Ok(account)
     }
 
-    /// Takes up a claim. Whatever was proved was proved of somebody else.
+    /// Takes up a claim. Whatever was proved before was proved of somebody else.
     pub(super) fn claim(&mut self, claim: Claim, account: Option<Arc<Account>>) {
-        // Whatever is proved from here on is proved of somebody else than the specialist asked for.
+        // Whatever is proved from here on is proved of somebody else than the specialist asked about.
         self.prove_no_more();
         self.call.claim = claim;
         self.call.facts = Facts::default();
@@ -410,7 +410,7 @@ impl<'a> Machine<'a> {
         self.call.code = None;
         self.call.ringing = None;
         self.call.asked.clear();
-        // Whom it was told was somebody else.
+        // The owner who was told is somebody else.
         self.call.told.clear();
         self.call.variables.retain(|_, variable| !variable.derived);
         for frame in &mut self.call.frames {
@@ -421,13 +421,13 @@ impl<'a> Machine<'a> {
         self.account = Known::Asked(account);
     }
 
-    /// Notes for the audit what is done, about whoever is claimed now.
+    /// Notes for the audit what is done, about whoever is now claimed.
     pub(super) fn note(&mut self, deed: Deed) {
         let whom = self.call.claim.whom(self.call.id);
         self.noted.push(Noted { whom, deed });
     }
 
-    /// Adds an effect, and says its id.
+    /// Adds an effect, and returns its id.
     pub(super) fn effect(&mut self, effect: Effect) -> EffectId {
         let id = EffectId::of(self.call.id, self.moment.turn, self.effects.len());
         self.effects.push((id, effect));
@@ -469,7 +469,7 @@ impl<'a> Machine<'a> {
         if let Some(leg) = self.addressed.and_then(|leg| self.call.leg_mut(leg)) {
             leg.present = reply.clone();
             leg.expected = nonce;
-            // A leg that we placed and have done with needs no other word to be over.
+            // A leg that we placed and no longer need is over without another word.
             if leg.role == Role::Callback
                 && leg.id != speaking
                 && reply.verbs.last() == Some(&Verb::Hangup)

@@ -1,9 +1,9 @@
 //! The machine: a flow, a call and an event make a turn.
 //!
-//! [`step`] reads no clock, draws no randomness and performs nothing. Time and randomness are
-//! arguments; what else it must know it asks for, and is run again with the answers so far. It is
-//! total: it has no error and does not panic. What cannot be helped (a loop without end, a level that
-//! nobody can meet) is an end of the call with a spoken apology.
+//! [`step`] reads no clock, draws no randomness and performs nothing. Time and randomness are arguments; whatever
+//! else it must know it asks for, and is run again with the answers so far. It is total: it has no error and does
+//! not panic. What cannot be mended (a loop without end, a level that nobody can meet) ends the call with a
+//! spoken apology.
 
 pub mod account;
 pub mod audit;
@@ -42,12 +42,12 @@ use policy::Policy;
 use question::Answer;
 use turn::{Moment, Step};
 
-/// Whether a value need not be written down: what is not there is read as it.
+/// Whether a value need not be written: a missing one is read as this.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// What stays the same while a call lasts, or is the house's and not the call's.
+/// What stays the same during a call, or belongs to the house and not to the call.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
     /// The flows of the call's edition.
@@ -58,11 +58,11 @@ pub struct Setting<'a> {
     pub policy: &'a Policy,
     /// Who takes callers whom the flow cannot serve.
     pub fallback_number: Option<&'a str>,
-    /// The one demand that is let pass unmet. Only a replay asks for it.
+    /// The one demand that is let pass unmet. Only a replay sets it.
     pub unenforced: Option<&'a Unenforced>,
 }
 
-/// A demand that is let pass unmet, so that a replay shows what it keeps back.
+/// A demand that is let pass unmet, so that a replay shows what it protects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unenforced {
     /// The state that demands.
@@ -78,7 +78,7 @@ pub enum Waived {
     Requires,
     /// An account field that it uses.
     Field(FieldName),
-    /// A variable that it uses, made of what is guarded.
+    /// A variable that it uses, made of guarded data.
     Variable(VariableName),
 }
 

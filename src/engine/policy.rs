@@ -6,7 +6,7 @@
 use super::account::Line;
 use crate::flow::level::Fact;
 
-/// A PIN of fewer digits is short: of those that people choose, ten guesses find one in six.
+/// A PIN with fewer digits is short: ten guesses find one in six of the short PINs that people choose.
 const SHORT_PIN: usize = 6;
 
 /// The numbers.
@@ -24,15 +24,15 @@ pub struct Policy {
     pub service_code: ServiceCode,
     /// Messages and rings of all accounts together.
     pub sends: Sends,
-    /// When so much is wrong that nothing is looked at.
+    /// When so many entries are wrong that none is checked.
     pub fuse: Fuse,
     /// Which contacts on file may be used.
     pub contact: Contact,
-    /// What keeps callers from learning which accounts there are.
+    /// What keeps callers from learning which accounts exist.
     pub enumeration: Enumeration,
     /// When the owner of an account is told what others do.
     pub notices: Notices,
-    /// Whether numbers are looked up before they are used; it is no key of the policy.
+    /// Whether numbers are looked up before they are used; not a key of the policy.
     pub look_ups: LookUps,
 }
 
@@ -41,7 +41,7 @@ pub struct Policy {
 pub struct LookUps {
     /// Whether they are.
     pub asked: bool,
-    /// Whether a number may be used of which nobody says enough to tell.
+    /// Whether a number may be used if nobody says enough to decide.
     pub unknown_may: bool,
 }
 
@@ -50,12 +50,12 @@ pub struct LookUps {
 pub struct Notices {
     /// After so many failures, or earlier at the lock; 0: never.
     pub failures: u32,
-    /// Of further ones not before so many hours are over.
+    /// No sooner than so many hours after the last time.
     pub quiet_h: u32,
-    /// How many notices of any kind in a day. They come out of no other budget: whoever uses up the
-    /// messages of an account keeps nothing from its owner.
+    /// How many notices of any kind in a day. They have a budget of their own: using up the messages of an
+    /// account keeps nothing from its owner.
     pub per_day: u32,
-    /// Whether the house can send mail at all; it is no key of the policy.
+    /// Whether the house can send mail at all; not a key of the policy.
     pub by_mail: bool,
 }
 
@@ -65,11 +65,11 @@ impl Default for Notices {
     }
 }
 
-/// What keeps callers from learning which accounts there are.
+/// What keeps callers from learning which accounts exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enumeration {
-    /// How long, from its webhook, an answer takes at least that looks up an account or verifies a
-    /// secret: longer than either work takes, so that its time does not tell what was found.
+    /// The least time, counted from its webhook, that an answer takes if it looks up an account or verifies a
+    /// secret: longer than either work takes, so that the time does not tell what was found.
     pub deadline_ms: u32,
 }
 
@@ -79,19 +79,19 @@ impl Default for Enumeration {
     }
 }
 
-/// Messages and rings of all accounts together: what fraud against the house's bill costs at most.
+/// Messages and rings of all accounts together: the most that fraud against the house's bill can cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sends {
-    /// In an hour, to numbers that differ in their last four digits alone.
+    /// In an hour, to numbers that differ only in their last four digits.
     pub per_prefix_h: u32,
     /// In an hour.
     pub total_h: u32,
-    /// Of the codes and rings to one such block of numbers, the percentage that must be answered with
-    /// the right code: with fewer it is sent and rung nothing for a while.
+    /// The percentage of the codes and rings to one such block of numbers that must be answered with the right
+    /// code: below it, nothing is sent there and nobody rung for a while.
     pub entered_percent_min: u32,
-    /// Those of an hour from which on that is looked at.
+    /// How many of them in an hour before the percentage is looked at.
     pub entered_of_min: u32,
-    /// For how long it is sent and rung nothing then.
+    /// How long nothing is then sent there and nobody rung.
     pub blocked_h: u32,
 }
 
@@ -107,14 +107,14 @@ impl Default for Sends {
     }
 }
 
-/// When so many callers enter wrong PINs and passcodes that for a while none is looked at.
+/// When so many callers enter wrong PINs and passcodes that none is checked for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fuse {
-    /// The percentage of an hour's callers who may enter nothing but wrong ones; 100: there is no fuse.
+    /// The percentage of an hour's callers who may enter only wrong ones; 100: there is no fuse.
     pub wrong_percent_max: u32,
-    /// The callers of an hour from which on that is looked at, over all accounts.
+    /// How many callers in an hour, over all accounts, before the percentage is looked at.
     pub callers_min: u32,
-    /// For how long nothing is looked at then.
+    /// How long nothing is then checked.
     pub blown_s: u32,
 }
 
@@ -127,7 +127,7 @@ impl Fuse {
 
 impl Default for Fuse {
     fn default() -> Self {
-        // Numbers can be shown at will: whoever shows five hundred could lock everybody out with it.
+        // Any number can be shown at will: whoever shows five hundred could lock everybody out with it.
         Self { wrong_percent_max: 100, callers_min: 480, blown_s: 900 }
     }
 }
@@ -135,9 +135,9 @@ impl Default for Fuse {
 /// Codes from the web.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceCode {
-    /// How many digits, 6 to 12: it is always held against a claimed account.
+    /// How many digits, 6 to 12: the code is always checked against a claimed account.
     pub digits: u32,
-    /// How long a code is good, unless its issuer says otherwise.
+    /// How long a code is valid, unless its issuer says otherwise.
     pub ttl_s: u32,
     /// How long at most: a day.
     pub ttl_max_s: u32,
@@ -166,7 +166,7 @@ pub struct Otp {
     pub sends_per_day: u32,
     /// How long a caller waits before the next code of the same call, one number a send.
     pub resend_backoff_s: Vec<u32>,
-    /// Whether codes of text messages are the provider's own; it is no key of the policy.
+    /// Whether the codes of text messages are the provider's own; not a key of the policy.
     pub by_provider: bool,
 }
 
@@ -181,11 +181,11 @@ pub struct Attempts {
     pub soft_lock_s: u32,
     /// For how long at most.
     pub soft_lock_max_s: u32,
-    /// Failures in a row after which the factor is disabled until somebody lifts it, at most 100.
+    /// Failures in a row after which the factor is disabled until somebody lifts that, at most 100.
     pub hard_cap: u32,
     /// The same for PINs of fewer than six digits, of which a few guesses find many.
     pub hard_cap_short: u32,
-    /// Failures in 365 days, successes in between or not.
+    /// Failures in 365 days, whether there were successes in between or not.
     pub year_budget: u32,
 }
 
@@ -194,19 +194,19 @@ pub struct Attempts {
 pub struct Shared {
     /// In 24 hours, on one account.
     pub all_factor_failures_24h: u32,
-    /// Accounts that one caller ID may claim in an hour; beyond it every claim is a decoy.
+    /// Accounts that one caller ID may claim in an hour; after that, every claim is a decoy.
     pub accounts_per_ani_h: u32,
-    /// The same for all caller IDs that differ in their last four digits alone.
+    /// The same for all caller IDs that differ only in their last four digits.
     pub accounts_per_ani_prefix_h: u32,
     /// The same for all callers of one line who show no number.
     pub accounts_withheld_per_line_h: u32,
-    /// Accounts that one PIN or passcode may be tried on in a day; beyond it it is wrong everywhere.
+    /// Accounts on which one PIN or passcode may be tried in a day; after that, it is wrong everywhere.
     pub accounts_per_secret_day: u32,
-    /// Accounts that one call may claim; beyond it every claim is a decoy.
+    /// Accounts that one call may claim; after that, every claim is a decoy.
     pub identifications_per_call: u8,
-    /// Silences and entries that are none in one call; with each beyond it a state gives up at once.
+    /// Silences and unusable entries in one call; at each one after that, a state gives up at once.
     pub input_errors_per_call: u8,
-    /// Calls that may try to prove one account at the same time; what is entered in others is wrong.
+    /// Calls that may try to prove one account at the same time; entries in further calls are wrong.
     pub parallel_auth_sessions_per_account: u32,
 }
 
@@ -237,7 +237,7 @@ pub struct Contact {
 }
 
 impl Attempts {
-    /// The failures in a row that disable a factor, if entries have this length.
+    /// The failures in a row that disable a factor if its entries have this length.
     pub fn cap_of(&self, factor: Fact, length: usize) -> u32 {
         if factor == Fact::Pin && length < SHORT_PIN {
             self.hard_cap.min(self.hard_cap_short)

@@ -1,5 +1,5 @@
-//! Proving: an entry is verified, and what is right becomes a fact; at once, or where two proofs have one
-//! verdict, with the second.
+//! Proving: an entry is verified, and what is right becomes a fact; at once or, if two proofs share one verdict,
+//! with the second.
 
 use super::account::Claim;
 use super::audit::Deed;
@@ -22,8 +22,8 @@ impl Machine<'_> {
         contact: Option<Secret>,
     ) -> Asks<Verdict> {
         let key = self.key();
-        // After a wrong entry of which the caller has not heard yet, whatever comes next is held against
-        // nobody: it is as much work, is wrong, and counts for this call alone.
+        // After a wrong entry that the caller has not been told of, the next one is checked against nobody: it
+        // takes as much work, is wrong, and counts only for this call.
         let doubt = self.call.doubt;
         let whom = if doubt { Claim::None } else { self.call.claim.clone() }.whom(self.call.id);
         let caller = self.call.caller.number.clone();
@@ -38,7 +38,7 @@ impl Machine<'_> {
         {
             notice::alert(self, alert, (factor, key.clone()))?;
         }
-        // A claim that is no account proves nothing, whatever the answer.
+        // A claim that is no account proves nothing, whatever the answer is.
         let real = matches!(self.call.claim, Claim::Account(_)) && !doubt;
         let verdict = verdict.unwrap_or(Verdict::Wrong);
         let right = matches!(verdict, Verdict::Right | Verdict::RightByOneFactor);
@@ -66,12 +66,11 @@ impl Machine<'_> {
         self.note(Deed::Proved { factor });
     }
 
-    /// The caller hears what became of all entries so far: what was proved of which they had not heard
-    /// counts, or never does.
+    /// The caller hears the verdict on all entries so far: what was proved and not yet told counts now, or never.
     pub(super) fn end_trial(&mut self, well: bool) {
         self.call.doubt = false;
         let proofs = std::mem::take(&mut self.call.on_trial);
-        // What was proved anew meanwhile is fresher than what was on trial.
+        // What was proved again meanwhile is fresher than what was on trial.
         let older = |factor: &Fact| !self.call.facts.has(*factor);
         let proofs: Vec<_> = proofs.into_iter().filter(|(it, _)| well && older(it)).collect();
         for (factor, proof) in proofs {
@@ -79,8 +78,8 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether the caller has heard of no proof that succeeded: such a one must not hear what happens to real
-    /// accounts alone, nor to those of whom the first of two proofs was right.
+    /// Whether the caller has not yet heard of a successful proof: such a caller must not hear what happens only
+    /// to real accounts, nor only to those for whom the first of two proofs was right.
     pub(super) fn is_stranger(&self) -> bool {
         let call = &self.call;
         call.facts.0.is_empty() || call.doubt || !call.on_trial.is_empty()
@@ -94,7 +93,7 @@ impl Machine<'_> {
     }
 }
 
-/// Whether the caller hears with this outcome what became of all entries so far.
+/// Whether the caller hears with this outcome the verdict on all entries so far.
 pub(super) fn gives_verdict(kind: &Kind, outcome: &Outcome) -> bool {
     let own = *outcome == Outcome::Ok && !kind.is_combined();
     kind.is_proof() && (own || matches!(outcome, Outcome::Failed | Outcome::Locked))

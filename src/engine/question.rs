@@ -1,4 +1,4 @@
-//! What the machine cannot know by itself: it asks, the shell answers, and it is run again.
+//! What the machine cannot know: it asks, the shell answers, and it is run again.
 //!
 //! A question that changes the world (an attempt, a message's budget) carries a key made of call, leg
 //! and nonce: asked again, after a crash or by a duplicate, it is counted once.
@@ -26,7 +26,7 @@ pub enum Question {
     FindByPhone(PhoneNumber),
     /// Which account has this id? Also asked for the present data of an account already claimed.
     FindById(Secret),
-    /// Reserve an attempt; if there is one to be had, is the entry right?
+    /// Reserve an attempt; if there is one left, is the entry right?
     Verify(Verify),
     /// A fresh code of this many digits, bound to the call and its claim.
     FreshCode {
@@ -39,7 +39,7 @@ pub enum Question {
     },
     /// Take one message or ring out of the budget.
     Spend {
-        /// Counted once under this.
+        /// The key under which it is counted once.
         key: String,
         /// Whose budget.
         whom: Whom,
@@ -50,7 +50,7 @@ pub enum Question {
         /// Whether it carries a code, which whoever asked for it keys in.
         code: bool,
     },
-    /// Take a notice to the owner out of the budget of notices, and put down what they are told.
+    /// Take a notice to the owner out of the budget of notices, and write down what they are told.
     Notify(Notify),
     /// Count an account among those that one caller ID claims; may it be claimed?
     Reach {
@@ -61,13 +61,13 @@ pub enum Question {
         /// What was claimed, whether it exists or not.
         account: Secret,
     },
-    /// May these numbers be used, by what their networks say of them?
+    /// May these numbers be used, according to their networks?
     Eligible {
-        /// Asked once under this.
+        /// The key under which it is asked once.
         key: String,
-        /// The numbers on file, all asked about at once; none: nobody's, of whom as much is made.
+        /// The numbers on file, all asked about at once; empty: nobody's, for whom as much is done.
         to: Vec<Phone>,
-        /// What it is wanted for.
+        /// What they are to be used for.
         purpose: Purpose,
     },
     /// Ask a back end.
@@ -79,17 +79,17 @@ pub enum Question {
 /// Something asked of a back end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LookUp {
-    /// Asked once under this.
+    /// The key under which it is asked once.
     pub key: String,
-    /// Whom, by the configuration's name.
+    /// Which one, by its name in the configuration.
     pub backend: String,
     /// What for.
     pub path: String,
-    /// The account claimed, whether it exists or not; `None`: there is none, or it is not told.
+    /// The account claimed, whether it exists or not; `None`: there is none, or the back end is not told.
     pub account: Option<Secret>,
     /// What is proved.
     pub proved: Vec<Fact>,
-    /// What the flow says besides.
+    /// What else the flow says.
     pub values: BTreeMap<String, Value>,
     /// What must come back.
     pub wants: Vec<(VariableName, Type)>,
@@ -105,7 +105,7 @@ impl LookUp {
         serde_json::json!({ "account": account, "proved": proved, "values": values })
     }
 
-    /// What is wanted of an answer; `None`: something is not there, or of another type.
+    /// The values asked for; `None`: one is missing, or of another type.
     pub fn read(&self, answer: &serde_json::Value) -> Option<BTreeMap<VariableName, Value>> {
         let answer = answer.as_object()?;
         let take = |(name, of): &(VariableName, Type)| {
@@ -118,11 +118,11 @@ impl LookUp {
 /// A notice that the owner of an account is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notify {
-    /// Counted once under this.
+    /// The key under which it is counted once.
     pub key: String,
     /// Whose budget.
     pub whom: Whom,
-    /// What was counted that they are told of, and under which attempt; `None`: that somebody was let in.
+    /// What was counted that they are told, and under which attempt; `None`: that somebody was let in.
     pub of: Option<(Alert, Fact, String)>,
     /// The number on file that it goes to; `None`: to an address.
     pub to: Option<PhoneNumber>,
@@ -131,7 +131,7 @@ pub struct Notify {
 /// An entry to be verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {
-    /// Counted once under this.
+    /// The key under which it is counted once.
     pub key: String,
     /// Whose attempt.
     pub whom: Whom,
@@ -139,13 +139,13 @@ pub struct Verify {
     pub factor: Fact,
     /// What the caller gave, in its one canonical form.
     pub entry: Secret,
-    /// What it is held against.
+    /// What it is checked against.
     pub against: Against,
     /// The number that the caller shows, if any.
     pub caller: Option<PhoneNumber>,
 }
 
-/// What an entry is held against.
+/// What an entry is checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Against {
     /// The PIN on file.
@@ -154,7 +154,7 @@ pub enum Against {
     Passcode,
     /// A code of this call, by its keyed hash.
     Code(String),
-    /// The provider's own code for this number; `None`: nobody's, of whom as much is made.
+    /// The provider's own code for this number; `None`: nobody's, for whom as much is done.
     Verification(Option<PhoneNumber>),
     /// The service code of the account.
     ServiceCode {
@@ -169,9 +169,9 @@ pub enum Against {
 pub enum Answer {
     /// An account, or none.
     Account(Option<Arc<Account>>),
-    /// Of an entry.
+    /// On an entry.
     Verdict(Verdict),
-    /// Of an entry, and what the owner is to be told of.
+    /// On an entry, and what the owner must be told.
     Alerted(Verdict, Alert),
     /// A code and its keyed hash.
     Code {
@@ -180,20 +180,20 @@ pub enum Answer {
         /// Its hash.
         hash: String,
     },
-    /// What a back end answered; `None`: nothing of use.
+    /// What a back end answered; `None`: nothing useful.
     LookedUp(Option<BTreeMap<VariableName, Value>>),
-    /// Of a number on file.
+    /// On a number on file.
     Eligible(Fit),
-    /// Of several, in their order.
+    /// On several, in their order.
     EligibleOf(Vec<Fit>),
-    /// Of a budget, or of a caller's reach.
+    /// On a budget, or on a caller's reach.
     Spent(bool),
-    /// Of a budget: there is some left, but of what goes to the number's block, or of what the provider sends to the
-    /// number, there is none.
+    /// On a budget: some is left, but not of what goes to the number's block, or of what the provider sends to
+    /// the number.
     BlockSpent,
-    /// Of a notice.
+    /// On a notice.
     Notifies(Notifies),
-    /// What vouches, signed; in a journal nothing, for whoever holds it could show it.
+    /// A signed voucher; in a journal empty, because whoever holds it could show it.
     Voucher(Secret),
 }
 
@@ -203,15 +203,15 @@ pub enum Answer {
 pub enum Verdict {
     /// It is right.
     Right,
-    /// It is right, and comes from a web session with one factor: no possession.
+    /// It is right, but comes from a web session with one factor: no possession.
     RightByOneFactor,
     /// It is wrong.
     Wrong,
-    /// No attempt was to be had; the entry was not looked at.
+    /// No attempt was left; the entry was not checked.
     Locked,
-    /// The provider has no such code any more.
+    /// The provider no longer has such a code.
     Expired,
-    /// The provider looks at no more entries for this code.
+    /// The provider checks no more entries for this code.
     Exhausted,
     /// The provider did not say.
     Unanswered,

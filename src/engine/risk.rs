@@ -1,10 +1,10 @@
 //! The risk of a call, computed from what is known when it begins.
 //!
-//! Each sign only ever adds to it. A signature by which a network vouches for less than the caller's
-//! right to the number is worse than none (such calls were robocalls several times as often as unsigned
-//! ones), and the best signature is no better than none: it says nothing about who holds the telephone.
-//! The band is taken at the ring and holds for the call, so that what it demands does not change on the
-//! way; it proves nothing, and no fact comes of it.
+//! Each sign only ever adds to it. If a network's signature vouches for less than the caller's right to the
+//! number, that is worse than no signature (such calls were robocalls several times as often as unsigned ones);
+//! and the best signature is no better than none, because it does not say who holds the telephone. The band is
+//! taken when the call rings and holds for the whole call, so that its demands do not change on the way; it
+//! proves nothing, and no fact comes from it.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::flow::condition::Attestation;
 use crate::flow::risk::Risk;
 use crate::phone::PhoneNumber;
 
-/// Who calls, as far as the network says: nothing of it proves anything.
+/// Who calls, as far as the network says: none of it proves anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// The number shown.
@@ -29,13 +29,13 @@ pub struct Caller {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signal {
-    /// The caller's number has claimed many accounts lately.
+    /// The caller's number has recently claimed many accounts.
     ManyAccounts,
-    /// The caller's number has called many times lately.
+    /// The caller's number has recently called many times.
     ManyCalls,
-    /// The SIM of the caller's number was changed lately.
+    /// The SIM of the caller's number was changed recently.
     SimSwapped,
-    /// The caller's number belongs to somebody else than it did.
+    /// The caller's number has a new owner.
     Reassigned,
     /// Nothing could be looked up.
     LookUpFailed,

@@ -58,7 +58,7 @@ impl Machine<'_> {
         self.filled(template, locale, code, true)
     }
 
-    /// A text filled in to become a variable: variables go into it with their labels.
+    /// A text filled in to become a variable: the variables in it bring their labels.
     pub(super) fn fill_unheard(
         &mut self,
         template: &Template,
@@ -130,8 +130,8 @@ impl Machine<'_> {
         self.reply.verbs.push(Verb::Hear(speech));
     }
 
-    /// The language of a text written in `written` for this caller: the caller's own country's, if it
-    /// is the same language.
+    /// The language of a text written in `written`, as spoken to this caller: the variety of the caller's
+    /// country, if it is the same language.
     fn spoken_locale(&self, written: &Locale) -> Locale {
         let same = written.language() == self.call.locale.language();
         if same { self.call.locale.clone() } else { written.clone() }

@@ -1,7 +1,7 @@
 //! What was said, in one canonical form.
 //!
-//! One utterance has one value and no alternatives: each alternative would be another guess. An
-//! utterance that is not wholly digits is no entry at all, and costs no attempt.
+//! One utterance has one value and no alternatives: each alternative would be another guess. An utterance that
+//! does not consist of digits is no entry at all, and costs no attempt.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -50,7 +50,8 @@ const SPANISH: [(&str, char); 10] = [
     ("nueve", '9'),
 ];
 
-/// The digits said: `oh double five seven` is 0557. Tens, hundreds and anything left over are none.
+/// The digits said: `oh double five seven` is 0557. If there are tens, hundreds or anything left over, there are
+/// none.
 pub fn digits(said: &str, expected: Option<u32>, locale: &Locale) -> Option<String> {
     let text = said.to_lowercase();
     let tokens: Vec<&str> = text
@@ -105,8 +106,8 @@ fn single(token: &str) -> Option<char> {
     chars.next().is_none().then_some(digit)
 }
 
-/// A verbal passcode in its one canonical form: the digits said, or else the words. Of a digit's name among
-/// words a recogniser may make the digit: `blue giraffe 7` is `blue giraffe seven`.
+/// A verbal passcode in its one canonical form: the digits said, or else the words. A recogniser may write a
+/// digit for a digit's name among words: `blue giraffe 7` is `blue giraffe seven`.
 pub fn passcode(said: &str, digits_expected: Option<u32>, locale: &Locale) -> String {
     let spelt = |words: String| {
         let names = words.split(' ').map(|word| name(word, locale).unwrap_or(word));
@@ -115,7 +116,7 @@ pub fn passcode(said: &str, digits_expected: Option<u32>, locale: &Locale) -> St
     digits(said, digits_expected, locale).unwrap_or_else(|| spelt(words(said)))
 }
 
-/// The name of a digit, in languages whose digits are understood.
+/// The name of a digit, in the languages whose digits are understood.
 fn name(token: &str, locale: &Locale) -> Option<&'static str> {
     let digit = single(token)?;
     let table: &[(&str, char)] = match locale.language() {
@@ -126,7 +127,7 @@ fn name(token: &str, locale: &Locale) -> Option<&'static str> {
     table.iter().find(|(_, of)| *of == digit).map(|(name, _)| *name)
 }
 
-/// Words compared: compatibility form, lower case, letters and digits alone, single blanks.
+/// Words ready to be compared: compatibility form, lower case, only letters and digits, single spaces.
 pub fn words(said: &str) -> String {
     let folded: String = said
         .nfkc()
@@ -142,8 +143,8 @@ pub fn contains(said: &str, phrase: &str) -> bool {
     !phrase.is_empty() && format!(" {said} ").contains(&format!(" {phrase} "))
 }
 
-/// An amount keyed (`12*50`) or said (`$1,200.50`, `1 200,50 €`, `two hundred fifty dollars`). Where more than a
-/// number and its cents is said it is none, for nobody can tell which is meant; nor can anybody tell of `12 50`.
+/// An amount keyed (`12*50`) or said (`$1,200.50`, `1 200,50 €`, `two hundred fifty dollars`). If more is said
+/// than one number and its cents, there is none, because nobody can tell which is meant; nor can anybody of `12 50`.
 pub fn amount(text: &str, locale: &Locale) -> Option<f64> {
     if let Some(number) = written(text) {
         return Some(number);
@@ -185,8 +186,8 @@ fn without_gaps(text: &str) -> String {
 
 const DECIMAL_MARKS: [char; 2] = ['.', ','];
 
-/// A number in digits. A star is its decimal point; or else the last point or comma is, unless three digits follow:
-/// it parts them from the thousands.
+/// A number in digits. A star is its decimal point; without one it is the last point or comma, unless three
+/// digits follow: then that separates the thousands.
 fn written(text: &str) -> Option<f64> {
     let text: String = text.trim().chars().filter(|c| !matches!(c, '$' | '€' | '£')).collect();
     let marked = || {
@@ -292,7 +293,7 @@ mod tests {
             ("twelve fifty", &english(), None),
             ("12 5000", &english(), None),
             ("1200 300", &english(), None),
-            // Which of them is meant, nobody can tell.
+            // Nobody can tell which of them is meant.
             ("5 or 300", &english(), None),
             ("between 5 and 10 and 20", &english(), None),
             ("1e5", &english(), None),

@@ -1,7 +1,7 @@
-//! On how many accounts one thing was tried: by one caller ID in an hour, or one secret in a day.
+//! On how many accounts one thing was tried: by one caller ID in an hour, or with one secret in a day.
 //!
-//! Pure arithmetic over a small record. It never holds more accounts than its limit, and names them by
-//! what a keyed hash begins with.
+//! Pure arithmetic over a small record. It never holds more accounts than its limit, and names each by the
+//! beginning of a keyed hash.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The accounts that one thing was tried on.
+/// The accounts on which one thing was tried.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spread {
-    /// Each with the second in which it was.
+    /// Each with the second in which that was.
     #[serde(default)]
     accounts: Accounts,
-    /// The latest time that this record has seen, where that is none of the accounts': a clock set back makes
-    /// no room.
+    /// The latest time that this record has seen, if it is later than the accounts' own: setting a clock back
+    /// makes no room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seen: Option<Timestamp>,
 }
@@ -24,7 +24,7 @@ pub struct Spread {
 /// What is kept of a mark: enough to tell a few hundred apart.
 const MARK: u64 = (1 << 48) - 1;
 
-/// Few bytes and no text, for they are read and written whole.
+/// Few bytes and no text, because they are read and written as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
 struct Accounts(Vec<(u64, i64)>);
 
@@ -34,7 +34,7 @@ impl<'de> Deserialize<'de> for Accounts {
     }
 }
 
-/// Reads accounts as they were written at any time: as marks and seconds, or by their names.
+/// Reads accounts in every form in which they were written: as marks and seconds, or by their names.
 struct Written;
 
 impl<'de> Visitor<'de> for Written {

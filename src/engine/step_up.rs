@@ -1,7 +1,6 @@
 //! A specialist asks for more: the caller leaves the conference, proves it or not, and comes back.
 //!
-//! The specialist learns what came of it, and nothing else; what is keyed or said goes to the caller's
-//! leg, which is alone then.
+//! The specialist learns only the result; what is keyed or said goes to the caller's leg, which is alone then.
 
 use std::collections::BTreeSet;
 
@@ -17,22 +16,22 @@ use crate::flow::name::LevelName;
 use crate::flow::state::{Kind, Target};
 use crate::limits;
 
-/// What asking is to a call.
+/// What asking means to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asking {
     /// The caller is sent to prove it.
     New,
-    /// It was asked already, and the caller is at it.
+    /// It was asked already, and the caller is proving it.
     Pending(Uuid),
     /// The call began in a flow without such a level.
     NoLevel,
     /// The caller is not in a conference that can be left to prove something.
     NotThere,
-    /// The caller is at proving another level.
+    /// The caller is proving another level.
     Busy,
 }
 
-/// What asking for a level is to the call as it stands.
+/// What asking for a level means to the call as it stands.
 pub fn asking(flows: &FlowSet, call: &Call, level: &LevelName) -> Asking {
     let known = flows.get(call.flow.as_str()).is_some_and(|flow| flow.levels.contains_key(level));
     let pending = call.agent_step_up.as_ref().filter(|asked| asked.result == Proving::Pending);
@@ -54,7 +53,7 @@ fn way<'f>(flows: &'f FlowSet, call: &Call) -> Option<&'f Target> {
 }
 
 impl Machine<'_> {
-    /// Remembers what to come back to; `false`: there is too much of it.
+    /// Remembers what to come back to; `false`: too much is remembered already.
     pub(super) fn remember(&mut self, frame: Frame) -> bool {
         let own = self.call.frames.iter().rposition(|f| matches!(f, Frame::Call(..)));
         let start = own.map_or(0, |call| call + 1);
@@ -72,8 +71,8 @@ impl Machine<'_> {
         true
     }
 
-    /// Whether a `return` is ever reached from here that comes back to what is remembered by now, and not from a
-    /// step-up on the way. Where none is, every step-up of this flow so far was left for good.
+    /// Whether a `return` can still be reached from here that comes back to what is remembered, and not from a
+    /// step-up on the way. If there is none, every step-up of this flow so far was abandoned.
     fn comes_back(&self) -> bool {
         let Some(flow) = self.setting.flows.get(self.call.at.flow.as_str()) else { return true };
         let mut known = BTreeSet::from([&self.call.at.state]);
@@ -122,7 +121,7 @@ impl Machine<'_> {
         Ok(true)
     }
 
-    /// Takes the caller to the prompt once more, if the first time may have been lost.
+    /// Takes the caller to the prompt once more, in case the first time was lost.
     fn take_there_again(&mut self) -> bool {
         let (now, turns) = (self.moment.now, self.call.turns);
         let wait = SignedDuration::try_from(limits::STEP_UP_AGAIN_AFTER).unwrap_or_default();
@@ -139,7 +138,7 @@ impl Machine<'_> {
         true
     }
 
-    /// The caller has come back: whether the level that was asked for is met now.
+    /// The caller has come back: reports whether the level that was asked for is now met.
     pub(super) fn proved_or_not(&mut self) {
         let Some(asked) = self.call.agent_step_up.clone() else { return };
         if asked.result == Proving::Pending {
@@ -148,7 +147,7 @@ impl Machine<'_> {
         }
     }
 
-    /// The caller does not come back as they went: what was asked for is not proved.
+    /// The caller does not come back the way they went: what was asked for is not proved.
     pub(super) fn prove_no_more(&mut self) {
         if self.call.agent_step_up.as_ref().is_some_and(|asked| asked.result == Proving::Pending) {
             self.settle_asked(Proving::Failed);

@@ -25,13 +25,13 @@ pub struct Moment {
     pub now: Timestamp,
     /// The turn's id, random.
     pub turn: TurnId,
-    /// What nonces are made of: 128 random bits at least, as many as a nonce has.
+    /// What nonces are made of: at least 128 random bits, as many as a nonce has.
     #[serde(with = "seed")]
     pub seed: [u8; 32],
 }
 
-/// A seed as it is written: as hexadecimal digits, half of them where there is nothing in the other half, or by
-/// an older callgate as a list of numbers.
+/// A seed as it is written: as hexadecimal digits, half of them if the other half is empty; an older callgate
+/// wrote a list of numbers.
 mod seed {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -74,7 +74,7 @@ mod seed {
 }
 
 impl Moment {
-    /// The moment as a call knows it, which has seen later ones if the clock was set back since.
+    /// The moment as the call sees it: if the clock was set back, the call has seen a later one.
     #[must_use]
     pub fn as_seen_by(&self, call: Option<&Call>) -> Self {
         let seen = call.and_then(|call| call.seen);
@@ -91,7 +91,7 @@ pub fn later(moment: Timestamp, by: Duration) -> Timestamp {
 /// What comes of one run of the machine.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// It must know something first.
+    /// A question must be answered first.
     Ask(Box<Question>),
     /// It is done.
     Turn(Box<Turn>),
@@ -112,14 +112,14 @@ pub struct Turn {
     pub entry: Entry,
     /// What an audit wants to know of it.
     pub noted: Vec<Noted>,
-    /// Whether an account was claimed, looked up or verified in it, or could have been: then the time
-    /// that its answer takes must not tell what was found.
+    /// Whether an account was claimed, looked up or verified in it, or could have been: then the time that its
+    /// answer takes must not tell what was found.
     pub discreet: bool,
-    /// Whether what the caller gave was nothing that was asked for: silence, too many keys, other words.
+    /// Whether what the caller gave did not answer the question: silence, too many keys, other words.
     pub unusable: bool,
 }
 
-/// What is written down of a turn: enough to run it again, and no secret.
+/// What is written of a turn: enough to run it again, and no secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The turn's number in the call, from 1.
@@ -131,7 +131,7 @@ pub struct Entry {
     /// What the shell answered, without secrets.
     #[serde(default, skip_serializing_if = "is_default")]
     pub answers: Vec<Answer>,
-    /// The states that were walked through.
+    /// The states that were passed through.
     #[serde(default, skip_serializing_if = "is_default")]
     pub hops: Vec<Hop>,
     /// Facts that were proved.
@@ -143,7 +143,7 @@ pub struct Entry {
     /// How the call ended, if it did.
     #[serde(default, skip_serializing_if = "is_default")]
     pub end: Option<End>,
-    /// What went against the rules without touching the call.
+    /// What broke the rules without changing the call.
     #[serde(default, skip_serializing_if = "is_default")]
     pub remarks: Vec<Remark>,
     /// What an audit keeps of it, chained to the turns before.
@@ -161,34 +161,34 @@ pub struct Hop {
     pub outcome: Option<Outcome>,
 }
 
-/// Something worth an operator's eye.
+/// Something that an operator should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Remark {
-    /// More states in one turn than any caller asks for.
+    /// More states in one turn than any caller can ask for.
     TooManyHops,
-    /// More turns than any call has.
+    /// More turns than any real call has.
     TooManyTurns,
-    /// More step-ups or sub-flows inside each other than any flow has.
+    /// More step-ups or sub-flows nested than any flow has.
     TooDeep,
-    /// A state or flow that is not there.
+    /// A state or flow that does not exist.
     NoSuchState,
     /// An outcome that leads nowhere.
     NoRoute,
-    /// A state whose level is not met, and no way to prove it or be turned away.
+    /// A state whose level is not met, with no way to prove it or be turned away.
     Withheld,
     /// A text that could not be filled in.
     Unspeakable,
     /// A leg that the provider names differently than before.
     OtherSid,
-    /// A branch asked about a variable that the caller may not hear, and went on as without it.
+    /// A branch asked about a variable that the caller may not hear, and went on as if it had no value.
     Unread,
     /// A demand was not met, and a replay let it pass.
     Unenforced,
 }
 
 impl Remark {
-    /// What it says, for logs: only some of them are the flow's doing.
+    /// What it means, for logs: only some of them are the flow's fault.
     pub fn means(self) -> &'static str {
         match self {
             Self::TooManyHops

@@ -1,4 +1,5 @@
-//! What is vouched for when a caller is handed over: signed by the shell, checked by whoever takes over.
+//! What is confirmed about a caller when the call is handed over: signed by the shell, checked by whoever takes
+//! over.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -15,7 +16,7 @@ pub struct Voucher {
     pub id: Uuid,
     /// The call.
     pub call: CallId,
-    /// Whose account is claimed; `None`: nothing is proved, so that nobody is vouched for.
+    /// Whose account is claimed; `None`: nothing is proved, so the voucher names nobody.
     pub whom: Option<Whom>,
     /// What was proved, and how many seconds ago.
     pub proved: Vec<(Fact, u64)>,

@@ -11,9 +11,9 @@ use quick_cache::sync::Cache;
 use crate::limits;
 use crate::store::{RecordKey, Revision};
 
-/// Copies of records as this server left them. Each is only ever a guess: what is made of it is written
-/// on its revision. (A fail-over that forgets writes may count up to the same revision anew: writing over
-/// those costs no more counts than it has forgotten.)
+/// Copies of records as this server left them. A copy is only ever a guess: a change made from it is written on
+/// its revision. (After a fail-over that lost writes, the count of revisions may reach the same number again;
+/// writing over such a record loses no more counts than the fail-over did.)
 pub(super) struct AtHand(Cache<RecordKey, Arc<Held>>);
 
 struct Held {
@@ -23,7 +23,7 @@ struct Held {
 }
 
 impl AtHand {
-    /// The copy that is at hand, given away: it is no guess any more once something was made of it.
+    /// Hands out the copy at hand and keeps none: once a change was made from it, it is no longer a guess.
     pub(super) fn take<T: Clone + 'static>(
         &self,
         key: &RecordKey,
@@ -38,7 +38,7 @@ impl AtHand {
         self.0.remove(key);
     }
 
-    /// The copy that is at hand.
+    /// The copy at hand.
     pub(super) fn of<T: Clone + 'static>(
         &self,
         key: &RecordKey,
@@ -50,7 +50,7 @@ impl AtHand {
         Some((held.revision, held.record.downcast_ref::<T>()?.clone()))
     }
 
-    /// Keeps a record as it stands.
+    /// Keeps a record as it now stands.
     pub(super) fn keep<T: Send + Sync + 'static>(
         &self,
         key: &RecordKey,

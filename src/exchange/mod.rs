@@ -1,36 +1,17 @@
 //! The exchange: carries events to the machine and turns to the store.
 //!
-//! Everything that changes a call comes through here, whether a webhook brought it, the outbox, a
-//! deadline, or a replay: load, step, answer the machine's questions, commit, and on a lost race all
-//! over again from what won.
+//! Everything that changes a call comes through here, whether a webhook, the outbox, a deadline or a replay
+//! brought it: load, step, answer the machine's questions, commit, and after a lost race start again from what
+//! won.
 
-pub mod agent;
-mod answer;
+mod answers;
 mod at_hand;
-mod audit;
-pub mod dead;
-mod deed;
-pub mod edition;
-mod eligible;
-pub mod events;
-pub mod guards;
-mod look_up;
-mod posted;
+mod desk;
 mod probe;
-mod recent;
 mod record;
 pub mod rings;
-pub mod service_code;
-mod shared;
-mod signals;
-mod step_up;
-mod take;
-pub mod tally;
-pub mod unlock;
-mod verification;
-mod verifier;
-pub mod versions;
-mod voucher;
+mod turn;
+mod watch;
 
 use std::sync::{Arc, OnceLock};
 
@@ -44,30 +25,24 @@ use crate::clock::Clock;
 use crate::directory::{Directory, DirectoryError};
 use crate::engine::Unenforced;
 use crate::engine::call::Call;
-use crate::engine::event::{Event, Heard, Ring};
-use crate::engine::id::{CallId, EffectId, LegId, Nonce, Sid};
+use crate::engine::id::CallId;
 use crate::engine::policy::Policy;
-use crate::engine::reply::Reply;
-use crate::engine::turn::{Entry, later};
+use crate::engine::turn::Entry;
 use crate::flow::FlowSet;
 use crate::outbound::backends::Backends;
 use crate::outbound::numbers::Numbers;
 use crate::outbound::verifications::Verifications;
 use crate::store::envelope::{EnvelopeError, Kind, Vault};
 use crate::store::{Store, StoreError, Version};
+pub use answers::service_code;
+use answers::{Signer, Verifier};
 use at_hand::AtHand;
-pub use audit::Over;
-use deed::{Deed, deed_of};
-use edition::Editions;
-use events::Events;
-use guards::Guards;
-pub use posted::Posted;
-use recent::Recent;
+pub use desk::{agent, dead, unlock};
 use record::Queues;
-use take::{Done, Taken};
-use tally::Tally;
-use verifier::Verifier;
-use voucher::Signer;
+pub use turn::{Answered, Over, Posted, Request, Served, Settles, Wants};
+use turn::{Editions, Recent};
+use watch::{Events, Guards, Tally};
+pub use watch::{events, guards, tally, versions};
 
 /// The exchange.
 #[derive(Debug)]
@@ -88,15 +63,15 @@ pub struct Exchange {
     signer: Signer,
     /// Woken when an effect may be due.
     outbox: Arc<Notify>,
-    /// The one demand that is let pass unmet, in a replay.
+    /// The one demand that a replay lets pass unmet.
     unenforced: Option<Unenforced>,
-    /// Whom look-ups ask.
+    /// Who answers look-ups.
     backends: Option<Arc<dyn Backends>>,
-    /// Whom is asked about numbers.
+    /// Who is asked about numbers.
     numbers: Option<Arc<dyn Numbers>>,
-    /// Whether it is asked about callers' too.
+    /// Whether callers' numbers are asked about, too.
     looks_up_callers: bool,
-    /// Who sends and checks codes of their own.
+    /// Who sends codes of their own and checks them.
     verifications: Option<Arc<dyn Verifications>>,
     /// Told of calls that end.
     ends: OnceLock<UnboundedSender<CallId>>,
@@ -123,38 +98,37 @@ pub struct Parts {
     pub flows: FlowSet,
 }
 
-/// Why an event could not be carried through. Nothing is granted by it; whether it was done is not
-/// known.
+/// Why an event could not be carried through. Nothing is granted; whether it was done is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A stored thing does not open.
+    /// Something stored cannot be opened.
     #[error("a stored {0} does not open: {1}")]
     Sealed(&'static str, EnvelopeError),
-    /// A stored thing opened and is none of ours.
+    /// Something stored was opened, and is not what it should be.
     #[error("a stored {0} cannot be read")]
     Unreadable(&'static str),
     /// The directory failed.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    /// The flow of a call is not there.
+    /// The flow of a call does not exist.
     #[error("there is no flow `{0}`")]
     NoFlow(String),
-    /// The version of the flow that a call began with is not there any more.
+    /// The version of the flow that a call began with no longer exists.
     #[error("the flow version that the call began with is not in the store")]
     NoEdition,
-    /// The race was lost again and again.
+    /// Every race for the call was lost.
     #[error("the call changed under every try")]
     Contended,
-    /// The store gave a copy of the call that is older than what is to be done of it.
+    /// The store gave a copy of the call that is older than the event.
     #[error("the store gave an older copy of the call")]
     Stale,
     /// Others took longer than a caller can wait.
     #[error("others took longer to answer than a turn may take")]
     Late,
-    /// There is no place to wait for a verification.
+    /// Too many verifications are waiting already.
     #[error("more entries wait to be verified than can be in time")]
     Crowded,
     /// A verification did not finish.
@@ -163,75 +137,10 @@ pub enum ExchangeError {
 }
 
 impl ExchangeError {
-    /// Whether the store was not there: it may be in a moment, and what was asked may have been done.
+    /// Whether the store could not be reached: it may be back in a moment, and what was asked may have been done.
     pub fn store_is_away(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_away())
     }
-}
-
-/// A request of the provider for a leg's next answer.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The call.
-    pub call: CallId,
-    /// The provider's name of the leg.
-    pub sid: Sid,
-    /// What is asked for.
-    pub wants: Wants,
-    /// What was heard on the leg.
-    pub heard: Heard,
-    /// Who takes callers whom the flow cannot serve.
-    pub fallback_number: Option<String>,
-}
-
-/// What a request asks for.
-#[derive(Clone, Debug)]
-pub enum Wants {
-    /// The first answer of a new call, or the present prompt of one that has moved on.
-    Ring(Box<Ring>),
-    /// The answer that this nonce buys.
-    Turn(Nonce),
-    /// The leg's present prompt.
-    Resume(LegId),
-    /// The answer that the spent nonce had, or else the present prompt.
-    Fallback(Option<Nonce>),
-}
-
-/// What a request was to the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Served {
-    /// A turn.
-    Turn,
-    /// The answer that had been given before.
-    Replayed,
-    /// The answer that had been given before, to a request that now says something else.
-    Contradicted,
-    /// The present prompt, for a request out of step.
-    OutOfStep,
-    /// Nothing of this call's.
-    Stranger,
-    /// Of a call that nobody knows: it is forgotten, or its first turn was lost.
-    Unknown,
-}
-
-/// An answer to a request.
-#[derive(Clone, Debug)]
-pub struct Answered {
-    /// What the leg does next.
-    pub reply: Arc<Reply>,
-    /// What the request was to the call.
-    pub served: Served,
-    /// Whether the time that the answer takes must not tell what was found.
-    pub discreet: bool,
-}
-
-/// The effect that something was learnt of, and which is settled by it.
-#[derive(Clone, Copy, Debug)]
-pub struct Settles {
-    /// The effect.
-    pub effect: EffectId,
-    /// The number of the turn that posted it.
-    pub turn: u64,
 }
 
 /// A call as it was loaded.
@@ -240,7 +149,7 @@ pub struct Loaded {
     /// The call.
     pub call: Call,
     version: Version,
-    /// Its audit so far; `None`: only its journal knows.
+    /// Its audit so far; `None`: only the journal has it.
     audit: Option<Vec<crate::audit::Entry>>,
 }
 
@@ -276,7 +185,7 @@ impl Exchange {
         }
     }
 
-    /// Lets one demand pass unmet: what a replay shows a hole with.
+    /// Lets one demand pass unmet, so that a replay can show a hole.
     pub(crate) fn letting_pass(mut self, demand: Option<Unenforced>) -> Self {
         self.unenforced = demand;
         self
@@ -297,7 +206,7 @@ impl Exchange {
         &self.store
     }
 
-    /// What seals.
+    /// What seals and opens.
     pub fn vault(&self) -> &Vault {
         &self.vault
     }
@@ -317,7 +226,7 @@ impl Exchange {
         self.editions.current()
     }
 
-    /// Puts other flows in place for new calls; calls in progress keep theirs.
+    /// Puts other flows in place for new calls; calls in progress keep their own.
     pub fn replace_flows(&self, flows: FlowSet) {
         self.editions.replace(flows);
     }
@@ -327,59 +236,7 @@ impl Exchange {
         &self.directory
     }
 
-    /// Answers a request for a leg's next answer.
-    pub async fn serve(&self, request: &Request) -> Result<(Reply, Served), ExchangeError> {
-        let Answered { reply, served, .. } = self.receive(request).await?;
-        Ok((Arc::unwrap_or_clone(reply), served))
-    }
-
-    /// Answers a request for a leg's next answer, and says whether it may be answered at once.
-    pub async fn receive(&self, request: &Request) -> Result<Answered, ExchangeError> {
-        let Heard { digits, speech, .. } = &request.heard;
-        let parts = [digits.expose().as_bytes(), speech.expose().as_bytes()];
-        let digest = self.vault.keyed_short("heard", &parts);
-        let fallback = request.fallback_number.as_deref();
-        let deed = |call: Option<&Call>| deed_of(request, &digest, call);
-        let done = self.turn(request.call, &[], fallback, deed).await?;
-        if matches!(done, Done::Answer(_, Served::Contradicted)) {
-            tracing::warn!(call.id = %request.call, "another entry was sent for a spent nonce");
-        }
-        let at_once = |reply, served| Answered { reply, served, discreet: false };
-        Ok(match done {
-            Done::Turn(Taken { reply, discreet, .. }) => {
-                Answered { reply, served: Served::Turn, discreet }
-            }
-            Done::Answer(reply, served) => at_once(reply, served),
-            Done::Unknown => at_once(Reply::hangup().into(), Served::Unknown),
-            Done::Nothing => at_once(Reply::hangup().into(), Served::Stranger),
-        })
-    }
-
-    /// Tells a call of something that asks for no answer; where it was learnt of an effect, that is
-    /// settled in the same commit. The call as it stands then; `Ok(None)`: it meant nothing to the call,
-    /// and nothing was committed.
-    pub async fn tell(
-        &self,
-        call: CallId,
-        settles: Option<Settles>,
-        event: impl Fn(&Call) -> Option<Event>,
-    ) -> Result<Option<Arc<Loaded>>, ExchangeError> {
-        let since = settles.map(|settles| settles.turn);
-        let deed = |call: Option<&Call>| {
-            // An effect goes with its call: where there is one, there is the other.
-            if call.map(|call| call.turns) < since {
-                return Deed::Older;
-            }
-            call.and_then(&event).map_or(Deed::Nothing, Deed::Step)
-        };
-        let settled = settles.as_ref().map(|settles| settles.effect);
-        Ok(match self.turn(call, settled.as_slice(), None, deed).await? {
-            Done::Turn(Taken { after, .. }) => Some(after),
-            _ => None,
-        })
-    }
-
-    /// Whether this server has a copy of the call: then it is in progress.
+    /// Whether this server has a copy of the call, which means that the call is in progress.
     pub fn has_at_hand(&self, call: CallId) -> bool {
         self.recent.of(call).is_some()
     }
@@ -392,7 +249,7 @@ impl Exchange {
         Ok(Some(Loaded { call, version: stored.version, audit: None }))
     }
 
-    /// A call as it stands, and at least as it stood after its turn of this number.
+    /// A call as it stands, at the earliest as it stood after the turn of this number.
     pub async fn load_since(&self, call: CallId, turn: u64) -> Result<Loaded, ExchangeError> {
         let loaded = self.load(call).await?;
         loaded.filter(|loaded| loaded.call.turns >= turn).ok_or(ExchangeError::Stale)
@@ -403,7 +260,7 @@ impl Exchange {
         self.journal_of(call).await
     }
 
-    /// As much of each entry of a call's journal as is asked for, oldest first.
+    /// The part that is asked for of each entry of a call's journal, oldest first.
     async fn journal_of<T: DeserializeOwned>(&self, call: CallId) -> Result<Vec<T>, ExchangeError> {
         let sealed = self.store.journal(call).await?;
         let id = call.to_string();
@@ -428,13 +285,7 @@ impl Exchange {
         opened.read().ok_or(ExchangeError::Unreadable(what))
     }
 
-    /// The flows that a call began with.
-    pub async fn flows_of(&self, call: &Call) -> Result<FlowSet, ExchangeError> {
-        let edition = self.editions.of(&call.edition, &call.flow, self.store.as_ref()).await?;
-        Ok(edition.flows.clone())
-    }
-
-    /// Tells of every call that ends from now on; whoever asks first is told.
+    /// Reports every call that ends from now on, to the first who asks.
     pub fn tell_ends(&self, to: UnboundedSender<CallId>) {
         let _ = self.ends.set(to);
     }

@@ -1,17 +1,18 @@
-//! Whether turns can be taken: the store takes a write, and nobody has written what cannot be read here. And which store
-//! it is.
+//! Whether turns can be taken: the store takes writes, and nobody has written into it what this server cannot
+//! read. And which store it is.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Exchange, ExchangeError, later};
+use super::{Exchange, ExchangeError};
 use crate::chance;
+use crate::engine::turn::later;
 use crate::limits::{PROBE_RETENTION, STORE_NAME_RETENTION};
 use crate::store::envelope::{EnvelopeError, Kind};
 use crate::store::{RecordKey, Swap};
 
 impl Exchange {
-    /// Whether the store is there and takes writes: one is made. Where a newer server has made the last one, its
-    /// calls and counts could not be read here.
+    /// Checks by writing that the store is there and takes writes. If a newer server wrote last, its calls and
+    /// counts could not be read here.
     pub async fn probe(&self) -> Result<(), ExchangeError> {
         let key = RecordKey { kind: "probe", id: "00".into() };
         let now = self.clock.now();
@@ -25,13 +26,14 @@ impl Exchange {
         }
         let known = known.map(|(revision, _)| revision);
         let sealed = self.vault.seal(Kind::Record, &key.id, &(), self.seal_nonce());
-        // Where another server was quicker, it wrote.
+        // If another server was quicker, it has written.
         let swap = Swap { key: &key, expected: known, value: &sealed };
         self.store.swap(swap, later(now, PROBE_RETENTION), now).await?;
         Ok(())
     }
 
-    /// The name of the store: whoever asked first has drawn it. Servers that tell different ones have different stores.
+    /// The name of the store, which the first to ask has drawn. Servers that show different names have different
+    /// stores.
     pub async fn store_name(&self) -> Result<String, ExchangeError> {
         let key = RecordKey { kind: "store", id: "00".into() };
         let (now, drawn) = (self.clock.now(), chance::id(self.chance()));
@@ -47,7 +49,7 @@ impl Exchange {
     }
 }
 
-/// As many digits of a store's name as tell the few of a house apart.
+/// Enough digits of a store's name to tell the few stores of a house apart.
 const NAME_DIGITS: usize = 8;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Counted records: ledgers and service codes, changed atomically whoever else changes them.
+//! Counted records: ledgers, service codes and others, changed atomically whoever else changes them.
 
 use std::time::Duration;
 
@@ -8,18 +8,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Exchange, ExchangeError, later};
+use super::{Exchange, ExchangeError};
+use crate::engine::turn::later;
 use crate::limits;
 use crate::store::envelope::Kind;
 use crate::store::{Held, RecordKey, Revision, Swap};
 
-/// One writer a record in this process, so that writers do not starve each other.
+/// In this process a record has one writer at a time, so that writers do not starve each other.
 #[derive(Debug)]
 pub(super) struct Queues(Vec<Mutex<()>>);
 
 const QUEUES: usize = 64;
 
-/// What others answered a turn is kept for longer than a turn is taken again after a crash or a lost race.
+/// How long the answers of others are kept: longer than a turn may be taken again after a crash or a lost race.
 pub(super) const ANSWER_KEPT_FOR: Duration = Duration::from_mins(15);
 
 impl Default for Queues {
@@ -37,7 +38,7 @@ impl Queues {
         }
     }
 
-    /// The same without waiting; `None`: somebody writes this record, or another of its queue.
+    /// The same without waiting; `None`: somebody writes this record, or another one in its queue.
     fn turn_at_once(&self, id: &str) -> Option<MutexGuard<'_, ()>> {
         self.0.get(Self::queue_of(id))?.try_lock().ok()
     }
@@ -48,12 +49,12 @@ impl Queues {
     }
 }
 
-/// What is counted. One that is not there is as its default.
+/// What is counted. A record that does not exist counts as its default.
 pub(super) trait Record: Clone + Default + PartialEq + Serialize + DeserializeOwned {}
 
 impl<T: Clone + Default + PartialEq + Serialize + DeserializeOwned> Record for T {}
 
-/// What is counted and may be kept at hand.
+/// What is counted, and may be kept at hand.
 pub(super) trait Keepable: Record + Send + Sync + 'static {}
 
 impl<T: Record + Send + Sync + 'static> Keepable for T {}
@@ -66,14 +67,14 @@ struct Change<'a, F> {
     make: F,
 }
 
-/// A change as it is to be written, if the record is as it is thought to be.
+/// A change ready to be written, if the record is as expected.
 struct Draft<T, R> {
     expected: Option<Revision>,
     /// The record with the change.
     record: T,
-    /// What came of the change.
+    /// The result of the change.
     result: R,
-    /// The record as it is to be written; `None`: it is to stay as it is.
+    /// The record as it is to be written; `None`: it stays as it is.
     sealed: Option<Vec<u8>>,
 }
 
@@ -85,8 +86,8 @@ impl<T, R> Draft<T, R> {
 }
 
 impl Exchange {
-    /// Changes a record: read, change, compare-and-set, and all over again on a lost race. One that `make`
-    /// leaves as it was is not written.
+    /// Changes a record: read, change, compare-and-set, and again after a lost race. If `make` changes nothing,
+    /// nothing is written.
     pub(super) async fn change_record<T: Record, R>(
         &self,
         key: &RecordKey,
@@ -99,8 +100,8 @@ impl Exchange {
         Ok(result)
     }
 
-    /// The same for a record that most likely is not there yet: it is written without having looked,
-    /// and looked at only if that fails.
+    /// The same for a record that probably does not exist yet: it is written without being read, and read only if
+    /// that fails.
     pub(super) async fn begin_record<T: Record, R>(
         &self,
         key: &RecordKey,
@@ -115,7 +116,7 @@ impl Exchange {
         Ok(result)
     }
 
-    /// Begins records that most likely are not there yet, all at once; one that is there is written over.
+    /// Begins records that probably do not exist yet, all at once; those that exist are overwritten.
     pub(super) async fn begin_records<T: Record>(
         &self,
         records: &[(RecordKey, T)],
@@ -135,8 +136,8 @@ impl Exchange {
         join_all(written).await
     }
 
-    /// Changes a record that most likely is as this server left it a moment ago, or is not there yet: what is
-    /// at hand is changed without having looked.
+    /// Changes a record that probably is as this server left it a moment ago, or does not exist yet: the copy at
+    /// hand is changed, without reading the record.
     pub(super) async fn change_at_hand<T: Keepable, R>(
         &self,
         key: &RecordKey,
@@ -150,10 +151,10 @@ impl Exchange {
         self.finish_at_hand(&change, draft, None).await
     }
 
-    /// The same for two records, the second of which is changed only where what came of the first one's change
-    /// `leads_on`: in one question, where the first is at hand, both are to be written, and nobody else writes the
-    /// second, for whose turn nothing waits here. (A copy at hand may be an old one, and the second be changed though
-    /// the first does not lead on; but then the copy is one no more.)
+    /// The same for two records; the second one is changed only if the result of the first change `leads_on`.
+    /// Both are written with one question if there is a copy of the first at hand, both are to be written, and
+    /// nobody else is writing the second (this does not wait for its turn). If the copy was out of date, the
+    /// second may be changed although the first does not lead on; but then the copy is dropped.
     pub(super) async fn change_both_at_hand<A: Keepable, B: Keepable, R>(
         &self,
         (first, make_first): (&RecordKey, impl Fn(&mut A) -> R),
@@ -194,7 +195,7 @@ impl Exchange {
         Ok((result, Some(other)))
     }
 
-    /// A change of the record that is at hand, or of one that is not there yet.
+    /// Drafts a change of the copy at hand, or of a record that does not exist yet.
     fn draft_at_hand<T: Keepable, R>(
         &self,
         change: &Change<'_, impl Fn(&mut T) -> R>,
@@ -215,7 +216,8 @@ impl Exchange {
         Draft { expected, record, result, sealed }
     }
 
-    /// What came of the change, and the record is at hand; `tried`: whether it was written when that was tried.
+    /// The result of the change, after which the record is at hand; `tried`: whether an attempt to write it
+    /// succeeded.
     async fn finish_at_hand<T: Keepable, R>(
         &self,
         change: &Change<'_, impl Fn(&mut T) -> R>,
@@ -229,7 +231,7 @@ impl Exchange {
         Ok(result)
     }
 
-    /// Writes what was drafted, and where the record is otherwise than it was thought to be, changes it as it is.
+    /// Writes the draft; if the record is not as expected, reads it and changes it as it is.
     async fn finish<T: Record, R>(
         &self,
         change: &Change<'_, impl Fn(&mut T) -> R>,
@@ -249,11 +251,11 @@ impl Exchange {
             let Draft { expected, record, result, .. } = draft;
             return Ok((result, Some((Revision::after(expected), record))));
         }
-        // Others have changed it; or it is to stay as it is, and then it must be as it was thought to be.
+        // Either others have changed it; or it stays as it is, and then it must be as expected.
         self.change_as_it_is(change).await
     }
 
-    /// What came of the change, and the record as it stands by then, if there is one.
+    /// The result of the change, and the record as it then stands, if there is one.
     async fn change_as_it_is<T: Record, R>(
         &self,
         change: &Change<'_, impl Fn(&mut T) -> R>,
@@ -263,7 +265,8 @@ impl Exchange {
         for _ in 0..limits::SWAP_TRIES_MAX {
             let (revision, mut record) = match self.store.read(key).await? {
                 None => (None, T::default()),
-                // Nobody else wrote it, and yet it stands no more: it has run out, and is not swept yet.
+                // Nobody else has written it, and yet it cannot be written over: it has expired, and is not yet
+                // swept.
                 Some((revision, _)) if lost == Some(revision) => (None, T::default()),
                 Some((revision, bytes)) => {
                     (Some(revision), self.open(Kind::Record, &key.id, &bytes)?)
@@ -273,7 +276,7 @@ impl Exchange {
             let result = make(&mut record);
             if record == before {
                 if revision.is_some() {
-                    // It may be this very change, which was made and could not be made safe.
+                    // It may be this very change, which was written but not yet replicated.
                     self.store.hold(Held::Record(key)).await?;
                 }
                 return Ok((result, revision.map(|revision| (revision, record))));

@@ -1,27 +1,28 @@
 //! Rings under way, by the number that is rung and the line that rings.
 //!
-//! The provider's list of calls bears no mark of ours: two rings of one line to one number look alike there. So
-//! one of them is placed at a time, and the next one when it is known what became of it; a call that is listed
-//! since then, and is none of those whose names are known, can only be the one that was placed.
+//! The provider's list of calls bears no mark of ours: two rings from one line to one number look alike there. So
+//! they are placed one at a time, the next one only when we know what became of the last. Then a call that has
+//! appeared in the list since, and is none of those whose names we know, can only be the one that was placed.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Exchange, ExchangeError, later};
+use super::{Exchange, ExchangeError};
 use crate::engine::effect::PlaceCall;
 use crate::engine::id::{EffectId, Sid};
+use crate::engine::turn::later;
 use crate::limits;
 use crate::store::RecordKey;
 
 const RECORD: &str = "ring";
 
-/// What is known of a line's rings to a number.
+/// What we know of a line's rings to a number.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Rings {
     /// The one that is being placed.
     #[serde(default)]
     placing: Option<Placing>,
-    /// Those that were placed before, as long as they could be taken for another.
+    /// Those placed before, as long as they could be mistaken for another one.
     #[serde(default)]
     placed: Vec<Placed>,
 }
@@ -31,9 +32,9 @@ struct Placing {
     effect: EffectId,
     /// When it was first tried.
     since: Timestamp,
-    /// Until when no other is placed, unless it is known before then what became of this one.
+    /// Until when no other ring is placed, unless we learn earlier what became of this one.
     until: Timestamp,
-    /// Until when it may come by itself, of a provider that is late.
+    /// Until when a late provider may still place it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     late_until: Option<Timestamp>,
 }
@@ -52,19 +53,19 @@ pub enum Leave {
     Given {
         /// When it was first tried.
         since: Timestamp,
-        /// Calls of the line to the number that are others.
+        /// Other calls of the line to the number.
         others: Vec<Sid>,
-        /// Whether it may yet come by itself, and is to be looked for alone.
+        /// Whether the provider may still place it: then it is only looked for.
         late: bool,
     },
     /// It was, and this is the provider's name for it.
     Placed(Sid),
-    /// Not yet: nobody knows what became of another.
+    /// Not yet: nobody knows what became of another ring.
     NotYet,
 }
 
 impl Rings {
-    /// `asked_at`: when it may have been tried first, where it was tried and this record is lost.
+    /// `asked_at`: when it may first have been tried, if it was tried and this record is lost.
     fn begin(&mut self, effect: EffectId, asked_at: Timestamp, now: Timestamp) -> Leave {
         self.placed.retain(|placed| {
             now.duration_since(placed.at).unsigned_abs() <= limits::RING_UNTOLD_FOR * 2
@@ -104,7 +105,7 @@ impl Rings {
 }
 
 impl Exchange {
-    /// Asks for leave to ring this number from this line, before it is rung. `again`: it may have been rung.
+    /// Asks for leave to ring this number from this line, before ringing. `again`: it may already have been rung.
     pub async fn begin_ring(
         &self,
         effect: EffectId,
@@ -117,7 +118,7 @@ impl Exchange {
         self.begin_record(&self.ring_key(call), limits::RING_UNTOLD_FOR * 2, now, begin).await
     }
 
-    /// Tells what became of a ring: the provider's name for it, or that this time it was surely not placed.
+    /// Reports what became of a ring: the provider's name for it, or that it was certainly not placed this time.
     pub async fn end_ring(
         &self,
         effect: EffectId,
@@ -129,7 +130,7 @@ impl Exchange {
         self.change_record(&self.ring_key(call), limits::RING_UNTOLD_FOR * 2, now, end).await
     }
 
-    /// Tells that the provider was asked for a ring then, and nobody knows what it made of that in all the time since.
+    /// Reports that the provider was asked for a ring then, and that nothing has been heard of it since.
     pub async fn leave_ring(
         &self,
         effect: EffectId,

@@ -1,5 +1,5 @@
-//! The business's own back ends, which `lookup` states ask: `POST {url}/{path} {"account", "proved",
-//! "values"}` is answered with a JSON object that has the values asked for.
+//! The business's own back ends, which `lookup` states ask: `POST {url}/{path} {"account", "proved", "values"}`
+//! is answered with a JSON object that contains the values asked for.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use crate::telemetry::{Outside, OutsideCounter, Peer as Of};
 /// Whoever answers look-ups: back ends over HTTP, or a transcript.
 #[async_trait]
 pub trait Backends: Send + Sync + std::fmt::Debug {
-    /// Asks once; `key` names the question, for a back end that must not do a thing twice. `None`: there
-    /// was no answer of use before `until`.
+    /// Asks once; `key` names the question, for a back end that must not do something twice. `None`: no useful
+    /// answer came before `until`.
     async fn ask(
         &self,
         question: &LookUp,
@@ -34,7 +34,7 @@ pub struct HttpBackends {
 }
 
 impl HttpBackends {
-    /// These back ends, counted so.
+    /// These back ends, with their requests counted.
     pub fn new(peers: BTreeMap<String, Peer>, asked: OutsideCounter) -> Self {
         Self { peers, asked }
     }

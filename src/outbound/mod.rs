@@ -1,9 +1,9 @@
 //! Requests to addresses that the configuration names: the directory, the back ends of `lookup`, and the
-//! provider, where it is asked about something within a turn.
+//! provider, if it is asked something within a turn.
 //!
-//! One guarded client serves them all. The address is looked at once it is resolved, each time it is
-//! resolved; redirects are not followed; no proxy of the environment's comes in between; the answer has
-//! a size and a deadline. No address, token or body appears in any error or `Debug` of this module.
+//! One guarded client serves them all. Each time an address is resolved, it is checked; redirects are not
+//! followed; proxies that the environment names are not used; the answer has a size and a deadline. No address,
+//! token or body appears in any error or `Debug` of this module.
 
 pub mod backends;
 pub mod networks;
@@ -33,13 +33,13 @@ const USER_AGENT: &str = concat!("callgate/", env!("CARGO_PKG_VERSION"));
 /// Who is asked, and how.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where: `https://…`; in clear text to networks that `allow` names alone.
+    /// Where: `https://…`; clear text only to networks that `allow` names.
     pub url: String,
     /// The bearer token.
     pub token: Option<SecretString>,
     /// How long a request may take, its answer included.
     pub timeout: Duration,
-    /// Networks beside the public ones that the address may lie in.
+    /// Networks that the address may lie in beside the public ones.
     pub allow: Vec<ipnet::IpNet>,
 }
 
@@ -63,10 +63,10 @@ pub enum AddressError {
 /// Why a question was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The time was over.
+    /// The time ran out.
     #[error("it was late")]
     Late,
-    /// The name led to an address that may not be asked.
+    /// The name led to an address that must not be asked.
     #[error("its name leads to a private address that `allow` does not name")]
     Private,
     /// Nothing could be sent.
@@ -100,7 +100,7 @@ pub struct Peer {
     timeout: Duration,
 }
 
-/// What a request shows to be let in.
+/// What a request shows in order to be let in.
 enum Key {
     Bearer(SecretString),
     Account(Login),
@@ -112,7 +112,7 @@ impl Peer {
         Self::resolving_with(settings, Arc::new(System))
     }
 
-    /// The same, with names resolved by something else than the system.
+    /// The same, with another resolver of names than the system's.
     pub fn resolving_with(
         settings: &Settings,
         names: Arc<dyn Resolve>,
@@ -125,7 +125,7 @@ impl Peer {
             && url.fragment().is_none();
         let named_only = url.scheme() == "http";
         let networks = Networks { named: settings.allow.clone(), named_only };
-        // A name that is an address is never resolved: it is looked at here.
+        // A name that is an address is never resolved: it is checked here.
         let literal = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
@@ -141,7 +141,7 @@ impl Peer {
         if literal.is_some_and(|address| !networks.may_ask(address)) {
             return Err(AddressError::Private);
         }
-        // Only the first one installed counts, and they are all this one.
+        // Only the first provider installed counts, and all of them are this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .user_agent(USER_AGENT)
@@ -192,7 +192,7 @@ impl Peer {
         self.send(request, bytes_max).await
     }
 
-    /// Gets the JSON at a path below the address, which is in URL encoding already.
+    /// Gets the JSON at a path below the address, which is URL-encoded already.
     pub async fn get(
         &self,
         path: &str,
@@ -204,8 +204,8 @@ impl Peer {
         self.send(self.client.get(url).query(query), bytes_max).await
     }
 
-    /// Posts a form to a path below the address, and says with which status and JSON it was answered;
-    /// a refusal may have none.
+    /// Posts a form to a path below the address; returns the status and the JSON of the answer, which a refusal
+    /// may lack.
     pub async fn post(
         &self,
         path: &str,
@@ -238,7 +238,7 @@ impl Peer {
             let response = request.send().await.map_err(|error| failure(&error))?;
             read(response, bytes_max, heard).await
         };
-        // The client's own clock begins anew with a second connection.
+        // The client's own clock starts again with a second connection.
         tokio::time::timeout(self.timeout, asked).await.unwrap_or(Err(Failure::Late))
     }
 }
@@ -255,12 +255,12 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// What is listened to.
+/// Which answers are accepted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Heard {
-    /// Answers alone: status 200.
+    /// Only answers with status 200.
     Answers,
-    /// Whatever was done or refused, whose JSON may be missing.
+    /// Any status, and the JSON may be missing.
     Refusals,
 }
 
@@ -317,8 +317,8 @@ fn failure(error: &reqwest::Error) -> Failure {
 #[error("the name leads to no address that may be asked")]
 struct Forbidden;
 
-/// Resolves names, and lets through only what may be asked. It sees every resolution, so that a name
-/// which leads elsewhere later is looked at again.
+/// Resolves names, and lets through only what may be asked. It sees every resolution, so that a name which leads
+/// elsewhere later is checked again.
 struct Guard {
     names: Arc<dyn Resolve>,
     networks: Arc<Networks>,

@@ -1,6 +1,6 @@
 //! Which network addresses may be asked.
 //!
-//! An address counts by what it is once resolved, however it was written: IPv4 within IPv6 is IPv4.
+//! An address counts as what it is once resolved, however it was written: IPv4 within IPv6 is IPv4.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub struct Networks {
     /// Named by the configuration.
     pub named: Vec<IpNet>,
-    /// Whether these alone may be asked: a request in clear text does not leave the house.
+    /// Whether only these may be asked: a request in clear text does not leave the house.
     pub named_only: bool,
 }
 
@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().map(|network| network.trunc()).or_else(address)
 }
 
-/// The IPv4 address that an IPv6 address stands for, where it stands for one.
+/// The IPv4 address that an IPv6 address stands for, if it does.
 fn inner(address: IpAddr) -> IpAddr {
     let IpAddr::V6(six) = address else { return address };
     let four = |high: u16, low: u16| {
@@ -39,7 +39,7 @@ fn inner(address: IpAddr) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(a, b, c, d))
     };
     match six.segments() {
-        // Mapped, and the compatible ones that nobody uses any more; `::` and `::1` are themselves.
+        // Mapped addresses, and the compatible ones that nobody uses any more; `::` and `::1` are themselves.
         [0, 0, 0, 0, 0, 0xffff, high, low] => four(high, low),
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => four(high, low),
         // Translated (RFC 6052) and tunnelled (RFC 3056).
@@ -49,8 +49,7 @@ fn inner(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether an address is one of the public internet's: everything that IANA keeps for something else
-/// is not.
+/// Whether an address belongs to the public internet: whatever IANA reserves for something else does not.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(four) => !SPECIAL_V4.iter().any(|network| network.contains(&four)),
@@ -87,7 +86,7 @@ const SPECIAL_V4: [Ipv4Net; 15] = [
     v4(240, 0, 0, 0, 4),
 ];
 
-/// All of IPv6 that is given out.
+/// All of IPv6 that is assigned.
 const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 3);
 
 /// IANA's special-purpose registry for IPv6, as far as it lies in [`GLOBAL_V6`].

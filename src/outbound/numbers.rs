@@ -1,8 +1,8 @@
-//! What networks say of a telephone number, asked of the provider's Lookup API: the kind of its line,
-//! when its SIM was changed, whether it went to somebody else, whether its calls go elsewhere.
+//! What networks say of a telephone number, asked of the provider's Lookup API: the kind of its line, when its
+//! SIM was changed, whether it has a new owner, whether its calls are forwarded.
 //!
-//! `GET {url}/v2/PhoneNumbers/{number}?Fields=…&LastVerifiedDate=…` with the account's own key. Every
-//! asking takes the same time, that of its deadline, whether there was somebody to ask about or not.
+//! `GET {url}/v2/PhoneNumbers/{number}?Fields=…&LastVerifiedDate=…` with the account's own key. Every question
+//! takes the same time, that of its deadline, whether there was a number to ask about or not.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,34 +20,34 @@ use crate::limits;
 use crate::phone::PhoneNumber;
 use crate::telemetry::{Outside, OutsideCounter, Peer as Of};
 
-/// Whom something is asked about.
+/// Whom the question is about.
 #[derive(Clone, Copy, Debug)]
 pub enum About<'a> {
     /// A number on file, before it is used.
     OnFile(&'a Phone, Purpose),
-    /// Nobody, as if it were such a number.
+    /// Nobody, but as if it were such a number.
     Nobody(Purpose),
-    /// A number that calls, and since when it has been on file, if it is.
+    /// The number of a caller, and since when it has been on file, if it is.
     Caller(&'a PhoneNumber, Option<Date>),
 }
 
 /// Whoever is asked about numbers: the provider, or a transcript.
 #[async_trait]
 pub trait Numbers: Send + Sync + fmt::Debug {
-    /// Asks once. `None`: there was no answer of use before `until`.
+    /// Asks once. `None`: no useful answer came before `until`.
     async fn look_up(&self, about: About<'_>, until: Instant) -> Option<Told>;
 }
 
-/// Something that the provider tells of numbers.
+/// Something that the provider knows of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// The kind of the line.
     Line,
     /// The last change of the SIM.
     SimSwap,
-    /// Whether calls to it go elsewhere.
+    /// Whether calls to it are forwarded.
     Forwarding,
-    /// Whether it belongs to somebody else since a day.
+    /// Whether it has a new owner since a given day.
     Reassigned,
 }
 
@@ -71,17 +71,17 @@ pub struct TwilioNumbers {
     peer: Peer,
     fields: Vec<Field>,
     asked: OutsideCounter,
-    /// Whether the last asking came to something: nobody's goes as that one went.
+    /// Whether the last question was answered: the next one about nobody is taken as that one was.
     works: AtomicBool,
 }
 
 impl TwilioNumbers {
-    /// Asks this peer for these fields, counted so.
+    /// Asks this peer for these fields, and counts the requests.
     pub fn new(peer: Peer, fields: Vec<Field>, asked: OutsideCounter) -> Self {
         Self { peer, fields, asked, works: AtomicBool::new(true) }
     }
 
-    /// The fields that matter, of those that are configured.
+    /// Those of the configured fields that matter.
     fn wanted(&self, about: About<'_>) -> Vec<Field> {
         let matters = |field: &&Field| match about {
             About::OnFile(_, purpose) | About::Nobody(purpose) => {
@@ -149,7 +149,7 @@ impl Numbers for TwilioNumbers {
     }
 }
 
-/// What the provider says; `None`: it is no answer to the question.
+/// What the provider says; `None`: it does not answer the question.
 fn read(answer: &Value, number: &PhoneNumber, wanted: &[Field]) -> Option<Told> {
     if answer.get("phone_number")?.as_str()? != number.as_e164() {
         return None;
@@ -191,7 +191,7 @@ fn line(said: &Value) -> Word<Option<Line>> {
     }
 }
 
-/// The day where it is told; else whether it was within a period that is set up with the provider.
+/// The day, if it is told; else whether it was within the period that is set up with the provider.
 fn swap(said: &Value) -> Option<Swap> {
     let last = said.get("last_sim_swap")?;
     if let Some(date) = last.get("last_sim_swap_date").filter(|date| !date.is_null()) {
@@ -202,13 +202,13 @@ fn swap(said: &Value) -> Option<Swap> {
     Some(Swap::Within(period.unwrap_or_default(), swapped))
 }
 
-/// ISO 8601, as far as it says how long that is: `PT24H`, `P7D`.
+/// A period in ISO 8601, if its length is certain: `PT24H`, `P7D`.
 fn duration(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
 }
 
-/// The provider has renamed it; either name is read.
+/// The provider has renamed it; both names are read.
 fn forwarded(said: &Value) -> Option<bool> {
     let told =
         said.get("call_forwarding_enabled").or_else(|| said.get("call_forwarding_status"))?;

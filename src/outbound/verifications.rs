@@ -1,8 +1,8 @@
 //! Codes that the provider makes, sends and checks: its Verify API v2.
 //!
-//! `POST {url}/v2/Services/{service}/Verifications` sends one, and `…/VerificationCheck` says whether an
-//! entry is it. A check always takes the same time, that of its deadline, and one for nobody is asked of
-//! the provider too, about a verification that there is not: both fail together.
+//! `POST {url}/v2/Services/{service}/Verifications` sends one, and `…/VerificationCheck` says whether an entry is
+//! right. A check always takes the same time, that of its deadline, and for nobody the provider is asked too,
+//! about a verification that does not exist: both fail together.
 
 use std::fmt;
 
@@ -22,14 +22,14 @@ use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 use crate::telemetry::{Outside, OutsideCounter, Peer as Of};
 
-/// The number has been sent as many codes as it is in ten minutes.
+/// The number has been sent as many codes as is allowed in ten minutes.
 pub const SENDS_SPENT: u32 = 60203;
-/// The code has been checked as often as it is.
+/// The code has been checked as often as is allowed.
 const CHECKS_SPENT: u32 = 60202;
 /// Too many requests at once: certainly not done.
 const TOO_MANY_AT_ONCE: [u32; 2] = [20429, 60212];
 
-/// Languages that the provider's messages are in (its reference of `Locale`).
+/// The languages of the provider's messages (its reference of `Locale`).
 const LOCALES: [&str; 42] = [
     "af", "ar", "ca", "zh", "zh-CN", "zh-HK", "hr", "cs", "da", "nl", "en", "en-GB", "et", "fi",
     "fr", "de", "el", "he", "hi", "hu", "id", "it", "ja", "kn", "ko", "lt", "ms", "mr", "nb", "pl",
@@ -39,10 +39,10 @@ const LOCALES: [&str; 42] = [
 /// Whoever sends and checks codes of their own: the provider, or a transcript.
 #[async_trait]
 pub trait Verifications: Send + Sync + fmt::Debug {
-    /// Sends a code, or the same again.
+    /// Sends a code, or the same one again.
     async fn begin(&self, reference: Reference, begin: &BeginVerification) -> Delivery;
 
-    /// Says once whether an entry is the code of this number. `None`: nobody's, whose entry is wrong.
+    /// Says once whether an entry is the code of this number. `None`: nobody's number, and the entry is wrong.
     async fn check(&self, to: Option<&PhoneNumber>, entry: &Secret, until: Instant) -> Verdict;
 
     /// Takes as long as a check does.
@@ -52,16 +52,16 @@ pub trait Verifications: Send + Sync + fmt::Debug {
 /// The provider's Verify API, for one service.
 #[derive(Debug)]
 pub struct TwilioVerify {
-    /// Asked to send, with all the time of the outbox.
+    /// For sending, with all the time of the outbox.
     sends: Peer,
-    /// Asked to check, within a turn.
+    /// For checking, within a turn.
     checks: Peer,
     service_sid: String,
     asked: OutsideCounter,
 }
 
 impl TwilioVerify {
-    /// Asks these peers about this service, counted so.
+    /// Asks these peers about this service, and counts the requests.
     pub fn new(sends: Peer, checks: Peer, service_sid: String, asked: OutsideCounter) -> Self {
         Self { sends, checks, service_sid, asked }
     }
@@ -77,7 +77,7 @@ impl TwilioVerify {
     async fn ask(&self, to: Option<&PhoneNumber>, entry: &Secret) -> Result<(u16, Value), Failure> {
         let about = match to {
             Some(to) => ("To", to.as_e164().to_owned()),
-            // One that the provider never gave: it looks for it, and finds nothing.
+            // An id that the provider never gave: it looks for it, and finds nothing.
             None => ("VerificationSid", format!("VE{}", Uuid::nil().simple())),
         };
         let form = [("Code", entry.expose().to_owned()), about];
@@ -106,7 +106,7 @@ impl Verifications for TwilioVerify {
         let asked = tokio::time::timeout_at(due, self.ask(to, entry)).await;
         let answer = asked.unwrap_or(Err(Failure::Late));
         let verdict = match (verdict(&answer), to) {
-            // That is what it says of nobody.
+            // That is the answer about nobody.
             (Verdict::Expired, None) => Verdict::Wrong,
             (Verdict::Right, None) => Verdict::Unanswered,
             (verdict, _) => verdict,
@@ -130,7 +130,7 @@ impl Verifications for TwilioVerify {
     }
 }
 
-/// The language of a message, as the provider names it; `None`: it has none of ours, and takes its own.
+/// The language of a message, as the provider names it; `None`: it has no such language, and takes its own.
 fn spoken_by_provider(locale: &Locale) -> Option<&'static str> {
     locale.chain().find_map(|tag| LOCALES.into_iter().find(|known| *known == tag))
 }
@@ -162,7 +162,7 @@ fn verdict(answer: &Result<(u16, Value), Failure>) -> Verdict {
             Some("expired" | "canceled" | "deleted" | "failed") => Verdict::Expired,
             _ => Verdict::Unanswered,
         },
-        // It is deleted once it was approved, has run out, or was checked too often.
+        // It is deleted once it was approved, has expired, or was checked too often.
         Ok((404, _)) => Verdict::Expired,
         Ok((_, body)) if code_of(body) == Some(CHECKS_SPENT) => Verdict::Exhausted,
         Ok(_) | Err(_) => Verdict::Unanswered,

@@ -1,5 +1,5 @@
-//! The audits of calls that are over, put down many at a time: they wait for nobody but the store, and one
-//! link of a chain binds them all.
+//! The audits of calls that are over, written down many at a time: they wait only for the store, and one link of
+//! a chain binds them all.
 
 use super::{DELIVERY_MAX, Outbox};
 use crate::engine::effect::Effect;
@@ -7,7 +7,7 @@ use crate::engine::id::EffectId;
 use crate::exchange::{ExchangeError, Over};
 use crate::store::{Claimed, Due, DueWhat, Lease};
 
-/// An audit to be put down, claimed.
+/// An audit to be written down, claimed.
 pub(super) struct Audit {
     effect: EffectId,
     lease: Lease,
@@ -15,7 +15,7 @@ pub(super) struct Audit {
 }
 
 impl Outbox {
-    /// The audit that is to be put down, if that is what is due.
+    /// The audit to be written down, if that is what is due.
     pub(super) fn audit_in(&self, due: &Due) -> Option<Audit> {
         let DueWhat::Effect { id, body, .. } = &due.what else { return None };
         let posted = self.exchange.open_effect(*id, body)?;
@@ -24,7 +24,7 @@ impl Outbox {
         Some(Audit { effect: *id, lease: due.lease, over })
     }
 
-    /// Puts audits down, and settles those that are.
+    /// Writes audits down, and settles those that are written.
     pub(super) async fn close_audits(&self, audits: Vec<Audit>) {
         let held: Vec<_> = audits
             .into_iter()
@@ -32,7 +32,7 @@ impl Outbox {
             .collect();
         let audits: Vec<&Audit> = held.iter().map(|(_, audit)| audit).collect();
         let closed = tokio::time::timeout(DELIVERY_MAX, Box::pin(self.close(&audits))).await;
-        // Nothing is lost by a failure here: the leases end, and they are due again.
+        // A failure here loses nothing: the leases end, and they are due again.
         match closed {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "audits could not be closed"),

@@ -1,4 +1,4 @@
-//! What becomes of effects that are given up on, and of those that an operator tries again.
+//! What becomes of effects that are given up, and of those that an operator tries again.
 
 use super::number::Found as Number;
 use super::{Outbox, Task, UNREADABLE_WAIT};
@@ -11,7 +11,7 @@ use crate::exchange::tally::Why;
 use crate::exchange::unlock::By;
 use crate::exchange::{ExchangeError, Posted};
 
-/// What an effect is called of which nobody can read what it is.
+/// What an effect is called if nobody can read what it is.
 const UNREADABLE: &str = "unreadable";
 
 /// What came of trying a dead letter again.
@@ -19,17 +19,17 @@ const UNREADABLE: &str = "unreadable";
 pub enum Retried {
     /// It is done.
     Done,
-    /// It was not, and lies where it lay.
+    /// It was not done, and stays where it was.
     Failed(Why),
-    /// It is of no use any more: its code was withdrawn, or nobody waits for the ring.
+    /// It is no longer of use: its code was withdrawn, or nobody waits for the ring.
     Pointless,
-    /// Somebody else is trying it just now.
+    /// Somebody else is trying it now.
     Taken,
     /// There is no such letter.
     Unknown,
 }
 
-/// Why something that ended so was not done; `None`: it was.
+/// Why something with this outcome was not done; `None`: it was done.
 pub(super) fn why(done: &Delivery) -> Option<Why> {
     match done {
         Delivery::Accepted(_) => None,
@@ -39,7 +39,7 @@ pub(super) fn why(done: &Delivery) -> Option<Why> {
     }
 }
 
-/// What can be done later as well as now: nothing with a code in it, and no ring.
+/// What can be done later as well: nothing with a code, and no ring.
 fn lasting(effect: &Effect) -> Option<Effect> {
     match effect {
         Effect::SendSms(Sms { code_until: None, .. })
@@ -50,8 +50,8 @@ fn lasting(effect: &Effect) -> Option<Effect> {
 }
 
 impl Outbox {
-    /// Keeps an effect that is given up on. It is put down before the effect is settled, so that it is
-    /// nowhere lost in between.
+    /// Keeps an effect that is given up. It is written down before the effect is settled, so that it is not lost
+    /// in between.
     pub(super) async fn bury(&self, task: Task<'_>, why: Why) -> Result<(), ExchangeError> {
         let Some(Posted { effect, .. }) = self.exchange.open_effect(task.id, task.body) else {
             return Ok(());
@@ -60,7 +60,7 @@ impl Outbox {
     }
 
     /// What cannot be read here is left to another server, which has the key or is newer, as long as its call
-    /// is there. What was altered nobody can read: it is given up on, and a caller who waits for it is led on.
+    /// exists. What was altered can be read by nobody: it is given up, and a caller who waits for it is led on.
     pub(super) async fn leave_unread(&self, task: Task<'_>) -> Result<(), ExchangeError> {
         if !self.exchange.is_altered(task.call, task.id, task.body).await {
             tracing::error!(call.id = %task.call, effect.id = %task.id, "an effect cannot be read here and is left to others");
@@ -86,7 +86,7 @@ impl Outbox {
         }
     }
 
-    /// Tries a dead letter again, once and at once, under the key that it always had.
+    /// Tries a dead letter again, once and now, under the key that it always had.
     pub async fn retry(&self, effect: EffectId, by: By<'_>) -> Result<Retried, ExchangeError> {
         let letter = match self.exchange.take_in_hand(effect, by).await? {
             Found::Nothing => return Ok(Retried::Unknown),

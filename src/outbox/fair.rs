@@ -1,9 +1,9 @@
-//! Who may go first: no line takes more places than it leaves free, so that a line whose messages pile
-//! up, or whose provider hangs, keeps nobody else waiting.
+//! Who may go first: no line takes more places than it leaves free, so that a line whose messages pile up, or
+//! whose provider hangs, keeps nobody else waiting.
 //!
-//! A line alone may take half of the places, two lines a third each, and one place at least is left for
-//! the next. What finds none left for its line is due again a little later, one after the other, behind
-//! what others have to do now.
+//! A line alone may take half of the places, two lines a third each, and at least one place is left for the next
+//! line. If an effect finds no place for its line, it is due again a little later, one after another, behind what
+//! others have to do now.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -47,7 +47,7 @@ impl Places {
         Some(Place { of: self, line: line.to_owned() })
     }
 
-    /// For how long an effect that found no place waits: each a little longer than the one before.
+    /// How long an effect waits that found no place: each a little longer than the one before.
     pub(super) fn wait(&self, line: &str) -> Duration {
         let now = Instant::now();
         let mut lines = self.all();

@@ -1,5 +1,5 @@
-//! Notices whose number is looked up when they go out: in the turn that they come from the caller would hear by
-//! the wait that there is somebody to tell.
+//! Notices whose number is looked up when they go out: if it were looked up in their turn, the caller could hear
+//! from the wait that there is somebody to tell.
 
 use super::{Outbox, Task};
 use crate::carrier::Delivery;
@@ -9,21 +9,21 @@ use crate::engine::id::EffectId;
 use crate::exchange::ExchangeError;
 use crate::exchange::tally::Why;
 
-/// A number of which nobody says anything is asked about so often: each time costs.
+/// How often to ask about a number of which nobody says anything: each time costs money.
 const TRIES_MAX: u32 = 3;
 
-/// What came of looking its numbers up.
+/// The result of looking its numbers up.
 pub(super) enum Found {
-    /// It may go out so.
+    /// It may go out as it is.
     To(Sms),
-    /// None of them may have it.
+    /// None of them may get it.
     None,
-    /// Nobody says enough to tell.
+    /// Nobody says enough to decide.
     Unknown,
 }
 
 impl Outbox {
-    /// The message with the number that may have it; `None`: it is put off, or given up on and kept.
+    /// The message with the number that may get it; `None`: it is put off, or given up and kept.
     pub(super) async fn addressed(
         &self,
         task: Task<'_>,
@@ -43,7 +43,7 @@ impl Outbox {
         Ok(None)
     }
 
-    /// Looks up the numbers that a message may go to, if it must be done now.
+    /// Looks up the numbers to which a message may go, if it must be done now.
     pub(super) async fn find_number(
         &self,
         effect: EffectId,

@@ -1,5 +1,5 @@
-//! Rings: nobody is rung twice, so a try that may have rung is looked for before the next, and for a while alone if the
-//! provider was so long silent about it that its list may be as late.
+//! Rings: nobody is rung twice. So if a try may have rung, that call is looked for before the next try; and only
+//! looked for, for a while, if the provider was silent for so long that its list may be as late.
 
 use std::time::Duration;
 
@@ -16,15 +16,16 @@ use crate::exchange::rings::Leave;
 use crate::exchange::tally::Why;
 use crate::limits;
 
-/// A ring that waits for another to its number looks as often whether that is placed.
+/// How often a ring that waits for another one to its number looks whether that is placed.
 const WAIT: Duration = Duration::from_secs(1);
-/// A provider that has said nothing for so long may be late with everything: with the ring, and with its list of calls.
+/// A provider that has been silent for so long may be late with everything: with the ring, and with its list of
+/// calls.
 const SILENT: SignedDuration = SignedDuration::from_secs(5);
-/// One of a provider that is late is looked for as often.
+/// How often a ring of a late provider is looked for.
 const LOOK: Duration = Duration::from_secs(3);
-/// Whoever asked for a ring so short a time ago has had it tried by nobody yet.
+/// If a ring was asked for so short a time ago, nobody has tried it yet.
 const NEW: SignedDuration = SignedDuration::from_millis(500);
-/// Beyond this a ring comes too late for anybody.
+/// After this a ring comes too late for anybody.
 const LATE: SignedDuration = SignedDuration::from_secs(90);
 
 impl Outbox {
@@ -46,7 +47,7 @@ impl Outbox {
             self.bury(task, Why::Late).await?;
             return self.not_placed(task, place.leg).await;
         }
-        // The store may have forgotten, in a fail-over, that it was tried; but no fail-over is that quick.
+        // In a fail-over, the store may have forgotten that it was tried; but no fail-over is that quick.
         let may_have_rung = task.attempt > 1 || age > NEW;
         let begun = self.exchange.begin_ring(task.id, place, may_have_rung).await?;
         let (since, others, late) = match begun {
@@ -60,7 +61,7 @@ impl Outbox {
                 return self.pass_over(task, posted, WAIT).await;
             }
         };
-        // A try before this one is looked for before anybody is rung again.
+        // A call that an earlier try may have placed is looked for before anybody is rung again.
         if may_have_rung {
             let since = since.checked_sub(limits::CLOCK_SKEW).unwrap_or(since);
             match self.carrier.find_call(place, since, &others).await {
@@ -116,7 +117,7 @@ impl Outbox {
         if told.is_some() {
             return Ok(());
         }
-        // The call is over: nobody is to pick up for nothing.
+        // The call is over: nobody should pick up for nothing.
         let call = self.exchange.load_since(task.call, task.turn).await?.call;
         if call.end.is_some() {
             log(task, "late leg", &self.carrier.end_leg(&sid).await);

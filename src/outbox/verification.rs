@@ -23,8 +23,9 @@ impl Outbox {
         };
         log(task, "verification", &done);
         if done == (Delivery::Refused { code: Some(SENDS_SPENT) }) {
-            // It is known beforehand the next time: a state that sends ends `limited`, or sends nobody anything
-            // where who has proved nothing would hear of it. Who waits for this one is led to another way.
+            // The next state knows this beforehand: a state that sends then ends as `limited`, or sends nothing
+            // if that would tell something to a caller who has proved nothing. Whoever waits for this code is led
+            // to another way.
             self.exchange.exhaust_sends(&begin.whom).await?;
             return self.tell_and_settle(task, Event::Undelivered { effect: task.id }).await;
         }

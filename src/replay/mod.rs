@@ -30,7 +30,7 @@ pub mod transcript;
 pub mod world;
 pub mod written;
 
-pub use read::{DEEDS, KEYS, default_clock};
+pub use read::{INPUTS, KEYS, default_clock};
 pub use report::{Came, Difference, Layout, Report};
 pub use run::run;
 pub use transcript::Transcript;

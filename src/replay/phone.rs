@@ -18,13 +18,13 @@ use super::provider::{Answered, Lapse, Setup};
 use super::show;
 use super::telephone::{self, Doing};
 use super::transcript::{
-    Act, DIALS, Deed, FATES, Fate, Otp, QUEUES, ROLES, SPECIALISTS, SpokenCode, WEB_LEVELS,
+    Act, DIALS, FATES, Fate, Input, Otp, QUEUES, ROLES, SPECIALISTS, SpokenCode, WEB_LEVELS,
 };
 use crate::document;
 use crate::engine::account::Claim;
 use crate::engine::call::{Call, End, Role};
 use crate::engine::eligibility::Fit;
-use crate::engine::reply::{Gather, Input};
+use crate::engine::reply::{self, Gather};
 use crate::phone::PhoneNumber;
 
 const HELP: &str = "\
@@ -151,7 +151,7 @@ impl<'o, W: Write> Phone<'o, W> {
     /// Rings, and does what is typed, until there is no more to read or nothing more to do.
     pub async fn talk(mut self, keypad: &mut impl Keypad) -> io::Result<()> {
         self.begin_step();
-        let rung = self.play(Deed::Ring(None).into()).await;
+        let rung = self.play(Input::Ring(None).into()).await;
         self.mind(rung)?;
         let mut said_end = false;
         loop {
@@ -171,7 +171,7 @@ impl<'o, W: Write> Phone<'o, W> {
         }
         if !said_end {
             self.begin_step();
-            let hung_up = self.play(Deed::Hangup.into()).await;
+            let hung_up = self.play(Input::Hangup.into()).await;
             self.mind(hung_up)?;
             self.say_end(false).await?;
         }
@@ -219,7 +219,7 @@ impl<'o, W: Write> Phone<'o, W> {
             ":service_code" => {
                 let level = choose(&WEB_LEVELS, rest)?;
                 self.listening().await?;
-                self.give(Deed::ServiceCode(level)).await
+                self.give(Input::ServiceCode(level)).await
             }
             ":on" => {
                 let role = choose(&ROLES, rest)?;
@@ -229,47 +229,24 @@ impl<'o, W: Write> Phone<'o, W> {
             }
             ":dial" => {
                 let status = choose(&DIALS, rest)?;
-                self.give_if(|it| matches!(it, Doing::Dials(_)), Deed::Dial(status)).await
+                self.give_if(|it| matches!(it, Doing::Dials(_)), Input::Dial(status)).await
             }
             ":queue" => {
                 let result = choose(&QUEUES, rest)?;
-                self.give_if(|it| matches!(it, Doing::Queues(_)), Deed::Queue(result)).await
+                self.give_if(|it| matches!(it, Doing::Queues(_)), Input::Queue(result)).await
             }
             ":record" => {
                 let recorded = choose(&[("yes", true), ("no", false)], rest)?;
-                self.give_if(|it| matches!(it, Doing::Records(_)), Deed::Recorded(recorded)).await
+                self.give_if(|it| matches!(it, Doing::Records(_)), Input::Recorded(recorded)).await
             }
             ":whisper" => {
                 let specialist = choose(&SPECIALISTS, rest)?;
-                self.play(Deed::Whisper(specialist).into()).await
+                self.play(Input::Whisper(specialist).into()).await
             }
-            ":backend" => {
-                let answer = match rest {
-                    "failed" => None,
-                    json => match serde_json::from_str::<serde_json::Value>(json) {
-                        Ok(answer) if answer.is_object() => Some(answer),
-                        _ => {
-                            return word(
-                                "say what comes back: `:backend {\"sum\": 12.5}`, `:backend failed`",
-                            );
-                        }
-                    },
-                };
-                self.backend.push(answer);
-                Ok(())
-            }
-            ":lookup" => {
-                let fit = choose(&Fit::ALL, rest)?;
-                if !self.caller.setup.policy.look_ups.asked {
-                    // From here on it is the call of a house that looks numbers up.
-                    self.caller.setup.policy.look_ups.asked = true;
-                    self.ring_again().await?;
-                }
-                self.lookup.push(fit);
-                Ok(())
-            }
-            ":step_up" => self.play(Deed::StepUp(rest.to_owned()).into()).await,
-            ":undelivered" => self.play(Deed::MessageStatus(false).into()).await,
+            ":backend" => self.backend_answers(rest),
+            ":lookup" => self.look_numbers_up(choose(&Fit::ALL, rest)?).await,
+            ":step_up" => self.play(Input::StepUp(rest.to_owned()).into()).await,
+            ":undelivered" => self.play(Input::MessageStatus(false).into()).await,
             ":hangup" => {
                 let role = self.role().await?;
                 self.hang_up(role).await
@@ -282,6 +259,34 @@ impl<'o, W: Write> Phone<'o, W> {
             }
             _ => self.look(command, rest).await,
         }
+    }
+
+    /// What the next back end that is asked answers.
+    fn backend_answers(&mut self, rest: &str) -> Result<(), Trouble> {
+        let answer = match rest {
+            "failed" => None,
+            json => match serde_json::from_str::<serde_json::Value>(json) {
+                Ok(answer) if answer.is_object() => Some(answer),
+                _ => {
+                    return word(
+                        "say what comes back: `:backend {\"sum\": 12.5}`, `:backend failed`",
+                    );
+                }
+            },
+        };
+        self.backend.push(answer);
+        Ok(())
+    }
+
+    /// What comes of the next number that is looked up.
+    async fn look_numbers_up(&mut self, fit: Fit) -> Result<(), Trouble> {
+        if !self.caller.setup.policy.look_ups.asked {
+            // From here on it is the call of a house that looks numbers up.
+            self.caller.setup.policy.look_ups.asked = true;
+            self.ring_again().await?;
+        }
+        self.lookup.push(fit);
+        Ok(())
     }
 
     /// What can be done when it is over.
@@ -331,28 +336,28 @@ impl<'o, W: Write> Phone<'o, W> {
 
     async fn key(&mut self, keys: &str) -> Result<(), Trouble> {
         let gather = self.listening().await?;
-        if gather.input == Input::Speech {
+        if gather.input == reply::Input::Speech {
             writeln!(self.out, "  [the line listens for speech alone: keys are not heard]")?;
         }
-        let deed = self.meant(keys).await?;
-        self.give(deed).await
+        let input = self.meant(keys).await?;
+        self.give(input).await
     }
 
     /// Codes are keyed for what they are, so that a transcript does not hang on the chance behind them.
-    async fn meant(&self, keys: &str) -> Result<Deed, Trouble> {
+    async fn meant(&self, keys: &str) -> Result<Input, Trouble> {
         let provider = &self.player.provider;
         let speaking = provider.speaking().await?;
         let role = self.role().await?;
         if role == Role::Callback && role != speaking && provider.said()?.expose() == keys {
-            return Ok(Deed::CallbackCode(SpokenCode::Said));
+            return Ok(Input::CallbackCode(SpokenCode::Said));
         }
         let messages = provider.world().messages(provider.call_id()?);
         let sent = messages.last().map(|message| message.body.expose());
         let code = sent.and_then(|body| show::code_in(body, self.player.code_digits()));
         if code == Some(keys) {
-            return Ok(Deed::Otp(Otp::Last));
+            return Ok(Input::Otp(Otp::Last));
         }
-        Ok(Deed::Digits(keys.to_owned()))
+        Ok(Input::Digits(keys.to_owned()))
     }
 
     async fn speak(&mut self, words: &str) -> Result<(), Trouble> {
@@ -360,24 +365,24 @@ impl<'o, W: Write> Phone<'o, W> {
         if telephone::said(&gather, words).speech.expose().is_empty() {
             writeln!(self.out, "  [the line listens for keys alone: nothing is heard]")?;
         }
-        self.give(Deed::Speech(words.to_owned())).await
+        self.give(Input::Speech(words.to_owned())).await
     }
 
     /// Nothing is typed: the time that the provider gives a caller passes.
     async fn be_silent(&mut self) -> Result<(), Trouble> {
         let before = self.doing().await?;
-        let (seconds, deed) = match &before {
-            Doing::Listens(gather) => (gather.timeout_s, Deed::Silence),
-            Doing::Waits(_, seconds) => (*seconds, Deed::Poll),
+        let (seconds, input) = match &before {
+            Doing::Listens(gather) => (gather.timeout_s, Input::Silence),
+            Doing::Waits(_, seconds) => (*seconds, Input::Poll),
             doing => return word(format!("the line {}{}", doing.words(), heard::hint(doing))),
         };
         if seconds > 0 {
-            self.play(Deed::Wait(Duration::from_secs(seconds.into())).into()).await?;
+            self.play(Input::Wait(Duration::from_secs(seconds.into())).into()).await?;
         }
         // Something may have come meanwhile, and the caller hears that.
         let after = self.doing().await;
         if after.is_ok_and(|after| after.nonce() == before.nonce()) {
-            return self.give(deed).await;
+            return self.give(input).await;
         }
         Ok(())
     }
@@ -386,29 +391,29 @@ impl<'o, W: Write> Phone<'o, W> {
         let Some(duration) = document::parse_duration(duration).filter(|it| !it.is_zero()) else {
             return word("write how long: `:wait 90s`, `:wait 5m`");
         };
-        self.play(Deed::Wait(duration).into()).await
+        self.play(Input::Wait(duration).into()).await
     }
 
     /// Plays it on the line whose keys are typed.
-    async fn give(&mut self, deed: Deed) -> Result<(), Trouble> {
+    async fn give(&mut self, input: Input) -> Result<(), Trouble> {
         let speaking = self.player.provider.speaking().await?;
-        let by_itself = matches!(deed, Deed::CallbackCode(_));
+        let by_itself = matches!(input, Input::CallbackCode(_));
         let on = self.on.filter(|role| *role != speaking && !by_itself);
-        self.play(Act { on, ..deed.into() }).await
+        self.play(Act { on, ..input.into() }).await
     }
 
     /// The same, if the line does what this ends.
-    async fn give_if(&mut self, fits: fn(&Doing) -> bool, deed: Deed) -> Result<(), Trouble> {
+    async fn give_if(&mut self, fits: fn(&Doing) -> bool, input: Input) -> Result<(), Trouble> {
         let doing = self.doing().await?;
         if !fits(&doing) {
             return word(format!("the line {}{}", doing.words(), heard::hint(&doing)));
         }
-        self.give(deed).await
+        self.give(input).await
     }
 
     async fn callback(&mut self, fate: &str) -> Result<(), Trouble> {
         let fate = choose(&FATES, fate)?;
-        self.play(Deed::Callback(fate).into()).await?;
+        self.play(Input::Callback(fate).into()).await?;
         match fate {
             Fate::Answered(_) => {
                 self.on = Some(Role::Callback).filter(|_| self.is_up(Role::Callback));
@@ -426,7 +431,7 @@ impl<'o, W: Write> Phone<'o, W> {
 
     async fn hang_up(&mut self, role: Role) -> Result<(), Trouble> {
         let on = (role != Role::Inbound).then_some(role);
-        self.play(Act { on, ..Deed::Hangup.into() }).await?;
+        self.play(Act { on, ..Input::Hangup.into() }).await?;
         self.on = self.on.filter(|on| *on != role);
         Ok(())
     }
@@ -468,7 +473,7 @@ impl<'o, W: Write> Phone<'o, W> {
                 self.on = self.on.filter(|on| on != role);
                 self.tell_hung_up(*role)?;
                 let on = (*role != Role::Inbound).then_some(*role);
-                acts.push(Act { on, ..Deed::Hangup.into() });
+                acts.push(Act { on, ..Input::Hangup.into() });
             }
         }
         Ok(acts)

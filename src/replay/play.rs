@@ -5,7 +5,7 @@
 use super::provider::{Answered, Lapse, Provider, Setup, role_name};
 use super::show;
 use super::telephone::{self, Doing};
-use super::transcript::{Act, Deed, Fate, Otp, Specialist, SpokenCode};
+use super::transcript::{Act, Fate, Input, Otp, Specialist, SpokenCode};
 use super::world;
 use crate::engine::call::{Call, Role};
 use crate::engine::event::Heard;
@@ -26,7 +26,7 @@ pub struct Played {
     /// What the telephones were told, in order.
     pub answers: Vec<Answered>,
     /// What was done in the world.
-    pub deeds: Vec<world::Deed>,
+    pub outgoing: Vec<world::Outgoing>,
     /// What the request was to the call.
     pub served: Option<Served>,
     /// What no call may do.
@@ -74,18 +74,18 @@ impl Player {
         self.provider.world().say(act.verify);
         let before = self.provider.call().await?;
         let mut played = Played::default();
-        let mut deeds = Vec::new();
-        played.answers = self.act(act, &mut deeds, &mut played.broken).await?;
+        let mut outgoing = Vec::new();
+        played.answers = self.act(act, &mut outgoing, &mut played.broken).await?;
         played.served = played.answers.last().map(|answered| answered.served);
         // What is done may bring about more: a leg taken to its present prompt fetches it.
         loop {
-            deeds.extend(self.provider.settle().await?);
-            let new = std::mem::take(&mut deeds);
+            outgoing.extend(self.provider.settle().await?);
+            let new = std::mem::take(&mut outgoing);
             if new.is_empty() {
                 break;
             }
             played.answers.extend(self.provider.follow(&new).await?);
-            played.deeds.extend(new);
+            played.outgoing.extend(new);
         }
         played.call = self.provider.call().await?;
         if self.provider.world().answers_left() > 0 {
@@ -97,7 +97,7 @@ impl Player {
         if act.verify.is_some() && !self.provider.world().has_said() {
             played.broken.push("the provider was not asked about an entry".to_owned());
         }
-        if matches!(act.deed, Deed::Retry | Deed::Stale) {
+        if matches!(act.input, Input::Retry | Input::Stale) {
             if before != played.call {
                 played.broken.push("the call was changed".to_owned());
             }
@@ -111,38 +111,38 @@ impl Player {
     async fn act(
         &mut self,
         act: &Act,
-        deeds: &mut Vec<world::Deed>,
+        outgoing: &mut Vec<world::Outgoing>,
         broken: &mut Vec<String>,
     ) -> Result<Vec<Answered>, Lapse> {
-        let answered = match &act.deed {
-            Deed::Ring(from) => {
+        let answered = match &act.input {
+            Input::Ring(from) => {
                 let from = from.clone().or_else(|| self.from.clone());
                 self.provider.ring(from).await?
             }
-            Deed::Wait(duration) => {
-                *deeds = self.provider.wait(*duration).await?;
+            Input::Wait(duration) => {
+                *outgoing = self.provider.wait(*duration).await?;
                 return Ok(Vec::new());
             }
-            Deed::Hangup => {
+            Input::Hangup => {
                 let role = act.on.unwrap_or(Role::Inbound);
                 self.provider.status(role, show::HUNG_UP).await?;
                 return Ok(Vec::new());
             }
-            Deed::MessageStatus(arrived) => {
+            Input::MessageStatus(arrived) => {
                 self.provider.message_status(*arrived).await?;
                 return Ok(Vec::new());
             }
-            Deed::StepUp(level) => {
+            Input::StepUp(level) => {
                 self.provider.step_up(level).await?;
                 return Ok(Vec::new());
             }
-            Deed::Callback(Fate::Status(status)) => {
+            Input::Callback(Fate::Status(status)) => {
                 self.provider.status(Role::Callback, *status).await?;
                 return Ok(Vec::new());
             }
-            Deed::Callback(Fate::Answered(by)) => self.provider.answer(*by).await?,
-            Deed::Whisper(specialist) => return self.whisper(*specialist).await,
-            Deed::Retry => {
+            Input::Callback(Fate::Answered(by)) => self.provider.answer(*by).await?,
+            Input::Whisper(specialist) => return self.whisper(*specialist).await,
+            Input::Retry => {
                 let first = self.provider.last_document()?;
                 let again = self.provider.again().await?;
                 if first != again.document {
@@ -150,7 +150,7 @@ impl Player {
                 }
                 again
             }
-            Deed::Stale => self.stale(act).await?,
+            Input::Stale => self.stale(act).await?,
             _ => {
                 let (role, heard) = self.heard(act).await?;
                 self.provider.hear(role, heard).await?
@@ -195,20 +195,20 @@ impl Player {
         let doing = &self.provider.telephone(role)?.doing;
         let other = |so| Lapse::Other(role_name(role), doing.words(), so);
         let listening = || gather_of(doing).ok_or_else(|| other("nothing can be keyed or said"));
-        let heard = match &act.deed {
-            Deed::Digits(keys) => telephone::keyed(&listening()?, keys),
-            Deed::Speech(words) => telephone::said(&listening()?, words),
-            Deed::Silence => {
+        let heard = match &act.input {
+            Input::Digits(keys) => telephone::keyed(&listening()?, keys),
+            Input::Speech(words) => telephone::said(&listening()?, words),
+            Input::Silence => {
                 listening()?;
                 Heard::default()
             }
-            Deed::Otp(which) => telephone::keyed(&listening()?, &self.otp(*which)?),
-            Deed::ServiceCode(level) => {
+            Input::Otp(which) => telephone::keyed(&listening()?, &self.otp(*which)?),
+            Input::ServiceCode(level) => {
                 let gather = listening()?;
                 let code = self.provider.issue_service_code(*level).await?;
                 telephone::keyed(&gather, code.ok_or(Lapse::NoCustomer)?.expose())
             }
-            Deed::CallbackCode(which) => {
+            Input::CallbackCode(which) => {
                 let said = self.provider.said()?.expose();
                 let code = match which {
                     SpokenCode::Said => said.to_owned(),
@@ -216,15 +216,15 @@ impl Player {
                 };
                 telephone::keyed(&listening()?, &code)
             }
-            Deed::Dial(status) => match doing {
+            Input::Dial(status) => match doing {
                 Doing::Dials(_) => Heard { dial: Some(*status), ..Heard::default() },
                 _ => return Err(other("no dial can end")),
             },
-            Deed::Queue(result) => match doing {
+            Input::Queue(result) => match doing {
                 Doing::Queues(_) => Heard { queue: Some(*result), ..Heard::default() },
                 _ => return Err(other("it cannot leave a queue")),
             },
-            Deed::Recorded(recorded) => match doing {
+            Input::Recorded(recorded) => match doing {
                 Doing::Records(_) => Heard { recorded: *recorded, ..Heard::default() },
                 _ => return Err(other("nothing can have been recorded")),
             },
@@ -238,9 +238,9 @@ impl Player {
 
     /// The leg that a turn happens on.
     async fn role(&self, act: &Act) -> Result<Role, Lapse> {
-        match (act.on, &act.deed) {
+        match (act.on, &act.input) {
             (Some(role), _) => Ok(role),
-            (None, Deed::CallbackCode(_)) => Ok(Role::Callback),
+            (None, Input::CallbackCode(_)) => Ok(Role::Callback),
             (None, _) => self.provider.speaking().await,
         }
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::telephone::Doing;
 use super::telephone::Telephone;
 use super::transcript::Transcript;
-use super::world::{Contact, Deed, Message, World};
+use super::world::{Contact, Message, Outgoing, World};
 use crate::chance::SeededChance;
 use crate::clock::{Clock, VirtualClock};
 use crate::directory::Directory;
@@ -421,41 +421,41 @@ impl Provider {
     }
 
     /// Time passes; what comes due in it is done at its time.
-    pub async fn wait(&mut self, duration: Duration) -> Result<Vec<Deed>, Lapse> {
-        let mut deeds = Vec::new();
+    pub async fn wait(&mut self, duration: Duration) -> Result<Vec<Outgoing>, Lapse> {
+        let mut outgoing = Vec::new();
         let mut left = duration;
         while !left.is_zero() {
             let step = left.min(STEP);
             left = left.saturating_sub(step);
             self.clock.advance(step);
             self.outbox.drain().await?;
-            deeds.extend(self.world.take_deeds());
+            outgoing.extend(self.world.take_outgoing());
         }
-        Ok(deeds)
+        Ok(outgoing)
     }
 
     /// Does what is due, and says what was asked of the carrier. Calls that were placed become
     /// telephones that ring.
-    pub async fn settle(&mut self) -> Result<Vec<Deed>, Lapse> {
+    pub async fn settle(&mut self) -> Result<Vec<Outgoing>, Lapse> {
         self.outbox.drain().await?;
-        Ok(self.world.take_deeds())
+        Ok(self.world.take_outgoing())
     }
 
     /// Takes note of what was asked of the carrier: telephones ring, or are hung up, and those that
     /// are taken to their present prompt fetch it.
-    pub async fn follow(&mut self, deeds: &[Deed]) -> Result<Vec<Answered>, Lapse> {
+    pub async fn follow(&mut self, outgoing: &[Outgoing]) -> Result<Vec<Answered>, Lapse> {
         let call = self.call_id()?;
         let mut answers = Vec::new();
-        for deed in deeds {
-            match deed {
-                Deed::SendSms { .. }
-                | Deed::SendEmail { .. }
-                | Deed::LookUp { .. }
-                | Deed::LookUpNumber { .. }
-                | Deed::BeginVerification { .. }
-                | Deed::CheckVerification { .. }
-                | Deed::PlaceCall { refused: true, .. } => {}
-                Deed::PlaceCall { .. } => {
+        for one in outgoing {
+            match one {
+                Outgoing::SendSms { .. }
+                | Outgoing::SendEmail { .. }
+                | Outgoing::LookUp { .. }
+                | Outgoing::LookUpNumber { .. }
+                | Outgoing::BeginVerification { .. }
+                | Outgoing::CheckVerification { .. }
+                | Outgoing::PlaceCall { refused: true, .. } => {}
+                Outgoing::PlaceCall { .. } => {
                     let placed = self.world.last_placed(call);
                     self.telephones.extend(placed.map(|placed| Telephone {
                         role: Role::Callback,
@@ -465,12 +465,12 @@ impl Provider {
                         spent: Vec::new(),
                     }));
                 }
-                Deed::RedirectLeg(_, sid) => {
+                Outgoing::RedirectLeg(_, sid) => {
                     if let Some(role) = self.role_of(sid) {
                         answers.push(self.resume(role).await?);
                     }
                 }
-                Deed::EndLeg(sid) => {
+                Outgoing::EndLeg(sid) => {
                     let ended = self.telephones.iter_mut().filter(|it| it.sid == *sid);
                     for telephone in ended {
                         telephone.doing = Doing::Over;

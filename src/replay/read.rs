@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::transcript::{
-    Act, CHECKS, DIALS, Deed, ENDS, Expected, FATES, MESSAGES, OTP_BACKENDS, OTPS, QUEUES,
+    Act, CHECKS, DIALS, ENDS, Expected, FATES, Input, MESSAGES, OTP_BACKENDS, OTPS, QUEUES,
     REFUSALS, ROLES, SERVED, SPECIALISTS, SPOKEN, Transcript, Turn, WEB_LEVELS,
 };
 use crate::config::read_policy;
@@ -31,7 +31,7 @@ const CLOCK: &str = "2026-11-23T15:00:00Z";
 pub(super) const LINE: &str = "+15005550006";
 
 /// The things that can happen in a turn.
-pub const DEEDS: [&str; 19] = [
+pub const INPUTS: [&str; 19] = [
     "ring",
     "digits",
     "speech",
@@ -126,11 +126,11 @@ fn read_unenforced(item: &Item<'_>) -> Option<Unenforced> {
 }
 
 fn read_turn(table: Reader<'_>) -> Option<Turn> {
-    let given: Vec<_> = DEEDS.into_iter().filter(|deed| table.has(deed)).collect();
-    let deed = match given.as_slice() {
-        [deed] => table.item(deed).and_then(|item| Some((read_deed(&item, &table)?, item))),
+    let given: Vec<_> = INPUTS.into_iter().filter(|input| table.has(input)).collect();
+    let input = match given.as_slice() {
+        [input] => table.item(input).and_then(|item| Some((read_input(&item, &table)?, item))),
         [] => {
-            let help = format!("one of: {}", DEEDS.join(", "));
+            let help = format!("one of: {}", INPUTS.join(", "));
             let message = "nothing happens in this turn";
             table.report(Finding::error("bad-turn", message, table.place()).help(help));
             None
@@ -152,13 +152,13 @@ fn read_turn(table: Reader<'_>) -> Option<Turn> {
     let verify = table.item("verify").and_then(|verify| verify.choice(&CHECKS));
     let expected = read_expected(&table);
     let place = table.place();
-    table.finish_among(DEEDS.into_iter().chain(KEYS));
-    let (deed, item) = deed?;
+    table.finish_among(INPUTS.into_iter().chain(KEYS));
+    let (input, item) = input?;
     let words = match item.as_text() {
         Some(text) => format!("{} = \"{text}\"", item.key),
         None => format!("{} = {}", item.key, item.as_boolean().unwrap_or(true)),
     };
-    Some(Turn { place, act: Act { deed, on, refused, backend, lookup, verify }, words, expected })
+    Some(Turn { place, act: Act { input, on, refused, backend, lookup, verify }, words, expected })
 }
 
 /// The keys of a turn beside what happens in it.
@@ -194,39 +194,39 @@ fn read_fits(item: &Item<'_>) -> Vec<Fit> {
     item.choice(&Fit::ALL).into_iter().collect()
 }
 
-fn read_deed(item: &Item<'_>, table: &Reader<'_>) -> Option<Deed> {
+fn read_input(item: &Item<'_>, table: &Reader<'_>) -> Option<Input> {
     Some(match item.key {
         "ring" => {
             flag(item)?;
-            Deed::Ring(table.item("from").and_then(|from| read_number(&from)))
+            Input::Ring(table.item("from").and_then(|from| read_number(&from)))
         }
         "digits" => {
             let keys = item.text()?;
             if !keys.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#')) {
                 item.refuse("bad-digits", "`digits` are keys of a telephone: 0 to 9, * and #");
             }
-            Deed::Digits(keys.to_owned())
+            Input::Digits(keys.to_owned())
         }
-        "speech" => Deed::Speech(item.text()?.to_owned()),
-        "silence" => flag(item).map(|()| Deed::Silence)?,
+        "speech" => Input::Speech(item.text()?.to_owned()),
+        "silence" => flag(item).map(|()| Input::Silence)?,
         "wait" => {
             let most = limits::CALL_DURATION_MAX.saturating_mul(6);
-            Deed::Wait(item.duration(Duration::from_millis(1), most)?)
+            Input::Wait(item.duration(Duration::from_millis(1), most)?)
         }
-        "otp" => Deed::Otp(item.choice(&OTPS)?),
-        "service_code" => Deed::ServiceCode(item.choice(&WEB_LEVELS)?),
-        "callback_code" => Deed::CallbackCode(item.choice(&SPOKEN)?),
-        "callback" => Deed::Callback(item.choice(&FATES)?),
-        "poll" => flag(item).map(|()| Deed::Poll)?,
-        "hangup" => flag(item).map(|()| Deed::Hangup)?,
-        "retry" => flag(item).map(|()| Deed::Retry)?,
-        "stale" => flag(item).map(|()| Deed::Stale)?,
-        "message_status" => Deed::MessageStatus(item.choice(&MESSAGES)?),
-        "dial" => Deed::Dial(item.choice(&DIALS)?),
-        "whisper" => Deed::Whisper(item.choice(&SPECIALISTS)?),
-        "queue" => Deed::Queue(item.choice(&QUEUES)?),
-        "step_up" => Deed::StepUp(item.name()?.to_owned()),
-        _ => Deed::Recorded(item.boolean()?),
+        "otp" => Input::Otp(item.choice(&OTPS)?),
+        "service_code" => Input::ServiceCode(item.choice(&WEB_LEVELS)?),
+        "callback_code" => Input::CallbackCode(item.choice(&SPOKEN)?),
+        "callback" => Input::Callback(item.choice(&FATES)?),
+        "poll" => flag(item).map(|()| Input::Poll)?,
+        "hangup" => flag(item).map(|()| Input::Hangup)?,
+        "retry" => flag(item).map(|()| Input::Retry)?,
+        "stale" => flag(item).map(|()| Input::Stale)?,
+        "message_status" => Input::MessageStatus(item.choice(&MESSAGES)?),
+        "dial" => Input::Dial(item.choice(&DIALS)?),
+        "whisper" => Input::Whisper(item.choice(&SPECIALISTS)?),
+        "queue" => Input::Queue(item.choice(&QUEUES)?),
+        "step_up" => Input::StepUp(item.name()?.to_owned()),
+        _ => Input::Recorded(item.boolean()?),
     })
 }
 

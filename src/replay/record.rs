@@ -62,7 +62,7 @@ pub fn transcript(flows: &FlowSet, policy: &Policy, journal: &[Ran<'_>]) -> Stri
 /// A turn of the transcript.
 #[derive(Debug)]
 struct Written {
-    deed: String,
+    input: String,
     on: Option<Role>,
     refused: Option<&'static str>,
     backend: Vec<Option<Json>>,
@@ -71,8 +71,8 @@ struct Written {
 }
 
 impl Written {
-    fn new(deed: String, on: Option<Role>) -> Self {
-        Self { deed, on, refused: None, backend: Vec::new(), lookup: Vec::new(), verify: None }
+    fn new(input: String, on: Option<Role>) -> Self {
+        Self { input, on, refused: None, backend: Vec::new(), lookup: Vec::new(), verify: None }
     }
 }
 
@@ -162,12 +162,12 @@ impl Recording<'_> {
         }
     }
 
-    fn push(&mut self, deed: &str) {
-        self.turns.push(Written::new(deed.to_owned(), None));
+    fn push(&mut self, input: &str) {
+        self.turns.push(Written::new(input.to_owned(), None));
     }
 
-    fn push_on(&mut self, deed: String, on: Option<Role>) {
-        self.turns.push(Written::new(deed, on));
+    fn push_on(&mut self, input: String, on: Option<Role>) {
+        self.turns.push(Written::new(input, on));
     }
 
     fn refuse(&mut self, effect: EffectId, what: &'static str) {
@@ -219,8 +219,8 @@ impl Recording<'_> {
                 self.push(&format!("whisper = \"{word}\""));
             }
             _ => {
-                let deed = ended(heard).unwrap_or_else(|| self.entry(ran, call, leg, heard));
-                self.push_on(deed, (!speaking).then_some(role));
+                let input = ended(heard).unwrap_or_else(|| self.entry(ran, call, leg, heard));
+                self.push_on(input, (!speaking).then_some(role));
             }
         }
     }
@@ -419,8 +419,8 @@ impl Recording<'_> {
         for customer in std::mem::take(&mut self.accounts).into_values() {
             self.write_account(&customer, &mut text);
         }
-        for Written { deed, on, refused, backend, lookup, verify } in &self.turns {
-            let _ = writeln!(text, "\n[[turn]]\n{deed}");
+        for Written { input, on, refused, backend, lookup, verify } in &self.turns {
+            let _ = writeln!(text, "\n[[turn]]\n{input}");
             if let Some(role) = on {
                 let _ = writeln!(text, "on = \"{}\"", word_of(&ROLES, role));
             }

@@ -7,7 +7,7 @@ use super::play::{Played, Player};
 use super::provider::Setup;
 use super::report::{Came, Difference, Report};
 use super::show;
-use super::transcript::{self, Deed, Transcript, Turn};
+use super::transcript::{self, Input, Transcript, Turn};
 use crate::engine::call::Call;
 use crate::engine::turn::Remark;
 use crate::flow::FlowSet;
@@ -26,7 +26,7 @@ pub async fn run(transcript: &Transcript, flows: &FlowSet) -> Report {
     let mut runner = Runner { player, proofs: BTreeMap::new() };
     let mut let_pass = false;
     for (index, turn) in transcript.turns.iter().enumerate() {
-        if matches!(turn.act.deed, Deed::Ring(_)) {
+        if matches!(turn.act.input, Input::Ring(_)) {
             let_pass |= runner.walk(&mut report).await;
         }
         let (came, differences) = runner.turn(index, turn).await;
@@ -95,7 +95,8 @@ impl Runner {
         let provider = &self.player.provider;
         let digits = self.player.code_digits();
         let mut came = Came { served: played.served, ..Came::default() };
-        came.effects = played.deeds.iter().map(|deed| show::deed(deed, provider, digits)).collect();
+        came.effects =
+            played.outgoing.iter().map(|it| show::outgoing(it, provider, digits)).collect();
         let mut documents = Vec::new();
         for answered in played.answers {
             came.says.extend(show::words(&answered.reply));

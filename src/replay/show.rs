@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::provider::{Answered, Lapse, Provider, role_name};
 use super::transcript::{CHECKS, word_of};
-use super::world::Deed;
+use super::world::Outgoing;
 use crate::engine::call::Call;
 use crate::engine::eligibility::{Fit, Purpose};
 use crate::engine::event::LegStatus;
@@ -51,27 +51,27 @@ pub(super) fn is_state(call: &Call, name: &str) -> bool {
 }
 
 /// Something done in the world, as a line.
-pub(super) fn deed(deed: &Deed, provider: &Provider, code_digits: u32) -> String {
+pub(super) fn outgoing(outgoing: &Outgoing, provider: &Provider, code_digits: u32) -> String {
     let leg = |sid| provider.role_of(sid).map_or("unknown", role_name);
     let refused = |refused: bool| if refused { " (refused)" } else { "" };
-    match deed {
-        Deed::SendSms { to, body, refused: was } => {
+    match outgoing {
+        Outgoing::SendSms { to, body, refused: was } => {
             let body = mask_code(body.expose(), code_digits);
             format!("send_sms {}: {body}{}", to.as_e164(), refused(*was))
         }
-        Deed::SendEmail { email, refused: was } => {
+        Outgoing::SendEmail { email, refused: was } => {
             let body =
                 mask_code(email.body.expose(), code_digits).replace("\n\n", " ").replace('\n', " ");
             let (to, subject) = (email.to.expose(), &email.subject);
             format!("send_email {to}: {subject}: {body}{}", refused(*was))
         }
-        Deed::PlaceCall { to, refused: was } => {
+        Outgoing::PlaceCall { to, refused: was } => {
             format!("place_call {}{}", to.as_e164(), refused(*was))
         }
-        Deed::LookUp { path, body, failed } => {
+        Outgoing::LookUp { path, body, failed } => {
             format!("look_up {path} {body}{}", if *failed { " (failed)" } else { "" })
         }
-        Deed::LookUpNumber { number, purpose, fit } => {
+        Outgoing::LookUpNumber { number, purpose, fit } => {
             let purpose = match purpose {
                 Purpose::Message => "message",
                 Purpose::Ring => "ring",
@@ -79,11 +79,11 @@ pub(super) fn deed(deed: &Deed, provider: &Provider, code_digits: u32) -> String
             let found = word_of(&Fit::ALL, fit);
             format!("look_up_number {} for a {purpose} ({found})", number.as_e164())
         }
-        Deed::BeginVerification { begin, refused: was } => {
+        Outgoing::BeginVerification { begin, refused: was } => {
             let (to, locale) = (begin.to.as_e164(), &begin.locale);
             format!("begin_verification {to} ({locale}){}", refused(*was))
         }
-        Deed::CheckVerification { number, verdict } => {
+        Outgoing::CheckVerification { number, verdict } => {
             let said = match verdict {
                 Verdict::Right => "right",
                 Verdict::Wrong => "wrong",
@@ -91,8 +91,8 @@ pub(super) fn deed(deed: &Deed, provider: &Provider, code_digits: u32) -> String
             };
             format!("check_verification {} ({said})", number.as_e164())
         }
-        Deed::RedirectLeg(_, sid) => format!("redirect {}", leg(sid)),
-        Deed::EndLeg(sid) => format!("end_leg {}", leg(sid)),
+        Outgoing::RedirectLeg(_, sid) => format!("redirect {}", leg(sid)),
+        Outgoing::EndLeg(sid) => format!("end_leg {}", leg(sid)),
     }
 }
 

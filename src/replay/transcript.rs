@@ -72,8 +72,8 @@ pub struct Turn {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     /// What.
-    pub deed: Deed,
-    /// The leg it happens on; `None`: as the deed suggests.
+    pub input: Input,
+    /// The leg it happens on; `None`: as the input suggests.
     pub on: Option<Role>,
     /// What the carrier refuses when this asks for it.
     pub refused: Option<Refusal>,
@@ -85,16 +85,16 @@ pub struct Act {
     pub verify: Option<Verdict>,
 }
 
-impl From<Deed> for Act {
-    fn from(deed: Deed) -> Self {
+impl From<Input> for Act {
+    fn from(input: Input) -> Self {
         let (on, refused, verify) = (None, None, None);
-        Self { deed, on, refused, backend: Vec::new(), lookup: Vec::new(), verify }
+        Self { input, on, refused, backend: Vec::new(), lookup: Vec::new(), verify }
     }
 }
 
 /// What happens in a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Input {
     /// Somebody rings: a new call. Another number than the transcript's, if one is given.
     Ring(Option<PhoneNumber>),
     /// Keys.

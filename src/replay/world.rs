@@ -31,7 +31,7 @@ pub struct World {
 struct Inner {
     refuses: Option<Refusal>,
     names: u32,
-    deeds: Vec<Deed>,
+    outgoing: Vec<Outgoing>,
     messages: Vec<Message>,
     placed: Vec<Placed>,
     answers: VecDeque<Option<serde_json::Value>>,
@@ -106,7 +106,7 @@ pub struct Placed {
 
 /// Something that was asked of the carrier.
 #[derive(Clone, Debug)]
-pub enum Deed {
+pub enum Outgoing {
     /// A text message.
     SendSms {
         /// To whom.
@@ -215,16 +215,20 @@ impl World {
     }
 
     /// What was asked since the last time, in an order that does not depend on chance.
-    pub fn take_deeds(&self) -> Vec<Deed> {
-        let mut deeds = std::mem::take(&mut self.lock().deeds);
-        deeds.sort_by_key(|deed| match deed {
-            Deed::LookUp { .. } | Deed::LookUpNumber { .. } | Deed::CheckVerification { .. } => 0,
-            Deed::SendSms { .. } | Deed::SendEmail { .. } | Deed::BeginVerification { .. } => 1,
-            Deed::PlaceCall { .. } => 2,
-            Deed::RedirectLeg(..) => 3,
-            Deed::EndLeg(_) => 4,
+    pub fn take_outgoing(&self) -> Vec<Outgoing> {
+        let mut outgoing = std::mem::take(&mut self.lock().outgoing);
+        outgoing.sort_by_key(|it| match it {
+            Outgoing::LookUp { .. }
+            | Outgoing::LookUpNumber { .. }
+            | Outgoing::CheckVerification { .. } => 0,
+            Outgoing::SendSms { .. }
+            | Outgoing::SendEmail { .. }
+            | Outgoing::BeginVerification { .. } => 1,
+            Outgoing::PlaceCall { .. } => 2,
+            Outgoing::RedirectLeg(..) => 3,
+            Outgoing::EndLeg(_) => 4,
         });
-        deeds
+        outgoing
     }
 
     /// The messages sent for a call, oldest first.
@@ -253,7 +257,7 @@ impl Carrier for World {
         let mut inner = self.lock();
         let refused = inner.refuses == Some(Refusal::SendSms);
         let (to, body) = (sms.to.clone(), sms.body.clone());
-        inner.deeds.push(Deed::SendSms { to: to.clone(), body: body.clone(), refused });
+        inner.outgoing.push(Outgoing::SendSms { to: to.clone(), body: body.clone(), refused });
         if !refused {
             inner.messages.push(Message { reference, to: Contact::Mobile(to), body });
         }
@@ -267,7 +271,7 @@ impl Carrier for World {
     async fn place_call(&self, reference: Reference, call: &PlaceCall) -> Delivery {
         let mut inner = self.lock();
         let refused = inner.refuses == Some(Refusal::PlaceCall);
-        inner.deeds.push(Deed::PlaceCall { to: call.to.clone(), refused });
+        inner.outgoing.push(Outgoing::PlaceCall { to: call.to.clone(), refused });
         if refused {
             return Delivery::Refused { code: None };
         }
@@ -282,12 +286,12 @@ impl Carrier for World {
     }
 
     async fn redirect_leg(&self, _call: CallId, leg: LegId, sid: &Sid) -> Delivery {
-        self.lock().deeds.push(Deed::RedirectLeg(leg, sid.clone()));
+        self.lock().outgoing.push(Outgoing::RedirectLeg(leg, sid.clone()));
         Delivery::Accepted(sid.clone())
     }
 
     async fn end_leg(&self, sid: &Sid) -> Delivery {
-        self.lock().deeds.push(Deed::EndLeg(sid.clone()));
+        self.lock().outgoing.push(Outgoing::EndLeg(sid.clone()));
         Delivery::Accepted(sid.clone())
     }
 }
@@ -305,7 +309,7 @@ impl Backends for World {
         let answer = inner.answers.pop_front().flatten();
         let found = answer.and_then(|answer| question.read(&answer));
         let slash = if question.path.is_empty() { "" } else { "/" };
-        inner.deeds.push(Deed::LookUp {
+        inner.outgoing.push(Outgoing::LookUp {
             path: format!("{}{slash}{}", question.backend, question.path),
             body: question.body(),
             failed: found.is_none(),
@@ -323,7 +327,7 @@ impl Numbers for World {
         let fit = inner.fits.pop_front().unwrap_or(Fit::Fits);
         if let About::OnFile(phone, purpose) = about {
             let number = phone.number.clone();
-            inner.deeds.push(Deed::LookUpNumber { number, purpose, fit });
+            inner.outgoing.push(Outgoing::LookUpNumber { number, purpose, fit });
         }
         let told = Told::default();
         match fit {
@@ -359,7 +363,7 @@ impl Verifications for World {
         }
         let body = Secret::new(pending.code.clone());
         let refused = refused || spent;
-        inner.deeds.push(Deed::BeginVerification { begin: begin.clone(), refused });
+        inner.outgoing.push(Outgoing::BeginVerification { begin: begin.clone(), refused });
         if refused {
             return Delivery::Refused { code: spent.then_some(SENDS_SPENT) };
         }
@@ -386,7 +390,7 @@ impl Verifications for World {
         if verdict == Verdict::Right {
             inner.codes.remove(number);
         }
-        inner.deeds.push(Deed::CheckVerification { number: number.clone(), verdict });
+        inner.outgoing.push(Outgoing::CheckVerification { number: number.clone(), verdict });
         verdict
     }
 
@@ -398,7 +402,7 @@ impl Mail for World {
     async fn send_email(&self, reference: Reference, email: &Email) -> Delivery {
         let mut inner = self.lock();
         let refused = inner.refuses == Some(Refusal::SendEmail);
-        inner.deeds.push(Deed::SendEmail { email: email.clone(), refused });
+        inner.outgoing.push(Outgoing::SendEmail { email: email.clone(), refused });
         if refused {
             return Delivery::Refused { code: None };
         }

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use toml_edit::{Array, Value};
 
 use super::transcript::{
-    Act, CHECKS, DIALS, Deed, FATES, MESSAGES, OTPS, QUEUES, REFUSALS, ROLES, SPECIALISTS, SPOKEN,
+    Act, CHECKS, DIALS, FATES, Input, MESSAGES, OTPS, QUEUES, REFUSALS, ROLES, SPECIALISTS, SPOKEN,
     WEB_LEVELS, word_of,
 };
 use crate::document::show_duration;
@@ -15,8 +15,8 @@ use crate::engine::question::Verdict;
 
 /// The table of a turn in which this happens, without what must come back.
 pub fn turn(act: &Act) -> String {
-    let mut text = format!("\n[[turn]]\n{}\n", deed(&act.deed));
-    if let Deed::Ring(Some(from)) = &act.deed {
+    let mut text = format!("\n[[turn]]\n{}\n", input(&act.input));
+    if let Input::Ring(Some(from)) = &act.input {
         let _ = writeln!(text, "from = \"{}\"", from.as_e164());
     }
     if let Some(role) = &act.on {
@@ -73,27 +73,27 @@ pub(super) fn answers(backend: &[Option<Json>]) -> String {
 }
 
 /// The key that says what happens, and its value.
-pub fn deed(deed: &Deed) -> String {
-    match deed {
-        Deed::Ring(_) => "ring = true".to_owned(),
-        Deed::Digits(keys) => of("digits", keys),
-        Deed::Speech(words) => of("speech", words),
-        Deed::Silence => "silence = true".to_owned(),
-        Deed::Wait(duration) => of("wait", &show_duration(*duration).replace(' ', "")),
-        Deed::Otp(which) => of("otp", word_of(&OTPS, which)),
-        Deed::ServiceCode(level) => of("service_code", word_of(&WEB_LEVELS, level)),
-        Deed::CallbackCode(which) => of("callback_code", word_of(&SPOKEN, which)),
-        Deed::Callback(fate) => of("callback", word_of(&FATES, fate)),
-        Deed::Poll => "poll = true".to_owned(),
-        Deed::Hangup => "hangup = true".to_owned(),
-        Deed::Retry => "retry = true".to_owned(),
-        Deed::Stale => "stale = true".to_owned(),
-        Deed::MessageStatus(arrived) => of("message_status", word_of(&MESSAGES, arrived)),
-        Deed::Dial(status) => of("dial", word_of(&DIALS, status)),
-        Deed::Whisper(specialist) => of("whisper", word_of(&SPECIALISTS, specialist)),
-        Deed::Queue(result) => of("queue", word_of(&QUEUES, result)),
-        Deed::Recorded(recorded) => format!("recorded = {recorded}"),
-        Deed::StepUp(level) => of("step_up", level),
+pub fn input(input: &Input) -> String {
+    match input {
+        Input::Ring(_) => "ring = true".to_owned(),
+        Input::Digits(keys) => of("digits", keys),
+        Input::Speech(words) => of("speech", words),
+        Input::Silence => "silence = true".to_owned(),
+        Input::Wait(duration) => of("wait", &show_duration(*duration).replace(' ', "")),
+        Input::Otp(which) => of("otp", word_of(&OTPS, which)),
+        Input::ServiceCode(level) => of("service_code", word_of(&WEB_LEVELS, level)),
+        Input::CallbackCode(which) => of("callback_code", word_of(&SPOKEN, which)),
+        Input::Callback(fate) => of("callback", word_of(&FATES, fate)),
+        Input::Poll => "poll = true".to_owned(),
+        Input::Hangup => "hangup = true".to_owned(),
+        Input::Retry => "retry = true".to_owned(),
+        Input::Stale => "stale = true".to_owned(),
+        Input::MessageStatus(arrived) => of("message_status", word_of(&MESSAGES, arrived)),
+        Input::Dial(status) => of("dial", word_of(&DIALS, status)),
+        Input::Whisper(specialist) => of("whisper", word_of(&SPECIALISTS, specialist)),
+        Input::Queue(result) => of("queue", word_of(&QUEUES, result)),
+        Input::Recorded(recorded) => format!("recorded = {recorded}"),
+        Input::StepUp(level) => of("step_up", level),
     }
 }
 

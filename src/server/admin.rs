@@ -33,8 +33,8 @@ use crate::secret::Secret;
 const LISTED_MAX: usize = 100;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    // A resource has all its methods in one place, so that any other is answered with 405. Nothing of a call, nor
-    // whether we are ready, is kept on the way.
+    // Each resource lists all its methods in one place, so that any other gets 405. What is said of a call, or of
+    // our readiness, must not be cached on the way.
     let mut resource = |path: &str, methods: &'static str, routes: Vec<Route>| {
         let resource = routes.into_iter().fold(web::resource(path), Resource::route);
         let other = web::to(move || std::future::ready(not_allowed(methods)));
@@ -75,8 +75,8 @@ async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "live" }))
 }
 
-/// Ready is who can take a turn: the store takes writes, and nobody has said to stop. Changed flows that
-/// do not check are told of, but calls go on with the last good ones.
+/// A server is ready if it can take a turn: the store takes writes, and nobody has told the server to stop.
+/// Changed flows with errors are reported, but calls go on with the last good ones.
 async fn ready(house: Data<House>) -> HttpResponse {
     let flows = if house.metrics.flows_current.get() == 1 { "current" } else { "last good" };
     if house.stop.is_cancelled() {
@@ -95,14 +95,14 @@ async fn metrics(house: Data<House>) -> HttpResponse {
         .body(house.metrics.text())
 }
 
-/// What vouchers are checked with. A key is published long before it signs, so copies may be kept.
+/// What vouchers are checked with. A key is published long before it signs, so copies may be cached.
 async fn voucher_keys(house: Data<House>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "public, max-age=3600"))
         .json(house.exchange.voucher_keys())
 }
 
-/// What this listener answers, for those who write clients: no secret.
+/// The description of this listener, for those who write clients: no secret.
 async fn openapi() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
@@ -156,7 +156,7 @@ async fn journal(house: Data<House>, request: HttpRequest, path: Path<String>) -
     }
 }
 
-/// What a web session asks for on behalf of a customer who is logged in.
+/// What a web session sends on behalf of a customer who is logged in.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
@@ -173,7 +173,7 @@ async fn service_code(house: Data<House>, request: HttpRequest, body: Payload) -
         Err(refused) => return refused,
     };
     let bad = |error: &str| HttpResponse::BadRequest().json(json!({ "error": error }));
-    // What is wrong with the body may be a customer's number: it is not repeated.
+    // What is wrong with the body may be a customer's number, so it is not repeated.
     let Ok(wanted) = serde_json::from_slice::<Wanted>(&body) else {
         return bad(
             "the body must be {\"account\": …, \"level\": \"aal1\"|\"aal2\", \"purpose\"?: …, \"ttl\"?: \"15m\"}",
@@ -263,7 +263,7 @@ fn entry_view(entry: &Entry) -> Value {
     })
 }
 
-/// What refuses a request that does not carry a token of this role, or of an operator.
+/// Refuses a request that carries no token of this role or of an operator.
 fn refusal(house: &House, request: &HttpRequest, role: Role) -> Option<HttpResponse> {
     if bearer(request).is_none() {
         return Some(unauthorized("this needs a bearer token of the admin listener"));
@@ -281,7 +281,7 @@ fn refusal(house: &House, request: &HttpRequest, role: Role) -> Option<HttpRespo
     }
 }
 
-/// Somebody came with a token that is none.
+/// A token came that is none of ours.
 fn note_stranger(house: &House) {
     house.metrics.strangers.inc();
     if house.refusals.may_tell("Token") {
@@ -289,8 +289,8 @@ fn note_stranger(house: &House) {
     }
 }
 
-/// The body of a request that carries a token of this role: of no other is anything read, and of none for
-/// longer than it takes to send.
+/// The body of a request that carries a token of this role. Without one nothing is read, and with one for no
+/// longer than sending it takes.
 async fn body_for(
     house: &House,
     request: &HttpRequest,
@@ -323,7 +323,7 @@ fn holder<'h>(house: &'h House, request: &HttpRequest) -> Option<&'h AdminToken>
 
 fn owner<'h>(house: &'h House, given: &str) -> Option<&'h AdminToken> {
     let given = Sha256::digest(given);
-    // Every token is held against it, so that time does not tell which one is near.
+    // It is compared with every token, so that the time does not tell which one is near.
     let mut known = None;
     for token in &house.admin_tokens {
         let ours = Sha256::digest(token.token.expose_secret());
@@ -348,7 +348,7 @@ fn no_such_route() -> HttpResponse {
     HttpResponse::NotFound().json(json!({ "error": "there is nothing at this address" }))
 }
 
-/// With the methods that there are (RFC 9110, section 15.5.6).
+/// Names the methods that there are (RFC 9110, section 15.5.6).
 fn not_allowed(methods: &'static str) -> HttpResponse {
     HttpResponse::MethodNotAllowed()
         .insert_header((ALLOW, methods))

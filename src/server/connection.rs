@@ -1,11 +1,11 @@
-//! A connection that webhooks come in on: it is heard as long as what it was answered is taken, and as long as what
-//! it says comes to something.
+//! A connection for webhooks: the server goes on reading only while the client takes its answers, and while what
+//! it sends makes up whole requests.
 //!
-//! Whoever sends request after request and takes no answer would have the server keep them all: answers without a
-//! body are put one after the other in memory, and one that is not taken is waited for without end. Whoever sends a
-//! body without end is answered that it is too large and then listened to for a while, that the answer arrives: at the
-//! speed of the network, if there were no end to that either. And of a request that follows another on the same
-//! connection, nobody else asks whether its head ever comes to an end.
+//! A client that sends request after request and takes no answer would make the server keep them all: answers
+//! without a body are queued in memory, and the server would wait for ever for one to be taken. A client that
+//! sends a body without end is told that it is too large and then listened to for a while, so that the answer
+//! arrives; without a limit that, too, would last for ever, at the speed of the network. And nobody else checks
+//! whether the head of a second request on the same connection ever ends.
 
 use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
@@ -21,16 +21,16 @@ use crate::limits::{HEARD_AT_ONCE, UNANSWERED_BYTES_MAX, UNANSWERED_FOR};
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    /// Bytes that were heard without a pause.
+    /// Bytes that were read without a pause.
     heard: usize,
-    /// Bytes that were heard since something was answered.
+    /// Bytes that were read since the last answer.
     unanswered: usize,
-    /// An answer waits to be taken.
+    /// An answer is waiting to be taken.
     answer_waits: bool,
-    /// When the first of what is not answered yet was heard, or an answer had to wait.
+    /// When the first unanswered byte was read, or an answer had to wait.
     waits_since: Option<Instant>,
-    /// Wakes who waits when it has waited for too long. It is left running when the wait is over, and looked at
-    /// again when it has run out: most waits are over at once.
+    /// Wakes whoever has waited too long. When the wait is over it is left running, and looked at again when it
+    /// runs out: most waits are over at once.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
@@ -46,7 +46,7 @@ impl Connection {
         }
     }
 
-    /// Whether there has been a wait for too long; wakes the task when there has.
+    /// Whether somebody has waited too long; if not, the task is woken when somebody has.
     fn has_waited(&mut self, context: &mut Context<'_>) -> bool {
         let Some(since) = self.waits_since else { return false };
         let until = since + UNANSWERED_FOR;
@@ -55,13 +55,13 @@ impl Connection {
             if until <= Instant::now() {
                 return true;
             }
-            // It was another wait's.
+            // It belonged to an earlier wait.
             alarm.as_mut().reset(until);
         }
         false
     }
 
-    /// What is heard next, no more of it than is answered at once.
+    /// Reads on, but no more than is answered at once.
     fn poll_few(
         &mut self,
         context: &mut Context<'_>,
@@ -89,15 +89,15 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.answer_waits {
-            // Whoever writes is woken when it can, or has waited for too long.
+            // The writer is woken when it can write, or has waited too long.
             return Poll::Pending;
         }
         if self.unanswered >= UNANSWERED_BYTES_MAX {
-            // As if no more had been sent.
+            // As if nothing more had been sent.
             return Poll::Ready(Ok(()));
         }
         if self.heard >= HEARD_AT_ONCE {
-            // What was heard is answered first.
+            // What was read is answered first.
             self.heard = 0;
             context.waker().wake_by_ref();
             return Poll::Pending;
@@ -122,7 +122,7 @@ impl AsyncWrite for Connection {
                 if written == answers.len() {
                     self.waits_since = None;
                     if std::mem::take(&mut self.answer_waits) {
-                        // Now it is heard again.
+                        // Now the connection is read again.
                         context.waker().wake_by_ref();
                     }
                 }

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 /// UNAVAILABLE on the keys of a telephone.
 const WITHHELD: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
 
-/// The provider's name of the leg; `None`: it is missing, or no name.
+/// The provider's name of the leg; `None`: it is missing, or not a name.
 pub(super) fn sid(form: &Form) -> Option<Sid> {
     let text = form.get("CallSid");
     let plausible = !text.is_empty()
@@ -23,7 +23,7 @@ pub(super) fn sid(form: &Form) -> Option<Sid> {
     plausible.then(|| Sid(text.to_owned()))
 }
 
-/// Somebody rings, on the line of that number.
+/// Somebody calls the line of that number.
 pub(super) fn ring(form: &Form, call: CallId, sid: Sid, flow: &str, line: &str) -> Ring {
     Ring {
         call,
@@ -42,7 +42,7 @@ pub(super) fn caller(form: &Form) -> Option<PhoneNumber> {
     PhoneNumber::parse(form.get("From")).filter(|_| !WITHHELD.contains(&form.get("From")))
 }
 
-/// What a number that is dialled is shown in place of a caller who shows none: the line of that number.
+/// What a dialled number is shown if the caller shows none: the number of that line.
 pub(super) fn shown_instead(form: &Form, line: &str) -> Option<String> {
     phone::shown_instead(line, caller(form).as_ref())
 }
@@ -50,7 +50,7 @@ pub(super) fn shown_instead(form: &Form, line: &str) -> Option<String> {
 /// What was heard on a leg.
 pub(super) fn heard(form: &Form) -> Heard {
     Heard {
-        // One more than any prompt takes: a longer entry stays too long.
+        // One more than any prompt takes, so that a longer entry stays too long.
         digits: bounded(form.get("Digits"), limits::DIGITS_MAX + 1),
         speech: bounded(form.get("SpeechResult"), limits::SPEECH_CHARS_MAX),
         dial: dial_status(form.get("DialCallStatus")),
@@ -62,21 +62,21 @@ pub(super) fn heard(form: &Form) -> Heard {
     }
 }
 
-/// Whether somebody has taken the caller out of the queue without us, as TaskRouter does when a specialist accepts who
-/// is met in a conference, or away from who took them out of it, as a specialist does who passes them on, or is about to
-/// talk to them. The provider says so at once, and goes by what they tell it and not by the answer.
+/// Whether somebody has taken the caller out of the queue without us: as TaskRouter does when a specialist
+/// accepts who talks to callers in a conference; or as a specialist does who passes a caller on, or is about to
+/// talk to them. The provider says so at once, and follows them and not the answer.
 pub(super) fn is_elsewhere(form: &Form) -> bool {
     const WORDS: [&str; 4] = [
         "redirected",
         "redirected-from-bridged",
         "bridging-in-process",
-        // As older pages of the provider have it.
+        // As older pages of the provider spell it.
         "bridging-in-progress",
     ];
     WORDS.contains(&form.get("QueueResult"))
 }
 
-/// A leg's status; `None`: a word we do not know.
+/// A leg's status; `None`: an unknown word.
 pub(super) fn leg_status(word: &str) -> Option<LegStatus> {
     Some(match word {
         "queued" | "initiated" | "ringing" => LegStatus::Ringing,
@@ -100,7 +100,7 @@ pub(super) fn undelivered(form: &Form) -> Option<bool> {
     }
 }
 
-/// The call and the nonce in the URL whose answer the provider could not use.
+/// The call and the nonce in the URL whose answer was of no use to the provider.
 pub(super) fn failed_url(form: &Form) -> (Option<CallId>, Option<Nonce>) {
     let path = form.get("ErrorUrl").split(['?', '#']).next().unwrap_or_default();
     let mut parts = path.rsplit('/');
@@ -146,8 +146,8 @@ fn answered_by(word: &str) -> Option<AnsweredBy> {
     })
 }
 
-/// The network's word, exactly as it is written: a diverted or passed-through signature is another
-/// network's, and what is padded or spelt otherwise is nobody's.
+/// The network's verdict on the number, exactly as it is written: a diverted or passed-through signature is
+/// another network's, and whatever is padded or spelt differently counts as no verdict.
 fn attestation(word: &str) -> Attestation {
     match word {
         "TN-Validation-Passed-A" => Attestation::A,
@@ -168,12 +168,12 @@ fn attestation(word: &str) -> Attestation {
         | "TN-Validation-Failed-A-Passthrough"
         | "TN-Validation-Failed-B-Passthrough"
         | "TN-Validation-Failed-C-Passthrough" => Attestation::Failed,
-        // Nothing could be validated: that is no word on the number.
+        // Nothing could be validated: that is no verdict on the number.
         "" | "NULL" | "No-TN-Validation" | "TN-Validation-Failed" => Attestation::None,
         _ => {
             tracing::warn!(
                 bytes = word.len(),
-                "the network's word on a number is none that we know"
+                "the network's verdict on a number has a name that we do not know"
             );
             Attestation::None
         }
@@ -184,7 +184,7 @@ fn attestation(word: &str) -> Attestation {
 mod tests {
     use super::*;
 
-    /// A flow keeps what was heard, and a body has room for much of it.
+    /// A flow keeps what was heard, and a body could contain much of it.
     #[test]
     fn no_more_is_taken_of_what_was_heard_than_a_prompt_takes() {
         for (text, taken) in [

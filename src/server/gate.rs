@@ -1,7 +1,7 @@
 //! The gate: how many turns are under way at once, and whether there is room for another call.
 //!
-//! When the store slows down, turns pile up. Calls in progress are always served; a new call is
-//! refused while the house is full, cheaply, so that those who are in are not lost for those who come.
+//! When the store slows down, turns pile up. Calls in progress are always served; a new call is refused cheaply
+//! while the house is full, so that those inside are not lost for the sake of newcomers.
 
 use std::sync::atomic::AtomicU64;
 
@@ -19,7 +19,7 @@ pub struct Gate {
 pub(super) struct Pass(Gauge<u64, AtomicU64>);
 
 impl Gate {
-    /// A gate that is full with so many turns, and counts them on this gauge.
+    /// A gate that is full at so many turns, and shows their number on this gauge.
     pub fn new(turns: Gauge<u64, AtomicU64>, turns_max: u64) -> Self {
         Self { turns, turns_max }
     }

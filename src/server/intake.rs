@@ -1,7 +1,7 @@
-//! The way in: a request becomes the provider's form, or is refused before anything is made of it.
+//! The way in: a request becomes the provider's form, or is refused before anything is done with it.
 //!
-//! The order matters. Size and time are bounded before anything is read, the signature is checked over
-//! what was read before any field is used, and only then are fields looked at.
+//! The order matters. First size and time are bounded, then the body is read, then the signature over it is
+//! checked, and only then are fields looked at.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::limits;
 
 static SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
 
-/// The parameters that are read: each may be given once.
+/// The parameters that we read: each may be given once.
 const READ: [&str; 17] = [
     "AccountSid",
     "AnsweredBy",
@@ -38,11 +38,11 @@ const READ: [&str; 17] = [
     "To",
 ];
 
-/// What is read of a form that the provider signed: of each of [`READ`] what was given.
+/// The values of [`READ`] in a form that the provider signed.
 pub(super) struct Form([Option<String>; READ.len()]);
 
 impl Form {
-    /// A parameter; empty if it is not there.
+    /// A parameter; empty if it is missing.
     pub(super) fn get(&self, name: &str) -> &str {
         let place = place_of(name);
         debug_assert!(place.is_some(), "`{name}` is not read");
@@ -50,8 +50,8 @@ impl Form {
     }
 }
 
-/// Where a parameter stands among those that are read. Few are as long as it is: to look at each is
-/// quicker than to halve the list.
+/// Where a parameter stands among those that we read. Few have its length, so comparing with each is faster than
+/// a binary search.
 fn place_of(name: &str) -> Option<usize> {
     READ.iter().position(|known| *known == name)
 }
@@ -81,8 +81,8 @@ pub(super) async fn take(
 
 /// The answer to a request whose body is not read to its end: it ends the connection.
 ///
-/// The server reads on, and throws away, what comes of a body that nobody holds any more, for as long as
-/// it comes; so the answer holds it until it is sent.
+/// The server goes on reading a body that nobody holds any more, and throws it away, for as long as it comes; so
+/// the answer holds it until it is sent.
 pub(super) fn ending(answer: HttpResponse, body: Payload) -> HttpResponse {
     let mut answer = answer;
     answer.extensions_mut().insert(body);
@@ -122,14 +122,15 @@ async fn read(house: &House, request: &HttpRequest, body: &mut Payload) -> Resul
     Ok(form)
 }
 
-/// The value of a header that was given once. Of two, what stands before us may have looked at the other.
+/// The value of a header that was given once. If there are two, a proxy in front of us may have looked at the
+/// other.
 pub(super) fn only<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r str> {
     let mut values = request.headers().get_all(name);
     let value = values.next()?;
     values.next().is_none().then(|| value.to_str().ok()).flatten()
 }
 
-/// A body, in time and no larger than any that is meant for us.
+/// Reads a body, in time, and no larger than any that is meant for us.
 pub(super) async fn bounded(request: &HttpRequest, body: &mut Payload) -> Result<BytesMut, Reason> {
     within(limits::REQUEST_BODY_TIMEOUT, collect(request, body)).await
 }

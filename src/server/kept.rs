@@ -1,8 +1,9 @@
-//! What the provider told while the store was away, and does not tell again: a caller has hung up, a message did not
-//! arrive.
+//! What the provider reported while the store was away, and will not report again: a caller has hung up, a
+//! message did not arrive.
 //!
-//! It is kept in memory and noted when the store is back. A server that ends meanwhile forgets it; then the call's
-//! deadline finds out, minutes later, and until then a caller who hung up holds their place at the account.
+//! It is kept in memory and noted when the store is back. A server that ends meanwhile forgets it; then the
+//! call's deadline finds out, minutes later, and until then a caller who hung up keeps their place at the
+//! account.
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ impl Default for Kept {
 }
 
 impl Kept {
-    /// Tries again, less and less often, until the store is there; `false`: there is no room.
+    /// Tries again, more and more rarely, until the store is back; `false`: there is no room.
     pub(super) fn keep<T, W>(&self, call: CallId, note: impl Fn() -> W + Send + 'static) -> bool
     where
         W: Future<Output = Result<T, ExchangeError>> + Send,

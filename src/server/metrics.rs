@@ -1,5 +1,5 @@
-//! What a server counts and shows on `/metrics`: webhooks, calls, the outbox, what guessing is worth; and
-//! with them what the exchange, the store and whoever asks others count of their own.
+//! What a server counts and shows on `/metrics`: webhooks, calls, the outbox, what guessing is worth; and with
+//! that, what the exchange, the store and the clients of others count themselves.
 
 use std::sync::atomic::AtomicU64;
 
@@ -28,15 +28,15 @@ pub struct Metrics {
     pub outside: OutsideCounter,
     /// Requests refused.
     pub refused: Family<Refused, Counter>,
-    /// Requests of the admin listener with a token that is none.
+    /// Requests of the admin listener with an unknown token.
     pub strangers: Counter,
-    /// Seconds from a webhook's head to its answer, by what it was to its call.
+    /// Seconds from a webhook's head to its answer, by what the webhook was to its call.
     pub seconds: Family<Timed, Histogram, fn() -> Histogram>,
     /// What the store was asked.
     pub store: Questions,
     /// What is due in the outbox and not claimed.
     pub outbox_waiting: Gauge<u64, AtomicU64>,
-    /// For how many seconds the oldest of it has been.
+    /// For how many seconds the oldest of these has been due.
     pub outbox_oldest: Gauge<f64, AtomicU64>,
     /// The best chance of a guesser at any state of a flow in use.
     pub odds: Family<Odd, Gauge<f64, AtomicU64>>,
@@ -57,7 +57,7 @@ pub struct Webhook {
     pub outcome: Outcome,
 }
 
-/// What an answer's time is told of.
+/// What the time of an answer depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Timed {
     /// What the webhook was to the call.
@@ -106,7 +106,7 @@ pub enum Outcome {
     Turn,
     /// Something answered before.
     Replayed,
-    /// A spent nonce with another entry: a security event.
+    /// A spent nonce with a different entry: a security event.
     Contradicted,
     /// Something out of step.
     OutOfStep,
@@ -152,7 +152,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Its name, as metrics have it.
+    /// Its name in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Signature => "Signature",
@@ -166,13 +166,13 @@ impl Reason {
     }
 }
 
-/// A metric under this name; it counts for whoever has a copy.
+/// Registers a metric under this name; a copy of it counts on the same metric.
 fn put<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
     registry.register(name, help, metric.clone());
     metric
 }
 
-/// The same of something in seconds.
+/// The same for a metric in seconds.
 fn put_seconds<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
     registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
     metric
@@ -202,7 +202,7 @@ impl Default for Metrics {
             strangers: put(
                 r,
                 "admin_refused",
-                "Requests of the admin listener with a token that is none",
+                "Requests of the admin listener with an unknown token",
                 Counter::default(),
             ),
             seconds: put_seconds(
@@ -233,7 +233,7 @@ impl Default for Metrics {
             store_is: put(
                 r,
                 "store_info",
-                "Which store it is: servers must all say the same",
+                "Which store it is: all servers must show the same",
                 Family::default(),
             ),
             turns_in_progress: put(r, "turns_in_progress", "Turns under way", Gauge::default()),
@@ -251,14 +251,14 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// These, and with them what an exchange counts.
+    /// These metrics, and those of an exchange.
     pub fn with(mut self, guards: &Guards, tally: &Tally) -> Self {
         let registry = &mut self.registry;
         registry.register("facts_granted", "Facts granted", tally.facts.clone());
         registry.register("attempts", "Entries judged", tally.attempts.clone());
         registry.register(
             "unusable_entries",
-            "What callers gave that was none of what was asked for",
+            "What callers gave that did not answer the question",
             tally.unusable.clone(),
         );
         registry.register(
@@ -292,15 +292,15 @@ impl Metrics {
         self
     }
 
-    /// Says what guessing is worth against a flow: the best chance at any of its states. A flow that asks
-    /// for no proof has none.
+    /// Sets what guessing is worth against a flow: the best chance at any of its states. A flow that asks for no
+    /// proof has none.
     pub fn tell_odds(&self, flow: &str, best: &Chances) {
         for (within, chance) in [("call", best.call), ("day", best.day), ("year", best.year)] {
             self.odds.get_or_create(&Odd { flow: flow.to_owned(), within }).set(chance);
         }
     }
 
-    /// Says which store it is, and of no other any more.
+    /// Sets which store it is, in place of any other.
     pub fn tell_store(&self, name: String) {
         let store = StoreIs { name };
         if self.store_is.get(&store).is_none() {

@@ -44,11 +44,11 @@ pub struct House {
     pub metrics: Arc<Metrics>,
     /// Which number leads to which flow.
     pub lines: Lines,
-    /// What the provider signs with.
+    /// What webhooks are signed with.
     pub keys: Keys,
-    /// The address that the provider knows us by.
+    /// The address by which the provider knows us.
     pub public_url: String,
-    /// As which it signs for that address.
+    /// How that address may be written where it is signed.
     pub bases: Bases,
     /// The provider's account; `None`: any, as in the demo.
     pub account_sid: Option<String>,
@@ -58,9 +58,9 @@ pub struct House {
     pub gate: Gate,
     /// What could not be noted yet.
     pub kept: Kept,
-    /// How much the log says of requests that are refused.
+    /// Limits how much the log says of refused requests.
     pub refusals: Few,
-    /// What does effects.
+    /// What carries out effects.
     pub outbox: Arc<Outbox>,
     /// Cancelled when the server is told to stop.
     pub stop: CancellationToken,
@@ -71,7 +71,7 @@ pub struct House {
 /// Why a server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// An address is taken or not ours.
+    /// An address is taken, or is not ours.
     #[error("cannot listen on {address}: {source}; stop what listens there, or change `{key}`")]
     Listen {
         /// The address.
@@ -86,7 +86,7 @@ pub enum ServerError {
     Failed(#[from] std::io::Error),
 }
 
-/// Listeners that are bound, so that what follows cannot fail for an address.
+/// Listeners that are bound, so that no later step can fail because of an address.
 #[derive(Debug)]
 pub struct Listeners {
     public: TcpListener,
@@ -94,7 +94,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds both. To be called within a tokio runtime.
+    /// Binds both. Must be called within a tokio runtime.
     pub fn bind(public: SocketAddr, admin: SocketAddr) -> Result<Self, ServerError> {
         let bind = |address, key| {
             listen(address).map_err(|source| ServerError::Listen { address, key, source })
@@ -108,23 +108,24 @@ impl Listeners {
     }
 }
 
-/// Listens, with room for all who come at once. Where there is none the system lets them try again a second later;
-/// or it leaves it to them to say something first, and forgets them: of who says nothing then the server never knows.
+/// Listens, with room for all who connect at once. Without room, the system lets clients try again a second
+/// later; or it waits for them to speak first, and forgets them: a client that says nothing is then unknown to
+/// the server.
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // As what the standard library binds: one that was stopped just now is followed at once.
+    // As the standard library does: a server that has just been stopped can be replaced at once.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(limits::CONNECTIONS_WAITING_MAX)?.into_std()
 }
 
-/// The provider's routes, over the [`House`] that the application has: what the public listener serves.
+/// The provider's routes, on the [`House`] of the application: what the public listener serves.
 pub fn webhooks(config: &mut web::ServiceConfig) {
     webhook::routes(config);
 }
 
-/// Serves until it is told to stop, then finishes the turns in progress; `connections` is how many each
-/// worker takes of those that webhooks come in on.
+/// Serves until it is told to stop, then finishes the turns in progress; `connections` is how many webhook
+/// connections each worker takes.
 pub async fn run(
     house: Arc<House>,
     listeners: Listeners,
@@ -168,12 +169,12 @@ struct Side {
     listener: TcpListener,
     routes: fn(&mut web::ServiceConfig),
     workers: usize,
-    /// Of each worker.
+    /// For each worker.
     connections: usize,
     stops_within: Duration,
 }
 
-/// Serves one of them. It is put together here, as `HttpServer` would, for the sake of [`Connection`].
+/// Serves one of them. It is assembled here, as `HttpServer` would do it, for the sake of [`Connection`].
 fn serve(side: Side, house: &web::Data<House>) -> std::io::Result<Server> {
     let Side { listener, routes, workers, connections, stops_within } = side;
     let server = Server::build()
@@ -202,7 +203,7 @@ fn serve(side: Side, house: &web::Data<House>) -> std::io::Result<Server> {
     Ok(server.run())
 }
 
-/// Tells after each minute what was left out of the log in it.
+/// Reports once a minute what was left out of the log in that minute.
 async fn count_minutes(house: web::Data<House>) {
     let mut minute = tokio::time::interval(Duration::from_mins(1));
     loop {

@@ -1,8 +1,7 @@
 //! The provider's routes.
 //!
-//! Whatever happens behind them, a request that is the provider's is answered in time, with TwiML that
-//! the caller can hear; so the work runs apart from the answer, and is finished even when the answer
-//! could not wait for it.
+//! Whatever happens behind them, a request of the provider is answered in time, with TwiML that the caller can
+//! hear. So the work runs apart from the answer, and is finished even if the answer could not wait for it.
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -32,12 +31,12 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.default_service(web::to(dispatch));
 }
 
-/// The way to a route. A router of patterns would cost a webhook more than its form and its signature.
+/// Finds the route. A router of patterns would cost a webhook more than its form and its signature.
 async fn dispatch(house: Data<House>, request: HttpRequest, body: Payload) -> HttpResponse {
     if request.method() != Method::POST {
         return elsewhere(&house, &request, body);
     }
-    // A slash at the end of an address that somebody keyed in keeps no caller out.
+    // A slash too many at the end of a typed address keeps no caller out.
     let path = request.path();
     let path = path.strip_suffix('/').unwrap_or(path);
     let mut parts = path.strip_prefix("/twilio/").unwrap_or_default().split('/');
@@ -113,7 +112,7 @@ async fn spend(
             desk.say(Outcome::OutOfStep, twiml::elsewhere(&links, call, nonce))
         }
         (_, Some(nonce)) => desk.answer(form, call, Wants::Turn(nonce)).await,
-        // No nonce of ours is spelt like this: the leg's present prompt.
+        // Our nonces do not look like this: the answer is the leg's present prompt.
         (_, None) => desk.answer(form, call, Wants::Fallback(None)).await,
     }
 }
@@ -202,17 +201,18 @@ async fn message_status(
     let names = CallId::parse(path.0).zip(EffectId::parse(path.1));
     match (names, decode::undelivered(&form)) {
         (Some((call, effect)), Some(true)) => {
-            // Also where the message was told to be delivered before. Both are last words of which the provider
-            // sends one, in no order that could be known; where networks say both, a caller who still waits is
-            // shown another way in vain at worst. To keep that it was delivered would be a turn for each message.
+            // This counts even if the message was reported as delivered before. The provider sends one of these
+            // two as the last status, in no certain order; if networks report both, a caller who still waits is
+            // at worst shown another way for nothing. To keep a note of every delivery would take a turn for each
+            // message.
             desk.note(call, move |_| Some(Event::Undelivered { effect })).await
         }
         _ => desk.no_content(Outcome::OutOfStep),
     }
 }
 
-/// No route of ours: whoever asks hears nothing but the end. It may be the provider, told another address or to get and
-/// not to post.
+/// No route of ours: whoever asks only hears the end. It may be the provider, with a wrong address or told to get
+/// instead of post.
 fn elsewhere(house: &House, request: &HttpRequest, body: Payload) -> HttpResponse {
     house.metrics.refused.get_or_create(&Refused { reason: Reason::Route }).inc();
     if house.refusals.may_tell(Reason::Route.as_str()) {
@@ -226,7 +226,7 @@ fn elsewhere(house: &House, request: &HttpRequest, body: Payload) -> HttpRespons
     intake::ending(answer, body)
 }
 
-/// That calls come to no number is told once.
+/// That calls come to no number is reported once.
 static NO_NUMBER: Once = Once::new();
 
 const TWIML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
@@ -279,11 +279,11 @@ impl<'h> Desk<'h> {
         let (exchange, request) = (self.house.exchange.clone(), Arc::new(request));
         let work = move || {
             let (exchange, request) = (exchange.clone(), request.clone());
-            // It is large, and a task is moved as it is begun and as it ends.
+            // It is large, and a task is moved when it begins and when it ends.
             Box::pin(async move { exchange.receive(&request).await })
         };
         match self.in_time(work).await {
-            // Its first turn was lost, or never got through: nothing is known of it.
+            // Its first turn was lost, or never arrived: nothing is known of it.
             Ok(Answered { served: Served::Unknown, .. }) => {
                 tracing::warn!(call.id = %call, "the store knows nothing of a call that goes on");
                 self.apologise(&form)
@@ -307,18 +307,18 @@ impl<'h> Desk<'h> {
         }
     }
 
-    /// Waits until an answer is due whose time must not tell what was found. What is due is counted
-    /// from when the webhook came in, by a clock that nobody sets.
+    /// Waits until an answer is due whose time must not tell what was found. The time is counted from when the
+    /// webhook came in, by a clock that nobody sets.
     async fn keep_until_due(&self) {
         let policy = self.house.exchange.policy();
         let due = self.begun + Duration::from_millis(policy.enumeration.deadline_ms.into());
-        // A timer rounds up to a whole millisecond, and would hold up even what is late.
+        // A timer rounds up to a whole millisecond, and would delay even what is already late.
         if due > Instant::now() {
             tokio::time::sleep_until(due).await;
         }
     }
 
-    /// Takes note of something that asks for no answer.
+    /// Notes something that asks for no answer.
     async fn note(
         self,
         call: CallId,
@@ -334,19 +334,19 @@ impl<'h> Desk<'h> {
             Ok(Some(_)) => self.no_content(Outcome::Turn),
             Ok(None) => self.no_content(Outcome::OutOfStep),
             Err(error) => {
-                // The provider warns of a 5xx and does not come again. What is not kept either is found
-                // out by deadline or by asking.
+                // After a 5xx the provider warns its customer and does not come again. What is not kept here
+                // either is found out by the deadline, or by asking.
                 let _span = self.span.enter();
                 let kept = error.store_is_away() && self.house.kept.keep(call, work);
-                tracing::error!(call.id = %call, %error, kept, "a status could not be taken note of");
+                tracing::error!(call.id = %call, %error, kept, "a status could not be noted");
                 self.no_content(Outcome::Apology)
             }
         }
     }
 
-    /// Runs the work apart, so that it is finished whatever happens here, and waits while there is
-    /// time. A store that is away is asked again meanwhile: to choose another primary takes it a second
-    /// or two, and the same request twice is one turn.
+    /// Runs the work apart, so that it is finished whatever happens here, and waits while there is time. A store
+    /// that is away is asked again meanwhile: choosing another primary takes a second or two, and the same
+    /// request twice is one turn.
     async fn in_time<T: Send + 'static, W>(
         &self,
         work: impl Fn() -> W + Send + 'static,
@@ -408,8 +408,8 @@ impl<'h> Desk<'h> {
         self.say(Outcome::Apology, document)
     }
 
-    /// There is no room for another call: it goes to the line's overflow number, or hears the engaged
-    /// tone. Nothing is kept of it.
+    /// There is no room for another call: it is passed to the line's overflow number, or hears the engaged tone.
+    /// Nothing of it is kept.
     fn refuse_for_now(&self, form: &Form, line: &Line, call: CallId) -> HttpResponse {
         if self.house.refusals.may_tell("TurnedAway") {
             let turns = self.house.gate.turns();
@@ -424,7 +424,7 @@ impl<'h> Desk<'h> {
         decode::shown_instead(form, self.house.lines.number_of(form.get("To")))
     }
 
-    /// Only who rang us is put through: not who we ring.
+    /// Only callers are put through: not those whom we ring.
     fn fallback_number(&self, form: &Form) -> Option<String> {
         if form.get("Direction").starts_with("outbound") {
             return None;
@@ -446,7 +446,7 @@ impl<'h> Desk<'h> {
     }
 }
 
-/// Why there is no answer of the machine's.
+/// Why the machine gave no answer.
 #[derive(Debug, thiserror::Error)]
 enum Late {
     #[error(transparent)]
@@ -458,7 +458,7 @@ enum Late {
 }
 
 impl Late {
-    /// Whether the same may succeed in a while.
+    /// Whether the same may succeed a little later.
     fn store_is_away(&self) -> bool {
         match self {
             Self::Exchange(error) => error.store_is_away(),

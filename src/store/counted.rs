@@ -89,13 +89,13 @@ pub struct Counted {
     known: Known,
 }
 
-/// Whether it is known whose a store is: that of another house, under another key, must not be written into. Of one of
-/// which it is not known nothing is asked but whether it is there.
+/// Whether we know whose a store is: we must not write into one of another house, under another key. Until we
+/// know, a store is only asked whether it is there.
 #[derive(Clone, Debug, Default)]
 pub struct Known(Arc<AtomicBool>);
 
 impl Known {
-    /// It is ours.
+    /// The store is ours.
     pub fn tell(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -107,7 +107,7 @@ impl Known {
 }
 
 impl Counted {
-    /// The same store, counted, and asked from when it is known whose it is.
+    /// The same store, counted, and asked only once it is known whose it is.
     pub fn over(store: Arc<dyn Store>, questions: Questions, known: Known) -> Arc<dyn Store> {
         Arc::new(Self { store, questions, known })
     }
@@ -132,7 +132,7 @@ impl Counted {
         answer
     }
 
-    /// Counts what is asked of so many things at once as one question, with the worst that came of it.
+    /// Counts a question about many things as one, with the worst outcome among them.
     async fn count_all(
         &self,
         operation: Operation,

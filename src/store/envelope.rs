@@ -4,16 +4,15 @@
 //! version, the kind and the id, so that a value copied to another key of the store, or another kind,
 //! does not open.
 //!
-//! An envelope of version 4 is bytes: the version; 2 that name the key; 12 of nonce; the ciphertext and its
-//! tag. The thing in it is spelled as [`packed`] does it. Each place has a key of its own, or nearly each
-//! (see [`salt_of`]), so that 12 random bytes are never drawn twice under one.
+//! An envelope of version 4 is bytes: the version; 2 that name the key; 12 of nonce; the ciphertext and its tag.
+//! The thing in it is spelled by [`packed`]. Nearly every place has a key of its own (see [`salt_of`]), so that
+//! 12 random bytes are never drawn twice under one key.
 //!
-//! Those before it are read as ever. One of version 3 has 4 bytes to name the key and 24 of nonce, of which
-//! 16 make the key of this one envelope. What is in those before that is JSON, and their seals bind the hash
-//! of a flow as well, which they show. One of version 2 is bytes: the version; the length of that hash, and the hash
-//! (two digits a byte where it is lower-case hexadecimal, which the length's highest bit says); 8 that name
-//! the key; and as above. One of version 1 is JSON, `{"v":1,"flow":"<hash or empty>","sealed":"<base64>"}`,
-//! with the rest in `sealed`.
+//! Older versions are still read. Version 3 has 4 bytes to name the key and 24 of nonce, of which 16 make the key
+//! of this one envelope. What is inside versions 1 and 2 is JSON, and their seals also bind the hash of a flow,
+//! which they show. Version 2 is bytes: the version; the length of that hash, and the hash (two digits a byte if
+//! it is lower-case hexadecimal, which the length's highest bit says); 8 that name the key; and the rest as
+//! above. Version 1 is JSON, `{"v":1,"flow":"<hash or empty>","sealed":"<base64>"}`, with the rest in `sealed`.
 //!
 //! A callgate that does not know a version says so and leaves the thing as it is.
 
@@ -48,20 +47,20 @@ const VERSION_BYTE_OF_LONG_NONCES: u8 = 3;
 const VERSION_BYTE_OF_JSON: u8 = 2;
 
 const KEY_BYTES: usize = 32;
-/// Enough to tell a wrong key from damage nearly always.
+/// Nearly always enough to tell a wrong key from damage.
 const KEY_NAME_BYTES: usize = 2;
-/// In envelopes of the third version.
+/// In envelopes of version 3.
 const MIDDLE_KEY_NAME_BYTES: usize = 4;
-/// In those before it.
+/// In older envelopes.
 const LONG_KEY_NAME_BYTES: usize = 8;
-/// In envelopes before the fourth, with what goes into the key of one envelope.
+/// In envelopes before version 4, with what goes into the key of one envelope.
 const LONG_NONCE_BYTES: usize = 24;
-/// What of a place, and before the fourth version of a nonce, goes into a key.
+/// The part of a place, and before version 4 of a nonce, that goes into a key.
 const SALT_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;
-/// Of a keyed hash that is cut to 64 bits.
+/// Length of a keyed hash that is cut to 64 bits.
 const SHORT_DIGITS: usize = 16;
-/// As much room as nearly everything that is stored takes.
+/// Enough room for nearly everything that is stored.
 const PLAIN_BYTES: usize = 640;
 /// In the byte that tells the length of a flow's hash: two hexadecimal digits stand in one byte.
 const PACKED: u8 = 0x80;
@@ -95,7 +94,7 @@ impl Kind {
 pub struct Vault {
     seal_key: Arc<SecretBox<[u8; KEY_BYTES]>>,
     key_name: [u8; LONG_KEY_NAME_BYTES],
-    /// Has taken the key in already: that is half the work of a short hash.
+    /// The key is already taken in: that is half the work of a short hash.
     hash_key: hmac::Key,
 }
 
@@ -130,7 +129,7 @@ pub enum KeyError {
     /// Not base64.
     #[error("the state key is not base64; make one with `openssl rand -base64 32`")]
     NotBase64,
-    /// Base64 of something else.
+    /// Base64 of something that is no key.
     #[error("the state key is {0} bytes long, not 32; make one with `openssl rand -base64 32`")]
     Length(usize),
 }
@@ -163,7 +162,7 @@ impl Vault {
         }
     }
 
-    /// A vault under the state key that this base64 text spells; white space around it is ignored.
+    /// A vault under the state key in this base64 text; white space around it is ignored.
     pub fn from_base64(text: &str) -> Result<Self, KeyError> {
         let bytes = SecretBox::new(Box::new(
             STANDARD_PAD_INDIFFERENT.decode(text.trim()).map_err(|_| KeyError::NotBase64)?,
@@ -190,8 +189,8 @@ impl Vault {
         for part in head {
             sealed.extend_from_slice(part);
         }
-        // Every number in what is stored is within JSON, and all of it has the parts that it says: it
-        // cannot fail, and nothing is what then opens as altered.
+        // Every number that we store fits into JSON, and everything has as many parts as it says: this cannot
+        // fail. (If it did, an empty thing would be sealed, which opens as altered.)
         let written = packed::write(value, id, &mut sealed);
         let aad = Aad::from(bound(VERSION, kind, id, None));
         let key = self.key_of(&salt_of(id)).filter(|_| written);
@@ -201,7 +200,7 @@ impl Vault {
         });
         match tag {
             Some(tag) => sealed.extend_from_slice(tag.as_ref()),
-            // Refused for 256 GiB and more alone.
+            // Refused only for 256 GiB or more.
             None => sealed.truncate(begin),
         }
         sealed
@@ -239,7 +238,7 @@ impl Vault {
         }
     }
 
-    /// Opens what was sealed before the fourth version, and before the third with the hash of a flow.
+    /// Opens what was sealed before version 4, and in versions 1 and 2 with the hash of a flow.
     fn open_older(
         &self,
         version: u32,
@@ -250,7 +249,7 @@ impl Vault {
     ) -> Result<Opened, EnvelopeError> {
         let altered = EnvelopeError::Altered;
         let (nonce, sealed) = sealed.split_first_chunk::<LONG_NONCE_BYTES>().ok_or(altered)?;
-        // Its key and the nonce under it are both made of its long nonce (draft-irtf-cfrg-xchacha, 2.3).
+        // Both the key and the nonce under it are made of the long nonce (draft-irtf-cfrg-xchacha, 2.3).
         let (salt, rest) = nonce.split_first_chunk::<SALT_BYTES>().ok_or(altered)?;
         let mut short = [0; NONCE_LEN];
         short.iter_mut().rev().zip(rest.iter().rev()).for_each(|(to, from)| *to = *from);
@@ -296,7 +295,7 @@ impl Vault {
         hex(&self.keyed_hash(label, parts))
     }
 
-    /// What it begins with, in 16 digits: 64 bits tell a thing from another that nobody could choose for it.
+    /// The first 16 digits of it: 64 bits tell two things apart, unless somebody could choose them.
     pub fn keyed_short(&self, label: &str, parts: &[&[u8]]) -> String {
         let mut short = self.keyed_hex(label, parts);
         short.truncate(SHORT_DIGITS);
@@ -311,7 +310,7 @@ impl fmt::Debug for Vault {
 }
 
 impl Opened {
-    /// The thing; `None`: it is another.
+    /// The thing; `None`: it is something else.
     pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
         if self.version >= VERSION_OF_LONG_NONCES {
             packed::read(&self.plain, &self.id).ok()
@@ -337,7 +336,7 @@ fn read(bytes: &[u8]) -> Option<(String, &[u8])> {
     Some((flow, rest))
 }
 
-/// The same of an envelope that is JSON.
+/// The same for an envelope in JSON.
 fn read_json(envelope: &[u8]) -> Result<(String, Vec<u8>), EnvelopeError> {
     let altered = EnvelopeError::Altered;
     let Versioned { v } = serde_json::from_slice(envelope).map_err(|_| altered)?;
@@ -358,8 +357,8 @@ fn hash_of<'a>(key: &hmac::Key, parts: impl IntoIterator<Item = &'a [u8]>) -> [u
     mac.sign().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
-/// What of a place goes into its key: nearly every place's own. Where two have the same they share a key,
-/// under which a nonce would have to be drawn some 2^48 times to come again; the seal binds the place itself.
+/// The part of a place that goes into its key; nearly every place has its own. Two places with the same part
+/// share a key, under which a nonce would repeat only after some 2^48 drawings; the seal binds the place itself.
 fn salt_of(id: &str) -> [u8; SALT_BYTES] {
     let mut salt = [0_u8; SALT_BYTES];
     for some in id.as_bytes().chunks(SALT_BYTES) {

@@ -26,6 +26,7 @@ mod open;
 mod packed;
 pub mod redb;
 pub mod redis;
+mod terms;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -34,7 +35,8 @@ use uuid::Uuid;
 
 use crate::engine::id::{CallId, EffectId, TurnId};
 
-pub use open::{ClientCertificate, OpenError, Options, Replicas, check_named, open, open_with};
+pub use open::{check_named, open, open_with};
+pub use terms::{ClientCertificate, OpenError, Options, Replicas};
 
 /// How often a call has changed, and the turn that changed it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

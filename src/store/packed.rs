@@ -1,10 +1,10 @@
 //! How what is stored is spelled before it is sealed: what JSON says, in a third of its bytes.
 //!
-//! A thing is written field by field with the names of its fields, so that a field added later is passed
-//! over by whoever does not know it and is missed by nobody. What is short is how things are spelled: a
-//! name or a word that is known to all is its number in [`words`], and a text that is an id, a hash, a
-//! time or a number spelled in its one usual way (see [`shape`]) is that number in binary. Any other text
-//! is itself. What is read is what was written, to the last character, and what JSON would have given.
+//! A thing is written field by field with the names of its fields, so that a reader who does not know a newer
+//! field skips it, and one who does not find it uses its default. The spelling makes it short: a known name or
+//! word is its number in [`words`], and a text that is an id, a hash, a time or a number in its one usual form
+//! (see [`shape`]) is that number in binary. Any other text is itself. What is read is what was written, to the
+//! last character, and what JSON would have given.
 //!
 //! Each thing begins with a byte:
 //!
@@ -29,8 +29,8 @@
 //! | `e0`–`ef` | a map of 0–15 pairs |
 //! | `f0`–`ff` | a list of 0–15 things |
 //!
-//! A variant is its name, or a map of its name to what is in it. Texts that may come again are counted as they
-//! are spelled, each once, after the first of all: where the thing lies.
+//! A variant is its name, or a map from its name to what is in it. Texts that may come again are counted as they
+//! are spelled, each once, after the first one, which is the place where the thing lies.
 
 mod read;
 mod shape;
@@ -73,19 +73,19 @@ mod byte {
     pub(super) const SMALL_MAP: u8 = 0xe0;
     pub(super) const SMALL_LIST: u8 = 0xf0;
 
-    /// How many numbers and lengths of texts stand in the first byte itself.
+    /// The numbers and the lengths of texts that fit into the first byte itself.
     pub(super) const SMALL: u8 = 32;
-    /// And of pairs of maps and things of lists.
+    /// The same for pairs of maps and things of lists.
     pub(super) const FEW: u8 = 16;
 }
 
-/// Texts that take as many bytes are spelled once.
+/// Texts of at least so many bytes are spelled once.
 const ONCE_MIN: usize = 5;
-/// As many of them as a byte tells apart; those after them are spelled again.
+/// As many of them as a byte tells apart; later ones are spelled again.
 const ONCE_MAX: usize = 256;
 
-/// Writes a thing that lies at `place` after what is in `to`; whether it could be: what is beyond JSON is
-/// not, nor what says that it has more or fewer parts than it has.
+/// Writes a thing that lies at `place` after what is in `to`; `false`: it cannot be written, because it is beyond
+/// JSON or has more or fewer parts than it says.
 #[must_use]
 pub(super) fn write(value: &impl Serialize, place: &str, to: &mut Vec<u8>) -> bool {
     value.serialize(&mut write::Writer::new(place, to)).is_ok()
@@ -99,7 +99,7 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], place: &str) -> Result<T, 
     if reader.is_at_end() { Ok(value) } else { Err(Unreadable) }
 }
 
-/// Where a thing lies, as the first text that may come again.
+/// The place where a thing lies, as the first text that may come again.
 fn spelled(place: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(place.len());
     shape::write(place, &mut bytes);

@@ -4,9 +4,9 @@
 //! transaction, flushes that to the disk and answers them all (*group commit*): a flush costs the same
 //! for one as for many. Reads see the last flushed state, on the blocking pool.
 //!
-//! After a kill at any moment the file opens with every write that was answered. After an I/O error
-//! (a full disk) the writes that met it are answered with it, and the file is opened anew for the next; so it
-//! is where the database panics, as over a page that something else has written into.
+//! After a kill at any moment, the file opens with every write that was answered. After an I/O error (a full
+//! disk), the writes that met it are answered with it, and the file is opened again before the next. The same
+//! happens when the database panics, as it does over a page that something else has overwritten.
 
 mod fault;
 mod file;
@@ -108,7 +108,7 @@ impl RedbStore {
         let asked = move || {
             let answer = catch_unwind(AssertUnwindSafe(|| question(&slot)));
             answer.unwrap_or_else(|_| {
-                // It may have left the database's locks so that all panic who meet them.
+                // The panic may have poisoned the database's locks, and then everybody who takes one panics too.
                 drop(slot.reopen());
                 Err(StoreError::Corrupt("a read of the file panicked".into()))
             })

@@ -1,12 +1,12 @@
 //! The production store: Redis, shared by any number of servers.
 //!
-//! Every write is one Lua script over the keys of one partition (see [`keys`]), so it is atomic, also
-//! in a cluster. Redis forgets by itself: every key has a time to live, counted from the `now` that
-//! the caller gives. A partition's shared keys live as long again as what was put on them last; what
-//! they name that is gone is dropped when it is met.
+//! Every write is one Lua script over the keys of one partition (see [`keys`]), so it is atomic, in a cluster
+//! too. Redis itself forgets: every key has a time to live, counted from the `now` that the caller gives. The
+//! keys that a partition shares live as long as what was put on them last; names in them whose things are gone
+//! are dropped when somebody comes across them.
 //!
-//! Half of what a live call takes would be keys, their expiries and the tables that find them: so a call and
-//! its journal are one string, deadlines that are far wait in lists, and what is counted of callers lies
+//! Half of the memory of a live call would go into keys, their expiries and the tables that find them. So a call
+//! and its journal are one string, distant deadlines wait in lists, and what is counted of callers is stored
 //! together.
 
 mod address;
@@ -37,16 +37,16 @@ use super::{
 use crate::engine::id::{CallId, TurnId};
 use crate::limits::{CALLS_PER_PARTITION_MAX, DEADLINES_WAIT_FOR};
 
-/// The fields of a call that a callgate long before this one left: the number, the turn, the state.
+/// The fields of a call that a much older callgate wrote: the number, the turn, the state.
 type OlderCall = (Option<u64>, Option<String>, Option<Vec<u8>>);
-/// And those of a record: the revision, the value.
+/// And the fields of a record: the revision, the value.
 type OlderRecord = (Option<u64>, Option<Vec<u8>>);
 
-/// As many arguments as nearly every script takes, and as long as they are together.
+/// Room for the arguments of nearly every script, in number and in bytes.
 const ARGUMENTS: usize = 24;
 const ARGUMENTS_BYTES: usize = 2_048;
 
-/// How long a mark stays that was set to be waited for: it says nothing.
+/// How long the key lives that is written only to wait for replicas: nobody reads it.
 const HELD_MARK_MS: u32 = 60_000;
 
 /// A store in Redis.
@@ -68,14 +68,13 @@ pub(super) fn check_address(url: &str) -> Result<(), OpenError> {
 }
 
 impl RedisStore {
-    /// [`Self::connect_with`] nothing more to say.
+    /// [`Self::connect_with`] the default options.
     pub fn connect(url: &str) -> Result<Self, OpenError> {
         Self::connect_with(url, &Options::default())
     }
 
-    /// A store at this address (its forms: see [`address`]). Redis need not be up yet: the first
-    /// question connects, and every later one connects anew where it must. To be called within a
-    /// tokio runtime.
+    /// A store at this address (its forms: see [`address`]). Redis need not be up yet: the first question
+    /// connects, and every later one connects again where necessary. Must be called within a tokio runtime.
     pub fn connect_with(url: &str, options: &Options) -> Result<Self, OpenError> {
         Ok(Self {
             link: Link::new(url, options.clone())?,
@@ -103,8 +102,8 @@ impl RedisStore {
         self.link.ask(Question::Pipeline(pipeline), Again::May).await
     }
 
-    /// Runs a script that writes to a partition, and waits where replicas must have that until so many do: the
-    /// script's answer, and whether they do.
+    /// Runs a script that writes to a partition and, where replicas must confirm, waits for them: the script's
+    /// answer, and whether enough replicas have it.
     async fn run_replicated<T: FromRedisValue>(
         &self,
         (script, call): (&Script, &Cmd),
@@ -141,7 +140,7 @@ impl RedisStore {
         Ok(whole)
     }
 
-    /// A call that an older callgate left: first in a list, or before that in a hash.
+    /// A call that an older callgate wrote: as a list or, still older, as a hash.
     async fn load_older(&self, call: CallId) -> Result<Option<Stored>, StoreError> {
         let mut first = pipe();
         first.cmd("LINDEX").arg(keys::call(call)).arg(0);
@@ -162,7 +161,7 @@ impl RedisStore {
         Ok(Some(Stored { version, state: state.ok_or_else(unreadable)? }))
     }
 
-    /// What is in a list after so many.
+    /// What a list holds after its first so many elements.
     async fn entries(&self, key: String, after: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut entries = pipe();
         entries.cmd("LRANGE").arg(key).arg(after).arg(-1);
@@ -170,7 +169,7 @@ impl RedisStore {
         Ok(entries)
     }
 
-    /// What waits to be claimed in these.
+    /// What waits to be claimed in these partitions.
     async fn backlog_of(
         &self,
         partitions: &[Partition],
@@ -213,7 +212,7 @@ impl RedisStore {
         listed.iter().map(|(id, _)| CallId::parse(id).ok_or_else(unreadable)).collect()
     }
 
-    /// Which of these calls are there still; the others are taken off the lists.
+    /// Those of these calls that still exist; the others are taken off the lists.
     async fn standing(&self, calls: &[CallId]) -> Result<Vec<CallId>, StoreError> {
         let mut exist = pipe();
         for call in calls {
@@ -271,7 +270,7 @@ impl Store for RedisStore {
         for settled in &commit.settled {
             script.arg(text(settled.0));
         }
-        // Put again, the answer may be `AlreadyYours`, which is as good.
+        // If it is sent again, the answer may be `AlreadyYours`, which is as good.
         let (verdict, replicated): (String, _) =
             self.run_replicated((&self.commit, &script), partition, Again::May).await?;
         match verdict.as_str() {
@@ -323,7 +322,7 @@ impl Store for RedisStore {
     async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
         let partitions: Vec<Partition> = Partition::all().collect();
         match self.backlog_of(&partitions, now).await {
-            // Something else lies where one of them has what is due: the others tell of theirs.
+            // One partition holds something else where its due things should be: the others are still counted.
             Err(StoreError::Corrupt(_)) => {}
             told => return told,
         }
@@ -348,8 +347,7 @@ impl Store for RedisStore {
             Err(StoreError::Corrupt(_)) => {}
             Err(error) => return Err(error),
         }
-        // Of an older callgate: after the state, or before that in a list of their own, and then there
-        // are some.
+        // An older callgate kept the journal after the state, or in a list of its own, which then exists.
         match self.entries(keys::call(call), 1).await {
             Err(StoreError::Corrupt(_)) => {
                 let entries = self.entries(keys::journal(call), 0).await?;
@@ -395,7 +393,7 @@ impl Store for RedisStore {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Vec<Result<bool, StoreError>> {
-        // Those that lie by themselves are another script's than those that lie together.
+        // Single records are swapped by another script than records that are stored together.
         let alike =
             swaps.chunk_by(|one, next| one.key.is_one_of_many() == next.key.is_one_of_many());
         let swapped = alike
@@ -410,7 +408,7 @@ impl Store for RedisStore {
             Held::Call(call) => Partition::of(call),
             Held::Record(key) => Partition::of_record(key),
         };
-        // Replicas are waited for only up to what this connection has written last: so it writes something.
+        // Redis waits for replicas only up to the last write of this connection: so something is written.
         let mut mark = ::redis::cmd("SET");
         mark.arg(partition.held()).arg("").arg("PX").arg(HELD_MARK_MS);
         let (_, replicated): (Value, _) =
@@ -449,7 +447,7 @@ fn call_of(script: &Script, keys: &[impl AsRef<str>]) -> Cmd {
     call
 }
 
-/// What was answered of so many things at once, of each.
+/// The answers of a script that was asked about so many things at once, one for each.
 fn of_each(answers: Result<Vec<bool>, StoreError>, count: usize) -> Vec<Result<bool, StoreError>> {
     match answers {
         Ok(answers) if answers.len() == count => answers.into_iter().map(Ok).collect(),
@@ -462,7 +460,7 @@ fn text(id: Uuid) -> String {
     id.as_hyphenated().to_string()
 }
 
-/// The moment since when this deadline is to be among what is due, if that is still to come.
+/// From when on this deadline must be among the due things, if that is still to come.
 fn waits_until(deadline: Timestamp, now: Timestamp) -> Option<i64> {
     let wait_us = i64::try_from(DEADLINES_WAIT_FOR.as_micros()).unwrap_or(i64::MAX);
     let at = due_us(deadline);
@@ -470,7 +468,7 @@ fn waits_until(deadline: Timestamp, now: Timestamp) -> Option<i64> {
     (since > now_us(now)).then_some(since)
 }
 
-/// Redis forgets at once what is to live for no time at all; so it lives for a moment.
+/// Redis forgets at once what is given no time to live; so it gets a moment.
 fn ttl_ms(expires_at: Timestamp, now: Timestamp) -> i64 {
     let us = due_us(expires_at).saturating_sub(now_us(now));
     us.saturating_add(999).div_euclid(1_000).max(1)

@@ -1,8 +1,8 @@
-//! Lines of the log that strangers cause, and callers whom there is no room for: they may send as much as they like that
-//! is refused, and ring as often, and would fill a disk.
+//! Limits lines of the log that strangers cause, or callers for whom there is no room: they can send and call as
+//! much as they like, and would fill a disk.
 //!
-//! For each reason a few are written in a minute, and after it one that says how many were left out. What is
-//! counted is counted all the same.
+//! For each reason a few lines are written in a minute, and at its end one that says how many were left out.
+//! Counters count everything.
 
 use std::collections::BTreeMap;
 use std::mem::take;
@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::limits::REFUSALS_TOLD_A_MINUTE;
 
-/// How many lines each reason would have had in this minute.
+/// How many lines each reason has caused in this minute.
 #[derive(Debug, Default)]
 pub struct Few(Mutex<BTreeMap<&'static str, u64>>);
 
@@ -23,7 +23,7 @@ impl Few {
         *count <= REFUSALS_TOLD_A_MINUTE
     }
 
-    /// The minute is over: says what was left out in it.
+    /// The minute is over: logs what was left out in it.
     pub fn next_minute(&self) {
         let lines = take(&mut *self.lines());
         for (reason, count) in lines {

@@ -1,7 +1,7 @@
-//! A line of the log as JSON: `{"timestamp", "level", "fields", "target"}`, and `"spans"` where it is within some.
+//! A line of the log as JSON: `{"timestamp", "level", "fields", "target"}`, and `"spans"` if it is within some.
 //!
-//! As `tracing-subscriber` writes it, but with lists as lists, and made whole before it is handed on: a line a
-//! turn is to cost little.
+//! In the form of `tracing-subscriber`, but with lists as lists, and completed before it is handed on: one line
+//! for each turn must cost little.
 
 use std::cell::Cell;
 use std::fmt::{self, Debug};
@@ -33,7 +33,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         thread_local! {
-            /// The room of the line before.
+            /// The buffer of the line before.
             static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
         }
         let normal = event.normalized_metadata();
@@ -76,7 +76,7 @@ impl Line {
         self.0.extend_from_slice(json.as_bytes());
     }
 
-    /// The next of some, of which the first comes after this bracket.
+    /// The next of several; the first of them comes right after this bracket.
     fn raw_after(&mut self, bracket: u8, json: &str) {
         if self.0.last() != Some(&bracket) {
             self.0.push(b',');
@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// The lines that are written meanwhile, but for when and from where.
+    /// The lines that are written meanwhile, without their time and place.
     fn lines_of(log: impl FnOnce()) -> Vec<Value> {
         let kept = Kept::default();
         let writer = kept.clone();

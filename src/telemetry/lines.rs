@@ -1,12 +1,12 @@
 //! Lines of the log on their way to standard error: gathered for a moment, so that a busy server does
 //! not ask the system once a turn.
 //!
-//! Warnings and errors are written without delay, with everything before them; so is everything once it is
-//! more than a moment's. A process that is killed takes the last moment's lines of what went well with
-//! it: the journal has those turns all the same.
+//! Warnings and errors are written without delay, with everything before them; so is everything once it is more
+//! than a moment's. A process that is killed loses the last moment's lines about what went well: the journal has
+//! those turns all the same.
 //!
-//! One thread writes, and nobody waits for it: where whoever takes the log stalls, lines are lost rather than
-//! callers, and how many it were is the first that is told once they are taken again.
+//! One thread writes, and nobody waits for it: if the reader of the log stalls, lines are lost rather than
+//! callers, and the first line after that says how many.
 
 use std::io;
 use std::mem::take;
@@ -33,7 +33,7 @@ struct Held {
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: Vec<u8>,
-    /// They are not to be held for longer.
+    /// They must not be held back any longer.
     without_delay: bool,
     /// Those before them are being written.
     writing: bool,
@@ -48,7 +48,7 @@ pub(super) struct Line<'a> {
 }
 
 impl Lines {
-    /// `None`: the system gives no thread to write them.
+    /// `None`: the system gives us no thread to write them.
     pub(super) fn start() -> Option<Self> {
         let lines = Self::default();
         let held = lines.0.clone();
@@ -57,7 +57,7 @@ impl Lines {
         Some(lines)
     }
 
-    /// Has what there is written, as long as somebody takes it.
+    /// Writes what there is, as long as somebody reads it.
     pub(super) fn write_out(&self) {
         let mut waiting = self.0.waiting();
         waiting.without_delay = true;
@@ -92,7 +92,7 @@ impl Held {
         }
     }
 
-    /// Waits for lines, and for a moment for those that follow; says how many were lost.
+    /// Waits for lines, and a moment longer for those that follow; returns how many were lost.
     fn wait_for(&self, bytes: &mut Vec<u8>) -> u64 {
         let nothing = |waiting: &mut Waiting| waiting.bytes.is_empty();
         let waiting = self.came.wait_while(self.waiting(), nothing);
@@ -107,8 +107,8 @@ impl Held {
     }
 }
 
-/// Writes lines, and says how many were not taken, as by a disk that is full; `torn`: half a line was, and the next
-/// begins one of its own.
+/// Writes lines, and returns how many were not taken, as by a full disk; `torn`: only half of the last line was
+/// written, and the next one begins on a new line.
 fn write_lines(to: &mut impl io::Write, lines: &[u8], torn: &mut bool) -> u64 {
     let of = |bytes: &[u8]| {
         let ends = bytes.split(|byte| *byte == b'\n').skip(1).count();

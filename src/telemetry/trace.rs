@@ -1,8 +1,8 @@
 //! Traces: from a webhook to the message that was delivered because of it, sent by OTLP.
 //!
-//! Off unless `OTEL_EXPORTER_OTLP_ENDPOINT` names a collector; the other `OTEL_…` variables of the
-//! standard hold too. An effect carries the trace that caused it into the outbox, so that the server
-//! that delivers it, whichever it is, goes on with the same trace.
+//! Off unless `OTEL_EXPORTER_OTLP_ENDPOINT` names a collector; the other `OTEL_…` variables of the standard are
+//! used too. An effect carries the trace that caused it into the outbox, so that whichever server delivers it
+//! continues the same trace.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(super) struct Export(SdkTracerProvider);
 /// Why no traces are sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotSent {
-    // An address may have a password in it: it is not repeated.
+    // An address may contain a password: it is not repeated.
     #[error("a variable `OTEL_EXPORTER_OTLP_…` is not as it should be")]
     Exporter(#[source] ExporterBuildError),
     #[error("their sender could not be made")]
@@ -41,8 +41,7 @@ impl Export {
             return Ok(None);
         }
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // The exporter's own thread does the sending, with a client that must not be made within a
-        // runtime.
+        // The exporter's own thread does the sending, with a client that must not be made within a runtime.
         let exporter = std::thread::spawn(|| SpanExporter::builder().with_http().build()).join();
         let exporter = exporter.map_err(|_| NotSent::Thread)?.map_err(NotSent::Exporter)?;
         let name = environment("OTEL_SERVICE_NAME").unwrap_or_else(|| "callgate".into());

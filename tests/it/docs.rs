@@ -191,7 +191,7 @@ fn the_page_on_transcripts_is_whole_and_its_example_runs() {
         let head = format!("| `{key}` |");
         *rows.iter().find(|row| row.starts_with(&head)).expect(key)
     };
-    for key in callgate::replay::DEEDS.into_iter().chain(callgate::replay::KEYS) {
+    for key in callgate::replay::INPUTS.into_iter().chain(callgate::replay::KEYS) {
         row(key);
     }
     for (key, words) in [

@@ -224,7 +224,7 @@ async fn who_hangs_up_while_the_store_is_away_has_hung_up_when_it_is_back() {
     // It takes no writes, as when a fail-over has gone the other way.
     said(&redis, &["REPLICAOF", "127.0.0.1", "1"]);
     phone.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
-    logged(&house, "a status could not be taken note of").await;
+    logged(&house, "a status could not be noted").await;
     said(&redis, &["REPLICAOF", "NO", "ONE"]);
     let ready = format!("{}/health/ready", house.admin());
     eventually_async("the store to be back", async || {

@@ -1,7 +1,7 @@
-//! What is read of a mail server before the encryption begins, when whoever is on the way may say anything. lettre takes a
-//! line for as long as it goes on: here it ends. And lettre takes what came unencrypted, together with the server's
-//! reply to `STARTTLS`, for what the server says afterwards: here nothing may follow that reply (RFC 3207, section 5, and
-//! the response injection of <https://nostarttls.secvuln.info/>).
+//! Limits what is read of a mail server before the encryption begins, while anybody on the way may say anything.
+//! lettre reads a line for as long as it goes on: here it ends. And lettre takes what came unencrypted, together
+//! with the server's reply to `STARTTLS`, for what the server says afterwards: here nothing may follow that reply
+//! (RFC 3207, section 5, and the response injection of <https://nostarttls.secvuln.info/>).
 
 use std::fmt;
 use std::io;
@@ -22,24 +22,24 @@ use crate::limits::MAIL_READ_BYTES_MAX;
 pub(super) struct Allowance(Arc<AtomicUsize>);
 
 impl Allowance {
-    /// That of one sending.
+    /// The limit of one sending.
     pub(super) fn renew(&self) {
         self.0.store(MAIL_READ_BYTES_MAX, Ordering::Relaxed);
     }
 }
 
-/// What asks for the encryption, as lettre writes it.
+/// The command that asks for the encryption, as lettre writes it.
 const STARTTLS: &[u8] = b"STARTTLS\r\n";
 
 /// A connection over which no more is read than is allowed.
 pub(super) struct Bounded {
     stream: TcpStream,
     left: Allowance,
-    /// What was read since the encryption was asked for, until it begins.
+    /// What was read after the encryption was asked for and before it begins.
     reply: Option<Vec<u8>>,
 }
 
-/// Whether more has come than a whole reply.
+/// Whether more has come than one whole reply.
 fn goes_on_after_its_end(reply: &[u8]) -> bool {
     let mut lines = reply.split_inclusive(|byte| *byte == b'\n');
     // The last line of a reply has no `-` after its code (RFC 5321, section 4.2.1).

@@ -1,4 +1,4 @@
-//! The document of a mail: the same words as text and as HTML, under a name that does not change.
+//! The text of a mail: the same words as text and as HTML, under a name that does not change.
 
 use lettre::address::Envelope;
 use lettre::message::header::ContentType;
@@ -7,7 +7,7 @@ use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 use crate::engine::effect::Email;
 use crate::engine::id::EffectId;
 
-/// A mail as it goes over the wire.
+/// A mail as it is sent.
 pub(super) struct Letter {
     pub(super) id: String,
     pub(super) envelope: Envelope,
@@ -57,7 +57,7 @@ fn is_printed(c: char) -> bool {
     c == '\n' || !c.is_control()
 }
 
-/// A header is one line, whatever a flow or an account holds.
+/// A header is one line, whatever a flow or an account contains.
 fn one_line(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')).collect()
 }
@@ -132,8 +132,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a flow or an account holds, the mail has the same fields, one recipient, and no
-        /// line of its own making.
+        /// Whatever a flow or an account contains, the mail has the same fields, one recipient, and no line that
+        /// is not ours.
         #[test]
         fn no_value_adds_a_header(
             from in "(?s).{0,40}(\r\nBcc: x@y.example)?",

@@ -21,7 +21,7 @@ pub(super) enum Answer {
     Refused(Vec<u8>),
     /// 429, or never sent.
     NotDone { retry_after: Option<Duration> },
-    /// Sent, and then silence or an answer that says nothing.
+    /// Sent; then came silence, or an answer that says nothing.
     Unknown,
 }
 
@@ -49,7 +49,7 @@ impl Http {
             return Err(SettingsError::AccountSid);
         }
         let account = account_address(api_base, account_sid).ok_or(SettingsError::ApiBase)?;
-        // Only the first one installed counts, and they are all this one.
+        // Only the first provider installed counts, and all of them are this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .user_agent(USER_AGENT)
@@ -80,8 +80,8 @@ impl Http {
         }
     }
 
-    /// Reads a further page by the path that the page before it gave. A path out of the account is
-    /// not followed, for the account's key goes with the request.
+    /// Reads a further page by the path that the page before it gave. A path outside the account is not followed,
+    /// because the account's key goes with the request.
     pub(super) async fn get_page(&self, path: &str) -> Answer {
         match self.account.join(path).ok().filter(|url| self.is_ours(url)) {
             Some(url) => self.send(self.client.request(Method::GET, url)).await,
@@ -94,7 +94,7 @@ impl Http {
         url.origin() == self.account.origin() && is_below.is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// The parts become one path segment each, whatever they hold.
+    /// Each part becomes one path segment, whatever it contains.
     fn address(&self, resource: &[&str]) -> Option<Url> {
         let (last, parents) = resource.split_last()?;
         let mut url = self.account.clone();
@@ -108,13 +108,13 @@ impl Http {
         let answer = match request.send().await {
             Ok(response) => answer(response).await,
             Err(error) => {
-                // Its address has numbers in it.
+                // Its address contains numbers.
                 let error = error.without_url();
                 tracing::warn!(error = with_causes(&error), "the provider did not answer");
                 match error {
-                    // No connection, so nothing was sent over it.
+                    // There was no connection, so nothing was sent.
                     error if error.is_connect() => Answer::NotDone { retry_after: None },
-                    // No request could be made of it, and none will be another time.
+                    // No request could be made of it, and a second try would not help.
                     error if error.is_builder() => Answer::Refused(Vec::new()),
                     _ => Answer::Unknown,
                 }

@@ -15,7 +15,6 @@
 //! What is not followed: the values of variables and the time of day. A branch on them may go either
 //! way. What the network says of a number and the band of the call's risk hold for the whole call.
 
-mod behind;
 mod cells;
 mod conditions;
 mod entries;
@@ -32,11 +31,10 @@ mod steps;
 mod uses;
 mod walk;
 
-pub(super) use behind::Behind;
 pub use cells::Cell;
 pub use example::Example;
 pub(super) use known::{Known, asks_for_less};
 pub(super) use script::{Script, deeds, proved, shared};
 pub use uses::Told;
 pub(super) use uses::fields;
-pub(super) use walk::{Gap, Trail, Walks};
+pub(super) use walk::{Behind, Gap, Trail, Walks};

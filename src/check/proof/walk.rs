@@ -1,5 +1,6 @@
 //! The walk: the shortest way first, so that the first to a gap is a shortest.
 
+mod behind;
 mod deep;
 mod enter;
 mod map;
@@ -10,9 +11,9 @@ use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 
+pub(in crate::check) use behind::Behind;
 use map::Map;
 
-use super::behind::Behind;
 use super::entries::{Entries, Entry};
 use super::known::{Known, Unlabelled};
 use super::labels::{self, Labels};
@@ -67,7 +68,7 @@ pub(in crate::check) struct Walks<'f> {
     pub(super) cells: Cells<'f>,
     aim: Aim,
     /// The states past which a walk goes that looks behind them, though nobody is let into them.
-    pub(super) shut: HashSet<usize>,
+    shut: HashSet<usize>,
     /// What is wrong behind the gaps and the states that nobody is let into: such as are among those are not among
     /// these.
     pub(in crate::check) behind: Vec<Behind<'f>>,
@@ -131,7 +132,7 @@ impl<'f> Gap<'f> {
     }
 
     /// The demand, apart from who comes to it.
-    pub(super) fn key(&self) -> (&'f FlowName, &'f StateName, String) {
+    fn key(&self) -> (&'f FlowName, &'f StateName, String) {
         (&self.flow.name, &self.state.name, self.what())
     }
 }
@@ -270,7 +271,7 @@ impl<'f> Walks<'f> {
     }
 
     /// The number of every state that can be come to, as often as it is.
-    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+    fn places(&self) -> impl Iterator<Item = usize> {
         self.arrivals.iter().map(|arrival| arrival.place)
     }
 

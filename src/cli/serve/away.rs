@@ -1,9 +1,9 @@
 //! A store that is away when the server starts.
 //!
-//! The server lives all the same, as one does from which the store goes away later: it is not ready, and callers are
-//! put through. Whatever starts servers waits longer each time for one that ends by itself (Kubernetes up to five
-//! minutes, Docker one), and nobody would answer callers meanwhile. But a store may be another house's: nothing is
-//! asked of it before it is known that it is not.
+//! The server runs all the same, as one does whose store goes away later: it is not ready, and callers are put
+//! through. If it ended instead, whatever starts servers would wait longer each time (Kubernetes up to five
+//! minutes, Docker one), and nobody would answer callers meanwhile. But a store may belong to another house:
+//! nothing is asked of it until we know that it does not.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ use crate::store::counted::Known;
 use crate::store::envelope::Vault;
 use crate::store::{Store, StoreError};
 
-/// Why the store is away, which it may not be in a moment; `None`: it is there, and ours. What waiting does not mend
-/// (a wrong password, certificate or key, something that is no Redis) is a failure.
+/// Why the store is away, perhaps only for a moment; `None`: it is there, and ours. What waiting does not mend (a
+/// wrong password, certificate or key, something that is not Redis) is a failure.
 pub(super) async fn look(store: &dyn Store, vault: &Vault) -> Result<Option<StoreError>, Failure> {
     let looked = match store.ping().await {
         Ok(()) => check_key(store, vault).await,
@@ -45,7 +45,7 @@ pub(super) struct Awaited {
 }
 
 impl Awaited {
-    /// As it was found, and what is to be told once it is there.
+    /// The store as it was found, and who must be told once it is there.
     pub(super) fn new(
         away: Option<StoreError>,
         (store, vault): (Arc<dyn Store>, Vault),
@@ -57,7 +57,7 @@ impl Awaited {
         Self { away, store, vault, known }
     }
 
-    /// Waits until it is there or the server stops, which it does where waiting is no help.
+    /// Waits until it is there or the server stops; if waiting is no help, stops the server.
     pub(super) async fn wait(
         mut self,
         exchange: Arc<Exchange>,
@@ -80,7 +80,8 @@ impl Awaited {
         if told.is_some() {
             tracing::info!("the store is there");
         }
-        // It may answer, and still lack a right, or be a replica: whoever starts it looks at the log, not at a probe.
+        // It may answer, and still lack a right or be a replica: an operator who starts it looks at the log, not
+        // at a probe.
         if let Err(error) = exchange.probe().await {
             tracing::error!(%error, "not ready: the store takes no turns as it is, and callers are put through until it does");
         }

@@ -37,7 +37,7 @@ const FLOWS: &str = "flows";
 const PORT: u16 = 8080;
 const ADMIN_PORT: u16 = 8081;
 
-/// What the demo says when it answers.
+/// What the demo prints when it is ready.
 #[derive(Debug)]
 pub(super) struct Greeting {
     flows: Vec<String>,
@@ -54,7 +54,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     if is_of_another_key(store.as_ref(), &keyring.vault).await.unwrap_or(false) {
         return Err(DemoError::OtherKey.into());
     }
-    // Not before: what does not begin leaves nothing behind.
+    // Not before: a demo that does not start must leave nothing behind.
     keyring.keep()?;
     let public_url = format!("http://127.0.0.1:{PORT}");
     let greeting = Greeting {
@@ -104,7 +104,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     Ok((plan, greeting))
 }
 
-/// The flows of the working folder, if the one that is rung is there, and else those shipped.
+/// The flows of the working folder, if it has the one that is rung, and otherwise the shipped ones.
 fn flows() -> Result<(FlowSet, Option<Looked>), Failure> {
     let folder = Path::new(FLOWS);
     if folder.join(format!("{}.toml", demo::FLOW)).exists() {
@@ -129,7 +129,7 @@ fn line() -> Line {
 }
 
 impl Greeting {
-    /// Says what is there, and what to try.
+    /// Prints what there is, and what to try.
     pub(super) fn show(&self, public: SocketAddr, admin: SocketAddr) {
         let sid = format!("CA{:032x}", 1);
         let parameters: Vec<(String, String)> = [

@@ -1,8 +1,8 @@
 //! A clock that is set before 1970 while a server runs.
 //!
-//! There is no date then to answer with, and what times the connections of a worker ends for good: from some
-//! seconds later on none would be answered, also when the clock is right again. Such a server ends, so that
-//! whatever looks after it starts another.
+//! Then there is no date to answer with, and the timer of a worker's connections breaks for good: some seconds
+//! later nothing would be answered, even when the clock is right again. Such a server ends, so that whatever
+//! looks after it starts another.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
 
-/// Workers look at the clock every half a second.
+/// Workers look at the clock twice a second.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 
-/// Looks until the server stops, and has it stop when the clock stands before 1970; says whether it does.
+/// Watches until the server stops, and stops it if the clock is before 1970; returns whether that happened.
 pub(super) async fn watch(stop: CancellationToken) -> bool {
     let mut every = tokio::time::interval(LOOKED_AT_EVERY);
     loop {

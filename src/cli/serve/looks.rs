@@ -1,13 +1,13 @@
-//! What files look like from outside, so that it is known without reading them whether they are others now.
+//! What files look like from outside, so that a change is noticed without reading them.
 //!
-//! The system tells of changes in a folder as it was found: not of another one in its place, nor of what a link or a
-//! mount leads to.
+//! The system reports changes in a folder as it was found, but not that another one has taken its place, nor what
+//! happens behind a link or a mount.
 
 use std::fs::{metadata, read_dir};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// A file, or a folder of flow files, as it was read, and as it was when it was looked at last.
+/// A file, or a folder of flow files: as it was when it was read, and as it was at the last look.
 #[derive(Debug)]
 pub(super) struct Looked {
     pub(super) path: PathBuf,
@@ -15,8 +15,8 @@ pub(super) struct Looked {
     last: Look,
 }
 
-/// Each file by its name, and of the file that is there: the device, its number, its size, and when it was
-/// written and changed, in seconds and nanoseconds.
+/// Each file by its name, with the device, number and size of the file that is there, and when it was written and
+/// changed, in seconds and nanoseconds.
 type Look = Vec<(PathBuf, Option<(u64, u64, u64, [i64; 4])>)>;
 
 impl Looked {
@@ -31,18 +31,18 @@ impl Looked {
         &self.path
     }
 
-    /// Whether it is other than it was read.
+    /// Whether it has changed since it was read.
     pub(super) fn differs(&self) -> bool {
         look(&self.path) != self.read
     }
 
-    /// Looks, for [`Self::is_other`] to say whether it has stayed so.
+    /// Looks, so that [`Self::is_other`] can tell whether it has stayed as it is.
     pub(super) fn look(&mut self) {
         self.last = look(&self.path);
     }
 
-    /// Whether it is other than it was read, and has stayed so since it was looked at before: what somebody
-    /// is just writing is left to be finished.
+    /// Whether it has changed since it was read, and has stayed as it is since the last look: what somebody is
+    /// still writing is left until it is finished.
     pub(super) fn is_other(&mut self) -> bool {
         let now = look(&self.path);
         let has_stayed = now == self.last;

@@ -1,5 +1,5 @@
-//! How much memory the process may have: where that is too little, the system ends it in the midst of calls, and does
-//! not say so in the log.
+//! How much memory the process may use: if that is too little, the system kills it in the middle of calls, and
+//! does not say so in the log.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::limits::{MEMORY_OF_EMBEDDED_STORE, MEMORY_OF_SERVER};
 
-/// Where Linux shows the control groups: of its second version all of them, of the first those that bound memory.
+/// Where Linux shows the control groups: all of them in version 2, those that limit memory in version 1.
 const GROUPS: &str = "/sys/fs/cgroup";
 const GROUPS_OF_MEMORY: &str = "/sys/fs/cgroup/memory";
 
 const MIB: u64 = 1024 * 1024;
 
-/// Tells in the log where it may be too little.
+/// Warns in the log if it may be too little.
 pub(super) fn look(is_embedded: bool) {
     let needed = MEMORY_OF_SERVER + if is_embedded { MEMORY_OF_EMBEDDED_STORE } else { 0 };
     let of_groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -30,7 +30,8 @@ pub(super) fn look(is_embedded: bool) {
     }
 }
 
-/// The least that one of the groups allows in which the process is, and of those in which they are; `groups` as
+/// The least that is allowed by one of the process's groups, or of the groups that contain them; `groups` as in
+/// `/proc/self/cgroup`.
 /// `/proc/self/cgroup` has them.
 fn least(groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let files = groups.lines().filter_map(|line| {
@@ -75,7 +76,7 @@ mod tests {
             least_of("0::/system.slice/callgate.service\n", files.get(1..).unwrap()),
             Some(300)
         );
-        // Inside a container its own group is at the root.
+        // Inside a container, its own group is at the root.
         assert_eq!(least_of("0::/\n", &files), Some(1));
         let first = "4:memory:/docker/x\n3:cpu,cpuacct:/docker/x\n";
         assert_eq!(least_of(first, &files), Some(200));

@@ -1,5 +1,4 @@
-//! What flows need of the configuration: found before the first call, and before changed flows are
-//! taken into use.
+//! What flows need of the configuration: checked before the first call, and before changed flows are used.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +20,8 @@ pub(super) struct Offer {
 }
 
 impl Offer {
-    /// Warns of owners who are to be told and mostly will not be: whoever has proved themselves by the telephone
-    /// on file is told by mail alone.
+    /// Warns that owners are to be told who mostly cannot be: whoever has proved themselves by the telephone on
+    /// file can be told only by mail.
     pub(super) fn warn_of_notices(&self, flows: &FlowSet) {
         let mut states =
             flows.iter().flat_map(|flow| flow.states.values().map(move |it| (flow, it)));
@@ -36,7 +35,7 @@ impl Offer {
         }
     }
 
-    /// All that flows need and that is not offered, in words, an error a line.
+    /// Everything that flows need and that is not offered, in words, one error a line.
     pub(super) fn lacks(&self, flows: &FlowSet) -> Option<String> {
         let states = flows.iter().flat_map(|flow| flow.states.values().map(move |it| (flow, it)));
         let lacks = states.into_iter().filter_map(|(flow, state)| {

@@ -1,5 +1,5 @@
-//! What an operator should know of the store: told at the start, and while it serves what is new. Whoever sets the
-//! store up anew, or a clock, does so in a house that is open.
+//! What an operator should know of the store: logged at the start, and anything new while the server runs. A
+//! store, or a clock, may be set up differently while the house is open.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exchange::Exchange;
 use crate::limits;
 
-/// Looks until the server stops.
+/// Watches until the server stops.
 pub(super) async fn watch(exchange: Arc<Exchange>, stop: CancellationToken) {
     let mut every = tokio::time::interval(limits::OUTLOOK_EVERY);
     let (mut told, mut answers) = (BTreeSet::new(), true);

@@ -1,7 +1,7 @@
 //! Room for connections: how many files the process may have open, and what follows from it; and for threads.
 //!
-//! A connection is an open file. Most systems begin a process with a limit of 1024 that it may raise itself.
-//! Where too few are to be had, fewer connections are taken: whoever fills them all up leaves the store, the
+//! A connection is an open file. Most systems start a process with a limit of 1024, which it may raise itself. If
+//! there are too few, fewer connections are accepted: a client that fills them all up leaves the store, the
 //! provider and the admin listener theirs.
 
 use std::io;
@@ -25,8 +25,8 @@ pub(super) struct Room {
     pub(super) connections: usize,
 }
 
-/// Raises the limit as far as it may be raised, and tells where that is not enough: `Err` where a worker could not even
-/// begin, for which the others would wait without end.
+/// Raises the limit as far as possible, and warns if that is not enough. `Err`: a worker could not even start,
+/// and the others would wait for it without end.
 pub(super) fn make() -> io::Result<Room> {
     let workers = available_parallelism().map_or(1, NonZero::get);
     let open_files = raise();
@@ -49,14 +49,14 @@ pub(super) fn make() -> io::Result<Room> {
     Ok(room)
 }
 
-/// Whether there are as many threads to be had as a server needs: `Err` where there are not. A runtime that lacks one
-/// panics, or waits for it without end.
+/// Whether there are as many threads as a server needs; `Err` if not. A runtime that lacks one panics, or waits
+/// for it without end.
 pub(super) fn for_threads() -> io::Result<()> {
     let workers = available_parallelism().map_or(1, NonZero::get);
     let needed = limits::THREADS_BESIDE + limits::THREADS_OF_WORKER * workers;
     let gate = Mutex::new(());
     thread::scope(|scope| {
-        // All of them are there at once: each waits until the last one is.
+        // All of them exist at the same time: each waits until the last one does.
         let closed = gate.lock();
         let made = (0..needed).try_for_each(|_| {
             let thread = thread::Builder::new().stack_size(THREAD_STACK_BYTES);
@@ -72,7 +72,7 @@ pub(super) fn for_threads() -> io::Result<()> {
     })
 }
 
-/// The limit that is in force then; none is the highest.
+/// The limit that then applies; no limit counts as the highest.
 fn raise() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: maximum, maximum };
@@ -82,7 +82,7 @@ fn raise() -> u64 {
     current.unwrap_or(u64::MAX)
 }
 
-/// The connections of each worker. What else is open comes first, but takes no more than half.
+/// The connections of each worker. Other open files come first, but take no more than half.
 fn connections(open_files: u64, workers: usize) -> usize {
     let beside = limits::OPEN_BESIDE.min(open_files / 2);
     let each = (open_files - beside) / workers as u64;

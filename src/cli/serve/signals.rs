@@ -1,4 +1,4 @@
-//! What the system tells a server: that it is to stop, or to look at its files.
+//! What the system tells a server: to stop, or to look at its files.
 
 use std::io::{self, IsTerminal as _, stderr};
 
@@ -7,20 +7,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::watch::Look;
 
-/// That it is to look at its files, from here on: while it starts it is to be told so too, and ends by nothing of it.
+/// The signal to look at its files, from here on: it may come while the server starts, and must not end it.
 pub(super) struct HangUps {
     hang_up: Signal,
-    /// Whether there was a terminal then.
+    /// Whether there was a terminal at that time.
     had_terminal: bool,
 }
 
 impl HangUps {
-    /// Begins to listen: what comes before somebody follows is not lost, and ends nothing by itself.
+    /// Begins to listen: a signal that comes before somebody follows is not lost, and ends nothing by itself.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self { hang_up: signal(SignalKind::hangup())?, had_terminal: stderr().is_terminal() })
     }
 
-    /// And that it is to stop, from here on: before that the system stops it at once.
+    /// And the signal to stop, from here on: before that, the system ends the process at once.
     pub(super) fn and_stops(self) -> io::Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
@@ -37,8 +37,8 @@ pub(super) struct Signals {
     hang_ups: HangUps,
 }
 
-/// Stops on SIGTERM and SIGINT; on SIGHUP has the files looked at, which is how a server is told to take up
-/// what was changed. Whose terminal is gone is told so by SIGHUP as well, and stops.
+/// Stops on SIGTERM and SIGINT. On SIGHUP, has the files looked at, which is how a server is told to take up
+/// changes; but if its terminal is gone, SIGHUP says so, and the server stops.
 pub(super) async fn follow(signals: Signals, stop: CancellationToken, look: Option<Look>) {
     let Signals { mut terminate, mut interrupt, hang_ups } = signals;
     let HangUps { mut hang_up, had_terminal } = hang_ups;

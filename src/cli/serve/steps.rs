@@ -1,7 +1,7 @@
 //! A clock that is far ahead when a server starts, or is set far forward while it runs.
 //!
-//! By such a clock every code has run out and every call has lasted too long: a server that believed it would end the
-//! calls of all others. So the store is asked, which has a clock of its own, and until it says the same the server
+//! By such a clock every code has expired and every call has lasted too long: a server that believed it would end
+//! the calls of all others. So the store is asked, which has a clock of its own, and until that agrees the server
 //! goes on from where it was. An embedded store has none, and its server believes the machine.
 
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::exchange::Exchange;
 use crate::limits;
 use crate::store::Store;
 
-/// Goes by the time of the store where that of the machine is far ahead of it at the start: by such a time all that others
-/// do is late.
+/// Uses the time of the store if that of the machine is far ahead of it at the start: by such a time, everything
+/// that others do would be late.
 pub(super) async fn begin(store: &dyn Store) {
-    // One that does not answer in time tells later how far apart they are.
+    // If it does not answer in time, it is asked later how far apart they are.
     let Ok(Some(there)) = store.time().await else { return };
     if let Some(ahead) = SystemClock::begin_no_later_than(there) {
         tracing::error!(
@@ -26,7 +26,7 @@ pub(super) async fn begin(store: &dyn Store) {
     }
 }
 
-/// Looks until the server stops.
+/// Watches until the server stops.
 pub(super) async fn watch(exchange: Arc<Exchange>, stop: CancellationToken) {
     if matches!(exchange.store().time().await, Ok(None)) {
         return;

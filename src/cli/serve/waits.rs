@@ -1,10 +1,10 @@
-//! How long those may take whom this house asks: what `slow-reply` reckons with.
+//! How long those whom this house asks may take: `slow-reply` reckons with this.
 
 use crate::check::Waits;
 use crate::config::{Config, Directory};
 use crate::limits;
 
-/// What the configuration says of it. Accounts from a file are at hand.
+/// What the configuration says about that. Accounts from a file take no time.
 pub(super) fn of(config: &Config) -> Waits {
     let lookup = config.lookup.as_ref();
     let number = lookup.map(|lookup| lookup.peer.timeout).unwrap_or_default();

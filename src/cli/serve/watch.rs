@@ -1,8 +1,8 @@
-//! Files that change while callgate serves: flows and accounts are read again. What is wrong leaves
-//! the last good ones in use, and the log says so.
+//! Files that change while callgate serves: flows and accounts are read again. If they have errors, the last good
+//! ones stay in use, and the log says so.
 //!
-//! The system tells at once of what is written in a folder. What it does not tell of, such as another folder in
-//! its place, is found by looking now and then.
+//! The system reports at once what is written in a folder. What it does not report, such as another folder in the
+//! same place, is found by looking now and then.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,7 +30,7 @@ use crate::limits;
 use crate::server::metrics::Metrics;
 use crate::threads::give_way;
 
-/// What is watched. It was looked at before it was read: what changes while the server starts is read again as well.
+/// What is watched. It was looked at before it was read, so that changes during the start are read again as well.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     /// The folder of flows.
@@ -45,17 +45,17 @@ pub(super) struct Watched {
     pub(super) waits: Waits,
 }
 
-/// An editor writes a file in several steps: they count as one.
+/// An editor writes a file in several steps, which count as one change.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
-/// Which of them are to be read again.
+/// Which of them must be read again.
 #[derive(Clone, Copy, Debug, Default)]
 struct Changed {
     flows: bool,
     accounts: bool,
 }
 
-/// What whoever follows is told.
+/// What the watching thread is told.
 #[derive(Clone, Copy, Debug)]
 enum Told {
     /// Somebody writes there.
@@ -64,29 +64,29 @@ enum Told {
     Stop,
 }
 
-/// Watches until it is dropped; then nothing of what it watched for is in use any more.
+/// Watches until it is dropped; then nothing that it used is in use any more.
 #[derive(Debug)]
 pub(super) struct Watch {
-    /// Of the system; `None`: it cannot watch, and the log has said so.
+    /// The system's own watch; `None`: it cannot watch, and the log has said so.
     _told: Option<Debouncer<RecommendedWatcher, RecommendedCache>>,
     tell: Sender<Told>,
     follower: Option<JoinHandle<()>>,
 }
 
-/// Has the files looked at.
+/// Makes it look at the files.
 #[derive(Debug)]
 pub(super) struct Look(Sender<Told>);
 
 impl Look {
-    /// What is other than it was read is read now.
+    /// Whatever has changed since it was read is read now.
     pub(super) fn at_once(&self) {
-        // Nobody follows any more when the server stops.
+        // When the server stops, nobody listens any more.
         let _ = self.0.send(Told::Look);
     }
 }
 
 impl Watch {
-    /// What has its files looked at.
+    /// Makes a watch look at its files.
     pub(super) fn look(&self) -> Look {
         Look(self.tell.clone())
     }
@@ -96,13 +96,13 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let _ = self.tell.send(Told::Stop);
         if let Some(follower) = self.follower.take() {
-            // Whatever became of it, it is over.
+            // However it ended, it is over.
             let _ = follower.join();
         }
     }
 }
 
-/// Begins to watch; `None`: there is nothing that could change, `Err`: the system gives no thread for it.
+/// Begins to watch; `None`: there is nothing that could change, `Err`: the system gives us no thread for it.
 pub(super) fn start(
     watched: Watched,
     exchange: Arc<Exchange>,
@@ -120,12 +120,12 @@ pub(super) fn start(
     Ok(Some(Watch { _told: of_the_system, tell, follower: Some(follower) }))
 }
 
-/// Has the system tell of what is written in the folders.
+/// Asks the system to report what is written in the folders.
 fn listen(
     watched: &Watched,
     tell: Sender<Told>,
 ) -> Option<Debouncer<RecommendedWatcher, RecommendedCache>> {
-    // A file that is replaced by renaming is seen in its folder alone.
+    // If a file is replaced by renaming, only its folder shows that.
     let folder_of = |file: &PathBuf| match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -144,7 +144,7 @@ fn listen(
             accounts.as_ref().is_some_and(|accounts| path.file_name() == accounts.file_name())
         };
         if paths.iter().any(|path| is_toml(path) || is_accounts(path)) {
-            // Nobody follows any more when the server stops.
+            // When the server stops, nobody listens any more.
             let _ = tell.send(Told::Changes);
         }
     };
@@ -163,7 +163,7 @@ fn listen(
     Some(watcher)
 }
 
-/// Reads again what changed, until it is told to stop.
+/// Reads again what has changed, until it is told to stop.
 fn follow(told: &Receiver<Told>, watched: Watched, exchange: &Exchange, metrics: &Metrics) {
     let Watched { mut flows, mut accounts, lines, offer, waits } = watched;
     let mut wait = limits::FILES_LOOKED_AT_EVERY;
@@ -197,7 +197,7 @@ fn follow(told: &Receiver<Told>, watched: Watched, exchange: &Exchange, metrics:
     }
 }
 
-/// Says what guessing is worth against the flows that lines lead to.
+/// Sets what guessing is worth against the flows that lines lead to.
 pub(super) fn tell_odds(lines: &[String], exchange: &Exchange, metrics: &Metrics) {
     let terms = Terms { policy: exchange.policy().clone(), ..Terms::default() };
     let flows = exchange.flows();
@@ -272,7 +272,7 @@ fn findings_of(failure: &Failure) -> usize {
 
 fn reload_accounts(path: &Path, exchange: &Exchange) {
     match read_accounts(path, Secrets::Hashed) {
-        // Whoever writes it anew has emptied it first, and perhaps got no further.
+        // Whoever writes it again has emptied it first, and perhaps got no further.
         Ok(accounts) if accounts.count() == 0 => {
             tracing::error!("the accounts file is empty: the last good accounts stay in use");
         }
@@ -289,7 +289,7 @@ fn reload_accounts(path: &Path, exchange: &Exchange) {
     }
 }
 
-/// The findings, one a line, without the lines they are in: a file of accounts has secrets in it.
+/// The findings, one a line, without the source lines: a file of accounts contains secrets.
 fn shown(failure: &Failure) -> String {
     let Failure::Findings { findings, sources, .. } = failure else { return String::new() };
     let line = |finding: &Finding| {

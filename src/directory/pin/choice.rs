@@ -1,18 +1,18 @@
 //! Whether somebody may have this PIN or passcode.
 //!
-//! A secret is refused when it is set, with the reason and without being repeated: what guessers try
-//! first (NIST SP 800-63B, 3.1.1.2), and what is on file of the customer.
+//! A secret is refused when it is set, with the reason and without repeating it, if guessers try it early (NIST
+//! SP 800-63B, 3.1.1.2) or if it is on file of the customer.
 
 use super::own::Own;
 use super::popular;
 
-/// Digits of a PIN that anybody may have.
+/// The least digits of a PIN.
 pub const PIN_DIGITS_MIN: usize = 6;
-/// Digits of a PIN where short ones are allowed: a limit of ten failures must go with them.
+/// The least digits of a PIN if short ones are allowed, which takes a limit of ten failures.
 pub const SHORT_PIN_DIGITS_MIN: usize = 4;
-/// Digits of a PIN at most.
+/// The most digits of a PIN.
 pub const PIN_DIGITS_MAX: usize = 12;
-/// Characters of a passcode of words: what NIST SP 800-63B asks of a password beside another factor.
+/// The least characters of a passcode of words: what NIST SP 800-63B asks of a password beside another factor.
 pub const PASSCODE_CHARS_MIN: usize = 8;
 
 /// Words that are guessed before any other.

@@ -15,7 +15,7 @@ pub struct Own {
     words: Vec<Secret>,
 }
 
-/// Less is in everybody's number.
+/// Fewer digits occur in everybody's numbers.
 const DIGITS_MIN: usize = 4;
 
 impl Own {
@@ -40,7 +40,7 @@ impl Own {
         own
     }
 
-    /// One more: a number, a date as in `1975-03-08`, or words.
+    /// Adds one more: a number, a date like `1975-03-08`, or words.
     pub fn add(&mut self, value: &str) {
         if let Ok(date) = value.trim().parse::<jiff::civil::Date>() {
             self.dates.push((date.year(), date.month(), date.day()));
@@ -54,7 +54,7 @@ impl Own {
         self.words.extend(words.map(Secret::new));
     }
 
-    /// Whether digits are, hold or stand in one of the customer's numbers, backwards too.
+    /// Whether digits are, contain or are contained in one of the customer's numbers, backwards too.
     pub fn has_number(&self, pin: &str) -> bool {
         let reversed: String = pin.chars().rev().collect();
         self.numbers.iter().map(Secret::expose).any(|number| {
@@ -62,7 +62,8 @@ impl Own {
         })
     }
 
-    /// Whether digits hold one of the customer's days, in whatever order it is written, or stand in it.
+    /// Whether digits contain one of the customer's days, in whatever order it is written, or are contained in
+    /// it.
     pub fn has_date(&self, pin: &str) -> bool {
         self.dates.iter().any(|date| writings(*date).iter().any(|written| pin.contains(written)))
     }

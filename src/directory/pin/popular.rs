@@ -46,7 +46,7 @@ impl Shape {
     }
 }
 
-/// The first shape that digits have, the more popular shapes first; `None`: they have none.
+/// The first shape that the digits have, the most popular shapes first; `None`: they have none.
 pub fn shape(pin: &str) -> Option<Shape> {
     let digits: Vec<u8> = pin.bytes().map(|byte| byte.wrapping_sub(b'0')).collect();
     let rules: [(Shape, bool); 9] = [
@@ -79,14 +79,14 @@ const FAMOUS: [&str; 29] = [
     "142857", "520131", "5201314", "1314520", "8675309", "159753", "1236987", "246810",
 ];
 
-/// All steps are the same, and not nought.
+/// All steps are the same, and not zero.
 fn is_run(digits: &[u8]) -> bool {
     let mut steps = digits.iter().zip(digits.iter().skip(1)).map(|(a, b)| (b + 10 - a) % 10);
     let first = steps.next();
     first.is_some_and(|step| step != 0) && steps.all(|step| Some(step) == first)
 }
 
-/// Both halves, of three digits at least, are so.
+/// Both halves, of at least three digits, are so.
 fn in_halves(digits: &[u8], so: impl Fn(&[u8]) -> bool) -> bool {
     let (first, second) = digits.split_at(digits.len() / 2);
     first.len() >= 3 && first.len() == second.len() && so(first) && so(second)
@@ -138,7 +138,7 @@ fn is_year(pin: &str) -> bool {
     pin.len() == 4 && (pin.starts_with("19") || pin.starts_with("20"))
 }
 
-/// A day of the calendar in one of the orders that people write it in.
+/// A day of the calendar in one of the orders in which people write it.
 fn is_date(pin: &str) -> bool {
     // Cuts the digits into parts of these lengths: `d` a day, `m` a month, `y` a year.
     const ORDERS: [&str; 14] = [

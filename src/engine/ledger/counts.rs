@@ -1,5 +1,5 @@
-//! What a ledger counts: failures of a factor, of its year, messages and rings, and the calls that are at
-//! proving an account.
+//! What a ledger counts: failures of a factor, of its year, messages and rings, and the calls that are trying to
+//! prove an account.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(super) struct Entry {
     /// A keyed hash of what was entered: the same attempt asked again is the same entry.
     pub(super) digest: String,
     pub(super) at: Timestamp,
-    /// Of which factor, where those of all factors stand together; an older callgate did not say.
+    /// Of which factor, where those of all factors are together; an older callgate did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) factor: Option<Fact>,
 }
@@ -50,13 +50,13 @@ pub(super) struct Send {
 #[serde(transparent)]
 pub(super) struct Days(BTreeMap<i64, u32>);
 
-/// The calls that are at proving an account.
+/// The calls that are trying to prove an account.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Places(Vec<Place>);
 
-/// A call that tries to prove it. It has its place until what it tried last is right, it is over, or it
-/// has tried nothing for a while.
+/// A call that tries to prove it. It keeps its place until its last try was right, it is over, or it has tried
+/// nothing for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Place {
     call: CallId,
@@ -82,7 +82,7 @@ impl Tally {
         }
     }
 
-    /// A success at this time: what came before it counts no more.
+    /// A success at this time: what came before it no longer counts.
     pub(super) fn succeed(&mut self, at: Timestamp) {
         self.failures.retain(|entry| entry.at > at);
         self.locked_until = None;
@@ -117,12 +117,12 @@ impl Places {
         self.0.is_empty()
     }
 
-    /// The calls that have one.
+    /// The calls that have a place.
     pub(super) fn calls(&self) -> Vec<CallId> {
         self.0.iter().map(|place| place.call).collect()
     }
 
-    /// Gives a call a place, or keeps it there; `false`: there is none.
+    /// Gives a call a place, or lets it keep its place; `false`: none is left.
     pub(super) fn enter(
         &mut self,
         call: CallId,
@@ -155,7 +155,7 @@ impl Places {
     }
 }
 
-/// How many of these went out for a factor within such a time.
+/// How many went out for a factor within this time.
 pub(super) fn sent(sends: &[Send], factor: Fact, span: SignedDuration, now: Timestamp) -> u32 {
     let recent = |send: &&Send| now.duration_since(send.at) < span;
     count_of(sends.iter().filter(|send| send.factor == factor).filter(recent).count())

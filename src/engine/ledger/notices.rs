@@ -1,4 +1,4 @@
-//! What the owner of an account is told of failures, and that they are told it once.
+//! What the owner of an account is told about failures, and that it is told once.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::{Attempt, Ledger};
 use crate::engine::policy::Policy;
 use crate::flow::level::Fact;
 
-/// Something that the owner of an account is told of.
+/// Something that the owner of an account is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Alert {
@@ -51,8 +51,8 @@ pub(super) struct Told {
 }
 
 impl Ledger {
-    /// What the owner is to be told of once this attempt, which was reserved, is found to be wrong or
-    /// right; the same as often as it is asked. One burst of failures is told once.
+    /// What the owner must be told when this reserved attempt is found to be wrong or right; the same answer as
+    /// often as it is asked. One burst of failures is told once.
     pub fn due(
         &self,
         attempt: &Attempt<'_>,
@@ -75,7 +75,7 @@ impl Ledger {
         let quiet = SignedDuration::from_hours(notices.quiet_h.into());
         let told = self.told.get(&Alert::Failures);
         let told = told.is_some_and(|told| now.max(self.seen).duration_since(told.at) < quiet);
-        // A lock is told of, whatever else is.
+        // A lock is always told.
         let burst = notices.failures.min(policy.pin.soft_limit);
         if !wrong {
             None
@@ -88,8 +88,8 @@ impl Ledger {
         }
     }
 
-    /// Takes a notice out of the day's, and puts down what the owner is told with it; of many calls at
-    /// once one tells it. The same key is counted once.
+    /// Takes a notice out of the day's, and writes down what the owner is told; of many calls at once, one tells
+    /// it. The same key is counted once.
     pub fn notify(
         &mut self,
         of: Option<(Alert, Fact, &str)>,
@@ -117,7 +117,7 @@ impl Ledger {
         Notifies::Yes
     }
 
-    /// Whether the owner has been told of this by another attempt.
+    /// Whether another attempt has led to the owner's being told this.
     fn is_told(
         &self,
         alert: Alert,
@@ -138,7 +138,7 @@ impl Ledger {
         }
     }
 
-    /// The owner is told of this, for the attempt under `key`.
+    /// Notes that the owner is told this, for the attempt under `key`.
     pub(super) fn tell(&mut self, alert: Alert, factor: Fact, key: &str, now: Timestamp) {
         let at = now.max(self.seen);
         let known = self.told.get(&alert).is_some_and(|told| told.key == key);

@@ -43,7 +43,7 @@ fn holds(m: &mut Machine<'_>, condition: &Condition) -> Asks<bool> {
             let variable = m.call.variables.get(name).filter(|_| may_hear);
             test.passes(variable.map(|variable| &variable.value))
         }
-        // What may not be heard has no value here, as a field that may not be read.
+        // What may not be heard has no value here, like a field that may not be read.
         Condition::Field(name, test, _) => {
             let account = if m.may_use(name) { m.account()? } else { None };
             test.passes(account.as_ref().and_then(|account| account.fields.get(name.as_str())))

@@ -23,7 +23,7 @@ pub(super) fn enter(m: &mut Machine<'_>, call: &CallFlow) -> Next {
     let own = std::mem::replace(&mut m.call.variables, passed);
     m.call.frames.push(Frame::Call(m.call.at.clone(), own));
     m.call.at = Position { flow: flow.name.clone(), state: flow.start.clone() };
-    // A code that was sent when it was entered before may have named something else.
+    // A code that was sent during an earlier visit may have named something else.
     m.void_code_of_others();
     Next::Goto(flow.start.clone())
 }

@@ -1,7 +1,7 @@
 //! `callback`: rings the number on file; the code spoken on one leg is keyed in on the other.
 //!
-//! The inbound leg never learns more than that it is over. The new leg says the business's name and
-//! asks for the code, whoever answers: the code is the proof, not the answering.
+//! The inbound leg learns only that it is over. The new leg says the business's name and asks for the code,
+//! whoever answers: the code is the proof, not the answering.
 
 use std::time::Duration;
 
@@ -24,18 +24,18 @@ use crate::flow::state::Kind;
 use crate::flow::states::callback::Callback;
 use crate::secret::Secret;
 
-/// Seconds between two looks of a waiting caller.
+/// Seconds between two polls of a waiting caller.
 const POLL_S: u32 = 3;
-/// Time beyond the ringing until the provider must have said that nobody answered.
+/// Time after the ringing by which the provider must have said that nobody answered.
 const RING_MARGIN: Duration = Duration::from_secs(15);
 /// Time until the provider says whether a person or a machine has answered.
 const VERDICT_WITHIN: Duration = Duration::from_secs(45);
 /// Time a caller needs to hear the code twice and hang up, if the provider does not report it.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(45);
-/// Time beyond that for keying in until the provider must have come back with it or with silence: the
-/// question is spoken first. After it the leg is gone, and nobody has said so.
+/// Time after that for keying in, by which the provider must have come back with an entry or with silence: the
+/// question is spoken first. Later than that the leg is gone, and nobody has said so.
 const HEARD_WITHIN: Duration = Duration::from_secs(45);
-/// Seconds to key in the code, where the flow does not say.
+/// Seconds to key in the code, unless the flow says otherwise.
 const ENTRY_TIMEOUT_S: u32 = 15;
 
 pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
@@ -56,9 +56,9 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
     let Answer::Code { code, hash } = m.ask(fresh)? else {
         return Ok(Next::Take(Outcome::Unavailable));
     };
-    // A telephone that is in use would be engaged: it is rung when its call is over.
+    // A telephone in use would be engaged: it is rung when its call is over.
     let hang_up_first = to.is_some() && to == m.call.caller.number;
-    // Who has given a wrong entry and not heard of it hears the same, and nobody is rung.
+    // A caller who has given a wrong entry and not been told hears the same, and nobody is rung.
     let to = to.filter(|_| !m.call.doubt);
     let to_nobody = to.is_none();
     let now = m.moment.now;
@@ -71,7 +71,7 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
         tried: false,
         ring_until: match (hang_up_first, to_nobody) {
             (true, _) => later(now, HANG_UP_WITHIN),
-            // The provider says so of a real telephone when the ringing is over, and not later.
+            // For a real telephone the provider says this when the ringing is over, and not later.
             (false, true) => later(now, state.ring),
             (false, false) => later(now, state.ring + RING_MARGIN),
         },
@@ -98,7 +98,7 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
     Ok(Next::Wait)
 }
 
-/// The caller's leg looks whether it is over.
+/// The caller's leg polls whether it is over.
 pub(super) fn poll(m: &mut Machine<'_>) -> Next {
     let Some(ringing) = m.call.ringing.clone() else { return Next::Take(Outcome::Failed) };
     let now = m.moment.now;
@@ -170,7 +170,7 @@ pub(in crate::engine) fn heard(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -
     }
 }
 
-/// The leg that we placed rings, or was answered: the time to wait begins there.
+/// The leg that we placed rings, or was answered: the waiting time begins there.
 pub(in crate::engine) fn rings(m: &mut Machine<'_>, leg: LegId, status: LegStatus) {
     let left = match status {
         LegStatus::InProgress => VERDICT_WITHIN,
@@ -198,11 +198,11 @@ pub(in crate::engine) fn leg_over(m: &mut Machine<'_>, leg: LegId) {
     end_if_nobody_waits(m);
 }
 
-/// The leg on which the flow goes on is over: the call is too, unless it waits for the other leg.
+/// The leg on which the flow continues is over; so is the call, unless it waits for the other leg.
 pub(in crate::engine) fn speaking_leg_over(m: &mut Machine<'_>) {
     match m.call.ringing.as_ref().map(|ringing| ringing.phase.clone()) {
         Some(Phase::HangUpFirst) => {
-            // It was told to hang up, and the code is spoken there no more.
+            // It was told to hang up, and the code is no longer spoken there.
             let speaking = m.call.speaking;
             if let Some(leg) = m.call.leg_mut(speaking) {
                 leg.status = LegStatus::Completed;
@@ -236,8 +236,7 @@ pub(in crate::engine) fn not_placed(m: &mut Machine<'_>, leg: LegId) -> bool {
     true
 }
 
-/// The leg that asked for its answer is not the one that the provider says it placed: neither is
-/// believed.
+/// The leg that asked for its answer is not the one that the provider says it placed: neither is believed.
 pub(in crate::engine) fn disagreement(m: &mut Machine<'_>, leg: LegId, placed: &Sid) {
     let known = m.call.leg(leg).and_then(|leg| leg.sid.clone());
     for sid in known.into_iter().chain([placed.clone()]) {
@@ -261,8 +260,8 @@ pub(in crate::engine) fn deadline(m: &mut Machine<'_>) {
     let now = m.moment.now;
     match ringing.phase {
         Phase::HangUpFirst if now >= ringing.ring_until => {
-            // They have heard the code and were hung up: nobody waits on that leg any more, though
-            // the provider has not said so.
+            // They have heard the code and were hung up: nobody waits on that leg any more, though the provider
+            // has not said so.
             let speaking = m.call.speaking;
             if let Some(leg) = m.call.leg_mut(speaking) {
                 leg.status = LegStatus::Completed;
@@ -278,7 +277,7 @@ pub(in crate::engine) fn deadline(m: &mut Machine<'_>) {
     }
 }
 
-/// The time is up, and the leg that we placed is taken down.
+/// The time is up, and the leg that we placed is ended.
 fn give_up(m: &mut Machine<'_>, ringing: &Ringing, outcome: Outcome) {
     over(m, outcome);
     end_if_nobody_waits(m);
@@ -287,12 +286,12 @@ fn give_up(m: &mut Machine<'_>, ringing: &Ringing, outcome: Outcome) {
     }
 }
 
-/// When a callback wants to be looked at.
+/// When to look at a callback again.
 pub(in crate::engine) fn wakes_at(ringing: &Ringing) -> Timestamp {
     match ringing.phase {
         Phase::HangUpFirst | Phase::Ringing => ringing.ring_until,
         Phase::Answered => ringing.ring_until.min(ringing.expires),
-        // If the caller's leg does not ask in this time, it is gone.
+        // If the caller's leg does not ask within this time, it is gone.
         Phase::Over(_) => later(ringing.expires, RING_MARGIN),
     }
 }
@@ -324,14 +323,14 @@ fn missed(m: &mut Machine<'_>) {
     end_if_nobody_waits(m);
 }
 
-/// A call on which nobody waits any more is over.
+/// If nobody waits on a call any more, it is over.
 fn end_if_nobody_waits(m: &mut Machine<'_>) {
     if !somebody_waits(m) && m.call.end.is_none() {
         m.end(End::CallerLeft);
     }
 }
 
-/// Whether the leg on which the flow goes on is up.
+/// Whether the leg on which the flow continues is up.
 fn somebody_waits(m: &Machine<'_>) -> bool {
     m.call.leg(m.call.speaking).is_some_and(Leg::is_live)
 }

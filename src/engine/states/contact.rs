@@ -18,7 +18,7 @@ pub(super) enum Eligible<T> {
     To(T),
     /// Nowhere, and nobody may notice: there is no such account.
     Decoy,
-    /// Nowhere: nothing on file will do.
+    /// Nowhere: nothing suitable is on file.
     None,
 }
 
@@ -31,8 +31,8 @@ pub(super) struct Out {
     pub(super) code: bool,
 }
 
-/// The numbers on file that are of the right kind, on file long enough, and in a country allowed: no more
-/// than are looked up. Never one that the caller gave, or calls from.
+/// The numbers on file of the right kind, on file long enough, and in an allowed country: no more than may be
+/// looked up. Never a number that the caller gave, or calls from.
 pub(super) fn phones(m: &mut Machine<'_>, purpose: Purpose) -> Asks<Eligible<Vec<Phone>>> {
     let account = m.account()?;
     if !matches!(m.call.claim, Claim::Account(_)) {
@@ -47,14 +47,14 @@ pub(super) fn phones(m: &mut Machine<'_>, purpose: Purpose) -> Asks<Eligible<Vec
     Ok(if phones.is_empty() { Eligible::None } else { Eligible::To(phones) })
 }
 
-/// Whether a state makes as much of an account without a contact as of one that does not exist.
+/// Whether a state treats an account without a contact like one that does not exist.
 pub(super) fn hides(m: &Machine<'_>, at: &Position) -> bool {
     let flow = m.setting.flows.get(at.flow.as_str());
     flow.and_then(|flow| flow.state(&at.state)).is_some_and(State::hides_contacts)
 }
 
-/// Takes a message or a ring out of the budgets, and says which of these numbers gets it; none of them:
-/// nobody's, of whom as much is made. `Err`: how the state ends instead.
+/// Takes a message or a ring out of the budgets, and says which of these numbers gets it; no numbers: nobody's,
+/// for whom as much is done. `Err`: how the state ends instead.
 pub(super) fn reserve(
     m: &mut Machine<'_>,
     phones: &[Phone],
@@ -63,7 +63,7 @@ pub(super) fn reserve(
     let key = m.key();
     let phones = match spends(m, &key, phones.first(), out)? {
         Answer::Spent(true) => phones,
-        // A block of nobody's is never spent: a stranger hears nothing of it.
+        // The block of nobody's number is never used up: a stranger hears nothing of it.
         Answer::BlockSpent if m.is_stranger() => &[],
         _ => return Ok(Err(Outcome::Limited)),
     };
@@ -71,7 +71,7 @@ pub(super) fn reserve(
         return Ok(Err(Outcome::Unavailable));
     };
     let chosen = phones.get(index);
-    // The block of another number has a budget of its own; the others are counted once under the key.
+    // The block of another number has a budget of its own; the other budgets are counted once under the key.
     if index > 0 {
         match spends(m, &key, chosen, out)? {
             Answer::Spent(true) => {}
@@ -93,8 +93,8 @@ fn spends(m: &mut Machine<'_>, key: &str, to: Option<&Phone>, out: &Out) -> Asks
     m.ask(spend)
 }
 
-/// Which of these numbers is the first that what networks say allows to be used. They are asked about all of
-/// them at once, and of nobody's as much, so that the time tells neither how many there are nor which will do.
+/// The first of these numbers that networks allow to be used. They are asked about all at once, and for nobody's
+/// as much is done, so that the time tells neither how many there are nor which one it is.
 fn usable(m: &mut Machine<'_>, phones: &[Phone], purpose: Purpose) -> Asks<Option<usize>> {
     let look_ups = m.setting.policy.look_ups;
     if !look_ups.asked {
@@ -120,17 +120,17 @@ pub(super) fn email(m: &mut Machine<'_>) -> Asks<Eligible<Secret>> {
     Ok(email.map_or(Eligible::None, |email| Eligible::To(email.address.clone())))
 }
 
-/// The number that a proof so named went through; `None`: it went through none.
+/// The number through which a proof with this contact went; `None`: it went through none.
 pub(in crate::engine) fn number_named(contact: &Secret) -> Option<PhoneNumber> {
     contact.expose().strip_prefix("phone:").and_then(PhoneNumber::parse)
 }
 
-/// How a proof names the number it went through.
+/// How a proof names the number that it went through.
 pub(super) fn of_number(number: &PhoneNumber) -> Secret {
     Secret::new(format!("phone:{}", number.as_e164()))
 }
 
-/// How a proof names the address it went through.
+/// How a proof names the address that it went through.
 pub(super) fn of_email(address: &Secret) -> Secret {
     Secret::new(format!("email:{}", address.expose()))
 }

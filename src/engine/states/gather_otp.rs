@@ -4,13 +4,13 @@ use super::super::event::Heard;
 use super::super::listen::{Expect, Given, GivesUp, are_digits};
 use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Against, Verdict};
-use super::send_code;
+use super::{send_email_otp, send_sms_otp};
 use crate::flow::outcome::Outcome;
-use crate::flow::state::State;
+use crate::flow::state::{Kind, State};
 use crate::flow::states::gather_otp::GatherOtp;
 use crate::secret::Secret;
 
-/// Whether the caller is not to hear what became of a code that is somebody's: it is as if it were nobody's.
+/// Whether the caller must not hear what became of a real code: it is treated as if it were nobody's.
 pub(in crate::engine) fn hides(m: &Machine<'_>) -> bool {
     m.is_stranger() && m.state().is_some_and(State::hides_undelivered)
 }
@@ -36,8 +36,8 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
     let entry = match Given::of(heard) {
         Given::Silence => return m.missed(&otp.listen, &expect, true, &gives_up),
         Given::Star => {
-            // Another code if one may be sent; the same words either way.
-            send_code::send_again(m)?;
+            // Sends another code if that is allowed; the words are the same either way.
+            send_again(m)?;
             return m.begin_again(&otp.listen, &expect, &gives_up);
         }
         Given::Keys(keys) => keys,
@@ -57,19 +57,19 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
         let is_good = code.is_good(m.moment.now, checks_max);
         let against = match &code.hash {
             Some(hash) if is_good => Against::Code(hash.clone()),
-            // What nothing hashes to.
+            // No code hashes to this.
             Some(_) => Against::Code(String::new()),
-            // After a wrong entry of which the caller has not heard it is nobody's.
+            // After a wrong entry that the caller has not been told of, it is checked as nobody's.
             None => Against::Verification(code.number.clone().filter(|_| is_good && !m.call.doubt)),
         };
         m.verify(code.factor, Secret::new(entry), against, code.contact.clone())?
     };
     let over = match verdict {
         Verdict::Right => Some(Outcome::Ok),
-        // The provider says neither of nobody's code: to a stranger it is wrong.
+        // Of nobody's code, the provider says neither: to a stranger it is wrong.
         Verdict::Expired if !m.is_stranger() => Some(Outcome::Expired),
         Verdict::Exhausted if !m.is_stranger() => Some(Outcome::Failed),
-        // It can be proved no more, and another way has to do.
+        // It can no longer be proved, and another way has to do.
         Verdict::Unanswered if !hides(m) => Some(Outcome::Undelivered),
         _ => None,
     };
@@ -81,6 +81,24 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
         code.count_check();
     }
     m.failed(&otp.listen, &expect, false, &gives_up)
+}
+
+/// Sends another code, as the state that sent the last one did, if it would let the caller in now.
+fn send_again(m: &mut Machine<'_>) -> Asks<Outcome> {
+    let Some(sender) = m.call.code.as_ref().map(|code| code.sender.clone()) else {
+        return Ok(Outcome::Unavailable);
+    };
+    let flows = m.setting.flows;
+    let state = flows.get(sender.flow.as_str()).and_then(|flow| flow.state(&sender.state));
+    let requires = state.and_then(|state| state.requires.as_ref());
+    if requires.is_some_and(|(level, _)| !m.standing_at(&sender, |m| m.meets(level))) {
+        return Ok(Outcome::Unavailable);
+    }
+    match state.map(|state| &state.kind) {
+        Some(Kind::SendSmsOtp(state)) => send_sms_otp::send(m, state, sender),
+        Some(Kind::SendEmailOtp(state)) => send_email_otp::send(m, state, sender),
+        _ => Ok(Outcome::Unavailable),
+    }
 }
 
 fn expect(m: &Machine<'_>, otp: &GatherOtp) -> Expect {

@@ -11,7 +11,7 @@ use crate::flow::level::Fact;
 use crate::flow::states::gather_passcode::GatherPasscode;
 use crate::limits;
 
-/// Less than this is no passcode, but a cough.
+/// Anything shorter is a cough, and no passcode.
 const CHARS_MIN: usize = 4;
 
 pub(super) fn enter(m: &mut Machine<'_>, passcode: &GatherPasscode) -> Asks<Next> {

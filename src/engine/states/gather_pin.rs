@@ -9,7 +9,7 @@ use super::secret::{self, Asked, Taken};
 use crate::flow::level::Fact;
 use crate::flow::states::gather_pin::GatherPin;
 
-/// How long a PIN may be where a flow does not say.
+/// How long a PIN may be, unless the flow says otherwise.
 const LENGTHS: std::ops::RangeInclusive<usize> = 4..=12;
 
 pub(super) fn enter(m: &mut Machine<'_>, pin: &GatherPin) -> Asks<Next> {

@@ -25,7 +25,7 @@ pub(super) fn enter(m: &mut Machine<'_>, identify: &Identify) -> Asks<Next> {
         if outcome == Outcome::Found || identify.listen.is_none() {
             return Ok(Next::Take(outcome));
         }
-        // Whoever has claimed too many is asked, as if the number were nobody's: `unknown` may lead back.
+        // Whoever has claimed too many is asked as if the number were nobody's: `unknown` may lead back.
         m.claim(Claim::None, None);
     }
     match &identify.listen {
@@ -56,13 +56,12 @@ pub(super) fn resume(m: &mut Machine<'_>, identify: &Identify, heard: &Heard) ->
     }
 }
 
-/// Takes up a claim. One call, or one caller ID, that claims account after account gets no more than
-/// decoys.
+/// Takes up a claim. A call or a caller ID that claims account after account gets only decoys.
 fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Arc<Account>>) -> Asks<Outcome> {
     m.call.claims = m.call.claims.saturating_add(1);
     let too_many = m.call.claims > m.setting.policy.shared.identifications_per_call;
     let caller = m.call.caller.number.clone();
-    // Whoever rings a SIP address says how it is spelt: they are all on one line.
+    // Whoever rings a SIP address decides how it is spelt: they all count as one line.
     let line = PhoneNumber::parse(&m.call.line).map_or("sip", |_| &m.call.line).to_owned();
     let reach = Question::Reach { caller, line, account: id.clone() };
     let within_reach = m.ask(reach)? == Answer::Spent(true);

@@ -15,7 +15,7 @@ use crate::flow::states::set::Assigned;
 pub(super) fn enter(m: &mut Machine<'_>, lookup: &Lookup) -> Asks<Next> {
     let locale = m.call.locale.clone();
     let account = match &m.call.claim {
-        // A claim that is no account is told like one that is.
+        // A claim that is no account is sent like one that is.
         Claim::Account(id) | Claim::Decoy(id) if lookup.account => Some(id.clone()),
         _ => None,
     };
@@ -46,7 +46,7 @@ pub(super) fn enter(m: &mut Machine<'_>, lookup: &Lookup) -> Asks<Next> {
     };
     let answer = m.ask(Question::LookUp(question))?;
     m.told(Hearer::Backend);
-    // What an earlier look-up gave is no answer to this one.
+    // What an earlier look-up returned is no answer to this one.
     for given in &lookup.give {
         m.call.variables.remove(&given.name);
     }

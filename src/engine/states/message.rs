@@ -9,8 +9,9 @@ use crate::flow::wording::{self, Wording};
 use crate::limits;
 use crate::secret::Secret;
 
-/// A message that carries a code: the flow's words, or else callgate's own, also where those have no room for the
-/// code: a caller whose words stand in them would otherwise hear that there is somebody to send them to.
+/// A message that carries a code: the flow's words, or else callgate's own. Those are also used if the flow's
+/// words leave no room for the code, because the caller's own input in them would otherwise reveal that there is
+/// somebody to send them to.
 pub(super) fn with_code(
     m: &mut Machine<'_>,
     message: Option<&Prompt>,
@@ -54,7 +55,7 @@ pub(super) fn text_of(
     Ok(Some(plain.take(limits::MESSAGE_CHARS_MAX).collect()))
 }
 
-/// The language that messages to this customer are in.
+/// The language of messages to this customer.
 pub(super) fn written_in(m: &mut Machine<'_>) -> Asks<Locale> {
     let on_file = m.account()?.and_then(|account| account.locale.clone());
     Ok(on_file.unwrap_or_else(|| m.call.locale.clone()))

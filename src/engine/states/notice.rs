@@ -1,5 +1,5 @@
-//! Telling the owner of an account what others do: over another channel than the one under attack, or
-//! than a caller has used to prove who they are, so that whoever holds that one cannot keep it from them.
+//! Tells the owner of an account what others do, over another channel than the one under attack, or than the
+//! caller has used to prove who they are; so whoever holds that channel cannot keep it from the owner.
 
 use super::super::account::{Claim, Phone};
 use super::super::audit::{Deed, Hearer};
@@ -32,24 +32,24 @@ impl Channel {
     }
 }
 
-/// What a notice is of: in the audit, and in the account's ledger.
+/// What a notice is about: in the audit, and in the account's ledger.
 struct Of {
     name: String,
     counted: Option<(Alert, Fact, String)>,
 }
 
-/// Tells the owner of what was counted when `attacked` was tried under this key.
+/// Tells the owner what was counted when `attacked` was tried under this key.
 pub(in crate::engine) fn alert(
     m: &mut Machine<'_>,
     alert: Alert,
     (attacked, key): (Fact, String),
 ) -> Asks<()> {
-    // There is nobody to tell of a claim that is no account.
+    // For a claim that is no account there is nobody to tell.
     if !matches!(m.call.claim, Claim::Account(_)) {
         return Ok(());
     }
     let mail = if attacked == Fact::EmailOtp { None } else { address(m)? };
-    // Who holds the telephone, or gets its messages, shall not be the only one who hears of it.
+    // Whoever holds the telephone, or gets its messages, must not be the only one to hear of it.
     let telephone = matches!(attacked, Fact::SmsOtp | Fact::Callback);
     let text = if telephone { None } else { Some(mobiles(m)?) };
     let words: fn(&Wording) -> &'static str = match alert {
@@ -62,7 +62,7 @@ pub(in crate::engine) fn alert(
     tell(m, of, mail, text, body)
 }
 
-/// Tells the owner, once a call, that a caller was let into the present state.
+/// Tells the owner, once in a call, that a caller was let into the present state.
 pub(in crate::engine) fn of_state(m: &mut Machine<'_>, words: &Notify) -> Asks<()> {
     if !matches!(m.call.claim, Claim::Account(_)) || m.call.told.contains(&m.call.at) {
         return Ok(());
@@ -99,8 +99,8 @@ fn mobiles(m: &mut Machine<'_>) -> Asks<Eligible<Vec<Phone>>> {
     contact::phones(m, Purpose::Message)
 }
 
-/// Tells it over the first channel that has a notice left. Notices have budgets of their own, so that
-/// nobody uses them up with codes; what cannot be sent is not told, and is tried again the next time.
+/// Tells it over the first channel that has a notice left. Notices have budgets of their own, so that nobody uses
+/// them up with codes; what cannot be sent is not told, and is tried again the next time.
 fn tell(
     m: &mut Machine<'_>,
     of: Of,
@@ -117,7 +117,7 @@ fn tell(
     {
         channels.push(Channel::Text(first.number.clone(), phones));
     }
-    // What is not sent is not told.
+    // What is not sent does not count as told.
     let guarded = std::mem::take(&mut m.filled_in);
     let mut over = None;
     for channel in channels {
@@ -159,9 +159,9 @@ fn send(m: &mut Machine<'_>, channel: Channel, body: String) -> Asks<()> {
             Effect::SendEmail(Email { to, subject, body, locale, code_until: None })
         }
         Channel::Text(to, phones) => {
-            // It matters for as long as a message is carried.
+            // It matters for as long as a message is delivered.
             let valid_for_s = limits::MESSAGE_VALID_S_MAX;
-            // A caller whose answer waited for a look-up would know that there is somebody to tell.
+            // If the answer waited for a look-up, the caller would know that there is somebody to tell.
             let asked = m.setting.policy.look_ups.asked;
             let look_up = if asked { phones } else { Vec::new() };
             Effect::SendSms(Sms { to, body, valid_for_s, code_until: None, look_up })

@@ -1,5 +1,5 @@
-//! What `gather_pin`, `gather_passcode` and `gather_service_code` share: one entry is one attempt, and a lock sounds like a
-//! wrong entry.
+//! What `gather_pin`, `gather_passcode` and `gather_service_code` share: one entry is one attempt, and a lock
+//! sounds like a wrong entry.
 
 use super::super::listen::{Expect, GivesUp};
 use super::super::machine::{Asks, Machine, Next};
@@ -14,7 +14,7 @@ use crate::secret::Secret;
 pub(super) enum Taken {
     /// Nothing.
     Silence,
-    /// The star key alone: to hear it again.
+    /// Only the star key: to hear it again.
     Star,
     /// An entry in its one canonical form.
     Entry(String),
@@ -22,13 +22,13 @@ pub(super) enum Taken {
     Unusable,
 }
 
-/// How a secret is asked for, and what it is held against.
+/// How a secret is asked for, and what it is checked against.
 pub(super) struct Asked<'a> {
     pub(super) listen: &'a Listen,
     pub(super) expect: Expect,
     pub(super) factor: Fact,
     pub(super) against: Against,
-    /// Whether its verdict is told with that of another.
+    /// Whether its verdict is told together with another one.
     pub(super) combined: bool,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn take(m: &mut Machine<'_>, taken: Taken, asked: Asked<'_>) -> Asks<
         Taken::Unusable => return missed(m, listen, expect, false),
     };
     let verdict = if used(m, factor) >= m.setting.policy.pin.per_call {
-        // The call has had its entries: this one is not looked at, and sounds as if it were wrong.
+        // The call has had all its entries: this one is not checked, and sounds as if it were wrong.
         Verdict::Locked
     } else {
         m.verify(factor, Secret::new(entry), against, None)?
@@ -63,8 +63,8 @@ pub(super) fn take(m: &mut Machine<'_>, taken: Taken, asked: Asked<'_>) -> Asks<
     m.failed(listen, expect, false, &gives_up)
 }
 
-/// The entries that the call has had of those that this factor takes from. A PIN and a passcode are both
-/// something known: who has guessed at one has no more guesses at the other.
+/// The entries that the call has already had, of those that count for this factor. A PIN and a passcode are both
+/// something known: guesses at one use up the guesses at the other.
 fn used(m: &Machine<'_>, factor: Fact) -> u8 {
     let of = |factor| m.call.entries.get(&factor).copied().unwrap_or_default();
     match factor {

@@ -12,15 +12,13 @@ use super::super::machine::{Asks, Machine};
 use super::super::question::{Answer, Question};
 use super::super::turn::later;
 use super::contact::{self, Eligible, Out};
-use super::{send_email_otp, send_sms_otp};
 use crate::flow::level::Fact;
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Prompt;
-use crate::flow::state::Kind;
 use crate::limits;
 use crate::secret::Secret;
 
-/// A code that has just been drawn.
+/// A code that was just drawn.
 pub(super) struct Fresh {
     /// The code; `None`: the provider draws one.
     pub(super) code: Option<Secret>,
@@ -36,34 +34,16 @@ pub(super) struct Way<'m, T> {
     pub(super) to: Eligible<Vec<T>>,
     /// How the proof names where it went.
     pub(super) contact: fn(&T) -> Secret,
-    /// The telephone that it is, whose prefix is limited and which is looked up; `None`: it is no
-    /// telephone, and costs nobody anything.
+    /// The telephone behind it, whose prefix is limited and which is looked up; `None`: it is not a telephone,
+    /// and costs nobody anything.
     pub(super) phone: Option<fn(&T) -> &Phone>,
     /// The words that it goes with.
     pub(super) message: Option<&'m Prompt>,
 }
 
-/// Sends another code, as the state did that sent the last one, to whom it would let in now.
-pub(super) fn send_again(m: &mut Machine<'_>) -> Asks<Outcome> {
-    let Some(sender) = m.call.code.as_ref().map(|code| code.sender.clone()) else {
-        return Ok(Outcome::Unavailable);
-    };
-    let flows = m.setting.flows;
-    let state = flows.get(sender.flow.as_str()).and_then(|flow| flow.state(&sender.state));
-    let requires = state.and_then(|state| state.requires.as_ref());
-    if requires.is_some_and(|(level, _)| !m.standing_at(&sender, |m| m.meets(level))) {
-        return Ok(Outcome::Unavailable);
-    }
-    match state.map(|state| &state.kind) {
-        Some(Kind::SendSmsOtp(state)) => send_sms_otp::send(m, state, sender),
-        Some(Kind::SendEmailOtp(state)) => send_email_otp::send(m, state, sender),
-        _ => Ok(Outcome::Unavailable),
-    }
-}
-
-/// Sends a code for the state `sender`; `write` makes the effect that carries it, or `None` if its
-/// words cannot be filled in. For a claim that is no account all of this happens but the effect, and for an
-/// account that there is nowhere to send to where the state hides that.
+/// Sends a code for the state `sender`; `write` makes the effect that carries it, or `None` if its words cannot
+/// be filled in. For a claim that is no account, all of this happens except the effect; also for an account
+/// without a contact, if the state hides that.
 pub(super) fn send<T>(
     m: &mut Machine<'_>,
     sender: Position,
@@ -89,21 +69,18 @@ pub(super) fn send<T>(
         }
         Err(outcome) => return Ok(outcome),
     };
-    // Who has given a wrong entry and not heard of it is sent nothing, and cannot tell: all the rest is
-    // as it would be, budgets included.
+    // A caller who has given a wrong entry and not been told is sent nothing, and cannot notice: everything else
+    // is the same, budgets included.
     let to = to.filter(|_| !m.call.doubt);
-    let otp = &m.setting.policy.otp;
-    let (digits, ttl_s) = (otp.digits, otp.ttl_s);
-    let by_provider = otp.by_provider && factor == Fact::SmsOtp;
+    let (digits, ttl_s) = (m.setting.policy.otp.digits, m.setting.policy.otp.ttl_s);
+    let by_provider = m.setting.policy.otp.by_provider && factor == Fact::SmsOtp;
     let (code, hash) = if by_provider {
         (None, None)
     } else {
-        let whom = m.call.claim.whom(m.call.id);
-        let fresh = Question::FreshCode { whom, factor, digits };
-        let Answer::Code { code, hash } = m.ask(fresh)? else { return Ok(Outcome::Unavailable) };
-        (Some(code), Some(hash))
+        let Some(drawn) = draw(m, factor, digits)? else { return Ok(Outcome::Unavailable) };
+        Some(drawn).unzip()
     };
-    // The provider sends the same code again while it is good, and its tries are those that it had.
+    // While its code is valid the provider sends the same one again, so the tries already made count.
     let last = m.call.code.as_ref().filter(|last| by_provider && last.hash.is_none());
     let checks = last.filter(|last| last.factor == factor).map_or(0, |last| last.checks);
     let expires = later(m.moment.now, Duration::from_secs(ttl_s.into()));
@@ -111,7 +88,7 @@ pub(super) fn send<T>(
     let number = to.as_ref().zip(phone).map(|(to, phone)| phone(to).number.clone());
     let mut effect = None;
     if let Some(to) = to {
-        // The words are those of the flow that sends, wherever another code is asked for.
+        // The words are those of the sending flow, wherever another code is asked for.
         let fresh = Fresh { code, expires, ttl_s };
         let written = m.standing_at(&sender, |m| write(m, to, &fresh))?;
         let Some(written) = written else { return Ok(Outcome::Unavailable) };
@@ -136,7 +113,16 @@ pub(super) fn send<T>(
     Ok(sent)
 }
 
-/// The call remembers a code as sent, in place of the last one; where none was sent, the one in hand stays good.
+/// A fresh code, and the hash that the call keeps of it.
+fn draw(m: &mut Machine<'_>, factor: Fact, digits: u32) -> Asks<Option<(Secret, String)>> {
+    let whom = m.call.claim.whom(m.call.id);
+    Ok(match m.ask(Question::FreshCode { whom, factor, digits })? {
+        Answer::Code { code, hash } => Some((code, hash)),
+        _ => None,
+    })
+}
+
+/// The call remembers a code as sent, in place of the last one; if nothing was sent, the last one stays valid.
 fn keep(m: &mut Machine<'_>, code: SentCode) {
     m.call.sends = m.call.sends.saturating_add(1);
     m.call.last_send = Some(m.moment.now);
@@ -147,8 +133,8 @@ fn keep(m: &mut Machine<'_>, code: SentCode) {
     });
 }
 
-/// To whom of these it goes, if the budgets and, of a telephone, the networks allow one; nobody, where there are
-/// none. Else how the state ends.
+/// Which of these it goes to, if the budgets and, for a telephone, the networks allow one; `None` if there are
+/// none. Otherwise how the state ends.
 fn reserved<T>(
     m: &mut Machine<'_>,
     factor: Fact,

@@ -12,7 +12,7 @@ use crate::flow::states::send_link::SendLink;
 use crate::limits;
 use crate::secret::Secret;
 
-/// A link is of use for longer than a code.
+/// A link is useful for longer than a code.
 const VALID_FOR_S: u32 = 3_600;
 
 pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {

@@ -20,21 +20,21 @@ use crate::flow::value::Value;
 use crate::flow::wording;
 use crate::secret::Secret;
 
-/// The key that takes the call.
+/// The key that accepts the call.
 const ACCEPT: &str = "1";
 /// Seconds in which to press it.
 const ACCEPT_TIMEOUT_S: u32 = 10;
-/// Times that a specialist is asked.
+/// How often a specialist is asked.
 const ACCEPT_TRIES: u8 = 2;
 
 pub(super) fn enter(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Next> {
-    // Who comes back to a conference has heard it.
+    // A caller who comes back to a conference has heard it.
     let rejoins = std::mem::take(&mut m.rejoins);
     if let Some(prompt) = transfer.prompt.as_ref().filter(|_| !rejoins) {
         m.say(prompt)?;
     }
     if !rejoins {
-        // Handed over to somebody else, nobody proves what was asked for.
+        // If the caller is handed over to somebody else, nobody proves what was asked for.
         m.prove_no_more();
     }
     let shared = shared(m, transfer)?;
@@ -55,7 +55,7 @@ pub(super) fn enter(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Next> {
             let voucher = vouch(m, uri.clone(), &shared)?;
             DialTarget::Sip { uri: uri.clone(), headers: headers(m, &shared), voucher, whisper }
         }
-        // Whoever leaves it and comes back must meet the same specialist, and nobody else.
+        // A caller who leaves the conference and comes back must meet the same specialist, and nobody else.
         To::Conference(name) if transfer.agent_step_up.is_some() => {
             DialTarget::Conference { name: format!("{name}-{}", m.call.id) }
         }
@@ -94,7 +94,7 @@ pub(super) fn resume(m: &mut Machine<'_>, heard: &Heard) -> Next {
     Next::Take(outcome)
 }
 
-/// A specialist has answered, and hears what the call is about before taking it.
+/// A specialist has answered, and hears what the call is about before accepting it.
 pub(in crate::engine) fn whisper(m: &mut Machine<'_>, leg: LegId, heard: &Heard) -> Asks<()> {
     let prompt = match m.state().map(|state| &state.kind) {
         Some(Kind::Transfer(transfer)) => transfer.whisper.as_ref(),
@@ -102,14 +102,14 @@ pub(in crate::engine) fn whisper(m: &mut Machine<'_>, leg: LegId, heard: &Heard)
     };
     let current = m.call.legs.iter().rfind(|leg| leg.role == Role::Whisper).map(|leg| leg.id);
     let (Some(prompt), true, None) = (prompt, current == Some(leg), m.call.visit.accepted) else {
-        // The caller has gone on, or it was answered before: nobody is to be connected now.
+        // The caller has moved on, or the specialist answered before: nobody is to be connected now.
         m.reply.verbs.push(Verb::Hangup);
         return Ok(());
     };
     match Given::of(heard) {
         Given::Keys(keys) if keys == ACCEPT => {
             m.call.visit.accepted = Some(true);
-            // What follows the document is the caller.
+            // After the document comes the caller.
             m.reply.verbs.push(Verb::Hear(Audible::Pause(1)));
         }
         Given::Silence if m.call.visit.tries < ACCEPT_TRIES => {
@@ -155,8 +155,8 @@ pub(in crate::engine) fn shared(
     Ok(allowed.iter().filter_map(value).collect())
 }
 
-/// What is proved now, signed for whoever takes the call. Of somebody who has proved nothing it says
-/// just that, and names no account.
+/// What is proved now, signed for whoever takes the call. If nothing is proved, it says just that, and names no
+/// account.
 fn vouch(
     m: &mut Machine<'_>,
     audience: String,
@@ -198,7 +198,7 @@ fn headers(m: &Machine<'_>, shared: &[(String, Value)]) -> Vec<(String, String)>
     ];
     let field =
         |(name, value): &(String, Value)| (format!("X-{}", name.replace('_', "-")), value.words());
-    // No account field can pass for what callgate says.
+    // No account field can pass itself off as one of callgate's own.
     let fields = shared.iter().map(field);
     let fields = fields.filter(|(name, _)| !name.to_ascii_lowercase().starts_with("x-callgate-"));
     own.into_iter().chain(fields).collect()

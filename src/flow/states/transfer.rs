@@ -143,20 +143,9 @@ fn read_to(item: &Item<'_>) -> Option<To> {
     };
     let text = target.name()?;
     let refuse = |message: &str| {
-        let help = match target.key {
-            "number" => Some(match without_blanks(text) {
-                Some(number) => format!("write it without blanks: `{number}`"),
-                None => "write it in full, with `+` and its country code".into(),
-            }),
-            "sip" => Some(
-                "an address begins with `sip:`, has an `@` in it and no blanks, 255 characters at most"
-                    .into(),
-            ),
-            _ => None,
-        };
         let message = format!("`{text}` {message}");
         let finding = Finding::error("bad-transfer", message, target.place());
-        target.report(finding.maybe_help(help));
+        target.report(finding.maybe_help(how_to_write(target.key, text)));
         None
     };
     match target.key {
@@ -165,28 +154,10 @@ fn read_to(item: &Item<'_>) -> Option<To> {
             None if fills_in(text) => refuse("is to be fixed: nothing is filled in there"),
             None => refuse("is not a number such as +15005550010"),
         },
-        "sip" => {
-            let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '<' | '>' | '"' | '&');
-            let valid = (text.starts_with("sip:") || text.starts_with("sips:"))
-                && text.contains('@')
-                && text.len() <= limits::SIP_BYTES_MAX
-                && text.chars().all(plain);
-            if valid {
-                Some(To::Sip(text.into()))
-            } else {
-                refuse("is not an address such as sip:desk@example.com")
-            }
-        }
-        "workflow" => {
-            let valid = text.len() == 34
-                && text.starts_with("WW")
-                && text.bytes().skip(2).all(|b| b.is_ascii_hexdigit());
-            if valid {
-                Some(To::Workflow(text.into()))
-            } else {
-                refuse("is not a workflow: WW and 32 hexadecimal digits")
-            }
-        }
+        "sip" if is_sip_address(text) => Some(To::Sip(text.into())),
+        "sip" => refuse("is not an address such as sip:desk@example.com"),
+        "workflow" if is_workflow(text) => Some(To::Workflow(text.into())),
+        "workflow" => refuse("is not a workflow: WW and 32 hexadecimal digits"),
         _ if fills_in(text) => refuse("is to be fixed: nothing is filled in there"),
         _ if text.chars().count() > 64 => refuse("is longer than 64 characters"),
         key if text.contains(char::is_control) => {
@@ -197,6 +168,36 @@ fn read_to(item: &Item<'_>) -> Option<To> {
         "queue" => Some(To::Queue(text.into())),
         _ => Some(To::Conference(text.into())),
     }
+}
+
+/// How a target of this kind is written.
+fn how_to_write(key: &str, text: &str) -> Option<String> {
+    match key {
+        "number" => Some(match without_blanks(text) {
+            Some(number) => format!("write it without blanks: `{number}`"),
+            None => "write it in full, with `+` and its country code".into(),
+        }),
+        "sip" => Some(
+            "an address begins with `sip:`, has an `@` in it and no blanks, 255 characters at most"
+                .into(),
+        ),
+        _ => None,
+    }
+}
+
+fn is_sip_address(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '<' | '>' | '"' | '&');
+    (text.starts_with("sip:") || text.starts_with("sips:"))
+        && text.contains('@')
+        && text.len() <= limits::SIP_BYTES_MAX
+        && text.chars().all(plain)
+}
+
+/// Whether this is the provider's name of a TaskRouter workflow.
+fn is_workflow(text: &str) -> bool {
+    text.len() == 34
+        && text.starts_with("WW")
+        && text.bytes().skip(2).all(|b| b.is_ascii_hexdigit())
 }
 
 /// A target that does not say what it is.

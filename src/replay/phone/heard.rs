@@ -10,7 +10,7 @@ use crate::replay::provider::{Answered, Lapse, role_name};
 use crate::replay::show;
 use crate::replay::telephone::Doing;
 use crate::replay::transcript::word_of;
-use crate::replay::world::{Contact, Deed, Message};
+use crate::replay::world::{Contact, Message, Outgoing};
 
 impl<W: Write> Phone<'_, W> {
     /// What came of an act.
@@ -18,8 +18,8 @@ impl<W: Write> Phone<'_, W> {
         for answered in &played.answers {
             self.tell_answer(answered)?;
         }
-        for deed in &played.deeds {
-            self.tell_deed(deed)?;
+        for outgoing in &played.outgoing {
+            self.tell_outgoing(outgoing)?;
         }
         Ok(())
     }
@@ -52,19 +52,19 @@ impl<W: Write> Phone<'_, W> {
         Ok(())
     }
 
-    fn tell_deed(&mut self, deed: &Deed) -> Result<(), Trouble> {
-        match deed {
-            Deed::SendSms { to, .. } => {
+    fn tell_outgoing(&mut self, outgoing: &Outgoing) -> Result<(), Trouble> {
+        match outgoing {
+            Outgoing::SendSms { to, .. } => {
                 writeln!(self.out, "  [a text message to {}; :sms shows it]", to.as_e164())?;
             }
-            Deed::SendEmail { email, .. } => {
+            Outgoing::SendEmail { email, .. } => {
                 let to = email.to.expose();
                 writeln!(self.out, "  [a mail to {to}; :mail shows it]")?;
             }
-            Deed::PlaceCall { to, .. } => {
+            Outgoing::PlaceCall { to, .. } => {
                 writeln!(self.out, "  [{} rings; :callback answered]", to.as_e164())?;
             }
-            Deed::LookUp { path, body, failed } => {
+            Outgoing::LookUp { path, body, failed } => {
                 let so = if *failed {
                     "not answered; :backend says what comes back"
                 } else {
@@ -72,16 +72,16 @@ impl<W: Write> Phone<'_, W> {
                 };
                 writeln!(self.out, "  [{path} was asked {body}: {so}]")?;
             }
-            Deed::LookUpNumber { number, fit, .. } => {
+            Outgoing::LookUpNumber { number, fit, .. } => {
                 let so = word_of(&Fit::ALL, fit);
                 writeln!(self.out, "  [{} was looked up: {so}]", number.as_e164())?;
             }
-            Deed::BeginVerification { begin, .. } => {
+            Outgoing::BeginVerification { begin, .. } => {
                 let to = begin.to.as_e164();
                 writeln!(self.out, "  [the provider sends a code to {to}; :sms shows it]")?;
             }
-            Deed::RedirectLeg(..) | Deed::CheckVerification { .. } => {}
-            Deed::EndLeg(sid) => {
+            Outgoing::RedirectLeg(..) | Outgoing::CheckVerification { .. } => {}
+            Outgoing::EndLeg(sid) => {
                 let role = self.player.provider.role_of(sid).unwrap_or(Role::Callback);
                 self.tell_hung_up(role)?;
             }

@@ -22,7 +22,7 @@ pub(super) async fn events(house: Data<House>, request: HttpRequest) -> HttpResp
         let error = "too many watch this server already; close one of them";
         return HttpResponse::ServiceUnavailable().json(json!({ "error": error }));
     };
-    // The first line is sent at once: who hears it misses nothing from then on.
+    // The first line is sent at once: a watcher who has received it misses nothing from then on.
     let begun = Bytes::from_static(b": watching\n\n");
     let told = unfold(
         (Some(begun), watch, house.stop.clone()),
@@ -46,7 +46,7 @@ pub(super) async fn events(house: Data<House>, request: HttpRequest) -> HttpResp
     HttpResponse::Ok().content_type("text/event-stream").streaming(Box::pin(told))
 }
 
-/// An event; its data is one line, for JSON has no line ends of its own.
+/// An event. Its data is one line, because JSON has no line ends of its own.
 fn named(name: &str, data: &serde_json::Value) -> Bytes {
     Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
 }

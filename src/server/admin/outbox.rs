@@ -1,4 +1,4 @@
-//! `/api/outbox`: effects that were given up on, to look at, try again or drop.
+//! `/api/outbox`: effects that were given up, to look at, try again or drop.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,7 +12,7 @@ use crate::exchange::dead::DeadLetter;
 use crate::exchange::unlock::By;
 use crate::outbox::Retried;
 
-/// What an operator sees of a letter: not to whom, and not what it says.
+/// What an operator sees of a letter: neither to whom it goes, nor what it says.
 pub(crate) fn shown(letter: &DeadLetter) -> Value {
     json!({
         "effect": letter.effect.to_string(),

@@ -1,8 +1,8 @@
 //! The pages: the house, its flows and its calls, for people with a browser.
 //!
-//! They show what the API tells the same token, and change nothing. A browser asks for the token as a
-//! password (RFC 7617), whatever the name beside it; the API takes none that comes that way, for a browser
-//! would send it along with what another site makes it post.
+//! They show what the API tells the same token, and change nothing. A browser asks for the token as a password
+//! (RFC 7617), with any user name; the API takes no token that way, because a browser would also send it with
+//! what another site makes it post.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ use crate::ui::{self, Page};
 /// Nothing from elsewhere, no script, in no frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'";
-/// A picture's colours stand in it.
+/// The colours of a picture stand in it.
 const POLICY_OF_PICTURES: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -55,7 +55,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     page("/calls/{call}/ways/{flow}.svg", get().to(ways));
 }
 
-/// What comes of a request for a page, or for something on one.
+/// The result of a request for a page, or for something on one.
 type Shown = Result<HttpResponse, Instead>;
 
 /// What is shown instead of what was asked for.
@@ -118,7 +118,7 @@ async fn house(house: Data<House>, request: HttpRequest) -> Shown {
 async fn calls(house: &House) -> Result<Vec<Value>, ExchangeError> {
     let ids = house.exchange.store().calls(LISTED_MAX).await?;
     let loaded = iter(ids).map(|id| house.exchange.load(id)).buffered(CALLS_LOADED_AT_ONCE);
-    // One that was listed may be forgotten by now.
+    // A call on the list may be forgotten by now.
     loaded
         .try_filter_map(async |call| Ok(call.map(|loaded| call_view(&loaded.call))))
         .try_collect()
@@ -192,7 +192,7 @@ async fn flow(house: Data<House>, request: HttpRequest, path: Path<String>) -> S
     page(Page::Flow, flow.name.as_str(), None, &data)
 }
 
-/// Each level, what it needs, and the fields that are guarded by it.
+/// Each level, what it needs, and the fields that it guards.
 fn levels(flow: &Flow) -> Vec<Value> {
     let level = |(name, level): (&_, &crate::flow::level::Level)| {
         let guarded = flow.disclose.iter().filter(|(_, asked)| *asked == name);
@@ -235,7 +235,7 @@ async fn style() -> HttpResponse {
         .body(ui::STYLE)
 }
 
-/// Who asks, if it is one of these.
+/// Who is asking, if it is one of these.
 fn visitor<'h>(
     house: &'h House,
     request: &HttpRequest,
@@ -277,7 +277,7 @@ fn page(page: Page, title: &str, again_s: Option<u32>, data: &impl Serialize) ->
     Ok(bare(StatusCode::OK).content_type(HTML).body(text))
 }
 
-/// An answer that is kept nowhere and shown in nothing else.
+/// An answer that may not be stored, nor shown inside another page.
 fn bare(status: StatusCode) -> HttpResponseBuilder {
     let mut answer = HttpResponse::build(status);
     answer
@@ -288,7 +288,7 @@ fn bare(status: StatusCode) -> HttpResponseBuilder {
     answer
 }
 
-/// A picture, drawn where nobody else waits for it.
+/// Draws a picture where nobody else has to wait for it.
 async fn drawn(flow: &Flow, draw: impl FnOnce() -> Picture + Send + 'static) -> Shown {
     if flow.states.len() > DRAWN_STATES_MAX {
         return Err(too_large());
@@ -299,7 +299,7 @@ async fn drawn(flow: &Flow, draw: impl FnOnce() -> Picture + Send + 'static) -> 
     Ok(answer.content_type("image/svg+xml").body(text))
 }
 
-/// Does what takes a while on a thread of its own.
+/// Does what takes some time on a thread of its own.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Instead> {
     web::block(work).await.map_err(|_| {
         let why = "There is no room for it at the moment.";

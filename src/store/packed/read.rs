@@ -16,7 +16,7 @@ use super::{ONCE_MAX, ONCE_MIN, byte, words};
 use crate::hex;
 use crate::limits::PACKED_DEPTH_MAX;
 
-/// Why bytes are not the thing that they were to be. Never says what is in them.
+/// Why bytes are not the expected thing. Never says what is in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not what was to be read")]
 pub struct Unreadable;
@@ -30,13 +30,13 @@ impl Error for Unreadable {
 /// Reads from what is left.
 pub(super) struct Reader<'de> {
     rest: &'de [u8],
-    /// Lists and maps that are open.
+    /// How many lists and maps are open.
     depth: usize,
     /// The texts that may come again, as they are spelled.
     once: Vec<&'de [u8]>,
 }
 
-/// A thing that is no list and no map, or the beginning of one.
+/// A thing that is no list or map, or the beginning of one.
 enum Thing<'de> {
     Nothing,
     Flag(bool),
@@ -44,7 +44,7 @@ enum Thing<'de> {
     Negative(i64),
     Fraction(f64),
     Text(Cow<'de, str>),
-    /// And how many things are in it, if somebody said.
+    /// And the number of things in it, if the writer knew it.
     List(Option<u64>),
     /// And how many pairs.
     Map(Option<u64>),
@@ -147,7 +147,7 @@ impl<'de> Reader<'de> {
         Ok(thing)
     }
 
-    /// A text again.
+    /// A text that came before.
     fn again(&mut self) -> Result<Thing<'de>, Unreadable> {
         let number = usize::from(self.byte()?);
         let text = self.once.get(number).copied().ok_or(Unreadable)?;
@@ -205,7 +205,7 @@ impl<'de> Reader<'de> {
         })
     }
 
-    /// Visits what is in a list or a map, all of it.
+    /// Visits everything in a list or a map.
     fn within<T>(
         &mut self,
         count: Option<u64>,
@@ -281,13 +281,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 /// The parts of a list or a map that are still to be read.
 struct Parts<'r, 'de> {
     reader: &'r mut Reader<'de>,
-    /// How many there are; `None`: until one is the end.
+    /// How many there are; `None`: up to an end mark.
     left: Option<u64>,
     is_over: bool,
 }
 
 impl Parts<'_, '_> {
-    /// Whether there is one more; that is then taken as read.
+    /// Whether there is another one, which then counts as read.
     fn is_there_more(&mut self) -> Result<bool, Unreadable> {
         self.is_over |= match &mut self.left {
             Some(0) => true,

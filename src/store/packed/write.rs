@@ -10,7 +10,7 @@ use serde::ser::{
 
 use super::{ONCE_MAX, ONCE_MIN, byte, shape};
 
-/// Why a thing cannot be written. Nothing that is stored is such a thing.
+/// Why a thing cannot be written. Nothing that we store is such a thing.
 #[derive(Debug, thiserror::Error)]
 #[error("not to be spelled")]
 pub(super) struct Unspellable;
@@ -21,19 +21,19 @@ impl Error for Unspellable {
     }
 }
 
-/// As many texts as most things have.
+/// Room for the texts of most things.
 const TEXTS: usize = 24;
-/// As long as most are that are put together.
+/// Room for most texts that are put together from parts.
 const TEXT_BYTES: usize = 40;
 
-/// Writes after what is there already.
+/// Writes after what is already there.
 pub(super) struct Writer<'a> {
     to: &'a mut Vec<u8>,
-    /// Where a text is put together that is not one yet.
+    /// Where a value is turned into text.
     text: String,
-    /// Where the thing lies.
+    /// The place where the thing lies.
     place: &'a str,
-    /// Where the texts are that may come again.
+    /// Where the texts begin that may come again.
     once: Vec<Range<usize>>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Where the text that begins there was spelled before, that takes its place.
+    /// The earlier text that is the same as the one that begins there, and takes its place.
     fn spell_once(&mut self, text: &str, begin: usize) {
         let before = if text == self.place {
             Some(0)
@@ -93,7 +93,7 @@ impl<'a> Writer<'a> {
         Parts { writer: self, left: count }
     }
 
-    /// The beginning of a variant that has something in it.
+    /// The beginning of a variant that contains something.
     fn variant(&mut self, name: &str) {
         self.to.push(byte::SMALL_MAP + 1);
         self.spell(name);
@@ -103,7 +103,7 @@ impl<'a> Writer<'a> {
 /// The parts of a list or a map.
 pub(super) struct Parts<'w, 'a> {
     writer: &'w mut Writer<'a>,
-    /// How many are still to come; `None`: nobody said.
+    /// How many are still to come; `None`: unknown.
     left: Option<usize>,
 }
 
@@ -184,7 +184,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     fn serialize_u64(self, value: u64) -> Result<(), Unspellable> {
         match u8::try_from(value) {
             Ok(small) if small < byte::SMALL => self.to.push(byte::NUMBER + small),
-            // In groups of seven bits it would take more.
+            // Groups of seven bits would take more.
             _ if value >> 56 != 0 => {
                 self.to.push(byte::LARGE);
                 self.to.extend_from_slice(&value.to_be_bytes());

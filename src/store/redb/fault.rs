@@ -5,11 +5,11 @@ use crate::store::StoreError;
 /// Why an operation failed.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// The disk, or the system: the file must be opened anew.
+    /// The disk or the system failed: the file must be opened again.
     Io(String),
     /// The file holds what redb or callgate did not write.
     Corrupt(String),
-    /// The file could not be opened anew.
+    /// The file could not be opened again.
     Closed(String),
 }
 

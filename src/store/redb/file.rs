@@ -1,5 +1,5 @@
-//! The file under the embedded store: made, verified, opened, moved on from an older format, and opened anew
-//! after an I/O error.
+//! The file under the embedded store: it is made, verified, opened, converted from an older format, and opened
+//! again after an I/O error.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -28,11 +28,11 @@ use crate::limits::{
 
 /// The format this program writes: the tables and what their columns mean.
 const FORMAT: u64 = 4;
-/// The first. It and all since are moved on when they are opened.
+/// The first format. Files of this one and of all later ones are converted when they are opened.
 const FORMAT_FIRST: u64 = 1;
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("callgate");
 
-/// How the file is opened; asked again after an I/O error.
+/// How the file is opened, also when it is opened again after an I/O error.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database, OpenError> + Send + Sync>;
 
 /// Where the file is, and which one it is.
@@ -45,7 +45,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Of the file that was opened at this path just now, and is as long as that.
+    /// The identity of the file that was just opened at this path, and that has this length.
     pub(super) fn of(path: &Path, length: Length) -> Option<Self> {
         let file = std::fs::metadata(path).ok()?;
         Some(Self { path: path.to_owned(), file: identity(&file), length })
@@ -56,15 +56,15 @@ fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// The open file, or the place where it was until an I/O error.
+/// The open file, or what is left of it after an I/O error.
 pub(super) struct Slot {
     opener: Opener,
     database: RwLock<Option<Database>>,
     /// Locked after `database`, and never while a transaction is committed.
     pub(super) fresh: Mutex<Fresh>,
-    /// The file; `None`: it is none that could become smaller, or be taken away.
+    /// The file; `None`: there is no file that could shrink or be taken away.
     pub(super) place: Option<Place>,
-    /// When it was last looked whether it is mostly empty, in microseconds since 1970.
+    /// When somebody last looked whether the file is mostly empty, in microseconds since 1970.
     looked_us: AtomicI64,
 }
 
@@ -86,14 +86,14 @@ impl Slot {
         answer.map_err(|fault| fault.told())
     }
 
-    /// Reads something in the last flushed state, at the places at which it may lie there.
+    /// Reads something in the last flushed state, from the places where it may lie there.
     pub(super) fn read_at<T>(
         &self,
         id: Id,
         question: impl FnOnce(&View, &[i64]) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
         let answer = self.with(|database| {
-            // What was placed last and the flushed state, of one moment.
+            // Both are taken at the same moment: what was placed last, and the flushed state.
             let fresh = places::lock(&self.fresh);
             let mut places = fresh.places(id);
             let view = View(database.begin_read()?);
@@ -106,8 +106,8 @@ impl Slot {
         answer.map_err(|fault| fault.told())
     }
 
-    /// Applies `work` and flushes it to the disk; on a fault, or where `work` says that it changed
-    /// nothing, everything is left as it was.
+    /// Applies `work` and flushes it to the disk. After a fault, or if `work` says that it changed nothing,
+    /// everything is as before.
     pub(super) fn write(
         &self,
         work: impl FnOnce(&WriteTransaction, &Mutex<Fresh>) -> Result<bool, Fault>,
@@ -117,7 +117,7 @@ impl Slot {
             let mut fresh = places::lock(&self.fresh);
             match &written {
                 Ok(()) => fresh.flushed(),
-                // As it is in the file. That it cannot be read is met by opening the file anew.
+                // As it is in the file. If that cannot be read, the file is opened again.
                 Err(_) => match Fresh::load(database, fresh.most) {
                     Ok(loaded) => *fresh = loaded,
                     Err(fault) => return Err(Fault::Closed(format!("{fault:?}"))),
@@ -144,7 +144,7 @@ impl Slot {
     /// Whether the file is still where it was opened, and all of it is there.
     pub(super) fn check_place(&self) -> Result<(), Fault> {
         let Some(Place { path, file, length }) = &self.place else { return Ok(()) };
-        // Known before it is looked at: the database may make it longer meanwhile.
+        // Read before the file is looked at, because the database may make it longer meanwhile.
         let length = length.at_least();
         let found = std::fs::metadata(path).ok().filter(|found| identity(found) == *file);
         let told = match found {
@@ -159,19 +159,19 @@ impl Slot {
         Err(Fault::Closed(told.into()))
     }
 
-    /// Says in the log where that is not so: nobody may look whether the server is ready.
+    /// Logs when that is not so: perhaps nobody asks whether the server is ready.
     pub(super) fn tell_of_its_place(&self) {
         if let Err(fault) = self.check_place() {
             tracing::error!(error = %fault.told(), "turns are taken, and are not kept");
         }
     }
 
-    /// Opens the file anew: after an I/O error the database refuses everything until then. Another in its place
-    /// is not gone on with.
+    /// Opens the file again: after an I/O error, the database refuses everything until then. If another file lies
+    /// in its place, that one is not used.
     pub(super) fn reopen(&self) -> Result<(), Fault> {
         self.check_place()?;
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        // Closed first, for it holds the file's lock.
+        // It is closed first, because it holds the file's lock.
         drop(database.take());
         let opened = (self.opener)().map_err(|error| Fault::Closed(error.to_string()))?;
         let mut fresh = places::lock(&self.fresh);
@@ -180,9 +180,9 @@ impl Slot {
         Ok(())
     }
 
-    /// Gives space back to the system when next to nothing of the file is in use, as in the night after
-    /// a day of many calls. Turns wait meanwhile, so it is looked at now and then only, and not where
-    /// the file is small anyway or there is much to move.
+    /// Gives space back to the system when hardly anything in the file is in use, as in the night after a day of
+    /// many calls. Turns have to wait meanwhile; so this is checked only now and then, and not while the file is
+    /// small or much would have to be moved.
     pub(super) fn compact_if_sparse(&self, now_us: i64) -> Result<(), StoreError> {
         let every_us = i64::try_from(STORE_COMPACT_EVERY.as_micros()).unwrap_or(i64::MAX);
         let is_time = now_us.saturating_sub(self.looked_us.load(Ordering::Relaxed)) >= every_us;
@@ -193,8 +193,8 @@ impl Slot {
         self.compact(STORE_COMPACT_ROWS_MAX, STORE_COMPACT_USED_BYTES_MAX)
     }
 
-    /// The same when it was opened, before any turn waits: there may be more to move then, where a quarter of the
-    /// file or less is in use.
+    /// The same when the file is opened, before any turn waits: more may be moved then, if at most a quarter of
+    /// the file is in use.
     pub(super) fn compact_at_start(&self) -> Result<(), StoreError> {
         let length = self.length();
         if length < STORE_COMPACT_BYTES_MIN {
@@ -204,15 +204,15 @@ impl Slot {
         self.compact(STORE_COMPACT_AT_START_ROWS_MAX, used_max)
     }
 
-    /// The bytes of the file; 0: it is none that could become smaller.
+    /// The length of the file in bytes; 0 if there is no file that could shrink.
     fn length(&self) -> u64 {
         let found = self.place.as_ref().and_then(|place| std::fs::metadata(&place.path).ok());
         found.map_or(0, |file| file.len())
     }
 
-    /// Gives space back where there are no more rows than that, and no more bytes are in use.
+    /// Gives space back if there are at most so many rows, and at most so many bytes in use.
     fn compact(&self, rows_max: u64, used_max: u64) -> Result<(), StoreError> {
-        // To add up the bytes every page is read, and turns wait; rows are counted without.
+        // Adding up the bytes means reading every page while turns wait; counting rows does not.
         if self.read(View::rows)? > rows_max {
             return Ok(());
         }
@@ -228,7 +228,7 @@ impl Slot {
         });
         drop(database);
         compacted.map_err(|fault| {
-            // After an I/O error the database refuses everything until it is opened anew.
+            // After an I/O error, the database refuses everything until it is opened again.
             let reopened = self.reopen();
             reopened.err().unwrap_or(fault).told()
         })
@@ -240,7 +240,7 @@ impl Slot {
     }
 }
 
-/// The bytes that something lies in.
+/// The bytes that are in use.
 fn used_bytes(database: &Database) -> Result<u64, Fault> {
     let transaction = database.begin_write()?;
     let stats = transaction.stats()?;
@@ -248,19 +248,19 @@ fn used_bytes(database: &Database) -> Result<u64, Fault> {
     Ok(stats.stored_bytes().saturating_add(stats.metadata_bytes()))
 }
 
-/// Opens the store in this file, or makes it where there is none; from then on its length is known.
+/// Opens the store in this file, or makes it if there is none; from then on, its length is known.
 pub(super) fn open(path: &Path, length: &Length) -> Result<Database, OpenError> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(OpenError::IsDirectory(path.to_owned())),
         Ok(found) => {
             if found.len() == 0 {
-                // Somebody has made room for a store, or one has lost all it had: its own get their names when
-                // they are whole.
+                // Either somebody has made an empty file for the store, or a store has lost everything. (A new
+                // file of ours gets its name only when it is complete.)
                 tracing::warn!(path = %path.display(), "the store is begun anew in an empty file: if there were calls and locks in it, stop and bring back a copy");
             }
             let database = open_existing(path, found.len(), length)?;
             prepare(path, &database)?;
-            // Left by a kill just after it was put in its place: a second name for this very file.
+            // Left by a kill just after the file was put in its place: a second name for this very file.
             let _ = std::fs::remove_file(beside(path));
             Ok(database)
         }
@@ -269,7 +269,8 @@ pub(super) fn open(path: &Path, length: &Length) -> Result<Database, OpenError> 
     }
 }
 
-/// Makes the file beside its place and puts it there whole, so that a kill leaves no half of one.
+/// Makes the file beside its place and moves it there when it is complete, so that a kill never leaves half a
+/// file.
 fn make(path: &Path, length: &Length) -> Result<Database, OpenError> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -280,7 +281,7 @@ fn make(path: &Path, length: &Length) -> Result<Database, OpenError> {
     }
     let beside = beside(path);
     let made = match create(path, &beside, length) {
-        // Left behind by a process that was killed in this very place; nobody has it open.
+        // Left behind by a process that was killed at this point; nobody has it open.
         Err(OpenError::Foreign(_) | OpenError::Damaged(_)) => {
             std::fs::remove_file(&beside).map_err(|error| refused(path, error))?;
             create(path, &beside, length)?
@@ -295,7 +296,7 @@ fn make(path: &Path, length: &Length) -> Result<Database, OpenError> {
             let _ = std::fs::remove_file(&beside);
             return Err(OpenError::InUse(path.to_owned()));
         }
-        // A file system without links.
+        // The file system has no hard links.
         Err(_) => std::fs::rename(&beside, path).map_err(|error| refused(path, error))?,
     }
     sync_directory(directory).map_err(|error| refused(path, error))?;
@@ -327,7 +328,7 @@ fn builder() -> ::redb::Builder {
     builder
 }
 
-/// Tells a store from another program's database, and makes the tables of an empty one.
+/// Tells a store from another program's database, and makes the tables in an empty one.
 fn prepare(path: &Path, database: &Database) -> Result<(), OpenError> {
     let found = catch_unwind(AssertUnwindSafe(|| found_format(database)));
     let found = found.map_err(|_| OpenError::Damaged(path.to_owned()))?;
@@ -386,7 +387,7 @@ fn move_on(database: &Database, from: u64) -> Result<(), Fault> {
     Ok(transaction.commit()?)
 }
 
-/// The database may panic on a file that something else has written into.
+/// The database may panic when it reads a file that something else has written into.
 fn guarded(
     path: &Path,
     open: impl FnOnce() -> Result<Database, DatabaseError>,

@@ -1,5 +1,5 @@
-//! How long the file is: the database makes it longer and shorter by itself, and where it is shorter than that,
-//! somebody else has cut it.
+//! How long the file is. The database makes it longer and shorter itself; if it is shorter than the database left
+//! it, somebody else has cut it.
 
 use std::fs::File;
 use std::io::Result;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::redb::backends::FileBackend;
 use ::redb::{BackendError, DatabaseError, StorageBackend};
 
-/// The bytes that the file of an open database has at least.
+/// The least number of bytes that the file of an open database has.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Length(Arc<AtomicU64>);
 
@@ -28,7 +28,7 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Over a file that nobody else writes from now on.
+    /// Wraps a file that nobody else writes from now on.
     pub(super) fn over(file: File, length: &Length) -> std::result::Result<Self, DatabaseError> {
         let file = FileBackend::new(file)?;
         length.0.store(file.len()?, Ordering::SeqCst);
@@ -40,7 +40,7 @@ type Range = Bound<u64>;
 
 impl StorageBackend for Measured {
     fn set_len(&self, length: u64) -> Result<()> {
-        // It never says more than there is, whoever looks meanwhile.
+        // It never promises more than there is, whenever somebody looks.
         self.length.0.fetch_min(length, Ordering::SeqCst);
         self.file.set_len(length)?;
         self.length.0.store(length, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! Files of older formats, moved on.
+//! Converts files of older formats.
 
 use std::sync::Mutex;
 
@@ -23,13 +23,13 @@ const CALLS: Calls = TableDefinition::new("calls");
 const EFFECTS: Effects = TableDefinition::new("effects");
 const JOURNAL: Journal = TableDefinition::new("journal");
 const RECORDS: Records = TableDefinition::new("records");
-/// (begun, call): the order in which the calls themselves lie now.
+/// (begun, call): the calls are now stored in this order themselves.
 const BEGUN: TableDefinition<'static, (i64, u128), ()> = TableDefinition::new("begun");
-/// (when to look whether it has expired, kind, id): the order in which the records themselves lie now.
+/// (when to check whether it has expired, kind, id): the records are now stored in this order themselves.
 const RECORD_EXPIRY: TableDefinition<'static, (i64, &str, &str), ()> =
     TableDefinition::new("record_expiry");
 
-/// What they are called while both are there.
+/// What they are called while the old and the new tables are both there.
 const OLD_CALLS: Calls = TableDefinition::new("calls of format 1");
 const OLD_EFFECTS: Effects = TableDefinition::new("effects of format 1");
 const OLD_JOURNAL: Journal = TableDefinition::new("journal of format 1");
@@ -40,7 +40,7 @@ const OLD_RECORD_PLACES: TableDefinition<'static, (&str, &[u8]), i64> =
     TableDefinition::new("record_places");
 const OLD_FRESH: TableDefinition<'static, u64, (&[u8], i64)> = TableDefinition::new("fresh_places");
 
-/// Of the second format, which had no table of what was placed last, or the third: places everything anew.
+/// For the second format, which had no table of what was placed last, and the third: places everything anew.
 pub(super) fn place_anew(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.delete_table(OLD_RECORD_PLACES)?;
     transaction.delete_table(OLD_FRESH)?;
@@ -58,8 +58,9 @@ pub(super) fn place_anew(transaction: &WriteTransaction) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Of the first format, where each call lay where its random id put it. Puts every call, with its journal and its
-/// effects, where the other calls lie that began with it, and every record where those lie that expire with it.
+/// For the first format, where the place of each call was its random id. Puts every call, with its journal and
+/// its effects, next to the calls that began at the same time, and every record next to those that expire at the
+/// same time.
 pub(super) fn arrange_by_time(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.rename_table(CALLS, OLD_CALLS)?;
     transaction.rename_table(EFFECTS, OLD_EFFECTS)?;

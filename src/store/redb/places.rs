@@ -1,8 +1,8 @@
-//! Where calls and records lie: of each id the moment that its key in the tables of rows begins with.
+//! Where calls and records lie: maps each id to the moment with which its key in the tables begins.
 //!
-//! Ids are random: among a million of them each new one would rewrite a page of its own, and those above it. So
-//! what was placed last is kept in memory, and on the disk in the order in which it came. When that is much it is
-//! moved to the table by id a little with every flush, in the order of the ids: many to a page.
+//! Ids are random: among a million of them, each new one would rewrite a page of its own and the pages above it.
+//! So what was placed last is kept in memory, and on the disk in the order in which it came. When there is much
+//! of it, each flush moves a little to the table by id, in the order of the ids, so that many go to one page.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -17,16 +17,16 @@ use sha2::{Digest as _, Sha256};
 use super::fault::Fault;
 use crate::limits::STORE_MOVED_FOR_TWO_PLACED;
 
-/// Where each lies: of a call when it began; of a record when to look whether it has expired, no later than it
-/// does.
+/// Where each lies: for a call, when it began; for a record, when to check whether it has expired, which is never
+/// later than its expiry.
 const PLACES: TableDefinition<'static, u128, i64> = TableDefinition::new("places");
 /// (what, where) of what was placed last, by its number in that order.
 const FRESH: TableDefinition<'static, u64, (u128, i64)> = TableDefinition::new("placed_last");
 
-/// Rows that are taken out of the order for each that is moved with the same flush.
+/// How many rows may be deleted from the order for each one that the same flush moves.
 const CLEARED_FOR_MOVED: usize = 4;
 
-/// What has a place: as short for all, for as many as possible are to share a page.
+/// What has a place. It is equally short for all of them, so that many share a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Id(u128);
 
@@ -35,17 +35,17 @@ impl Id {
         Self(call)
     }
 
-    /// A hash of its kind and its id: half of a SHA-256, so that no two are ever alike.
+    /// A hash of its kind and its id: half of a SHA-256, so that no two are ever the same.
     pub(super) fn record(kind: &str, id: &[u8]) -> Self {
         let hash = Sha256::new().chain_update(kind).chain_update([0]).chain_update(id).finalize();
         Self(hash.iter().take(16).fold(0, |half, byte| half << 8 | u128::from(*byte)))
     }
 }
 
-/// What was placed last: as in the file, and what the transaction that is under way has done to it.
+/// What was placed last: as in the file, with what the open transaction has changed.
 #[derive(Debug)]
 pub(super) struct Fresh {
-    /// When it is so many they begin to be moved; twice as many are the most that are kept.
+    /// From so many on they are moved; at most twice as many are kept.
     pub(super) most: usize,
     by_id: BTreeMap<Id, Spot>,
     /// The number of the next.
@@ -53,7 +53,7 @@ pub(super) struct Fresh {
     /// How many were placed since some were moved.
     placed: usize,
     pass: Option<Pass>,
-    /// Where those lie for whoever reads the last flushed state that the transaction under way has moved.
+    /// Where readers of the last flushed state find those that the open transaction has moved.
     before: BTreeMap<Id, Vec<i64>>,
 }
 
@@ -63,10 +63,10 @@ struct Spot {
     place: i64,
 }
 
-/// On the way through what is to be moved to the table by id.
+/// How far the move to the table by id has come.
 #[derive(Debug)]
 struct Pass {
-    /// The number of the first that is not moved.
+    /// The number of the first one that is not moved yet.
     until: u64,
     step: Step,
 }
@@ -75,9 +75,9 @@ struct Pass {
 enum Step {
     /// Those up to this one are in the table by id.
     Moving { after: Option<Id> },
-    /// All are; their rows go.
+    /// All of them are; their rows are deleted next.
     Clearing,
-    /// Their rows are gone.
+    /// Their rows are deleted.
     Done,
 }
 
@@ -100,20 +100,20 @@ impl Fresh {
         Ok(fresh)
     }
 
-    /// Where it may lie in the last flushed state, if it was placed lately.
+    /// Where it may lie in the last flushed state, if it was placed recently.
     pub(super) fn places(&self, id: Id) -> Vec<i64> {
         let Some(spot) = self.by_id.get(&id) else { return Vec::new() };
         let before = self.before.get(&id).into_iter().flatten();
         std::iter::once(&spot.place).chain(before).copied().collect()
     }
 
-    /// How much was placed last.
+    /// How many there are of those placed last.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.by_id.len()
     }
 
-    /// Takes note that the transaction under way is on the disk.
+    /// The open transaction has reached the disk.
     pub(super) fn flushed(&mut self) {
         self.before.clear();
         if let Some(Pass { until, step: Step::Done }) = self.pass {
@@ -127,12 +127,12 @@ pub(super) fn lock(fresh: &Mutex<Fresh>) -> MutexGuard<'_, Fresh> {
     fresh.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where it lies by the table by id.
+/// Where it lies according to the table by id.
 fn written(places: &impl ReadableTable<u128, i64>, id: Id) -> Result<Option<i64>, Fault> {
     Ok(places.get(id.0)?.map(|place| place.value()))
 }
 
-/// As [`written`], in the last flushed state.
+/// Like [`written`], in the last flushed state.
 pub(super) fn read(transaction: &ReadTransaction, id: Id) -> Result<Option<i64>, Fault> {
     written(&transaction.open_table(PLACES)?, id)
 }
@@ -198,11 +198,11 @@ impl<'t> Places<'t> {
         Ok(())
     }
 
-    /// Once what was placed last is much, moves a little of it to the table by id: [`STORE_MOVED_FOR_TWO_PLACED`]
-    /// of it for two that were placed, so that every flush has its share and none has much.
+    /// When much was placed, moves a little of it to the table by id: [`STORE_MOVED_FOR_TWO_PLACED`] for every
+    /// two that were placed, so that every flush moves some and none moves much.
     ///
-    /// A process that is killed on the way begins again: all is still in the order, and what is moved is moved
-    /// once more to where it is.
+    /// A process that is killed on the way begins again: everything is still in the order, and what was already
+    /// moved is moved once more to the same place.
     pub(super) fn move_some(&mut self) -> Result<(), Fault> {
         let mut fresh = lock(self.fresh);
         let fresh = &mut *fresh;

@@ -3,9 +3,9 @@
 //! The ids are 128-bit numbers and the times microseconds since 1970, so that keys sort as they
 //! should: what is due first comes first.
 //!
-//! Ids are random, and a row costs as much to write as the page that it lies in. So what a turn writes lies
-//! where the call began: the calls of this hour side by side, however many there are of the day before. Where
-//! that is, [`super::places`] knows.
+//! Ids are random, and writing a row costs as much as writing the page that it lies in. So what a turn writes
+//! lies by the time when its call began: the calls of this hour lie side by side, however many there are from the
+//! day before. [`super::places`] knows where that is.
 
 use ::redb::{
     ReadOnlyTable, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, Table,
@@ -39,11 +39,11 @@ const DUE: TableDefinition<'static, DueKey, ()> = TableDefinition::new("due");
 type EntryKey = (i64, u128, u64);
 pub(super) const JOURNAL: TableDefinition<'static, EntryKey, &[u8]> =
     TableDefinition::new("journal");
-/// Of each call a moment at which to look whether it has expired: no later than it does. A turn that lets it
-/// live longer leaves that as it is; whoever looks puts down when to look again.
+/// For each call, a moment at which to check whether it has expired, never later than its expiry. A turn that
+/// lets the call live longer does not change it; whoever checks writes down when to check again.
 const EXPIRY: TableDefinition<'static, (i64, u128), ()> = TableDefinition::new("expiry");
-/// (revision, expires, value) by (when to look whether it has expired, kind, id): no later than it does, as of
-/// a call.
+/// (revision, expires, value) by (when to check whether it has expired, kind, id); as for a call, never later
+/// than its expiry.
 type RecordRow = (u64, i64, &'static [u8]);
 type RecordPlace = (i64, &'static str, &'static [u8]);
 const RECORDS: TableDefinition<'static, RecordPlace, RecordRow> = TableDefinition::new("records");
@@ -66,7 +66,7 @@ pub(super) struct Swap {
     pub(super) now_us: i64,
 }
 
-/// Makes the tables, so that no read meets a missing one.
+/// Makes the tables, so that no read finds one missing.
 pub(super) fn make(transaction: &WriteTransaction) -> Result<(), Fault> {
     Tables::of(transaction, &Mutex::new(Fresh::new(0))).map(|_| ())
 }
@@ -141,7 +141,7 @@ impl View {
         Ok(first.is_some_and(|row| row.0.value().0 <= now_us))
     }
 
-    /// How many rows there are in the tables that hold anything large.
+    /// How many rows there are in the tables that hold large values.
     pub(super) fn rows(&self) -> Result<u64, Fault> {
         let rows = [
             self.0.open_table(CALLS)?.len()?,
@@ -335,7 +335,7 @@ impl<'t> Tables<'t> {
         Ok(true)
     }
 
-    /// Writes a record: where it lies, unless it is now to be looked at before that.
+    /// Writes a record where it lies, or elsewhere if it must now be checked earlier.
     pub(super) fn put_record(
         &mut self,
         (kind, id): (&str, &[u8]),
@@ -355,8 +355,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Looks at up to `count_max` calls and as many records that may have expired, and forgets those that
-    /// have.
+    /// Checks up to `count_max` calls and as many records that may have expired, and forgets those that have.
     pub(super) fn sweep(&mut self, now_us: i64, count_max: usize) -> Result<(), Fault> {
         let mut expired = Vec::new();
         for row in self.expiry.range(..=(now_us, u128::MAX))?.take(count_max) {
@@ -425,7 +424,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Where the call of an effect lies, if the effect is there and claimed under this lease.
+    /// Where the call of an effect lies, if the effect exists and is claimed under this lease.
     fn held(&self, claimed: Claimed) -> Result<Option<Place>, Fault> {
         let Claimed { call, effect, lease: Lease(lease) } = claimed;
         let Some(place) = self.place(call.0.as_u128())? else { return Ok(None) };
@@ -477,7 +476,7 @@ fn entries_of((begun_us, call): Place) -> std::ops::RangeInclusive<EntryKey> {
     (begun_us, call, 0)..=(begun_us, call, u64::MAX)
 }
 
-/// A record's id in a key: two hexadecimal digits in a byte, and anything else as it is.
+/// A record's id in a key: two hexadecimal digits become a byte, and everything else stays as it is.
 pub(super) fn spelled(id: &str) -> Vec<u8> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),

@@ -1,4 +1,4 @@
-//! The one thread that writes: takes every write that waits, and flushes them together.
+//! The one thread that writes: it takes every write that waits, and flushes them together.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -66,24 +66,25 @@ pub(super) fn run(slot: &Slot, mut waiting: mpsc::Receiver<Job>) {
         gather(&mut waiting, &mut batch, expected);
         let written = if broken { slot.reopen() } else { Ok(()) };
         let written = written.and_then(|()| {
-            // A write that panics must not take all that come after it with it.
+            // A write that panics must not take all those after it down with it.
             let flushed = catch_unwind(AssertUnwindSafe(|| flush(slot, &mut batch)));
             flushed.unwrap_or_else(|_| Err(Fault::Closed("a write of the file panicked".into())))
         });
-        // What is written in the file itself will not be another by opening it anew.
+        // Opening the file again does not mend what is written in it.
         broken = matches!(written, Err(Fault::Io(_) | Fault::Closed(_)));
-        // Those who are answered now may write again as soon as each has gone on.
+        // Those who are answered now may soon write again.
         expected = batch.len() + waiting.len();
         for job in batch {
             job.answer(written.as_ref().err());
         }
-        // At once, for whoever only reads has nobody else to do it.
+        // Opened again at once: nobody else does it for those who only read.
         broken = broken && slot.reopen().is_err();
     }
 }
 
-/// Takes what waits. A flush costs the same for one as for many, and of those who wrote with the last one, or
-/// came while it lasted, most are expected again: where they are many they are waited for, as long as they come.
+/// Takes the writes that wait. A flush costs the same for one as for many, and most of those who wrote with the
+/// last flush, or came during it, will write again: if they are many, we wait for them as long as they keep
+/// coming.
 fn gather(waiting: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>, expected: usize) {
     let most = (expected - expected / 4).min(STORE_BATCH_MAX);
     let enough = if expected < STORE_GATHER_FROM { 1 } else { most };

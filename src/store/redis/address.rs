@@ -6,10 +6,10 @@
 //! | `redis+sentinel://[user:password@]host[:port],…/primary[/database]` | the primary that Sentinels name |
 //! | `redis+cluster://[user:password@]host[:port],…` | a cluster; any of its nodes tells the others |
 //!
-//! `rediss` in place of `redis` speaks TLS, to Sentinels too. The user and the password are those of
-//! the servers; Sentinels that want a log-in get it by `?sentinel_user=…&sentinel_password=…`. What means
-//! something else in an address (`@`, `:`, `/`, `%` and such) is written there as `%` and two digits, and a
-//! host that is an IPv6 address in brackets.
+//! `rediss` in place of `redis` speaks TLS, to Sentinels too. The user and the password are those of the servers;
+//! for Sentinels that want a log-in there is `?sentinel_user=…&sentinel_password=…`. A character that means
+//! something else in an address (`@`, `:`, `/`, `%` and such) is written as `%` and two digits, and an IPv6
+//! address stands in brackets.
 
 use ::redis::io::tcp::TcpSettings;
 use ::redis::io::tcp::socket2::TcpKeepalive;
@@ -27,7 +27,7 @@ use secrecy::ExposeSecret as _;
 use super::super::{ClientCertificate, OpenError, Options};
 use crate::limits::{STORE_IDLE_ASKED_AFTER, STORE_SILENCE_MAX};
 
-/// Where Sentinels listen, unless told otherwise.
+/// The port of Sentinels, unless the address says otherwise.
 const SENTINEL_PORT: u16 = 26_379;
 
 /// Where to connect to.
@@ -46,7 +46,7 @@ pub(super) struct Sentinels {
     pub(super) password: Option<String>,
     /// The name of the primary.
     pub(super) primary: String,
-    /// How the primary is spoken to; the host is not its.
+    /// How to speak to the primary; the host in it is not used.
     pub(super) server: ConnectionInfo,
 }
 
@@ -65,7 +65,7 @@ impl Address {
                     parts.server(tls, host, "", options).ok_or(OpenError::ClusterAddress)
                 });
                 let nodes: Vec<_> = nodes.collect::<Result<_, _>>()?;
-                // A cluster has one database and no other.
+                // A cluster has only one database.
                 if !parts.path.is_empty() || !parts.asked.is_empty() || nodes.is_empty() {
                     return Err(OpenError::ClusterAddress);
                 }
@@ -151,7 +151,7 @@ impl<'a> Parts<'a> {
 
 /// How every server is spoken to.
 fn settings(info: ConnectionInfo, url: &str, options: &Options) -> ConnectionInfo {
-    // A connection idle when the server went away is noticed, and made anew, with RESP3 alone.
+    // With RESP3, a connection notices even while idle that the server has gone, and reconnects.
     let mut redis = info.redis_settings().clone();
     if !url.contains("protocol=") {
         redis = redis.set_protocol(ProtocolVersion::RESP3);
@@ -162,8 +162,8 @@ fn settings(info: ConnectionInfo, url: &str, options: &Options) -> ConnectionInf
     info.set_redis_settings(redis).set_tcp_settings(tcp())
 }
 
-/// How each connection is held. One that nothing goes over is asked after, so that nothing between us and the server
-/// (a firewall, address translation) forgets it in a quiet hour and leaves the next turn without an answer.
+/// How each connection is kept. An idle one is pinged, so that nothing between us and the server (a firewall,
+/// address translation) forgets it in a quiet hour and the next turn gets no answer.
 pub(super) fn tcp() -> TcpSettings {
     let asked_after =
         TcpKeepalive::new().with_time(STORE_IDLE_ASKED_AFTER).with_interval(STORE_SILENCE_MAX);
@@ -173,18 +173,19 @@ pub(super) fn tcp() -> TcpSettings {
     tcp
 }
 
-/// Whether a server is spoken to by TLS.
+/// Whether TLS is spoken to a server.
 pub(super) fn tls(info: &ConnectionInfo) -> Option<TlsMode> {
     matches!(info.addr(), ConnectionAddr::TcpTls { .. }).then_some(TlsMode::Secure)
 }
 
-/// Whether this is at least one certificate, and nothing that is none.
+/// Whether this is one certificate or more, and nothing else.
 pub(super) fn is_authority(pem: &[u8]) -> bool {
     let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
     certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
 }
 
-/// Whether our own certificate is one, and its key is its key: servers would refuse us, and not say so here.
+/// Whether our certificate can be read and the key belongs to it: the servers would only refuse us, without
+/// saying why.
 pub(super) fn check_client(client: &ClientCertificate) -> Result<(), OpenError> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&client.chain_pem).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(OpenError::ClientCertificate)?;
@@ -193,13 +194,13 @@ pub(super) fn check_client(client: &ClientCertificate) -> Result<(), OpenError> 
     let key = any_supported_type(&key).map_err(|_| OpenError::ClientKey)?;
     CertifiedKey::new(chain, key).keys_match().map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => OpenError::ClientKey,
-        // Of the first version, which `openssl x509 -req` makes without extensions.
+        // It has X.509 version 1, as `openssl x509 -req` makes it without extensions.
         _ => OpenError::ClientCertificate,
     })
 }
 
-/// The authority that signs the servers' certificates, where it is not one that all know, and our own
-/// certificate, where we have one.
+/// The authority that signs the servers' certificates, unless it is a public one, and our own certificate, if we
+/// have one.
 pub(super) fn certificates(options: &Options) -> Option<TlsCertificates> {
     let client_tls = options.client.as_ref().map(|client| ClientTlsConfig {
         client_cert: client.chain_pem.clone(),

@@ -1,7 +1,7 @@
-//! When our own certificate runs out.
+//! When our own certificate expires.
 //!
-//! Servers look at it when a connection is made, and only then: a server of ours goes on for weeks with one that has run
-//! out, until its connections break, and those of all other servers with them.
+//! Servers look at it only when a connection is made: a server of ours runs for weeks with an expired
+//! certificate, until its connections break, and those of all other servers at the same time.
 
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
@@ -10,8 +10,8 @@ use x509_parser::prelude::{ASN1Time, FromDer as _, Validity, X509Certificate};
 
 use crate::limits::CERTIFICATE_TOLD_BEFORE;
 
-/// What an operator should know of the certificates by which servers know us, in PEM: that the first of them to run out
-/// does so within two weeks, or within the last third of its time where that is shorter.
+/// What an operator should know of the certificates that we show to servers, in PEM: that the first one expires
+/// within two weeks, or is in the last third of its time if that is shorter.
 pub(super) fn about(chain_pem: &[u8], now: Timestamp) -> Option<String> {
     let chain = CertificateDer::pem_slice_iter(chain_pem).flatten();
     let validities = chain.filter_map(|certificate| validity(&certificate));
@@ -60,10 +60,10 @@ mod tests {
         assert!(says.contains("is good until 2027-03-01T00:00:00Z, and then "), "{says}");
         let short = made((2026, 3, 1), (2026, 3, 4));
         assert!(!told(&short, "2026-03-02T23:59:59Z") && told(&short, "2026-03-03T00:00:00Z"));
-        // Another spelling of years, and one far away.
+        // Years written in another form, and a distant one.
         let late = made((1975, 1, 1), (2050, 1, 1));
         assert!(!told(&late, "2049-12-17T00:00:00Z") && told(&late, "2049-12-18T00:00:00Z"));
-        // The first of a chain to run out counts.
+        // In a chain, the first certificate to expire counts.
         let chain = late + &year;
         assert!(!told(&chain, "2027-02-14T23:59:59Z") && told(&chain, "2027-02-15T00:00:00Z"));
     }

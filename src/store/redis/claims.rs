@@ -1,4 +1,5 @@
-//! Claiming in Redis: look what is due first in all partitions, then claim it under a lease, each where it lies.
+//! Claiming in Redis: look what is due first in all partitions, then claim it under a lease, each in its
+//! partition.
 
 use std::collections::HashMap;
 
@@ -11,8 +12,8 @@ use super::link::{Again, unreadable};
 use super::{RedisStore, call_of, text};
 use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, DEADLINES_AT_ONCE};
 
-/// What is due first somewhere, each with its moment, at which moment there may be more, and of how many keys
-/// callgate did not write what is there.
+/// What was found due: each thing with its moment; the moment up to which all are known; and how many keys hold
+/// something that callgate did not write.
 struct Head {
     due: Vec<(Vec<u8>, f64)>,
     rest_from: f64,
@@ -37,7 +38,7 @@ impl Head {
 }
 
 impl RedisStore {
-    /// Claims what is due, round by round: as much as is wanted, or as there is.
+    /// Claims what is due, round by round, until enough is claimed or nothing is left.
     pub(super) async fn claim_due(&self, claim: Claim) -> Result<Vec<Due>, StoreError> {
         let count_max = claim.count_max.min(CLAIM_COUNT_MAX);
         let mut due = Vec::new();
@@ -65,7 +66,7 @@ impl RedisStore {
     async fn candidates(&self, claim: Claim, count_max: usize) -> Result<Vec<Member>, StoreError> {
         let partitions: Vec<Partition> = Partition::all().collect();
         let groups: Vec<&[Partition]> = self.link.together(&partitions).collect();
-        // Where much is due it is spread over all partitions: a few of each are most often enough.
+        // Where much is due, it is spread over all partitions, so that a few of each usually suffice.
         let few = count_max.min(count_max.div_ceil(groups.len()) + 1);
         let mut heads = join_all(groups.iter().map(|some| self.head(claim, some, few))).await;
         let last = last_of(&heads, count_max);
@@ -114,8 +115,8 @@ impl RedisStore {
         Ok(members)
     }
 
-    /// Takes names of nothing off what is due, wherever they stand: they would be looked at again and again, and
-    /// keep what follows them waiting.
+    /// Removes names of things that do not exist from the due lists, wherever they stand: they would be looked at
+    /// again and again, and what follows them would have to wait.
     async fn drop_damaged(&self, names: &[Vec<u8>]) -> Result<(), StoreError> {
         let count = names.len();
         tracing::error!(
@@ -127,13 +128,13 @@ impl RedisStore {
             off.cmd("ZREM").arg(partition.due()).arg(names);
         }
         match self.query::<()>(off.ignore()).await {
-            // One of them is no such list: the others were asked all the same.
+            // One key holds no such list; the others were asked all the same.
             Err(StoreError::Corrupt(_)) => Ok(()),
             done => done,
         }
     }
 
-    /// What is due first in some partitions.
+    /// What is due first in these partitions.
     async fn head(
         &self,
         claim: Claim,
@@ -150,7 +151,7 @@ impl RedisStore {
         Head::read(found).ok_or_else(unreadable)
     }
 
-    /// Claims what is due, as far as others do not, and says whether more may be.
+    /// Claims what is due unless others are quicker, and says whether there may be more.
     async fn claim_round(
         &self,
         claim: Claim,
@@ -164,8 +165,8 @@ impl RedisStore {
         Ok((claimed, candidates.len() == count_max))
     }
 
-    /// Claims those candidates that are still there and still due. A partition that fails keeps nobody
-    /// from what was claimed in the others: that is under a lease by now.
+    /// Claims those candidates that still exist and are still due. If a partition fails, what was claimed in the
+    /// others is returned all the same: it is under a lease by now.
     async fn take(&self, claim: Claim, candidates: &[Member]) -> Result<Vec<Due>, StoreError> {
         let claims = self.link.together(candidates).map(async |members| {
             let due = |member: &Member| [Partition::of(member.call()).due(), member.home()];
@@ -205,7 +206,7 @@ impl RedisStore {
     }
 }
 
-/// The moment of the last that is wanted of so many; after all, where there are fewer.
+/// The moment of the last of so many that are wanted; infinity, if there are fewer.
 fn last_of(heads: &[Result<Head, StoreError>], count_max: usize) -> f64 {
     let due = heads.iter().flatten().flat_map(|head| &head.due);
     let mut moments: Vec<f64> = due.map(|(_, at)| *at).collect();

@@ -1,9 +1,9 @@
 //! How calls and records are written.
 //!
-//! A version is its number in decimal digits, a colon, and the 16 bytes of its turn. A call is its version;
-//! its deadline in microseconds since 1970, or 0, in 8 bytes; the length of its state, a colon, and that; and
-//! of each entry of its journal the same. A record is its revision, a colon, and its value; one of those that
-//! lie together has the second in which it runs out before it, in 4 bytes.
+//! A version is its number in decimal digits, a colon, and the 16 bytes of its turn. A call is its version; its
+//! deadline in microseconds since 1970, or 0, in 8 bytes; the length of its state, a colon, and the state; and
+//! each entry of its journal in the same way. A record is its revision, a colon, and its value; if it is stored
+//! together with others, the second in which it expires comes first, in 4 bytes.
 
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ pub(super) fn version(Version { number, turn }: Version) -> Vec<u8> {
     bytes
 }
 
-/// A call as it lies there.
+/// A call as it is stored.
 pub(super) fn stored(mut call: Vec<u8>) -> Option<Stored> {
     let (version, rest) = versioned(&call)?;
     let (state, journal) = with_length(after_deadline(rest)?)?;
@@ -30,7 +30,7 @@ pub(super) fn stored(mut call: Vec<u8>) -> Option<Stored> {
     Some(Stored { version, state: call })
 }
 
-/// The journal of a call as it lies there, oldest entry first.
+/// The journal of a call as it is stored, oldest entry first.
 pub(super) fn journal(call: &[u8]) -> Option<Vec<Vec<u8>>> {
     let (_, rest) = versioned(call)?;
     let (_, mut rest) = with_length(after_deadline(rest)?)?;
@@ -61,25 +61,25 @@ fn after_deadline(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(DEADLINE_BYTES..)
 }
 
-/// So many bytes as is said before the colon, and what follows them.
+/// As many bytes as the number before the colon says, and what follows them.
 fn with_length(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, at) = number(bytes)?;
     bytes.get(at..)?.split_at_checked(usize::try_from(length).ok()?)
 }
 
-/// A record that lies with others.
+/// A record that is stored together with others.
 pub(super) fn small(mut small: Vec<u8>) -> Option<(Revision, Vec<u8>)> {
     runs_out(&small)?;
     small.drain(..SECOND_BYTES);
     record(small)
 }
 
-/// The second in which it runs out.
+/// The second in which it expires.
 pub(super) fn runs_out(small: &[u8]) -> Option<u32> {
     small.first_chunk::<SECOND_BYTES>().map(|second| u32::from_be_bytes(*second))
 }
 
-/// A record as it lies there.
+/// A record as it is stored.
 pub(super) fn record(mut record: Vec<u8>) -> Option<(Revision, Vec<u8>)> {
     let (number, at) = number(&record)?;
     record.drain(..at);

@@ -11,17 +11,17 @@
 //! | `cg:{pNN}:rec:<kind>:<id>` | string | revision and value in one |
 //! | `cg:{pNN}:many:<kind>:<0, 1 or 2>` | hash | by what its id begins with, when a record runs out, its revision and its value |
 //!
-//! Records of which there are many lie with those that run out in the same hours, in turn in one of three
-//! places: of those that are not yet forgotten no two have the same name.
+//! Where there are many records, those that expire in the same hours are stored together, in turn in one of three
+//! places: among those not yet forgotten, no two have the same name.
 //!
-//! An older callgate kept a call as a list (version and state in one, then the entries of the journal), and one
-//! before it as a hash (`n` number and `t` turn of the version, `s` state) and its journal as a list
-//! `cg:{pNN}:journal:<call>`, and a record as a hash (`r` revision, `v` value). What they left is read, and
-//! becomes what it is now when it is written next. They refuse in their turn what they do not know, for Redis
-//! tells them that this is another kind of value. What they counted of callers is not read: an hour begins
-//! anew. What is due they had in `cg:{pNN}:due3`, and before that `cg:{pNN}:due`: what stands there is taken
-//! over when its time has come. So an older callgate that still runs sees nothing of what newer ones have to
-//! do: it could not read it, and would keep them waiting for it.
+//! An older callgate kept a call as a list (version and state in one, then the entries of the journal). One
+//! before it used a hash (`n` number and `t` turn of the version, `s` state), with the journal in a list
+//! `cg:{pNN}:journal:<call>`, and hashes for records (`r` revision, `v` value). What they left is read, and
+//! becomes what it is now with the next write. They in turn refuse what they do not know, because Redis tells
+//! them that it is another kind of value. What they counted of callers is not read: the hour begins again. They
+//! kept due things in `cg:{pNN}:due3`, and before that in `cg:{pNN}:due`: what stands there is taken over when
+//! its time has come. So an older callgate that still runs sees nothing of what newer ones have to do: it could
+//! not read it, and would keep them waiting for it.
 //!
 //! The braces are a cluster's hash tag: all keys of a partition lie on one node, so that a script may
 //! touch them together, and the partitions spread over the nodes.
@@ -38,11 +38,11 @@ use crate::engine::id::{CallId, EffectId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Partition(u32);
 
-/// What is due, to those who read the format that it is sealed in.
+/// The due things, for those who read the format in which they are sealed.
 const DUE: &str = "due4";
 pub(super) const OLDER_DUE: [&str; 2] = ["due3", "due"];
 
-/// As much of a keyed hash as tells records apart.
+/// As much of a keyed hash as is needed to tell records apart.
 const SMALL_NAME_BYTES: usize = 12;
 /// As long as nearly every key is.
 const KEY_BYTES: usize = 96;
@@ -84,12 +84,12 @@ impl Partition {
         self.key(&[DUE])
     }
 
-    /// Where a callgate of an older format has what is due: one of [`OLDER_DUE`].
+    /// Where a callgate of an older format keeps its due things: one of [`OLDER_DUE`].
     pub(super) fn older_due(self, older: &str) -> String {
         self.key(&[older])
     }
 
-    /// Where deadlines wait that are not to be looked at before this moment.
+    /// Where deadlines wait that need not be looked at before this moment.
     pub(super) fn far(self, until_us: i64) -> String {
         self.key(&["far:", &until_us.to_string()])
     }
@@ -115,7 +115,8 @@ impl Partition {
         self.key(&[what, call.0.as_hyphenated().encode_lower(&mut id)])
     }
 
-    /// Put together by hand: a turn needs half a dozen, and a look at what is due one of each partition.
+    /// Put together by hand: a turn needs half a dozen keys, and a look at what is due needs one for each
+    /// partition.
     fn key(self, rest: &[&str]) -> String {
         let mut key = String::with_capacity(KEY_BYTES);
         key.push_str("cg:{p");
@@ -143,7 +144,7 @@ pub(super) fn record(key: &RecordKey) -> String {
     Partition::of_record(key).key(&["rec:", kind, ":", id])
 }
 
-/// Where a record may lie of which there are many: in the first if it runs out in the first of three
+/// Where a record may be stored of which there are many: in the first place if it expires in the first of three
 /// periods, and so on.
 pub(super) fn small_places(key: &RecordKey) -> [String; 3] {
     let partition = Partition::of_record(key);
@@ -153,7 +154,7 @@ pub(super) fn small_places(key: &RecordKey) -> [String; 3] {
 /// How many those are.
 pub(super) const SMALL_PLACES: u64 = 3;
 
-/// Its name there: what its id begins with, in bytes.
+/// Its name there: the beginning of its id, in bytes.
 pub(super) fn small_name(key: &RecordKey) -> Vec<u8> {
     let (pairs, _) = key.id.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
@@ -168,7 +169,7 @@ fn slot(key: &str) -> u16 {
     crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % SLOTS
 }
 
-/// A member of a partition's due things.
+/// A member of a partition's list of due things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Member {
     Deadline(CallId),
@@ -190,7 +191,7 @@ impl Member {
         }
     }
 
-    /// The key without which it is nothing.
+    /// The key that must exist for it to mean anything.
     pub(super) fn home(self) -> String {
         match self {
             Self::Deadline(id) => call(id),
@@ -220,7 +221,7 @@ mod tests {
         assert_eq!(record(&key), "cg:{p14}:rec:ledger:c0ffee");
     }
 
-    /// Another format is another list: add the one before it to those that are taken over from.
+    /// With another format there is another list: add the one before it to those that are taken over.
     #[test]
     fn what_is_due_is_kept_by_format() {
         assert_eq!(DUE, format!("due{}", super::super::super::envelope::VERSION));

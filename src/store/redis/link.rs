@@ -1,13 +1,12 @@
 //! The way to Redis: connections per runtime, made anew by themselves.
 //!
-//! Each worker of the server has a runtime of its own; a connection that lived on another one's
-//! would cost every question two more changes of thread. What waits for replicas keeps all waiting that
-//! comes after it on its connection: it has a few of its own, and goes by the next of them.
+//! Each worker of the server has a runtime of its own; using the connection of another runtime would cost every
+//! question two more changes of thread. Waiting for replicas delays everything that comes after it on the same
+//! connection: so it has a few connections of its own, which take turns.
 //!
-//! A question is put once, and a second time only where that cannot do anything twice: nothing had
-//! been sent, or the question may be repeated. (A cluster's connection follows its slots and repeats
-//! by itself: whoever compares and sets loses its own race then, and asks again.) What is told of an
-//! error never has a value in it.
+//! A question is sent once, and a second time only if that cannot do anything twice: either nothing had been
+//! sent, or the question may be repeated. (A cluster's connection follows its slots and repeats by itself: a
+//! compare-and-set then loses its own race, and is asked again.) What is said of an error never contains a value.
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -40,11 +39,11 @@ use crate::limits::{
 
 /// Connection attempts after the first; the next question begins anew.
 const RECONNECTIONS: usize = 1;
-/// How often a cluster is asked again that has moved a slot, or is choosing a new primary.
+/// How often a cluster is asked again while it moves a slot or chooses a new primary.
 const CLUSTER_RETRIES: u32 = 6;
 /// Milliseconds between them, at least and at most.
 const CLUSTER_RETRY_WAIT_MS: (u64, u64) = (20, 400);
-/// A connection to a cluster that is no older is not made anew for want of an answer.
+/// A connection to a cluster that is younger than this is not replaced when an answer does not come.
 const CLUSTER_SETTLES: Duration = Duration::from_secs(3);
 
 pub(super) struct Link {
@@ -55,7 +54,7 @@ pub(super) struct Link {
     waited: AtomicUsize,
 }
 
-/// A connection among those of a runtime: the first, or one of those that wait for replicas.
+/// Which connection of a runtime: the first, or one of those that wait for replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Lane {
     First,
@@ -65,7 +64,7 @@ enum Lane {
 /// A connection, or several that act as one.
 enum Connection {
     One(ConnectionManager),
-    /// Made when the Sentinels have said which server is the primary.
+    /// Made once the Sentinels have said which server is the primary.
     Primary(Box<Sentinels>, OnceCell<Arc<Primary>>),
     Cluster(ClusterConnection, Instant),
 }
@@ -74,24 +73,24 @@ enum Connection {
 struct Primary {
     at: ConnectionAddr,
     manager: ConnectionManager,
-    /// Whom to ask whether it still is.
+    /// Whom to ask whether it still is one.
     sentinels: Mutex<SentinelClient>,
     named: Instant,
-    /// In which second after that they were asked last.
+    /// The second, counted from then, in which they were asked last.
     asked: AtomicU64,
-    /// They have named another.
+    /// They have named another one.
     replaced: AtomicBool,
 }
 
-/// What is put to Redis.
+/// What is sent to Redis.
 #[derive(Clone, Copy)]
 pub(super) enum Question<'a> {
     /// A script, and a call of it.
     Script(&'a Script, &'a Cmd),
     Pipeline(&'a Pipeline),
-    /// Something that writes, and then on the same connection to the server that holds its slot, until so many
-    /// replicas have it: both answers. Another connection knows nothing of what was written on this one, and
-    /// after a fail-over leads to a server that may have nothing of it.
+    /// Something that writes, and then waits, on the same connection to the server that has its slot, until so
+    /// many replicas have it: both answers. Another connection knows nothing of what was written on this one, and
+    /// after a fail-over may lead to a server that has none of it.
     Replicated(Writes<'a>, u16, Replicas),
     /// To every primary.
     Everywhere(&'a Cmd),
@@ -100,12 +99,12 @@ pub(super) enum Question<'a> {
 /// What is written.
 #[derive(Clone, Copy)]
 pub(super) enum Writes<'a> {
-    /// By a script, and a call of it.
+    /// By a script, and one call of it.
     Script(&'a Script, &'a Cmd),
     Command(&'a Cmd),
 }
 
-/// Whether a question that may have been answered already may be put again.
+/// Whether a question may be sent again that may have been answered already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
     /// It reads, or does nothing the second time.
@@ -115,7 +114,7 @@ pub(super) enum Again {
 }
 
 impl Link {
-    /// Needs no Redis yet.
+    /// Connects only when Redis is needed.
     pub(super) fn new(url: &str, options: Options) -> Result<Self, OpenError> {
         let address = Address::parse(url, &options)?;
         if options.ca_pem.as_deref().is_some_and(|pem| !address::is_authority(pem)) {
@@ -124,7 +123,7 @@ impl Link {
         options.client.as_ref().map_or(Ok(()), address::check_client)?;
         let (connections, waited) = (ArcSwap::default(), AtomicUsize::new(0));
         let link = Self { address, options, connections, waited };
-        // What is wrong with the address is told now, not at the first call.
+        // Errors of the address are found now, not at the first call.
         match &link.address {
             Address::One(_) => link.connect().map(drop).map_err(|_| OpenError::RedisAddress),
             Address::Sentinels(sentinels) => {
@@ -135,7 +134,7 @@ impl Link {
         Ok(link)
     }
 
-    /// The certificates by which servers know us, in PEM.
+    /// The certificates that we show to servers, in PEM.
     pub(super) fn our_certificates(&self) -> Option<&[u8]> {
         self.options.client.as_ref().map(|client| client.chain_pem.as_slice())
     }
@@ -172,8 +171,8 @@ impl Link {
         }
     }
 
-    /// These things, as far as one script may touch them together: all, but in a cluster each by itself, so
-    /// that where a part of it is away the others answer.
+    /// These things, grouped as one script may touch them together: all of them, or in a cluster each by itself,
+    /// so that the others are answered where a part of it is away.
     pub(super) fn together<'k, T>(&self, things: &'k [T]) -> impl Iterator<Item = &'k [T]> {
         let clustered = matches!(self.address, Address::Cluster(_));
         things.chunks(if clustered { 1 } else { things.len().max(1) })
@@ -197,7 +196,7 @@ impl Link {
         Ok(connections.get(&own).cloned().unwrap_or(made))
     }
 
-    /// The next question makes a new one.
+    /// Drops this connection: the next question makes a new one.
     fn forget(&self, used: &Arc<Connection>) {
         self.connections.rcu(|connections| {
             let mut connections = HashMap::clone(connections);
@@ -307,8 +306,8 @@ impl Link {
 }
 
 impl Connection {
-    /// A manager makes a broken connection anew, but keeps to one that was refused a log-in, and to
-    /// a server that a fail-over has made a replica, or that is no more.
+    /// A manager reconnects by itself, but keeps a connection whose log-in was refused, or whose server has
+    /// become a replica in a fail-over, or is gone.
     fn is_stuck_after(&self, error: &RedisError) -> bool {
         let refused = error.kind() == ErrorKind::AuthenticationFailed
             || matches!(code(error).as_deref(), Some("WRONGPASS" | "NOAUTH" | "READONLY"));
@@ -320,7 +319,7 @@ impl Connection {
         }
     }
 
-    /// Looks now and then whether the primary still is one, while it is asked.
+    /// Checks now and then, while the primary is in use, whether it still is one.
     fn look_at_the_primary(&self) {
         let Self::Primary(_, primary) = self else { return };
         if let Some(primary) = primary.get().filter(|primary| primary.is_to_be_looked_at()) {
@@ -334,8 +333,8 @@ impl Connection {
         primary.get().is_some_and(|primary| primary.replaced.load(Ordering::Relaxed))
     }
 
-    /// A server that falls silent is asked for ever, also when another has long taken its place: only
-    /// a new connection asks who has.
+    /// A server that falls silent would be asked for ever, even when another one has long taken its place: only a
+    /// new connection finds that out.
     fn is_stuck_after_silence(&self) -> bool {
         match self {
             Self::One(_) => false,
@@ -346,14 +345,14 @@ impl Connection {
 }
 
 impl Primary {
-    /// Each second once, whoever asks. One that they have replaced goes on answering until they have made a replica
-    /// of it, some ten seconds later, and forgets what it took until then.
+    /// Once in each second, whoever asks. A primary that the Sentinels have replaced goes on answering until they
+    /// make it a replica, some ten seconds later, and forgets what it was told until then.
     fn is_to_be_looked_at(&self) -> bool {
         let now = self.named.elapsed().as_secs();
         self.asked.fetch_max(now, Ordering::Relaxed) < now
     }
 
-    /// Asks the Sentinels; where none answers, it stays.
+    /// Asks the Sentinels; if none answers, the primary stays.
     async fn look(&self) {
         let Ok(mut sentinels) = self.sentinels.try_lock() else { return };
         let named =
@@ -381,7 +380,7 @@ async fn put(
 ) -> RedisResult<Value> {
     let mut manager = manager.clone();
     match question.put(&mut manager).await {
-        // The refusal may be an old one: the manager keeps it until it is asked again.
+        // The refusal may be old: the manager keeps it until it is asked again.
         Err(error) if error.is_connection_refusal() => question.put(&mut manager).await,
         Err(error) if again == Again::May && error.is_connection_dropped() => {
             question.put(&mut manager).await
@@ -390,7 +389,7 @@ async fn put(
     }
 }
 
-/// A pipeline of a cluster may go to one node only: its commands go by themselves, all at once.
+/// A pipeline of a cluster may go to only one node: the commands are sent singly, all at once.
 async fn put_to_cluster(
     mut cluster: ClusterConnection,
     question: Question<'_>,
@@ -430,7 +429,7 @@ async fn put_to_cluster(
     }
 }
 
-/// Runs a script by its name, and where it is not known there yet, has it learnt first.
+/// Runs a script by its name; if it is not known there yet, loads it first.
 async fn run(script: &Script, call: &Cmd, on: &mut impl ConnectionLike) -> RedisResult<Value> {
     match call.query_async(on).await {
         Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -447,8 +446,8 @@ fn is_elsewhere(error: &RedisError) -> bool {
 }
 
 impl Writes<'_> {
-    /// After that error: has the script learnt, or goes by itself to where the slot is now, so that the connection
-    /// knows the way.
+    /// After that error: loads the script, or sends a single command to where the slot is now, so that the
+    /// connection learns the way.
     async fn lead(self, error: &RedisError, to: &mut impl ConnectionLike) -> RedisResult<()> {
         match self {
             Self::Script(script, _) if code(error).as_deref() == Some("NOSCRIPT") => {
@@ -518,7 +517,7 @@ fn told(error: &RedisError) -> StoreError {
     }
 }
 
-/// What the system says of a connection; of a name that leads nowhere in words that say so.
+/// What the system says of a connection; if a name leads to no address, in words that say so.
 fn at_its_host(error: &str) -> String {
     const OF_NAMES: &str = "failed to lookup address information: ";
     error.strip_prefix(OF_NAMES).map_or_else(
@@ -527,20 +526,19 @@ fn at_its_host(error: &str) -> String {
     )
 }
 
-/// Whether the other side is not who it should be by its certificate, or speaks no TLS.
+/// Whether the other side's certificate does not fit, or it speaks no TLS.
 fn is_of_tls(error: &RedisError) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
     cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::InvalidData)
 }
 
-/// Whether Redis refuses whoever comes as we do: by our name, our password or our rights, from our address, or to that
-/// database.
+/// Whether Redis refuses us as we are: our name, password or rights, our address, or that database.
 fn lets_nobody_in(code: &str, detail: &str) -> bool {
     matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM" | "DENIED")
         || code == "ERR" && detail.starts_with("DB index")
 }
 
-/// The first word of what Redis answered, be it to a command or to one of a pipeline.
+/// The first word of Redis's answer, to a command or to one in a pipeline.
 fn code(error: &RedisError) -> Option<String> {
     let of_pipeline = || {
         let errors = error.clone().into_server_errors()?;
@@ -549,11 +547,11 @@ fn code(error: &RedisError) -> Option<String> {
     error.code().map(str::to_owned).or_else(of_pipeline)
 }
 
-/// What a user of Redis must be allowed, as `ACL SETUSER` takes it: our keys, and what is asked of them.
+/// What a user of Redis must be allowed, as `ACL SETUSER` takes it: our keys, and the commands that we use.
 pub const RIGHTS: &str =
     "~cg:* +@read +@write +@connection -@dangerous -@scripting +evalsha +script|load +info +wait";
 
-/// What an operator makes of the word.
+/// What the word means to an operator.
 fn meaning(code: &str) -> String {
     let known = match code {
         "WRONGPASS" | "NOAUTH" => " (the user or the password is wrong)",
@@ -581,7 +579,7 @@ mod tests {
 
     use super::*;
 
-    /// In the system's own words nobody finds that a name is spelt wrongly.
+    /// The system's own words would tell nobody that a name is misspelt.
     #[test]
     fn a_name_that_leads_nowhere_is_told_as_such() {
         let error = "nosuch.invalid:6379".to_socket_addrs().unwrap_err();

@@ -1,7 +1,7 @@
 //! What an operator should know of this Redis before the first call.
 //!
-//! A Redis that is too old, that throws keys away when it is full, or that forgets everything when it
-//! starts again works for a day, and then loses calls. It is said at the start.
+//! A Redis that is too old, that throws keys away when it is full, or that forgets everything when it restarts
+//! will work for a day, and then lose calls. So this is said at the start.
 
 use std::collections::HashMap;
 
@@ -13,15 +13,15 @@ use super::certificate;
 use super::link::{Again, Link, Question, unreadable};
 use crate::limits::STORE_CLOCK_APART_MAX;
 
-/// `HSET` of many fields at once and `EXISTS`, `PTTL` in scripts came earlier; older ones are kept by
-/// nobody.
+/// Setting many fields with one `HSET`, and `EXISTS` and `PTTL` in scripts, came earlier; nobody maintains older
+/// versions.
 const OLDEST: (u32, u32) = (6, 2);
 
 pub(super) async fn of(link: &Link, now: Timestamp) -> Result<Vec<String>, StoreError> {
     let info: Vec<Value> = link.ask(Question::Everywhere(&cmd("INFO")), Again::May).await?;
     let mut save = cmd("CONFIG");
     save.arg("GET").arg("save");
-    // A user need not have leave to read the configuration, which has passwords in it.
+    // A user may lack the right to read the configuration, which contains passwords.
     let saves: Vec<Value> =
         link.ask(Question::Everywhere(&save), Again::May).await.unwrap_or_default();
     let mut told = Vec::new();
@@ -37,9 +37,9 @@ pub(super) async fn of(link: &Link, now: Timestamp) -> Result<Vec<String>, Store
     Ok(told)
 }
 
-/// What time it is by the clock in the middle of all primaries'; `None`: none tells.
+/// The time by the median of all primaries' clocks; `None`: none of them tells.
 pub(super) async fn time(link: &Link) -> Result<Option<Timestamp>, StoreError> {
-    // `TIME` would be shorter, and a right of its own.
+    // `TIME` would be shorter, but needs a right of its own.
     let mut info = cmd("INFO");
     info.arg("server");
     let told: Vec<Value> = link.ask(Question::Everywhere(&info), Again::May).await?;
@@ -55,7 +55,7 @@ fn time_of(info: &InfoDict) -> Option<Timestamp> {
 
 /// `snapshots`: whether it takes any; `None`: it does not say.
 fn about(info: &InfoDict, snapshots: Option<bool>, told: &mut Vec<String>) {
-    // Valkey says the Redis that it is like in `redis_version`.
+    // Valkey puts the version of Redis that it resembles into `redis_version`.
     if let Some(version) = info.get::<String>("redis_version") {
         let mut parts = version.split('.').map_while(|part| part.parse::<u32>().ok());
         let known = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
@@ -84,7 +84,7 @@ fn about(info: &InfoDict, snapshots: Option<bool>, told: &mut Vec<String>) {
     }
 }
 
-/// Servers tell by their own clocks whether another has given something up.
+/// By its own clock, each server decides whether another one's lease has ended.
 fn about_the_clock(info: &InfoDict, now: Timestamp) -> Option<String> {
     let apart = time_of(info)?.duration_since(now).abs();
     let most = SignedDuration::try_from(STORE_CLOCK_APART_MAX).ok()?;

@@ -1,4 +1,4 @@
-//! Records in Redis: each by itself, or, of those of which there are many, together with others.
+//! Records in Redis: each by itself or, where there are many of a kind, several together.
 
 use ::redis::{Cmd, pipe};
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ impl RedisStore {
         }
     }
 
-    /// Swaps records of one sort that one script may touch together; says of each whether it was.
+    /// Swaps records that one script may touch together; says of each whether it was swapped.
     pub(super) async fn swap_together(
         &self,
         swaps: &[Swap<'_>],
@@ -60,7 +60,7 @@ impl RedisStore {
 
     fn call_of_small(&self, swaps: &[Swap<'_>], expires_at: Timestamp, now: Timestamp) -> Cmd {
         let together = SMALL_RECORDS_TOGETHER_FOR.as_secs();
-        // By whole seconds: none runs out early.
+        // In whole seconds, rounded up: none expires early.
         let runs_out = due_us(expires_at).saturating_add(999_999).div_euclid(1_000_000);
         let (second, now_s) = (u32::try_from(runs_out).unwrap_or(u32::MAX), now.as_second());
         let period = u64::from(second) / together;
@@ -81,7 +81,7 @@ impl RedisStore {
         call
     }
 
-    /// A record that an older callgate left.
+    /// A record that an older callgate wrote.
     async fn read_older(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
         let mut fields = pipe();
         fields.cmd("HMGET").arg(keys::record(key)).arg(&["r", "v"]);
@@ -90,7 +90,7 @@ impl RedisStore {
         Ok(Some((Revision(revision), value.ok_or_else(unreadable)?)))
     }
 
-    /// A small record, where it may lie: in the last place to run out, if in several.
+    /// A small record, wherever it may be; if in several places, the one that expires last.
     async fn read_small(&self, key: &RecordKey) -> Result<Option<(Revision, Vec<u8>)>, StoreError> {
         let mut small = pipe();
         for place in keys::small_places(key) {

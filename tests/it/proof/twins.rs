@@ -25,7 +25,7 @@ use callgate::flow::condition::Attestation;
 use callgate::flow::state::{Kind, State};
 use callgate::outbox::Outbox;
 use callgate::phone::PhoneNumber;
-use callgate::replay::world::{Deed, Refusal, World};
+use callgate::replay::world::{Outgoing, Refusal, World};
 use callgate::secret::Secret;
 use callgate::store::envelope::Vault;
 use callgate::store::memory::MemoryStore;
@@ -181,13 +181,13 @@ impl There {
         self.noticed = plain(&format!("{:?}", self.line.reply.verbs));
         office.outbox.drain().await.unwrap();
         let sid = self.line.sid.clone();
-        for deed in office.world.take_deeds() {
-            match deed {
-                Deed::RedirectLeg(leg, of) if of == sid => {
+        for one in office.world.take_outgoing() {
+            match one {
+                Outgoing::RedirectLeg(leg, of) if of == sid => {
                     self.line.tell(Wants::Resume(leg), Heard::default()).await;
                     self.noticed += &plain(&format!(" led to {:?}", self.line.reply.verbs));
                 }
-                Deed::EndLeg(of) if of == sid => self.noticed += " ended",
+                Outgoing::EndLeg(of) if of == sid => self.noticed += " ended",
                 _ => {}
             }
         }
@@ -231,7 +231,7 @@ async fn calls(office: &Office, sid: &str, id: &str, then: Then) {
         line.tell(line.next(), Heard { over: true, ..Heard::default() }).await;
     }
     office.outbox.drain().await.unwrap();
-    office.world.take_deeds();
+    office.world.take_outgoing();
 }
 
 /// Somebody calls who guesses at the PIN.

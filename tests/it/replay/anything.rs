@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 /// Something that happens to a call.
 #[derive(Clone, Debug)]
-enum Deed {
+enum Input {
     Digits(Role, String),
     Speech(Role, String),
     Silence(Role),
@@ -47,7 +47,7 @@ fn role() -> impl Strategy<Value = Role> {
     prop_oneof![6 => Just(Role::Inbound), 2 => Just(Role::Callback), 1 => Just(Role::Whisper)]
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn input() -> impl Strategy<Value = Input> {
     let account =
         prop::sample::select(vec!["12345678", "23456789", "34567890", "45678901", "99999999"]);
     let wrong_pin = prop::sample::select(vec!["111111", "000000", "1234", "123456789012345"]);
@@ -82,79 +82,79 @@ fn deed() -> impl Strategy<Value = Deed> {
         AnsweredBy::Fax,
     ]);
     prop_oneof![
-        6 => (role(), "[0-9*#]").prop_map(|(role, keys)| Deed::Digits(role, keys)),
-        4 => account.prop_map(|keys| Deed::Digits(Role::Inbound, keys.to_owned())),
-        2 => (role(), wrong_pin).prop_map(|(role, keys)| Deed::Digits(role, keys.to_owned())),
-        1 => (role(), "[0-9*#]{0,70}").prop_map(|(role, keys)| Deed::Digits(role, keys)),
-        1 => (role(), ".{0,40}").prop_map(|(role, words)| Deed::Speech(role, words)),
+        6 => (role(), "[0-9*#]").prop_map(|(role, keys)| Input::Digits(role, keys)),
+        4 => account.prop_map(|keys| Input::Digits(Role::Inbound, keys.to_owned())),
+        2 => (role(), wrong_pin).prop_map(|(role, keys)| Input::Digits(role, keys.to_owned())),
+        1 => (role(), "[0-9*#]{0,70}").prop_map(|(role, keys)| Input::Digits(role, keys)),
+        1 => (role(), ".{0,40}").prop_map(|(role, words)| Input::Speech(role, words)),
         1 => (role(), "(balance|card|nurse|one two three|two hundred dollars|results)")
-            .prop_map(|(role, words)| Deed::Speech(role, words)),
-        3 => role().prop_map(Deed::Silence),
-        1 => role().prop_map(Deed::Resume),
-        2 => Just(Deed::Again),
-        1 => role().prop_map(Deed::Stale),
-        1 => (role(), any::<u128>()).prop_map(|(role, nonce)| Deed::MadeUp(role, nonce)),
-        2 => (0_u64..900).prop_map(Deed::Wait),
-        2 => by.prop_map(Deed::Answered),
-        1 => (role(), status).prop_map(|(role, status)| Deed::Status(role, status)),
-        1 => any::<bool>().prop_map(Deed::Message),
-        1 => Just(Deed::Whisper),
-        2 => dial.prop_map(Deed::Dial),
-        2 => queue.prop_map(Deed::Queue),
-        1 => any::<bool>().prop_map(Deed::Recorded),
-        1 => role().prop_map(Deed::Over),
+            .prop_map(|(role, words)| Input::Speech(role, words)),
+        3 => role().prop_map(Input::Silence),
+        1 => role().prop_map(Input::Resume),
+        2 => Just(Input::Again),
+        1 => role().prop_map(Input::Stale),
+        1 => (role(), any::<u128>()).prop_map(|(role, nonce)| Input::MadeUp(role, nonce)),
+        2 => (0_u64..900).prop_map(Input::Wait),
+        2 => by.prop_map(Input::Answered),
+        1 => (role(), status).prop_map(|(role, status)| Input::Status(role, status)),
+        1 => any::<bool>().prop_map(Input::Message),
+        1 => Just(Input::Whisper),
+        2 => dial.prop_map(Input::Dial),
+        2 => queue.prop_map(Input::Queue),
+        1 => any::<bool>().prop_map(Input::Recorded),
+        1 => role().prop_map(Input::Over),
     ]
 }
 
-async fn happen(provider: &mut Provider, deed: &Deed) -> Result<Vec<Answered>, Lapse> {
-    let answered = match deed {
-        Deed::Digits(role, keys) => {
+async fn happen(provider: &mut Provider, input: &Input) -> Result<Vec<Answered>, Lapse> {
+    let answered = match input {
+        Input::Digits(role, keys) => {
             let digits = Secret::new(keys.as_str());
             provider.hear(*role, Heard { digits, ..Heard::default() }).await?
         }
-        Deed::Speech(role, words) => {
+        Input::Speech(role, words) => {
             let speech = Secret::new(words.as_str());
             provider.hear(*role, Heard { speech, ..Heard::default() }).await?
         }
-        Deed::Silence(role) => provider.hear(*role, Heard::default()).await?,
-        Deed::Resume(role) => provider.resume(*role).await?,
-        Deed::Again => provider.again().await?,
-        Deed::Stale(role) => {
+        Input::Silence(role) => provider.hear(*role, Heard::default()).await?,
+        Input::Resume(role) => provider.resume(*role).await?,
+        Input::Again => provider.again().await?,
+        Input::Stale(role) => {
             let spent =
                 provider.telephone(*role)?.spent.first().copied().ok_or(Lapse::NoRequest)?;
             provider.spend(*role, spent, Heard::default()).await?
         }
-        Deed::MadeUp(role, nonce) => {
+        Input::MadeUp(role, nonce) => {
             let heard = Heard { digits: Secret::new("1"), ..Heard::default() };
             provider.spend(*role, Nonce(Uuid::from_u128(*nonce)), heard).await?
         }
-        Deed::Wait(seconds) => {
-            let deeds = provider.wait(Duration::from_secs(*seconds)).await?;
-            return provider.follow(&deeds).await;
+        Input::Wait(seconds) => {
+            let outgoing = provider.wait(Duration::from_secs(*seconds)).await?;
+            return provider.follow(&outgoing).await;
         }
-        Deed::Answered(by) => provider.answer(*by).await?,
-        Deed::Status(role, status) => {
+        Input::Answered(by) => provider.answer(*by).await?,
+        Input::Status(role, status) => {
             provider.status(*role, *status).await?;
             return Ok(Vec::new());
         }
-        Deed::Message(arrived) => {
+        Input::Message(arrived) => {
             provider.message_status(*arrived).await?;
             return Ok(Vec::new());
         }
-        Deed::Whisper => provider.whisper().await?,
-        Deed::Dial(dial) => {
+        Input::Whisper => provider.whisper().await?,
+        Input::Dial(dial) => {
             let heard = Heard { dial: Some(*dial), ..Heard::default() };
             provider.hear(Role::Inbound, heard).await?
         }
-        Deed::Queue(queue) => {
+        Input::Queue(queue) => {
             let heard = Heard { queue: Some(*queue), ..Heard::default() };
             provider.hear(Role::Inbound, heard).await?
         }
-        Deed::Recorded(recorded) => {
+        Input::Recorded(recorded) => {
             let heard = Heard { recorded: *recorded, ..Heard::default() };
             provider.hear(Role::Inbound, heard).await?
         }
-        Deed::Over(role) => provider.hear(*role, Heard { over: true, ..Heard::default() }).await?,
+        Input::Over(role) => provider.hear(*role, Heard { over: true, ..Heard::default() }).await?,
     };
     Ok(vec![answered])
 }
@@ -163,16 +163,17 @@ async fn happen(provider: &mut Provider, deed: &Deed) -> Result<Vec<Answered>, L
 async fn settle(provider: &mut Provider) -> Vec<Answered> {
     let mut answers = Vec::new();
     for _ in 0..50 {
-        let deeds = provider.settle().await.unwrap();
-        if deeds.is_empty() {
+        let outgoing = provider.settle().await.unwrap();
+        if outgoing.is_empty() {
             return answers;
         }
-        answers.extend(provider.follow(&deeds).await.unwrap());
+        answers.extend(provider.follow(&outgoing).await.unwrap());
     }
     unreachable!("what is due never ends");
 }
 
-fn setup(flows: &FlowSet, flow: &str, seed: u64) -> Setup {
+/// A call of the demo's house in this flow.
+pub(super) fn setup(flows: &FlowSet, flow: &str, seed: u64) -> Setup {
     Setup {
         flows: flows.closure(flow).unwrap(),
         flow: flow.to_owned(),
@@ -233,8 +234,8 @@ async fn fall_silent(provider: &mut Provider) {
             let answers = settle(provider).await;
             hold(provider, &answers).await;
         }
-        let deeds = provider.wait(Duration::from_secs(5)).await.unwrap();
-        let answers = provider.follow(&deeds).await.unwrap();
+        let outgoing = provider.wait(Duration::from_secs(5)).await.unwrap();
+        let answers = provider.follow(&outgoing).await.unwrap();
         hold(provider, &answers).await;
     }
     let call = provider.call().await.unwrap().unwrap();
@@ -242,19 +243,19 @@ async fn fall_silent(provider: &mut Provider) {
     assert!(end.is_some(), "the call does not end in silence: {at:?} {ringing:?} {legs:?}");
 }
 
-async fn live(flows: &FlowSet, flow: &str, seed: u64, from: &str, deeds: &[Deed]) {
+async fn live(flows: &FlowSet, flow: &str, seed: u64, from: &str, inputs: &[Input]) {
     let mut provider = Provider::new(setup(flows, flow, seed));
     let rung = provider.ring(PhoneNumber::parse(from)).await.unwrap();
     hold(&provider, &[rung]).await;
-    for deed in deeds {
+    for input in inputs {
         let before = provider.call().await.unwrap().unwrap();
         let idle =
-            matches!(deed, Deed::Again | Deed::Stale(_) | Deed::MadeUp(..) | Deed::Resume(_));
-        match happen(&mut provider, deed).await {
+            matches!(input, Input::Again | Input::Stale(_) | Input::MadeUp(..) | Input::Resume(_));
+        match happen(&mut provider, input).await {
             Ok(answers) => {
                 let call = hold(&provider, &answers).await;
                 if idle {
-                    assert_eq!(call, before, "{deed:?} changed the call");
+                    assert_eq!(call, before, "{input:?} changed the call");
                 }
             }
             // The provider cannot do so now.
@@ -275,10 +276,10 @@ fn whatever_a_caller_does_nothing_is_proved_and_the_call_ends() {
     let from =
         prop::sample::select(vec!["+15005550010", "+15005550011", "+15005550099", "anonymous"]);
     let flow = prop::sample::select(vec!["bank", "clinic"]);
-    let calls = (flow, any::<u64>(), from, prop::collection::vec(deed(), 0..60));
+    let calls = (flow, any::<u64>(), from, prop::collection::vec(input(), 0..60));
     TestRunner::new(config)
-        .run(&calls, |(flow, seed, from, deeds)| {
-            runtime.block_on(live(&flows, flow, seed, from, &deeds));
+        .run(&calls, |(flow, seed, from, inputs)| {
+            runtime.block_on(live(&flows, flow, seed, from, &inputs));
             Ok(())
         })
         .unwrap();
@@ -291,7 +292,7 @@ async fn the_right_secret_is_told_from_the_others() {
     let mut provider = Provider::new(setup(&flows, "bank", 1));
     provider.ring(None).await.unwrap();
     for keys in ["", "12345678", "2", "730495"] {
-        happen(&mut provider, &Deed::Digits(Role::Inbound, keys.to_owned())).await.unwrap();
+        happen(&mut provider, &Input::Digits(Role::Inbound, keys.to_owned())).await.unwrap();
     }
     let call = provider.call().await.unwrap().unwrap();
     assert!(matches!(call.claim, Claim::Account(_)));

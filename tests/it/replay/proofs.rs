@@ -2,28 +2,25 @@
 //! less than what the checker says it may have.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use callgate::check::{Arrival, arrivals};
 use callgate::demo;
 use callgate::diagnostic::Sources;
-use callgate::directory::Directory;
 use callgate::engine::call::{Call, Role};
 use callgate::engine::event::{AnsweredBy, DialStatus, Heard, LegStatus, QueueResult};
-use callgate::engine::policy::Policy;
-use callgate::flow::condition::Attestation;
 use callgate::flow::level::Fact;
 use callgate::flow::state::Kind;
 use callgate::flow::{self, FlowSet};
 use callgate::phone::PhoneNumber;
-use callgate::replay::default_clock;
-use callgate::replay::provider::{Provider, Setup};
+use callgate::replay::provider::Provider;
 use callgate::replay::telephone::Doing;
 use callgate::secret::Secret;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+
+use super::anything::setup;
 
 /// What the caller is up to in a turn.
 #[derive(Clone, Debug)]
@@ -136,19 +133,7 @@ fn is_foreseen(
 async fn live(flows: &FlowSet, start: &str, seed: u64, wishes: &[Wish]) -> BTreeSet<Fact> {
     let flows = flows.closure(start).unwrap();
     let foreseen = arrivals(&flows, start);
-    let mut provider = Provider::new(Setup {
-        flows: flows.clone(),
-        flow: start.to_owned(),
-        to: "+15005550006".to_owned(),
-        attestation: Attestation::None,
-        forwarded: false,
-        signals: BTreeSet::new(),
-        directory: Arc::new(Directory::new(demo::accounts())),
-        policy: Policy::default(),
-        clock: default_clock(),
-        seed,
-        unenforced: None,
-    });
+    let mut provider = Provider::new(setup(&flows, start, seed));
     provider.ring(PhoneNumber::parse("+15005550099")).await.unwrap();
     let mut proved = BTreeSet::new();
     for wish in wishes {

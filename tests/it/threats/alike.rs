@@ -81,7 +81,7 @@ async fn t40_a_block_of_numbers_that_has_had_its_messages_tells_nobody_whose_it_
             );
             office.ring("CA1").await.key(ACCOUNT).await;
             office.outbox.drain().await.unwrap();
-            assert_eq!(office.world.take_deeds().len(), 1, "the block has had what it gets");
+            assert_eq!(office.world.take_outgoing().len(), 1, "the block has had what it gets");
             let mut line = office.ring("CA2").await;
             line.key(claimed).await;
             told.push(heard(&office, &mut line, keys, 5).await);

@@ -20,7 +20,7 @@ use callgate::outbox::Retried;
 use callgate::replay::Transcript;
 use callgate::replay::play::Player;
 use callgate::replay::provider::Setup;
-use callgate::replay::transcript::Deed as Done;
+use callgate::replay::transcript::Input;
 use callgate::replay::world::{self, Refusal};
 use callgate::secret::Secret;
 use callgate::store::PARTITIONS;
@@ -89,9 +89,9 @@ fn secrets_of(player: &Player, transcript: &Transcript) -> BTreeSet<String> {
         runs.filter(|run| run.len() >= 4).map(str::to_owned).collect::<Vec<_>>()
     };
     for turn in &transcript.turns {
-        match &turn.act.deed {
-            Done::Digits(keys) => secrets.extend(long(keys)),
-            Done::Speech(said) if said.len() > 8 => drop(secrets.insert(said.clone())),
+        match &turn.act.input {
+            Input::Digits(keys) => secrets.extend(long(keys)),
+            Input::Speech(said) if said.len() > 8 => drop(secrets.insert(said.clone())),
             _ => {}
         }
     }
@@ -186,7 +186,7 @@ async fn t65_whatever_a_call_does_leaves_an_entry_and_no_entry_a_secret() {
             player.play(&turn.act).await.unwrap();
             let last = index + 1 == transcript.turns.len();
             let next = transcript.turns.get(index + 1);
-            if !last && !next.is_some_and(|next| matches!(next.act.deed, Done::Ring(_))) {
+            if !last && !next.is_some_and(|next| matches!(next.act.input, Input::Ring(_))) {
                 continue;
             }
             let mut secrets = secrets_of(&player, &transcript);
@@ -293,8 +293,10 @@ async fn t65_whatever_an_operator_does_leaves_an_entry_and_no_entry_a_secret() {
     // What is not there is not done, and leaves nothing.
     assert!(!exchange.drop_letter(letters[1].effect, desk).await.unwrap());
     assert_eq!(office.outbox.retry(letters[0].effect, desk).await.unwrap(), Retried::Unknown);
-    let sent = office.world.take_deeds();
-    assert!(sent.iter().any(|deed| matches!(deed, world::Deed::SendSms { refused: false, .. })));
+    let sent = office.world.take_outgoing();
+    assert!(
+        sent.iter().any(|deed| matches!(deed, world::Outgoing::SendSms { refused: false, .. }))
+    );
 
     let deeds = outside(exchange).await;
     let mut kinds: Vec<_> = deeds.iter().map(|(_, deed)| kind(deed)).collect();

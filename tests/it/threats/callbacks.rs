@@ -5,7 +5,7 @@ use callgate::engine::id::Sid;
 use callgate::engine::reply::Verb;
 use callgate::exchange::{Request, Served, Wants};
 use callgate::flow::level::Fact;
-use callgate::replay::world::Deed;
+use callgate::replay::world::Outgoing;
 
 use super::office::{ACCOUNT, DESK, Line, MOBILE, Office, account, other_than};
 use crate::support::eventually::eventually;
@@ -279,7 +279,7 @@ async fn t60_premium_and_foreign_numbers_are_neither_rung_nor_written_to() {
             let mut line = office.ring_to_menu(&format!("CA{key}")).await;
             line.key(key).await;
             office.outbox.drain().await.unwrap();
-            assert_eq!(office.world.take_deeds().len(), 0, "{number}, {key}");
+            assert_eq!(office.world.take_outgoing().len(), 0, "{number}, {key}");
         }
     }
     // However long it lasts, the ring itself is bounded.
@@ -287,7 +287,7 @@ async fn t60_premium_and_foreign_numbers_are_neither_rung_nor_written_to() {
     let (line, _) = ring_back(&office, "CA1").await;
     office.outbox.drain().await.unwrap();
     assert!(office.world.last_placed(line.call).unwrap().place.ring_s <= 60);
-    assert!(matches!(office.world.take_deeds().as_slice(), [Deed::PlaceCall { .. }]));
+    assert!(matches!(office.world.take_outgoing().as_slice(), [Outgoing::PlaceCall { .. }]));
 }
 
 /// Somebody who rings the customer and says to be the business learns nothing from callgate, and the

@@ -89,8 +89,8 @@ async fn t13_the_number_on_file_opens_no_state() {
             let hops = journal.iter().flat_map(|entry| &entry.hops);
             states.extend(hops.map(|hop| hop.at.state.to_string()));
             office.outbox.drain().await.unwrap();
-            for deed in office.world.take_deeds() {
-                let told = format!("{deed:?}");
+            for one in office.world.take_outgoing() {
+                let told = format!("{one:?}");
                 assert!(!told.contains("bank.example"), "no link: {told}");
             }
             // No limit is met: each call finds what the first one found.

@@ -11,7 +11,7 @@ use callgate::engine::reply::Reply;
 use callgate::exchange::service_code::WebLevel;
 use callgate::exchange::{Served, Wants};
 use callgate::flow::level::Fact;
-use callgate::replay::world::Deed;
+use callgate::replay::world::Outgoing;
 use callgate::secret::Secret;
 use callgate::store::memory::MemoryStore;
 
@@ -58,8 +58,8 @@ async fn t17_a_code_goes_to_the_number_on_file_whoever_calls() {
         line.key(PIN).await;
         line.key("1").await;
         office.outbox.drain().await.unwrap();
-        let deeds = office.world.take_deeds();
-        let [Deed::SendSms { to, .. }] = deeds.as_slice() else { panic!("{deeds:?}") };
+        let sent = office.world.take_outgoing();
+        let [Outgoing::SendSms { to, .. }] = sent.as_slice() else { panic!("{sent:?}") };
         assert_eq!(to.as_e164(), MOBILE);
         office.clock.advance(LATER);
     }
@@ -80,7 +80,7 @@ async fn t18_a_contact_counts_after_thirty_days() {
         let mut line = office.ring_to_menu("CA1").await;
         line.key("1").await;
         office.outbox.drain().await.unwrap();
-        assert_eq!(office.world.take_deeds().len(), usize::from(sent), "{since}, {hours}");
+        assert_eq!(office.world.take_outgoing().len(), usize::from(sent), "{since}, {hours}");
         assert_eq!(line.spoken().starts_with("Key in the six digits"), sent, "{since}");
     }
 }
@@ -100,7 +100,7 @@ async fn t20_each_kind_of_line_is_reached_as_it_may_be() {
             let mut line = office.ring_to_menu(&format!("CA{key}")).await;
             line.key(key).await;
             office.outbox.drain().await.unwrap();
-            assert_eq!(office.world.take_deeds().len(), usize::from(reached), "{kind}, {key}");
+            assert_eq!(office.world.take_outgoing().len(), usize::from(reached), "{kind}, {key}");
         }
     }
 }
@@ -376,7 +376,7 @@ async fn t59_nobody_is_flooded_with_messages() {
         line.key("1").await;
         office.outbox.drain().await.unwrap();
     }
-    assert_eq!(office.world.take_deeds().len(), usize::try_from(otp.sends_per_10min).unwrap());
+    assert_eq!(office.world.take_outgoing().len(), usize::try_from(otp.sends_per_10min).unwrap());
     // Nor in a day.
     for n in 0..30 {
         office.clock.advance(Duration::from_secs(700));
@@ -385,7 +385,7 @@ async fn t59_nobody_is_flooded_with_messages() {
         office.outbox.drain().await.unwrap();
     }
     let left = usize::try_from(otp.sends_per_day - otp.sends_per_10min).unwrap();
-    assert_eq!(office.world.take_deeds().len(), left);
+    assert_eq!(office.world.take_outgoing().len(), left);
 }
 
 #[test]

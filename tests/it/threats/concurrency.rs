@@ -149,7 +149,7 @@ async fn nothing_after_the_end(store: Arc<dyn Store>) {
     let after = office.exchange.load(line.call).await.unwrap().unwrap().call;
     assert_eq!(after, before);
     assert_eq!(journal(&office, &line).await.len(), turns);
-    assert!(office.world.take_deeds().is_empty());
+    assert!(office.world.take_outgoing().is_empty());
 }
 
 on_both!(

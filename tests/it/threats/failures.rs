@@ -69,8 +69,8 @@ async fn t35_a_refused_message_mail_or_ring_proves_nothing_in_any_state() {
             }
             assert_eq!(office.facts(line.call).await, [], "{refused:?}, {key}");
         }
-        let deeds = office.world.take_deeds();
-        assert!(deeds.iter().any(|deed| format!("{deed:?}").contains("refused: true")));
+        let sent = office.world.take_outgoing();
+        assert!(sent.iter().any(|one| format!("{one:?}").contains("refused: true")));
     }
 }
 

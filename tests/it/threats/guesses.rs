@@ -344,7 +344,7 @@ async fn t58_numbers_of_one_block_cannot_be_pumped() {
         line.key("1").await;
     }
     office.outbox.drain().await.unwrap();
-    let sent = office.world.take_deeds().len();
+    let sent = office.world.take_outgoing().len();
     assert_eq!(sent, usize::try_from(office.exchange.policy().sends.per_prefix_h).unwrap());
     assert!(sent <= 20);
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use callgate::audit::Deed as Audited;
+use callgate::audit::Deed;
 use callgate::exchange::unlock::By;
 use callgate::flow::level::Fact;
-use callgate::replay::world::Deed;
+use callgate::replay::world::Outgoing;
 use callgate::secret::Secret;
 use callgate::store;
 use callgate::store::Store;
@@ -25,14 +25,34 @@ fn with_mail() -> String {
 /// What was sent since the last time: to whom, and the words.
 async fn sent(office: &Office) -> Vec<(String, String)> {
     office.outbox.drain().await.unwrap();
-    let message = |deed| match deed {
-        Deed::SendSms { to, body, .. } => Some((to.as_e164().into(), body.expose().into())),
-        Deed::SendEmail { email, .. } => {
+    let message = |one| match one {
+        Outgoing::SendSms { to, body, .. } => Some((to.as_e164().into(), body.expose().into())),
+        Outgoing::SendEmail { email, .. } => {
             Some((email.to.expose().into(), email.body.expose().into()))
         }
         _ => None,
     };
-    office.world.take_deeds().into_iter().filter_map(message).collect()
+    office.world.take_outgoing().into_iter().filter_map(message).collect()
+}
+
+/// Calls that choose a message from the menu, one each.
+async fn ask_for_messages(office: &Office, calls: u32) {
+    for n in 0..calls {
+        let mut line = office.ring(&format!("CA{n}")).await;
+        line.key(ACCOUNT).await;
+        line.key("1").await;
+    }
+}
+
+/// Calls that choose the PIN and guess at it until it is locked: what is sent then.
+async fn told_of_guesses(office: &Office) -> Vec<(String, String)> {
+    for n in 0..office.exchange.policy().pin.soft_limit {
+        let mut line = office.ring(&format!("CB{n}")).await;
+        line.key(ACCOUNT).await;
+        line.key("2").await;
+        line.key(&format!("{:06}", 700_000 + n)).await;
+    }
+    sent(office).await
 }
 
 /// Fifty calls guess at once; the owner is told once, and by mail, for the telephone is attacked.
@@ -121,7 +141,7 @@ async fn t66_who_uses_a_lifted_lock_is_told_of() {
     assert!(told[0].0 == ADDRESS && told[0].1.contains("was lifted"), "{told:?}");
     let journal = office.exchange.journal(line.call).await.unwrap();
     let audited = journal.iter().flat_map(|entry| &entry.audit).any(|entry| {
-        entry.deed == Audited::Notified { of: "lifted".into(), over: Some("email".into()) }
+        entry.deed == Deed::Notified { of: "lifted".into(), over: Some("email".into()) }
     });
     assert!(audited);
     office.ring_to_menu("CC").await;
@@ -141,19 +161,9 @@ async fn t66_a_spent_budget_of_mails_keeps_nothing_from_the_owner() {
            on = { sent = \"code\", unavailable = \"bye\", limited = \"bye\" }\n";
     let office = Office::fresh(&flow, &with_mail());
     let budget = office.exchange.policy().otp.sends_per_10min;
-    for n in 0..budget {
-        let mut line = office.ring(&format!("CA{n}")).await;
-        line.key(ACCOUNT).await;
-        line.key("1").await;
-    }
+    ask_for_messages(&office, budget).await;
     assert_eq!(sent(&office).await.len(), usize::try_from(budget).unwrap());
-    for n in 0..office.exchange.policy().pin.soft_limit {
-        let mut line = office.ring(&format!("CB{n}")).await;
-        line.key(ACCOUNT).await;
-        line.key("2").await;
-        line.key(&format!("{:06}", 700_000 + n)).await;
-    }
-    let told = sent(&office).await;
+    let told = told_of_guesses(&office).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].0 == ADDRESS && told[0].1.contains("tried to pass for you"), "{told:?}");
 }
@@ -171,19 +181,9 @@ async fn t66_spent_budgets_of_messages_keep_nothing_from_the_owner() {
            on = { sent = \"code\", unavailable = \"bye\", limited = \"bye\" }\n";
     let office = Office::fresh(&flow, &account(ACCOUNT, "2024-01-01"));
     let budget = office.exchange.policy().otp.sends_per_10min;
-    for n in 0..=budget {
-        let mut line = office.ring(&format!("CA{n}")).await;
-        line.key(ACCOUNT).await;
-        line.key("1").await;
-    }
+    ask_for_messages(&office, budget + 1).await;
     assert_eq!(sent(&office).await.len(), usize::try_from(budget).unwrap(), "there is none left");
-    for n in 0..office.exchange.policy().pin.soft_limit {
-        let mut line = office.ring(&format!("CB{n}")).await;
-        line.key(ACCOUNT).await;
-        line.key("2").await;
-        line.key(&format!("{:06}", 700_000 + n)).await;
-    }
-    let told = sent(&office).await;
+    let told = told_of_guesses(&office).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].0 == MOBILE && told[0].1.contains("tried to pass for you"), "{told:?}");
 }
@@ -234,7 +234,7 @@ async fn what_was_done_is_told_over_nothing_that_proved_it() {
         let mut line = office.ring_to_menu("CA1").await;
         line.key("1").await;
         let code = office.code(line.call).await;
-        office.world.take_deeds();
+        office.world.take_outgoing();
         line.key(&code).await;
         assert!(line.spoken().starts_with("Your balance"), "{}", line.spoken());
         line.key("1").await;

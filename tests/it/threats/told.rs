@@ -171,7 +171,7 @@ async fn t65_what_nobody_heard_was_not_told() {
         line.key(key).await;
         assert_eq!(told(&office, &line).await, [""; 0], "{key}");
     }
-    assert_eq!(office.world.take_deeds().len(), 0);
+    assert_eq!(office.world.take_outgoing().len(), 0);
 
     // Of nobody, and of somebody who proves nothing, there is nothing to tell.
     for (sid, claimed, pin) in

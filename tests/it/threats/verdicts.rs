@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use callgate::flow::level::Fact;
-use callgate::replay::world::Deed;
+use callgate::replay::world::Outgoing;
 use callgate::twiml;
 use callgate::twiml::links::Links;
 
@@ -57,14 +57,14 @@ async fn t39_a_wrong_pin_is_not_told_from_a_wrong_code() {
         // The budget of messages is as full again; the lock lasts longer.
         office.clock.advance(Duration::from_mins(11));
         office.outbox.drain().await.unwrap();
-        office.world.take_deeds();
+        office.world.take_outgoing();
         let mut line = at_pin(&office, &format!("CA{n}"), claimed).await;
         let mut way = vec![heard(&line)];
         line.key(pin).await;
         way.push(heard(&line));
         office.outbox.drain().await.unwrap();
         let sent =
-            office.world.take_deeds().iter().any(|deed| matches!(deed, Deed::SendSms { .. }));
+            office.world.take_outgoing().iter().any(|one| matches!(one, Outgoing::SendSms { .. }));
         assert_eq!(sent, pin == PIN && claimed == ACCOUNT && !locked, "call {n}");
         let code =
             if right_code && sent { office.code(line.call).await } else { WRONG_CODE.into() };

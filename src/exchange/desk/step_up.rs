@@ -1,16 +1,16 @@
-//! A specialist asks that a caller prove more: what that is to the call, and the asking.
+//! A specialist asks that a caller prove more: what that means for the call, and the asking.
 
-use super::{Exchange, ExchangeError};
 use crate::engine::call::Asked;
 use crate::engine::event::Event;
 use crate::engine::id::CallId;
 use crate::engine::step_up::{Asking, asking};
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::name::LevelName;
 use crate::limits;
 
 impl Exchange {
-    /// Asks for a level; `Ok(None)`: there is no such call. Asked twice it is asked once, and both are
-    /// told of the same.
+    /// Asks for a level; `Ok(None)`: there is no such call. If two ask for the same, it is asked once, and both
+    /// get the same answer.
     pub async fn ask_step_up(
         &self,
         id: CallId,
@@ -31,7 +31,7 @@ impl Exchange {
             if matches!(found, Asking::Pending(_)) {
                 return Ok(Some((found, loaded.call.agent_step_up)));
             }
-            // Something happened to the call meanwhile: it is looked at again.
+            // Something happened to the call meanwhile: look again.
         }
         Err(ExchangeError::Contended)
     }

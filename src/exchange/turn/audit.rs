@@ -1,21 +1,20 @@
-//! Writing the audit: entries with their turn, and links when a call is over or something happens
-//! outside calls.
+//! Writes the audit: entries with their turn, and links when a call is over or something happens outside calls.
 
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 
-use super::{Exchange, ExchangeError};
 use crate::audit::{self, Bound, CallAudit, Head, Link};
 use crate::engine::account::Whom;
 use crate::engine::audit::Deed;
 use crate::engine::effect::Effect;
 use crate::engine::id::{CallId, EffectId};
 use crate::engine::turn::Turn;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::limits;
 use crate::store::envelope::Kind;
 use crate::store::{RecordKey, Revision};
 
-/// A call that is over, and whose audit is to be put down.
+/// A call that is over, whose audit is still to be written.
 #[derive(Clone, Debug)]
 pub struct Over {
     /// The call.
@@ -27,7 +26,8 @@ pub struct Over {
 }
 
 impl Exchange {
-    /// Chains what the turn noted to what the call has, and has the chain closed when the call is over.
+    /// Chains what the turn noted to what the call has, and asks for the chain to be closed when the call is
+    /// over.
     pub(super) fn chain(&self, turn: &mut Turn) {
         let (id, now) = (turn.call.id, turn.entry.moment.now);
         let mut head = turn.call.audit.take().unwrap_or_default();
@@ -47,8 +47,8 @@ impl Exchange {
         }
     }
 
-    /// Puts the audits of calls that are over down for as long as audits are kept, and appends their
-    /// ends to one chain, as one link; says which are put down. Done twice they are bound twice, to the
+    /// Writes down the audits of calls that are over, for as long as audits are kept, and appends their ends to
+    /// one chain, as one link; says which ones are written. If that is done twice, there are two links to the
     /// same ends.
     pub async fn close_audits(&self, over: &[Over]) -> Result<Vec<CallId>, ExchangeError> {
         let found = join_all(over.iter().map(|over| self.audit_of(over))).await;
@@ -79,7 +79,7 @@ impl Exchange {
         Ok(done)
     }
 
-    /// An audit that is to be put down, and how its chain ends; `None`: there is nothing in it.
+    /// An audit to be written down, and how its chain ends; `None`: it is empty.
     async fn audit_of(&self, over: &Over) -> Result<Option<(Head, CallAudit)>, ExchangeError> {
         let Over { call, last, ref head } = *over;
         let ends_so = |entries: &[audit::Entry], head: &Head| {
@@ -92,7 +92,7 @@ impl Exchange {
         let head = if let Some(head) = head.clone().filter(|head| ends_so(&entries, head)) {
             head
         } else {
-            // The journal is an older copy, or altered: what there is of it is held against the call.
+            // The journal is an older copy, or altered: what there is of it is compared with the call.
             let loaded = self.load_since(call, last).await?;
             let Some(head) = loaded.call.audit else { return Ok(None) };
             entries = self.audited(call).await?;
@@ -112,14 +112,14 @@ impl Exchange {
         Ok(journal.into_iter().flat_map(|entry| entry.audit).collect())
     }
 
-    /// Writes down something that happens outside any call.
+    /// Writes down something that happened outside any call.
     pub async fn audit_outside(&self, whom: &Whom, deed: Deed) -> Result<(), ExchangeError> {
         let about = self.reference(whom);
         self.bind(audit::chain_of(&about), Bound::Deed { about, deed }).await
     }
 
-    /// Appends a link to a chain: whoever makes the record of the next number has appended, so that
-    /// two at once make two links.
+    /// Appends a link to a chain: whoever creates the record of the next number has appended it, so that two at
+    /// once make two links.
     async fn bind(&self, chain: u64, what: Bound) -> Result<(), ExchangeError> {
         let head_key = audit::head_key(chain);
         let said = self.opened_in::<Head>(&head_key).await?;
@@ -132,21 +132,21 @@ impl Exchange {
             let key = audit::link_key(chain, next.number);
             let expires = (limits::AUDIT_RETENTION, now);
             if self.swap(&key, None, &link, expires).await? {
-                // Most often nobody else has appended meanwhile.
+                // Usually nobody else has appended meanwhile.
                 let kept_for = (limits::AUDIT_HEAD_RETENTION, now);
                 if self.swap(&head_key, said_in, &next, kept_for).await? {
                     return Ok(());
                 }
                 return self.advance(chain, next).await;
             }
-            // Another got the number, and has perhaps not said so yet.
+            // Another one has this number, and has perhaps not told the length yet.
             let Some(link) = self.opened::<Link>(&key).await? else { continue };
             head = link.head();
         }
         Err(ExchangeError::Contended)
     }
 
-    /// Says how long a chain has become; one that says more already is left.
+    /// Writes down how long a chain has become, unless a greater length is written already.
     async fn advance(&self, chain: u64, to: Head) -> Result<(), ExchangeError> {
         let advance = |head: &mut Head| {
             if head.number < to.number {
@@ -157,14 +157,14 @@ impl Exchange {
         self.change_record(&key, limits::AUDIT_HEAD_RETENTION, now, advance).await
     }
 
-    pub(super) async fn opened<T: DeserializeOwned>(
+    pub(in crate::exchange) async fn opened<T: DeserializeOwned>(
         &self,
         key: &RecordKey,
     ) -> Result<Option<T>, ExchangeError> {
         Ok(self.opened_in(key).await?.map(|(_, record)| record))
     }
 
-    /// A record, and the revision that it was read in.
+    /// A record, and the revision at which it was read.
     async fn opened_in<T: DeserializeOwned>(
         &self,
         key: &RecordKey,
@@ -173,8 +173,8 @@ impl Exchange {
         Ok(Some((revision, self.open(Kind::Record, &key.id, &bytes)?)))
     }
 
-    /// What stands for an account in the audit: a keyed hash that is no key of the store.
-    pub(super) fn reference(&self, whom: &Whom) -> String {
+    /// What stands for an account in the audit: a keyed hash that is not a key of the store.
+    pub(in crate::exchange) fn reference(&self, whom: &Whom) -> String {
         audit::reference(&self.vault, whom)
     }
 }

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Exchange, ExchangeError};
 use crate::engine::account::Claim;
 use crate::engine::audit::Proving;
 use crate::engine::call::{Asked, Call, Frame, Position};
 use crate::engine::id::CallId;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::name::FieldName;
 use crate::flow::state::Kind;
 use crate::flow::{Flow, FlowSet};
@@ -31,7 +31,7 @@ pub struct Seen {
     pub over: bool,
 }
 
-/// What a specialist is told of what was asked for: that it is pending, passed or failed.
+/// What a specialist is told about a step-up that was asked for: pending, passed or failed.
 #[derive(Debug, Serialize)]
 pub struct Told {
     /// Its name.
@@ -101,7 +101,7 @@ impl Exchange {
     }
 }
 
-/// The fields named by the transfer that the caller is in, or has left to prove something.
+/// The fields that the transfer names in which the caller is, or which the caller has left to prove something.
 fn shares(flows: &FlowSet, call: &Call) -> Vec<FieldName> {
     let left = call.frames.iter().rev().find_map(|frame| match frame {
         Frame::Agent(at) => Some(at),

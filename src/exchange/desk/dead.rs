@@ -1,25 +1,25 @@
-//! Dead letters: effects that were given up on, kept for an operator who may do them after all.
+//! Dead letters: effects that were given up, kept for an operator who may still do them.
 //!
-//! A call's partition has one record of them, sealed and bounded. A letter keeps what is to be done only
-//! where that can still make sense: a code is of no use once its call has been told, and nobody is rung
-//! late.
+//! Each partition of calls has one record of them, sealed and bounded. A letter keeps what is to be done only
+//! where that can still be useful: a code is useless once its call has been told, and nobody is rung late.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::tally::{Dead, Why};
 use super::unlock::By;
-use super::{Exchange, ExchangeError, later};
 use crate::audit::{self, Deed, Letter};
 use crate::engine::account::Whom;
 use crate::engine::effect::Effect;
 use crate::engine::id::{CallId, EffectId};
+use crate::engine::turn::later;
+use crate::exchange::watch::tally::{Dead, Why};
+use crate::exchange::{Exchange, ExchangeError};
 use crate::limits::{DEAD_LETTER_RETENTION, DEAD_LETTER_TRY_MAX, DEAD_LETTERS_MAX};
 use crate::store::{PARTITIONS, RecordKey};
 
 const RECORD: &str = "dead";
 
-/// An effect given up on.
+/// An effect that was given up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The call it belonged to.
@@ -34,9 +34,9 @@ pub struct DeadLetter {
     pub at: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
-    /// What to do when it is tried again; `None`: it came to nothing for good.
+    /// What to do when it is tried again; `None`: it was given up for good.
     pub again: Option<Effect>,
-    /// Somebody is trying it again until then at the latest.
+    /// Until when somebody may be trying it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tried_until: Option<Timestamp>,
 }
@@ -53,11 +53,11 @@ impl DeadLetter {
 pub enum Found {
     /// There is no such letter.
     Nothing,
-    /// Somebody is trying it again just now.
+    /// Somebody is trying it again now.
     Taken,
-    /// It is of no use any more.
+    /// It is no longer of use.
     Pointless,
-    /// This is it, and nobody else tries it until the time given.
+    /// Here it is, and nobody else tries it until the time given.
     Ours(Box<DeadLetter>),
 }
 
@@ -66,7 +66,7 @@ pub enum Found {
 struct Letters(Vec<DeadLetter>);
 
 impl Letters {
-    /// Forgets what is too old, and of too many the oldest.
+    /// Forgets what is too old, and the oldest if there are too many.
     fn trim(&mut self, now: Timestamp) {
         self.0.retain(|letter| later(letter.at, DEAD_LETTER_RETENTION) > now);
         let beyond = self.0.len().saturating_sub(DEAD_LETTERS_MAX);
@@ -75,7 +75,7 @@ impl Letters {
 }
 
 impl Exchange {
-    /// Keeps an effect that is given up on; the same one again is one letter.
+    /// Keeps an effect that is given up; the same one again is one letter.
     pub async fn bury(&self, letter: DeadLetter) -> Result<(), ExchangeError> {
         let now = self.clock.now();
         let key = key(audit::chain_of_call(letter.call));
@@ -104,8 +104,8 @@ impl Exchange {
         Ok(all)
     }
 
-    /// Takes a letter in hand to try it again, and has that audited before. It stays where it is
-    /// meanwhile, so that it is not lost with whoever tries it.
+    /// Takes a letter in hand to try it again, after auditing that. It stays in its place meanwhile, so that it
+    /// is not lost together with whoever tries it.
     pub async fn take_in_hand(&self, effect: EffectId, by: By<'_>) -> Result<Found, ExchangeError> {
         let now = self.clock.now();
         let take = |letters: &mut Letters| {
@@ -147,7 +147,7 @@ impl Exchange {
         self.change_letters_with(effect, lay_back).await.map(drop)
     }
 
-    /// Forgets a letter, whose effect is done; `false`: there is none.
+    /// Forgets a letter because its effect is done; `false`: there is none.
     pub async fn lay_to_rest(&self, effect: EffectId) -> Result<bool, ExchangeError> {
         let forget = |letters: &mut Letters| {
             let before = letters.0.len();
@@ -157,7 +157,7 @@ impl Exchange {
         Ok(self.change_letters_with(effect, forget).await?.unwrap_or(false))
     }
 
-    /// Forgets a letter whose effect an operator does not want done; `false`: there is none.
+    /// Forgets a letter because an operator does not want it done; `false`: there is none.
     pub async fn drop_letter(&self, effect: EffectId, by: By<'_>) -> Result<bool, ExchangeError> {
         let drop = |letters: &mut Letters| {
             let index = letters.0.iter().position(|known| known.effect == effect)?;
@@ -172,7 +172,7 @@ impl Exchange {
         Ok(true)
     }
 
-    /// Changes the letters among which this effect's is; `None`: there is none.
+    /// Changes the letters of the partition that has one for this effect; `None`: there is none.
     async fn change_letters_with<R>(
         &self,
         effect: EffectId,

@@ -1,8 +1,8 @@
 //! Service codes: issued to a customer who is logged in on the web, redeemed once on the telephone.
 //!
-//! A code is bound to the account, to the purpose it was issued for, and to the level of the web session
-//! it came from: one factor there is no more than one factor here. One is active per account; a new one
-//! revokes the old. Kept is its keyed hash alone.
+//! A code is bound to the account, to the purpose it was issued for, and to the level of the web session: one
+//! factor there is no more than one factor here. An account has one active code; a new one revokes it. Only the
+//! code's keyed hash is kept.
 
 use std::time::Duration;
 
@@ -10,16 +10,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
-use super::{Exchange, ExchangeError, later};
 use crate::chance;
 use crate::engine::account::Whom;
 use crate::engine::audit::Deed;
 use crate::engine::question::Verdict;
+use crate::engine::turn::later;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::secret::Secret;
 use crate::store::RecordKey;
 
 const RECORD: &str = "service-code";
-/// Longer than any code is good for.
+/// Longer than any code is valid.
 const KEPT_FOR: Duration = Duration::from_hours(48);
 
 /// How well the web session had authenticated the customer (NIST SP 800-63B).
@@ -37,7 +38,7 @@ pub enum WebLevel {
 pub struct Issued {
     /// The code.
     pub code: Secret,
-    /// Until when it is good.
+    /// Until when it is valid.
     pub expires_at: Timestamp,
 }
 
@@ -54,10 +55,10 @@ struct Active {
     purpose: Option<String>,
     expires_at: Timestamp,
     failures: u32,
-    /// The latest time that it has seen: a clock set back makes it no younger.
+    /// The latest time seen here: setting a clock back makes the code no younger.
     #[serde(default)]
     seen: Timestamp,
-    /// The attempt that redeemed it: asked again, it gets the same answer.
+    /// The attempt that redeemed it; the same attempt gets the same answer again.
     redeemed_by: Option<String>,
 }
 
@@ -96,7 +97,7 @@ impl Exchange {
         Ok(Some(Issued { code, expires_at }))
     }
 
-    /// Redeems a code, once: of two at a time one succeeds.
+    /// Redeems a code, once: of two attempts at a time, one succeeds.
     pub(super) async fn redeem_service_code(
         &self,
         whom: &Whom,

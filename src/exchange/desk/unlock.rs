@@ -1,9 +1,9 @@
-//! Lifts what failures have locked: on the telephone alone, and of one factor where one is named.
+//! Lifts locks that failures have set: only for the telephone, and of one factor if one is named.
 
-use super::{Exchange, ExchangeError};
 use crate::engine::account::Whom;
 use crate::engine::audit::Deed;
 use crate::engine::ledger::{Ledger, Lifted};
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::level::Fact;
 use crate::secret::Secret;
 

@@ -1,16 +1,13 @@
-//! Takes turns: loads a call, steps it, answers what the machine asks, commits; and where the race for
-//! the call is lost, all over again from what won.
+//! Takes turns: loads a call, steps it, answers what the machine asks, commits; and if the race for the call is
+//! lost, starts again from what won.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::deed::Deed;
 use super::edition::Edition;
 use super::posted::Posted;
-use super::tally;
-use super::versions::Version as FlowVersion;
-use super::{Exchange, ExchangeError, Loaded, Served, later};
+use super::request::{Plan, Served};
 use crate::audit::Entry;
 use crate::chance;
 use crate::engine::audit;
@@ -19,11 +16,23 @@ use crate::engine::effect::Effect;
 use crate::engine::event::Event;
 use crate::engine::id::{CallId, EffectId, TurnId};
 use crate::engine::reply::Reply;
-use crate::engine::turn::{Moment, Step, Turn};
+use crate::engine::turn::{Moment, Step, Turn, later};
 use crate::engine::{Setting, step};
+use crate::exchange::watch::tally;
+use crate::exchange::watch::versions::Version as FlowVersion;
+use crate::exchange::{Exchange, ExchangeError, Loaded};
 use crate::limits;
 use crate::store::envelope::Kind;
 use crate::store::{Commit, Committed, Held, NewEffect, StoreError, Version};
+
+/// The effect about which something was learnt; the commit settles it.
+#[derive(Clone, Copy, Debug)]
+pub struct Settles {
+    /// The effect.
+    pub effect: EffectId,
+    /// The number of the turn that posted it.
+    pub turn: u64,
+}
 
 /// What a turn is taken with, beside the event.
 #[derive(Clone, Copy)]
@@ -32,7 +41,7 @@ pub(super) struct Terms<'a> {
     settled: &'a [EffectId],
     /// Who takes callers whom the flow cannot serve.
     fallback_number: Option<&'a str>,
-    /// When others must have answered.
+    /// By when others must have answered.
     until: Instant,
 }
 
@@ -62,16 +71,39 @@ enum Became {
 }
 
 impl Exchange {
+    /// Tells a call of something that needs no answer; if it is about an effect, the same commit settles that.
+    /// Returns the call as it then stands; `Ok(None)`: it meant nothing to the call, and nothing was committed.
+    pub async fn tell(
+        &self,
+        call: CallId,
+        settles: Option<Settles>,
+        event: impl Fn(&Call) -> Option<Event>,
+    ) -> Result<Option<Arc<Loaded>>, ExchangeError> {
+        let since = settles.map(|settles| settles.turn);
+        let plan = |call: Option<&Call>| {
+            // An effect exists only together with its call.
+            if call.map(|call| call.turns) < since {
+                return Plan::Older;
+            }
+            call.and_then(&event).map_or(Plan::Nothing, Plan::Step)
+        };
+        let settled = settles.as_ref().map(|settles| settles.effect);
+        Ok(match self.turn(call, settled.as_slice(), None, plan).await? {
+            Done::Turn(Taken { after, .. }) => Some(after),
+            _ => None,
+        })
+    }
+
     pub(super) async fn turn(
         &self,
         id: CallId,
         settled: &[EffectId],
         fallback_number: Option<&str>,
-        deed: impl Fn(Option<&Call>) -> Deed,
+        plan: impl Fn(Option<&Call>) -> Plan,
     ) -> Result<Done, ExchangeError> {
         let until = Instant::now() + limits::ASKED_PER_TURN;
-        let done = self.done(id, Terms { settled, fallback_number, until }, deed).await?;
-        // What was only read may be a turn that was refused a moment ago, for no replica has it.
+        let done = self.done(id, Terms { settled, fallback_number, until }, plan).await?;
+        // What was only read may come from a turn that was refused a moment ago because no replica had it.
         if matches!(done, Done::Answer(..) | Done::Nothing) {
             self.store.hold(Held::Call(id)).await?;
         }
@@ -82,20 +114,20 @@ impl Exchange {
         &self,
         id: CallId,
         terms: Terms<'_>,
-        deed: impl Fn(Option<&Call>) -> Deed,
+        plan: impl Fn(Option<&Call>) -> Plan,
     ) -> Result<Done, ExchangeError> {
-        if let Some(taken) = self.guess(id, terms, &deed).await? {
+        if let Some(taken) = self.guess(id, terms, &plan).await? {
             return Ok(Done::Turn(taken));
         }
         let mut older = false;
         for _ in 0..limits::COMMIT_TRIES_MAX {
             let loaded = self.load(id).await?;
-            let event = match deed(loaded.as_ref().map(|loaded| &loaded.call)) {
-                Deed::Step(event) => event,
-                Deed::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
-                Deed::Unknown => return Ok(Done::Unknown),
-                Deed::Nothing => return Ok(Done::Nothing),
-                Deed::Older => {
+            let event = match plan(loaded.as_ref().map(|loaded| &loaded.call)) {
+                Plan::Step(event) => event,
+                Plan::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
+                Plan::Unknown => return Ok(Done::Unknown),
+                Plan::Nothing => return Ok(Done::Nothing),
+                Plan::Older => {
                     older = true;
                     continue;
                 }
@@ -109,16 +141,16 @@ impl Exchange {
         Err(if older { ExchangeError::Stale } else { ExchangeError::Contended })
     }
 
-    /// Takes a turn from the copy at hand (or as a new call) without loading anything; `None`: the
-    /// copy does not tell, or it is no longer so.
+    /// Takes a turn from the copy at hand (or for a new call) without loading anything; `None`: the copy does not
+    /// tell, or is out of date.
     async fn guess(
         &self,
         id: CallId,
         terms: Terms<'_>,
-        deed: &impl Fn(Option<&Call>) -> Deed,
+        plan: &impl Fn(Option<&Call>) -> Plan,
     ) -> Result<Option<Taken>, ExchangeError> {
         let copy = self.recent.of(id);
-        let Deed::Step(event) = deed(copy.as_ref().map(|copy| &copy.call)) else {
+        let Plan::Step(event) = plan(copy.as_ref().map(|copy| &copy.call)) else {
             return Ok(None);
         };
         match self.take(copy.as_deref(), &event, terms).await? {
@@ -141,7 +173,7 @@ impl Exchange {
         };
         self.chain(&mut turn);
         let commit = self.commit_of(&turn, loaded, terms.settled);
-        // Whatever becomes of it, what we had is no longer how the call stands.
+        // Whatever happens, our copy no longer says how the call stands.
         self.recent.forget(turn.call.id);
         match self.commit(&commit).await? {
             Committed::Applied | Committed::AlreadyYours => {
@@ -165,7 +197,7 @@ impl Exchange {
         }
     }
 
-    /// The flows that the call began with, or for a new call those of now.
+    /// The flows that the call began with or, for a new call, the present ones.
     async fn edition(
         &self,
         call: Option<&Call>,
@@ -223,7 +255,7 @@ impl Exchange {
     fn commit_of(&self, turn: &Turn, loaded: Option<&Loaded>, settled: &[EffectId]) -> Commit {
         let id = turn.call.id.to_string();
         let now = turn.entry.moment.now;
-        // By the clock that the outbox goes by, which may have been set back.
+        // By the clock that the outbox uses, which may have been set back.
         let due = now.min(self.clock.now());
         let effect = |(effect, body): &(EffectId, Effect)| NewEffect {
             id: *effect,
@@ -243,7 +275,7 @@ impl Exchange {
         }
     }
 
-    /// Commits; a store that did not answer is asked once more, for the same turn counts once.
+    /// Commits; a store that did not answer is asked once more, because the same turn counts once.
     async fn commit(&self, commit: &Commit) -> Result<Committed, ExchangeError> {
         match self.store.commit(commit, self.clock.now()).await {
             Err(StoreError::Unavailable(_)) => {
@@ -254,7 +286,7 @@ impl Exchange {
     }
 }
 
-/// The call as a turn leaves it, and its audit where that of the turns before is known.
+/// The call as a turn leaves it, with its audit if that of the turns before is known.
 fn loaded_after(call: Call, noted: &[Entry], before: Option<&Loaded>) -> Loaded {
     let before = before.map_or(Some(&[][..]), |before| before.audit.as_deref());
     let audit = before.map(|before| [before, noted].concat());
@@ -263,14 +295,14 @@ fn loaded_after(call: Call, noted: &[Entry], before: Option<&Loaded>) -> Loaded 
     Loaded { call, version, audit }
 }
 
-/// As much randomness as a nonce has: more of it would be kept with every turn for nothing.
+/// As much randomness as a nonce needs: more would be stored with every turn for nothing.
 fn half_of(random: [u8; 32]) -> [u8; 32] {
     let mut half = [0; 32];
     half.iter_mut().zip(random).take(16).for_each(|(to, from)| *to = from);
     half
 }
 
-/// One line a turn: what an operator may know.
+/// One line for each turn: what an operator may know.
 fn note(turn: &Turn, event: &Event) {
     let state = &turn.call.at;
     let judged = turn.noted.iter().filter_map(|noted| match &noted.deed {

@@ -1,5 +1,5 @@
-//! What the limits over many accounts have refused, for an operator's eye: counted and logged without
-//! saying whose it was.
+//! What the limits over many accounts have refused, counted and logged for an operator, without saying whose it
+//! was.
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use crate::engine::ledger;
 use crate::flow::level::Fact;
 
-/// What was refused, and what else was counted on the way.
+/// What was refused, and what else was counted.
 #[derive(Clone, Debug, Default)]
 pub struct Guards {
     /// By the limit that refused it.
@@ -17,7 +17,7 @@ pub struct Guards {
     pub locks: Family<Locked, Counter>,
     /// Accounts whose locks were lifted.
     pub unlocked: Counter,
-    /// Numbers on file that were looked up, by what came of it.
+    /// Numbers on file that were looked up, by the result.
     pub looked_up: Family<LookedUp, Counter>,
 }
 
@@ -73,7 +73,7 @@ pub enum Limit {
     Secret,
 }
 
-/// A number that was looked up, for an operator's eye.
+/// A number that was looked up, without the number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LookedUp {
     /// Whether it may be used, and why not.
@@ -81,7 +81,7 @@ pub struct LookedUp {
 }
 
 impl Guards {
-    pub(super) fn lock(&self, factor: Fact, lock: ledger::Lock) {
+    pub(in crate::exchange) fn lock(&self, factor: Fact, lock: ledger::Lock) {
         let lasts = match lock {
             ledger::Lock::ForAWhile => Lasts::AWhile,
             ledger::Lock::UntilLifted => Lasts::UntilLifted,
@@ -89,7 +89,7 @@ impl Guards {
         self.locks.get_or_create(&Locked { factor: factor.as_str(), lasts }).inc();
     }
 
-    pub(super) fn refuse(&self, limit: Limit) {
+    pub(in crate::exchange) fn refuse(&self, limit: Limit) {
         self.refused.get_or_create(&Guarded { limit }).inc();
         tracing::warn!(?limit, "a limit over many accounts was reached");
     }

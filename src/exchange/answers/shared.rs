@@ -9,8 +9,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::guards::{Guards, Limit};
-use super::{Exchange, ExchangeError};
 use crate::engine::account::Whom;
 use crate::engine::budget::Budget;
 use crate::engine::fuse::{Fuse, PARTS};
@@ -18,6 +16,8 @@ use crate::engine::id::CallId;
 use crate::engine::ledger::{Ledger, Notifies};
 use crate::engine::question::{Answer, Notify};
 use crate::engine::spread::{Room, Spread};
+use crate::exchange::watch::guards::{Guards, Limit};
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
@@ -33,7 +33,7 @@ const FUSE: &str = "fuse";
 const HOURS_KEPT_FOR: Duration = Duration::from_hours(2);
 /// A little longer than a caller's hour, by whatever clock.
 pub(super) const HOUR_KEPT_FOR: Duration = Duration::from_mins(65);
-/// Longer than a budget's hour, and than the three days that a prefix may be shut.
+/// Longer than a budget's hour, and than the three days for which a prefix may be shut.
 const BUDGET_KEPT_FOR: Duration = Duration::from_hours(74);
 /// Longer than a secret's day.
 const DAY_KEPT_FOR: Duration = Duration::from_hours(25);
@@ -59,9 +59,9 @@ fn prefix_of(number: &PhoneNumber) -> [&[u8]; 2] {
 }
 
 impl Exchange {
-    /// Takes a message or a ring out of the budgets of the account, of the number's prefix and of the
-    /// house. A decoy's costs nothing, and is refused when everybody's is; what a block refuses is not the
-    /// house's cost either.
+    /// Takes a message or a ring out of the budgets of the account, of the number's prefix and of the house. A
+    /// decoy's message costs nothing, and is refused when everybody's is; neither does the house pay for what a
+    /// prefix refuses.
     pub(super) async fn spend(
         &self,
         call: CallId,
@@ -83,7 +83,7 @@ impl Exchange {
         }
         let key = self.budget_key(key);
         let limits = &self.policy.sends;
-        // What the provider sends no more of is no message to the block either.
+        // What the provider no longer sends does not count for the prefix either.
         let mut block_spent = exhausted;
         if let Some(number) = to.filter(|_| !exhausted) {
             let spend = |budget: &mut Budget| {
@@ -116,8 +116,8 @@ impl Exchange {
         Ok(if left && block_spent { Answer::BlockSpent } else { Answer::Spent(left) })
     }
 
-    /// Takes a notice out of the budgets of notices: of its number's prefix, of the house, and last of the
-    /// account, with which it is put down as told.
+    /// Takes a notice out of the budgets of notices: of the number's prefix, of the house, and last of the
+    /// account, where it is also written down.
     pub(super) async fn notify(
         &self,
         notify: &Notify,
@@ -158,8 +158,8 @@ impl Exchange {
         self.change_budget(&prefix_of(number), now, entered).await
     }
 
-    /// Counts an account, or what would be one, among those that a caller has claimed; whether it may be. Those
-    /// who show no number are one caller, on one line.
+    /// Counts an account, or what would be one, among those that a caller has claimed; whether there is room for
+    /// it. Callers on one line who show no number count as one.
     pub(super) async fn reach(
         &self,
         caller: Option<&PhoneNumber>,
@@ -184,7 +184,7 @@ impl Exchange {
         Ok(refused.is_none())
     }
 
-    /// The limit that refuses it to a caller who shows this number.
+    /// The limit by which a caller who shows this number is refused.
     async fn reach_as(
         &self,
         caller: &PhoneNumber,
@@ -195,7 +195,7 @@ impl Exchange {
         let of_caller = |known: &mut Caller| {
             known.accounts.touch(account, limits.accounts_per_ani_h, HOUR, now)
         };
-        // Whoever may show any number of a block is one caller all the same.
+        // Whoever can show any number of a prefix is one caller all the same.
         let of_block = |spread: &mut Spread| {
             spread.touch(account, limits.accounts_per_ani_prefix_h, HOUR, now)
         };
@@ -218,7 +218,7 @@ impl Exchange {
         })
     }
 
-    /// Counts an account among those that this secret is tried on, before it is looked at.
+    /// Counts an account among those that this secret is tried on, before the entry is checked.
     pub(super) async fn try_secret(
         &self,
         (whom, factor, entry): (&Whom, Fact, &Secret),
@@ -246,7 +246,7 @@ impl Exchange {
         self.change_record(&self.secret_key(factor, entry), DAY_KEPT_FOR, now, forgive).await
     }
 
-    /// Whether PINs and passcodes are looked at just now.
+    /// Whether PINs and passcodes are checked at the moment.
     pub(super) async fn fuse_is_whole(
         &self,
         whom: &Whom,
@@ -260,7 +260,7 @@ impl Exchange {
         Ok(whole)
     }
 
-    /// Counts a caller whose PIN or passcode was looked at; those who show no number are one.
+    /// Counts a caller whose PIN or passcode was checked; callers who show no number count as one.
     pub(super) async fn load_fuse(
         &self,
         whom: &Whom,
@@ -280,7 +280,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Which part of the accounts one belongs to.
+    /// Which part of all accounts this one belongs to.
     fn fuse_key(&self, whom: &Whom) -> RecordKey {
         let subject = self.subject(whom);
         let sum = subject.bytes().fold(0_u32, |sum, byte| sum.wrapping_add(byte.into()));
@@ -302,7 +302,7 @@ impl Exchange {
         self.change_record(&key, BUDGET_KEPT_FOR, now, change).await
     }
 
-    /// Where the calls of a caller ID are counted, and the accounts that it has claimed.
+    /// Where the calls of a caller ID, and the accounts that it has claimed, are counted.
     pub(super) fn caller_key(&self, caller: &PhoneNumber) -> RecordKey {
         let id = self.short(CALLER, &[caller.as_e164().as_bytes()]);
         RecordKey { kind: CALLER, id }
@@ -313,7 +313,7 @@ impl Exchange {
         RecordKey { kind: SECRET, id: self.vault.keyed_hex(SECRET, &parts) }
     }
 
-    /// What tells accounts apart in a count: what a keyed hash begins with.
+    /// What tells accounts apart in a count: the beginning of a keyed hash.
     fn mark(&self, purpose: &str, parts: &[&[u8]]) -> u64 {
         let hash = self.vault.keyed_hash(purpose, parts);
         hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))

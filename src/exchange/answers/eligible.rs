@@ -1,5 +1,5 @@
-//! Numbers looked up before they are used, each once under its key: the look-up costs money, and a turn
-//! that is taken again gets the answer that it had.
+//! Numbers are looked up before they are used, each once under its key: a look-up costs money, and a turn that is
+//! taken again gets the same answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::guards::LookedUp;
-use super::record::ANSWER_KEPT_FOR;
-use super::{Exchange, ExchangeError};
 use crate::engine::account::Phone;
 use crate::engine::eligibility::{Fit, Purpose, Told, Word};
 use crate::engine::id::CallId;
 use crate::engine::risk::Signal;
+use crate::exchange::record::ANSWER_KEPT_FOR;
+use crate::exchange::watch::guards::LookedUp;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::limits;
 use crate::outbound::numbers::{About, Numbers};
 use crate::phone::PhoneNumber;
@@ -38,8 +38,8 @@ struct Signalled {
 }
 
 impl Exchange {
-    /// Asks here about numbers on file before they are used, and with `callers` about each caller's
-    /// when it rings. Whether the machine asks at all is in the policy.
+    /// Asks here about numbers on file before they are used, and with `callers` also about each caller's number
+    /// when the call comes in. Whether the machine asks at all is in the policy.
     #[must_use]
     pub fn looking_up(mut self, numbers: Arc<dyn Numbers>, callers: bool) -> Self {
         self.numbers = Some(numbers);
@@ -47,8 +47,8 @@ impl Exchange {
         self
     }
 
-    /// Whether these numbers may be used, in their order; of none of them whether nobody's may. They are asked
-    /// about at once, so that it takes no longer than one.
+    /// Whether these numbers may be used, in their order; if there are none, whether nobody's may. They are asked
+    /// about at the same time, so that it takes no longer than for one.
     pub(super) async fn are_eligible(
         &self,
         key: &str,
@@ -89,13 +89,13 @@ impl Exchange {
         }
     }
 
-    /// The same for something that goes out by itself, and keeps nobody waiting.
+    /// The same for messages that keep no caller waiting.
     pub async fn fits(&self, key: &str, to: &[Phone]) -> Result<Vec<Fit>, ExchangeError> {
         let (now, until) = (self.clock.now(), Instant::now() + limits::ASKED_PER_TURN);
         self.are_eligible(key, to, Purpose::Message, now, until).await
     }
 
-    /// What networks say against a caller's number, asked once for a call.
+    /// What networks say against a caller's number; they are asked once in a call.
     pub(super) async fn against_caller(
         &self,
         call: CallId,

@@ -1,23 +1,23 @@
-//! What the house has counted about a caller's number before a call of it begins. It raises the call's
-//! risk, and says nothing of who calls.
+//! What the house has counted about a caller's number before the call begins. It raises the call's risk, and says
+//! nothing about who is calling.
 
 use std::collections::BTreeSet;
 
 use super::shared::{Caller, HOUR, HOUR_KEPT_FOR};
-use super::{Exchange, ExchangeError};
 use crate::engine::id::CallId;
 use crate::engine::risk::Signal;
 use crate::engine::spread::Room;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::limits;
 use crate::phone::PhoneNumber;
 
 impl Exchange {
-    /// Counts a call of this number, looks the number up where that is configured, and says what speaks
-    /// against it. What cannot be had in time is a sign too.
+    /// Counts a call from this number, looks the number up if that is configured, and says what speaks against
+    /// it. What cannot be found out in time is a sign, too.
     pub async fn signals(&self, call: CallId, caller: &PhoneNumber) -> BTreeSet<Signal> {
         let counted = tokio::time::timeout(limits::SIGNALS_TIMEOUT, self.count(call, caller)).await;
         match counted {
-            // Of a number that calls without end nothing more needs to be known, and paid for.
+            // A number that calls without end needs no look-up that costs money.
             Ok(Ok(signals)) if signals.contains(&Signal::ManyCalls) => signals,
             Ok(Ok(mut signals)) => {
                 signals.extend(self.looked_up(call, caller).await);

@@ -1,6 +1,6 @@
-//! Codes that the provider checks: each entry is asked about once, however often its turn is taken. What
-//! was asked is put down before it is asked, and what was said after it; of an asking that a crash came
-//! in between nobody learns what came, and it is not asked again.
+//! Codes that the provider checks: it is asked about each entry once, however often the turn is taken. The
+//! question is written down before it is asked, and the answer after it. If a crash came in between, nobody
+//! learns the answer, and the provider is not asked again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::record::ANSWER_KEPT_FOR;
-use super::{Exchange, ExchangeError};
 use crate::engine::account::Whom;
 use crate::engine::ledger::Ledger;
 use crate::engine::question::Verdict;
+use crate::exchange::record::ANSWER_KEPT_FOR;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::level::Fact;
 use crate::outbound::verifications::Verifications;
 use crate::phone::PhoneNumber;
@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use crate::store::RecordKey;
 
 const RECORD: &str = "verification";
-/// How often whoever takes the same turn at the same time looks what the other was told.
+/// How often one who takes the same turn at the same time looks for the answer that the other got.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// An entry that the provider was asked about.
@@ -32,14 +32,14 @@ struct Asked {
 }
 
 impl Exchange {
-    /// Lets these send and check codes of text messages. Whether they do is in the policy.
+    /// Lets these send and check the codes of text messages. Whether they do is in the policy.
     #[must_use]
     pub fn verifying_with(mut self, verifications: Arc<dyn Verifications>) -> Self {
         self.verifications = Some(verifications);
         self
     }
 
-    /// Who sends and checks codes of their own.
+    /// Who sends codes of their own and checks them.
     pub(crate) fn verifications(&self) -> Option<&Arc<dyn Verifications>> {
         self.verifications.as_ref()
     }
@@ -73,7 +73,7 @@ impl Exchange {
         self.change_record(&key, ANSWER_KEPT_FOR, now, first).await
     }
 
-    /// Waits for what whoever asked is told, as long as there is time.
+    /// Waits for the answer to whoever asked first, as long as there is time.
     async fn what_another_is_told(
         &self,
         key: &RecordKey,
@@ -87,7 +87,7 @@ impl Exchange {
             }
             let next = Instant::now() + LOOK_EVERY;
             if next >= until {
-                // Whoever comes later hears the same.
+                // Whoever comes later gets the same answer.
                 let none = |record: &mut Asked| *record.verdict.get_or_insert(Verdict::Unanswered);
                 return self.change_record(key, ANSWER_KEPT_FOR, now, none).await;
             }
@@ -95,7 +95,7 @@ impl Exchange {
         }
     }
 
-    /// The provider sends this account no more codes for a while.
+    /// The provider sends no more codes to this account for a while.
     pub(crate) async fn exhaust_sends(&self, whom: &Whom) -> Result<(), ExchangeError> {
         let now = self.clock.now();
         let exhaust = |ledger: &mut Ledger| ledger.exhaust_sends(Fact::SmsOtp, now);

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::walk::{Gap, Walks};
+use super::{Gap, Walks};
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::state::State;
 

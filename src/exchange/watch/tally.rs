@@ -1,16 +1,16 @@
-//! What calls bring about, counted for an operator's eye: nothing in it says whose call it was.
+//! What calls bring about, counted for an operator: nothing in it says whose call it was.
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use serde::{Deserialize, Serialize};
 
-use super::Exchange;
 use super::versions::{Version, Versions};
 use crate::engine::audit::Deed;
 use crate::engine::event::Event;
 use crate::engine::question::Verdict;
 use crate::engine::turn::Turn;
+use crate::exchange::Exchange;
 
 /// What is counted of committed turns and of the outbox.
 #[derive(Clone, Debug, Default)]
@@ -19,13 +19,13 @@ pub struct Tally {
     pub facts: Family<Granted, Counter>,
     /// Entries judged.
     pub attempts: Family<Judged, Counter>,
-    /// What callers gave that was none of what was asked for.
+    /// What callers gave that did not answer the question.
     pub unusable: Family<Unusable, Counter>,
     /// States that identify, send, verify, hand over or refuse, and have ended.
     pub states: Family<StateEnded, Counter>,
     /// Calls begun and ended, by flow version.
     pub versions: Versions,
-    /// Effects given up on.
+    /// Effects that were given up.
     pub dead_letters: Family<Dead, Counter>,
 }
 
@@ -41,7 +41,7 @@ pub struct Granted {
 pub struct Judged {
     /// The factor it was for.
     pub factor: &'static str,
-    /// How: `locked` is an entry that was not looked at, for there was no attempt left.
+    /// How; `locked`: the entry was not checked, because no attempt was left.
     pub verdict: Judgement,
 }
 
@@ -58,7 +58,7 @@ pub enum Judgement {
     Unjudged,
 }
 
-/// Something given that was none of what was asked for.
+/// Something given that did not answer the question.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Unusable {
     /// What.
@@ -70,9 +70,9 @@ pub struct Unusable {
 pub enum Given {
     /// Nothing.
     Silence,
-    /// Keys of a telephone: too many of them, too few, or others than were named.
+    /// Keys of a telephone: too many, too few, or others than were offered.
     Keys,
-    /// Characters in place of keys that no telephone has: it was no telephone that sent them.
+    /// Characters that no telephone can send in place of keys.
     NoKeys,
     /// Words.
     Speech,
@@ -87,7 +87,7 @@ pub struct StateEnded {
     pub outcome: String,
 }
 
-/// An effect given up on.
+/// An effect that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Dead {
     /// What was to be done.
@@ -96,7 +96,7 @@ pub struct Dead {
     pub why: Why,
 }
 
-/// Why an effect was given up on.
+/// Why an effect was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, EncodeLabelValue)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
@@ -131,7 +131,12 @@ impl Exchange {
 
 impl Tally {
     /// Counts what a committed turn brought about.
-    pub(super) fn count(&self, turn: &Turn, event: &Event, is_current: impl Fn(&Version) -> bool) {
+    pub(in crate::exchange) fn count(
+        &self,
+        turn: &Turn,
+        event: &Event,
+        is_current: impl Fn(&Version) -> bool,
+    ) {
         let now = turn.entry.moment.now;
         if matches!(event, Event::Ring(_)) {
             self.versions.begin(&turn.call, now);
@@ -169,8 +174,8 @@ impl Tally {
     }
 }
 
-/// What was given in a turn, if it was none of what was asked for.
-pub(super) fn unusable(turn: &Turn, event: &Event) -> Option<Given> {
+/// What was given in a turn, if it did not answer the question.
+pub(in crate::exchange) fn unusable(turn: &Turn, event: &Event) -> Option<Given> {
     let Event::Heard { heard, .. } = event else { return None };
     let (keys, speech) = (heard.digits.expose(), heard.speech.expose());
     let is_key = |key: char| key.is_ascii_digit() || "*#ABCD".contains(key);

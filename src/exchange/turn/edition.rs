@@ -1,4 +1,4 @@
-//! Editions: a flow with everything it calls, by content. A call keeps the one it began with.
+//! Editions: a flow with everything it calls, named by its content. A call keeps the one it began with.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,9 +12,11 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::versions::Version;
-use super::{Exchange, ExchangeError, later};
 use crate::diagnostic::{Sources, any_error};
+use crate::engine::call::Call;
+use crate::engine::turn::later;
+use crate::exchange::watch::versions::Version;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::name::FlowName;
 use crate::flow::{FlowSet, read};
 use crate::hex::hex;
@@ -23,7 +25,7 @@ use crate::store::{RecordKey, Store, Swap};
 
 /// A flow and everything it calls, as they were read.
 #[derive(Debug)]
-pub struct Edition {
+pub(super) struct Edition {
     /// SHA-256 over the texts, in hexadecimal digits.
     pub hash: String,
     /// The flows.
@@ -31,15 +33,15 @@ pub struct Edition {
 }
 
 /// The editions that this server knows.
-pub(super) struct Editions {
+pub(in crate::exchange) struct Editions {
     current: ArcSwap<FlowSet>,
-    /// By hash; one that is not at hand is read from the store.
+    /// By hash; one that is not here is read from the store.
     known: Cache<String, Arc<Edition>>,
     /// The editions of the present flows by start flow, and when each was last kept in the store.
     begun: RwLock<HashMap<FlowName, (Arc<Edition>, Timestamp)>>,
 }
 
-/// The texts of an edition, as they lie in the store.
+/// The texts of an edition, as they are stored.
 #[derive(Serialize, Deserialize)]
 struct Texts {
     v: u32,
@@ -49,12 +51,19 @@ struct Texts {
 }
 
 const RECORD: &str = "edition";
-/// Longer than any call that needs it, and kept anew while it is in use.
+/// Longer than any call that needs it; renewed while it is in use.
 const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
-/// Soon, for a store may lose it, as in a fail-over: calls that begin until then can go on only where it is known.
+/// Soon, because a store may lose it in a fail-over: calls that began before then can go on only where it is
+/// known.
 const KEPT_ANEW_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
 impl Exchange {
+    /// The flows that a call began with.
+    pub async fn flows_of(&self, call: &Call) -> Result<FlowSet, ExchangeError> {
+        let edition = self.editions.of(&call.edition, &call.flow, self.store.as_ref()).await?;
+        Ok(edition.flows.clone())
+    }
+
     /// The version of a flow that new calls would begin with; `None`: there is no such flow.
     pub fn version_of(&self, flow: &str) -> Option<String> {
         version_of(flow, &self.editions.current())
@@ -68,7 +77,7 @@ impl fmt::Debug for Editions {
 }
 
 impl Editions {
-    pub(super) fn new(flows: FlowSet) -> Self {
+    pub(in crate::exchange) fn new(flows: FlowSet) -> Self {
         Self {
             current: ArcSwap::from_pointee(flows),
             known: Cache::new(limits::EDITIONS_AT_HAND),
@@ -76,7 +85,7 @@ impl Editions {
         }
     }
 
-    pub(super) fn current(&self) -> Arc<FlowSet> {
+    pub(in crate::exchange) fn current(&self) -> Arc<FlowSet> {
         self.current.load_full()
     }
 
@@ -89,12 +98,12 @@ impl Editions {
         begun.unwrap_or_else(|| version_of(flow, &self.current()).is_some_and(|hash| is_it(&hash)))
     }
 
-    pub(super) fn replace(&self, flows: FlowSet) {
+    pub(in crate::exchange) fn replace(&self, flows: FlowSet) {
         self.current.store(Arc::new(flows));
         self.begun.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The edition of a new call; its texts are in the store before the call is.
+    /// The edition of a new call; its texts are stored before the call is.
     pub(super) async fn begin(
         &self,
         flow: &str,
@@ -116,7 +125,7 @@ impl Editions {
         keep(store, &edition.hash, &bytes, now).await?;
         self.remember(&edition);
         let mut begun = self.begun.write().unwrap_or_else(PoisonError::into_inner);
-        // While the texts were kept, other flows may have come: then this is the last call of these.
+        // While the texts were being stored, other flows may have come: then this is the last call with these.
         if Arc::ptr_eq(&set, &self.current()) {
             begun.insert(flow.into(), (edition.clone(), now));
         }
@@ -133,7 +142,7 @@ impl Editions {
         if let Some(edition) = self.known.get(hash) {
             return Ok(edition);
         }
-        // A server that was started anew has most often the very flows that it had.
+        // A server that was restarted usually has the very flows that it had before.
         if let Some(closure) = self.current().closure(start.as_str()) {
             let (edition, _) = edition_of(start.as_str(), closure);
             if edition.hash == hash {
@@ -142,7 +151,7 @@ impl Editions {
             }
         }
         let (_, bytes) = store.read(&key(hash)).await?.ok_or(ExchangeError::NoEdition)?;
-        // The hash is the promise that these are the texts that were checked.
+        // The hash promises that these are the texts that were checked.
         if hash_of(&bytes) != hash {
             return Err(ExchangeError::Unreadable("flow version"));
         }
@@ -166,7 +175,7 @@ impl Editions {
     }
 }
 
-/// The edition of these flows, and its texts as they are kept.
+/// The edition of these flows, and its texts as they are stored.
 fn edition_of(start: &str, closure: FlowSet) -> (Arc<Edition>, Vec<u8>) {
     let texts = Texts {
         v: 1,
@@ -183,7 +192,7 @@ fn version_of(flow: &str, set: &FlowSet) -> Option<String> {
     Some(edition.hash.clone())
 }
 
-/// Keeps the texts, or keeps them longer.
+/// Stores the texts, or keeps them for longer.
 async fn keep(
     store: &dyn Store,
     hash: &str,
@@ -192,7 +201,7 @@ async fn keep(
 ) -> Result<(), ExchangeError> {
     let key = key(hash);
     let known = store.read(&key).await?.map(|(revision, _)| revision);
-    // If another server was quicker, it kept the same texts.
+    // If another server was quicker, it stored the same texts.
     let swap = Swap { key: &key, expected: known, value: bytes };
     store.swap(swap, later(now, KEPT_FOR), now).await?;
     Ok(())
@@ -213,7 +222,7 @@ mod tests {
     use super::*;
     use crate::store::memory::MemoryStore;
 
-    /// A fail-over may lose what was kept a moment before it: calls that begin a minute later find it again.
+    /// A fail-over may lose what was stored just before it: calls that begin a minute later find it again.
     #[tokio::test]
     async fn a_store_that_lost_a_flow_in_use_has_it_again() {
         let (flows, findings) = read(&crate::demo::flows());
@@ -244,7 +253,7 @@ mod tests {
         };
         for day in 0..20 {
             let edition = here.begin("bank", &store, after(24 * day)).await.unwrap();
-            // The last call of it begins just before it would be put down anew.
+            // The last call with it begins just before it would be stored again.
             store.sweep(after(24 * day + 24 + 5)).await.unwrap();
             assert_eq!(found(&edition).await.unwrap(), edition.flows.iter().count());
         }

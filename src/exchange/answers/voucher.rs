@@ -1,9 +1,9 @@
-//! Vouchers: what is proved of a caller, signed, so that a system behind us need not take it on trust.
+//! Vouchers: signed statements of what a caller has proved, so that a system behind us can check them.
 //!
-//! A voucher is a JWT (RFC 7519) under Ed25519. The key is derived from the state key and a number, so
-//! that all servers of a house sign alike and nothing is to be kept; another number is another key. The
-//! keys before and after the present one are published with it: a verifier knows the next key before
-//! the first server signs with it, and the last one until its last voucher has run out.
+//! A voucher is a JWT (RFC 7519) under Ed25519. The key is derived from the state key and a number, so that all
+//! servers of a house sign alike and nothing has to be stored; another number gives another key. The keys before
+//! and after the present one are published with it: a verifier knows the next key before the first server signs
+//! with it, and the last one until its last voucher has expired.
 
 use std::fmt;
 
@@ -14,19 +14,20 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Exchange, later};
+use crate::engine::turn::later;
 use crate::engine::voucher::Voucher;
+use crate::exchange::Exchange;
 use crate::limits;
 use crate::secret::Secret;
 use crate::store::envelope::Vault;
 
-/// Who signs where nothing is configured: a replay, or a command.
+/// Who signs if nothing is configured: a replay, or a command.
 const ISSUER: &str = "callgate";
 /// The first key.
 const FIRST_KEY: u32 = 1;
 
 /// What signs.
-pub(super) struct Signer {
+pub(in crate::exchange) struct Signer {
     issuer: String,
     /// The key before the present one, that one, and the next.
     keys: [Key; 3],
@@ -39,7 +40,7 @@ struct Key {
 }
 
 impl Signer {
-    pub(super) fn new(vault: &Vault) -> Self {
+    pub(in crate::exchange) fn new(vault: &Vault) -> Self {
         Self::with(vault, ISSUER, FIRST_KEY)
     }
 
@@ -126,7 +127,7 @@ impl Exchange {
     }
 }
 
-/// As JSON: every key of a voucher is a text, and no number in it is beyond JSON: it cannot fail.
+/// As JSON. All keys of a voucher are texts and all its numbers fit into JSON, so this cannot fail.
 fn bytes(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }

@@ -1,13 +1,13 @@
-//! Holds entries against slow hashes: off the async workers, a few at a time, and with no more waiting than
+//! Checks entries against slow hashes: outside the async workers, a few at a time, and with no longer queue than
 //! can be served in time.
 //!
-//! A hash takes a processor for longer than hundreds of turns do, and those who are asked for a PIN expect to
-//! wait: so its thread gives way to those that answer webhooks. It would give way to any other program as well, and
-//! where those leave it nothing nobody would be served in time: so one that has waited long enough, of all at once,
-//! gives way no more.
+//! A hash keeps a processor busy for longer than hundreds of turns do, and those who are asked for a PIN expect
+//! to wait: so its thread has a lower priority than those that answer webhooks. But then it also yields to every
+//! other program, and on a busy machine nobody would be served in time: so the one that has waited long enough,
+//! one at a time, gets a thread of normal priority.
 //!
-//! Every thread that has hashed keeps the memory that it did it in. So hashes have threads of their own, also that one:
-//! there are as many as hash at once, however many others the process has.
+//! Every thread that has hashed keeps the memory that it used. So hashes have threads of their own, including
+//! that one: only as many as hash at once, whatever other threads the process has.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::ExchangeError;
 use crate::directory::pin::StoredPin;
+use crate::exchange::ExchangeError;
 use crate::limits::{
     HASH_GIVES_WAY_FOR, HASH_NICENESS, HASH_THREADS_KEPT_FOR, HASHES_AT_ONCE, HASHES_WAITING_MAX,
 };
@@ -26,22 +26,22 @@ use crate::threads::give_way;
 
 /// Verifies secrets.
 #[derive(Debug)]
-pub(super) struct Verifier {
-    /// Of those that are worked off or wait.
+pub(in crate::exchange) struct Verifier {
+    /// Places for those that are hashed or wait.
     places: Arc<Semaphore>,
-    /// Of those that are worked off.
+    /// Slots for those that are hashed.
     slots: Arc<Semaphore>,
-    /// Of the one that gives way no more.
+    /// The slot for the one that no longer yields.
     urgent: Arc<Semaphore>,
-    /// What has the threads that give way; `None`: the system gives none.
+    /// The threads of lower priority; `None`: the system gives us none.
     threads: Option<Runtime>,
-    /// And the one that does not.
+    /// And the one of normal priority.
     urgent_thread: Option<Runtime>,
     in_place: bool,
 }
 
 impl Verifier {
-    pub(super) fn new() -> Self {
+    pub(in crate::exchange) fn new() -> Self {
         Self {
             places: Arc::new(Semaphore::new(HASHES_AT_ONCE + HASHES_WAITING_MAX)),
             slots: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
@@ -55,17 +55,17 @@ impl Verifier {
         }
     }
 
-    /// Verifies where it stands from now on, and not on threads of their own.
+    /// From now on verifies in the caller's own thread.
     pub(super) fn verify_in_place(&mut self) {
         self.in_place = true;
     }
 
-    /// A place in the queue, held as long as somebody waits for it.
+    /// A place in the queue, held while somebody waits for the result.
     pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, ExchangeError> {
         self.places.clone().try_acquire_owned().map_err(|_| ExchangeError::Crowded)
     }
 
-    /// Its turn among those that are worked off.
+    /// A turn to be hashed.
     pub(super) async fn turn(&self) -> Result<Turn, ExchangeError> {
         tokio::select! {
             biased;
@@ -79,7 +79,7 @@ impl Verifier {
         free(&self.urgent).await
     }
 
-    /// Holds an entry against a secret on file.
+    /// Checks an entry against a secret on file.
     pub(super) async fn is(
         &self,
         stored: StoredPin,
@@ -93,7 +93,7 @@ impl Verifier {
             let (stored, entry, vault) = (stored.clone(), entry.clone(), vault.clone());
             move || {
                 let right = stored.is(&entry, &vault);
-                // Not before, though nobody may wait for it any more: the processor is not free until then.
+                // Released only here, even if nobody waits for it any more: until then the processor is busy.
                 drop(slot);
                 right
             }
@@ -116,7 +116,7 @@ impl Verifier {
     }
 }
 
-/// So many threads, to hash on.
+/// This many threads to hash on.
 fn threads(count: usize) -> Builder {
     let mut threads = Builder::new_current_thread();
     threads
@@ -126,11 +126,11 @@ fn threads(count: usize) -> Builder {
     threads
 }
 
-/// What one that is worked off holds.
+/// What an entry holds while it is hashed.
 pub(super) enum Turn {
     /// One of the slots.
     GivingWay(OwnedSemaphorePermit),
-    /// That of whoever has waited long enough.
+    /// The slot for the one that has waited long enough.
     Urgent(OwnedSemaphorePermit),
 }
 
@@ -139,7 +139,7 @@ async fn free(slots: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ExchangeEr
 }
 
 impl Drop for Verifier {
-    /// Without waiting for what nobody waits for: it may be dropped within a turn.
+    /// Does not wait for hashes that nobody needs: it may be dropped within a turn.
     fn drop(&mut self) {
         for threads in self.threads.take().into_iter().chain(self.urgent_thread.take()) {
             threads.shutdown_background();
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::limits::TURN_DEADLINE;
 
-    /// All threads do something else, each until what tells it to go on is dropped.
+    /// Keeps all threads busy, each until its sender is dropped.
     fn keep_busy(threads: &Runtime) -> Vec<(mpsc::Sender<()>, JoinHandle<()>)> {
         let busy = |_| {
             let (go_on, told) = mpsc::channel::<()>();
@@ -189,7 +189,7 @@ mod tests {
         });
     }
 
-    /// As where other programs leave the threads that give way nothing of any processor.
+    /// As if other programs left the threads of lower priority no processor time.
     #[test]
     fn who_has_waited_long_enough_gives_way_no_more() {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
@@ -198,7 +198,7 @@ mod tests {
             let threads = verifier.threads.as_ref().unwrap();
             let starved = keep_busy(threads);
             let (entry, vault) = (Secret::new("271828"), Vault::new(&[7; 32]));
-            // Some are begun and do not go on, and one does not come to begin.
+            // Some have begun and are stuck, and one does not even begin.
             let all = (0..=HASHES_AT_ONCE)
                 .map(|_| verifier.is(StoredPin::plain("271828"), &entry, &vault));
             let all = tokio::time::timeout(TURN_DEADLINE, join_all(all)).await;
@@ -208,7 +208,7 @@ mod tests {
         });
     }
 
-    /// Each has 19 MiB; there may be a hundred others, each of which would keep as much.
+    /// Each takes 19 MiB; there may be a hundred other threads, each of which would keep as much.
     #[test]
     fn nobody_hashes_on_the_threads_of_others() {
         let runtime = Builder::new_current_thread().enable_time().max_blocking_threads(1).build();

@@ -7,8 +7,6 @@ use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
-use super::guards::Limit;
-use super::{Exchange, ExchangeError};
 use crate::audit;
 use crate::chance;
 use crate::directory::accounts::Customer;
@@ -18,35 +16,37 @@ use crate::engine::call::Call;
 use crate::engine::id::CallId;
 use crate::engine::ledger::{Alert, Attempt, Ledger, Lock, Reserved};
 use crate::engine::question::{Against, Answer, Question, Verdict, Verify};
+use crate::exchange::watch::guards::Limit;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::level::Fact;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 use crate::store::RecordKey;
 
 const RECORD: &str = "ledger";
-/// As long as the year's budget looks back.
+/// As far as the year's budget looks back.
 const LEDGER_KEPT_FOR: Duration = Duration::from_hours(366 * 24);
 
-/// What comes of an attempt beside its verdict.
+/// What follows from an attempt beside its verdict.
 #[derive(Clone, Copy, Default)]
 struct Sequel {
-    /// What its owner is told of.
+    /// What the owner is told.
     told_if_right: Option<Alert>,
     told_if_wrong: Option<Alert>,
-    /// The lock that it sets.
+    /// The lock that a wrong entry sets.
     lock_if_wrong: Option<Lock>,
 }
 
 impl Exchange {
-    /// Verifies secrets where it stands and not on threads of their own: for simulations, which are the
-    /// same every time, and in which nobody else waits.
+    /// Verifies secrets in the caller's own thread: for simulations, which must run the same every time, and in
+    /// which nobody else waits.
     #[must_use]
     pub fn verifying_in_place(mut self) -> Self {
         self.verifier.verify_in_place();
         self
     }
 
-    pub(super) async fn answer(
+    pub(in crate::exchange) async fn answer(
         &self,
         call: CallId,
         question: &Question,
@@ -63,7 +63,7 @@ impl Exchange {
                 Ok(Answer::Account(customer.map(|customer| customer.account.clone())))
             }
             Question::Verify(verify) => {
-                // Large, and seldom: the turns that ask nothing of the kind need not carry it.
+                // These are large and rare: turns without such a question need not carry them.
                 let judged = Box::pin(self.judge(call, verify, now, until));
                 let (verdict, alert) = judged.await?;
                 Ok(match alert {
@@ -98,7 +98,7 @@ impl Exchange {
         }
     }
 
-    /// Verifies an entry, and says what its owner is to be told of.
+    /// Verifies an entry, and says what its owner must be told.
     async fn judge(
         &self,
         call: CallId,
@@ -119,7 +119,7 @@ impl Exchange {
         }
     }
 
-    /// Reserves an attempt, then looks whether the entry is right; and what comes of it.
+    /// Reserves an attempt, then checks whether the entry is right, and says what follows.
     async fn verify(
         &self,
         call: CallId,
@@ -129,9 +129,9 @@ impl Exchange {
     ) -> Result<(Verdict, Sequel), ExchangeError> {
         let Verify { key, whom, factor, entry, against, caller } = verify;
         let known = matches!(against, Against::Pin | Against::Passcode);
-        // Who cannot be served in time costs the customer no attempt either.
+        // A customer who cannot be served in time loses no attempt.
         let _place = if known { Some(self.verifier.place()?) } else { None };
-        // The directory first: what it does not answer costs the customer no attempt.
+        // The directory comes first: if it does not answer, the customer loses no attempt.
         let customer = match against {
             Against::Pin | Against::Passcode => self.customer(whom, until).await?,
             Against::Code(_) | Against::Verification(_) | Against::ServiceCode { .. } => None,
@@ -166,10 +166,11 @@ impl Exchange {
         Ok((verdict, sequel))
     }
 
-    /// Nothing is looked at, and yet it takes as long.
+    /// Takes as long as a check, without checking anything.
     async fn take_as_long(&self, against: &Against, until: Instant) -> Result<(), ExchangeError> {
         match (against, &self.verifications) {
-            // It waits its turn like those that are hashed, so that a queue of them does not tell a locked account.
+            // Waits its turn like those that are hashed, so that a queue of entries does not reveal a locked
+            // account.
             (Against::Pin | Against::Passcode, _) => drop(self.verifier.turn().await?),
             (Against::Verification(_), Some(verifications)) => verifications.wait(until).await,
             _ => {}
@@ -177,7 +178,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Whether an entry is right for which an attempt is reserved.
+    /// Whether the entry is right for which an attempt is reserved.
     async fn look_at(
         &self,
         call: CallId,
@@ -210,9 +211,9 @@ impl Exchange {
         Ok(if right { Verdict::Right } else { Verdict::Wrong })
     }
 
-    /// Reserves an attempt, and says what would come of it. Where other calls are at the same account,
-    /// those that are over give up their places; and so do those that show no number on file, to one that
-    /// does: a stranger who claims an account cannot keep its owner from proving it.
+    /// Reserves an attempt, and says what would follow from it. If other calls are trying the same account, those
+    /// that have ended give up their places; to a call from a number on file, so do those from other numbers. A
+    /// stranger who claims an account cannot keep its owner from proving it.
     async fn reserve(
         &self,
         whom: &Whom,
@@ -256,15 +257,16 @@ impl Exchange {
         }
     }
 
-    /// The numbers on file of whom is claimed. A directory that does not say has none: then nobody goes first.
+    /// The numbers on file of the claimed account. If the directory does not answer there are none, and nobody
+    /// goes first.
     async fn numbers_of(&self, whom: &Whom, until: Instant) -> Vec<PhoneNumber> {
         let customer = self.customer(whom, until).await.ok().flatten();
         let phones = customer.iter().flat_map(|customer| &customer.account.phones);
         phones.map(|phone| phone.number.clone()).collect()
     }
 
-    /// Whether the entry is the secret on file, and not one that is tried on account after account.
-    /// One that is has all its work done and is wrong.
+    /// Whether the entry is the secret on file, and not one that is tried on account after account. In that case
+    /// all the work is done, and the entry counts as wrong.
     async fn is_known_secret(
         &self,
         (whom, factor, entry): (&Whom, Fact, &Secret),
@@ -280,8 +282,8 @@ impl Exchange {
         Ok(right)
     }
 
-    /// Who is claimed. The directory is asked of a claim that is no account as well, so that both take
-    /// the same work and fail together; what it says of one counts for nothing.
+    /// Who is claimed. The directory is also asked about a claim that is no account, so that both take the same
+    /// work and fail together; its answer for such a claim does not count.
     async fn customer(
         &self,
         whom: &Whom,
@@ -297,7 +299,7 @@ impl Exchange {
         }
     }
 
-    /// Whether the entry is the secret on file; where there is none the work is the same.
+    /// Whether the entry is the secret on file; if there is none, the work is the same.
     async fn is_on_file(
         &self,
         entry: &Secret,
@@ -323,12 +325,12 @@ impl Exchange {
     }
 
     /// The name of a ledger: it does not say whose it is.
-    pub(super) fn subject(&self, whom: &Whom) -> String {
+    pub(in crate::exchange) fn subject(&self, whom: &Whom) -> String {
         audit::subject(&self.vault, whom)
     }
 
-    /// Forgets the failures that came before a success: an effect of the turn that had it. `reached`: the
-    /// number that the code went to.
+    /// Forgets the failures before a success, as an effect of the turn that had it. `reached`: the number that
+    /// the code went to.
     pub async fn clear_attempts(
         &self,
         whom: &Whom,
@@ -345,7 +347,7 @@ impl Exchange {
         }
     }
 
-    pub(super) async fn change_ledger<T>(
+    pub(in crate::exchange) async fn change_ledger<T>(
         &self,
         whom: &Whom,
         now: Timestamp,

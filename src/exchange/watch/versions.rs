@@ -1,8 +1,8 @@
-//! How many calls of each flow version have begun and ended here: less one than the other, over all servers, they
-//! are its live calls.
+//! How many calls of each flow version have begun and ended here: the difference, summed over all servers, is the
+//! number of its live calls.
 //!
-//! What is counted of a version that new calls no longer begin with is dropped when its calls are over: a server
-//! that shows every version it ever had shows more with each change of a flow.
+//! The counts of a version with which no new calls begin are dropped when its calls are over; otherwise a server
+//! would show more versions with every change of a flow.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use prometheus_client::metrics::family::Family;
 use crate::engine::call::Call;
 use crate::limits::CALL_DURATION_MAX;
 
-/// Characters of an edition's hash that tell one from another on a page.
+/// Enough characters of an edition's hash to tell versions apart on a page.
 const EDITION_CHARS: usize = 12;
 
 /// Calls by flow version.
@@ -25,7 +25,7 @@ pub struct Versions {
     pub begun: Family<Version, Counter>,
     /// Calls ended.
     pub ended: Family<Version, Counter>,
-    /// When a call of a version was counted last. Held while one is counted or dropped.
+    /// When a call of a version was last counted. Locked while one is counted or dropped.
     last: Arc<Mutex<BTreeMap<Version, Timestamp>>>,
 }
 
@@ -55,8 +55,8 @@ impl Versions {
         last.insert(version, now);
     }
 
-    /// Where as many have ended as have begun, what is left of them over all servers is the same without both.
-    /// Where calls end that began at another server, all are over when none can last any longer.
+    /// If as many have ended as have begun, dropping both does not change the sum over all servers. Calls may
+    /// also end at a server where they did not begin; all are over when none can last any longer.
     fn drop_those_that_are_over(&self, now: Timestamp, is_current: impl Fn(&Version) -> bool) {
         self.last().retain(|version, last| {
             let count = |calls: &Family<Version, Counter>| {

@@ -1,33 +1,33 @@
-//! Copies of the calls that this server committed last, so that the next turn need not load them; and of
-//! the audits of those that are over, so that whoever puts them down need not read their journals.
+//! Copies of the calls that this server committed last, so that the next turn need not load them; and of the
+//! audits of calls that are over, so that their journals need not be read.
 //!
-//! A copy is only ever a guess: a turn computed from it is committed on its version, so that a copy
-//! which another server has overtaken costs a reload and never a wrong answer. What is answered
-//! without a commit is answered from the store.
+//! A copy is only ever a guess: a turn computed from it is committed on its version, so that a copy which another
+//! server has overtaken costs a reload and never gives a wrong answer. What is answered without a commit is
+//! answered from the store.
 
 use std::fmt;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use super::Loaded;
 use crate::audit::Entry;
 use crate::engine::id::CallId;
+use crate::exchange::Loaded;
 use crate::limits::{AUDITS_AT_HAND, RECENT_CALLS_MAX};
 
-pub(super) struct Recent {
+pub(in crate::exchange) struct Recent {
     calls: Cache<CallId, Arc<Loaded>>,
     /// Of calls that are over.
     audits: Cache<CallId, Vec<Entry>>,
 }
 
 impl Recent {
-    pub(super) fn of(&self, call: CallId) -> Option<Arc<Loaded>> {
+    pub(in crate::exchange) fn of(&self, call: CallId) -> Option<Arc<Loaded>> {
         self.calls.get(&call)
     }
 
-    /// Keeps a call as it was committed. One that is over has no next turn: what is left of it to do is
-    /// to put its audit down.
+    /// Keeps a call as it was committed. A call that is over has no next turn: all that is left to do is to write
+    /// its audit.
     pub(super) fn keep(&self, loaded: &Arc<Loaded>) {
         let id = loaded.call.id;
         if loaded.call.end.is_none() {
@@ -44,7 +44,7 @@ impl Recent {
         self.calls.remove(&call);
     }
 
-    /// The audit of a call that is over, given away: it is put down once.
+    /// Hands out the audit of a call that is over, and keeps none: it is written once.
     pub(super) fn audit_of(&self, call: CallId) -> Option<Vec<Entry>> {
         self.audits.remove(&call).map(|(_, audit)| audit)
     }

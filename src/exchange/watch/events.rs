@@ -1,13 +1,13 @@
-//! What happens to calls, told as it happens to whoever watches: which turn was taken and where it led,
-//! not who called or what was said.
+//! What happens to calls, reported as it happens to whoever watches: which turn was taken and where it led, not
+//! who called or what was said.
 
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use super::Exchange;
 use crate::engine::call::End;
 use crate::engine::event::Event;
 use crate::engine::turn::Turn;
+use crate::exchange::Exchange;
 use crate::flow::level::Fact;
 use crate::limits::{EVENTS_BEHIND_MAX, WATCHERS_MAX};
 
@@ -32,7 +32,7 @@ pub struct Happened {
 
 /// The turns of one server, as they are committed.
 #[derive(Debug)]
-pub(super) struct Events(broadcast::Sender<Happened>);
+pub(in crate::exchange) struct Events(broadcast::Sender<Happened>);
 
 impl Default for Events {
     fn default() -> Self {
@@ -41,12 +41,12 @@ impl Default for Events {
 }
 
 impl Events {
-    pub(super) fn tell(&self, turn: &Turn, event: &Event) {
+    pub(in crate::exchange) fn tell(&self, turn: &Turn, event: &Event) {
         if self.0.receiver_count() == 0 {
             return;
         }
         let Turn { call, entry, .. } = turn;
-        // Whoever watched may just have gone.
+        // Whoever watched may just have left.
         let _ = self.0.send(Happened {
             call: call.id.to_string(),
             turn: call.turns,
@@ -60,7 +60,7 @@ impl Events {
 }
 
 impl Exchange {
-    /// The turns that this server takes from now on; `None`: too many watch already.
+    /// The turns that this server takes from now on; `None`: too many are watching already.
     pub fn watch(&self) -> Option<broadcast::Receiver<Happened>> {
         (self.events.0.receiver_count() < WATCHERS_MAX).then(|| self.events.0.subscribe())
     }

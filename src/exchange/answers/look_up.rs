@@ -1,5 +1,5 @@
-//! Look-ups at the business's own back ends: each asked once under its key, however often the turn is
-//! taken. The first answer is kept, sealed, for as long as anybody may come back for it.
+//! Look-ups at the business's own back ends: each is asked once under its key, however often the turn is taken.
+//! The first answer is kept, sealed, as long as anybody may ask for it again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::record::ANSWER_KEPT_FOR;
-use super::{Exchange, ExchangeError};
 use crate::engine::question::LookUp;
+use crate::exchange::record::ANSWER_KEPT_FOR;
+use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::name::VariableName;
 use crate::flow::value::Value;
 use crate::outbound::backends::Backends;
@@ -25,7 +25,7 @@ struct Record {
 }
 
 impl Exchange {
-    /// Asks these back ends what look-ups want to know; without any, none of them is answered.
+    /// Asks these back ends; without any, no look-up is answered.
     #[must_use]
     pub fn asking(mut self, backends: Arc<dyn Backends>) -> Self {
         self.backends = Some(backends);
@@ -38,7 +38,7 @@ impl Exchange {
         now: Timestamp,
         until: Instant,
     ) -> Result<Option<BTreeMap<VariableName, Value>>, ExchangeError> {
-        // The key has a nonce in it, which is nobody else's: they get what names it.
+        // The key contains a nonce that nobody else has: back ends get a name derived from it.
         let id = self.vault.keyed_hex(RECORD, &[question.key.as_bytes()]);
         let key = RecordKey { kind: RECORD, id: id.clone() };
         let known = |record: &mut Record| record.found.clone();

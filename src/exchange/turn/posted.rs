@@ -1,10 +1,10 @@
-//! Effects as they lie in the outbox: sealed, with the turn and the trace that posted them.
+//! Effects as they are stored in the outbox: sealed, with the turn and the trace that posted them.
 
 use serde::{Deserialize, Serialize};
 
-use super::Exchange;
 use crate::engine::effect::Effect;
 use crate::engine::id::{CallId, EffectId};
+use crate::exchange::Exchange;
 use crate::store::envelope::{EnvelopeError, Kind};
 use crate::telemetry::trace;
 
@@ -17,10 +17,10 @@ pub struct Posted<E = Effect> {
     /// The number of the turn that posted it: a copy of the call with fewer turns is older.
     #[serde(default)]
     pub turn: u64,
-    /// The line that its call came in on: no line may take all the places of the outbox.
+    /// The line that its call came in on: no single line may fill the outbox.
     #[serde(default)]
     pub line: String,
-    /// How often it was claimed and left for others to go first: those claims were no tries.
+    /// How often it was claimed and then put back to let others go first: those claims were no tries.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub passed_over: u32,
     /// The trace that caused it.
@@ -29,7 +29,7 @@ pub struct Posted<E = Effect> {
 }
 
 impl<E> Posted<E> {
-    /// An effect of the turn of this number, of a call to this line, within the present trace.
+    /// An effect that the turn of this number posts, of a call to this line, within the current trace.
     pub fn now(effect: E, line: &str, turn: u64) -> Self {
         let traceparent = trace::parent();
         Self { effect, turn, line: line.to_owned(), passed_over: 0, traceparent }
@@ -42,7 +42,7 @@ impl<E> Posted<E> {
 }
 
 impl Exchange {
-    /// An effect as it lies in the outbox.
+    /// An effect as it is stored in the outbox.
     pub fn seal_effect<E: Serialize>(&self, id: EffectId, posted: &Posted<E>) -> Vec<u8> {
         let nonce = self.seal_nonce();
         self.vault.seal(Kind::Effect, &id.to_string(), posted, nonce)
@@ -53,12 +53,12 @@ impl Exchange {
         self.vault.open(Kind::Effect, &id.to_string(), sealed).ok()?.read()
     }
 
-    /// Whether an effect that cannot be read here can be read nowhere, for it was altered where it lay: not if it
-    /// is of another key, or of a newer callgate.
+    /// Whether an effect that cannot be read here can be read nowhere, because it was altered in the store; one
+    /// under another key, or from a newer callgate, can be read elsewhere.
     pub async fn is_altered(&self, call: CallId, id: EffectId, sealed: &[u8]) -> bool {
         match self.vault.open(Kind::Effect, &id.to_string(), sealed) {
             Err(EnvelopeError::Altered) => true,
-            // The name of the key may be what was altered: it is ours, if that of its call is.
+            // The name of the key may be what was altered: the effect is ours, if that of its call is.
             Err(EnvelopeError::WrongKey) => matches!(self.load(call).await, Ok(Some(_))),
             Ok(_) | Err(EnvelopeError::UnknownVersion(_)) => false,
         }

@@ -1,0 +1,15 @@
+//! Answers to the machine's questions: who the customer is, whether an entry is right, what the limits still
+//! allow, what others say when they are asked. What changes the world is done once under its key.
+
+mod answer;
+mod eligible;
+mod look_up;
+pub mod service_code;
+mod shared;
+mod signals;
+mod verification;
+mod verifier;
+mod voucher;
+
+pub(super) use verifier::Verifier;
+pub(super) use voucher::Signer;

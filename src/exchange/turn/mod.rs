@@ -1,0 +1,16 @@
+//! Taking a turn: what a request is to its call, the flow version that the call keeps, the machine's step, and
+//! one commit with everything that comes of it.
+
+mod audit;
+mod edition;
+mod posted;
+mod recent;
+mod request;
+mod take;
+
+pub use audit::Over;
+pub(super) use edition::Editions;
+pub use posted::Posted;
+pub(super) use recent::Recent;
+pub use request::{Answered, Request, Served, Wants};
+pub use take::Settles;
