@@ -25,6 +25,7 @@ const ENTRY_HASH_DIGITS: usize = 32;
 
 /// The audit of a call that is over.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CallAudit {
     /// Its entries, oldest first.
     pub entries: Vec<Entry>,
@@ -32,6 +33,7 @@ pub struct CallAudit {
 
 /// A link of a partition's chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Link {
     /// The end of the chain before it.
     pub after: Head,
@@ -45,7 +47,7 @@ pub struct Link {
 
 /// What a link binds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Bound {
     /// A call that is over, by its id and the end of its chain.
     Call(CallId, Head),

@@ -63,7 +63,7 @@ pub enum Found {
 
 /// The letters of a partition, oldest first.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Letters(Vec<DeadLetter>);
+pub(super) struct Letters(Vec<DeadLetter>);
 
 impl Letters {
     /// Forgets what is too old, and of too many the oldest.

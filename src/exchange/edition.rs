@@ -41,7 +41,7 @@ pub(super) struct Editions {
 
 /// The texts of an edition, as they lie in the store.
 #[derive(Serialize, Deserialize)]
-struct Texts {
+pub(super) struct Texts {
     v: u32,
     start: String,
     /// By file name, in order.
@@ -154,7 +154,7 @@ impl Editions {
         }
         let (flows, findings) = read(&sources);
         if any_error(&findings) || flows.get(start.as_str()).is_none() {
-            return Err(ExchangeError::Unreadable("flow version"));
+            return Err(ExchangeError::FlowRefused);
         }
         let edition = Arc::new(Edition { hash: hash.to_owned(), flows });
         self.remember(&edition);

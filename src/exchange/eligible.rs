@@ -26,14 +26,14 @@ const CALLER: &str = "caller-looked-up";
 
 /// Whether numbers may be used.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Judged {
+pub(super) struct Judged {
     #[serde(default)]
     fits: Option<Vec<Fit>>,
 }
 
 /// What is known of a caller's number.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Signalled {
+pub(super) struct Signalled {
     signals: Option<BTreeSet<Signal>>,
 }
 

@@ -24,6 +24,8 @@ pub mod service_code;
 mod shared;
 mod signals;
 mod step_up;
+#[cfg(test)]
+mod stored;
 mod take;
 pub mod tally;
 pub mod unlock;
@@ -133,9 +135,16 @@ pub enum ExchangeError {
     /// A stored thing does not open.
     #[error("a stored {0} does not open: {1}")]
     Sealed(&'static str, EnvelopeError),
-    /// A stored thing opened and is none of ours.
+    /// A stored thing is not what was written.
     #[error("a stored {0} cannot be read")]
     Unreadable(&'static str),
+    /// A stored thing opened, and has something in it that is not known here.
+    #[error("a stored {0} is of a newer callgate; update this one")]
+    Newer(&'static str),
+    /// The version of the flow that a call began with has something in it that is an error here: another callgate, which
+    /// knows more of the language or refuses less, took it.
+    #[error("this callgate refuses the flow that the call began with, and which another one took")]
+    FlowRefused,
     /// The directory failed.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
@@ -425,7 +434,7 @@ impl Exchange {
         };
         let opened = self.vault.open(kind, id, sealed);
         let opened = opened.map_err(|error| ExchangeError::Sealed(what, error))?;
-        opened.read().ok_or(ExchangeError::Unreadable(what))
+        opened.read().ok_or(ExchangeError::Newer(what))
     }
 
     /// The flows that a call began with.

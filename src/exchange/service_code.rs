@@ -43,7 +43,7 @@ pub struct Issued {
 
 /// The code of an account.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-struct Record {
+pub(super) struct Record {
     active: Option<Active>,
 }
 
