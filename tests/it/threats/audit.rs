@@ -353,6 +353,31 @@ async fn t65_what_a_newer_callgate_noted_is_left_to_it() {
     }
 }
 
+/// A captured request that rings, sent again when its call is forgotten, is a call of the same name. What the first one
+/// left stays.
+#[tokio::test]
+async fn t65_a_call_that_is_rung_again_takes_nothing_from_the_audit_of_the_first() {
+    for again in 1..=2 {
+        let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+        let office = Office::over(store.clone());
+        let mut begun = Vec::new();
+        for n in 0..=again {
+            office.clock.set(office_now() + SignedDuration::from_hours(48 * n));
+            store.sweep(office.now()).await.unwrap();
+            let mut line = office.ring_to_pin("CA1").await;
+            for pin in ["111222", "333444", "555666"] {
+                line.key(pin).await;
+            }
+            office.outbox.drain().await.unwrap();
+            begun.push(office.now());
+        }
+        let (faults, told) = told(store.as_ref(), &[]).await;
+        assert_eq!(faults, [], "{again}");
+        let tells = |at: &&jiff::Timestamp| told.iter().any(|told| told.at == **at);
+        assert_eq!(begun.iter().filter(tells).count(), begun.len(), "{again}: {told:?}");
+    }
+}
+
 fn office_now() -> jiff::Timestamp {
     super::office::START.parse().unwrap()
 }
