@@ -88,47 +88,53 @@ impl Line {
         let _ = serde_json::Serializer::new(&mut self.0).serialize_str(text);
     }
 
-    fn name(&mut self, field: &Field) {
-        self.raw_after(b'{', "\"");
-        self.raw(field.name());
-        self.raw("\":");
+    /// A field. Where in its source somebody's line stands is of the machine that they were built on.
+    fn field(&mut self, field: &Field, value: impl FnOnce(&mut Self)) {
+        if !field.name().starts_with("log.") {
+            self.raw_after(b'{', "\"");
+            self.raw(field.name());
+            self.raw("\":");
+            value(self);
+        }
     }
 }
 
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.name(field);
-        self.text(value);
+        self.field(field, |line| line.text(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.name(field);
-        let _ = serde_json::Serializer::new(&mut self.0).serialize_u64(value);
+        self.field(field, |line| {
+            let _ = serde_json::Serializer::new(&mut line.0).serialize_u64(value);
+        });
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.name(field);
-        let _ = serde_json::Serializer::new(&mut self.0).serialize_i64(value);
+        self.field(field, |line| {
+            let _ = serde_json::Serializer::new(&mut line.0).serialize_i64(value);
+        });
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.name(field);
-        let _ = serde_json::Serializer::new(&mut self.0).serialize_f64(value);
+        self.field(field, |line| {
+            let _ = serde_json::Serializer::new(&mut line.0).serialize_f64(value);
+        });
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.name(field);
-        self.raw(if value { "true" } else { "false" });
+        self.field(field, |line| line.raw(if value { "true" } else { "false" }));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.name(field);
-        if LISTS.contains(&field.name()) {
-            let _ = std::io::Write::write_fmt(&mut self.0, format_args!("{value:?}"));
-        } else {
-            let shown = format_args!("{value:?}");
-            let _ = serde_json::Serializer::new(&mut self.0).collect_str(&shown);
-        }
+        self.field(field, |line| {
+            if LISTS.contains(&field.name()) {
+                let _ = std::io::Write::write_fmt(&mut line.0, format_args!("{value:?}"));
+            } else {
+                let shown = format_args!("{value:?}");
+                let _ = serde_json::Serializer::new(&mut line.0).collect_str(&shown);
+            }
+        });
     }
 }
 
@@ -190,6 +196,8 @@ mod tests {
                 text = "\"quoted\"\n\u{1b}[31m, é",
                 shown = ?"a \"b\"",
                 proved = ?["pin", "sms_otp"],
+                log.file = "/home/builder/lib.rs",
+                log.line = 7_u64,
                 "a turn"
             );
             tracing::warn!("nothing else");
