@@ -143,8 +143,8 @@ pub fn contains(said: &str, phrase: &str) -> bool {
     !phrase.is_empty() && format!(" {said} ").contains(&format!(" {phrase} "))
 }
 
-/// An amount keyed (`12*50`) or said (`$1,200.50`, `1.200,50 €`, `two hundred fifty dollars`). If more is said
-/// than one number and its cents, there is none, because nobody can tell which is meant.
+/// An amount keyed (`12*50`) or said (`$1,200.50`, `1 200,50 €`, `two hundred fifty dollars`). If more is said
+/// than one number and its cents, there is none, because nobody can tell which is meant; nor can anybody of `12 50`.
 pub fn amount(text: &str, locale: &Locale) -> Option<f64> {
     if let Some(number) = written(text) {
         return Some(number);
@@ -152,15 +152,36 @@ pub fn amount(text: &str, locale: &Locale) -> Option<f64> {
     let is_kept = |c: char| c.is_alphanumeric() || DECIMAL_MARKS.contains(&c);
     let lower = text.nfkc().flat_map(char::to_lowercase);
     let plain: String = lower.map(|c| if is_kept(c) { c } else { ' ' }).collect();
+    let plain = without_gaps(&plain);
     let digits = match text2num::get_interpreter_for(locale.language()) {
         Some(language) => text2num::replace_numbers_in_text(&plain, &language, 0.0),
         None => plain,
     };
-    let mut numbers = digits.split_whitespace().filter_map(written);
-    let (number, cents) = (numbers.next()?, numbers.next().unwrap_or_default());
-    let are_cents =
-        cents == 0.0 || (cents < 100.0 && cents.fract() == 0.0 && number.fract() == 0.0);
-    (are_cents && numbers.next().is_none()).then_some(number + cents / 100.0)
+    let words = digits.split_whitespace().map(written);
+    let mut numbers = words.enumerate().filter_map(|(at, number)| Some((at, number?)));
+    let (at, number) = numbers.next()?;
+    let Some((after, cents)) = numbers.next() else { return Some(number) };
+    let are_cents = after > at + 1 && cents < 100.0 && cents.fract() == 0.0;
+    let is_whole = number.fract() == 0.0;
+    (are_cents && is_whole && numbers.next().is_none()).then_some(number + cents / 100.0)
+}
+
+/// The words of a text, and without the gaps by which a number's thousands are set apart: `1 200` is `1200`.
+fn without_gaps(text: &str) -> String {
+    let mut joined = String::new();
+    let mut thousands_follow = false;
+    for word in text.split_whitespace() {
+        let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+        let is_whole = digits == word.len();
+        let ends = is_whole || word.get(digits..).is_some_and(|it| it.starts_with(DECIMAL_MARKS));
+        let goes_on = thousands_follow && digits == 3 && ends;
+        if !goes_on && !joined.is_empty() {
+            joined.push(' ');
+        }
+        thousands_follow = is_whole && (goes_on || (1..=3).contains(&digits));
+        joined.push_str(word);
+    }
+    joined
 }
 
 const DECIMAL_MARKS: [char; 2] = ['.', ','];
@@ -168,7 +189,7 @@ const DECIMAL_MARKS: [char; 2] = ['.', ','];
 /// A number in digits. A star is its decimal point; without one it is the last point or comma, unless three
 /// digits follow: then that separates the thousands.
 fn written(text: &str) -> Option<f64> {
-    let text: String = text.chars().filter(|c| !matches!(c, '$' | '€' | '£' | ' ')).collect();
+    let text: String = text.trim().chars().filter(|c| !matches!(c, '$' | '€' | '£')).collect();
     let marked = || {
         let parts = text.rsplit_once(DECIMAL_MARKS);
         parts.filter(|(whole, after)| after.len() != 3 || *whole == "0")
@@ -265,6 +286,13 @@ mod tests {
             ("1.200,50 Euro", &german, Some(1200.5)),
             ("1.200", &german, Some(1200.0)),
             ("zwölf Euro fünfzig", &german, Some(12.5)),
+            ("1 200,50 €", &german, Some(1200.5)),
+            ("etwa 1\u{202f}200\u{202f}000 Euro", &german, Some(1_200_000.0)),
+            ("12 000", &english(), Some(12000.0)),
+            ("5 10", &english(), None),
+            ("twelve fifty", &english(), None),
+            ("12 5000", &english(), None),
+            ("1200 300", &english(), None),
             // Nobody can tell which of them is meant.
             ("5 or 300", &english(), None),
             ("between 5 and 10 and 20", &english(), None),

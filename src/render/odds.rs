@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::check::odds::words::{chance, grouped};
-use crate::check::odds::{Chances, Effort, FactorLockout, Odds, Pins, StateOdds, WayIn};
+use crate::check::odds::{Ask, Chances, Effort, FactorLockout, Odds, Pins, StateOdds, Told, WayIn};
 use crate::flow::level::Fact;
 
 /// The odds for people.
@@ -132,12 +132,13 @@ pub(super) fn place(odds: &Odds, state: &StateOdds) -> String {
 
 /// What a state asks for, in words.
 pub(super) fn asked(state: &StateOdds) -> String {
-    let asks = state.asks.iter().map(|(field, level)| match field {
+    let asks = state.asks.iter().map(|Ask { told, level }| match told {
         None => format!("requires `{level}`"),
-        Some(field) => {
+        Some(Told::Field(field)) => {
             let verb = if state.type_name == "transfer" { "shares" } else { "uses" };
             format!("{verb} `{field}` at `{level}`")
         }
+        Some(Told::Variable(variable)) => format!("uses the variable `{variable}` at `{level}`"),
     });
     let asks: Vec<_> = asks.collect();
     format!("{}: {}", asks.join(", "), state.demand)
@@ -222,7 +223,14 @@ pub fn json(odds: &Odds) -> String {
 }
 
 fn state_json(state: &StateOdds) -> Value {
-    let asks = state.asks.iter().map(|(field, level)| json!({"field": field, "level": level}));
+    let asks = state.asks.iter().map(|Ask { told, level }| {
+        let (field, variable) = match told {
+            None => (None, None),
+            Some(Told::Field(field)) => (Some(field), None),
+            Some(Told::Variable(variable)) => (None, Some(variable)),
+        };
+        json!({"field": field, "variable": variable, "level": level})
+    });
     let ways =
         state.ways.iter().map(|way| way.proofs.iter().map(|f| f.as_str()).collect::<Vec<_>>());
     let chances = state.chances.iter().map(|(pins, of)| {

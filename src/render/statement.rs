@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::odds::{asked, expected, many, place, span, takes, who};
 use crate::check::odds::words::chance;
-use crate::check::odds::{Chances, Odds, Pins, StateOdds, WayIn};
+use crate::check::odds::{Ask, Chances, Odds, Pins, StateOdds, WayIn};
 use crate::diagnostic::Finding;
 use crate::document::show_duration;
 use crate::flow::level::{Class, Fact};
@@ -42,16 +42,19 @@ pub fn render(statement: &Statement<'_>) -> String {
     );
     text.push_str(
         "\n`callgate check` followed every way through them: keys, silence, time-outs, errors of the \
-         provider, locks, sub-flows and loops. On none is a state that requires proof entered, or a \
-         field of an account said or shared, without the proof that is listed with it. The server asks \
-         for the same proof again whenever a state is entered and whenever a field is used.\n",
+         provider, locks, sub-flows and loops. On none is a state that requires proof entered, or anything \
+         that has a level told or shared, without the proof that is listed with it: a field of an account, \
+         or a variable that holds one or a back end's answer. The server asks for the same proof again \
+         whenever a state is entered and whenever such a thing is used.\n",
     );
     text.push_str("\n## What is protected\n");
     for state in &odds.states {
         text.push_str(&protected(statement.flows, odds, state));
     }
     if odds.states.is_empty() {
-        text.push_str("\nNothing: no state asks for proof, and none uses a field of an account.\n");
+        text.push_str(
+            "\nNothing: no state asks for proof, and none tells anything that has a level.\n",
+        );
     }
     text.push_str(&clauses(statement));
     text.push_str(&denial(odds));
@@ -112,7 +115,7 @@ fn protected(flows: &FlowSet, odds: &Odds, state: &StateOdds) -> String {
 fn fresh(flows: &FlowSet, odds: &Odds, state: &StateOdds) -> Option<String> {
     let start = flows.get(odds.flow.as_str())?;
     let own = flows.get(state.at.0.as_str())?;
-    let ages = state.asks.iter().filter_map(|(_, name)| {
+    let ages = state.asks.iter().filter_map(|Ask { level: name, .. }| {
         let level = start.levels.get(name.as_str()).or_else(|| own.levels.get(name.as_str()))?;
         // What a risk adds is asked of few calls.
         Some(format!("`{name}` no older than {}", show_duration(level.within?)))

@@ -220,8 +220,7 @@ fn what_a_specialist_is_shown_is_told_apart_from_what_lets_a_caller_in() {
     let odds: serde_json::Value = serde_json::from_str(&text).unwrap();
     let states = odds["states"].as_array().unwrap();
     let told: Vec<_> = states.iter().map(|s| (s["asks"].clone(), s["ways"].clone())).collect();
-    let ask =
-        |field: Option<&str>, level: &str| serde_json::json!({"field": field, "level": level});
+    let ask = |field: Option<&str>, level: &str| serde_json::json!({"field": field, "variable": null, "level": level});
     let wanted = [
         (
             serde_json::json!([ask(None, "known"), ask(Some("first_name"), "known")]),
@@ -242,6 +241,106 @@ fn what_a_specialist_is_shown_is_told_apart_from_what_lets_a_caller_in() {
         page.contains("It requires `known`, shares `results` at `strong`: pin and sms_otp."),
         "{page}"
     );
+}
+
+/// What a back end answers is told behind a PIN, by a state that requires nothing of its own.
+const BALANCE: &str = r#"
+name  = "desk"
+start = "who"
+
+[levels]
+known = { any = ["pin"] }
+
+[budget]
+per_year = 0.9
+
+[states.who]
+type   = "identify"
+by     = ["digits"]
+digits = 8
+prompt = "Your number?"
+on     = { found = "pin", unknown = "pin" }
+
+[states.pin]
+type   = "gather_pin"
+digits = 4
+prompt = "Your PIN?"
+on     = { ok = "ask", failed = "bye", locked = "bye" }
+
+[states.ask]
+type    = "lookup"
+backend = "billing"
+on      = { ok = "say", failed = "bye" }
+give    = { balance = { type = "number", label = "known" }, branch = { type = "text", label = "anyone" } }
+
+[states.say]
+type   = "say"
+prompt = "{{ branch }} keeps {{ balance | money }} of yours."
+next   = "bye"
+
+[states.bye]
+type   = "hangup"
+prompt = "Goodbye."
+"#;
+
+#[test]
+fn an_answer_that_has_a_level_is_as_sensitive_as_a_field() {
+    let text = of_flow(BALANCE, &["odds", "--format", "json"]);
+    let odds: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let [say] = odds["states"].as_array().unwrap().as_slice() else { panic!("{text}") };
+    let asks = serde_json::json!([{"field": null, "variable": "balance", "level": "known"}]);
+    assert_eq!((&say["state"], &say["asks"]), (&"say".into(), &asks));
+    assert_eq!(say["ways"], serde_json::json!([["pin"]]));
+    let table = of_flow(BALANCE, &["odds"]);
+    assert!(table.contains("say  uses the variable `balance` at `known`: pin\n"), "{table}");
+    let page = of_flow(BALANCE, &["statement"]);
+    let told = "### `say` (say)\n\nIt uses the variable `balance` at `known`: pin.\n";
+    assert!(page.contains(told), "{page}");
+}
+
+#[test]
+fn an_answer_that_has_a_level_is_held_to_the_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = folder.path().join("desk.toml");
+    for (per_year, code) in [("0.9", 0), ("0.001", 1)] {
+        std::fs::write(&flow, BALANCE.replace("0.9", per_year)).unwrap();
+        let (exit, found, _) = run(&["check", flow.to_str().unwrap()]);
+        assert_eq!((exit, found.contains("guessing opens `say` in a year")), (code, code == 1));
+    }
+}
+
+/// A way on which the variable holds what anybody may hear makes the other no safer, and each level has its own
+/// chances.
+#[test]
+fn a_variable_has_the_odds_of_each_level_that_it_has_on_some_way() {
+    let ask = |name: &str, label: &str, next: &str| {
+        format!(
+            "[states.{name}]\ntype = \"lookup\"\nbackend = \"billing\"\non = {{ ok = \"{next}\", failed = \"bye\" }}\n\
+             give = {{ balance = {{ type = \"number\", label = \"{label}\" }} }}\n"
+        )
+    };
+    let menu = "[states.which]\ntype = \"menu\"\nprompt = \"One, two or three.\"\n\
+                keys = { 1 = \"easy\", 2 = \"open\", 3 = \"hard\" }\non = { no_input = \"bye\", no_match = \"bye\" }\n";
+    let (before, rest) = BALANCE.split_once("[states.ask]").unwrap();
+    let (_, after) = rest.split_once("[states.say]").unwrap();
+    let known = "known = { any = [\"pin\"] }\n";
+    let flow = before
+        .replace("ok = \"ask\"", "ok = \"code\"")
+        .replace(known, &format!("{known}strict = {{ all = [\"pin\", \"passcode\"] }}\n"));
+    let code = "[states.code]\ntype = \"gather_passcode\"\nprompt = \"Your word?\"\n\
+                on = { ok = \"which\", failed = \"bye\", locked = \"bye\" }\n";
+    let asks = [("easy", "known"), ("open", "anyone"), ("hard", "strict")];
+    let asks = asks.map(|(name, label)| ask(name, label, "say")).concat();
+    let after = after.replace("{{ branch }} keeps ", "");
+    let flow = format!("{flow}{code}{menu}{asks}[states.say]{after}");
+    let text = of_flow(&flow, &["odds", "--format", "json"]);
+    let odds: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let states = odds["states"].as_array().unwrap();
+    let told: Vec<_> = states.iter().map(|it| (&it["asks"][0]["level"], &it["ways"])).collect();
+    let ways = |facts: &[&str]| serde_json::json!([facts]);
+    let wanted = [("known", ways(&["pin"])), ("strict", ways(&["pin", "passcode"]))];
+    let wanted: Vec<_> = wanted.map(|(level, ways)| (level.into(), ways)).into();
+    assert_eq!(told, wanted.iter().map(|(level, ways)| (level, ways)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -349,7 +448,12 @@ fn a_statement_says_what_is_true_of_its_flow() {
     assert!(mail.contains("6 digits by mail, drawn anew"), "{mail}");
     let open = "name = \"desk\"\nstart = \"bye\"\n[states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
     let nothing = of_flow(open, &["statement"]);
-    assert!(nothing.contains("Nothing: no state asks for proof"), "{nothing}");
+    assert!(
+        nothing.contains(
+            "Nothing: no state asks for proof, and none tells anything that has a level."
+        ),
+        "{nothing}"
+    );
     assert!(!nothing.contains("## Clauses") && !nothing.contains("are below"), "{nothing}");
 }
 

@@ -23,10 +23,12 @@ use crate::flow::level::{Fact, Formula};
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::state::Kind;
 use crate::limits;
+use demand::Demand;
 
+pub use super::proof::Told;
 pub use crate::flow::budget::Pins;
 pub use attempts::{Guesses, Lockout, Siege};
-pub use demand::Proofs;
+pub use demand::{Ask, Proofs};
 pub use effort::{Effort, Way};
 
 /// What the odds are asked for.
@@ -66,8 +68,8 @@ pub struct StateOdds {
     pub at: (FlowName, StateName),
     /// Its type.
     pub type_name: &'static str,
-    /// The levels it asks for: for itself, or for a field it uses.
-    pub asks: Vec<(Option<String>, String)>,
+    /// The levels it asks for: for itself, or for what it tells.
+    pub asks: Vec<Ask>,
     /// What these levels ask for, in words.
     pub demand: String,
     /// Who has not proved it is let in all the same, and the fields are not shared.
@@ -146,13 +148,11 @@ pub enum NoOdds {
 
 /// The odds of calls that begin in this flow.
 pub fn odds(flows: &FlowSet, start: &str, terms: &Terms) -> Result<Odds, NoOdds> {
-    let all = flows.closure(start).unwrap_or_default();
-    let asking = all.get(start).map_or(0, |flow| demand::demands(&all, flow).len());
-    if asking > limits::ODDS_STATES_MAX {
-        return Err(NoOdds::TooMany(asking));
-    }
-    let told = |flows: &FlowSet, walks: &Walks<'_>| of(flows, walks, terms);
-    of_calls(flows, start, told).ok_or_else(|| NoOdds::NoCall(start.to_owned()))
+    let told = |flows: &FlowSet, walks: &Walks<'_>| match demand::demands(walks) {
+        many if many.len() > limits::ODDS_STATES_MAX => Err(NoOdds::TooMany(many.len())),
+        demands => Ok(of(flows, walks, &demands, terms)),
+    };
+    of_calls(flows, start, told).unwrap_or_else(|| Err(NoOdds::NoCall(start.to_owned())))
 }
 
 /// The best chance of a guesser at any state of the calls that begin in this flow, wherever PINs come from.
@@ -185,7 +185,7 @@ fn of_calls<T>(
 }
 
 /// The odds of the calls of these walks.
-pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
+fn of(flows: &FlowSet, walks: &Walks<'_>, demands: &[Demand<'_>], terms: &Terms) -> Odds {
     let verified = verified(flows);
     let scale = Scale::of_flows(flows, terms);
     let tries = scale.tries;
@@ -195,15 +195,14 @@ pub(super) fn of(flows: &FlowSet, walks: &Walks<'_>, terms: &Terms) -> Odds {
     for trail in walks.trails() {
         trails.entry((&trail.flow.name, &trail.state.name)).or_default().push(trail);
     }
-    let states = demand::demands(flows, walks.start).into_iter().map(|demand| {
+    let states = demands.iter().map(|demand| {
         let at = (demand.flow.name.clone(), demand.state.name.clone());
         let enough = demand::enough(&demand.formula, brought.get(&at).unwrap_or(&none));
-        let asks = demand.asks.iter();
         let here = trails.get(&(&at.0, &at.1)).map(Vec::as_slice).unwrap_or_default();
         StateOdds {
             type_name: demand.state.type_name(),
-            asks: asks.map(|(f, l)| (f.as_ref().map(ToString::to_string), l.clone())).collect(),
-            demand: words(&demand),
+            asks: demand.asks.clone(),
+            demand: demand.words(),
             of_shared: demand.of_shared,
             chances: scale.chances(&enough),
             effort: efforts(walks, here, &enough, &terms.policy),
@@ -246,7 +245,7 @@ pub(super) fn chances_of(
     let brought = demand::brought(walks);
     let none = BTreeSet::new();
     let mut known = BTreeMap::new();
-    let states = demand::demands(flows, walks.start).into_iter().map(|demand| {
+    let states = demand::demands(walks).into_iter().map(|demand| {
         let at = (demand.flow.name.clone(), demand.state.name.clone());
         let enough = demand::enough(&demand.formula, brought.get(&at).unwrap_or(&none));
         // Many states ask for the same.
@@ -396,20 +395,6 @@ impl<'t> Scale<'t> {
             effort::ARRIVES_S
         ));
         all
-    }
-}
-
-fn words(demand: &demand::Demand<'_>) -> String {
-    let Formula::All(parts) = &demand.formula else { return demand.formula.words() };
-    let mut different: Vec<&Formula> = Vec::new();
-    for part in parts {
-        if !different.contains(&part) {
-            different.push(part);
-        }
-    }
-    match different.as_slice() {
-        [one] => one.words(),
-        several => Formula::All(several.iter().copied().cloned().collect()).words(),
     }
 }
 

@@ -35,5 +35,6 @@ pub use cells::Cell;
 pub use example::Example;
 pub(super) use known::{Known, asks_for_less};
 pub(super) use script::{Script, deeds, proved, shared};
-pub(super) use uses::{Told, fields};
+pub use uses::Told;
+pub(super) use uses::fields;
 pub(super) use walk::{Behind, Gap, Trail, Walks};

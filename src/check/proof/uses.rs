@@ -11,7 +11,7 @@ use crate::flow::template::{Template, Use};
 
 /// Something that a level may guard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::check) enum Told {
+pub enum Told {
     /// A field of the account.
     Field(FieldName),
     /// A variable, which may be made of guarded data.

@@ -18,7 +18,7 @@ use super::entries::{Entries, Entry};
 use super::known::{Known, Unlabelled};
 use super::labels::{self, Labels};
 use super::stacks::{Frame, Stack, Stacks};
-use super::uses::Told;
+use super::uses::{Told, uses};
 use crate::check::Subject;
 use crate::diagnostic::Place;
 use crate::flow::Flow;
@@ -350,7 +350,7 @@ impl<'f> Walks<'f> {
     }
 
     /// Every state of every flow.
-    pub(super) fn states(&self) -> impl Iterator<Item = &(&'f Flow, &'f State)> {
+    pub(in crate::check) fn states(&self) -> impl Iterator<Item = &(&'f Flow, &'f State)> {
         self.map.places.iter()
     }
 
@@ -366,6 +366,26 @@ impl<'f> Walks<'f> {
     /// begins in, and of two that call the same flow one may have none of that name.
     fn level_or_nobodys(&self, flow: &'f Flow, name: &LevelName) -> &'f Level {
         self.level(flow, name).unwrap_or(&NOBODY.1)
+    }
+
+    /// The levels of the variables that each state tells, once for each way to label them that some way through the
+    /// flows has; without those that nobody meets.
+    pub(in crate::check) fn labelled(
+        &self,
+    ) -> impl Iterator<Item = (&'f Flow, &'f State, Vec<(Told, &'f LevelName, &'f Level)>)> {
+        let arrivals = self.arrivals.iter();
+        let ways: BTreeSet<_> = arrivals.map(|it| (it.place, it.known.labels)).collect();
+        ways.into_iter().filter_map(|(place, labels)| {
+            let (flow, state) = self.state(place)?;
+            let told = uses(state).into_iter().map(|(told, _)| told);
+            let variables = told.filter(|told| matches!(told, Told::Variable(_)));
+            let levels = variables.flat_map(|told| {
+                let levels = self.levels_of(flow, labels, &told).into_iter();
+                let levels = levels.filter(|(_, level)| !level.is_never());
+                levels.map(|(name, level)| (told.clone(), name, level)).collect::<Vec<_>>()
+            });
+            Some((flow, state, levels.collect()))
+        })
     }
 
     /// The levels under which something may be told on a way with these labels.

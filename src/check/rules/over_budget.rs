@@ -1,7 +1,8 @@
 //! A state into which somebody who guesses gets more easily than `[budget]` allows.
 //!
 //! The chance is the one that `callgate odds` prints, for the default limits: the best that guessing
-//! can do against one account, over all ways to the proof that the state asks for. `pins` says where
+//! can do against one account, over all ways to the proof that the state asks for, by `requires` or by
+//! the level of a field or variable that it tells. `pins` says where
 //! PINs come from: `random`, `chosen`, `chosen_274_blocked` or `chosen_1000_blocked`; `chosen` where
 //! nothing is said.
 //!
