@@ -22,15 +22,33 @@ use crate::store::{PARTITIONS, RecordKey};
 /// 128 bits of an entry's hash: without the key, nobody finds another entry with the same ones.
 const ENTRY_HASH_DIGITS: usize = 32;
 
-/// The audit of a call that is over.
+/// The audit of a call that is over. Where its first request came again when it was forgotten, there were several calls
+/// of its id, and each has left a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CallAudit {
     /// Its entries, oldest first.
     pub entries: Vec<Entry>,
 }
 
+impl CallAudit {
+    /// Puts down a chain of this call, in place of what there may be of it, and beside others.
+    pub fn put(&mut self, chain: &Self) {
+        let first = chain.entries.first().map(|entry| &entry.hash);
+        let is_of_it = |of: &&[Entry]| of.first().map(|entry| &entry.hash) == first;
+        let others = self.chains().filter(|of| !is_of_it(of)).collect::<Vec<_>>().concat();
+        self.entries = [others.as_slice(), &chain.entries].concat();
+    }
+
+    /// The chains of its entries.
+    pub fn chains(&self) -> impl Iterator<Item = &[Entry]> {
+        self.entries.chunk_by(|_, next| next.number > 1)
+    }
+}
+
 /// A link of a partition's chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Link {
     /// The end of the chain before it.
     pub after: Head,
@@ -44,7 +62,7 @@ pub struct Link {
 
 /// What a link binds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Bound {
     /// A call that is over, by its id and the end of its chain.
     Call(CallId, Head),

@@ -117,8 +117,8 @@ struct Audit<'a> {
     vault: &'a Vault,
     now: Timestamp,
     tell: &'a mut (dyn FnMut(Told) + Send),
-    /// Calls that are already counted.
-    seen: BTreeSet<CallId>,
+    /// Chains of calls that are already counted, by the first entry's hash.
+    seen: BTreeSet<(CallId, Option<String>)>,
     report: Report,
 }
 
@@ -237,7 +237,12 @@ impl Audit<'_> {
     ) -> Result<(), StoreError> {
         let place = format!("call {call}");
         match self.read::<CallAudit>(&call_key(call)).await? {
-            Read::There(audit) => self.entries(call, &place, &audit.entries, end),
+            Read::There(audit) => {
+                let ends_so =
+                    |chain: &&[Entry]| chain.last().is_some_and(|last| last.head() == *end);
+                let chain = audit.chains().find(ends_so).unwrap_or(&audit.entries);
+                self.entries(call, &place, chain, end);
+            }
             Read::Missing if self.is_kept(Some(bound)) => self.fault(&place, None, What::Removed),
             Read::Missing => {}
             Read::Not(what) => self.fault(&place, None, what),
@@ -247,7 +252,8 @@ impl Audit<'_> {
 
     /// Verifies the chain of a call against its end.
     fn entries(&mut self, call: CallId, place: &str, entries: &[Entry], end: &Head) {
-        let first = self.seen.insert(call);
+        let begin = entries.first().map(|entry| entry.hash.clone());
+        let first = self.seen.insert((call, begin));
         if first {
             self.report.calls += 1;
             self.report.entries += entries.len() as u64;
@@ -331,7 +337,8 @@ impl Audit<'_> {
 
     fn opened<T: DeserializeOwned>(&self, kind: Kind, id: &str, sealed: &[u8]) -> Result<T, What> {
         match self.vault.open(kind, id, sealed) {
-            Ok(opened) => opened.read().ok_or(What::Altered),
+            // Its seal holds: whoever wrote it has the key, and words that are not known here.
+            Ok(opened) => opened.read().ok_or(What::Newer),
             Err(EnvelopeError::UnknownVersion(_)) => Err(What::Newer),
             Err(EnvelopeError::WrongKey | EnvelopeError::Altered) => Err(What::Altered),
         }

@@ -2,6 +2,9 @@
 //!
 //! The machine notes deeds as it walks; the shell writes them down, chained, with the turn. A deed contains no
 //! secret, and the account it is about becomes a keyed reference before it is written.
+//!
+//! The hashes are over what was written, spelled anew by whoever reads it. So nobody reads what has more in it than
+//! they know: without it, it would be altered.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,7 +27,7 @@ pub struct Noted {
 
 /// Something that an audit keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Deed {
     /// A state that identifies, sends, verifies, hands over or refuses came to an end.
     Ended {
@@ -141,6 +144,7 @@ pub enum Proving {
 
 /// An effect that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Letter {
     /// The call it belongs to.
     pub call: CallId,
@@ -152,6 +156,7 @@ pub struct Letter {
 
 /// An entry of a call's chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Its number in the call, from 1.
     pub number: u64,
@@ -167,6 +172,7 @@ pub struct Entry {
 
 /// The end of a chain, so far.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Head {
     /// How many entries or links there are.
     pub number: u64,

@@ -10,6 +10,8 @@ mod desk;
 mod probe;
 mod record;
 pub mod rings;
+#[cfg(test)]
+mod stored;
 mod turn;
 mod watch;
 
@@ -110,6 +112,13 @@ pub enum ExchangeError {
     /// Something stored was opened, and is not what it should be.
     #[error("a stored {0} cannot be read")]
     Unreadable(&'static str),
+    /// A stored thing opened, and has something in it that is not known here.
+    #[error("a stored {0} is of a newer callgate; update this one")]
+    Newer(&'static str),
+    /// The version of the flow that a call began with has something in it that is an error here: another callgate, which
+    /// knows more of the language or refuses less, took it.
+    #[error("this callgate refuses the flow that the call began with, and which another one took")]
+    FlowRefused,
     /// The directory failed.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
@@ -282,7 +291,7 @@ impl Exchange {
         };
         let opened = self.vault.open(kind, id, sealed);
         let opened = opened.map_err(|error| ExchangeError::Sealed(what, error))?;
-        opened.read().ok_or(ExchangeError::Unreadable(what))
+        opened.read().ok_or(ExchangeError::Newer(what))
     }
 
     /// Reports every call that ends from now on, to the first who asks.

@@ -53,6 +53,6 @@ impl Exchange {
 const NAME_DIGITS: usize = 8;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct StoreName {
+pub(super) struct StoreName {
     name: Option<String>,
 }

@@ -116,12 +116,12 @@ impl Exchange {
         Ok(result)
     }
 
-    /// Begins records that probably do not exist yet, all at once; those that exist are overwritten.
+    /// Begins records that probably do not exist yet, all at once; `join` says what becomes of one that does.
     pub(super) async fn begin_records<T: Record>(
         &self,
         records: &[(RecordKey, T)],
-        kept_for: Duration,
-        now: Timestamp,
+        (kept_for, now): (Duration, Timestamp),
+        join: impl Fn(&mut T, &T),
     ) -> Vec<Result<(), ExchangeError>> {
         let seal = |(key, record): &(RecordKey, T)| self.sealed(key, record);
         let sealed: Vec<_> = records.iter().map(seal).collect();
@@ -129,9 +129,10 @@ impl Exchange {
         let swaps: Vec<_> =
             swaps.map(|((key, _), value)| Swap { key, expected: None, value }).collect();
         let begun = self.store.swap_all(&swaps, later(now, kept_for), now).await;
+        let join = &join;
         let written = records.iter().zip(begun).map(async |((key, record), begun)| {
-            let over = |standing: &mut T| standing.clone_from(record);
-            if begun? { Ok(()) } else { self.change_record(key, kept_for, now, over).await }
+            let joined = |standing: &mut T| join(standing, record);
+            if begun? { Ok(()) } else { self.change_record(key, kept_for, now, joined).await }
         });
         join_all(written).await
     }

@@ -18,7 +18,7 @@ const RECORD: &str = "ring";
 
 /// What we know of a line's rings to a number.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-struct Rings {
+pub(super) struct Rings {
     /// The one that is being placed.
     #[serde(default)]
     placing: Option<Placing>,

@@ -24,7 +24,7 @@ use url::Host;
 
 use crate::carrier::twilio::Login;
 use crate::limits;
-use crate::telemetry::trace;
+use crate::telemetry::{trace, with_causes};
 use networks::Networks;
 
 /// How we name ourselves.
@@ -306,6 +306,13 @@ fn failure(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         Failure::Late
     } else if error.is_connect() {
+        // What is around its causes has the address in it, and that a number.
+        if let Some(cause) = error.source() {
+            tracing::warn!(
+                error = with_causes(cause),
+                "no connection could be made to whom we ask"
+            );
+        }
         Failure::Unreachable
     } else {
         Failure::Broken

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::support::backend::{Asked, Backend, Manner};
 use crate::support::house::{ACCOUNT, House, MOBILE, PIN, STATE_KEY};
 use crate::support::provider::Provider;
+use crate::support::redis::free_port;
 use crate::support::telephone::{Telephone, digits};
 
 const TOKEN: &str = "directory-token-of-the-tests";
@@ -128,6 +129,20 @@ async fn a_directory_that_does_not_answer_is_apologised_for() {
     assert_eq!(counted(&house, "Failed").await, Some(14));
     assert_eq!(counted(&house, "Refused").await, Some(2));
     house.logs("the directory did not answer");
+    hides_everything(&house);
+}
+
+/// Whoever is called at night has to know what is to be mended: a certificate, a port, a name.
+#[tokio::test]
+async fn why_a_directory_is_not_reached_is_logged() {
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let url = format!("https://127.0.0.1:{}/accounts", free_port());
+    house.ask_directory(&url, "TEST_DIRECTORY", "1s");
+    house.set_environment("TEST_DIRECTORY", TOKEN);
+    house.restart();
+    assert!(apologised(&claim(&house, 1, ACCOUNT).await));
+    house.logs("Connection refused");
     hides_everything(&house);
 }
 

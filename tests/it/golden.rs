@@ -12,11 +12,12 @@ use callgate::engine::event::{Heard, Ring};
 use callgate::engine::id::{CallId, Sid};
 use callgate::engine::policy::Policy;
 use callgate::engine::reply::Verb;
-use callgate::exchange::{Exchange, Parts, Request, Wants};
+use callgate::exchange::{Exchange, ExchangeError, Parts, Request, Wants};
 use callgate::flow::condition::Attestation;
 use callgate::flow::level::Fact;
 use callgate::phone::PhoneNumber;
 use callgate::secret::Secret;
+use callgate::store::Store;
 use callgate::store::envelope::{Kind, Vault};
 use callgate::store::memory::MemoryStore;
 
@@ -30,20 +31,21 @@ const GOLDENS: [&str; 4] = [
     "fixtures/state/v4/call.sealed",
 ];
 const KEY: [u8; 32] = [7; 32];
+const DESK: &str = include_str!("e2e/desk.toml");
 
 fn call_id() -> CallId {
     CallId::of("AC1", &Sid("CA1".into()))
 }
 
-/// A call that waits for its code, as this version stores it.
-async fn stored_now() -> Vec<u8> {
+/// An exchange over this store, with this flow, whatever is wrong with it.
+fn exchange(store: Arc<dyn Store>, flow: &str) -> Exchange {
     let mut sources = Sources::default();
-    sources.add("desk.toml", include_str!("e2e/desk.toml"));
+    sources.add("desk.toml", flow);
     let problems = Problems::default();
     let accounts = "[[accounts]]\nid = \"73195528\"\npin = \"860317\"\n\
         phones = [{ number = \"+15005550010\", line = \"mobile\", since = \"2024-01-01\" }]\n";
-    let exchange = Exchange::new(Parts {
-        store: Arc::new(MemoryStore::new()),
+    Exchange::new(Parts {
+        store,
         vault: Vault::new(&KEY),
         directory: Arc::new(Directory::new(Accounts::read(
             &"accounts".into(),
@@ -55,8 +57,11 @@ async fn stored_now() -> Vec<u8> {
         chance: Arc::new(SeededChance::new(1)),
         policy: Policy::default(),
         flows: callgate::flow::read(&sources).0,
-    });
-    let mut wants = Wants::Ring(Box::new(Ring {
+    })
+}
+
+fn ring() -> Wants {
+    Wants::Ring(Box::new(Ring {
         call: call_id(),
         sid: Sid("CA1".into()),
         flow: "desk".into(),
@@ -65,17 +70,28 @@ async fn stored_now() -> Vec<u8> {
         attestation: Attestation::A,
         forwarded: false,
         signals: std::collections::BTreeSet::new(),
-    }));
+    }))
+}
+
+/// One turn, and what the next is to spend.
+async fn turn(exchange: &Exchange, wants: Wants, digits: &str) -> Result<Wants, ExchangeError> {
+    let heard = Heard { digits: Secret::new(digits), ..Heard::default() };
+    let sid = Sid("CA1".into());
+    let request = Request { call: call_id(), sid, wants, heard, fallback_number: None };
+    let (reply, _) = exchange.serve(&request).await?;
+    let gather = reply.verbs.iter().find_map(|verb| match verb {
+        Verb::Gather(gather) => Some(gather.action),
+        _ => None,
+    });
+    Ok(Wants::Turn(gather.unwrap()))
+}
+
+/// A call that waits for its code, as this version stores it.
+async fn stored_now() -> Vec<u8> {
+    let exchange = exchange(Arc::new(MemoryStore::new()), DESK);
+    let mut wants = ring();
     for digits in ["", "73195528", "860317", "1"] {
-        let heard = Heard { digits: Secret::new(digits), ..Heard::default() };
-        let sid = Sid("CA1".into());
-        let request = Request { call: call_id(), sid, wants, heard, fallback_number: None };
-        let (reply, _) = exchange.serve(&request).await.unwrap();
-        let gather = reply.verbs.iter().find_map(|verb| match verb {
-            Verb::Gather(gather) => Some(gather.action),
-            _ => None,
-        });
-        wants = Wants::Turn(gather.unwrap());
+        wants = turn(&exchange, wants, digits).await.unwrap();
     }
     exchange.store().load(call_id()).await.unwrap().unwrap().state
 }
@@ -111,4 +127,17 @@ async fn what_is_stored_shows_nothing_of_the_caller() {
         assert!(!shows(secret));
     }
     assert_eq!(state[0], 4, "the version");
+}
+
+/// Of a flow that another release took, what is not understood here may be what keeps callers out.
+#[tokio::test]
+async fn a_call_does_not_go_on_with_a_flow_that_is_refused_here() {
+    let store = Arc::new(MemoryStore::new());
+    let other = DESK.replace("type = \"gather_pin\"\n", "type = \"gather_pin\"\nsince = 2030\n");
+    let there = exchange(store.clone(), &other);
+    let wants = turn(&there, ring(), "").await.unwrap();
+    let here = exchange(store, DESK);
+    let refused = turn(&here, wants.clone(), "73195528").await.unwrap_err();
+    assert!(matches!(refused, ExchangeError::FlowRefused), "{refused}");
+    assert!(turn(&there, wants, "73195528").await.is_ok());
 }

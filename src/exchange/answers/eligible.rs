@@ -26,14 +26,14 @@ const CALLER: &str = "caller-looked-up";
 
 /// Whether numbers may be used.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Judged {
+pub(in crate::exchange) struct Judged {
     #[serde(default)]
     fits: Option<Vec<Fit>>,
 }
 
 /// What is known of a caller's number.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Signalled {
+pub(in crate::exchange) struct Signalled {
     signals: Option<BTreeSet<Signal>>,
 }
 

@@ -20,7 +20,7 @@ const RECORD: &str = "looked-up";
 
 /// What a back end answered.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Record {
+pub(in crate::exchange) struct Record {
     found: Option<BTreeMap<VariableName, Value>>,
 }
 

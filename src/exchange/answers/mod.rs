@@ -2,12 +2,12 @@
 //! allow, what others say when they are asked. What changes the world is done once under its key.
 
 mod answer;
-mod eligible;
-mod look_up;
+pub(super) mod eligible;
+pub(super) mod look_up;
 pub mod service_code;
-mod shared;
+pub(super) mod shared;
 mod signals;
-mod verification;
+pub(super) mod verification;
 mod verifier;
 mod voucher;
 

@@ -44,7 +44,7 @@ pub struct Issued {
 
 /// The code of an account.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-struct Record {
+pub(in crate::exchange) struct Record {
     active: Option<Active>,
 }
 

@@ -44,7 +44,7 @@ const SHORT: usize = 24;
 
 /// What a caller ID has done within an hour.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Caller {
+pub(in crate::exchange) struct Caller {
     /// Its calls.
     #[serde(default)]
     pub(super) calls: Spread,

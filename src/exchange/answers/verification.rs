@@ -26,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// An entry that the provider was asked about.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Asked {
+pub(in crate::exchange) struct Asked {
     asked: bool,
     verdict: Option<Verdict>,
 }

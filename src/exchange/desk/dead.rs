@@ -63,7 +63,7 @@ pub enum Found {
 
 /// The letters of a partition, oldest first.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Letters(Vec<DeadLetter>);
+pub(in crate::exchange) struct Letters(Vec<DeadLetter>);
 
 impl Letters {
     /// Forgets what is too old, and the oldest if there are too many.

@@ -67,7 +67,7 @@ impl Exchange {
             }
         }
         let now = self.clock.now();
-        let put = self.begin_records(&audits, limits::AUDIT_RETENTION, now).await;
+        let put = self.begin_records(&audits, (limits::AUDIT_RETENTION, now), CallAudit::put).await;
         let put = ends.into_iter().zip(put).filter_map(|((call, head), put)| {
             put.inspect_err(|error| tell(call, error)).is_ok().then_some((call, head))
         });

@@ -43,7 +43,7 @@ pub(in crate::exchange) struct Editions {
 
 /// The texts of an edition, as they are stored.
 #[derive(Serialize, Deserialize)]
-struct Texts {
+pub(in crate::exchange) struct Texts {
     v: u32,
     start: String,
     /// By file name, in order.
@@ -163,7 +163,7 @@ impl Editions {
         }
         let (flows, findings) = read(&sources);
         if any_error(&findings) || flows.get(start.as_str()).is_none() {
-            return Err(ExchangeError::Unreadable("flow version"));
+            return Err(ExchangeError::FlowRefused);
         }
         let edition = Arc::new(Edition { hash: hash.to_owned(), flows });
         self.remember(&edition);

@@ -2,7 +2,7 @@
 //! one commit with everything that comes of it.
 
 mod audit;
-mod edition;
+pub(super) mod edition;
 mod posted;
 mod recent;
 mod request;

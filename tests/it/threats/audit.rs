@@ -48,8 +48,7 @@ async fn calls(store: Arc<dyn Store>) -> [CallId; 2] {
 }
 
 async fn verified(store: &dyn Store) -> Report {
-    let now = super::office::START.parse().unwrap();
-    verify(store, &Vault::new(&[7; 32]), now).await.unwrap()
+    verify(store, &Vault::new(&[7; 32]), office_now()).await.unwrap()
 }
 
 fn fault(place: String, number: Option<u64>, what: What) -> Fault {
@@ -325,6 +324,62 @@ async fn t65_of_audits_that_are_bound_together_each_is_held_to_its_end() {
         let expected = fault(format!("call {}", calls[1]), None, What::Altered);
         assert_eq!(verified(store.as_ref()).await.faults, [expected], "own: {own}");
     }
+}
+
+/// Servers of two releases write to one store while one replaces the other. What says more of a deed than is known
+/// here, or another deed, holds for those who know it, and is not told as altered.
+#[tokio::test]
+async fn t65_what_a_newer_callgate_noted_is_left_to_it() {
+    for (place, more) in [
+        ("/entries/0/deed", serde_json::json!({ "weighed": { "by": "feather" } })),
+        ("/entries/0/deed/ended/feather", serde_json::json!(1)),
+        ("/entries/0/feather", serde_json::json!(1)),
+    ] {
+        let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+        let [over, _] = calls(store.clone()).await;
+        let (key, vault) = (call_key(over), Vault::new(&[7; 32]));
+        let (revision, sealed) = store.read(&key).await.unwrap().unwrap();
+        let opened = vault.open(Kind::Record, &key.id, &sealed).unwrap();
+        let mut audit: serde_json::Value = opened.read().unwrap();
+        let (parent, last) = place.rsplit_once('/').unwrap();
+        audit.pointer_mut(parent).unwrap()[last] = more;
+        let sealed = vault.seal(Kind::Record, &key.id, &audit, [9; 12]);
+        let (now, kept) = (office_now(), office_now() + SignedDuration::from_hours(1));
+        let swap = Swap { key: &key, expected: Some(revision), value: &sealed };
+        assert!(store.swap(swap, kept, now).await.unwrap());
+        let report = verified(store.as_ref()).await;
+        assert_eq!(report.faults, [fault(format!("call {over}"), None, What::Newer)], "{place}");
+        assert!(!report.is_broken());
+    }
+}
+
+/// A captured request that rings, sent again when its call is forgotten, is a call of the same name. What the first one
+/// left stays.
+#[tokio::test]
+async fn t65_a_call_that_is_rung_again_takes_nothing_from_the_audit_of_the_first() {
+    for again in 1..=2 {
+        let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+        let office = Office::over(store.clone());
+        let mut begun = Vec::new();
+        for n in 0..=again {
+            office.clock.set(office_now() + SignedDuration::from_hours(48 * n));
+            store.sweep(office.now()).await.unwrap();
+            let mut line = office.ring_to_pin("CA1").await;
+            for pin in ["111222", "333444", "555666"] {
+                line.key(pin).await;
+            }
+            office.outbox.drain().await.unwrap();
+            begun.push(office.now());
+        }
+        let (faults, told) = told(store.as_ref(), &[]).await;
+        assert_eq!(faults, [], "{again}");
+        let tells = |at: &&jiff::Timestamp| told.iter().any(|told| told.at == **at);
+        assert_eq!(begun.iter().filter(tells).count(), begun.len(), "{again}: {told:?}");
+    }
+}
+
+fn office_now() -> jiff::Timestamp {
+    super::office::START.parse().unwrap()
 }
 
 /// One call over this store that is over `later`, and how the chains of the store end then.
