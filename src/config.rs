@@ -40,9 +40,9 @@ pub struct Config {
     pub public_url: String,
     /// Where webhooks come in.
     pub listen: SocketAddr,
-    /// Where operators and machines of the house come in.
+    /// Where operators and the house's own machines connect.
     pub admin_listen: SocketAddr,
-    /// How many turns may be under way before new calls are turned away.
+    /// How many turns may be in progress before new calls are turned away.
     pub turns_max: u64,
     /// How long to go on serving as not ready once told to stop.
     pub drain: std::time::Duration,
@@ -60,9 +60,9 @@ pub struct Config {
     pub lines: Lines,
     /// Where accounts come from.
     pub directory: Directory,
-    /// Whom `lookup` states ask, by the names they use.
+    /// Who is asked by `lookup` states, by the names that they use.
     pub backends: BTreeMap<String, crate::outbound::Settings>,
-    /// Whom is asked about numbers before they are used; `None`: nobody.
+    /// Who is asked about numbers before they are used; `None`: nobody.
     pub lookup: Option<Lookup>,
     /// Who makes and checks the codes of text messages; `None`: we do.
     pub verify: Option<Verify>,
@@ -76,7 +76,7 @@ pub struct Config {
     pub voucher_key: u32,
     /// What it was read from.
     pub sources: Sources,
-    /// What is worth saying about it, and no error.
+    /// What is worth saying about it without being an error.
     pub warnings: Vec<Finding>,
 }
 
@@ -87,11 +87,11 @@ pub struct Twilio {
     pub account_sid: String,
     /// Any may sign what comes in.
     pub auth_tokens: Vec<SecretString>,
-    /// What we ask with: an API key, or else the account with the first of its tokens.
+    /// What we authenticate with: an API key, or else the account with the first of its tokens.
     pub login: Login,
     /// The REST API's address.
     pub api_base: String,
-    /// Whom text messages come from; there always is one once the configuration is read.
+    /// The sender of text messages; there always is one once the configuration is read.
     pub sender: Option<Sender>,
 }
 
@@ -118,7 +118,7 @@ pub struct Line {
     pub flow: String,
     /// Where that is written.
     pub flow_place: Place,
-    /// What it rings from and shows where no number was called; of `*` alone.
+    /// What it rings from and shows if no number was called; only for `*`.
     pub number: Option<String>,
     /// Who takes callers whom we cannot serve.
     pub fallback_number: Option<String>,
@@ -197,8 +197,8 @@ pub enum ConfigError {
     },
 }
 
-/// Where a house keeps its calls, and what opens it: all of the configuration that whoever verifies them
-/// needs, who has no business with its other secrets.
+/// Where a house keeps its calls, and what opens it: everything in the configuration that verifying them needs.
+/// It has no business with the other secrets.
 #[derive(Debug)]
 pub struct Kept {
     /// As in [`Config`].
@@ -211,7 +211,7 @@ pub struct Kept {
     pub flows: PathBuf,
 }
 
-/// What whoever takes calls once more needs beside that.
+/// What taking calls once more needs beside that.
 #[derive(Debug)]
 pub struct KeptCalls {
     /// Where the calls are.
@@ -220,7 +220,7 @@ pub struct KeptCalls {
     pub policy: Policy,
 }
 
-/// What whoever lifts locks needs beside that.
+/// What lifting locks needs beside that.
 #[derive(Debug)]
 pub struct KeptAccounts {
     /// Where the locks are.
@@ -240,7 +240,7 @@ impl Config {
 }
 
 impl Kept {
-    /// Reads that of a configuration and nothing else: what is missing elsewhere is no error.
+    /// Reads only these parts of a configuration: what is missing elsewhere is no error.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         load(path, |root, folder| read::read_kept(&root, folder)).map(|(kept, ..)| kept)
     }
@@ -283,7 +283,7 @@ fn load<T>(
     }
 }
 
-/// A variable of the environment; `None`: it is not set, or blank, or no text.
+/// A variable of the environment; `None`: it is not set, or blank, or not text.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())

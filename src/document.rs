@@ -52,7 +52,7 @@ pub struct Reader<'a> {
     what: String,
     source: Source<'a>,
     asked: RefCell<Vec<String>>,
-    /// Keys that it may have, as far as that is known beforehand: none of them is a slip of the pen.
+    /// Keys that it may have, as far as that is known beforehand: none of them is a slip.
     known: Vec<&'static str>,
 }
 
@@ -68,13 +68,13 @@ impl<'a> Reader<'a> {
         Some(Item::new(name.get_ref(), name.span(), value, self.source))
     }
 
-    /// The value of a key that must be there. A key that was probably meant to be this one is
-    /// reported in its stead.
+    /// The value of a key that must be there. If another key was probably meant to be this one, that is reported
+    /// instead.
     pub fn required(&self, key: &str) -> Option<Item<'a>> {
         self.required_or(key, || None)
     }
 
-    /// The same, with the way out if it is not there.
+    /// The same, with help if it is missing.
     pub fn required_or(
         &self,
         key: &str,
@@ -117,14 +117,14 @@ impl<'a> Reader<'a> {
         self.table.contains_key(key)
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that nobody has read.
     pub fn finish(self) {
         let known: Vec<_> = self.asked.borrow().clone();
         self.finish_among(known.iter().map(String::as_str));
     }
 
-    /// Reports every key that nobody asked for and that is not `known` either: what a reader that
-    /// gave up early did not come to is no mistake.
+    /// Reports every key that nobody has read and that is not `known` either: what a reader that gave up early
+    /// did not reach is no mistake.
     pub fn finish_among<'k>(self, known: impl IntoIterator<Item = &'k str>) {
         let known: Vec<_> = known.into_iter().collect();
         let asked = self.asked.borrow();
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
             self.source.problems.add_with("unknown-key", &place, || {
                 let help = did_you_mean(name.get_ref(), known.iter().copied())
                     .or_else(|| Some(format!("it may have: {}", list(&known))));
-                // What is there already is not meant a second time.
+                // A key that is already there is not meant a second time.
                 let free = known.iter().copied().filter(|key| !self.table.contains_key(*key));
                 let finding = self.unknown(name.get_ref(), place.clone()).maybe_help(help);
                 finding.respelt(name.get_ref(), free, Spelling::Key)
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         self.table.is_empty()
     }
 
-    /// The keys that stand there and are none of these.
+    /// The keys that are there and are none of these.
     pub fn has_others(&self, known: &[&str]) -> bool {
         self.table.keys().any(|name| !known.contains(&name.get_ref().as_ref()))
     }
@@ -236,12 +236,12 @@ impl<'a> Item<'a> {
         self.source.problems.add(finding);
     }
 
-    /// Reports that something else is wanted here; `what`, with its article.
+    /// Reports that something else is expected here; `what`, with its article.
     pub fn expected<T>(&self, what: &str) -> Option<T> {
         self.expected_instead(what, None)
     }
 
-    /// The same; what is wanted stands there in quotes.
+    /// The same; the expected text is quoted.
     fn expected_instead<T>(&self, what: &str, quoted: Option<&str>) -> Option<T> {
         let found = match self.value {
             DeValue::String(_) => "a text",

@@ -24,7 +24,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Flows that lie in no folder, and which of them are named.
+    /// Flows that are in no folder, and which of them are named.
     pub(crate) fn of(all: Sources, named: HashSet<Arc<str>>) -> Self {
         Self { all, named, calling: HashSet::new() }
     }
@@ -104,7 +104,7 @@ pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
     Ok(files)
 }
 
-/// The file that is meant: a name alone is one of ./flows.
+/// The file that is meant: a name alone means one in ./flows.
 pub(crate) fn found(path: &Path) -> PathBuf {
     let named = Path::new("flows").join(path).with_extension("toml");
     if !path.exists() && named.exists() { named } else { path.to_owned() }
@@ -184,7 +184,8 @@ pub(crate) fn flow_files(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
     named_as_flows(folder).map(|(files, _)| files)
 }
 
-/// What has a flow file's name in a folder, in the order of the names: files, and links to some; and others.
+/// What has a flow file's name in a folder, in the order of the names: files and links to files; and everything
+/// else.
 fn named_as_flows(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FilesError> {
     let unreadable = |source| FilesError::Unreadable { path: folder.to_owned(), source };
     let (mut files, mut others) = (Vec::new(), Vec::new());
@@ -198,7 +199,7 @@ fn named_as_flows(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FilesEr
         if path.is_file() {
             files.push(path);
         } else if path.is_symlink() || path.exists() {
-            // Or it was taken away just now.
+            // Or it was just removed.
             others.push(path);
         }
     }

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
-/// What a number that is dialled is shown in place of a caller who shows none: the `line` they rang. A provider hands
-/// on what the caller shows, and where that is no number networks may refuse the call (Twilio, error 13214).
+/// The number that a dialled party is shown if the caller shows none: the `line` they called. A provider passes
+/// on what the caller shows, and if that is no number, networks may refuse the call (Twilio, error 13214).
 pub fn shown_instead(line: &str, caller: Option<&PhoneNumber>) -> Option<String> {
     PhoneNumber::parse(line).filter(|_| caller.is_none()).map(|line| line.0)
 }
 
-/// A number in E.164 (`+` and 8 to 15 digits). `Debug` shows its country code alone.
+/// A number in E.164 (`+` and 8 to 15 digits). `Debug` shows only its country code.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PhoneNumber(String);
@@ -48,15 +48,15 @@ impl PhoneNumber {
         self.told().calling_code
     }
 
-    /// Whether whoever sends or rings pays more than for a person's telephone, or reaches none: premium
-    /// rate, shared cost, freephone, company-wide, pager and voicemail numbers, and personal ones but
-    /// for those of North America, which cost what others do.
+    /// Whether sending to it or ringing it costs more than a person's telephone, or reaches nobody: premium rate,
+    /// shared cost, freephone, company-wide, pager and voicemail numbers, and personal ones except those of North
+    /// America, which cost what others do.
     pub fn costs_extra(&self) -> bool {
         self.told().costs_extra
     }
 
-    /// What the plans tell of the number: the same every time, and to look it up takes longer than a
-    /// turn of a call, so what was looked up is kept.
+    /// What the plans say of the number. It is the same every time, and looking it up takes longer than a turn of
+    /// a call, so the result is kept.
     fn told(&self) -> Told {
         static KEPT: LazyLock<Cache<PhoneNumber, Told>> =
             LazyLock::new(|| Cache::new(limits::NUMBERS_TOLD));
@@ -77,7 +77,7 @@ impl PhoneNumber {
 
 const NORTH_AMERICA: i32 = 1;
 
-/// What the numbering plans of the countries tell of a number.
+/// What the countries' numbering plans say of a number.
 #[derive(Clone)]
 struct Told {
     country: Option<String>,
@@ -107,7 +107,7 @@ impl Told {
     }
 }
 
-/// The countries that numbers can be told by, as in ISO 3166.
+/// The countries that can be recognised by a number, as in ISO 3166.
 pub fn countries() -> Vec<String> {
     PHONE_NUMBER_UTIL.get_supported_regions().map(|region| region.to_string()).collect()
 }

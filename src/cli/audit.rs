@@ -190,7 +190,7 @@ fn kept_in(file: &Path) -> Result<Vec<ChainHead>, Failure> {
     Ok(printed.report.heads)
 }
 
-/// Follows every chain of the store that a configuration names; `tell`, made with it, is told each entry that holds.
+/// Follows every chain of the store that a configuration names; `tell`, made with it, gets each intact entry.
 async fn followed<T: FnMut(Told) + Send>(
     config: &Path,
     ends: &[ChainHead],
@@ -209,7 +209,7 @@ async fn followed<T: FnMut(Told) + Send>(
         .map_err(Failure::environment)
 }
 
-/// What a newer callgate has written tells nobody here whether it is whole.
+/// Whether something that a newer callgate wrote is intact cannot be told here.
 fn exit(report: &Report) -> Exit {
     if report.is_broken() || report.faults.is_empty() {
         Exit::found(report.is_broken())

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-/// Told bytes, writes whole lines with `write_line`; what is left when it is flushed is a line as well.
+/// Is given bytes, and writes whole lines with `write_line`; what is left when it is flushed counts as a line as
+/// well.
 #[derive(Debug)]
 pub(super) struct ByLine<W, F> {
     out: W,

@@ -1,4 +1,4 @@
-//! What commands make of a configuration: the store that it names, and those outside whom it has asked.
+//! What commands take from a configuration: the store that it names, and those outside who are asked.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,7 +30,7 @@ use crate::store::envelope::Vault;
 use crate::store::{self, Store};
 use crate::twiml::links::Links;
 
-/// Whom is asked about numbers, and whether about callers' too.
+/// Who is asked about numbers, and whether about callers' numbers too.
 pub(super) struct Looks {
     pub(super) numbers: Arc<dyn Numbers>,
     pub(super) callers: bool,
@@ -94,7 +94,7 @@ pub(super) async fn open_store(
     Ok(store)
 }
 
-/// Refuses a store that was written under another state key, and one that does not tell.
+/// Refuses a store that was written under another state key, or that cannot be asked.
 pub(super) async fn check_key(store: &dyn Store, vault: &Vault) -> Result<(), Failure> {
     match is_of_another_key(store, vault).await {
         Ok(false) => Ok(()),
@@ -103,7 +103,7 @@ pub(super) async fn check_key(store: &dyn Store, vault: &Vault) -> Result<(), Fa
     }
 }
 
-/// An exchange that looks after what lies in the store, and takes no calls.
+/// An exchange that looks after what is stored, and takes no calls.
 pub(super) fn caretaker(
     store: Arc<dyn Store>,
     vault: Vault,
@@ -139,7 +139,7 @@ pub(super) fn carrier_of(config: &Config, metrics: &Metrics) -> Result<Arc<dyn C
     Ok(Arc::new(carrier.counted(metrics.outside.clone())))
 }
 
-/// What sends mail, where that is configured.
+/// What sends mail, if that is configured.
 pub(super) fn mail_of(
     config: &Config,
     metrics: &Metrics,
@@ -149,7 +149,7 @@ pub(super) fn mail_of(
     Ok(Some(Arc::new(mail.map_err(Failure::unusable)?)))
 }
 
-/// Whom is asked about numbers, in the name of the provider's account.
+/// Who is asked about numbers, in the name of the provider's account.
 pub(super) fn look_ups(config: &Config, metrics: &Metrics) -> Result<Option<Looks>, Failure> {
     let Some(lookup) = &config.lookup else { return Ok(None) };
     let peer = Peer::new(&lookup.peer).map_err(Failure::unusable)?;
@@ -193,7 +193,7 @@ pub(super) fn open_directory(
     }
 }
 
-/// Reads an accounts file; what is wrong with it is shown without anything of a customer's.
+/// Reads an accounts file; errors are shown without any customer's data.
 pub(super) fn read_accounts(path: &Path, secrets: Secrets) -> Result<Accounts, Failure> {
     let unreadable =
         |source| Failure::Config(ConfigError::Unreadable { path: path.to_owned(), source });

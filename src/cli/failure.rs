@@ -1,4 +1,4 @@
-//! Why a command cannot do what it is for, and how it ends then.
+//! Why a command cannot do its work, and how it then ends.
 
 use super::serve::demo::keyring::DemoError;
 use super::{Exit, say};
@@ -11,7 +11,7 @@ use crate::telemetry::with_causes;
 use crate::writing::WriteError;
 use crate::{files, render};
 
-/// Under another key every PIN is wrong and no lock is known: nobody should find that out by their callers.
+/// Under another key every PIN is wrong and no lock is known: nobody should learn that from their callers.
 pub(super) const OTHER_KEY: &str =
     "the store was written under another state key: give that one, or name a store that is empty";
 
@@ -108,19 +108,20 @@ impl Failure {
         format!("{shown}error: {}", with_causes(self))
     }
 
-    /// Says it on standard error, and gives how the command ends.
+    /// Prints it to standard error, and returns how the command ends.
     pub(super) fn tell(&self) -> Exit {
         say(&self.told(true));
         self.exit()
     }
 }
 
-/// Runs a command that one thread is enough for, and tells why where it fails.
+/// Runs a command for which one thread is enough, and prints why it fails.
 pub(super) fn run(command: impl Future<Output = Result<Exit, Failure>>) -> Exit {
     on_one_thread(command).unwrap_or_else(|failure| failure.tell())
 }
 
-/// The same of what a server does too that has the store for itself: says by which requests it is asked.
+/// The same for something that the server can do too, which may have the store for itself: names the requests
+/// that ask it.
 pub(super) fn run_or_ask(
     requests: &str,
     command: impl Future<Output = Result<Exit, Failure>>,

@@ -1,4 +1,4 @@
-//! The flows that a command is about, with those that they call and those that call them.
+//! The flows that a command works on, with those that they call and those that call them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::diagnostic::any_error;
 use crate::files::{self, Files, FilesError};
 use crate::flow::{self, Flow, FlowSet};
 
-/// Reads a flow from its file; a name alone is one of ./flows, or, where there is none, a shipped one.
+/// Reads a flow from its file; a name alone means one in ./flows or, without that folder, a shipped one.
 pub(super) fn read(path: &Path) -> Result<(FlowSet, Arc<Flow>), Failure> {
     if path.is_dir() {
         let message = format!("`{}` is a folder; name one flow file", path.display());
@@ -41,7 +41,7 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Files, FilesError> {
     files::flows(&paths)
 }
 
-/// The shipped flows, if all of these are names of such, and there are no others here.
+/// The shipped flows, if all of these are their names and there are no flows here.
 fn shipped(paths: &[PathBuf]) -> Option<Files> {
     if Path::new("flows").is_dir() || paths.iter().any(|path| path.exists()) {
         return None;

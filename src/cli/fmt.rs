@@ -43,7 +43,7 @@ fn lay_all_out(args: &Args) -> Result<bool, Failure> {
     Ok(changed)
 }
 
-/// Lays one file out, or tells that it would; whether there was anything to do.
+/// Formats one file, or says that it would; returns whether there was anything to do.
 fn lay_out(file: &Path, check: bool) -> Result<bool, Failure> {
     let shown = file.display();
     if !file.exists() {
@@ -54,7 +54,7 @@ fn lay_out(file: &Path, check: bool) -> Result<bool, Failure> {
         let message = format!("`{shown}` is no TOML: run `callgate check {shown}`");
         return Err(Failure::Other(Exit::Findings, message));
     };
-    // Whatever a layout does, it must not change what is said.
+    // Whatever the layout becomes, the meaning must not change.
     if !same(&new, &text) {
         let message =
             format!("a bug of callgate: laying out `{shown}` would change it; it is as it was");

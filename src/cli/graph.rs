@@ -100,7 +100,7 @@ fn picture(args: &Args) -> Result<Picture, Failure> {
     Ok(draw::walked(&flow, &calls))
 }
 
-/// A flow with what the calls reach of it; the flows beside it may call it.
+/// A flow with what the calls reach in it; flows in the same folder may call it.
 fn covered(flow: &Flow, folder: &Path, outcomes: &[Outcome]) -> Result<Picture, Failure> {
     let all = coverage::measure(&flows(folder)?, outcomes);
     let own = all.iter().find(|coverage| coverage.flow == flow.name.as_str());

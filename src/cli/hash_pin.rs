@@ -53,7 +53,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     avoid: Vec<String>,
 
-    /// What somebody takes for the place of the PIN: it is refused, and not told, as clap would.
+    /// What somebody puts in place of the PIN: it is refused, and not repeated as clap would do.
     #[arg(hide = true, value_parser = |_: &str| Ok::<_, Infallible>(Misplaced))]
     misplaced: Vec<Misplaced>,
 }
@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args) -> Exit {
     }
 }
 
-/// The hash of what is keyed in; an error: why there is none was said.
+/// The hash of what is keyed in; an error: the reason was printed.
 fn hash(args: &Args) -> Result<String, Exit> {
     if !args.misplaced.is_empty() {
         say(
@@ -118,7 +118,7 @@ fn vault() -> Result<Vault, Exit> {
     })
 }
 
-/// What standard input has: the entry, and after it what is to be avoided where `--avoid -` asks for that.
+/// What comes from standard input: the entry, and after it what must be avoided, if `--avoid -` asks for that.
 fn read(args: &Args, own: &mut Own) -> Result<String, Exit> {
     if std::io::stdin().is_terminal() {
         let what = if args.passcode { "Type the passcode" } else { "Key in the PIN" };
@@ -145,7 +145,7 @@ fn read(args: &Args, own: &mut Own) -> Result<String, Exit> {
     Ok(line.trim_end_matches('\r').to_owned())
 }
 
-/// What is on file of the account that is named.
+/// What is on file for the named account.
 fn own_of(args: &Args) -> Result<Own, Exit> {
     let (Some(id), Some(path)) = (&args.account, &args.accounts) else {
         return Ok(Own::default());
@@ -157,7 +157,7 @@ fn own_of(args: &Args) -> Result<Own, Exit> {
     })
 }
 
-/// Says why a secret is not taken, and not what it was.
+/// Says why a secret is refused, but not what it was.
 fn refuse(refused: Refused, args: &Args) -> Exit {
     say(&format!("error: {refused}"));
     say(match refused {

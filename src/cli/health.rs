@@ -65,7 +65,7 @@ async fn ask(url: reqwest::Url) -> reqwest::Result<(bool, String)> {
     let response = client.get(url).send().await?;
     let status = response.status();
     let of = response.headers().get(CONTENT_TYPE);
-    // A page, of whoever is there, is no word on health.
+    // A page of something else that listens there says nothing about health.
     if !of.is_some_and(|of| of.as_bytes().starts_with(b"application/json")) {
         return Ok((
             false,

@@ -16,7 +16,7 @@ An editor starts it as
 pub(super) fn run() -> Exit {
     match lsp::serve() {
         Ok(true) => Exit::Well,
-        // The protocol has 1 for who ends without a word.
+        // The protocol says 1 for a client that ends without a word.
         Ok(false) => Exit::Findings,
         Err(error) => {
             say(&format!("error: {error}"));

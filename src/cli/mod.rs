@@ -103,7 +103,7 @@ pub enum Exit {
 }
 
 impl From<&FilesError> for Exit {
-    /// A path that is wrong is a matter of the command line; one that cannot be read is not.
+    /// A wrong path is an error of the command line; one that cannot be read is not.
     fn from(error: &FilesError) -> Self {
         match error {
             FilesError::Missing(_)
@@ -160,7 +160,7 @@ pub fn main() -> ExitCode {
     if UNWRITTEN.load(Ordering::Relaxed) { Exit::Environment } else { exit }.into()
 }
 
-/// Whether data was lost on its way to standard output: what is there now is not all of it.
+/// Whether data was lost on its way to standard output: then what is there is not complete.
 static UNWRITTEN: AtomicBool = AtomicBool::new(false);
 
 /// Writes data to standard output; a reader that has gone away is no failure.
@@ -169,7 +169,7 @@ pub(crate) fn print(text: &str) {
     lost(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
-/// Takes note of what became of data on its way to standard output.
+/// Remembers what became of data on its way to standard output.
 pub(crate) fn lost(written: io::Result<()>) {
     if let Err(error) = written
         && error.kind() != io::ErrorKind::BrokenPipe
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    /// The words of an example, up to what it is explained with or joined to.
+    /// The words of an example, without what explains it or is joined to it.
     fn words(line: &str) -> Option<Vec<String>> {
         let (_, from) = line.split_once("callgate ")?;
         let ends = ["  ", " > ", " < ", " | ", " && "].map(|end| from.find(end));

@@ -109,7 +109,7 @@ async fn carry_out(args: &Args) -> Result<Exit, Failure> {
     }))
 }
 
-/// Those who look at letters alone need nothing that reaches anybody.
+/// A command that only looks at letters needs nothing that reaches anybody.
 async fn letters_of(args: &Args) -> Result<Exchange, Failure> {
     let kept = Kept::load(&args.config)?;
     let store = open_store(&kept.store, &kept.store_options, &kept.vault).await?;

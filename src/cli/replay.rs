@@ -1,4 +1,4 @@
-//! `callgate replay`: runs transcripts of calls, and says what came back otherwise.
+//! `callgate replay`: runs transcripts of calls, and shows how the results differ.
 
 mod captures;
 mod colour;
@@ -317,7 +317,7 @@ fn cover(
 ) -> Result<(), Failure> {
     let flows = flows(args.flows())?;
     let measured = coverage::measure(&flows, outcomes);
-    // Where there is no transcript yet, all flows lack some.
+    // If there is no transcript yet, all flows lack some.
     let looked_at: Vec<_> = if outcomes.is_empty() {
         measured.iter().collect()
     } else {
@@ -344,7 +344,7 @@ fn note(err: &mut dyn Write, message: &str) {
     let _ = writeln!(err, "note: {message}");
 }
 
-/// Side by side is for terminals that have room for it.
+/// Side by side is for terminals with enough room.
 fn layout(wanted: Arranged) -> Layout {
     let term = Term::stdout();
     let width = term.size_checked().map_or(WIDTH_SIDE_BY_SIDE, |(_, columns)| columns.into());

@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args, log: Option<&str>) -> Exit {
     }
     let _watch = telemetry::start(log, config::environment);
     core_file::forbid();
-    // Webhooks are answered on threads of the server's own; what runs on these nobody waits for so closely.
+    // Webhooks are answered on threads of the server's own; for what runs on these, nobody waits so closely.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .on_thread_start(|| give_way(limits::OUTBOX_NICENESS))
@@ -93,7 +93,7 @@ struct Plan {
     flows: FlowSet,
     directory: Directory,
     store: Arc<dyn Store>,
-    /// Why the store cannot be asked anything yet; `None`: it is there, and the house's own.
+    /// Why the store cannot be used yet; `None`: it is there, and it is ours.
     away: Option<StoreError>,
     vault: Vault,
     policy: crate::engine::policy::Policy,
@@ -114,7 +114,7 @@ struct Plan {
 }
 
 async fn serve(args: &Args) -> Result<(), Failure> {
-    // There is no date to answer with before that.
+    // Before 1970 there is no date to answer with.
     if SystemClock::stands_before_1970() {
         return Err(Failure::Clock);
     }
@@ -262,7 +262,7 @@ async fn start(
     awaited.await.unwrap_or(Ok(()))
 }
 
-/// Tells now and then how much waits in the outbox, and of which store.
+/// Measures now and then how much waits in the outbox, and of which store.
 async fn tell_backlog(exchange: Arc<Exchange>, metrics: Arc<Metrics>, stop: CancellationToken) {
     let mut every = tokio::time::interval(limits::BACKLOG_EVERY);
     loop {
@@ -271,7 +271,7 @@ async fn tell_backlog(exchange: Arc<Exchange>, metrics: Arc<Metrics>, stop: Canc
             _ = every.tick() => {}
         }
         let now = exchange.now();
-        // What the store does not tell stays as it was told last; that it does not is counted elsewhere.
+        // If the store does not answer, the last values stay; that it does not is counted elsewhere.
         if let Ok(backlog) = exchange.store().backlog(now).await {
             let age = backlog.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64());
             metrics.outbox_waiting.set(backlog.count);
@@ -306,7 +306,7 @@ fn read_flows(folder: &Path, waits: &Waits) -> Result<FlowSet, Failure> {
     Ok(flows)
 }
 
-/// Every line must lead to a flow that is there, and in which a call may begin.
+/// Every line must lead to a flow that exists, and in which a call may begin.
 fn check_lines(config: &Config, flows: &FlowSet) -> Result<(), Failure> {
     let mut findings = Vec::new();
     for line in config.lines.by_number.values() {

@@ -117,7 +117,7 @@ fn meant(args: &Args) -> Result<(Option<PathBuf>, String), Failure> {
     let file = Path::new(&args.flow);
     if file.extension().is_some_and(|extension| extension == "toml") {
         let text = files::read_text(file)?;
-        // What else may be wrong with it is said when all of the folder is read.
+        // Whatever else is wrong with it is reported when the whole folder is read.
         let table: toml::Table = text.parse().unwrap_or_default();
         let name = table.get("name").and_then(toml::Value::as_str);
         let name = name.map_or_else(|| args.flow.clone(), str::to_owned);

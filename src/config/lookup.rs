@@ -9,7 +9,7 @@ use crate::limits;
 use crate::outbound::Settings;
 use crate::outbound::numbers::Field;
 
-/// Where the provider answers for everybody.
+/// The provider's address for everybody.
 const URL: &str = "https://lookups.twilio.com";
 
 /// The keys beside `kind`.

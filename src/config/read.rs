@@ -22,7 +22,7 @@ use crate::phone::PhoneNumber;
 use crate::store::envelope::Vault;
 use crate::store::{OpenError, check_named};
 
-/// The configuration that is read where none is named.
+/// The configuration that is read if none is named.
 pub const DEFAULT_FILE: &str = "callgate.toml";
 
 const STATE_KEY_ENV: &str = "CALLGATE_STATE_KEY";
@@ -34,7 +34,7 @@ const LISTEN: SocketAddr =
 const ADMIN_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
 
-/// The keys of [`KeptCalls`] alone: of what makes a policy that of its house, no secret.
+/// Reads only the keys of [`KeptCalls`]: of other sections what the policy depends on, but no secret.
 pub(super) fn read_kept_calls(root: &Reader<'_>, folder: &Path) -> Option<KeptCalls> {
     let (kept, policy) = (read_kept(root, folder), read_own_policy(root));
     let by_mail = root.item("smtp").is_some();
@@ -52,7 +52,7 @@ pub(super) fn read_kept_accounts(root: &Reader<'_>, folder: &Path) -> Option<Kep
     Some(KeptAccounts { kept: kept?, directory: directory?, policy: policy? })
 }
 
-/// The keys of [`Kept`] alone; what else stands there is somebody else's.
+/// The keys of [`Kept`] only; everything else belongs to somebody else.
 pub(super) fn read_kept(root: &Reader<'_>, folder: &Path) -> Option<Kept> {
     let store = read_store(root, folder);
     let store_options = super::redis::read(root, store.as_deref(), folder);
@@ -82,7 +82,7 @@ pub(super) fn read(root: Reader<'_>, folder: &Path) -> Option<Config> {
     let lookup = root.item("lookup").and_then(|item| super::lookup::read(&item, folder));
     let verify = root.item("otp").and_then(|item| super::otp::read(&item, folder));
     let sender = twilio.as_ref().and_then(|twilio| twilio.sender.clone()).or_else(|| {
-        // Without a sender of its own a message comes from the line that people know.
+        // Without a sender of its own, a message comes from the line that people know.
         let lines = lines.iter().flat_map(|lines| &lines.by_number);
         let mut numbers = lines.filter_map(|(called, line)| match called.as_str() {
             "*" => line.number.as_ref(),
@@ -140,7 +140,7 @@ fn read_public_url(item: &Item<'_>) -> Option<String> {
     Some(text.trim_end_matches('/').to_owned())
 }
 
-/// The host in `host`, `host:port` and `[address]:port`; `None`: its port is none.
+/// The host in `host`, `host:port` and `[address]:port`; `None`: the port is invalid.
 fn host_of(authority: &str) -> Option<&str> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -177,7 +177,7 @@ fn read_store(root: &Reader<'_>, folder: &Path) -> Option<String> {
     })
 }
 
-/// What is wrong with what should name a store, and what to write.
+/// What is wrong with the name of a store, and what to write.
 fn no_store(error: &OpenError) -> (String, String) {
     let told = error.to_string();
     match (error, told.split_once("; ")) {
@@ -243,7 +243,7 @@ fn read_twilio(item: &Item<'_>, folder: &Path) -> Option<Twilio> {
         }
     };
     table.finish();
-    // One that was given and is none has been told: it is not missing.
+    // A value that was given and is invalid has been reported: it is not missing.
     if auth_tokens.is_empty() || (names_sender && sender.is_none()) {
         return None;
     }
@@ -354,7 +354,7 @@ fn read_admin(item: &Item<'_>, folder: &Path) -> Vec<AdminToken> {
     for table in tokens.unwrap_or_default() {
         let place = table.place();
         let Some(token) = read_token(table, folder) else { continue };
-        // The audit tells by the name who it was, and by the token what they may.
+        // The audit tells people apart by the name, and their rights come with the token.
         let twice = read.iter().find_map(|known| {
             let same = known.token.expose_secret() == token.token.expose_secret();
             let what = if same { "token" } else { "name" };

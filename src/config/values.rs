@@ -1,4 +1,4 @@
-//! Values that tables of the configuration have in common: secrets, files, and the provider's ids.
+//! Values that several tables of the configuration have: secrets, files, and the provider's ids.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ pub(super) fn read_secret(
             secrets.push(SecretString::from(value));
             continue;
         }
-        // It may be the secret itself, which nobody is to read here.
+        // It may be the secret itself, which must not be shown here.
         let (message, help) = if shown::is_variable(&name) {
             (
                 format!("the environment variable `{name}` is not set"),
@@ -59,7 +59,7 @@ pub(super) fn read_secret(
 
 fn read_secret_file(item: &Item<'_>, folder: &Path) -> Option<SecretString> {
     match std::fs::read_to_string(folder.join(item.name()?)) {
-        // Like a variable that is empty, it holds none: everybody would know it.
+        // Like an empty variable, it contains none: everybody would know it.
         Ok(text) if text.trim().is_empty() => {
             item.refuse("missing-secret", "the file is empty");
             None
@@ -72,7 +72,7 @@ fn read_secret_file(item: &Item<'_>, folder: &Path) -> Option<SecretString> {
     }
 }
 
-/// The file that a key names, and no secret.
+/// The file that a key names, which is no secret.
 pub(super) fn read_file(table: &Reader<'_>, key: &str, folder: &Path) -> Option<Vec<u8>> {
     let item = table.item(key)?;
     let read = std::fs::read(folder.join(item.name()?));
@@ -82,8 +82,8 @@ pub(super) fn read_file(table: &Reader<'_>, key: &str, folder: &Path) -> Option<
     .ok()
 }
 
-/// A secret that tells those we know from strangers, who may try as often as they like: a short one is told of.
-/// `help` says where a good one comes from.
+/// A secret that tells those we know from strangers, who may try as often as they like: a short one is reported.
+/// `help` says where to get a good one.
 pub(super) fn read_guarding_secret(
     table: &Reader<'_>,
     key: &str,
@@ -105,7 +105,7 @@ pub(super) fn read_guarding_secret(
     secrets
 }
 
-/// One of the provider's ids: two letters that say of what, and 32 hexadecimal digits.
+/// One of the provider's ids: two letters for its kind, and 32 hexadecimal digits.
 pub(super) fn read_sid(item: &Item<'_>, letters: &str, code: &'static str) -> Option<String> {
     let text = item.name()?;
     let plausible = text.len() == 34

@@ -1,4 +1,4 @@
-//! The same calls against other flows: who would end elsewhere, prove more or less, hear other words.
+//! The same calls with other flows: who would end elsewhere, prove more or less, or hear other words.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,16 +12,16 @@ use crate::flow::FlowSet;
 use crate::flow::name::{FlowName, StateName};
 use crate::flow::outcome::Outcome as FlowOutcome;
 
-/// What is otherwise in one call.
+/// What differs in one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The transcript.
     pub file: String,
-    /// What is otherwise, the gravest first.
+    /// The differences, the gravest first.
     pub effects: Vec<Effect>,
 }
 
-/// Something that is otherwise.
+/// A difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// The caller gets into states that require a level, and did not before.
@@ -51,21 +51,21 @@ pub enum Effect {
     },
     /// Other words are heard.
     Words {
-        /// Heard before alone.
+        /// Heard only before.
         before: Vec<String>,
-        /// Heard now alone.
+        /// Heard only now.
         now: Vec<String>,
     },
-    /// Other things are done in the world.
+    /// Other things are sent or done outside.
     Deeds {
-        /// Done before alone.
+        /// Done only before.
         before: Vec<String>,
-        /// Done now alone.
+        /// Done only now.
         now: Vec<String>,
     },
 }
 
-/// Compares what came of the same transcripts against two sets of flows, and gives those that differ.
+/// Compares the results of the same transcripts with two sets of flows, and returns those that differ.
 pub fn compare(
     (old, before): (&FlowSet, &[Outcome]),
     (new, now): (&FlowSet, &[Outcome]),
@@ -81,8 +81,8 @@ pub fn compare(
 
 fn effects((old, before): (&FlowSet, &Report), (new, now): (&FlowSet, &Report)) -> Vec<Effect> {
     let mut effects = Vec::new();
-    // A state that required a level in either is one that not everybody gets into.
-    // Where both require one, the old one is named: it is what was asked of the caller.
+    // A state that required a level in either set is one that not everybody gets into.
+    // If both require one, the old one is named: it was asked of the caller.
     let guarded: BTreeMap<_, _> = guarded(new).chain(guarded(old)).collect();
     let inside = entered(old, before, &guarded);
     let inside_now = entered(new, now, &guarded);
@@ -136,7 +136,7 @@ fn apart(before: &BTreeSet<String>, now: &BTreeSet<String>) -> Option<(Vec<Strin
     (before != now).then_some((gained, lost))
 }
 
-/// The guarded states that a call got into: it was neither turned away there nor sent to prove more.
+/// The guarded states that a call got into, without being turned away there or sent to prove more.
 fn entered(
     flows: &FlowSet,
     report: &Report,
@@ -209,7 +209,7 @@ impl Effect {
         }
     }
 
-    /// What was and what is, a line each.
+    /// What was before and what is now, a line each.
     fn details(&self) -> Vec<(char, &str)> {
         match self {
             Self::Words { before, now } | Self::Deeds { before, now } => {

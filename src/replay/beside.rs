@@ -1,11 +1,11 @@
-//! A difference side by side: what was to come on the left, what came on the right.
+//! A difference side by side: the expected on the left, the actual on the right.
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
 /// What stands before each row.
 const INDENT: &str = "    ";
-/// Columns that a row needs beside its texts: the indent, two marks with a blank each, and the line
-/// between the sides.
+/// Columns that a row needs beside its texts: the indent, two marks with a blank each, and the line between the
+/// sides.
 const FRAME: usize = INDENT.len() + 2 + 3 + 2;
 /// What stands between the sides.
 pub const BETWEEN: &str = " │ ";
@@ -25,7 +25,7 @@ pub(super) fn rows(wanted: &[String], came: &[String], width: usize) -> Vec<Stri
             let (left, right) = (of(wanted, &old), of(came, &new));
             for line in 0..left.len().max(right.len()) {
                 let part = |mark, lines: &'_ [String]| match lines.get(line) {
-                    // A line that goes on has its mark once.
+                    // A continued line has its mark only once.
                     Some(text) => (if line == 0 { mark } else { ' ' }, text.clone()),
                     None => (' ', String::new()),
                 };
@@ -47,8 +47,8 @@ fn columns(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
-/// A text in lines of no more than `column` columns: broken between words, and inside one that is
-/// longer than a line.
+/// A text in lines of at most `column` columns, broken between words, or inside a word that is longer than a
+/// line.
 fn wrapped(text: &str, column: usize) -> Vec<String> {
     let indent = text.chars().take_while(|c| *c == ' ').count().min(column / 2);
     let mut lines = vec![" ".repeat(indent)];
@@ -71,7 +71,7 @@ fn wrapped(text: &str, column: usize) -> Vec<String> {
     lines
 }
 
-/// Cuts a line to so many columns, and gives what is left of it.
+/// Cuts a line after so many columns, and returns the rest.
 fn cut(line: &mut String, column: usize) -> Option<String> {
     let mut wide = 0;
     let at = line.char_indices().find_map(|(at, c)| {

@@ -6,12 +6,11 @@ use super::report::{Came, Report};
 use super::transcript::{ENDS, SERVED, word_of};
 use crate::flow::canonical::ended_like;
 
-/// Lists of texts wider than this stand one text a line.
+/// Lists of texts wider than this have one text a line.
 const WIDTH: usize = 96;
 
-/// The transcript with what came back in it, where that differs or was not said; `None`: it is no
-/// TOML. What no transcript may expect (a document that is no TwiML, a retry that changed something)
-/// stays a difference.
+/// The transcript with what came back, where that differs or was missing; `None`: it is not TOML. What no
+/// transcript may expect (a document that is not TwiML, a retry that changed something) stays a difference.
 pub fn bless(text: &str, report: &Report) -> Option<String> {
     let mut document: DocumentMut = text.parse().ok()?;
     let mut facts_before = Vec::new();
@@ -96,7 +95,7 @@ impl Blesser<'_> {
         }
     }
 
-    /// Whether a key is to be written: it is there and differs, or is not there and worth saying.
+    /// Whether a key must be written: it is there and differs, or it is missing and worth having.
     fn wants(&self, key: &'static str, worth_saying: bool) -> bool {
         if self.turn.contains_key(key) {
             let here = |difference: &super::Difference| {
@@ -117,7 +116,7 @@ impl Blesser<'_> {
         self.turn.insert(key, Item::Value(value));
     }
 
-    /// Writes a document as it reads best: one element a line.
+    /// Writes a document in the most readable form: one element a line.
     fn put_document(&mut self, document: &str) {
         let literal = format!("v = \"\"\"\n{document}\n\"\"\"", document = escaped(document));
         let read: Option<DocumentMut> = literal.parse().ok();

@@ -1,9 +1,9 @@
-//! Raw captures: a provider's requests as they came over the wire, posted to the house once more.
+//! Raw captures: a provider's requests as they came over the wire, posted to the server again.
 //!
-//! Each is checked by its own signature first. What the provider was told in its answers (nonces, the
-//! names of effects and of legs that were placed) is other than it was then: it is put in its place, and
-//! the request signed anew. Everything else goes through the real server as it was captured: a code that
-//! was right then is another now, and what back ends and networks answered stands in no capture.
+//! The signature of each is checked first. Then whatever the provider had been told in answers (nonces, the names
+//! of effects and of legs that we placed) is replaced by what it is told now, and the request is signed again.
+//! Everything else goes through the real server as it was captured: a code that was right then is a different one
+//! now, and a capture does not contain what back ends and networks answered.
 
 pub mod address;
 pub mod house;
@@ -20,15 +20,15 @@ use crate::twiml::grammar::{self, Node};
 use house::{House, HouseError};
 use translate::Translator;
 
-/// Where the provider signs.
+/// The provider's header for its signature.
 const SIGNATURE: &str = "X-Twilio-Signature";
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posted {
     /// The line of the capture in which it begins.
     pub line: usize,
-    /// What was asked for, without what is spent in it.
+    /// What was asked for, without what is used only once.
     pub route: String,
     /// What came back.
     pub came: Result<Answer, String>,
@@ -43,9 +43,9 @@ pub struct Answer {
     pub document: String,
     /// What is heard.
     pub words: Vec<String>,
-    /// The state that the call is in then.
+    /// The state in which the call then is.
     pub state: Option<String>,
-    /// Whether a code was keyed in that is none now: each run has codes of its own.
+    /// Whether a code was keyed in that is not valid now: each run has codes of its own.
     pub code_of_then: bool,
 }
 
@@ -55,7 +55,7 @@ impl Posted {
         self.came.as_ref().is_ok_and(|answer| (200..300).contains(&answer.status))
     }
 
-    /// What came of it in lines: the words, or the document.
+    /// The result in lines: the words, or the document.
     pub fn lines(&self, file: &str, twiml: bool) -> Vec<String> {
         let head = format!("{file}:{}: {}", self.line, self.route);
         let answer = match &self.came {

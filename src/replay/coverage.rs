@@ -1,4 +1,5 @@
-//! What transcripts reach: each state, each way out of it, and the levels met then; and what none does.
+//! What transcripts reach: each state, each way out of it, and the levels then met; and what none of them
+//! reaches.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -37,20 +38,20 @@ pub struct Row {
 pub struct Way {
     /// In words.
     pub name: String,
-    /// What takes it: the keys, phrases and cases that lead to the same state are one way.
+    /// What leads that way: the keys, phrases and cases that lead to the same state count as one way.
     pub labels: Vec<Label>,
     /// How often it was taken.
     pub taken: usize,
-    /// The same by the levels that were met then.
+    /// The same by the levels that were then met.
     pub at: BTreeMap<Vec<String>, usize>,
-    /// The levels at which callers may take it, and none did.
+    /// The levels at which callers may go that way, and none did.
     pub missing: Vec<Cell>,
 }
 
 /// Measures these outcomes against the flows.
 ///
-/// Keys, phrases and cases that lead to the same state are one way: a call's journal tells where it
-/// went, not which key led there. At which levels a way can be taken is what the checker foresees.
+/// Keys, phrases and cases that lead to the same state are one way: a call's journal tells where it went, not
+/// which key led there. At which levels a way is possible, the checker foresees.
 pub fn measure(flows: &FlowSet, outcomes: &[Outcome]) -> Vec<Coverage> {
     let reports: Vec<_> = outcomes.iter().map(|outcome| &outcome.report).collect();
     let cells = check::cells(flows);
@@ -94,7 +95,7 @@ fn of_state(flow: &Flow, state: &State, reports: &[&Report]) -> Row {
         let hops = &report.hops;
         for (index, hop) in hops.iter().enumerate().filter(|(_, hop)| here(hop)) {
             let before = index.checked_sub(1).and_then(|before| hops.get(before));
-            // A state in which the call waited is told of twice: when it was entered, and with how it ended.
+            // A state in which the call waited appears twice: when it was entered, and with how it ended.
             let waited = before.is_some_and(|before| here(before) && before.outcome.is_none());
             if !(waited && hop.outcome.is_some()) {
                 entered += 1;
@@ -139,7 +140,7 @@ impl WayOut {
                 hop.outcome.as_ref().is_some_and(|outcome| outcome.as_str() == word)
             }
             By::Target(state) => {
-                // The same state with an outcome is how it ended; without one it was entered again.
+                // The same state with an outcome is how it ended; without one, it was entered again.
                 hop.outcome.is_none()
                     && next.is_some_and(|next| {
                         next.at.state.as_str() == state
@@ -175,7 +176,7 @@ fn ways(state: &State) -> Vec<WayOut> {
 }
 
 impl Coverage {
-    /// The cells that no call came to, the shortest way to each.
+    /// The cells that no call reached, each with the shortest way to it.
     pub fn missing(&self) -> impl Iterator<Item = &Cell> {
         self.rows.iter().flat_map(|row| &row.ways).flat_map(|way| &way.missing)
     }

@@ -1,4 +1,4 @@
-//! Many transcripts at once: found in folders, run side by side, blessed where they stand.
+//! Many transcripts at once: found in folders, run side by side, blessed where they are.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -49,7 +49,7 @@ pub enum FolderError {
     /// Something cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// Somebody was quicker.
+    /// Somebody else was quicker.
     #[error("{} was changed meanwhile; it is as it was left", .0.display())]
     Changed(PathBuf),
     /// The flows are wrong.
@@ -62,7 +62,7 @@ pub enum FolderError {
 pub struct Wish {
     /// Files and folders.
     pub paths: Vec<PathBuf>,
-    /// Runs those alone whose path has this in it.
+    /// Runs only those whose path contains this.
     pub filter: Option<String>,
     /// The folder of flows of transcripts that name none.
     pub flows: PathBuf,
@@ -78,7 +78,7 @@ impl FolderError {
 }
 
 impl Outcome {
-    /// Of a file that is no text: the others are run all the same.
+    /// If a file is no text, the others are run all the same.
     fn undeciphered(file: PathBuf) -> Self {
         let mut sources = Sources::default();
         let name = sources.add(&file.display().to_string(), String::new());
@@ -88,12 +88,12 @@ impl Outcome {
         Self { file, findings, report: Report::default(), blessed: false, sources }
     }
 
-    /// Whether all came as it was to come, or was blessed.
+    /// Whether everything came as expected, or was blessed.
     pub fn passed(&self) -> bool {
         !any_error(&self.findings) && self.open_differences().next().is_none()
     }
 
-    /// What is wrong, one thing an entry: findings of the file, or differences of the call.
+    /// What is wrong, one entry for each: findings of the file, or differences of the call.
     pub fn lines(&self, layout: Layout) -> Vec<String> {
         let file = self.file.display().to_string();
         let findings = self.findings.iter().map(|finding| {
@@ -111,7 +111,7 @@ impl Outcome {
         findings.chain(differences).collect()
     }
 
-    /// The documents of the turns that differ, a line each, below what was asked.
+    /// The documents of the turns that differ, a line each, below what was sent.
     pub fn documents(&self) -> Vec<String> {
         let mut turns: Vec<_> = self.open_differences().filter_map(|it| it.turn).collect();
         turns.dedup();
@@ -132,14 +132,14 @@ impl Outcome {
     }
 }
 
-/// Runs the transcripts that are wished for, in the order of their names.
+/// Runs the transcripts that are asked for, in the order of their names.
 pub async fn run_all(wish: &Wish) -> Result<Vec<Outcome>, FolderError> {
     run_telling(wish, &mut |_, _| {}).await
 }
 
-/// The same, telling how many are done, and of how many.
+/// The same, reporting how many of how many are done.
 ///
-/// What is blessed is written when all have run: whoever interrupts them has the old files.
+/// Blessed files are written only when all have run: if that is interrupted, the old files are left.
 pub async fn run_telling(
     wish: &Wish,
     tell: &mut (dyn FnMut(usize, usize) + Send),
@@ -185,7 +185,7 @@ pub async fn run_texts(
     side_by_side(runs, &mut |_, _| {}).await
 }
 
-/// Runs them all at once, and gives what came of them in their order.
+/// Runs them all at once, and returns the results in their order.
 async fn side_by_side<R>(
     runs: impl Iterator<Item = R>,
     tell: &mut (dyn FnMut(usize, usize) + Send),
@@ -201,7 +201,7 @@ where
     tell(0, all);
     let mut outcomes = BTreeMap::new();
     while let Some(done) = running.join_next().await {
-        // A run that panicked is a bug, which must not pass as a transcript that did.
+        // A run that panicked is a bug, and must not pass as a transcript that did.
         let (index, outcome) = match done {
             Ok(done) => done,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -289,7 +289,7 @@ impl Shelf {
     }
 }
 
-/// The flows of a folder, in which nothing is wrong.
+/// The flows of a folder, if there is nothing wrong in them.
 pub fn flows(folder: &Path) -> Result<FlowSet, FolderError> {
     let files = files::flows(&[folder.to_owned()])?;
     let (flows, findings) = flow::read(&files.all);
@@ -299,7 +299,7 @@ pub fn flows(folder: &Path) -> Result<FlowSet, FolderError> {
     Ok(flows)
 }
 
-/// Reads a file; a pipe, which may never end, is none.
+/// Reads a file. A pipe, which may never end, is not read.
 fn read_text(file: &Path) -> Result<String, FolderError> {
     let read = std::fs::metadata(file).and_then(|found| {
         if found.is_file() {

@@ -1,5 +1,5 @@
-//! A journal run again: the machine is pure, so that a call's entries give back every turn of it, with
-//! what each leg was told.
+//! Runs a journal again: the machine is pure, so a call's entries give back every turn of it, with what each leg
+//! was told.
 
 use crate::engine::call::{Call, Role};
 use crate::engine::event::Event;
@@ -11,7 +11,7 @@ use crate::engine::{Setting, step};
 use crate::flow::FlowSet;
 use crate::secret::Secret;
 
-/// How long a spoken secret is taken to be where no state says.
+/// How long a spoken secret is assumed to be if no state says.
 const SECRET_DIGITS: u32 = 6;
 
 /// A turn that was run again.
@@ -19,7 +19,7 @@ const SECRET_DIGITS: u32 = 6;
 pub struct Ran<'e> {
     /// The call before it; `None`: it began with this turn.
     pub before: Option<Call>,
-    /// What was written down of it.
+    /// What was written about it.
     pub entry: &'e Entry,
     /// The turn.
     pub turn: Turn,
@@ -68,8 +68,8 @@ pub fn run_again<'e>(
     if ran.is_empty() { Err(JournalError::Empty) } else { Ok(ran) }
 }
 
-/// The event with a spoken secret that is one: a journal keeps of it only how long it was, and
-/// whether it was held against anything.
+/// The event, with a spoken secret that could be right: a journal keeps only its length, and whether it was
+/// checked.
 fn audible(entry: &Entry, call: Option<&Call>) -> Event {
     let mut event = entry.event.clone();
     let verified = entry.answers.iter().any(|answer| answer.verdict().is_some());
@@ -85,8 +85,8 @@ fn audible(entry: &Entry, call: Option<&Call>) -> Event {
     event
 }
 
-/// The event with what was said in place of a secret as nothing that could be one: a journal keeps as many
-/// zeros of it, which may be one, and it was held against nothing.
+/// The event, with what was said in place of a secret as something that cannot be one: a journal keeps as many
+/// zeros, which might be one, but it was never checked.
 fn cough(entry: &Entry) -> Option<Event> {
     let mut event = entry.event.clone();
     let Event::Heard { heard, .. } = &mut event else { return None };

@@ -1,5 +1,4 @@
-//! Which levels a call met where: for each state that it walked through, those that were met when it was
-//! left.
+//! Which levels a call met where: for each state that it passed through, those that were met when it was left.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +8,8 @@ use crate::flow::FlowSet;
 use crate::flow::level::{Fact, Facts, Proof};
 use crate::flow::state::Kind;
 
-/// The levels of the call's flow at each hop of its entries, were nothing to grow old; `proofs` say how
-/// its facts were proved.
+/// The levels of the call's flow at each hop of its entries, as if nothing grew old; `proofs` say how its facts
+/// were proved.
 pub(super) fn met(
     flows: &FlowSet,
     call: &Call,
@@ -32,7 +31,7 @@ pub(super) fn met(
     let mut facts = Facts::default();
     let mut met = Vec::new();
     for entry in entries {
-        // What a turn proves is proved in the state that waited, before it is left.
+        // What a turn proves is proved in the state that waited, before that is left.
         let proved =
             entry.proved.iter().filter_map(|fact| Some((*fact, proofs.get(fact)?.clone())));
         facts.0.extend(proved);

@@ -1,4 +1,4 @@
-//! Calls run again: transcripts, and what is otherwise than they say.
+//! Calls run again: transcripts, and how the result differs from them.
 //!
 //! A transcript is a call as a file: the caller's side turn by turn, and what must come back. It runs
 //! through the same exchange as a live call, over a store and under a virtual clock, so that the call

@@ -1,8 +1,8 @@
 //! A telephone in the terminal: what is heard is printed, keys are typed.
 //!
-//! What is typed becomes acts, the same that a transcript is made of. So a call can be stepped back (it
-//! is rung again, and all but the last acts with it) and saved as a transcript that replays. Whatever
-//! passes time on a real line (silence, waiting for an answer) passes it here on the virtual clock.
+//! What is typed becomes acts, like those in a transcript. So a call can be taken back (it is rung again, with
+//! all but the last acts) and saved as a transcript that can be replayed. Whatever takes time on a real line
+//! (silence, waiting for an answer) takes it here on the virtual clock.
 
 mod heard;
 mod save;
@@ -54,8 +54,8 @@ const HELP: &str = "\
 
 /// Where lines come from.
 pub trait Keypad {
-    /// The next line, without its end; `listens` is what the line of the call listens for, if it does.
-    /// `None`: there is no more.
+    /// The next line, without its end; `listens` is what the telephone listens for, if it does. `None`: there are
+    /// no more lines.
     fn next(&mut self, listens: Option<&Gather>) -> io::Result<Option<String>>;
 
     /// Whether a person sits there.
@@ -86,7 +86,7 @@ pub struct Caller {
     pub from: Option<PhoneNumber>,
     /// The customers as text, for transcripts.
     pub accounts: String,
-    /// What `callgate replay` must be told to find the flows; empty: nothing.
+    /// What `callgate replay` must be told to find the flows; empty if nothing.
     pub replay_with: String,
 }
 
@@ -99,9 +99,9 @@ pub struct Phone<'o, W> {
     /// The leg whose keys are typed; `None`: the one that the flow speaks to.
     on: Option<Role>,
     steps: Vec<Step>,
-    /// What back ends answer in what comes next.
+    /// What back ends will answer next.
     backend: Vec<Option<serde_json::Value>>,
-    /// What comes of numbers that are looked up in it.
+    /// The results for the numbers that are looked up next.
     lookup: Vec<Fit>,
     /// What was heard last.
     heard: Vec<Answered>,
@@ -109,15 +109,15 @@ pub struct Phone<'o, W> {
     claimed: BTreeSet<String>,
 }
 
-/// What one line brought about.
+/// What one line has done.
 #[derive(Clone, Debug)]
 struct Step {
     acts: Vec<Act>,
-    /// Whose keys were typed before it.
+    /// Which leg was typed for before it.
     on: Option<Role>,
 }
 
-/// Why a line that was typed came to nothing.
+/// Why a typed line had no effect.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
@@ -148,7 +148,7 @@ impl<'o, W: Write> Phone<'o, W> {
         }
     }
 
-    /// Rings, and does what is typed, until there is no more to read or nothing more to do.
+    /// Rings, and does what is typed, until there is nothing more to read or to do.
     pub async fn talk(mut self, keypad: &mut impl Keypad) -> io::Result<()> {
         self.begin_step();
         let rung = self.play(Input::Ring(None).into()).await;
@@ -178,7 +178,7 @@ impl<'o, W: Write> Phone<'o, W> {
         Ok(())
     }
 
-    /// Says what came in the way; only what cannot be printed ends the call.
+    /// Says why something was not possible; only what cannot be printed ends the call.
     fn mind(&mut self, done: Result<(), Trouble>) -> io::Result<()> {
         match done {
             Ok(()) => Ok(()),
@@ -261,7 +261,7 @@ impl<'o, W: Write> Phone<'o, W> {
         }
     }
 
-    /// What the next back end that is asked answers.
+    /// Sets the answer of the next back end that is asked.
     fn backend_answers(&mut self, rest: &str) -> Result<(), Trouble> {
         let answer = match rest {
             "failed" => None,
@@ -278,10 +278,10 @@ impl<'o, W: Write> Phone<'o, W> {
         Ok(())
     }
 
-    /// What comes of the next number that is looked up.
+    /// Sets the result for the next number that is looked up.
     async fn look_numbers_up(&mut self, fit: Fit) -> Result<(), Trouble> {
         if !self.caller.setup.policy.look_ups.asked {
-            // From here on it is the call of a house that looks numbers up.
+            // From here on, the call belongs to a house that looks numbers up.
             self.caller.setup.policy.look_ups.asked = true;
             self.ring_again().await?;
         }
@@ -343,7 +343,7 @@ impl<'o, W: Write> Phone<'o, W> {
         self.give(input).await
     }
 
-    /// Codes are keyed for what they are, so that a transcript does not hang on the chance behind them.
+    /// A code is keyed as what it is, so that a transcript does not depend on chance.
     async fn meant(&self, keys: &str) -> Result<Input, Trouble> {
         let provider = &self.player.provider;
         let speaking = provider.speaking().await?;
@@ -394,7 +394,7 @@ impl<'o, W: Write> Phone<'o, W> {
         self.play(Input::Wait(duration).into()).await
     }
 
-    /// Plays it on the line whose keys are typed.
+    /// Plays it on the leg that is typed for.
     async fn give(&mut self, input: Input) -> Result<(), Trouble> {
         let speaking = self.player.provider.speaking().await?;
         let by_itself = matches!(input, Input::CallbackCode(_));
@@ -402,7 +402,7 @@ impl<'o, W: Write> Phone<'o, W> {
         self.play(Act { on, ..input.into() }).await
     }
 
-    /// The same, if the line does what this ends.
+    /// The same, if the leg is doing what this ends.
     async fn give_if(&mut self, fits: fn(&Doing) -> bool, input: Input) -> Result<(), Trouble> {
         let doing = self.doing().await?;
         if !fits(&doing) {
@@ -441,7 +441,7 @@ impl<'o, W: Write> Phone<'o, W> {
         self.steps.push(Step { acts: Vec::new(), on: self.on });
     }
 
-    /// Lets it happen, prints what is heard, and hangs up what is to be hung up.
+    /// Plays it, prints what is heard, and hangs up what should be hung up.
     async fn play(&mut self, mut act: Act) -> Result<(), Trouble> {
         act.backend.append(&mut self.backend);
         act.lookup.append(&mut self.lookup);
@@ -462,7 +462,7 @@ impl<'o, W: Write> Phone<'o, W> {
         Ok(())
     }
 
-    /// The provider reports each line that an answer ended, while the call goes on.
+    /// While the call goes on, the provider reports each leg that an answer has ended.
     fn lines_to_hang_up(&mut self, played: &Played) -> Result<Vec<Act>, Trouble> {
         let mut acts = Vec::new();
         if played.call.as_ref().is_none_or(|call| call.end.is_some()) {
@@ -489,13 +489,13 @@ impl<'o, W: Write> Phone<'o, W> {
         }
     }
 
-    /// Rings again and goes as far as this line before the last, or so many.
+    /// Rings again, and goes on to just before the last line, or the last so many.
     async fn back(&mut self, turns: &str) -> Result<(), Trouble> {
         let Ok(turns) = (if turns.is_empty() { Ok(1) } else { turns.parse::<usize>() }) else {
             return word("write how many turns: `:back`, `:back 3`");
         };
         self.steps.retain(|step| !step.acts.is_empty());
-        // The call is rung in any case.
+        // The call itself is rung in any case.
         let turns = turns.min(self.steps.len().saturating_sub(1));
         if turns == 0 {
             return word("the call has just begun: there is nothing to go back to");
@@ -507,7 +507,7 @@ impl<'o, W: Write> Phone<'o, W> {
         self.tell_again()
     }
 
-    /// Rings anew, and does everything again that was done so far.
+    /// Rings again, and repeats everything that was done so far.
     async fn ring_again(&mut self) -> Result<(), Trouble> {
         self.player = Player::new(self.caller.setup.clone(), self.caller.from.clone());
         self.claimed.clear();

@@ -1,6 +1,5 @@
-//! The caller's side carried out: one act after another goes through the provider, and what came of it
-//! is told. A transcript and a person at a telephone act through the same hands, so that what the one
-//! does the other can do again.
+//! Carries out the caller's side: one act after another goes through the provider, and the results are returned.
+//! A transcript and a person at a telephone act in the same way, so that either can repeat what the other did.
 
 use super::provider::{Answered, Lapse, Provider, Setup, role_name};
 use super::show;
@@ -15,17 +14,17 @@ use crate::exchange::Served;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 
-/// The key that takes a transferred call.
+/// The key that accepts a transferred call.
 const ACCEPT: &str = "1";
 /// A key that does not.
 const DECLINE: &str = "2";
 
-/// What came of an act.
+/// The result of an act.
 #[derive(Debug, Default)]
 pub struct Played {
     /// What the telephones were told, in order.
     pub answers: Vec<Answered>,
-    /// What was done in the world.
+    /// What was done outside.
     pub outgoing: Vec<world::Outgoing>,
     /// What the request was to the call.
     pub served: Option<Served>,
@@ -66,7 +65,7 @@ impl Player {
         met.map(|(name, _)| name.to_string()).collect()
     }
 
-    /// Lets it happen, and all that comes of it.
+    /// Carries it out, with everything that follows from it.
     pub async fn play(&mut self, act: &Act) -> Result<Played, Lapse> {
         self.provider.world().refuse(act.refused);
         self.provider.world().answer(&act.backend);
@@ -77,7 +76,7 @@ impl Player {
         let mut outgoing = Vec::new();
         played.answers = self.act(act, &mut outgoing, &mut played.broken).await?;
         played.served = played.answers.last().map(|answered| answered.served);
-        // What is done may bring about more: a leg taken to its present prompt fetches it.
+        // One thing may lead to another: a leg that is redirected fetches its present prompt.
         loop {
             outgoing.extend(self.provider.settle().await?);
             let new = std::mem::take(&mut outgoing);
@@ -159,8 +158,7 @@ impl Player {
         Ok(vec![answered])
     }
 
-    /// A request with a nonce that was spent before the last one; keys come with it, which must not
-    /// count.
+    /// A request with a nonce that was spent before the last one; it carries keys, which must not count.
     async fn stale(&mut self, act: &Act) -> Result<Answered, Lapse> {
         let role = self.role(act).await?;
         let spent = &self.provider.telephone(role)?.spent;

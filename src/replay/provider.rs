@@ -42,9 +42,9 @@ const ACCOUNT: &str = "AC00000000000000000000000000000000";
 const SPECIALIST: &str = "specialist";
 /// The public URL of every replay.
 const PUBLIC_URL: &str = "https://ivr.example.com";
-/// A replay has no secrets to keep: its state lives as long as it does.
+/// A replay has no secrets to keep: its state lasts as long as the replay does.
 const STATE_KEY: [u8; 32] = [7; 32];
-/// The clock is moved in steps of this, so that deadlines come one by one, each at its time.
+/// The clock is moved in steps of this length, so that deadlines come one by one, each at its time.
 const STEP: Duration = Duration::from_secs(1);
 
 /// What a replay is set up with.
@@ -68,14 +68,14 @@ pub struct Setup {
     pub policy: Policy,
     /// When it begins.
     pub clock: Timestamp,
-    /// What its randomness is made of.
+    /// The seed of its randomness.
     pub seed: u64,
     /// The one demand that is let pass unmet.
     pub unenforced: Option<Unenforced>,
 }
 
 impl Setup {
-    /// That of a transcript, with these flows.
+    /// The setup of a transcript, with these flows.
     pub fn of(transcript: &Transcript, flows: FlowSet) -> Self {
         Self {
             flows,
@@ -128,7 +128,7 @@ pub struct Answered {
     pub problems: Vec<String>,
 }
 
-/// Why the provider cannot do what it is told to.
+/// Why the provider cannot do what it is told.
 #[derive(Debug, thiserror::Error)]
 pub enum Lapse {
     /// There is no call yet.
@@ -244,7 +244,7 @@ impl Provider {
         self.exchange.journal(call).await.unwrap_or_default()
     }
 
-    /// The customer claimed gets a code on the web, with so many factors.
+    /// The claimed customer gets a code on the web, with so many factors.
     pub async fn issue_service_code(&self, level: WebLevel) -> Result<Option<Secret>, Lapse> {
         let call = self.call().await?.ok_or(Lapse::NoCall)?;
         let Claim::Account(id) = &call.claim else { return Ok(None) };
@@ -420,7 +420,7 @@ impl Provider {
         self.request(role, sid, Wants::Resume(leg), Heard::default()).await
     }
 
-    /// Time passes; what comes due in it is done at its time.
+    /// Time passes; what is due is done at its time.
     pub async fn wait(&mut self, duration: Duration) -> Result<Vec<Outgoing>, Lapse> {
         let mut outgoing = Vec::new();
         let mut left = duration;
@@ -434,15 +434,15 @@ impl Provider {
         Ok(outgoing)
     }
 
-    /// Does what is due, and says what was asked of the carrier. Calls that were placed become
-    /// telephones that ring.
+    /// Does what is due, and returns what was asked of the carrier. Calls that were placed become ringing
+    /// telephones.
     pub async fn settle(&mut self) -> Result<Vec<Outgoing>, Lapse> {
         self.outbox.drain().await?;
         Ok(self.world.take_outgoing())
     }
 
-    /// Takes note of what was asked of the carrier: telephones ring, or are hung up, and those that
-    /// are taken to their present prompt fetch it.
+    /// Follows what was asked of the carrier: telephones ring or are hung up, and those that are redirected fetch
+    /// their present prompt.
     pub async fn follow(&mut self, outgoing: &[Outgoing]) -> Result<Vec<Answered>, Lapse> {
         let call = self.call_id()?;
         let mut answers = Vec::new();
@@ -481,7 +481,7 @@ impl Provider {
         Ok(answers)
     }
 
-    /// The role of the leg that the provider names so.
+    /// The role of the leg that has this name.
     pub fn role_of(&self, sid: &Sid) -> Option<Role> {
         let named = self.telephones.iter().find(|telephone| telephone.sid == *sid);
         named.map(|telephone| telephone.role)

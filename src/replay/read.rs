@@ -27,7 +27,7 @@ use crate::phone::PhoneNumber;
 
 /// A Monday, ten o'clock in New York.
 const CLOCK: &str = "2026-11-23T15:00:00Z";
-/// The number called where a transcript does not say.
+/// The number called, unless the transcript says otherwise.
 pub(super) const LINE: &str = "+15005550006";
 
 /// The things that can happen in a turn.
@@ -86,7 +86,7 @@ fn read_transcript(root: Reader<'_>) -> Option<Transcript> {
     let turns: Vec<_> = turns.into_iter().collect::<Option<_>>()?;
     let mut policy = policy?;
     policy.otp.by_provider = by_provider.unwrap_or(false);
-    // A house in which a number is looked up looks all of them up.
+    // A house that looks one number up looks all of them up.
     policy.look_ups.asked = turns.iter().any(|turn| !turn.act.lookup.is_empty());
     Some(Transcript {
         flow: flow?.to_owned(),
@@ -186,7 +186,7 @@ fn read_answers(item: &Item<'_>) -> Vec<Option<Json>> {
     vec![Some(entries.iter().filter_map(|it| Some((it.key.to_owned(), value(it)?))).collect())]
 }
 
-/// What comes of numbers that are looked up: a word, or a list of them.
+/// The results for numbers that are looked up: a word, or a list of them.
 fn read_fits(item: &Item<'_>) -> Vec<Fit> {
     if item.is_list() {
         return item.list().iter().flatten().flat_map(read_fits).collect();
@@ -230,7 +230,7 @@ fn read_input(item: &Item<'_>, table: &Reader<'_>) -> Option<Input> {
     })
 }
 
-/// A key that is `true` or not there.
+/// A key that is either `true` or missing.
 fn flag(item: &Item<'_>) -> Option<()> {
     if item.boolean()? {
         return Some(());
@@ -283,7 +283,7 @@ fn read_number(item: &Item<'_>) -> Option<PhoneNumber> {
     number
 }
 
-/// The moment at which a transcript begins that does not say when.
+/// The time at which a transcript begins, unless it says otherwise.
 pub fn default_clock() -> Timestamp {
     CLOCK.parse().unwrap_or_default()
 }

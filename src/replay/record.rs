@@ -1,9 +1,8 @@
 //! From a journal to a transcript: what the caller and the world did, with the secrets replaced.
 //!
-//! A journal holds no PIN and no code, only what became of them: where an entry was right the
-//! transcript's account has a secret that is right, and where it was wrong another of the same length
-//! is keyed. Numbers, ids and account data are replaced by others of the same shape; speech is kept
-//! where it is a phrase of the flow.
+//! A journal contains no PIN and no code, only the verdicts: if an entry was right, the transcript's account has
+//! a secret that is right; if it was wrong, another one of the same length is keyed. Numbers, ids and account
+//! data are replaced by others of the same shape; speech is kept if it is a phrase of the flow.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,7 +35,7 @@ use crate::flow::state::Kind;
 use crate::flow::states::gather::{Gather, What};
 use crate::flow::value::Value;
 
-/// Speech that says nothing that a flow knows.
+/// Speech that means nothing to any flow.
 const SOMETHING: &str = "something else";
 /// Speech that is too short for a passcode.
 const COUGH: &str = "hm";
@@ -91,7 +90,7 @@ struct Recording<'f> {
     waited_s: i64,
     turns: Vec<Written>,
     accounts: BTreeMap<String, Customer>,
-    /// The turn that brought an effect about.
+    /// The turn that caused an effect.
     caused: BTreeMap<EffectId, usize>,
 }
 
@@ -122,8 +121,8 @@ impl Recording<'_> {
         }
     }
 
-    /// What back ends answered in a turn, with other values of the same kind, and what came of numbers
-    /// that were looked up.
+    /// What back ends answered in a turn, with other values of the same kind, and the results for numbers that
+    /// were looked up.
     fn looked_up(&mut self, ran: &Ran<'_>) {
         let answers = ran.entry.answers.iter().filter_map(|answer| match answer {
             Answer::LookedUp(found) => Some(found),
@@ -150,7 +149,7 @@ impl Recording<'_> {
         }
     }
 
-    /// Lets the time pass that passed: whole seconds, and up to a deadline that came.
+    /// Lets as much time pass as passed: in whole seconds, and up to a deadline that came.
     fn wait_until(&mut self, now: Timestamp, late: bool) {
         let passed_ms = now.duration_since(self.begun).as_millis();
         let passed_ms = i64::try_from(passed_ms).unwrap_or_default();
@@ -352,8 +351,8 @@ impl Recording<'_> {
         }
     }
 
-    /// What went into a variable: as it was where a condition tests it, else of the same kind. `value`: what
-    /// was made of it; `None`: it was not taken, and what stands for it is not either.
+    /// What went into a variable: unchanged if a condition tests it, otherwise of the same kind. `value`: what it
+    /// became; `None`: it was not accepted, and neither is its replacement.
     fn taken(&self, gather: &Gather, value: Option<&Value>, keys: &str, said: &str) -> String {
         let tested = self.substitutes.tests(gather.variable.as_str());
         let kept = (tested || matches!(gather.what, What::Amount { .. }))
@@ -492,7 +491,7 @@ fn ended(heard: &Heard) -> Option<String> {
     heard.queue.as_ref().map(|queue| format!("queue = \"{}\"", word_of(&QUEUES, queue)))
 }
 
-/// A code of a message. A caller on a decoy got none, and whatever they key is wrong.
+/// A code of a message. A caller with a decoy got none, and whatever they key is wrong.
 fn one_time(ran: &Ran<'_>, call: &Call, keys: &str) -> String {
     let decoy = call.code.as_ref().is_none_or(|code| code.effect.is_none());
     let fits =
@@ -504,8 +503,8 @@ fn one_time(ran: &Ran<'_>, call: &Call, keys: &str) -> String {
     }
 }
 
-/// A code from the web: where it was right, one of a session of the same level; the verdict is all that is
-/// known of it.
+/// A code from the web: if it was right, one from a session of the same level; nothing but the verdict is known
+/// of it.
 fn from_the_web(ran: &Ran<'_>, keys: &str) -> String {
     match ran.verdict() {
         Some(Verdict::Right) => of("service_code", word_of(&WEB_LEVELS, &WebLevel::Aal2)),
@@ -525,7 +524,7 @@ fn a_date(format: crate::flow::states::gather::DateFormat) -> &'static str {
     }
 }
 
-/// Keys of which only the shape matters: as many, `*` and `#` where they were.
+/// Keys of which only the shape matters: as many, with `*` and `#` in their places.
 fn shape(keys: &str) -> String {
     keys.chars().map(|key| if key.is_ascii_digit() { '0' } else { key }).collect()
 }

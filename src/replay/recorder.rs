@@ -1,5 +1,4 @@
-//! Live calls become transcripts: taken out of the store, run once more, and written with what came
-//! back.
+//! Turns live calls into transcripts: taken out of the store, run once more, and written with what came back.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,11 +24,11 @@ pub struct Recorded {
     pub flow: String,
     /// The transcript.
     pub text: String,
-    /// Why running it does not go as the call went; `None`: it does.
+    /// Why it does not run as the call did; `None`: it does.
     pub astray: Option<String>,
 }
 
-/// Why a call does not become a transcript.
+/// Why a call cannot become a transcript.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// It cannot be read from the store.
@@ -56,7 +55,7 @@ pub async fn transcript_of(exchange: &Exchange, id: CallId) -> Result<Recorded, 
         RecordError::Unreadable(messages.join("; "))
     };
     let transcript = transcript.ok_or_else(unreadable)?;
-    // What is run once more is nothing that happens: the log does not tell of it.
+    // Running it once more is no event: the log says nothing of it.
     let report = Box::pin(run(&transcript, &flows)).with_subscriber(Dispatch::none()).await;
     let lived: Vec<_> = entries.iter().flat_map(|entry| &entry.hops).collect();
     let same = report.hops.iter().zip(&lived).take_while(|(one, other)| one == *other).count();
@@ -73,7 +72,7 @@ pub async fn transcript_of(exchange: &Exchange, id: CallId) -> Result<Recorded, 
     Ok(Recorded { call: id, flow: call.flow.to_string(), text, astray })
 }
 
-/// Writes each call that ends into a folder, until it is told to stop and has written the last.
+/// Writes each call that ends into a folder, until it is told to stop and has written the last one.
 #[derive(Debug)]
 pub struct Recorder {
     exchange: Arc<Exchange>,

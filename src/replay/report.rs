@@ -1,4 +1,4 @@
-//! What came of a transcript, as plain data, and as lines for people.
+//! The result of a transcript, as plain data, and as lines for people.
 
 use std::fmt::Write as _;
 
@@ -10,16 +10,16 @@ use crate::engine::turn::Hop;
 use crate::exchange::Served;
 use crate::flow::level::Fact;
 
-/// What came of a transcript.
+/// The result of a transcript.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// What came back, turn by turn.
     pub turns: Vec<Came>,
-    /// What is otherwise than it was to be.
+    /// The differences from what was expected.
     pub differences: Vec<Difference>,
-    /// The states that were walked through, and how each ended, in all calls of the transcript.
+    /// The states that were passed through, and how each ended, in all calls of the transcript.
     pub hops: Vec<Hop>,
-    /// For each of them, the levels that were met when the state was left, were nothing to grow old.
+    /// For each of them, the levels that were met when the state was left, as if nothing grew old.
     pub met: Vec<Vec<String>>,
 }
 
@@ -32,7 +32,7 @@ pub struct Came {
     pub says: Vec<String>,
     /// The documents.
     pub twiml: String,
-    /// What was done in the world.
+    /// What was done outside.
     pub effects: Vec<String>,
     /// What is proved.
     pub facts: Vec<Fact>,
@@ -48,7 +48,7 @@ pub struct Came {
     pub lapse: Option<String>,
 }
 
-/// Something that is otherwise than it was to be.
+/// A difference from what was expected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
     /// The turn, from 0; `None`: of the transcript as a whole.
@@ -57,7 +57,7 @@ pub struct Difference {
     pub place: Option<Place>,
     /// One sentence.
     pub message: String,
-    /// The key of what was expected, if it was expected under one: blessing may mend it.
+    /// The key of what was expected, if there was one: blessing may correct it.
     pub key: Option<&'static str>,
     /// What was to come.
     pub wanted: Vec<String>,
@@ -68,10 +68,10 @@ pub struct Difference {
 /// How a difference is laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
-    /// What was to come above what came.
+    /// The expected above the actual.
     #[default]
     Unified,
-    /// Both beside each other, in so many columns.
+    /// Side by side, in so many columns.
     SideBySide(usize),
 }
 
@@ -81,7 +81,7 @@ impl Difference {
         Self { turn: None, place: None, message, key: None, wanted: Vec::new(), came: Vec::new() }
     }
 
-    /// Something about a turn that no expectation allows.
+    /// Something in a turn that no expectation allows.
     pub(super) fn of(turn: usize, written: &Turn, message: String) -> Self {
         let place = Some(written.place.clone());
         Self { turn: Some(turn), place, ..Self::of_whole(message) }
@@ -111,7 +111,7 @@ impl Difference {
         Self { turn: Some(turn), place: Some(place), message, key: Some(key), wanted, came }
     }
 
-    /// The difference as lines: where and what, then what was to come and what came.
+    /// The difference as lines: where and what, then the expected and the actual.
     pub fn lines(&self, file: &str, sources: &Sources, layout: Layout) -> String {
         let mut text = match &self.place {
             Some(place) => format!("{file}:{}: {}", sources.start(place).line, self.message),

@@ -1,4 +1,4 @@
-//! Runs a transcript: turn by turn, what came back, and how it differs from what was to come.
+//! Runs a transcript: turn by turn, what came back, and how it differs from what was expected.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub async fn run(transcript: &Transcript, flows: &FlowSet) -> Report {
 
 struct Runner {
     player: Player,
-    /// How each fact was proved last.
+    /// How each fact was last proved.
     proofs: BTreeMap<Fact, Proof>,
 }
 
@@ -76,7 +76,7 @@ impl Runner {
         }
     }
 
-    /// Notes the way of the call; whether the demand that is let pass was met with, and not met.
+    /// Notes the way of the call, and whether the demand that is let pass was reached, and not met.
     async fn walk(&self, report: &mut Report) -> bool {
         let provider = &self.player.provider;
         let entries = provider.journal().await;
@@ -90,7 +90,7 @@ impl Runner {
         let_pass
     }
 
-    /// What came back, as a transcript tells it; `broken` gets what no transcript may expect.
+    /// What came back, in a transcript's words; `broken` gets what no transcript may expect.
     fn came(&self, played: Played, broken: &mut Vec<String>) -> Came {
         let provider = &self.player.provider;
         let digits = self.player.code_digits();
@@ -116,7 +116,7 @@ impl Runner {
     }
 }
 
-/// What came back against what was to come, the spoken words first.
+/// Compares what came back with what was expected, the spoken words first.
 fn compare(index: usize, turn: &Turn, came: &Came, call: Option<&Call>) -> Vec<Difference> {
     let wanted = &turn.expected;
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! What came back, in words that show no chance: codes as `<code>`, nonces as `<nonce>`.
+//! What came back, in words that do not depend on chance: codes as `<code>`, nonces as `<nonce>`.
 
 use std::fmt::Write as _;
 
@@ -50,7 +50,7 @@ pub(super) fn is_state(call: &Call, name: &str) -> bool {
     }
 }
 
-/// Something done in the world, as a line.
+/// Something done outside, as a line.
 pub(super) fn outgoing(outgoing: &Outgoing, provider: &Provider, code_digits: u32) -> String {
     let leg = |sid| provider.role_of(sid).map_or("unknown", role_name);
     let refused = |refused: bool| if refused { " (refused)" } else { "" };
@@ -96,7 +96,7 @@ pub(super) fn outgoing(outgoing: &Outgoing, provider: &Provider, code_digits: u3
     }
 }
 
-/// The code in a message: its one run of as many digits.
+/// The code in a message: its only run of so many digits.
 pub(super) fn code_in(message: &str, digits: u32) -> Option<&str> {
     let digits = usize::try_from(digits).ok()?;
     message.split(|c: char| !c.is_ascii_digit()).find(|run| run.len() == digits)
@@ -127,8 +127,7 @@ pub(super) fn document(answered: &Answered, provider: &Provider) -> Result<Strin
     Ok(redacted(&answered.reply, provider.links(), call))
 }
 
-/// Stands where a voucher does, and where the version of a flow does: they change with every word of
-/// the flow.
+/// Stands for a voucher, and for the version of a flow, which change with every word of the flow.
 fn mask_versions(verb: &mut Verb) {
     let mask = |voucher: &mut Option<Secret>| {
         if voucher.is_some() {
@@ -229,7 +228,7 @@ fn lay_out(node: &Node, depth: usize, to: &mut String) {
     let _ = writeln!(to, "{indent}</{}>", node.name);
 }
 
-/// A document without the blanks that only lay it out.
+/// A document without the blanks that are only layout.
 pub(super) fn squeezed(document: &str) -> String {
     document.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
 }

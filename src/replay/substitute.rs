@@ -1,5 +1,5 @@
-//! What stands for the secrets of a live call in its transcript: of the same shape, so that every
-//! branch goes as it went, and of no customer.
+//! What replaces the secrets of a live call in its transcript: of the same shape, so that every branch goes as it
+//! went, and no customer's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,18 +13,18 @@ use crate::flow::state::Kind;
 use crate::flow::value::Value;
 use crate::phone::PhoneNumber;
 
-/// Digits that secrets are cut from.
+/// Digits from which secrets are made.
 const DIGITS: &str = "730495284613";
 /// A passcode that nobody has.
 pub(super) const PASSCODE: &str = "green harbour light";
-/// One that is not it.
+/// One that differs from it.
 pub(super) const OTHER_PASSCODE: &str = "purple mountain rain";
 /// A date that is nobody's birthday on file.
 const DATE: &str = "2026-01-15";
 /// Money that nobody owes.
 const AMOUNT: f64 = 321.5;
 
-/// Numbers and ids by what stands for them, the same in the whole call.
+/// Numbers and ids with their replacements, the same in the whole call.
 #[derive(Debug, Default)]
 pub(super) struct Substitutes {
     phones: BTreeMap<PhoneNumber, String>,
@@ -127,7 +127,7 @@ impl Substitutes {
         free
     }
 
-    /// A field's value: as it is where a condition tests it, else of the same kind.
+    /// A field's value: unchanged if a condition tests it, otherwise of the same kind.
     pub(super) fn field(&self, name: &str, value: &Value) -> Value {
         self.other(self.fields.contains(name), name, value)
     }
@@ -149,7 +149,7 @@ impl Substitutes {
         }
     }
 
-    /// Whether a text has a number or an id of the live call in it.
+    /// Whether a text contains a number or an id of the live call.
     pub(super) fn is_live(&self, text: &str) -> bool {
         self.live.iter().any(|live| text.contains(live.trim_start_matches('+')))
     }
@@ -168,7 +168,7 @@ pub(super) fn digits(length: usize) -> String {
     DIGITS.chars().cycle().take(length).collect()
 }
 
-/// Keys of the same shape: `*` and `#` where they were, for they decide what an entry is taken for.
+/// Keys of the same shape, with `*` and `#` in their places, because they decide how an entry is taken.
 pub(super) fn like(keys: &str) -> String {
     let digits = DIGITS.chars().cycle();
     keys.chars()
@@ -177,7 +177,7 @@ pub(super) fn like(keys: &str) -> String {
         .collect()
 }
 
-/// One that is not it.
+/// One that differs from it.
 pub(super) fn other_digits(length: usize) -> String {
     super::show::wrong(&digits(length))
 }

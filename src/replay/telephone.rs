@@ -88,7 +88,7 @@ impl Doing {
         }
     }
 
-    /// In words, for whoever wanted something else of it.
+    /// In words, for whoever expected it to do something else.
     pub fn words(&self) -> &'static str {
         match self {
             Self::Rings(_) => "rings",
@@ -103,8 +103,8 @@ impl Doing {
     }
 }
 
-/// What the provider makes of keys: those up to `#`, where that ends an entry, and no more than it was
-/// told to take. Keys on a telephone that listens for speech alone are not heard.
+/// What the provider makes of keys: those up to `#`, if that ends an entry, and no more than it was told to take.
+/// On a telephone that listens only for speech, keys are not heard.
 pub fn keyed(gather: &Gather, keys: &str) -> Heard {
     if gather.input == Input::Speech {
         return Heard::default();
@@ -115,7 +115,7 @@ pub fn keyed(gather: &Gather, keys: &str) -> Heard {
     Heard { digits: Secret::new(digits), ..Heard::default() }
 }
 
-/// What the provider makes of speech: nothing, where it listens for keys alone.
+/// What the provider makes of speech: nothing, if it listens only for keys.
 pub fn said(gather: &Gather, words: &str) -> Heard {
     if gather.input == Input::Dtmf {
         return Heard::default();

@@ -31,7 +31,7 @@ pub struct Transcript {
     pub flows: Option<String>,
     /// When it begins.
     pub clock: Timestamp,
-    /// What its randomness is made of.
+    /// The seed of its randomness.
     pub seed: u64,
     /// Who calls; `None`: the number is withheld.
     pub from: Option<PhoneNumber>,
@@ -49,7 +49,7 @@ pub struct Transcript {
     pub directory: Arc<Directory>,
     /// Whether the last call may still go on at the end.
     pub open: bool,
-    /// The demand that is let pass unmet; if the call does not come to it, the replay differs.
+    /// The demand that is let pass unmet; if the call does not reach it, the replay differs.
     pub unenforced: Option<Unenforced>,
     /// What happens, in order.
     pub turns: Vec<Turn>,
@@ -79,7 +79,7 @@ pub struct Act {
     pub refused: Option<Refusal>,
     /// What back ends answer meanwhile, in the order in which they are asked; `None`: nothing.
     pub backend: Vec<Option<serde_json::Value>>,
-    /// What comes of numbers that are looked up meanwhile, in order; nothing speaks against others.
+    /// The results for numbers that are looked up meanwhile, in order; nothing speaks against any others.
     pub lookup: Vec<Fit>,
     /// What the provider says of an entry for its own code, other than whether it is right.
     pub verify: Option<Verdict>,
@@ -175,8 +175,8 @@ pub enum Specialist {
     Silence,
 }
 
-/// What must come back in a turn. What is absent is not looked at, save the effects: none must come
-/// that is not listed.
+/// What must come back in a turn. What is absent is not compared, except effects: none may come that is not
+/// listed.
 #[derive(Debug, Default)]
 pub struct Expected {
     /// The state the call is in.

@@ -1,5 +1,5 @@
-//! The world of a replay: messages are remembered, and calls that are placed get a name and wait for
-//! what the transcript says becomes of them.
+//! The world of a replay: it remembers messages, and calls that are placed get a name and wait for what the
+//! transcript says.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -169,7 +169,7 @@ pub enum Outgoing {
 }
 
 impl World {
-    /// One whose own codes have so many digits.
+    /// A world whose own codes have so many digits.
     pub fn with_codes_of(digits: u32) -> Self {
         Self { inner: Mutex::new(Inner { digits, ..Inner::default() }) }
     }
@@ -188,28 +188,27 @@ impl World {
         self.lock().answers = answers.iter().cloned().collect();
     }
 
-    /// How many answers nobody has asked for.
+    /// How many answers are left.
     pub fn answers_left(&self) -> usize {
         self.lock().answers.len()
     }
 
-    /// What comes of the numbers that are looked up from now on, in order; of others nothing speaks
-    /// against them.
+    /// The results for the numbers that are looked up from now on, in order; nothing speaks against any others.
     pub fn find(&self, fits: &[Fit]) {
         self.lock().fits = fits.iter().copied().collect();
     }
 
-    /// What is said of the next entry for a code of the provider's own, other than whether it is right.
+    /// What is said of the next entry for a code of the provider's own, if not simply whether it is right.
     pub fn say(&self, verdict: Option<Verdict>) {
         self.lock().verdict = verdict;
     }
 
-    /// Whether that was said.
+    /// Whether that was used.
     pub fn has_said(&self) -> bool {
         self.lock().verdict.is_none()
     }
 
-    /// How many of them nobody has asked about.
+    /// How many of those results are left.
     pub fn fits_left(&self) -> usize {
         self.lock().fits.len()
     }
@@ -296,7 +295,7 @@ impl Carrier for World {
     }
 }
 
-/// A look-up that no answer is told for is not answered.
+/// A look-up for which no answer was given is not answered.
 #[async_trait]
 impl Backends for World {
     async fn ask(
@@ -318,8 +317,8 @@ impl Backends for World {
     }
 }
 
-/// Networks say what the transcript's word needs. A caller's number is not asked about: what speaks
-/// against it stands in the transcript's `signals`.
+/// Networks say what the transcript's word stands for. They are not asked about a caller's number: what speaks
+/// against it is in the transcript's `signals`.
 #[async_trait]
 impl Numbers for World {
     async fn look_up(&self, about: About<'_>, _until: Instant) -> Option<Told> {
@@ -344,7 +343,7 @@ impl Numbers for World {
     }
 }
 
-/// A code is sent again as it was, five times at most, and looked at five times.
+/// A code is sent again unchanged, at most five times, and checked at most five times.
 #[async_trait]
 impl Verifications for World {
     async fn begin(&self, reference: Reference, begin: &BeginVerification) -> Delivery {

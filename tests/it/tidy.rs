@@ -156,6 +156,21 @@ fn the_server_never_reaches_into_a_store() {
     }
 }
 
+/// Every room counts with `watch`; beside that it uses only the exchange itself.
+#[test]
+fn a_room_of_the_exchange_names_no_other() {
+    let rooms = ["answers", "desk", "turn", "watch"];
+    for room in rooms {
+        for path in files(&format!("src/exchange/{room}"), "rs") {
+            let code = code(&path);
+            for other in rooms.into_iter().filter(|other| ![room, "watch"].contains(other)) {
+                let named = names_of(&code, "crate::exchange", other);
+                assert!(!named, "{} names the room {other}", path.display());
+            }
+        }
+    }
+}
+
 /// What a replay shows a hole with, no live call has.
 #[test]
 fn a_replay_alone_lets_a_demand_pass() {

@@ -1,4 +1,4 @@
-//! `check --fix`: what can be nothing but a slip is written as it was meant.
+//! `check --fix`: corrects what can only be a slip.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::diagnostic::{Finding, SYNTAX, Sources};
 use crate::files::{Files, read_text};
 use crate::writing::replace;
 
-/// Rounds: what is mended may show another slip, or lie beside one.
+/// Rounds: a correction may reveal another slip, or lie beside one.
 const ROUNDS_MAX: usize = 8;
 
-/// Mends what was named, file by file, and says what was done. A file is written once, beside its
-/// place and then moved there; what else is in it stays as it is.
+/// Corrects what was named, file by file, and says what was done. A file is written once, beside its place, and
+/// then moved there; everything else in it stays as it is.
 pub(super) fn mend(files: &mut Files) -> Result<(), Exit> {
     let mut mended: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
     let mut told = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn mend(files: &mut Files) -> Result<(), Exit> {
     Ok(())
 }
 
-/// The files that one round of fixes changes, as they are then.
+/// The files that one round of fixes changes, with their new text.
 fn round(
     sources: &Sources,
     named: impl Fn(&str) -> bool,
@@ -60,7 +60,7 @@ fn round(
         let here = |finding: &&Finding| finding.place().is_some_and(|place| place.file == *file);
         let own: Vec<_> = findings.iter().filter(here).collect();
         if own.iter().any(|finding| finding.code == SYNTAX) {
-            // Where things stand is not certain in a file that cannot be read to its end.
+            // In a file that cannot be read to its end, positions are not certain.
             continue;
         }
         let with: Vec<_> = own.into_iter().filter(|finding| finding.fix.is_some()).collect();
@@ -76,12 +76,12 @@ fn round(
     texts
 }
 
-/// The text with what can be mended of it; `None`: nothing can.
+/// The text with its corrections; `None`: there are none.
 fn sound(text: &str, fixes: &[&Fix]) -> Option<Fixed> {
     let is_sound =
         |fixed: &Fixed| !fixed.done.is_empty() && fixed.text.parse::<toml::Table>().is_ok();
     let all = Some(apply(text, fixes)).filter(is_sound);
-    // Two keys that are meant to be one cannot both become it.
+    // Two keys that should be the same one cannot both become it.
     all.or_else(|| {
         fixes.iter().enumerate().find_map(|(number, fix)| {
             let one = Some(apply(text, &[*fix])).filter(is_sound)?;

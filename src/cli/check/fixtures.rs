@@ -1,4 +1,4 @@
-//! `check --write-fixtures`: a transcript for each hole, which shows it on the engine itself.
+//! `check --write-fixtures`: a transcript of each hole, which shows it on the engine itself.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::replay::bless::bless;
 use crate::replay::{Transcript, run};
 use crate::writing::{create, replace};
 
-/// Writes what was asked for; a file that is there stays as it is, unless `force` says otherwise.
+/// Writes what was asked for; an existing file stays as it is, unless `force` says otherwise.
 pub(super) fn write(
     flows: &FlowSet,
     folder: &Path,

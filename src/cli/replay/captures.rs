@@ -1,4 +1,4 @@
-//! `replay capture.http`: a provider's requests once more.
+//! `replay capture.http`: posts a provider's requests once more.
 
 use std::io::Write;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub(super) fn is_capture(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("http"))
 }
 
-/// Replays all of them, each in a house of its own; gives the exit code.
+/// Replays all of them, each to a server of its own; returns the exit code.
 pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
     if let Some(path) = args.paths.iter().find(|path| !is_capture(path)) {
         let message = format!("{} is no capture: replay it by itself", path.display());
@@ -103,7 +103,7 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
     }
 }
 
-/// What is sealed in memory lives as long as the process.
+/// What is sealed in memory lives only as long as the process.
 const STATE_KEY: [u8; 32] = [7; 32];
 
 fn of_house(args: &Args, config: Config) -> Result<Plan, Failure> {

@@ -1,4 +1,4 @@
-//! Differences in colour: what was to come red, what came green.
+//! Differences in colour: the expected in red, the actual in green.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::cli::by_line::ByLine;
 use crate::replay::beside::BETWEEN;
 
-/// Lines go to `out`, which is a terminal; those that are marked come in colour.
+/// Lines go to `out`, which is a terminal; the marked ones are coloured.
 pub(super) fn coloured(out: impl Write) -> impl Write {
     ByLine::new(out, write_line)
 }

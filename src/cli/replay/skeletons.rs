@@ -1,4 +1,4 @@
-//! Transcripts for what no transcript reaches: each is run before it is written.
+//! Writes transcripts for what no transcript reaches: each is run before it is written.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ pub(super) async fn write<'c>(
     Ok(told)
 }
 
-/// The transcript of a cell with what came back in it; `None`: it does not come there.
+/// The transcript of a cell with what came back; `None`: it does not get there.
 async fn played(flows: &FlowSet, cell: &Cell) -> Option<(String, Report)> {
     let draft = format!("{}{}", head(cell), cell.transcript.as_ref()?);
     let (transcript, _) = Transcript::read("skeleton.toml", &draft);

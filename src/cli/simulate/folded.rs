@@ -1,4 +1,4 @@
-//! Lines that are longer than the terminal is wide go on below between two words, under their beginning.
+//! Lines that are longer than the terminal is wide continue below, broken between words, under their beginning.
 
 use std::io::Write;
 

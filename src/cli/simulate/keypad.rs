@@ -18,21 +18,21 @@ use crate::replay::phone::Keypad;
 /// What ends the input, as everywhere.
 const CTRL_D: char = '\u{4}';
 
-/// Who waits for a key is broken off at once; after this it did not wait for one.
+/// Waiting for a key is interrupted at once; if it lasts longer than this, nobody was waiting.
 const BROKEN_OFF_WITHIN: Duration = Duration::from_millis(200);
 
-/// The terminal. Its own editing of lines rests as long as this lives: what is typed while the flow is
-/// thinking is heard afterwards, and seen once.
+/// The terminal. Its own line editing is off as long as this lives: what is typed while the flow is thinking is
+/// heard afterwards, and shown once.
 #[derive(Debug)]
 pub(super) struct Terminal {
     term: Term,
     before: Option<Termios>,
-    /// Told when a signal breaks the waiting for a key off.
+    /// Told when a signal interrupts waiting for a key.
     broken_off: Sender<()>,
 }
 
 impl Terminal {
-    /// Takes the terminal. Whoever ends the program from outside gets it back as well.
+    /// Takes the terminal. If the program is ended from outside, the terminal is restored as well.
     pub(super) fn take() -> io::Result<Self> {
         let before = tcgetattr(stdin())?;
         let (tells, broken_off) = channel();
@@ -61,7 +61,7 @@ impl Terminal {
         key
     }
 
-    /// Takes the last key off the screen: `before`: how wide the line was with it.
+    /// Takes the last key off the screen; `before`: how wide the line was with it.
     fn erase(&self, before: usize, after: usize) -> io::Result<()> {
         let columns = usize::from(self.term.size().1).max(1);
         if before.is_multiple_of(columns) {
@@ -73,7 +73,7 @@ impl Terminal {
         self.term.clear_chars(before - after)
     }
 
-    /// Shows a key; behind the last column the line goes on below.
+    /// Shows a key; after the last column the line continues below.
     fn show(&self, key: char, width: usize) -> io::Result<()> {
         let columns = usize::from(self.term.size().1).max(1);
         let mut shown = key.to_string();
@@ -84,19 +84,19 @@ impl Terminal {
     }
 }
 
-/// Leaves the terminal as it was, and ends the program, when a signal says so: nothing else of it would run.
-/// Who waits for a key is broken off by it and has to say so first, for that changes the terminal too.
+/// Restores the terminal and ends the program when a signal says so: nothing else in it would run. Whoever waits
+/// for a key is interrupted by the signal and has to say so first, because that changes the terminal too.
 fn give_back_when_told_to_end(before: Termios, broken_off: Receiver<()>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT])?;
     std::thread::spawn(move || {
         let told: Vec<_> = signals.wait().collect();
         // A key that is waited for in vain makes a SIGINT of its own, whatever the first was.
         let first = told.iter().copied().find(|signal| *signal != SIGINT).unwrap_or(SIGINT);
-        // Whoever does not wait for a key does not touch the terminal.
+        // If nobody waits for a key, nobody is using the terminal.
         let _ = broken_off.recv_timeout(BROKEN_OFF_WITHIN);
         // A terminal that is gone needs nothing.
         let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
-        // Ends it as it ends every program, unless whoever started it says otherwise.
+        // Ends the program as usual, unless whoever started it has arranged something else.
         let _ = emulate_default_handler(first);
     });
     Ok(())
@@ -197,7 +197,7 @@ impl Entry {
         }
     }
 
-    /// Whether the line would not wait for more.
+    /// Whether the line would wait no longer.
     fn is_complete(&self) -> bool {
         let keys = self.text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
         keys && (self.digits == Some(self.text.len())

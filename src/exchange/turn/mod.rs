@@ -12,5 +12,5 @@ pub use audit::Over;
 pub(super) use edition::Editions;
 pub use posted::Posted;
 pub(super) use recent::Recent;
-pub use request::{Answered, Request, Served, Wants};
-pub use take::Settles;
+pub use request::{Answered, Request, Wants};
+pub use take::{Served, Settles};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::take::{Done, Taken};
+use super::take::{Done, Plan, Served, Taken};
 use crate::engine::call::{Call, Received, receive};
 use crate::engine::event::{Event, Heard, Ring};
 use crate::engine::id::{CallId, LegId, Nonce, Sid};
@@ -38,23 +38,6 @@ pub enum Wants {
     Fallback(Option<Nonce>),
 }
 
-/// What a request was to the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Served {
-    /// A turn.
-    Turn,
-    /// The answer that had been given before.
-    Replayed,
-    /// The answer that had been given before, to a request that now says something else.
-    Contradicted,
-    /// The present prompt, for a request out of step.
-    OutOfStep,
-    /// Nothing of this call's.
-    Stranger,
-    /// Of a call that nobody knows: it is forgotten, or its first turn was lost.
-    Unknown,
-}
-
 /// An answer to a request.
 #[derive(Clone, Debug)]
 pub struct Answered {
@@ -64,16 +47,6 @@ pub struct Answered {
     pub served: Served,
     /// Whether the time that the answer takes must not tell what was found.
     pub discreet: bool,
-}
-
-/// What is to be done with an event, given the call as it stands.
-pub(super) enum Plan {
-    Step(Event),
-    Answer(Arc<Reply>, Served),
-    Unknown,
-    Nothing,
-    /// The copy of the call is older than the event: it does not tell.
-    Older,
 }
 
 impl Exchange {

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::edition::Edition;
 use super::posted::Posted;
-use super::request::{Plan, Served};
 use crate::audit::Entry;
 use crate::chance;
 use crate::engine::audit;
@@ -32,6 +31,33 @@ pub struct Settles {
     pub effect: EffectId,
     /// The number of the turn that posted it.
     pub turn: u64,
+}
+
+/// What a request was to the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// A turn.
+    Turn,
+    /// The answer that had been given before.
+    Replayed,
+    /// The answer that had been given before, to a request that now says something else.
+    Contradicted,
+    /// The present prompt, for a request out of step.
+    OutOfStep,
+    /// Nothing of this call's.
+    Stranger,
+    /// Of a call that nobody knows: it is forgotten, or its first turn was lost.
+    Unknown,
+}
+
+/// What is to be done with an event, given the call as it stands.
+pub(super) enum Plan {
+    Step(Event),
+    Answer(Arc<Reply>, Served),
+    Unknown,
+    Nothing,
+    /// The copy of the call is older than the event: it does not tell.
+    Older,
 }
 
 /// What a turn is taken with, beside the event.

@@ -1,5 +1,5 @@
-//! The address that the provider called, as far as a capture tells: whoever wrote it down may have stood
-//! before a proxy or behind it, and the provider signs what it called itself.
+//! The address that the provider called, as far as a capture tells: it may have been made in front of a proxy or
+//! behind it, and the provider signs what it called.
 
 use super::Captured;
 use crate::carrier::form;
@@ -13,7 +13,7 @@ pub fn told(requests: &[Captured], keys: &Keys) -> Option<String> {
     let first = requests.first()?;
     let named = |name: &str| {
         let field = first.header(name)?;
-        // Each proxy adds its own; the first stood nearest to the provider.
+        // Each proxy adds its own; the first one stood nearest to the provider.
         field.split(',').next().map(str::trim).filter(|name| !name.is_empty())
     };
     let scheme = named("X-Forwarded-Proto").unwrap_or("https");
@@ -34,7 +34,7 @@ pub fn told(requests: &[Captured], keys: &Keys) -> Option<String> {
 pub(super) fn below<'t>(target: &'t str, public_url: &str) -> &'t str {
     let (_, path) = parts(target);
     let prefix = parts(public_url).1.trim_end_matches('/');
-    // A proxy that takes the public URL's path away had not done so where the capture was made.
+    // Where the capture was made, a proxy that strips the public URL's path had not done so yet.
     match path.strip_prefix(prefix) {
         Some(rest) if rest.starts_with(ROUTES) => rest,
         _ => path,
@@ -44,7 +44,7 @@ pub(super) fn below<'t>(target: &'t str, public_url: &str) -> &'t str {
 /// What every route of the provider begins with.
 const ROUTES: &str = "/twilio/";
 
-/// Scheme and authority, where there are any, and what follows.
+/// Scheme and authority, if there are any, and the rest.
 fn parts(address: &str) -> (Option<&str>, &str) {
     let Some((scheme, rest)) = address.split_once("://").filter(|_| !address.starts_with('/'))
     else {
@@ -100,7 +100,7 @@ mod tests {
             told_by("http://a.example", "/twilio/voice", &[host]).as_deref(),
             Some("http://a.example")
         );
-        // What is signed elsewhere is refused later, and told then.
+        // If it is signed for something else, that is refused and reported later.
         assert_eq!(told_by("https://b.example", "/twilio/voice", &[host]), a);
         let forwarded = [
             ("Host", "ivr:8080"),

@@ -158,7 +158,7 @@ impl House {
         self.keys.verify(&Bases::of(&self.public_url), target, fields, signature)
     }
 
-    /// The signature of a request that is not quite as it was captured.
+    /// The signature of a request that was changed after it was captured.
     pub(super) fn sign(&self, target: &str, fields: &[(String, String)]) -> String {
         let base = self.public_url.trim_end_matches('/');
         sign(&self.token, &format!("{base}{target}"), fields)
@@ -200,7 +200,7 @@ impl House {
         Ok(answers.any(|answer| answer.verdict() == Some(Verdict::Wrong)))
     }
 
-    /// Does what is due in the world.
+    /// Does what is due outside.
     pub(super) async fn settle(&self) -> Result<(), HouseError> {
         self.outbox.drain().await?;
         Ok(())
@@ -211,7 +211,7 @@ impl House {
         self.world.messages(call)
     }
 
-    /// Posts a request, and gives the status and the body of the answer.
+    /// Posts a request, and returns the status and the body of the answer.
     pub(super) async fn post(&self, request: &Captured) -> Result<(u16, String), HouseError> {
         let (address, bytes) = (self.address, bytes_of(request));
         let answered = tokio::task::spawn_blocking(move || exchange(address, &bytes)).await;

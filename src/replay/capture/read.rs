@@ -1,5 +1,5 @@
-//! HTTP/1.1 as text: requests one after the other, each with as long a body as it says. What was answered
-//! may stand between them, as it does where both ways of a connection were written down: it is passed over.
+//! Reads HTTP/1.1 as text: requests one after another, each with a body as long as it says. Answers may stand
+//! between them, if both directions of a connection were written down: they are skipped.
 
 use crate::limits;
 
@@ -151,7 +151,7 @@ enum Length {
 }
 
 impl Length {
-    /// What the header fields say of it; `else_it_is`: where they say nothing.
+    /// What the header fields say of it; `else_it_is`: the result if they say nothing.
     fn of(fields: &[(String, String)], else_it_is: Self) -> Result<Self, String> {
         let said = |name: &str| {
             let field = fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -184,7 +184,7 @@ impl Length {
     }
 }
 
-/// A body in chunks, and how many bytes these take, with what may stand after the last.
+/// A body in chunks, and how many bytes these take, with what may follow the last one.
 fn chunks(rest: &[u8]) -> Result<(Vec<u8>, usize), String> {
     let cut = || "it is cut off within its chunks".to_owned();
     let (mut body, mut at) = (Vec::new(), 0);

@@ -1,5 +1,5 @@
-//! What the provider had been told then, in the words of now: each nonce and effect that a captured
-//! request names for the first time stands for the one that the house waits for.
+//! Translates what the provider was told then into what it is told now: each nonce or effect that a captured
+//! request names for the first time stands for the one that the server expects.
 
 use std::collections::HashMap;
 
@@ -54,7 +54,7 @@ impl Translator {
         Ok((self.with_own_names(house, changed, fields), Some(call)))
     }
 
-    /// The same with the names of now in its fields, signed anew.
+    /// The same with today's names in its fields, signed again.
     fn with_own_names(
         &self,
         house: &House,
@@ -69,7 +69,7 @@ impl Translator {
                         value.clone_from(now);
                     }
                 }
-                // What the provider could not use was the answer to a request that named a nonce.
+                // What the provider could not use was the answer to a request with a nonce.
                 "ErrorUrl" => {
                     let told = self.told.iter().find(|(then, _)| value.contains(then.as_str()));
                     if let Some((then, now)) = told {
@@ -89,7 +89,7 @@ impl Translator {
         changed
     }
 
-    /// A leg that we placed had another name then.
+    /// A leg that we placed had a different name then.
     fn meet(&mut self, call: &Call, route: &str, sid: &str) {
         let placed = matches!(route, "leg" | "status");
         let known = call.legs.iter().any(|leg| leg.sid.as_ref().is_some_and(|own| own.0 == sid));
@@ -105,7 +105,7 @@ impl Translator {
         }
     }
 
-    /// What the house waits for on this route.
+    /// What the server expects on this route.
     fn waited_for(&mut self, house: &House, call: &Call, route: &str, sid: &str) -> Option<String> {
         let sid = self.sids.get(sid).map_or(sid, String::as_str);
         let own = call.legs.iter().find(|leg| leg.sid.as_ref().is_some_and(|own| own.0 == sid));
@@ -125,7 +125,7 @@ impl Translator {
     }
 }
 
-/// Why a request is about nothing.
+/// Why a request means nothing.
 fn nothing(route: &str) -> &'static str {
     match route {
         "message" => "no message was sent in this call that it could be about",

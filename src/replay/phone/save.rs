@@ -1,4 +1,4 @@
-//! A call by hand as a transcript, which is run before it is written: it replays, or there is none.
+//! Saves a call by hand as a transcript, which is run before it is written: it can be replayed, or there is none.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -24,8 +24,8 @@ impl<W: Write> Phone<'_, W> {
         Ok(writeln!(self.out, "  [saved; `callgate replay {shown}{with}` runs it]")?)
     }
 
-    /// The transcript, with what came back in it. Of the customers it has those who were claimed, or
-    /// all of them where others matter too.
+    /// The transcript, with what came back. It contains those customers who were claimed, or all of them if
+    /// others matter too.
     async fn transcript(&self) -> Result<String, Trouble> {
         let claimed = self.accounts_claimed();
         for accounts in [claimed.as_str(), self.caller.accounts.as_str()] {
@@ -79,7 +79,7 @@ impl<W: Write> Phone<'_, W> {
                 id.is_some_and(|id| self.claimed.contains(id))
             });
             for account in accounts.iter_mut() {
-                // What stands above the first is about the file.
+                // What stands above the first one is about the file.
                 account.decor_mut().set_prefix("\n");
             }
         }

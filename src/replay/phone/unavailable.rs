@@ -12,7 +12,7 @@ use crate::flow::state::Kind;
 use crate::replay::transcript::word_of;
 
 impl<W: Write> Phone<'_, W> {
-    /// Says so of each state among these that ended so. What was looked up has been told already.
+    /// Explains each of these states that ended so. What was looked up has been told already.
     pub(super) async fn tell_unavailable(
         &mut self,
         hops: &[Hop],

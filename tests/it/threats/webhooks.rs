@@ -9,7 +9,7 @@ use callgate::chance::{Chance as _, SeededChance};
 use secrecy::SecretString;
 
 use super::secrets::dump;
-use crate::support::eventually::eventually;
+use crate::support::eventually::{eventually, eventually_async};
 use crate::support::house::{ACCOUNT, House, LINE, OPERATOR, PIN, PUBLIC_URL, client, command_in};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Provider};
 use crate::support::redis::RedisServer;
@@ -100,6 +100,11 @@ fn stored(redis: &RedisServer) -> Vec<Vec<u8>> {
 }
 
 async fn refuses_any_byte_changed(house: &House, redis: Option<&RedisServer>) {
+    // The server itself writes the store's name, once, soon after it is ready.
+    eventually_async("the store has its name", async || {
+        house.metrics().await.contains("callgate_store_info{").then_some(())
+    })
+    .await;
     let before = redis.map(stored);
     let fields = fields("CA00000000000000000000000000000001", &[("Digits", "1")]);
     let target = "/twilio/voice";

@@ -1,4 +1,4 @@
-//! The demo's keys, which are made once, so that a demo that is started again goes on with its calls.
+//! The demo's keys, which are made once, so that a restarted demo goes on with its calls.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -39,12 +39,12 @@ pub(super) struct Keyring {
     pub(super) vault: Vault,
     pub(super) auth_token: SecretString,
     pub(super) admin_token: SecretString,
-    /// What is to be written down; `None`: it is.
+    /// What must be written down; `None`: it is written.
     unkept: Option<String>,
 }
 
 impl Keyring {
-    /// The keys that were kept, or else new ones.
+    /// The keys that were kept, or new ones.
     pub(super) fn open() -> Result<Self, DemoError> {
         match std::fs::read_to_string(KEY_FILE) {
             Ok(text) => Self::read(&text),
@@ -108,7 +108,7 @@ mod tests {
         write(&file, &keys).unwrap();
         let mode = std::fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        // Those that are there open a store: they are not written over.
+        // Existing keys open a store: they are not overwritten.
         assert!(write(&file, &new_keys()).is_err());
         assert_eq!(std::fs::read_to_string(&file).unwrap(), keys);
         assert!(Keyring::read(&keys).is_ok());
