@@ -27,15 +27,20 @@ pub fn read<T>(
 ) -> T {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(file, text, root.get_ref(), &errors, problems);
-    let source = Source { file, problems };
+    let source = Source { file, problems, above: &[] };
     let first = text.chars().next().map_or(0, char::len_utf8);
     read(Reader::new(root.get_ref(), 0..first, "the file".into(), source))
 }
+
+/// What is to be done with a key of the file itself that stands in a table.
+pub const ABOVE: &str = "it belongs to the whole file: write it above the first `[…]`";
 
 #[derive(Clone, Copy, Debug)]
 struct Source<'a> {
     file: &'a Arc<str>,
     problems: &'a Problems,
+    /// Keys of the file itself, which stand above its tables.
+    above: &'static [&'static str],
 }
 
 impl Source<'_> {
@@ -136,7 +141,10 @@ impl<'a> Reader<'a> {
             }
             let place = self.source.place(name.span());
             self.source.problems.add_with("unknown-key", &place, || {
-                let help = did_you_mean(name.get_ref(), known.iter().copied())
+                let above = self.source.above.contains(&name.get_ref().as_ref());
+                let help = above
+                    .then(|| ABOVE.to_owned())
+                    .or_else(|| did_you_mean(name.get_ref(), known.iter().copied()))
                     .or_else(|| Some(format!("it may have: {}", list(&known))));
                 // A key that is already there is not meant a second time.
                 let free = known.iter().copied().filter(|key| !self.table.contains_key(*key));
@@ -173,6 +181,21 @@ impl<'a> Reader<'a> {
         self
     }
 
+    /// Says which keys belong to the file itself, so that one that stands further down is known for what it is.
+    pub fn heading(mut self, keys: &'static [&'static str]) -> Self {
+        self.source.above = keys;
+        self
+    }
+
+    /// What stands there under other keys than these.
+    pub fn others(&self, known: &[&str]) -> Vec<Item<'a>> {
+        let others =
+            self.table.iter().filter(|(name, _)| !known.contains(&name.get_ref().as_ref()));
+        others
+            .map(|(name, value)| Item::new(name.get_ref(), name.span(), value, self.source))
+            .collect()
+    }
+
     /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
@@ -189,7 +212,8 @@ impl<'a> Reader<'a> {
         let free =
             |name: &&str| !self.known.contains(name) && !asked.iter().any(|asked| asked == name);
         let mut present = self.table.keys().map(|name| name.get_ref().as_ref()).filter(free);
-        present.find(|name| strsim::jaro_winkler(name, key) >= NEAR)
+        present
+            .find(|name| name.eq_ignore_ascii_case(key) || strsim::jaro_winkler(name, key) >= NEAR)
     }
 }
 

@@ -332,8 +332,9 @@ is filled in: in a phrase, say, or in the purpose of a code.",
     Entry {
         code: "bad-message",
         title: "a message that cannot be sent as it is",
-        what: "A text message is plain text of at most 600 characters, and what is longer would be cut. One with a code has
-`{{ code }}` in it exactly once, unchanged, in every language: telephones recognise it as one run of digits.",
+        what: "A text message is plain text of at most 600 characters, and what is longer would be cut; the texts of a list
+are sent as one, with blanks between them. One with a code has `{{ code }}` in it exactly once, unchanged, in every
+language: telephones recognise it as one run of digits.",
         fix: "Put it in once, without a filter; say less.",
         before: r#"message = "Your code is {{ code | digits }}.""#,
         after: r#"message = "Your code is {{ code }}.""#,

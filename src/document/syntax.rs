@@ -117,10 +117,21 @@ fn worded(text: &str, message: &str, place: &Place) -> Finding {
     if is("string values must be quoted") && line.ends_with('=') {
         return find("there is no value behind the `=`").help("a text stands in quotes: `\"…\"`");
     }
-    if is("string values must be quoted") || is("missing opening quote") {
+    let begins = text.get(span.start..).and_then(|rest| rest.chars().next());
+    let unquoted = is("string values must be quoted") || is("missing opening quote");
+    if unquoted && begins.is_some_and(is_invisible) {
+        return find("there is a blank here that is none, or an invisible character")
+            .help(INVISIBLE);
+    }
+    if unquoted {
         let curly = written.starts_with(['“', '”', '„', '«', '‘', '’']);
-        let help =
-            if curly { "use straight quotes: `\"`" } else { "write it in quotes: `\"…\"`" };
+        let help = match written.trim().to_lowercase().as_str() {
+            _ if curly => "use straight quotes: `\"`",
+            "yes" | "no" | "on" | "off" | "ja" | "nein" | "sí" | "si" | "oui" | "non" => {
+                "write `true` or `false`, or a text in quotes: `\"…\"`"
+            }
+            _ => "write it in quotes: `\"…\"`",
+        };
         return find("a text must stand in straight quotes").help(help);
     }
     if is("missing escaped value") || is("invalid escape") || is("too few unicode value digits") {
@@ -139,15 +150,19 @@ fn worded(text: &str, message: &str, place: &Place) -> Finding {
             .maybe_help(help.map(Into::into));
     }
     if is("invalid unquoted key") || is("key with no value") || is("invalid key-value pair") {
-        let at = text.get(span.start..).and_then(|rest| rest.chars().next());
-        return find("this is no `key = value`").maybe_help(no_key(line, at).map(Into::into));
+        return find("this is no `key = value`").maybe_help(no_key(line, begins).map(Into::into));
     }
     if is("invalid boolean") {
         return find(&format!("`{written}` is no value"))
             .help("write `true` or `false` in small letters");
     }
     if is("unexpected key or value") {
-        return find("the line should end before this").help(too_much(line));
+        let help = if begins == Some(';') { "take the `;` out" } else { too_much(line) };
+        return find("the line should end before this").help(help);
+    }
+    if is("carriage return must be followed") {
+        return find("a line ends here in a way that no system has any more")
+            .help("save the file with the line ends of Unix or Windows");
     }
     if is("cannot recurse") || is("recursion limit") {
         return find("tables are nested too deep here");
@@ -155,6 +170,7 @@ fn worded(text: &str, message: &str, place: &Place) -> Finding {
     find(message)
 }
 
+const INVISIBLE: &str = "take it out, and write a plain blank where there is to be one";
 const ACCENTS: &str = "names are without accents: letters a to z, digits, `_` and `-`";
 
 /// What to do about a line that does not begin with a key; `at`: the character where that shows.

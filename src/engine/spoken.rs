@@ -50,6 +50,37 @@ const SPANISH: [(&str, char); 10] = [
     ("nueve", '9'),
 ];
 
+const GERMAN: [(&str, char); 13] = [
+    ("null", '0'),
+    ("eins", '1'),
+    ("ein", '1'),
+    ("zwei", '2'),
+    ("zwo", '2'),
+    ("drei", '3'),
+    ("vier", '4'),
+    ("fünf", '5'),
+    ("fuenf", '5'),
+    ("sechs", '6'),
+    ("sieben", '7'),
+    ("acht", '8'),
+    ("neun", '9'),
+];
+
+const FRENCH: [(&str, char); 12] = [
+    ("zéro", '0'),
+    ("zero", '0'),
+    ("un", '1'),
+    ("une", '1'),
+    ("deux", '2'),
+    ("trois", '3'),
+    ("quatre", '4'),
+    ("cinq", '5'),
+    ("six", '6'),
+    ("sept", '7'),
+    ("huit", '8'),
+    ("neuf", '9'),
+];
+
 /// The digits said: `oh double five seven` is 0557. If there are tens, hundreds or anything left over, there are
 /// none.
 pub fn digits(said: &str, expected: Option<u32>, locale: &Locale) -> Option<String> {
@@ -91,8 +122,19 @@ pub fn digits(said: &str, expected: Option<u32>, locale: &Locale) -> Option<Stri
 }
 
 fn word(token: &str, locale: &Locale) -> Option<char> {
-    let table: &[(&str, char)] = if locale.language() == "es" { &SPANISH } else { &ENGLISH };
+    let table = names(locale).unwrap_or(&ENGLISH);
     table.iter().find(|(word, _)| *word == token).map(|(_, digit)| *digit)
+}
+
+/// What digits are called in a language, the first of several names being the usual one.
+fn names(locale: &Locale) -> Option<&'static [(&'static str, char)]> {
+    Some(match locale.language() {
+        "en" => &ENGLISH,
+        "es" => &SPANISH,
+        "de" => &GERMAN,
+        "fr" => &FRENCH,
+        _ => return None,
+    })
 }
 
 fn homophone(token: &str, locale: &Locale) -> Option<char> {
@@ -119,12 +161,7 @@ pub fn passcode(said: &str, digits_expected: Option<u32>, locale: &Locale) -> St
 /// The name of a digit, in the languages whose digits are understood.
 fn name(token: &str, locale: &Locale) -> Option<&'static str> {
     let digit = single(token)?;
-    let table: &[(&str, char)] = match locale.language() {
-        "en" => &ENGLISH,
-        "es" => &SPANISH,
-        _ => return None,
-    };
-    table.iter().find(|(_, of)| *of == digit).map(|(name, _)| *name)
+    names(locale)?.iter().find(|(_, of)| *of == digit).map(|(name, _)| *name)
 }
 
 /// Words ready to be compared: compatibility form, lower case, only letters and digits, single spaces.
@@ -245,6 +282,23 @@ mod tests {
     }
 
     #[test]
+    fn digits_are_understood_in_each_of_our_languages() {
+        for (tag, said, value) in [
+            ("de-DE", "null eins zwo drei", "0123"),
+            ("de-AT", "Vier, fünf, sechs, sieben, acht, neun.", "456789"),
+            ("fr-FR", "zéro un deux trois quatre", "01234"),
+            ("fr-CA", "cinq six sept huit neuf", "56789"),
+            ("de-DE", "12 34", "1234"),
+        ] {
+            let locale = Locale::parse(tag).unwrap();
+            assert_eq!(digits(said, None, &locale).as_deref(), Some(value), "{said}");
+        }
+        let german = Locale::parse("de-DE").unwrap();
+        assert_eq!(digits("dreiundzwanzig", None, &german), None);
+        assert_eq!(digits("one two", None, &german), None);
+    }
+
+    #[test]
     fn a_digit_among_words_is_its_name() {
         let es = Locale::parse("es-MX").unwrap();
         for (said, locale, value) in [
@@ -253,7 +307,8 @@ mod tests {
             ("0 blue giraffes", &english(), "zero blue giraffes"),
             ("route 66", &english(), "route 66"),
             ("jirafa 7", &es, "jirafa siete"),
-            ("girafe 7", &Locale::parse("fr-FR").unwrap(), "girafe 7"),
+            ("girafe 7", &Locale::parse("fr-FR").unwrap(), "girafe sept"),
+            ("giraffa 7", &Locale::parse("it-IT").unwrap(), "giraffa 7"),
             ("7 1 oh", &english(), "710"),
         ] {
             assert_eq!(passcode(said, None, locale), value, "{said}");

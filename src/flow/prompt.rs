@@ -1,6 +1,6 @@
 //! What a caller hears, by language.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::locale::Locale;
 use super::template::{Template, Use};
@@ -49,6 +49,24 @@ impl Prompt {
             Piece::Text(text) => text.0.values().collect::<Vec<_>>(),
             _ => Vec::new(),
         })
+    }
+
+    /// The languages in which something of it is written, and the flow's own.
+    pub fn locales<'p>(&'p self, own: &'p Locale) -> IndexSet<&'p Locale> {
+        let written = self.pieces.iter().flat_map(|piece| match piece {
+            Piece::Text(text) => text.0.keys().collect::<Vec<_>>(),
+            _ => Vec::new(),
+        });
+        written.chain([own]).collect()
+    }
+
+    /// The texts that a caller of a language is told, in order; `own`: the flow's.
+    pub fn texts(&self, locale: &Locale, own: &Locale) -> Vec<&Template> {
+        let picked = self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(text) => text.pick(locale, own),
+            _ => None,
+        });
+        picked.map(|(_, text)| text).collect()
     }
 
     /// Everything that some language's wording fills in.

@@ -345,6 +345,8 @@ impl Recording<'_> {
                 of(key, &right)
             }
             Some(_) => of(key, &wrong),
+            // The call had had its entries, and this one was not looked at.
+            None if words && !ran.turn.unusable => of(key, &wrong),
             None if words => of(key, COUGH),
             None if keys.is_empty() => of(key, SOMETHING),
             None => of(key, &shape(keys)),
@@ -360,14 +362,14 @@ impl Recording<'_> {
             && !self.substitutes.is_live(said);
         match (&gather.what, value) {
             _ if kept && keys.is_empty() => of("speech", said),
-            _ if kept => of("digits", keys),
+            _ if kept => of("digits", &on_keys(keys)),
             (What::Digits(_), Some(Value::Text(digits))) if keys.is_empty() => {
                 of("speech", &substitute::digits(digits.len()))
             }
             _ if keys.is_empty() => of("speech", SOMETHING),
             (What::Date(format), Some(_)) => of("digits", a_date(*format)),
             (What::Date(_), None) => of("digits", &shape(keys)),
-            _ => of("digits", &substitute::like(keys)),
+            _ => of("digits", &substitute::like(&on_keys(keys))),
         }
     }
 
@@ -499,7 +501,10 @@ fn one_time(ran: &Ran<'_>, call: &Call, keys: &str) -> String {
     match ran.verdict() {
         Some(Verdict::Right | Verdict::RightByOneFactor) => of("otp", "last"),
         _ if fits && !decoy => of("otp", "wrong"),
-        _ => of("digits", &substitute::digits(keys.len())),
+        _ if keys.bytes().all(|key| key.is_ascii_digit()) => {
+            of("digits", &substitute::digits(keys.len()))
+        }
+        _ => of("digits", &shape(keys)),
     }
 }
 
@@ -526,5 +531,10 @@ fn a_date(format: crate::flow::states::gather::DateFormat) -> &'static str {
 
 /// Keys of which only the shape matters: as many, with `*` and `#` in their places.
 fn shape(keys: &str) -> String {
-    keys.chars().map(|key| if key.is_ascii_digit() { '0' } else { key }).collect()
+    on_keys(keys).chars().map(|key| if key.is_ascii_digit() { '0' } else { key }).collect()
+}
+
+/// Keys as a telephone has them: others, such as the `A` to `D` of some, fit nowhere, and a `#` does not either.
+fn on_keys(keys: &str) -> String {
+    keys.chars().map(|key| if key.is_ascii_digit() || key == '*' { key } else { '#' }).collect()
 }

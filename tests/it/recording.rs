@@ -160,7 +160,7 @@ async fn what_was_not_taken_is_not_taken_in_the_transcript() {
     let provider = Provider::start();
     let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
     let flow = "name = \"desk\"\nstart = \"number\"\n\
-        [states.number]\ntype = \"gather\"\nvar = \"number\"\nspeech = true\nprompt = \"Which number?\"\n\
+        [states.number]\ntype = \"gather\"\nvar = \"number\"\nspeech = true\ntries = 4\nprompt = \"Which number?\"\n\
         on = { ok = \"day\", no_input = \"bye\", invalid = \"bye\" }\n\
         [states.day]\ntype = \"gather\"\nkind = \"date\"\nvar = \"day\"\nprompt = \"{{ number | digits }}. Which day?\"\n\
         on = { ok = \"who\", no_input = \"bye\", invalid = \"bye\" }\n\
@@ -174,7 +174,8 @@ async fn what_was_not_taken_is_not_taken_in_the_transcript() {
     house.restart();
     let mut phone = Telephone::new("CA00000000000000000000000000000079", CALLER);
     phone.ring(&house).await;
-    for keys in ["250*5", "12*"] {
+    // Some telephones have the keys `A` to `D`.
+    for keys in ["250*5", "12*", "7D"] {
         phone.key(&house, keys).await;
         assert_eq!(phone.spoken(), "Which number?", "{keys}");
     }
@@ -195,6 +196,33 @@ async fn what_was_not_taken_is_not_taken_in_the_transcript() {
     assert!(!text.contains("250*5") && !text.contains("518206"), "{text}");
     let green = callgate(&house, &["replay", "recorded"]);
     assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+}
+
+/// An entry that is not looked at, because the call has had its entries, is one in the transcript all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_is_not_looked_at_is_an_entry_in_the_transcript() {
+    let provider = Provider::start();
+    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
+    let flow = "name = \"desk\"\nstart = \"who\"\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"words\", unknown = \"words\" }\n\
+        [states.words]\ntype = \"gather_passcode\"\ntries = 4\nprompt = \"Your passcode?\"\n\
+        on = { ok = \"bye\", failed = \"bye\", locked = \"bye\" }\n\
+        [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
+    house.more = vec!["--record", "recorded"];
+    house.restart();
+    let mut phone = Telephone::new("CA00000000000000000000000000000080", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    for _ in 0..4 {
+        assert_eq!(phone.spoken(), "Your passcode?");
+        phone.say(&house, "green apple pie").await;
+    }
+    assert_eq!(phone.spoken(), "Goodbye.");
+    let text = recorded(&house.folder.path().join("recorded")).await;
+    let said: Vec<_> = text.lines().filter(|line| line.starts_with("speech = ")).collect();
+    assert!(said.len() == 4 && said.iter().all(|line| *line == said[0]), "{text}");
 }
 
 /// A code that the customer got on the web is right again in the transcript, and worth as much.

@@ -87,7 +87,7 @@ fn texts(state: &State) -> impl Iterator<Item = &Template> {
 
 fn samples(flows: &FlowSet) -> Samples<'_> {
     let mut samples = Samples::new();
-    let mut passed = HashSet::new();
+    let mut passed = Vec::new();
     for flow in flows.iter() {
         for state in flow.states.values() {
             let mut may_be = |name, values: Vec<Value>| {
@@ -107,16 +107,35 @@ fn samples(flows: &FlowSet) -> Samples<'_> {
                     Assigned::Text(_) => may_be(&to.name, words(["1"])),
                 }),
                 Kind::Call(call) => {
-                    passed.extend(call.give.iter().map(|give| (&flow.name, &give.to)));
-                    passed.extend(call.with.iter().map(|with| (&call.flow, &with.to)));
+                    let (here, there) = (&flow.name, &call.flow);
+                    let into = call.with.iter();
+                    passed.extend(into.map(|it| ((here, &it.from), (there, &it.to))));
+                    let out = call.give.iter();
+                    passed.extend(out.map(|it| ((there, &it.from), (here, &it.to))));
                 }
                 _ => {}
             }
         }
     }
-    // What comes out of another flow may be of any kind.
-    samples.retain(|name, _| !passed.contains(name));
+    while passed.iter().any(|(from, to)| passed_on(&mut samples, from, *to)) {}
+    // What nothing sets may be of any kind.
+    samples.retain(|_, values| !values.is_empty());
     samples
+}
+
+/// Lets a variable hold what another does from which its value comes; whether there is anything new.
+fn passed_on<'f>(
+    samples: &mut Samples<'f>,
+    from: &(&'f FlowName, &'f VariableName),
+    to: (&'f FlowName, &'f VariableName),
+) -> bool {
+    let key = |value: &Value| (std::mem::discriminant(value), value.words());
+    let values = samples.get(from).cloned().unwrap_or_default();
+    let own = samples.entry(to).or_default();
+    let mut known: HashSet<_> = own.iter().map(key).collect();
+    let before = own.len();
+    own.extend(values.into_iter().filter(|value| known.insert(key(value))));
+    own.len() > before
 }
 
 fn words<const N: usize>(words: [&str; N]) -> Vec<Value> {
@@ -350,19 +369,37 @@ mod tests {
     }
 
     #[test]
-    fn of_what_other_flows_give_the_kind_is_not_known() {
-        let calls = |text: &str| {
-            format!(
-                "name = \"f\"\nstart = \"a\"\n\
-                 [states.a]\ntype = \"call\"\nflow = \"g\"\ngive = {{ n = \"m\" }}\non = {{ ok = \"b\" }}\n\
+    fn what_other_flows_pass_is_what_it_is_there() {
+        let found = |sets: &str, text: &str, sub_text: &str| {
+            let main = format!(
+                "name = \"f\"\nstart = \"z\"\n{sets}\
+                 [states.a]\ntype = \"call\"\nflow = \"g\"\nwith = {{ k = \"m\" }}\ngive = {{ n = \"k\" }}\non = {{ ok = \"b\" }}\n\
                  [states.b]\ntype = \"say\"\nprompt = \"{text}\"\nnext = \"c\"\n[states.c]\ntype = \"hangup\"\n"
+            );
+            let called = format!(
+                "name = \"g\"\nstart = \"s\"\n[states.s]\ntype = \"say\"\nprompt = \"{sub_text}\"\nnext = \"t\"\n\
+                 [states.t]\ntype = \"return\"\noutcome = \"ok\"\n"
+            );
+            let mut found = findings_of_whoever(&[&main, &called]);
+            found.retain(|finding| finding.contains(": unfillable: "));
+            found
+        };
+        let one = "[states.z]\ntype = \"set\"\nvalues = { m = 1 }\nnext = \"a\"\n";
+        let said = |no_input: &str| {
+            format!(
+                "[states.z]\ntype = \"gather\"\nkind = \"speech\"\nvar = \"m\"\nprompt = \"What?\"\n\
+                 on = {{ ok = \"a\", no_input = \"{no_input}\", invalid = \"c\" }}\n"
             )
         };
-        let called = "name = \"g\"\nstart = \"s\"\n[states.s]\ntype = \"set\"\nvalues = { m = 1 }\nnext = \"t\"\n\
-                      [states.t]\ntype = \"return\"\noutcome = \"ok\"\n";
-        for (text, count) in [("{{ n + 1 }}", 0), ("{{ n | upper }}", 0), ("{{ 1 // n }}", 1)] {
-            let found = findings_of_whoever(&[&calls(text), called]);
-            assert_eq!(found.len(), count, "{text}: {found:?}");
+        for text in ["{{ V + 1 }}", "{{ V | upper }}", "{{ 1 // V }}"] {
+            assert_eq!(found(one, &text.replace('V', "n"), &text.replace('V', "k")), [""; 0]);
         }
+        let speech = found(&said("c"), "{{ n | int }}", "{{ k | int }}");
+        assert_eq!(speech.len(), 2, "{speech:?}");
+        assert!(speech.iter().all(|told| told.contains("is the text `a`")), "{speech:?}");
+        assert_eq!(found(&said("c"), "{{ n | first }}", "{{ k | first }}"), [""; 0]);
+        let nothing = found(&said("a"), "{{ n | first }}", "{{ k | first }}");
+        assert_eq!(nothing.len(), 2, "{nothing:?}");
+        assert!(nothing.iter().all(|told| told.contains("is empty")), "{nothing:?}");
     }
 }

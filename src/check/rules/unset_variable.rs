@@ -1,8 +1,10 @@
 //! A text that fills in a variable which nothing may have set on the way there.
 //!
 //! A `gather` sets its variable where it ends `ok`, a `lookup` what it gives where it ends `ok`, and a `set` in
-//! any case. A case of a `branch` that asks about a variable holds only if that is there. An `identify` drops
-//! what was made of account data: of the account before.
+//! any case; a `lookup` that ends `failed` leaves none of them, whatever was there before. A case of a `branch`
+//! that asks about a variable holds only if that is there. An `identify` drops what was made of account data: of
+//! the account before. A sub-flow has what every `call` of it passes in, where the caller has that, and a `call`
+//! takes out what is there wherever the sub-flow returns with this outcome.
 //!
 //! ## Why
 //!
@@ -42,14 +44,16 @@
 //! prompt = "We have noted {{ amount | money }}."
 //! ```
 
+mod across;
 mod sets;
 mod ways;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashSet};
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 
+use self::across::Across;
 use self::sets::variables;
 use self::ways::{AT_ONCE, Ways, Why};
 use super::{Report, Rule, Subject};
@@ -59,7 +63,6 @@ use crate::flow::name::{FlowName, VariableName};
 use crate::flow::prompt::Prompt;
 use crate::flow::state::{Kind, State};
 use crate::flow::template::Template;
-use crate::flow::{Flow, FlowSet};
 use crate::limits;
 
 pub(super) const RULE: Rule = Rule {
@@ -71,10 +74,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let passed = passed(subject.flows);
     let mut steps = limits::EDGES_WITHOUT_MAX;
+    let Some(across) = Across::of(subject, &mut steps) else { return };
     for walk in subject.walks() {
-        let (ways, used) = ways_and_uses(walk, &passed);
+        let (ways, used) = (Ways::of(walk, &across), used(walk, &across));
         let Some(missing) = missing(&ways, &used, &mut steps) else { return };
         for (variable, uses) in &used {
             // Only where it is told how callers come there without.
@@ -91,18 +94,42 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
                     );
                     let finding = report.finding(message, place).help(help);
                     let found = found.get_or_init(|| ways.without(variable, &mut steps));
-                    match found.as_ref().and_then(|found| ways.why(variable, found, *index)) {
-                        Some(Why::Left(edge)) => {
-                            finding.label("this way nothing has set it", edge.to.place.clone())
-                        }
-                        Some(Why::Dropped(claim)) => finding.label(
-                            "a claim drops what was made of the account before",
-                            claim.place.clone(),
-                        ),
+                    let why = found.as_ref().and_then(|found| ways.why(variable, found, *index));
+                    let withheld = across.withheld_by(&walk.flow.name, variable);
+                    match reason(why, variable, withheld) {
+                        Some((words, place)) => finding.label(words, place.clone()),
                         None => finding,
                     }
                 });
             }
+        }
+    }
+}
+
+/// Why a variable is missing, in words; `withheld`: the state that comes to its flow without it.
+fn reason<'r>(
+    why: Option<Why<'r, 'r>>,
+    variable: &VariableName,
+    withheld: Option<&'r State>,
+) -> Option<(String, &'r Place)> {
+    const CLAIM: &str = "a claim drops what was made of the account before";
+    match why {
+        Some(Why::Left(edge)) => Some(("this way nothing has set it".into(), &edge.to.place)),
+        Some(Why::Dropped(state)) => Some((CLAIM.into(), &state.place)),
+        Some(Why::Lost(state, edge)) => Some(match &state.kind {
+            Kind::Call(call) => (format!("in `{}` {CLAIM}", call.flow), &call.flow_place),
+            _ => ("a look-up that fails leaves it unset".into(), &edge.to.place),
+        }),
+        Some(Why::NotGiven(call)) => {
+            let given = call.give.iter().find(|give| give.to == *variable)?;
+            Some((format!("`{}` may come back without it", call.flow), &given.from_place))
+        }
+        None => {
+            let Kind::Call(call) = &withheld?.kind else { return None };
+            Some(match call.with.iter().find(|with| with.to == *variable) {
+                Some(with) => (format!("`{}` may not be set here", with.from), &with.from_place),
+                None => (format!("`{}` is passed none here", call.flow), &call.flow_place),
+            })
         }
     }
 }
@@ -112,33 +139,15 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 pub(super) fn lacking<'f>(
     subject: &Subject<'f>,
 ) -> HashSet<(&'f FlowName, usize, &'f VariableName)> {
-    let passed = passed(subject.flows);
     let mut steps = limits::EDGES_WITHOUT_MAX;
     let mut lacking = HashSet::new();
+    let Some(across) = Across::of(subject, &mut steps) else { return lacking };
     for walk in subject.walks() {
-        let (ways, used) = ways_and_uses(walk, &passed);
+        let (ways, used) = (Ways::of(walk, &across), used(walk, &across));
         let Some(missing) = missing(&ways, &used, &mut steps) else { break };
         lacking.extend(missing.into_iter().map(|(index, name)| (&walk.flow.name, index, name)));
     }
     lacking
-}
-
-/// The ways through a flow, and where its texts fill in variables of its own.
-fn ways_and_uses<'f>(
-    walk: &Walk<'f>,
-    passed: &HashSet<(&FlowName, &VariableName)>,
-) -> (Ways<'f>, Uses<'f>) {
-    let flow = walk.flow;
-    let (mut ways, mut used) = (Ways::of(flow), used(flow));
-    ways.claims.retain(|claim| walk.reached(*claim));
-    let is_own = |variable: &VariableName| {
-        flow.variables.contains_key(variable) && !passed.contains(&(&flow.name, variable))
-    };
-    used.retain(|variable, uses| {
-        uses.retain(|(index, ..)| walk.reached(*index));
-        is_own(variable)
-    });
-    (ways, used)
 }
 
 /// The uses of variables that callers may come to without them, by state and variable.
@@ -161,49 +170,28 @@ fn missing<'f>(
 }
 
 /// The variables that callers take out of flows, and that are there wherever those come back.
-pub(in crate::check) fn surely_given(flows: &FlowSet) -> HashSet<(&FlowName, &VariableName)> {
+pub(in crate::check) fn surely_given<'f>(
+    subject: &Subject<'f>,
+) -> HashSet<(&'f FlowName, &'f VariableName)> {
     let mut steps = limits::EDGES_WITHOUT_MAX;
-    let mut taken: IndexMap<&FlowName, IndexSet<&VariableName>> = IndexMap::new();
-    for state in flows.iter().flat_map(|flow| flow.states.values()) {
-        let Kind::Call(call) = &state.kind else { continue };
-        taken.entry(&call.flow).or_default().extend(call.give.iter().map(|give| &give.from));
-    }
-    let mut given = HashSet::new();
-    for (name, taken) in taken {
-        let Some(called) = flows.get(name.as_str()) else { continue };
-        let mut ways = Ways::of(called);
-        ways.claims.clear();
-        let states = called.states.values().enumerate();
-        let returns = states.filter(|(_, state)| matches!(state.kind, Kind::Return(_)));
-        let returns: Vec<_> = returns.map(|(index, _)| index).collect();
-        for some in taken.into_iter().collect::<Vec<_>>().chunks(AT_ONCE) {
-            let Some(lacking) = ways.lacking(some, &mut steps) else { return given };
-            let lacked = returns.iter().filter_map(|index| lacking.get(*index));
-            let lacked = lacked.fold(0, |all, some| all | some);
-            let there = some.iter().enumerate().filter(|(bit, _)| lacked >> bit & 1 == 0);
-            given.extend(there.map(|(_, variable)| (name, *variable)));
-        }
-    }
-    given
-}
-
-/// The variables that some flow passes into another.
-fn passed(flows: &FlowSet) -> HashSet<(&FlowName, &VariableName)> {
-    let states = flows.iter().flat_map(|flow| flow.states.values());
-    let calls = states.filter_map(|state| match &state.kind {
+    let Some(across) = Across::of(subject, &mut steps) else { return HashSet::new() };
+    let calls = subject.states().filter_map(|(_, state)| match &state.kind {
         Kind::Call(call) => Some(call),
         _ => None,
     });
-    calls.flat_map(|call| call.with.iter().map(|passed| (&call.flow, &passed.to))).collect()
+    let taken = calls.flat_map(|call| call.give.iter().map(|give| (&call.flow, &give.from)));
+    taken.filter(|(flow, variable)| across.is_given_always(flow, variable)).collect()
 }
 
 /// Where variables are filled in: the state, by its number too, and the place there.
 type Uses<'f> = IndexMap<&'f VariableName, Vec<(usize, &'f State, Place)>>;
 
-/// The variables that the texts of a flow fill in, in the order of the first of them.
-fn used(flow: &Flow) -> Uses<'_> {
+/// The variables of a flow's own that its texts fill in, in the order of the first of them.
+fn used<'f>(walk: &Walk<'f>, across: &Across<'f>) -> Uses<'f> {
     let mut used = Uses::new();
-    for (index, state) in flow.states.values().enumerate() {
+    for (index, state) in
+        walk.flow.states.values().enumerate().filter(|(index, _)| walk.reached(*index))
+    {
         let mut use_of = |template: &Template, variable| {
             let place = template.place_of(VariableName::as_str(variable));
             let place = place.unwrap_or_else(|| template.place.clone());
@@ -225,6 +213,10 @@ fn used(flow: &Flow) -> Uses<'_> {
             seen.insert(&value.name);
         }
     }
+    let flow = walk.flow;
+    used.retain(|variable, _| {
+        flow.variables.contains_key(*variable) || across.withheld_by(&flow.name, variable).is_some()
+    });
     used
 }
 
@@ -330,5 +322,88 @@ mod tests {
              [states.a]\ntype = \"call\"\nflow = \"g\"\nwith = {{ m = \"n\" }}\ngive = {{ n = \"m\" }}\non = {{ ok = \"b\" }}\n{SAID}{ENDS}"
         );
         assert_eq!(findings_of_whoever(&[&calls, called]), [""; 0]);
+    }
+
+    /// What is told of variables that a flow and the one that it calls pass each other, where one says `n` and the
+    /// other `m`.
+    fn across(ways: &str, call: &str, called: &str) -> Vec<String> {
+        let calls = format!(
+            "name = \"f\"\nstart = \"a\"\n{}[states.c]\ntype = \"call\"\nflow = \"g\"\n{call}\n{SAID}{ENDS}",
+            gather(ways)
+        );
+        let called = format!("name = \"g\"\nstart = \"s\"\n{called}");
+        let mut found = findings_of_whoever(&[&calls, &called]);
+        found.retain(|finding| finding.contains("unset-variable"));
+        found
+    }
+
+    const ALWAYS: &str = "ok = \"c\", no_input = \"ask\", invalid = \"ask\"";
+    const ANYHOW: &str = "ok = \"c\", no_input = \"c\", invalid = \"ask\"";
+    const TELLS: &str = "[states.s]\ntype = \"say\"\nprompt = \"{{ m }}\"\nnext = \"t\"\n\
+                         [states.t]\ntype = \"return\"\noutcome = \"ok\"\n";
+
+    #[test]
+    fn what_a_caller_lacks_is_missing_where_it_is_passed() {
+        let call = "with = { m = \"n\" }\non = { ok = \"ask\" }";
+        assert_eq!(across(ALWAYS, call, TELLS), [""; 0]);
+        assert_eq!(across(ANYHOW, call, TELLS), ["1:5: unset-variable: `m` may not be set in `s`"]);
+        let twice =
+            format!("{call}\n[states.d]\ntype = \"call\"\nflow = \"g\"\non = {{ ok = \"ask\" }}");
+        let both = ALWAYS.replace("no_input = \"ask\"", "no_input = \"d\"");
+        assert_eq!(
+            across(&both, &twice, TELLS),
+            ["1:5: unset-variable: `m` may not be set in `s`"]
+        );
+    }
+
+    #[test]
+    fn what_only_one_outcome_gives_is_missing_on_the_others() {
+        let asks = "[states.s]\ntype = \"gather\"\nvar = \"m\"\nprompt = \"N?\"\n\
+                    on = { ok = \"t\", no_input = \"u\", invalid = \"u\" }\n\
+                    [states.t]\ntype = \"return\"\noutcome = \"ok\"\n\
+                    [states.u]\ntype = \"return\"\noutcome = \"no\"\n";
+        let call =
+            |no: &str| format!("give = {{ n = \"m\" }}\non = {{ ok = \"b\", no = \"{no}\" }}");
+        let told = ["0:15: unset-variable: `n` may not be set in `b`"];
+        assert_eq!(across(ANYHOW, &call("ask"), asks), [""; 0]);
+        assert_eq!(across(ANYHOW, &call("b"), asks), told);
+        assert_eq!(across(ALWAYS, &call("b"), asks), [""; 0], "it stays as it was");
+        let sometimes = asks.replace("\"no\"", "\"ok\"");
+        let call = call("ask").replace(", no = \"ask\"", "");
+        assert_eq!(across(ANYHOW, &call, &sometimes), told);
+    }
+
+    #[test]
+    fn a_claim_in_a_flow_that_is_called_drops_it_too() {
+        let flow = |kind: &str| {
+            let called = format!(
+                "name = \"g\"\nstart = \"s\"\n[states.s]\n{kind}\n[states.t]\ntype = \"return\"\noutcome = \"ok\"\n"
+            );
+            let calls = "name = \"f\"\nstart = \"w\"\n[levels]\nknown = { any = [\"pin\"] }\n[disclose]\nname = \"known\"\n\
+                 [states.w]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = { found = \"p\", unknown = \"p\" }\n\
+                 [states.p]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\non = { ok = \"v\", failed = \"bye\", locked = \"bye\" }\n\
+                 [states.v]\ntype = \"set\"\nvalues = { n = \"{{ account.name }}\" }\nnext = \"c\"\n\
+                 [states.c]\ntype = \"call\"\nflow = \"g\"\non = { ok = \"b\" }\n\
+                 [states.b]\ntype = \"say\"\nprompt = \"{{ n }}\"\nnext = \"bye\"\n[states.bye]\ntype = \"hangup\"\n";
+            let mut found = findings_of_whoever(&[calls, &called]);
+            found.retain(|finding| finding.contains("unset-variable"));
+            found.len()
+        };
+        let claims = "type = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = { found = \"t\", unknown = \"t\" }";
+        assert_eq!(flow(claims), 1);
+        assert_eq!(flow("type = \"say\"\nprompt = \"One moment.\"\nnext = \"t\""), 0);
+    }
+
+    #[test]
+    fn a_look_up_that_fails_leaves_nothing_of_what_was_there() {
+        let flow = |failed: &str| {
+            unset(&format!(
+                "[states.a]\ntype = \"set\"\nvalues = {{ n = \"unknown\" }}\nnext = \"l\"\n\
+                 [states.l]\ntype = \"lookup\"\nbackend = \"x\"\ngive = {{ n = {{ type = \"text\", label = \"anyone\" }} }}\n\
+                 on = {{ ok = \"b\", failed = \"{failed}\" }}\n{SAID}"
+            ))
+        };
+        assert_eq!(flow("ask"), [""; 0]);
+        assert_eq!(flow("b").len(), 1);
     }
 }

@@ -4,7 +4,7 @@ use super::super::audit::Hearer;
 use super::super::disclosure::Guarded;
 use super::super::machine::{Asks, Machine};
 use crate::flow::locale::Locale;
-use crate::flow::prompt::{Piece, Prompt};
+use crate::flow::prompt::Prompt;
 use crate::flow::wording::{self, Wording};
 use crate::limits;
 use crate::secret::Secret;
@@ -36,7 +36,7 @@ pub(super) fn of_our_own(m: &mut Machine<'_>, own: fn(&Wording) -> &'static str)
     Ok(own(wording::of(&locale)).replace("{business}", business))
 }
 
-/// The text of a message; `None`: it could not be filled in.
+/// The text of a message, its parts with a blank between them; `None`: it could not be filled in.
 pub(super) fn text_of(
     m: &mut Machine<'_>,
     prompt: &Prompt,
@@ -44,13 +44,12 @@ pub(super) fn text_of(
 ) -> Asks<Option<String>> {
     let locale = written_in(m)?;
     let Some(flow) = m.flow() else { return Ok(None) };
-    let mut text = String::new();
-    for piece in &prompt.pieces {
-        let Piece::Text(texts) = piece else { continue };
-        let Some((_, template)) = texts.pick(&locale, &flow.locale) else { continue };
+    let mut parts = Vec::new();
+    for template in prompt.texts(&locale, &flow.locale) {
         let Some(part) = m.fill(template, &locale, code)? else { return Ok(None) };
-        text.push_str(&part);
+        parts.push(part);
     }
+    let text = parts.join(" ");
     let plain = text.chars().filter(|c| *c == '\n' || !c.is_control());
     Ok(Some(plain.take(limits::MESSAGE_CHARS_MAX).collect()))
 }

@@ -28,6 +28,9 @@ const ROOT: [&str; 11] = [
     "hours", "states",
 ];
 
+/// Those of them that stand above every table.
+const ABOVE: [&str; 6] = ["name", "start", "locale", "voice", "business", "currency"];
+
 /// Those without which there is none.
 const REQUIRED: [&str; 3] = ["name", "start", "states"];
 
@@ -66,10 +69,10 @@ fn read_flow(
         problems.add(finding);
         return None;
     }
-    let root = root.named("the flow".into()).knowing(ROOT);
-    let name_item = root.required("name");
+    let root = root.named("the flow".into()).knowing(ROOT).heading(&ABOVE);
+    let name_item = required(&root, "name");
     let name = name_item.as_ref().and_then(|item| read_name(item, "a flow"));
-    let start = root.required("start").and_then(|item| read_target(&item));
+    let start = required(&root, "start").and_then(|item| read_target(&item));
     let locale = root.item("locale").and_then(|item| read_locale(&item));
     let locale = locale.unwrap_or_else(wording::english);
     let voices = root.item("voice").and_then(|item| read_localized(&item, &locale, read_voice));
@@ -78,7 +81,14 @@ fn read_flow(
     // What cannot be read keeps its place, here and among the states, so that what uses it is not
     // reported too.
     let levels = read_table(&root, "levels", |item| {
-        (item.key.into(), level::read(item).unwrap_or_else(|| Level::never(item.key_place())))
+        if stands_too_low(item) {
+            let message = format!("`levels` has no key `{}`", item.key);
+            let finding = Finding::error("unknown-key", message, item.key_place());
+            item.report(finding.help(document::ABOVE));
+            return None;
+        }
+        let level = level::read(item).unwrap_or_else(|| Level::never(item.key_place()));
+        Some((item.key.into(), level))
     });
     let disclose = read_table(&root, "disclose", |item| {
         let level = item.name().map(LevelName::from);
@@ -90,8 +100,12 @@ fn read_flow(
     let budget = root.item("budget").and_then(|item| budget::read(&item));
     let words = Vocabulary { locale: locale.clone(), problems };
     let states = root.required("states").and_then(|states| read_states(&states, &words));
+    let strays = strays(&root);
     root.finish();
-    let (states, lost) = states?;
+    let (mut states, lost) = states?;
+    for stray in strays {
+        states.entry(stray.key.into()).or_insert_with(|| unreadable(&stray));
+    }
     if let Some(start) = &start {
         check_start(start, &states, problems);
     }
@@ -110,7 +124,7 @@ fn read_flow(
         locale,
         voices: voices.unwrap_or_else(|| Localized(IndexMap::new())),
         currency: currency.map(str::to_owned),
-        levels: levels.into_iter().collect(),
+        levels: levels.into_iter().flatten().collect(),
         disclose: disclose
             .into_iter()
             .map(|(field, level, _)| (field, level.unwrap_or_else(|| "".into())))
@@ -122,6 +136,36 @@ fn read_flow(
         places,
     };
     Some((flow, name.is_some()))
+}
+
+/// A key that must be there. One that stands in a table further down is reported where that is read.
+fn required<'a>(root: &Reader<'a>, key: &'static str) -> Option<Item<'a>> {
+    let further_down = || {
+        let of = |item: &Item<'a>| item.peek()?.item(key).filter(stands_too_low);
+        let levels = root.item("levels").as_ref().and_then(of);
+        let tables = ["hours", "states"].into_iter().filter_map(|table| root.item(table)?.peek());
+        let mut inside = tables.flat_map(|table| table.entries());
+        levels.or_else(|| inside.find_map(|entry| of(&entry)))
+    };
+    if root.has(key) { root.item(key) } else { further_down().or_else(|| root.required(key)) }
+}
+
+/// Whether a key of the whole file stands in a table.
+fn stands_too_low(item: &Item<'_>) -> bool {
+    ABOVE.contains(&item.key) && item.as_text().is_some()
+}
+
+/// The states that do not stand among the states: what leads to them is right.
+fn strays<'a>(root: &Reader<'a>) -> Vec<Item<'a>> {
+    let is_state = |item: &Item<'a>| item.peek().is_some_and(|table| table.has("type"));
+    let (alone, tables): (Vec<_>, Vec<_>) = root.others(&ROOT).into_iter().partition(is_state);
+    for state in alone.iter().filter_map(|state| root.item(state.key)) {
+        let message = format!("the flow has no key `{}`", state.key);
+        let finding = Finding::error("unknown-key", message, state.key_place());
+        state.report(finding.help(format!("a state is written `[states.{}]`", state.key)));
+    }
+    let inside = tables.iter().filter_map(Item::peek).flat_map(|table| table.entries());
+    alone.into_iter().chain(inside.filter(is_state)).collect()
 }
 
 /// Where each variable is set first.

@@ -5,7 +5,8 @@
 //! `send` says: texts that are filled in, numbers, `true` or `false`. `give` names the variables that
 //! the answer fills, each with its type (`text`, `number`, `flag`, `date`) and its `label`: the level
 //! that a caller must meet for it to be said, sent or asked about, or `anyone`. No answer, a late one, and
-//! one in which a value is missing or has another type are all `failed`, and no variable is set.
+//! one in which a value is missing or has another type are all `failed`; then none of these variables is
+//! set, whatever was in it before.
 
 use super::set::Assigned;
 use super::{Key, Outcome, Shape, StateReader, StateType};

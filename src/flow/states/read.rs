@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{COMMON, StateType};
 use crate::diagnostic::fix::Spelling;
-use crate::diagnostic::{Finding, Problems};
+use crate::diagnostic::{Finding, Place, Problems};
 use crate::document::{Item, Reader};
 use crate::flow::locale::{Locale, no_language};
 use crate::flow::name::fills_in;
@@ -33,25 +33,44 @@ pub(in crate::flow) struct StateReader<'a, 'v> {
     pub of: &'static StateType,
 }
 
-/// Holds a prompt to what a message is: text alone, and in no language more of it than is sent.
-fn hold_to_message(item: &Item<'_>, prompt: &Prompt) {
-    let mut chars: IndexMap<&Locale, usize> = IndexMap::new();
-    for piece in &prompt.pieces {
-        let Piece::Text(text) = piece else {
-            item.refuse("bad-message", "a message has no sounds or pauses");
-            return;
-        };
-        for (locale, template) in &text.0 {
-            *chars.entry(locale).or_default() += template.certain_chars();
-        }
+/// Holds a prompt to what a message is: text alone, and to no language more of it than is sent.
+fn hold_to_message(item: &Item<'_>, prompt: &Prompt, own: &Locale) {
+    if prompt.pieces.iter().any(|piece| !matches!(piece, Piece::Text(_))) {
+        item.refuse("bad-message", "a message has no sounds or pauses");
+        return;
     }
     let most = limits::MESSAGE_CHARS_MAX;
-    if let Some((locale, chars)) = chars.iter().find(|(_, chars)| **chars > most) {
-        let message = format!(
-            "the message has {chars} characters in `{locale}`, and {most} are sent at most"
-        );
-        item.refuse("bad-message", message);
+    for locale in prompt.locales(own) {
+        let texts = prompt.texts(locale, own);
+        let blanks = texts.len().saturating_sub(1);
+        let chars = texts.iter().map(|text| text.certain_chars()).sum::<usize>() + blanks;
+        if chars > most {
+            let message = format!(
+                "the message has {chars} characters in `{locale}`, and {most} are sent at most"
+            );
+            item.refuse("bad-message", message);
+            return;
+        }
     }
+}
+
+/// What is wrong with a message for its code, at most one thing in a text: in every language it stands in one of the
+/// texts, once.
+fn misplaced_codes(item: &Item<'_>, prompt: &Prompt, own: &Locale) -> Vec<Place> {
+    let names_code = |text: &&Template| text.uses.contains(&Use::Code);
+    let unplain = prompt.templates().filter(names_code).filter(|text| !text.has_code_once());
+    let mut places: Vec<_> = unplain.map(|text| text.place.clone()).collect();
+    for locale in prompt.locales(own) {
+        let texts = prompt.texts(locale, own);
+        let at = match texts.as_slice() {
+            [text] => text.place.clone(),
+            _ => item.place(),
+        };
+        if texts.into_iter().filter(names_code).count() != 1 && !places.contains(&at) {
+            places.push(at);
+        }
+    }
+    places
 }
 
 impl<'a> StateReader<'a, '_> {
@@ -84,20 +103,11 @@ impl<'a> StateReader<'a, '_> {
     pub(super) fn optional_message(&self, key: &str) -> Option<Prompt> {
         let item = self.item(key)?;
         let prompt = self.read_prompt(&item, true)?;
-        hold_to_message(&item, &prompt);
-        for template in prompt.templates() {
-            if !template.has_code_once() {
-                self.table.report(
-                    Finding::error(
-                        "bad-message",
-                        "the message must have `{{ code }}` in it exactly once",
-                        template.place.clone(),
-                    )
-                    .help(
-                        "write it plainly, without a filter: the code must stay one run of digits",
-                    ),
-                );
-            }
+        hold_to_message(&item, &prompt, &self.words.locale);
+        for place in misplaced_codes(&item, &prompt, &self.words.locale) {
+            let message = "the message must have `{{ code }}` in it exactly once";
+            let help = "write it plainly, without a filter: the code must stay one run of digits";
+            self.table.report(Finding::error("bad-message", message, place).help(help));
         }
         Some(prompt)
     }
@@ -120,7 +130,7 @@ impl<'a> StateReader<'a, '_> {
 
     fn sent(&self, item: &Item<'a>) -> Option<Prompt> {
         let prompt = self.read_prompt(item, false)?;
-        hold_to_message(item, &prompt);
+        hold_to_message(item, &prompt, &self.words.locale);
         Some(prompt)
     }
 

@@ -50,7 +50,7 @@ impl<'f> Map<'f> {
             places,
             firsts,
             comes_back,
-            given: surely_given(flows),
+            given: surely_given(subject),
             called: flows.iter().flat_map(|flow| flow.calls()).collect(),
             oldest_s: u32::try_from(longest.as_secs()).unwrap_or(NEVER - 2).saturating_add(1),
             risks: told_apart(flows),

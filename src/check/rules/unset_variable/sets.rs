@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::across::Across;
 use crate::flow::Flow;
 use crate::flow::condition::{Condition, Test};
 use crate::flow::edge::Label;
@@ -11,14 +12,21 @@ use crate::flow::state::{Kind, State};
 use crate::flow::template::{Template, Use};
 
 /// The variables that are there when a state has been left so.
-pub(super) fn sets<'f>(state: &'f State, label: &Label) -> BTreeSet<&'f VariableName> {
+pub(super) fn sets<'f>(
+    state: &'f State,
+    label: &Label,
+    across: &Across<'f>,
+) -> BTreeSet<&'f VariableName> {
     match (&state.kind, label) {
         (_, Label::StepUp | Label::AgentStepUp | Label::Outcome(Outcome::Denied)) => {
             BTreeSet::new()
         }
-        (Kind::Gather(_) | Kind::Lookup(_), Label::Outcome(Outcome::Ok))
-        | (Kind::Set(_) | Kind::Call(_), _) => {
+        (Kind::Gather(_) | Kind::Lookup(_), Label::Outcome(Outcome::Ok)) | (Kind::Set(_), _) => {
             state.assigns().into_iter().map(|(variable, _)| variable).collect()
+        }
+        (Kind::Call(call), Label::Outcome(outcome)) => {
+            let given = |from| across.is_given(&call.flow, outcome, from);
+            call.give.iter().filter(|give| given(&give.from)).map(|give| &give.to).collect()
         }
         (Kind::Branch(branch), label) => {
             let taken = match label {
@@ -27,6 +35,25 @@ pub(super) fn sets<'f>(state: &'f State, label: &Label) -> BTreeSet<&'f Variable
             };
             let cases = branch.cases.iter().enumerate().take(taken + 1);
             cases.flat_map(|(number, case)| there(&case.when, number == taken)).collect()
+        }
+        _ => BTreeSet::new(),
+    }
+}
+
+/// The variables that are gone when a state has been left so, even if they were there before; `made`: those that
+/// are made of account data.
+pub(super) fn drops<'f>(
+    state: &'f State,
+    label: &Label,
+    across: &Across<'f>,
+    made: &BTreeSet<&'f VariableName>,
+) -> BTreeSet<&'f VariableName> {
+    match (&state.kind, label) {
+        (Kind::Lookup(_), Label::Outcome(Outcome::Failed)) => {
+            state.assigns().into_iter().map(|(variable, _)| variable).collect()
+        }
+        (Kind::Call(call), Label::Outcome(outcome)) if *outcome != Outcome::Denied => {
+            if across.claims(&call.flow) { made.clone() } else { BTreeSet::new() }
         }
         _ => BTreeSet::new(),
     }

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::sets::{made_of_accounts, sets};
+use super::across::Across;
+use super::sets::{drops, made_of_accounts, sets};
+use crate::check::subject::Walk;
 use crate::flow::Flow;
 use crate::flow::edge::Edge;
 use crate::flow::name::VariableName;
 use crate::flow::state::{Kind, State};
+use crate::flow::states::call::CallFlow;
 
 /// So many variables are followed together.
 pub(super) const AT_ONCE: usize = 64;
@@ -15,8 +18,10 @@ pub(super) const AT_ONCE: usize = 64;
 pub(super) struct Ways<'f> {
     flow: &'f Flow,
     start: Option<usize>,
+    /// The variables that are there at the start.
+    passed: BTreeSet<&'f VariableName>,
     /// The states that take the claim of an account.
-    pub(super) claims: Vec<usize>,
+    claims: Vec<usize>,
     /// The variables that those drop: what is made of account data wherever it is set.
     made: BTreeSet<&'f VariableName>,
     states: Vec<Vec<Way<'f>>>,
@@ -26,37 +31,64 @@ struct Way<'f> {
     edge: Edge<'f>,
     to: usize,
     sets: BTreeSet<&'f VariableName>,
+    drops: BTreeSet<&'f VariableName>,
 }
 
-/// The states that a caller may come to without a variable, each with the one before it.
-pub(super) type Without = HashMap<usize, Option<usize>>;
+/// Where callers may be without a variable first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing was before it.
+    Nothing,
+    /// The state itself drops it.
+    Dropped,
+    /// They came from there.
+    Came(usize),
+    /// They came from there, where it was dropped.
+    Left(usize),
+}
+
+/// The states that a caller may come to without a variable, each with what was before it.
+pub(super) type Without = HashMap<usize, Before>;
 
 /// Why a variable is missing.
+#[derive(Clone, Copy)]
 pub(super) enum Why<'w, 'f> {
     /// This edge leaves a state without the variable that it sets otherwise.
     Left(&'w Edge<'f>),
     /// This state drops it.
     Dropped(&'f State),
+    /// This state drops it when it is left by this edge.
+    Lost(&'f State, &'w Edge<'f>),
+    /// Nothing may be taken out of the flow that is called here.
+    NotGiven(&'f CallFlow),
 }
 
 impl<'f> Ways<'f> {
-    pub(super) fn of(flow: &'f Flow) -> Self {
-        let ways = |state: &'f State| {
+    pub(super) fn of(walk: &Walk<'f>, across: &Across<'f>) -> Self {
+        let flow = walk.flow;
+        let made: BTreeSet<_> = made_of_accounts(flow).into_iter().collect();
+        let ways = |(index, state): (usize, &'f State)| {
+            let reached = walk.reached(index);
             let ways = state.edges().into_iter().filter_map(|edge| {
                 let to = flow.states.get_index_of(&edge.to.state)?;
-                let sets = sets(state, &edge.label);
-                Some(Way { edge, to, sets })
+                let sets = sets(state, &edge.label, across);
+                let mut drops = drops(state, &edge.label, across, &made);
+                drops.retain(|variable| reached && !sets.contains(variable));
+                Some(Way { edge, to, sets, drops })
             });
             ways.collect()
         };
-        let claims = flow.states.values().enumerate();
-        let claims = claims.filter(|(_, state)| matches!(state.kind, Kind::Identify(_)));
+        let states = flow.states.values().enumerate();
+        let claims = states.clone().filter(|(index, state)| {
+            matches!(state.kind, Kind::Identify(_)) && walk.reached(*index)
+        });
         Self {
             flow,
             start: flow.states.get_index_of(&flow.start),
+            passed: across.passed(&flow.name).collect(),
             claims: claims.map(|(index, _)| index).collect(),
-            made: made_of_accounts(flow).into_iter().collect(),
-            states: flow.states.values().map(ways).collect(),
+            states: states.map(ways).collect(),
+            made,
         }
     }
 
@@ -80,10 +112,14 @@ impl<'f> Ways<'f> {
         let mut wanted = VecDeque::new();
         let all = bits.values().fold(0, |all, bit| all | bit);
         let dropped = bits_of(&self.made);
-        let begins = self.claims.iter().map(|claim| (*claim, dropped));
-        for (from, bits) in self.start.map(|start| (start, all)).into_iter().chain(begins) {
-            *lacking.get_mut(from)? |= bits;
-            wanted.push_back(from);
+        let start = self.start.map(|start| (start, all & !bits_of(&self.passed)));
+        let claims = self.claims.iter().map(|claim| (*claim, dropped));
+        let left = self.states.iter().flatten().map(|way| (way.to, bits_of(&way.drops)));
+        for (from, bits) in start.into_iter().chain(claims).chain(left) {
+            if bits != 0 {
+                *lacking.get_mut(from)? |= bits;
+                wanted.push_back(from);
+            }
         }
         while let Some(from) = wanted.pop_front() {
             let here: u64 = *lacking.get(from)?;
@@ -100,17 +136,27 @@ impl<'f> Ways<'f> {
         Some(lacking)
     }
 
-    /// The states that a caller may come to without the variable: from the start, or from a state that drops it.
+    /// The states that a caller may come to without the variable: from the start, or from where it is dropped.
     /// `None`: so much was looked at that no more is.
     pub(super) fn without(&self, variable: &VariableName, steps: &mut usize) -> Option<Without> {
-        let mut wanted: VecDeque<_> =
-            self.start.iter().chain(self.drops(variable)).copied().collect();
-        let mut reached: HashMap<_, _> = wanted.iter().map(|from| (*from, None)).collect();
+        let start = self.start.filter(|_| !self.passed.contains(variable));
+        let start = start.map(|start| (start, Before::Nothing));
+        let claims = self.drops(variable).iter().map(|claim| (*claim, Before::Dropped));
+        let left = self.states.iter().enumerate().flat_map(|(from, ways)| {
+            let drops = ways.iter().filter(|way| way.drops.contains(variable));
+            drops.map(move |way| (way.to, Before::Left(from)))
+        });
+        let (mut wanted, mut reached) = (VecDeque::new(), Without::new());
+        for (at, before) in start.into_iter().chain(claims).chain(left) {
+            if reached.insert(at, before).is_none() {
+                wanted.push_back(at);
+            }
+        }
         while let Some(from) = wanted.pop_front() {
             for way in self.states.get(from).into_iter().flatten() {
                 *steps = steps.checked_sub(1)?;
                 if !way.sets.contains(variable) && !reached.contains_key(&way.to) {
-                    reached.insert(way.to, Some(from));
+                    reached.insert(way.to, Before::Came(from));
                     wanted.push_back(way.to);
                 }
             }
@@ -122,48 +168,38 @@ impl<'f> Ways<'f> {
         if self.made.contains(variable) { &self.claims } else { &[] }
     }
 
-    /// Why it is missing in a state that callers come to so.
+    /// Why it is missing in a state that callers come to so; `None`: nothing on the way has to do with it.
     pub(super) fn why(
         &self,
         variable: &VariableName,
         reached: &Without,
-        at: usize,
-    ) -> Option<Why<'_, 'f>> {
-        let before = reached.get(&at).copied().flatten();
-        self.left_without(variable, reached, before)
-            .map(Why::Left)
-            .or_else(|| self.dropped_in(variable, reached, at).map(Why::Dropped))
-    }
-
-    /// The state on the way to `at` that drops the variable.
-    fn dropped_in(
-        &self,
-        variable: &VariableName,
-        reached: &Without,
         mut at: usize,
-    ) -> Option<&'f State> {
-        while let Some(before) = reached.get(&at).copied().flatten() {
-            at = before;
-        }
-        let begins = self.drops(variable).contains(&at) && self.start != Some(at);
-        self.flow.states.get_index(at).filter(|_| begins).map(|(_, state)| state)
-    }
-
-    /// The last edge on that way which leaves a state without the variable that it sets otherwise.
-    fn left_without(
-        &self,
-        variable: &VariableName,
-        reached: &Without,
-        mut before: Option<usize>,
-    ) -> Option<&Edge<'f>> {
-        while let Some(from) = before {
-            let ways = self.states.get(from)?;
+    ) -> Option<Why<'_, 'f>> {
+        loop {
+            match *reached.get(&at)? {
+                Before::Nothing => return None,
+                Before::Dropped => return self.state(at).map(Why::Dropped),
+                Before::Left(from) => {
+                    let leads = |way: &&Way<'f>| way.to == at && way.drops.contains(variable);
+                    let way = self.states.get(from)?.iter().find(leads)?;
+                    return self.state(from).map(|state| Why::Lost(state, &way.edge));
+                }
+                Before::Came(from) => at = from,
+            }
+            let ways = self.states.get(at)?;
             if ways.iter().any(|way| way.sets.contains(variable)) {
                 let mut others = ways.iter().filter(|way| !way.sets.contains(variable));
-                return others.next().map(|way| &way.edge);
+                return others.next().map(|way| Why::Left(&way.edge));
             }
-            before = reached.get(&from).copied().flatten();
+            if let Some(Kind::Call(call)) = self.state(at).map(|state| &state.kind)
+                && call.give.iter().any(|give| give.to == *variable)
+            {
+                return Some(Why::NotGiven(call));
+            }
         }
-        None
+    }
+
+    fn state(&self, index: usize) -> Option<&'f State> {
+        self.flow.states.get_index(index).map(|(_, state)| state)
     }
 }
