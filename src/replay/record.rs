@@ -337,12 +337,13 @@ impl Recording<'_> {
         };
         match ran.verdict() {
             Some(Verdict::Right | Verdict::RightByOneFactor) => {
-                if let Claim::Account(id) = &call.claim
-                    && let Some(customer) = self.accounts.get_mut(id.expose())
-                {
-                    on_file(customer).get_or_insert_with(|| right.clone());
-                }
-                of(key, &right)
+                let Claim::Account(id) = &call.claim else { return of(key, &right) };
+                let Some(customer) = self.accounts.get_mut(id.expose()) else {
+                    return of(key, &right);
+                };
+                // What was right before is right again, keyed or said.
+                let known = on_file(customer).get_or_insert_with(|| right.clone());
+                of(key, if keys.is_empty() { known } else { &right })
             }
             Some(_) => of(key, &wrong),
             // The call had had its entries, and this one was not looked at.

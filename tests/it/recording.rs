@@ -225,6 +225,35 @@ async fn an_entry_that_is_not_looked_at_is_an_entry_in_the_transcript() {
     assert!(said.len() == 4 && said.iter().all(|line| *line == said[0]), "{text}");
 }
 
+/// A secret that was keyed and then said is the same one in the transcript.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_keyed_and_said_is_one_in_the_transcript() {
+    let provider = Provider::start();
+    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
+    let flow = "name = \"desk\"\nstart = \"who\"\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"pin\", unknown = \"pin\" }\n\
+        [states.pin]\ntype = \"gather_pin\"\nprompt = \"Your PIN?\"\n\
+        on = { ok = \"again\", failed = \"sorry\", locked = \"sorry\" }\n\
+        [states.again]\ntype = \"gather_pin\"\nspeech = true\ntries = 1\nprompt = \"Once more?\"\n\
+        on = { ok = \"bye\", failed = \"sorry\", locked = \"sorry\" }\n\
+        [states.sorry]\ntype = \"hangup\"\nprompt = \"Sorry.\"\n\
+        [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
+    house.more = vec!["--record", "recorded"];
+    house.restart();
+    let mut phone = Telephone::new("CA00000000000000000000000000000081", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, PIN).await;
+    phone.say(&house, PIN).await;
+    assert_eq!(phone.spoken(), "Goodbye.");
+    let text = recorded(&house.folder.path().join("recorded")).await;
+    assert!(!text.contains("Not as the call was"), "{text}");
+    let green = callgate(&house, &["replay", "recorded"]);
+    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+}
+
 /// A code that the customer got on the web is right again in the transcript, and worth as much.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codes_from_the_web_are_as_good_in_the_transcript() {
