@@ -116,7 +116,7 @@ pub fn run_with(
 fn meant(args: &Args) -> Result<(Option<PathBuf>, String), Failure> {
     let file = Path::new(&args.flow);
     if file.extension().is_some_and(|extension| extension == "toml") {
-        let text = files::read_text(file)?;
+        let text = files::read(file)?.text;
         // What else may be wrong with it is said when all of the folder is read.
         let table: toml::Table = text.parse().unwrap_or_default();
         let name = table.get("name").and_then(toml::Value::as_str);
