@@ -26,7 +26,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Exit {
     // A file that cannot be laid out keeps no other from it.
-    let exits = args.paths.iter().flat_map(files).map(|file| {
+    let exits = args.paths.iter().flat_map(|path| files(path)).map(|file| {
         match file.and_then(|file| lay_out(&file, args.check)) {
             Ok(changed) => Exit::found(args.check && changed),
             Err(failure) => failure.tell(),
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args) -> Exit {
 }
 
 /// The files of a path.
-fn files(path: &PathBuf) -> Vec<Result<PathBuf, Failure>> {
+fn files(path: &Path) -> Vec<Result<PathBuf, Failure>> {
     if !path.is_dir() {
         return vec![Ok(found(path))];
     }
