@@ -59,7 +59,9 @@ fn stays_fresh(walks: &Walks<'_>, way: &[&Arrival<'_>], waits: &[u64]) -> bool {
                 return false;
             }
             let passed_s = wait_s + waited_anyway_s(walks, way, step);
-            ages_s.values_mut().for_each(|age_s| *age_s += passed_s);
+            for age_s in ages_s.values_mut() {
+                *age_s += passed_s;
+            }
             ages_s.retain(|fact, _| after.known.has(*fact));
             let new = proof_of(walks, way, step);
             after.known.facts().all(|(fact, most_s)| {

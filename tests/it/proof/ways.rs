@@ -225,7 +225,7 @@ fn what_one_way_keeps_in_a_variable_is_not_told_because_another_keeps_nothing() 
             let states = pin("one", "two")
                 + &menu("two", "plain\", 2 = \"slow")
                 + &set("plain", "x", "three")
-                + "[states.slow]\ntype = \"say\"\nprompt = \"So.\"\nnext = \"kept\"\n"
+                + "[states.slow]\ntype = \"set\"\nvalues = { w = 1 }\nnext = \"kept\"\n"
                 + &set("kept", value, "three")
                 + &states;
             let mut sources = flow(levels, &states);
@@ -250,7 +250,7 @@ fn a_sub_flow_that_is_called_twice_comes_back_twice() {
     let mut sources = flow(PIN, &(calls("one", "two") + &calls("two", "tell") + &tell("l")));
     sources.add(
         "sub.toml",
-        "name = \"sub\"\nstart = \"so\"\n[states.so]\ntype = \"say\"\nprompt = \"So.\"\nnext = \"done\"\n\
+        "name = \"sub\"\nstart = \"so\"\n[states.so]\ntype = \"set\"\nvalues = { w = 1 }\nnext = \"done\"\n\
          [states.done]\ntype = \"return\"\noutcome = \"ok\"\n",
     );
     assert_eq!(missed(&sources), ["tell"]);
