@@ -209,8 +209,8 @@ fn many_levels(states: usize) -> Sources {
         "{ all = [\"sms_otp\", \"callback\"], within = \"9m\" }",
         "{ any = [\"service_code\", \"pin\"], within = \"30s\" }",
     ];
-    let levels: String =
-        LEVELS.iter().enumerate().map(|(n, level)| format!("l{n} = {level}\n")).collect();
+    let levels = LEVELS.iter().enumerate().map(|(n, level)| format!("l{n} = {level}\n"));
+    let levels = levels.collect::<Vec<_>>().concat();
     let back = "[states.back]\ntype = \"return\"\n";
     let to_back = |outcomes: &[&str]| {
         let on: Vec<_> = outcomes.iter().map(|of| format!("{of} = \"back\"")).collect();
