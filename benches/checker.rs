@@ -42,7 +42,7 @@ fn main() {
     println!("growth: of the cost of one state, against the row above; x1.00 is linear\n");
     println!("{:<40} {:>10} {:>10} {:>10} {:>8}", "much of", "100", "1,000", "4,000", "growth");
     // Some have two states of each: no flow may have more than 10,000.
-    for (of, make) in monsters::ALL {
+    for (of, make) in monsters::ALL.into_iter().chain([monsters::MANY_LEVELS]) {
         let cost = [100, 1_000, 4_000].map(|states| {
             let sources = make(states);
             let cost = || {

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 pub mod alike;
+pub mod encoding;
 pub mod fix;
 
 use alike::{Alike, Telling};
+use encoding::Text;
 use fix::{Fix, Spelling};
 
 use crate::limits;
@@ -151,7 +153,7 @@ pub struct Sources {
 
 #[derive(Clone, Debug)]
 struct Source {
-    text: Arc<str>,
+    text: Text,
     /// Where each line begins.
     lines: Vec<usize>,
 }
@@ -168,8 +170,13 @@ pub struct Position {
 impl Sources {
     /// Adds a file and returns its name.
     pub fn add(&mut self, file: &str, text: impl Into<Arc<str>>) -> Arc<str> {
-        let (file, text): (Arc<str>, Arc<str>) = (file.into(), text.into());
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+        self.add_read(file, Text { text: text.into(), foreign: None })
+    }
+
+    /// Adds a file whose text may not be all of what is in it, and returns its name.
+    pub fn add_read(&mut self, file: &str, text: Text) -> Arc<str> {
+        let file: Arc<str> = file.into();
+        let lines = std::iter::once(0).chain(text.text.match_indices('\n').map(|(at, _)| at + 1));
         let lines = lines.collect();
         self.files.insert(file.clone(), Source { text, lines });
         file
@@ -177,11 +184,16 @@ impl Sources {
 
     /// A file's text.
     pub fn text(&self, file: &str) -> Option<&Arc<str>> {
-        self.files.get(file).map(|source| &source.text)
+        self.files.get(file).map(|source| &source.text.text)
     }
 
     /// All files, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.read().map(|(file, text)| (file, &text.text))
+    }
+
+    /// The same, with whether that is all of what is in them.
+    pub fn read(&self) -> impl Iterator<Item = (&Arc<str>, &Text)> {
         self.files.iter().map(|(file, source)| (file, &source.text))
     }
 
@@ -201,16 +213,16 @@ impl Sources {
         let first = source.lines.partition_point(|start| *start <= span.start).max(1);
         let after = source.lines.partition_point(|start| *start < span.end.max(span.start + 1));
         let start = source.lines.get(first - 1).copied().unwrap_or_default();
-        let end = source.lines.get(after).copied().unwrap_or(source.text.len());
+        let end = source.lines.get(after).copied().unwrap_or(source.text.text.len());
         Some((first, start..end))
     }
 
     fn position(&self, file: &str, byte: usize) -> Position {
         let Some(source) = self.files.get(file) else { return Position { line: 1, column: 1 } };
-        let byte = byte.min(source.text.len());
+        let byte = byte.min(source.text.text.len());
         let line = source.lines.partition_point(|start| *start <= byte).max(1);
         let start = source.lines.get(line - 1).copied().unwrap_or_default();
-        let before = source.text.get(start..byte).unwrap_or_default();
+        let before = source.text.text.get(start..byte).unwrap_or_default();
         Position { line, column: before.chars().count() + 1 }
     }
 

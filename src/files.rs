@@ -1,11 +1,12 @@
 //! Flow files from paths.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::io::{ErrorKind, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diagnostic::{Finding, Place, Sources};
+use crate::diagnostic::encoding::Text;
+use crate::diagnostic::{Finding, Place, Position, Sources};
 use crate::flow::name::FlowName;
 use crate::flow::state::{Kind, State};
 use crate::flow::{self, Flow};
@@ -61,6 +62,9 @@ pub enum FilesError {
         limits::FLOWS_BYTES_MAX / (1024 * 1024)
     )]
     TooLarge,
+    /// It is no text.
+    #[error("`{}` is not in UTF-8 at line {}, column {}: save it in that encoding", .0.display(), .1.line, .1.column)]
+    Encoding(PathBuf, Position),
     /// It cannot be read.
     #[error("cannot read `{}`: {source}", .path.display())]
     Unreadable {
@@ -132,10 +136,10 @@ fn add_calling(files: &mut Files, folder: &Path) -> Result<(), FilesError> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let mut calling: HashMap<FlowName, Vec<(FlowName, String, String)>> = HashMap::new();
+    let mut calling: HashMap<FlowName, Vec<(FlowName, String, Text)>> = HashMap::new();
     for file in flow_files(folder)? {
-        let (text, file) = (read_text(&file)?, file.display().to_string());
-        let Some(flow) = flow::read_one(&file, &text).0 else { continue };
+        let (text, file) = (read(&file)?, file.display().to_string());
+        let Some(flow) = flow::read_one(&file, &text.text).0 else { continue };
         for name in called(&flow).into_iter().collect::<HashSet<_>>() {
             calling.entry(name).or_default().push((flow.name.clone(), file.clone(), text.clone()));
         }
@@ -160,10 +164,10 @@ fn add_called(all: &mut Sources, folder: &Path) -> Result<(), FilesError> {
     if wanted.iter().all(|name| set.get(name.as_str()).is_some()) {
         return Ok(());
     }
-    let mut beside: HashMap<FlowName, Vec<(String, String, Vec<FlowName>)>> = HashMap::new();
+    let mut beside: HashMap<FlowName, Vec<(String, Text, Vec<FlowName>)>> = HashMap::new();
     for file in flow_files(folder)? {
-        let (text, file) = (read_text(&file)?, file.display().to_string());
-        if let (Some(flow), _) = flow::read_one(&file, &text) {
+        let (text, file) = (read(&file)?, file.display().to_string());
+        if let (Some(flow), _) = flow::read_one(&file, &text.text) {
             beside.entry(flow.name.clone()).or_default().push((file, text, called(&flow)));
         }
     }
@@ -212,32 +216,36 @@ fn named_as_flows(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FilesEr
 }
 
 fn add(all: &mut Sources, path: &Path) -> Result<Arc<str>, FilesError> {
-    take(all, &path.display().to_string(), read_text(path)?)
+    take(all, &path.display().to_string(), read(path)?)
 }
 
-fn take(all: &mut Sources, file: &str, text: String) -> Result<Arc<str>, FilesError> {
-    let bytes = all.iter().map(|(_, text)| text.len()).sum::<usize>() + text.len();
+fn take(all: &mut Sources, file: &str, text: Text) -> Result<Arc<str>, FilesError> {
+    let bytes = all.iter().map(|(_, text)| text.len()).sum::<usize>() + text.text.len();
     if bytes > limits::FLOWS_BYTES_MAX {
         return Err(FilesError::TooLarge);
     }
-    Ok(all.add(file, text))
+    Ok(all.add_read(file, text))
 }
 
 /// Reads a file, or a pipe that was named; one that is far too large is not read to its end.
-pub(crate) fn read_text(path: &Path) -> Result<String, FilesError> {
+pub(crate) fn read(path: &Path) -> Result<Text, FilesError> {
     let unreadable = |source| FilesError::Unreadable { path: path.to_owned(), source };
     let most = limits::FLOW_BYTES_MAX * 4;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    let read = file.take(most as u64 + 1).read_to_string(&mut text);
-    read.map_err(|error| match error.kind() {
-        ErrorKind::InvalidData => {
-            unreadable(std::io::Error::other("it is not in UTF-8; save it in that encoding"))
-        }
-        _ => unreadable(error),
-    })?;
-    if text.len() > most {
+    file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > most {
         return Err(unreadable(std::io::Error::other("it is far too large for a flow")));
     }
-    Ok(text)
+    Ok(Text::read(bytes))
+}
+
+/// The same of a file that must be all text.
+pub(crate) fn read_text(path: &Path) -> Result<String, FilesError> {
+    let text = read(path)?;
+    let Some(at) = text.foreign else { return Ok(text.text.as_ref().to_owned()) };
+    let mut sources = Sources::default();
+    let file = sources.add_read("", text);
+    let position = sources.start(&Place { file, span: at..at });
+    Err(FilesError::Encoding(path.to_owned(), position))
 }

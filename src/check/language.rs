@@ -36,8 +36,8 @@ const ENTRIES: &[Entry] = &[
         code: "syntax",
         title: "the file is not TOML",
         what: "The file cannot be read to its end: a quote, a bracket, a comma or an `=` is missing or too
-many, or a key is there twice. What could be read is checked all the same, except for what may
-have been lost.",
+many, or a key is there twice, or the file is not in UTF-8. What could be read is checked all the
+same, except for what may have been lost.",
         fix: "Mend the place shown. One mistake can make what follows it unreadable, so mend the first first.",
         before: r#"next = "menu"#,
         after: r#"next = "menu""#,

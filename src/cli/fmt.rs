@@ -25,22 +25,25 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Exit {
-    match lay_all_out(args) {
-        Ok(changed) => Exit::found(args.check && changed),
-        Err(failure) => failure.tell(),
-    }
+    // A file that cannot be laid out keeps no other from it.
+    let exits = args.paths.iter().flat_map(|path| files(path)).map(|file| {
+        match file.and_then(|file| lay_out(&file, args.check)) {
+            Ok(changed) => Exit::found(args.check && changed),
+            Err(failure) => failure.tell(),
+        }
+    });
+    exits.max().unwrap_or(Exit::Well)
 }
 
-/// Whether there was anything to do.
-fn lay_all_out(args: &Args) -> Result<bool, Failure> {
-    let mut changed = false;
-    for path in &args.paths {
-        let files = if path.is_dir() { flow_files(path)? } else { vec![found(path)] };
-        for file in files {
-            changed |= lay_out(&file, args.check)?;
-        }
+/// The files of a path.
+fn files(path: &Path) -> Vec<Result<PathBuf, Failure>> {
+    if !path.is_dir() {
+        return vec![Ok(found(path))];
     }
-    Ok(changed)
+    match flow_files(path) {
+        Ok(files) => files.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error.into())],
+    }
 }
 
 /// Formats one file, or says that it would; returns whether there was anything to do.

@@ -90,7 +90,7 @@ enum Command {
 }
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// All is well.
     Well,
@@ -103,7 +103,8 @@ pub enum Exit {
 }
 
 impl From<&FilesError> for Exit {
-    /// A wrong path is an error of the command line; one that cannot be read is not.
+    /// A wrong path is an error of the command line, and wrong contents are findings; a path that cannot be read is
+    /// neither.
     fn from(error: &FilesError) -> Self {
         match error {
             FilesError::Missing(_)
@@ -111,6 +112,7 @@ impl From<&FilesError> for Exit {
             | FilesError::NoFile(_)
             | FilesError::TooMany
             | FilesError::TooLarge => Self::Usage,
+            FilesError::Encoding(..) => Self::Findings,
             FilesError::Unreadable { .. } => Self::Environment,
         }
     }

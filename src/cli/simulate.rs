@@ -116,7 +116,7 @@ pub fn run_with(
 fn meant(args: &Args) -> Result<(Option<PathBuf>, String), Failure> {
     let file = Path::new(&args.flow);
     if file.extension().is_some_and(|extension| extension == "toml") {
-        let text = files::read_text(file)?;
+        let text = files::read(file)?.text;
         // Whatever else is wrong with it is reported when the whole folder is read.
         let table: toml::Table = text.parse().unwrap_or_default();
         let name = table.get("name").and_then(toml::Value::as_str);

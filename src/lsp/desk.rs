@@ -24,7 +24,7 @@ use super::lines::{byte, range};
 use super::outline::{Sort, outline};
 use crate::diagnostic::fix::Edit;
 use crate::diagnostic::{Finding, Severity};
-use crate::files::{flow_files, read_text};
+use crate::files::{flow_files, read};
 use crate::flow::canonical::{canonical, same};
 
 /// The open files, by the names that the findings use.
@@ -238,17 +238,16 @@ impl Desk {
         let mut texts = BTreeMap::new();
         // A folder that cannot be read has in it what is open.
         for file in place.as_deref().and_then(|place| flow_files(place).ok()).unwrap_or_default() {
-            if let Ok(text) = read_text(&file) {
-                texts.insert(file.display().to_string(), text);
+            if let Ok(text) = read(&file) {
+                texts.insert(file.display().to_string(), Paper::of(text));
             }
         }
         let open = self.open.iter().filter(|(other, _)| place_of(other) == place);
         let alone = |other: &str| place.is_some() || other == name;
         for (name, open) in open.filter(|(other, _)| alone(other)) {
-            texts.insert(name.clone(), open.text.clone());
+            texts.insert(name.clone(), Paper::new(open.text.as_str()));
         }
-        let papers = texts.into_iter().map(|(name, text)| (name, Paper::new(text)));
-        Folder { papers: papers.filter(|(_, paper)| paper.is_flow()).collect() }
+        Folder { papers: texts.into_iter().filter(|(_, paper)| paper.is_flow()).collect() }
     }
 
     fn diagnostic(&self, folder: &Folder, finding: &Finding) -> Option<Diagnostic> {

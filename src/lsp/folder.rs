@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::sketch::{Piece, Role, Sketch};
 use crate::check::check_sources;
+use crate::diagnostic::encoding::Text;
 use crate::diagnostic::{Finding, Sources};
 use crate::flow::FlowSet;
 
@@ -14,6 +15,8 @@ use crate::flow::FlowSet;
 pub struct Paper {
     /// Its text.
     pub text: Arc<str>,
+    /// Where the first bytes are that are not UTF-8.
+    foreign: Option<usize>,
     /// Its names.
     pub sketch: Sketch,
 }
@@ -21,8 +24,12 @@ pub struct Paper {
 impl Paper {
     /// A file with this text.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
-        let text = text.into();
-        Self { sketch: Sketch::of(&text), text }
+        Self::of(Text { text: text.into(), foreign: None })
+    }
+
+    /// A file as it was read.
+    pub fn of(Text { text, foreign }: Text) -> Self {
+        Self { sketch: Sketch::of(&text), text, foreign }
     }
 
     /// Whether it is meant to be a flow, and not some other file in TOML.
@@ -58,7 +65,8 @@ impl Folder {
     pub fn check(&self) -> (FlowSet, Vec<Finding>) {
         let mut sources = Sources::default();
         for (file, paper) in &self.papers {
-            sources.add(file, paper.text.clone());
+            let (text, foreign) = (paper.text.clone(), paper.foreign);
+            sources.add_read(file, Text { text, foreign });
         }
         check_sources(&sources)
     }

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use super::bless::bless;
 use super::{Difference, Layout, Report, Transcript, run};
-use crate::diagnostic::{Finding, Place, Sources, any_error};
+use crate::diagnostic::encoding::Text;
+use crate::diagnostic::{Finding, Sources, any_error};
 use crate::files::{self, FilesError};
 use crate::flow::{self, FlowSet};
 use crate::writing::{WriteError, replace};
@@ -70,21 +71,13 @@ pub struct Wish {
     pub bless: bool,
 }
 
-impl FolderError {
-    /// Whether what was read is no text.
-    fn is_of_encoding(&self) -> bool {
-        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::InvalidData)
-    }
-}
-
 impl Outcome {
     /// If a file is no text, the others are run all the same.
-    fn undeciphered(file: PathBuf) -> Self {
+    fn undeciphered(file: PathBuf, text: Text) -> Self {
         let mut sources = Sources::default();
-        let name = sources.add(&file.display().to_string(), String::new());
-        let finding =
-            Finding::error("syntax", "the file is not in UTF-8", Place { file: name, span: 0..0 });
-        let findings = vec![finding.help("save it in that encoding")];
+        let name = file.display().to_string();
+        let findings = text.finding(&name.as_str().into()).into_iter().collect();
+        sources.add_read(&name, text);
         Self { file, findings, report: Report::default(), blessed: false, sources }
     }
 
@@ -157,10 +150,11 @@ pub async fn run_telling(
     let runs = files.into_iter().map(|file| {
         let (shelf, flows) = (shelf.clone(), wish.flows.clone());
         async move {
-            match read_text(&file) {
-                Err(error) if error.is_of_encoding() => Ok(Outcome::undeciphered(file)),
-                text => run_text(file, &text?, &flows, &shelf).await,
+            let text = read_text(&file)?;
+            if text.foreign.is_some() {
+                return Ok(Outcome::undeciphered(file, text));
             }
+            run_text(file, &text.text, &flows, &shelf).await
         }
     });
     let mut outcomes = side_by_side(runs, tell).await?;
@@ -238,12 +232,12 @@ fn write_blessed(outcome: &mut Outcome) -> Result<(), FolderError> {
     if any_error(&outcome.findings) {
         return Ok(());
     }
-    let text = read_text(&outcome.file)?;
-    if outcome.sources.text(&outcome.file.display().to_string()).is_none_or(|ran| **ran != *text) {
+    let text = read_text(&outcome.file)?.text;
+    if outcome.sources.text(&outcome.file.display().to_string()).is_none_or(|ran| *ran != text) {
         return Err(FolderError::Changed(outcome.file.clone()));
     }
     if let Some(blessed) = bless(&text, &outcome.report) {
-        if blessed != text {
+        if *blessed != *text {
             replace(&outcome.file, &blessed)?;
         }
         outcome.blessed = true;
@@ -300,10 +294,10 @@ pub fn flows(folder: &Path) -> Result<FlowSet, FolderError> {
 }
 
 /// Reads a file. A pipe, which may never end, is not read.
-fn read_text(file: &Path) -> Result<String, FolderError> {
+fn read_text(file: &Path) -> Result<Text, FolderError> {
     let read = std::fs::metadata(file).and_then(|found| {
         if found.is_file() {
-            std::fs::read_to_string(file)
+            std::fs::read(file).map(Text::read)
         } else {
             Err(io::Error::other("it is no file, and no link to one"))
         }

@@ -56,12 +56,69 @@ fn a_broken_flow_serves_nothing() {
 fn a_file_that_is_not_in_utf_8_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("old.toml"), b"name = \"gr\xfc\xdfe\"\n").unwrap();
-    for command in ["check", "fmt", "odds"] {
-        let (code, _, stderr) = run(command_in(folder.path()).args([command, "old.toml"]));
-        assert_eq!(code, 3, "{command}: {stderr}");
-        let said = "cannot read `old.toml`: it is not in UTF-8; save it in that encoding";
-        assert!(stderr.contains(said), "{command}: {stderr}");
+    for command in ["check", "odds", "graph", "simulate"] {
+        let (code, stdout, stderr) = run(command_in(folder.path()).args([command, "old.toml"]));
+        let told = stdout + &stderr;
+        assert_eq!(code, 1, "{command}: {told}");
+        assert!(told.contains("the file is not in UTF-8"), "{command}: {told}");
+        assert!(told.contains("old.toml:1:11"), "{command}: {told}");
     }
+    let (code, _, stderr) = run(command_in(folder.path()).args(["fmt", "old.toml"]));
+    let said = "`old.toml` is not in UTF-8 at line 1, column 11: save it in that encoding";
+    assert!(code == 1 && stderr.contains(said), "{code} {stderr}");
+    std::fs::write(folder.path().join("other.toml"), "name=\"other\"\n").unwrap();
+    let (code, stdout, stderr) = run(command_in(folder.path()).args(["fmt", "."]));
+    assert_eq!((code, &*stdout), (1, "./other.toml\n"), "the others are laid out: {stderr}");
+}
+
+#[test]
+fn a_file_that_is_not_in_utf_8_keeps_no_other_from_being_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = |name: &str, rest: &[u8]| {
+        let head = format!("name = \"{name}\"\nstart = \"s\"\n[states.s]\n");
+        std::fs::write(
+            folder.path().join(format!("{name}.toml")),
+            [head.as_bytes(), rest].concat(),
+        )
+        .unwrap();
+    };
+    let sub = "type = \"say\"\nnext = \"t\"\nprompt = \"Gr\u{fc}\u{df}e.\"\n\
+        [states.t]\ntype = \"return\"\noutcome = \"ok\"\nfoo = 1\n";
+    let latin_1: Vec<_> = sub.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    flow("sub", &latin_1);
+    flow(
+        "caller",
+        b"type = \"call\"\nflow = \"sub\"\non = { ok = \"t\" }\n[states.t]\ntype = \"hangup\"\n",
+    );
+    flow("slip", b"type = \"say\"\nprompt = \"a\"\nnext = \"nowhere\"\n");
+    let wide: Vec<_> = "name = \"wide\"".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(folder.path().join("wide.toml"), [&[0xff, 0xfe][..], &wide].concat()).unwrap();
+    let check = |path: &str| {
+        let mut command = command_in(folder.path());
+        run(command.args(["check", path, "--format", "json"]))
+    };
+    let found = |out: &str| -> Vec<String> {
+        let report: serde_json::Value = serde_json::from_str(out).unwrap();
+        let told = |it: &serde_json::Value| format!("{} {} {}", it["file"], it["line"], it["code"]);
+        report["findings"].as_array().unwrap().iter().map(told).collect()
+    };
+    let (code, stdout, stderr) = check(".");
+    assert_eq!(code, 1, "{stderr}");
+    let of_sub = ["sub.toml\" 6 \"syntax\"", "sub.toml\" 10 \"unknown-key\""];
+    let slip = "\"./slip.toml\" 6 \"unknown-state\"".to_owned();
+    let all = [
+        vec![slip],
+        of_sub.map(|of| format!("\"./{of}")).to_vec(),
+        vec!["\"./wide.toml\" 1 \"syntax\"".to_owned()],
+    ];
+    assert_eq!(found(&stdout), all.concat());
+    // A flow that calls it has its errors.
+    let (code, stdout, _) = check("caller.toml");
+    assert_eq!((code, found(&stdout)), (1, of_sub.map(|of| format!("\"./{of}")).to_vec()));
+    // One that has nothing to do with it has not.
+    flow("slip", b"type = \"hangup\"\n");
+    let (code, stdout, stderr) = check("slip.toml");
+    assert_eq!((code, found(&stdout).len()), (0, 0), "{stderr}");
 }
 
 #[test]

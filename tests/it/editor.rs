@@ -184,6 +184,19 @@ fn what_is_open_counts_and_not_what_is_on_disc() {
 }
 
 #[test]
+fn what_is_on_disc_and_not_in_utf_8_is_a_finding_there_and_in_no_other_file() {
+    let mut editor = Editor::start();
+    let text: Vec<_> = ASK.replace("Press 1", "Dr\u{fc}cken").chars().map(|c| c as u8).collect();
+    std::fs::write(editor.folder.path().join("quiz.toml"), text).unwrap();
+    assert_eq!(editor.open("desk.toml", DESK), json!([]), "the flow that is called is there");
+    let found = editor.findings("quiz.toml");
+    let [finding] = found.as_array().unwrap().as_slice() else { panic!("{found}") };
+    assert_eq!(finding["message"], "the file is not in UTF-8\nsave it in UTF-8");
+    assert_eq!(finding["range"]["start"], json!({"line": 5, "character": 12}));
+    editor.end();
+}
+
+#[test]
 fn findings_point_at_what_they_are_about_elsewhere() {
     let mut editor = Editor::start();
     let root = root().join("fixtures/flows/bad");

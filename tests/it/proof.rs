@@ -16,6 +16,7 @@ mod strangers;
 mod twins;
 mod vocabulary;
 mod watch;
+mod ways;
 mod wide;
 mod words;
 mod world;

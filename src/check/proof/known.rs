@@ -156,6 +156,14 @@ impl Known {
         self
     }
 
+    /// The same fact, proved so many seconds ago.
+    pub(super) fn proved_before(mut self, fact: Fact, age_s: u32) -> Self {
+        if let Some(age) = self.ages_s.get_mut(fact as usize) {
+            *age = age_s;
+        }
+        self
+    }
+
     /// The fact is proved now, and the caller does not hear of it yet.
     pub(super) fn on_trial(self, fact: Fact) -> Self {
         let known = self.proved(fact, 0);

@@ -1,4 +1,6 @@
-//! How long a caller waits on a way, and where, so that proofs grow too old on it where they must.
+//! How long a caller waits on a way, and where, so that proofs grow too old on it where they must, and nowhere else.
+
+use std::collections::BTreeMap;
 
 use super::steps::dwell_s;
 use super::walk::{Arrival, By, Gap, Walks};
@@ -15,7 +17,8 @@ const KEYED_LATE_S: u64 = 40;
 /// What is waited anyway for a code to run out of time.
 const EXPIRED_S: u64 = 660;
 
-/// Seconds to wait in each step, so that whatever is too old on the way is; `None`: there is no time for it.
+/// Seconds to wait in each step, so that whatever is too old on the way is, and nothing else; `None`: there is no time
+/// for it.
 pub(super) fn pauses(walks: &Walks<'_>, way: &[&Arrival<'_>], gap: &Gap<'_>) -> Option<Vec<u64>> {
     let mut waits = vec![0; way.len()];
     let last = way.len().checked_sub(1)?;
@@ -43,7 +46,33 @@ pub(super) fn pauses(walks: &Walks<'_>, way: &[&Arrival<'_>], gap: &Gap<'_>) -> 
             return None;
         }
     }
-    Some(waits)
+    stays_fresh(walks, way, &waits).then_some(waits)
+}
+
+/// Whether with these waits nothing on the way is older than it may be there: who was let in because it was fresh has
+/// not been turned away before because it was not.
+fn stays_fresh(walks: &Walks<'_>, way: &[&Arrival<'_>], waits: &[u64]) -> bool {
+    let mut ages_s: BTreeMap<Fact, u64> = BTreeMap::new();
+    way.iter().zip(way.iter().skip(1)).zip(waits).enumerate().all(
+        |(step, ((before, after), wait_s))| {
+            if !walks.lets_in_at(before, after, &ages_s) {
+                return false;
+            }
+            let passed_s = wait_s + waited_anyway_s(walks, way, step);
+            for age_s in ages_s.values_mut() {
+                *age_s += passed_s;
+            }
+            ages_s.retain(|fact, _| after.known.has(*fact));
+            let new = proof_of(walks, way, step);
+            after.known.facts().all(|(fact, most_s)| {
+                let age_s = ages_s.entry(fact).or_default();
+                if new == Some(fact) {
+                    *age_s = 0;
+                }
+                most_s >= walks.oldest_s() || *age_s <= u64::from(most_s)
+            })
+        },
+    )
 }
 
 /// The level of a state that the way is turned away from at this step.
@@ -66,15 +95,20 @@ fn leaves<'f, 'w>(
 
 /// Whether something is proved at this step that the level asks to be fresh.
 fn proves_of(walks: &Walks<'_>, way: &[&Arrival<'_>], step: usize, level: &Level) -> bool {
-    let Some((state, Outcome::Ok)) = leaves(walks, way, step) else { return false };
-    let fact = match &state.kind {
-        Kind::GatherOtp(_) => way.get(step).and_then(|before| before.known.code_proves()),
-        kind => kind.proves(),
-    };
     let risk = way.last().map(|last| last.known.risk);
     let fresh = risk.into_iter().flat_map(|risk| level.demands(risk));
     let mut fresh = fresh.filter(|(_, within)| within.is_some());
+    let fact = proof_of(walks, way, step);
     fact.is_some_and(|fact| fresh.any(|(formula, _)| names(formula, fact)))
+}
+
+/// What is proved at this step.
+fn proof_of(walks: &Walks<'_>, way: &[&Arrival<'_>], step: usize) -> Option<Fact> {
+    let (state, Outcome::Ok) = leaves(walks, way, step)? else { return None };
+    match &state.kind {
+        Kind::GatherOtp(_) => way.get(step)?.known.code_proves(),
+        kind => kind.proves(),
+    }
 }
 
 fn names(formula: &Formula, fact: Fact) -> bool {

@@ -6,7 +6,7 @@ mod enter;
 mod map;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
@@ -58,7 +58,10 @@ pub(in crate::check) struct Walks<'f> {
     labels: labels::Known<'f>,
     entries: Entries<'f>,
     arrivals: Vec<Arrival<'f>>,
-    kept: HashMap<(usize, Stack, Unlabelled), Vec<Known>>,
+    /// What is known of those who came to each place, by their labels: only such with the same are ever compared.
+    kept: HashMap<(usize, Stack, Unlabelled), BTreeMap<Labels, Vec<Known>>>,
+    /// Who came to any place, and whom they were compared with.
+    pub(in crate::check) steps: usize,
     /// The shortest way first.
     wanted: BinaryHeap<Reverse<(usize, usize)>>,
     /// The number of the gap of each demand.
@@ -219,6 +222,7 @@ impl<'f> Walks<'f> {
             entries: Entries::default(),
             arrivals: Vec::new(),
             kept: HashMap::new(),
+            steps: 0,
             wanted: BinaryHeap::new(),
             told: HashMap::new(),
             cells: IndexMap::new(),
@@ -433,17 +437,17 @@ impl<'f> Walks<'f> {
             stack = 0;
         }
         let kept = self.kept.entry((place, stack, known.unlabelled())).or_default();
-        let labels: BTreeSet<Labels> = kept.iter().map(|other| other.labels).collect();
-        if labels.len() >= LABELS_MAX && !labels.contains(&known.labels) {
-            let all = labels.iter().fold(known.labels, |all, one| self.labels.joined(all, *one));
+        if kept.len() >= LABELS_MAX && !kept.contains_key(&known.labels) {
+            let all = kept.keys().fold(known.labels, |all, one| self.labels.joined(all, *one));
             known = known.labelled(all);
         }
+        let kept = kept.entry(known.labels).or_default();
+        self.steps += 1 + kept.len();
         if kept.iter().any(|other| other.covers(&known)) {
             return;
         }
-        let alike = |other: &&Known| other.kind() == known.kind();
-        if kept.iter().filter(alike).count() >= BOUNDS_MAX {
-            known = kept.iter().filter(alike).fold(known, Known::joined);
+        if kept.len() >= BOUNDS_MAX {
+            known = kept.iter().fold(known, Known::joined);
         }
         kept.retain(|other| !known.covers(other));
         kept.push(known);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::diagnostic::encoding::Text;
 use crate::diagnostic::fix::{Fix, Spelling};
 use crate::diagnostic::{Finding, Place, Problems, did_you_mean, listed, nearest};
 use crate::document::{self, Item, Reader};
@@ -43,7 +44,12 @@ const OTHERS: [(&str, &str); 4] = [
 ];
 
 /// Reads a file. A flow whose name could not be read goes by the name of its file, and says so.
-pub(super) fn read(file: &Arc<str>, text: &Arc<str>, problems: &Problems) -> Option<(Flow, bool)> {
+pub(super) fn read(file: &Arc<str>, read: &Text, problems: &Problems) -> Option<(Flow, bool)> {
+    read.report(file, problems);
+    if read.is_utf_16() {
+        return None;
+    }
+    let text = &read.text;
     if text.len() > limits::FLOW_BYTES_MAX {
         let message =
             format!("the file is larger than {} MiB", limits::FLOW_BYTES_MAX / (1024 * 1024));

@@ -37,7 +37,7 @@ pub fn read_telling(sources: &Sources, telling: Telling) -> (FlowSet, Vec<Findin
     let problems = Problems::new(telling);
     let mut flows: IndexMap<_, Arc<Flow>> = IndexMap::new();
     let mut all_read = true;
-    for (file, text) in sources.iter() {
+    for (file, text) in sources.read() {
         let Some((flow, named)) = file::read(file, text, &problems) else {
             all_read = false;
             continue;

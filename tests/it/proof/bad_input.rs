@@ -40,7 +40,7 @@ fn a_file_that_is_no_flow_is_refused_plainly() {
     let files: [(Vec<u8>, i32, &str); 7] = [
         (vec![b'x'; 10 << 20], 1, "larger than 4 MiB"),
         (vec![b'x'; 20 << 20], 3, "far too large"),
-        (b"name = \"\xff\xfe\"\n".to_vec(), 3, "UTF-8"),
+        (b"name = \"\xff\xfe\"\n".to_vec(), 1, "UTF-8"),
         (deep("[", "]").into_bytes(), 1, "error["),
         (deep("{ a = ", " }").into_bytes(), 1, "error["),
         (FLOW.replace("type", "[states.a.a]\ntype").repeat(3).into_bytes(), 1, "error["),

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use callgate::check::{check_sources, check_sources_telling};
+use callgate::check::{check_sources, check_sources_telling, steps};
 use callgate::diagnostic::Sources;
 use callgate::diagnostic::alike::Telling;
+use callgate::flow;
 use callgate::limits;
 use callgate::render::{github, human, json, sarif};
 
@@ -45,6 +46,35 @@ fn the_cost_of_a_check_grows_with_what_is_checked() {
         let grown = grown(make);
         assert!(grown < 20.0, "{of}: {TIMES} times as many cost {grown:.1} times as much");
     }
+}
+
+/// What following every way takes is counted, so that no machine and no other work on it makes a difference. Who makes
+/// it more than a quarter dearer says so here.
+#[test]
+fn every_way_is_followed_in_so_many_steps() {
+    const STEPS: [(&str, usize); 8] = [
+        ("menus of ten keys", 3_451),
+        ("guards that are not met", 24_020),
+        ("step-ups within each other", 597),
+        ("rings of silence", 1_051),
+        ("proofs in every order, in a loop", 58_266),
+        ("specialists who ask for more", 1_447),
+        ("variables that may not be set", 460),
+        ("dialled flows that share sub-flows", 132),
+    ];
+    let dearer = |of: &str, make: fn(usize) -> Sources, states, known: usize| {
+        let (flows, _) = flow::read(&make(states));
+        let counted = steps(&flows);
+        (counted * 4 > known * 5)
+            .then(|| format!("{of}: {counted} steps, where there were {known}"))
+    };
+    let all = STEPS.into_iter().filter_map(|(of, known)| {
+        let (_, make) = monsters::ALL.into_iter().find(|(name, _)| *name == of).unwrap();
+        dearer(of, make, 150, known)
+    });
+    let (of, make) = monsters::MANY_LEVELS;
+    let all: Vec<_> = all.chain(dearer(of, make, 150, 772_040)).collect();
+    assert_eq!(all, [""; 0]);
 }
 
 #[test]

@@ -21,8 +21,8 @@ const RANDOM_FLOWS: usize = 60;
 /// Flows without a hole.
 const SAFE_FLOWS: usize = 60;
 
-/// What keeps an example from showing its hole.
-fn broken(sources: &Sources) -> (usize, Vec<String>) {
+/// How many alarms there are, and what keeps their calls from showing them.
+pub(super) fn broken(sources: &Sources) -> (usize, Vec<String>) {
     let (flows, findings) = check_sources(sources);
     let unproved = ["unproved", "disclosed-too-early"];
     let alarms = findings.iter().filter(|f| unproved.contains(&f.code)).count();
@@ -242,10 +242,13 @@ fn no_call_is_shown_that_takes_what_it_has_used_up() {
 /// Of random flows too: whatever is alarmed of is a call, but where no value makes a branch go that way.
 #[test]
 fn every_alarm_of_a_random_flow_is_a_call_that_gets_there() {
-    let mut dice = Dice(17);
+    let mut dice = Dice(setting("CALLGATE_HOLES_SEED").map_or(17, |seed| seed as u64));
     let (mut shown, mut silent, mut wrong) = (0, 0, Vec::new());
-    for _ in 0..setting("CALLGATE_HOLES").unwrap_or(RANDOM_FLOWS) {
-        let (sources, flows) = wide::holed(&mut dice, 8);
+    for number in 0..setting("CALLGATE_HOLES").unwrap_or(RANDOM_FLOWS) {
+        let (sources, flows) = match number % 2 {
+            0 => wide::holed(&mut dice, 8),
+            _ => wide::straight(&mut dice, false),
+        };
         let examples = examples(&flows);
         let (without, broken) = played(&flows, &examples);
         let text: String = sources.iter().map(|(_, text)| text.to_string()).collect();
@@ -257,7 +260,7 @@ fn every_alarm_of_a_random_flow_is_a_call_that_gets_there() {
     }
     println!("{shown} alarms, of {silent} no inputs were found");
     assert!(wrong.is_empty(), "{} of {shown}\n{}", wrong.len(), wrong.join("\n"));
-    assert!(shown > RANDOM_FLOWS / 2 && silent * 10 < shown, "{shown} {silent}");
+    assert!(shown > RANDOM_FLOWS / 2 && silent * 3 < shown, "{shown} {silent}");
 }
 
 /// Where each state that uses anything asks for its level and has it proved, there is no hole, and none is alarmed of.

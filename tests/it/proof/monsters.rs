@@ -7,7 +7,10 @@ use callgate::diagnostic::Sources;
 /// A shape, by what is much of in it, and flows of it with about so many states.
 pub(crate) type Monster = (&'static str, fn(usize) -> Sources);
 
-/// All of them.
+/// What is proved for many levels, none of which asks for the same, and whoever fails goes on like whoever does not.
+pub(crate) const MANY_LEVELS: Monster = ("step-ups to many levels", many_levels);
+
+/// All others.
 pub(crate) const ALL: [Monster; 22] = [
     ("sub-flows in a chain", chained),
     ("sub-flows of one flow", called),
@@ -194,6 +197,49 @@ fn own_step_ups(states: usize) -> Sources {
         say(&format!("s{n}"), &next(n, count), &guard)
             + &pin(&format!("p{n}"), &format!("b{n}"), &other)
             + &format!("[states.b{n}]\ntype = \"return\"\n")
+    })
+}
+
+fn many_levels(states: usize) -> Sources {
+    const LEVELS: [&str; 6] = [
+        "{ any = [\"pin\"], within = \"1m\" }",
+        "{ any = [\"passcode\", \"sms_otp\"], within = \"2m\" }",
+        "{ all = [\"knowledge\", \"possession\"], within = \"5m\" }",
+        "{ any = [\"callback\", { all = [\"pin\", \"passcode\"] }] }",
+        "{ all = [\"sms_otp\", \"callback\"], within = \"9m\" }",
+        "{ any = [\"service_code\", \"pin\"], within = \"30s\" }",
+    ];
+    let levels = LEVELS.iter().enumerate().map(|(n, level)| format!("l{n} = {level}\n"));
+    let levels = levels.collect::<Vec<_>>().concat();
+    let back = "[states.back]\ntype = \"return\"\n";
+    let to_back = |outcomes: &[&str]| {
+        let on: Vec<_> = outcomes.iter().map(|of| format!("{of} = \"back\"")).collect();
+        format!("on = {{ {} }}\n", on.join(", "))
+    };
+    let gather = |n: usize, of: &str| {
+        let on = to_back(&["ok", "failed", "locked"]);
+        format!("[states.p{n}]\ntype = \"gather_{of}\"\nprompt = \"Now?\"\n{on}")
+    };
+    let provers = [
+        pin("p0", "back", "back"),
+        gather(1, "passcode"),
+        "[states.p2]\ntype = \"send_sms_otp\"\n\
+         on = { sent = \"code\", unavailable = \"code\", limited = \"code\" }\n\
+         [states.code]\ntype = \"gather_otp\"\nprompt = \"The code?\"\n"
+            .to_owned()
+            + &to_back(&["ok", "failed", "expired", "undelivered"]),
+        gather(3, "service_code"),
+        "[states.p4]\ntype = \"callback\"\n".to_owned()
+            + &to_back(&["ok", "failed", "no_answer", "unavailable", "limited"]),
+    ];
+    let head = HEAD.replace("[disclose]", &format!("{levels}[disclose]"));
+    let head = format!("{head}{}{back}{}", pin("pin", "s0", "s0"), provers.concat());
+    of(&head, states, |n| {
+        let (own, to) = (format!("s{n}"), next(n, states));
+        let guard =
+            format!("requires = \"l{}\"\nstep_up = \"p{}\"\n", n % LEVELS.len(), n % provers.len());
+        let asks = menu(&own, &[to.clone(), "bye".into()], &to);
+        asks.replace("on = { ", &format!("{guard}on = {{ denied = \"{to}\", "))
     })
 }
 

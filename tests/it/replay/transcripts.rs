@@ -583,7 +583,7 @@ fn a_transcript_that_is_no_text_keeps_no_other_from_running() {
         let stdout = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{stdout}");
         assert!(
-            stdout.contains("old.toml:1:1: error[syntax]: the file is not in UTF-8"),
+            stdout.contains("old.toml:1:5: error[syntax]: the file is not in UTF-8"),
             "{stdout}"
         );
         assert!(stdout.contains("1 calls") && stdout.contains("1 not;"), "{stdout}");

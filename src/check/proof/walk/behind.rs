@@ -44,6 +44,7 @@ impl<'f> Walks<'f> {
 
     /// Takes what a walk finds that goes further than this one, past its gaps and what is shut.
     pub(super) fn look_behind(&mut self, further: &Self) {
+        self.steps += further.steps;
         let known: HashSet<_> = self.gaps.iter().map(Gap::key).collect();
         let unmet: HashSet<_> =
             self.gaps.iter().map(|gap| (&gap.flow.name, &gap.state.name)).collect();

@@ -1,7 +1,7 @@
 //! What becomes of a call that comes to a state, as the machine has it: who is let in, who is sent off to
 //! prove more and comes back, who is turned away, and what a sub-flow comes back with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Aim, Arrival, By, Gap, Walks};
 use crate::check::proof::conditions::{Levels, asked};
@@ -13,7 +13,7 @@ use crate::check::proof::uses::{Told, in_texts, uses};
 use crate::diagnostic::Place;
 use crate::flow::Flow;
 use crate::flow::edge::Label;
-use crate::flow::level::Level;
+use crate::flow::level::{Fact, Level};
 use crate::flow::name::LevelName;
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State};
@@ -143,6 +143,31 @@ impl<'f> Walks<'f> {
         // Its owner may be told of it before it asks anything.
         let asked = self.with_levels(flow, known, |levels| asked(&branch.cases, known, levels));
         in_texts(state).into_iter().map(of_all).chain(asked).collect()
+    }
+
+    /// Whether nothing keeps a caller whose proofs are this old from going this step: a state that is left as if they
+    /// had been let in asks for nothing that is older by then.
+    pub(in crate::check::proof) fn lets_in_at(
+        &self,
+        before: &Arrival<'f>,
+        after: &Arrival<'f>,
+        ages_s: &BTreeMap<Fact, u64>,
+    ) -> bool {
+        let By::Edge(place, label, _) = &after.by else { return true };
+        let denied = matches!(label, Label::StepUp | Label::Outcome(Outcome::Denied));
+        let Some((flow, state)) = self.state(*place).filter(|_| *place == before.place && !denied)
+        else {
+            return true;
+        };
+        let known = ages_s.iter().fold(before.known, |known, (fact, age_s)| {
+            known.proved_before(*fact, u32::try_from(*age_s).unwrap_or(u32::MAX - 1))
+        });
+        let too_old = |level: &Level| known.meets_but_for_age(level) && !known.meets(level);
+        let requires = state.requires.as_ref().map(|(name, _)| self.level_or_nobodys(flow, name));
+        // A branch goes on as if there were nothing.
+        let told = uses(state).into_iter().filter(|_| !matches!(state.kind, Kind::Branch(_)));
+        let mut told = told.flat_map(|(told, _)| self.levels_of(flow, known.labels, &told));
+        !requires.is_some_and(too_old) && !told.any(|(_, level)| too_old(level))
     }
 
     /// The ways out of a state that a caller has got into.
