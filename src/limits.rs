@@ -257,7 +257,7 @@ pub const FINDINGS_OF_A_CODE_MAX: usize = 1_000;
 /// States of a flow that is drawn as a picture: more than anybody looks at, and the time for the layout grows
 /// with their square.
 pub const DRAWN_STATES_MAX: usize = 1_000;
-/// States with requirements whose odds are reported singly: a statement contains the way to each.
+/// States that ask for something whose odds are reported singly: a statement contains the way to each.
 pub const ODDS_STATES_MAX: usize = 2_000;
 /// Steps of answers that are followed, over all flows checked together, to see whether an answer is really slow;
 /// beyond them it is reported as it seems.

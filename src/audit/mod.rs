@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::account::Whom;
 pub use crate::engine::audit::{Deed, Entry, Head, Letter};
 use crate::engine::id::CallId;
+use crate::engine::turn::later;
+use crate::limits::AUDIT_RETENTION;
 use crate::store::envelope::Vault;
 use crate::store::{PARTITIONS, RecordKey};
 
@@ -32,11 +34,14 @@ pub struct CallAudit {
 }
 
 impl CallAudit {
-    /// Puts down a chain of this call, in place of what there may be of it, and beside others.
+    /// Puts down a chain of this call, in place of what there may be of it, and beside others that are kept.
     pub fn put(&mut self, chain: &Self) {
         let first = chain.entries.first().map(|entry| &entry.hash);
         let is_of_it = |of: &&[Entry]| of.first().map(|entry| &entry.hash) == first;
-        let others = self.chains().filter(|of| !is_of_it(of)).collect::<Vec<_>>().concat();
+        let now = chain.entries.last().map(|entry| entry.at);
+        let kept_until = |of: &[Entry]| of.last().map(|last| later(last.at, AUDIT_RETENTION));
+        let others = self.chains().filter(|of| !is_of_it(of) && kept_until(of) > now);
+        let others = others.collect::<Vec<_>>().concat();
         self.entries = [others.as_slice(), &chain.entries].concat();
     }
 
@@ -181,4 +186,37 @@ pub fn reference(vault: &Vault, whom: &Whom) -> String {
 fn json(value: &impl Serialize) -> Vec<u8> {
     // Fields in their order, and no maps: the same thing always gives the same text.
     serde_json::to_vec(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::level::Fact;
+
+    fn chain(at_s: i64, length: u64) -> CallAudit {
+        let at = Timestamp::from_second(at_s).unwrap();
+        let deed = Deed::Proved { factor: Fact::Pin };
+        let entry = |number| Entry {
+            number,
+            at,
+            about: String::new(),
+            deed: deed.clone(),
+            hash: format!("{at_s}-{number}"),
+        };
+        CallAudit { entries: (1..=length).map(entry).collect() }
+    }
+
+    #[test]
+    fn calls_of_one_id_have_a_chain_each_for_as_long_as_audits_are_kept() {
+        let kept_s = i64::try_from(AUDIT_RETENTION.as_secs()).unwrap();
+        let lengths = |audit: &CallAudit| audit.chains().map(<[_]>::len).collect::<Vec<_>>();
+        let mut audit = CallAudit::default();
+        audit.put(&chain(0, 2));
+        audit.put(&chain(0, 2));
+        assert_eq!(lengths(&audit), [2], "it is written down again");
+        audit.put(&chain(kept_s - 1, 3));
+        assert_eq!(lengths(&audit), [2, 3]);
+        audit.put(&chain(kept_s, 1));
+        assert_eq!(lengths(&audit), [3, 1], "nobody keeps the first one any longer");
+    }
 }

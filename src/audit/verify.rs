@@ -337,7 +337,8 @@ impl Audit<'_> {
 
     fn opened<T: DeserializeOwned>(&self, kind: Kind, id: &str, sealed: &[u8]) -> Result<T, What> {
         match self.vault.open(kind, id, sealed) {
-            // Its seal holds: whoever wrote it has the key, and words that are not known here.
+            // Its seal fits this place, though perhaps not this kind of record: a newer callgate may have written it,
+            // and if none ever ran here, it was put there from elsewhere.
             Ok(opened) => opened.read().ok_or(What::Newer),
             Err(EnvelopeError::UnknownVersion(_)) => Err(What::Newer),
             Err(EnvelopeError::WrongKey | EnvelopeError::Altered) => Err(What::Altered),

@@ -287,7 +287,7 @@ impl Listed {
     }
 }
 
-/// What an answer means. If a request was accepted with a name that we cannot read, it may have been carried out
+/// What an answer means. If a request was accepted without a name that we can read, it may have been carried out
 /// where we cannot follow it: nobody knows.
 fn delivery(answer: &Answer) -> Delivery {
     match answer {

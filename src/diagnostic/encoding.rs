@@ -8,7 +8,7 @@ use super::{Finding, Place, Problems, SYNTAX};
 /// A file's text.
 #[derive(Clone, Debug)]
 pub struct Text {
-    /// What could be read: each run of other bytes is one `U+FFFD`.
+    /// What could be read: other bytes have become `U+FFFD`.
     pub text: Arc<str>,
     /// Where the first bytes are that are not UTF-8, in the file as well as in the text.
     pub foreign: Option<usize>,

@@ -437,7 +437,6 @@ pub enum Received<'c> {
         /// The answer.
         reply: &'c Arc<Reply>,
         /// Whether the request contains what it contained then; another entry is a guess that came too late.
-        /// late.
         same: bool,
     },
     /// It is out of step: the leg's present prompt, and nothing changes.

@@ -2,7 +2,7 @@
 //! at many accounts at once, below the limits of each. Then no such entry is checked for a while.
 //!
 //! Whoever can blow it locks out all customers. So it is off unless a house turns it on, and it counts callers,
-//! not entries: one who tries again and again counts once, and one who was right in the end counts as right.
+//! not entries: one who tries again and again counts once, and one who was ever right counts as right.
 //!
 //! Pure arithmetic over a small record. The accounts are spread over a few such records, each a sample of all of
 //! them.

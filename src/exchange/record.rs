@@ -155,7 +155,7 @@ impl Exchange {
     /// The same for two records; the second one is changed only if the result of the first change `leads_on`.
     /// Both are written with one question if there is a copy of the first at hand, both are to be written, and
     /// nobody else is writing the second (this does not wait for its turn). If the copy was out of date, the
-    /// second may be changed although the first does not lead on; but then the copy is dropped.
+    /// second may be changed although the first does not lead on; but then the copy is replaced.
     pub(super) async fn change_both_at_hand<A: Keepable, B: Keepable, R>(
         &self,
         (first, make_first): (&RecordKey, impl Fn(&mut A) -> R),

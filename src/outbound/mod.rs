@@ -306,7 +306,7 @@ fn failure(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         Failure::Late
     } else if error.is_connect() {
-        // What is around its causes has the address in it, and that a number.
+        // The error itself holds the address, and that may hold a number; of its causes, at most one names the host.
         if let Some(cause) = error.source() {
             tracing::warn!(
                 error = with_causes(cause),

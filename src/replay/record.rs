@@ -341,7 +341,7 @@ impl Recording<'_> {
                 let Some(customer) = self.accounts.get_mut(id.expose()) else {
                     return of(key, &right);
                 };
-                // What was right before is right again, keyed or said.
+                // What was right before is right again; a word that is keyed later is not known by its digits.
                 let known = on_file(customer).get_or_insert_with(|| right.clone());
                 of(key, if keys.is_empty() { known } else { &right })
             }

@@ -2,7 +2,7 @@
 //!
 //! Every write is one Lua script over the keys of one partition (see [`keys`]), so it is atomic, in a cluster
 //! too. Redis itself forgets: every key has a time to live, counted from the `now` that the caller gives. The
-//! keys that a partition shares live as long as what was put on them last; names in them whose things are gone
+//! keys that a partition shares live twice as long as what was put on them last; names in them whose things are gone
 //! are dropped when somebody comes across them.
 //!
 //! Half of the memory of a live call would go into keys, their expiries and the tables that find them. So a call

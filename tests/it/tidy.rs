@@ -156,7 +156,7 @@ fn the_server_never_reaches_into_a_store() {
     }
 }
 
-/// Every room counts with `watch`; beside that it uses only the exchange itself.
+/// Every room counts with `watch`; beside that it names no other by its path.
 #[test]
 fn a_room_of_the_exchange_names_no_other() {
     let rooms = ["answers", "desk", "turn", "watch"];

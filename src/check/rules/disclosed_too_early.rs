@@ -190,6 +190,63 @@ mod tests {
         assert!(kept.len() == 1 && kept[0].contains("the variable `sum`"), "{kept:?}");
     }
 
+    /// What is passed in may be gone by then, with the account that was claimed before: what was there keeps its level.
+    #[test]
+    fn what_is_passed_in_is_not_surely_given() {
+        let claim = |to: &str| {
+            format!(
+                "type = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = {{ found = \"{to}\", unknown = \"{to}\" }}"
+            )
+        };
+        let main = format!(
+            "name = \"m\"\nstart = \"who\"\n[levels]\nknown = {{ any = [\"pin\"] }}\n[disclose]\nfirst_name = \"known\"\n\
+             [states.who]\n{}\n\
+             [states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\non = {{ ok = \"named\", failed = \"plain\", locked = \"plain\" }}\n\
+             [states.named]\ntype = \"set\"\nvalues = {{ m = \"{{{{ account.first_name }}}}\" }}\nnext = \"again\"\n\
+             [states.plain]\ntype = \"set\"\nvalues = {{ m = \"you\" }}\nnext = \"again\"\n\
+             [states.again]\n{}\n\
+             [states.ask]\ntype = \"lookup\"\nbackend = \"b\"\ngive = {{ n = {{ type = \"number\", label = \"known\" }} }}\n\
+             on = {{ ok = \"go\", failed = \"bye\" }}\n\
+             [states.go]\ntype = \"call\"\nflow = \"s\"\nwith = {{ x = \"m\" }}\ngive = {{ n = \"x\" }}\non = {{ ok = \"say\" }}\n\
+             [states.say]\ntype = \"say\"\nprompt = \"{{{{ n }}}}\"\nnext = \"bye\"\n[states.bye]\ntype = \"hangup\"\n",
+            claim("pin"),
+            claim("ask"),
+        );
+        let sub = "name = \"s\"\nstart = \"a\"\n[states.a]\ntype = \"say\"\nprompt = \"One moment.\"\nnext = \"b\"\n\
+            [states.b]\ntype = \"return\"\noutcome = \"ok\"\n";
+        let mut found = findings(&[&main, sub]);
+        found.retain(|finding| finding.contains(": disclosed-too-early: "));
+        assert!(found.len() == 1 && found[0].contains("the variable `n`"), "{found:?}");
+    }
+
+    /// What a look-up loses on the way to a proof is not there where that is come back from.
+    #[test]
+    fn what_is_lost_on_the_way_to_a_proof_is_not_surely_given() {
+        let main = "name = \"m\"\nstart = \"who\"\n[levels]\nknown = { any = [\"pin\"] }\n\
+            [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = { found = \"ask\", unknown = \"ask\" }\n\
+            [states.ask]\ntype = \"lookup\"\nbackend = \"b\"\ngive = { n = { type = \"number\", label = \"known\" } }\n\
+            on = { ok = \"go\", failed = \"bye\" }\n\
+            [states.go]\ntype = \"call\"\nflow = \"s\"\ngive = { n = \"x\" }\non = { ok = \"say\" }\n\
+            [states.say]\ntype = \"say\"\nprompt = \"{{ n }}\"\nnext = \"bye\"\n[states.bye]\ntype = \"hangup\"\n";
+        let sub = |on_the_way: &str| {
+            format!(
+                "name = \"s\"\nstart = \"a\"\n[states.a]\ntype = \"set\"\nvalues = {{ x = 1 }}\nnext = \"b\"\n\
+                 [states.b]\ntype = \"say\"\nrequires = \"known\"\nstep_up = \"pin\"\nprompt = \"Hello.\"\nnext = \"c\"\n\
+                 on = {{ denied = \"c\" }}\n[states.c]\ntype = \"return\"\noutcome = \"ok\"\n\
+                 [states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\non = {{ ok = \"look\", failed = \"back\", locked = \"back\" }}\n\
+                 [states.look]\n{on_the_way}\n[states.back]\ntype = \"return\"\n"
+            )
+        };
+        let early = |on_the_way: &str| {
+            let found = findings(&[main, &sub(on_the_way)]);
+            found.iter().filter(|finding| finding.contains(": disclosed-too-early: ")).count()
+        };
+        assert_eq!(early("type = \"say\"\nprompt = \"Thank you.\"\nnext = \"back\""), 0);
+        let look_up = "type = \"lookup\"\nbackend = \"b\"\ngive = { x = { type = \"number\", label = \"anyone\" } }\n\
+            on = { ok = \"back\", failed = \"back\" }";
+        assert_eq!(early(look_up), 1);
+    }
+
     /// A level belongs to the flow that the call begins in: what a variable carries out of another may be for nobody.
     #[test]
     fn a_variable_of_a_level_that_the_flow_lacks_is_told_as_that() {

@@ -50,8 +50,11 @@ pub(super) const RULE: Rule = Rule {
     check,
 };
 
+/// A variable of a flow.
+type Of<'f> = (&'f FlowName, &'f VariableName);
+
 /// What each variable of a flow may hold: some of it, such as calculations fail with.
-type Samples<'f> = HashMap<(&'f FlowName, &'f VariableName), Vec<Value>>;
+type Samples<'f> = HashMap<Of<'f>, Vec<Value>>;
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     if !subject.states().any(|(_, state)| texts(state).any(Template::calculates)) {
@@ -87,7 +90,7 @@ fn texts(state: &State) -> impl Iterator<Item = &Template> {
 
 fn samples(flows: &FlowSet) -> Samples<'_> {
     let mut samples = Samples::new();
-    let mut passed = Vec::new();
+    let (mut given, mut passed) = (Vec::new(), Vec::new());
     for flow in flows.iter() {
         for state in flow.states.values() {
             let mut may_be = |name, values: Vec<Value>| {
@@ -108,29 +111,45 @@ fn samples(flows: &FlowSet) -> Samples<'_> {
                 }),
                 Kind::Call(call) => {
                     let (here, there) = (&flow.name, &call.flow);
-                    let into = call.with.iter();
-                    passed.extend(into.map(|it| ((here, &it.from), (there, &it.to))));
-                    let out = call.give.iter();
-                    passed.extend(out.map(|it| ((there, &it.from), (here, &it.to))));
+                    for with in &call.with {
+                        passed.push(((here, &with.from), (there, &with.to)));
+                    }
+                    for give in &call.give {
+                        given.push(((there, &give.from), (here, &give.to)));
+                        // What this call has passed in may come out again.
+                        let own = call.with.iter().filter(|with| with.to == give.from);
+                        given.extend(own.map(|with| ((here, &with.from), (here, &give.to))));
+                    }
                 }
                 _ => {}
             }
         }
     }
-    while passed.iter().any(|(from, to)| passed_on(&mut samples, from, *to)) {}
+    // First what comes out, then what goes in: what one caller passes comes out to no other.
+    pass_on(&mut samples, &given);
+    pass_on(&mut samples, &passed);
     // What nothing sets may be of any kind.
     samples.retain(|_, values| !values.is_empty());
     samples
 }
 
-/// Lets a variable hold what another does from which its value comes; whether there is anything new.
-fn passed_on<'f>(
-    samples: &mut Samples<'f>,
-    from: &(&'f FlowName, &'f VariableName),
-    to: (&'f FlowName, &'f VariableName),
-) -> bool {
+/// Lets variables hold what those do from which their values come.
+fn pass_on<'f>(samples: &mut Samples<'f>, along: &[(Of<'f>, Of<'f>)]) {
+    let mut leads: HashMap<Of<'f>, Vec<Of<'f>>> = HashMap::new();
+    for (from, to) in along {
+        leads.entry(*from).or_default().push(*to);
+    }
+    let mut wanted: Vec<_> = leads.keys().copied().collect();
+    while let Some(from) = wanted.pop() {
+        let to = leads.get(&from).into_iter().flatten();
+        wanted.extend(to.copied().filter(|to| takes(samples, from, *to)));
+    }
+}
+
+/// Lets a variable hold what another does; whether there is anything new.
+fn takes<'f>(samples: &mut Samples<'f>, from: Of<'f>, to: Of<'f>) -> bool {
     let key = |value: &Value| (std::mem::discriminant(value), value.words());
-    let values = samples.get(from).cloned().unwrap_or_default();
+    let values = samples.get(&from).cloned().unwrap_or_default();
     let own = samples.entry(to).or_default();
     let mut known: HashSet<_> = own.iter().map(key).collect();
     let before = own.len();
@@ -180,7 +199,7 @@ fn failure(
 ) -> Option<(Vec<String>, String)> {
     let nothing = Value::Text(String::new());
     let known: Vec<_> = text.uses.iter().map(|used| of(used, flow, samples)).collect();
-    // Fields, and what other flows give, are of the first kind with which it can be filled in at all.
+    // Fields, and variables that nothing sets, are of the first kind with which it can be filled in at all.
     let kinds = [answered(Type::Number), words(["1"]), answered(Type::Flag)];
     let mut first = None;
     for kind in &kinds {
@@ -370,7 +389,7 @@ mod tests {
 
     #[test]
     fn what_other_flows_pass_is_what_it_is_there() {
-        let found = |sets: &str, text: &str, sub_text: &str| {
+        let flows = |sets: &str, text: &str, sub_text: &str| {
             let main = format!(
                 "name = \"f\"\nstart = \"z\"\n{sets}\
                  [states.a]\ntype = \"call\"\nflow = \"g\"\nwith = {{ k = \"m\" }}\ngive = {{ n = \"k\" }}\non = {{ ok = \"b\" }}\n\
@@ -380,6 +399,10 @@ mod tests {
                 "name = \"g\"\nstart = \"s\"\n[states.s]\ntype = \"say\"\nprompt = \"{sub_text}\"\nnext = \"t\"\n\
                  [states.t]\ntype = \"return\"\noutcome = \"ok\"\n"
             );
+            [main, called]
+        };
+        let found = |sets: &str, text: &str, sub_text: &str| {
+            let [main, called] = flows(sets, text, sub_text);
             let mut found = findings_of_whoever(&[&main, &called]);
             found.retain(|finding| finding.contains(": unfillable: "));
             found
@@ -398,6 +421,15 @@ mod tests {
         assert_eq!(speech.len(), 2, "{speech:?}");
         assert!(speech.iter().all(|told| told.contains("is the text `a`")), "{speech:?}");
         assert_eq!(found(&said("c"), "{{ n | first }}", "{{ k | first }}"), [""; 0]);
+        // What one caller passes comes out to no other.
+        let other = "name = \"h\"\nstart = \"z\"\n[states.z]\ntype = \"gather\"\nkind = \"speech\"\nvar = \"m\"\n\
+                     prompt = \"What?\"\non = { ok = \"a\", no_input = \"c\", invalid = \"c\" }\n\
+                     [states.a]\ntype = \"call\"\nflow = \"g\"\nwith = { k = \"m\" }\ngive = { n = \"k\" }\non = { ok = \"b\" }\n\
+                     [states.b]\ntype = \"say\"\nprompt = \"{{ n }}\"\nnext = \"c\"\n[states.c]\ntype = \"hangup\"\n";
+        let [main, called] = flows(one, "{{ n + 1 }}", "{{ k }}");
+        let mut two = findings_of_whoever(&[&main, &called, other]);
+        two.retain(|finding| finding.contains(": unfillable: "));
+        assert_eq!(two, [""; 0]);
         let nothing = found(&said("a"), "{{ n | first }}", "{{ k | first }}");
         assert_eq!(nothing.len(), 2, "{nothing:?}");
         assert!(nothing.iter().all(|told| told.contains("is empty")), "{nothing:?}");

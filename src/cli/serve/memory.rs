@@ -32,7 +32,6 @@ pub(super) fn look(is_embedded: bool) {
 
 /// The least that is allowed by one of the process's groups, or of the groups that contain them; `groups` as in
 /// `/proc/self/cgroup`.
-/// `/proc/self/cgroup` has them.
 fn least(groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let files = groups.lines().filter_map(|line| {
         let (_, rest) = line.split_once(':')?;

@@ -62,8 +62,7 @@ impl Own {
         })
     }
 
-    /// Whether digits contain one of the customer's days, in whatever order it is written, or are contained in
-    /// it.
+    /// Whether digits contain one of the customer's days, in whatever order it is written.
     pub fn has_date(&self, pin: &str) -> bool {
         self.dates.iter().any(|date| writings(*date).iter().any(|written| pin.contains(written)))
     }

@@ -23,7 +23,7 @@ const PLACES: TableDefinition<'static, u128, i64> = TableDefinition::new("places
 /// (what, where) of what was placed last, by its number in that order.
 const FRESH: TableDefinition<'static, u64, (u128, i64)> = TableDefinition::new("placed_last");
 
-/// How many rows may be deleted from the order for each one that the same flush moves.
+/// How many rows may be deleted from the order for each one that a flush may move.
 const CLEARED_FOR_MOVED: usize = 4;
 
 /// What has a place. It is equally short for all of them, so that many share a page.

@@ -115,7 +115,7 @@ impl RedisStore {
         Ok(members)
     }
 
-    /// Removes names of things that do not exist from the due lists, wherever they stand: they would be looked at
+    /// Removes names that callgate did not write from the due lists, wherever they stand: they would be looked at
     /// again and again, and what follows them would have to wait.
     async fn drop_damaged(&self, names: &[Vec<u8>]) -> Result<(), StoreError> {
         let count = names.len();

@@ -19,6 +19,8 @@ pub(super) struct Across<'f> {
     given: HashMap<(&'f FlowName, &'f Outcome), HashSet<&'f VariableName>>,
     /// The flows that take the claim of an account, or call one that does.
     claims: HashSet<&'f FlowName>,
+    /// The flows that call each.
+    callers: HashMap<&'f FlowName, Vec<&'f FlowName>>,
     /// The first state that comes to a flow without a variable that others pass it.
     withheld: HashMap<(&'f FlowName, &'f VariableName), &'f State>,
 }
@@ -26,21 +28,30 @@ pub(super) struct Across<'f> {
 impl<'f> Across<'f> {
     /// `None`: so much was looked at that no more is.
     pub(super) fn of(subject: &Subject<'f>, steps: &mut usize) -> Option<Self> {
-        let mut across = Self::at_most(subject);
+        Self::at_most(subject).narrowed(subject, steps)
+    }
+
+    /// The same where nothing is passed into any flow: what is there nevertheless is set in it.
+    pub(super) fn with_nothing_passed(subject: &Subject<'f>, steps: &mut usize) -> Option<Self> {
+        let at_most = Self { passed: HashMap::new(), ..Self::at_most(subject) };
+        at_most.narrowed(subject, steps)
+    }
+
+    fn narrowed(mut self, subject: &Subject<'f>, steps: &mut usize) -> Option<Self> {
         let mut wanted: VecDeque<_> = subject.walks().collect();
         let mut waits: HashSet<_> = wanted.iter().map(|walk| &walk.flow.name).collect();
         while let Some(walk) = wanted.pop_front() {
             waits.remove(&walk.flow.name);
-            for changed in across.narrowed_by(walk, steps)? {
-                let (Changed::Passed(name) | Changed::Given(name)) = changed;
-                let others = subject.walks().filter(|other| match changed {
-                    Changed::Passed(_) => other.flow.name == *name,
-                    Changed::Given(_) => other.flow.calls().any(|called| called == name),
-                });
+            for changed in self.narrowed_by(walk, steps)? {
+                let others = match changed {
+                    Changed::Passed(name) => vec![name],
+                    Changed::Given(name) => self.callers.get(name).cloned().unwrap_or_default(),
+                };
+                let others = others.into_iter().filter_map(|name| subject.walks.get(name));
                 wanted.extend(others.filter(|other| waits.insert(&other.flow.name)));
             }
         }
-        Some(across)
+        Some(self)
     }
 
     /// The variables that are there wherever the flow is come to.
@@ -81,7 +92,7 @@ impl<'f> Across<'f> {
     /// All that some state passes, and all that some state takes.
     fn at_most(subject: &Subject<'f>) -> Self {
         let (mut passed, mut taken) = (HashMap::new(), HashMap::new());
-        let mut callers: HashMap<&FlowName, Vec<&'f FlowName>> = HashMap::new();
+        let mut callers: HashMap<&'f FlowName, Vec<&'f FlowName>> = HashMap::new();
         let mut claiming = Vec::new();
         for (walk, state) in subject.states() {
             let own = &walk.flow.name;
@@ -109,7 +120,7 @@ impl<'f> Across<'f> {
                 claiming.extend(callers.get(flow).into_iter().flatten());
             }
         }
-        Self { passed, given, claims, withheld: HashMap::new() }
+        Self { passed, given, claims, callers, withheld: HashMap::new() }
     }
 
     /// Takes away what callers may lack in this flow where it passes them on.

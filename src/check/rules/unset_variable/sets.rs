@@ -131,7 +131,13 @@ fn made(state: &State) -> Vec<Made<'_>> {
             let of_account = lookup.account || state.sent().any(has_field);
             let of: Vec<_> = state.sent().flat_map(variables).collect();
             let given = lookup.give.iter();
-            given.map(|it| Made { variable: &it.name, of_account, of: of.clone() }).collect()
+            let made = given.map(|it| Made {
+                variable: &it.name,
+                // What has a level belongs to the account that is claimed.
+                of_account: of_account || it.label.is_some(),
+                of: of.clone(),
+            });
+            made.collect()
         }
         _ => {
             let others = state.assigns().into_iter();

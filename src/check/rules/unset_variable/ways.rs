@@ -1,12 +1,12 @@
 //! The ways through a flow on which variables are missing.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::across::Across;
 use super::sets::{drops, made_of_accounts, sets};
 use crate::check::subject::Walk;
 use crate::flow::Flow;
-use crate::flow::edge::Edge;
+use crate::flow::edge::{Edge, Label};
 use crate::flow::name::VariableName;
 use crate::flow::state::{Kind, State};
 use crate::flow::states::call::CallFlow;
@@ -25,6 +25,11 @@ pub(super) struct Ways<'f> {
     /// The variables that those drop: what is made of account data wherever it is set.
     made: BTreeSet<&'f VariableName>,
     states: Vec<Vec<Way<'f>>>,
+    /// The states that are on the way to prove what another asks for.
+    aside: HashSet<usize>,
+    /// Those among them that lead back there, and the states that ask.
+    back: Vec<usize>,
+    asking: Vec<usize>,
 }
 
 struct Way<'f> {
@@ -82,19 +87,29 @@ impl<'f> Ways<'f> {
         let claims = states.clone().filter(|(index, state)| {
             matches!(state.kind, Kind::Identify(_)) && walk.reached(*index)
         });
+        let aside: HashSet<_> =
+            states.clone().map(|(index, _)| index).filter(|it| walk.proves(*it)).collect();
+        let back = states.clone().filter(|(index, state)| {
+            matches!(state.kind, Kind::Return(_)) && aside.contains(index)
+        });
+        let asks = |edge: &Edge<'_>| matches!(edge.label, Label::StepUp | Label::AgentStepUp);
+        let asking = states.clone().filter(|(_, state)| state.edges().iter().any(asks));
         Self {
             flow,
             start: flow.states.get_index_of(&flow.start),
             passed: across.passed(&flow.name).collect(),
             claims: claims.map(|(index, _)| index).collect(),
+            back: back.map(|(index, _)| index).collect(),
+            asking: asking.map(|(index, _)| index).collect(),
             states: states.map(ways).collect(),
             made,
+            aside,
         }
     }
 
     /// Which of these variables, [`AT_ONCE`] of them, a caller may come to each state without: a bit for each. They
-    /// are missing from the start on, and behind a state that drops them. `None`: so much was looked at that no more
-    /// is.
+    /// are missing from the start on, behind a state that drops them, and where one comes back to from there. `None`:
+    /// so much was looked at that no more is.
     pub(super) fn lacking(
         &self,
         variables: &[&VariableName],
@@ -108,18 +123,36 @@ impl<'f> Ways<'f> {
         let set: Vec<Vec<u64>> = (self.states.iter())
             .map(|ways| ways.iter().map(|way| bits_of(&way.sets)).collect())
             .collect();
-        let mut lacking = vec![0; self.states.len()];
-        let mut wanted = VecDeque::new();
         let all = bits.values().fold(0, |all, bit| all | bit);
         let dropped = bits_of(&self.made);
         let start = self.start.map(|start| (start, all & !bits_of(&self.passed)));
-        let claims = self.claims.iter().map(|claim| (*claim, dropped));
-        let left = self.states.iter().flatten().map(|way| (way.to, bits_of(&way.drops)));
-        for (from, bits) in start.into_iter().chain(claims).chain(left) {
-            if bits != 0 {
-                *lacking.get_mut(from)? |= bits;
-                wanted.push_back(from);
-            }
+        let claims = self.claims.iter().map(|claim| (*claim, *claim, dropped));
+        let left = self.states.iter().enumerate().flat_map(|(from, ways)| {
+            let bits_of = &bits_of;
+            ways.iter().map(move |way| (from, way.to, bits_of(&way.drops)))
+        });
+        let drops: Vec<_> = claims.chain(left).filter(|(.., bits)| *bits != 0).collect();
+        let aside = drops.iter().filter(|(from, ..)| self.aside.contains(from));
+        let aside = self.spread(aside.map(|(_, to, bits)| (*to, *bits)), &set, steps)?;
+        let back = self.back.iter().filter_map(|index| aside.get(*index));
+        let back = back.fold(0, |all, bits| all | bits);
+        let asking = self.asking.iter().map(|index| (*index, back));
+        let drops = drops.iter().map(|(_, to, bits)| (*to, *bits));
+        self.spread(start.into_iter().chain(drops).chain(asking), &set, steps)
+    }
+
+    /// What is lacking where, if it is from these states on; `set`: what each way sets.
+    fn spread(
+        &self,
+        from: impl Iterator<Item = (usize, u64)>,
+        set: &[Vec<u64>],
+        steps: &mut usize,
+    ) -> Option<Vec<u64>> {
+        let mut lacking = vec![0; self.states.len()];
+        let mut wanted = VecDeque::new();
+        for (at, bits) in from.filter(|(_, bits)| *bits != 0) {
+            *lacking.get_mut(at)? |= bits;
+            wanted.push_back(at);
         }
         while let Some(from) = wanted.pop_front() {
             let here: u64 = *lacking.get(from)?;
