@@ -113,7 +113,9 @@ pub enum ExchangeError {
     #[error("a stored {0} cannot be read")]
     Unreadable(&'static str),
     /// A stored thing opened, and has something in it that is not known here.
-    #[error("a stored {0} has something in it that this callgate does not know; if a newer one wrote it, update this one")]
+    #[error(
+        "a stored {0} has something in it that this callgate does not know; if a newer one wrote it, update this one"
+    )]
     Newer(&'static str),
     /// The version of the flow that a call began with has something in it that is an error here: another callgate, which
     /// knows more of the language or refuses less, took it.
