@@ -10,6 +10,8 @@ use serde::de::{
     IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
+use crate::chance::{Chance as _, SeededChance};
+
 /// A type is read as often, each time with other variants in it.
 const READS: usize = 3_000;
 /// Between the name of a struct and those of its fields: others of the name are others.
@@ -18,17 +20,29 @@ const NAMED: char = '\0';
 const MORE: &str = "more than is known";
 
 /// The structs and variants with fields, and the enums, in what was read; of each what is in it.
-#[derive(Default)]
 pub(super) struct Outline {
     seen: RefCell<BTreeMap<String, BTreeSet<String>>>,
     /// The variants that were asked for, as `Enum::variant`, and those that were given.
     given: RefCell<BTreeMap<String, bool>>,
-    drawn: Cell<u64>,
+    chance: SeededChance,
     /// What was given last.
     last: RefCell<String>,
     /// What is given a field [`MORE`], and whether it was.
     more: Option<String>,
     gave_more: Cell<bool>,
+}
+
+impl Default for Outline {
+    fn default() -> Self {
+        Self {
+            seen: RefCell::default(),
+            given: RefCell::default(),
+            chance: SeededChance::new(0),
+            last: RefCell::default(),
+            more: None,
+            gave_more: Cell::default(),
+        }
+    }
 }
 
 impl Outline {
@@ -77,13 +91,10 @@ impl Outline {
         *self.last.borrow_mut() = last;
     }
 
-    /// One of so many, by a generator of its own (`SplitMix64`).
+    /// One of so many.
     fn draw(&self, of: usize) -> usize {
-        self.drawn.set(self.drawn.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
-        let mixed =
-            (self.drawn.get() ^ (self.drawn.get() >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) >> 33).unwrap() % of
+        let [first, second, ..] = self.chance.bytes();
+        usize::from(u16::from_be_bytes([first, second])) % of
     }
 
     fn fields<'de, V: Visitor<'de>>(
