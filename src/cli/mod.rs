@@ -181,6 +181,11 @@ pub(crate) fn lost(written: io::Result<()>) {
     }
 }
 
+/// So many of something: `1 call`, `2 calls`.
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// Says something on standard error.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");

@@ -13,8 +13,8 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Runtime;
 
-use super::Exit;
 use super::failure::Failure;
+use super::{Exit, counted};
 use crate::files::FilesError;
 use crate::replay::coverage;
 use crate::replay::folder::{FolderError, Outcome, Wish, flows, run_telling, run_texts};
@@ -375,6 +375,8 @@ fn print(outcomes: &[Outcome], args: &Args, out: &mut dyn Write) -> io::Result<(
     let passed = outcomes.len() - failed;
     let turns: usize = outcomes.iter().map(|outcome| outcome.report.turns.len()).sum();
     let done = if args.bless { "blessed or as expected" } else { "as expected" };
-    writeln!(out, "{passed} calls {done}, {failed} not; {turns} turns")?;
+    let passed = counted(passed, "call", "calls");
+    let turns = counted(turns, "turn", "turns");
+    writeln!(out, "{passed} {done}, {failed} not; {turns}")?;
     out.flush()
 }

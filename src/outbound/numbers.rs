@@ -191,11 +191,13 @@ fn line(said: &Value) -> Word<Option<Line>> {
     }
 }
 
-/// The day, if it is told; else whether it was within the period that is set up with the provider.
+/// The time, if one is told that can be read; else whether it was within the period that is set up with the
+/// provider.
 fn swap(said: &Value) -> Option<Swap> {
     let last = said.get("last_sim_swap")?;
-    if let Some(date) = last.get("last_sim_swap_date").filter(|date| !date.is_null()) {
-        return Some(Swap::At(date.as_str()?.parse().ok()?));
+    let date = last.get("last_sim_swap_date").and_then(Value::as_str);
+    if let Some(at) = date.and_then(|date| date.parse().ok()) {
+        return Some(Swap::At(at));
     }
     let swapped = last.get("swapped_in_period")?.as_bool()?;
     let period = last.get("swapped_period").and_then(Value::as_str).and_then(duration);
@@ -293,10 +295,12 @@ mod tests {
             (json!("a day"), 0),
             (json!(24), 0),
         ] {
-            for swapped in [false, true] {
-                let said = json!({ "sim_swap": { "last_sim_swap": { "last_sim_swap_date": null,
+            for (swapped, date) in
+                [(false, json!(null)), (true, json!(null)), (true, json!("2020"))]
+            {
+                let said = json!({ "sim_swap": { "last_sim_swap": { "last_sim_swap_date": date,
                     "swapped_period": period, "swapped_in_period": swapped } } });
-                assert_eq!(told(&said).unwrap().swap, within(hours, swapped), "{period}");
+                assert_eq!(told(&said).unwrap().swap, within(hours, swapped), "{period} {date}");
             }
         }
     }

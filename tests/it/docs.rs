@@ -183,7 +183,7 @@ fn the_page_on_transcripts_is_whole_and_its_example_runs() {
         let output = output.output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
-    assert_eq!(replay(example), (Some(0), "1 calls as expected, 0 not; 6 turns\n".into()));
+    assert_eq!(replay(example), (Some(0), "1 call as expected, 0 not; 6 turns\n".into()));
     assert_eq!(replay(&example.replace("\"last\"", "\"wrong\"")).0, Some(1));
 
     let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `")).collect();

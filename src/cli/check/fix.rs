@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::check::check_sources_telling;
-use crate::cli::{Exit, say};
+use crate::cli::{Exit, counted, say};
 use crate::diagnostic::alike::Telling;
 use crate::diagnostic::fix::{Fix, Fixed, apply};
 use crate::diagnostic::{Finding, SYNTAX, Sources};
@@ -109,8 +109,4 @@ pub(super) fn offer(findings: &[Finding]) -> Option<String> {
         0 => None,
         count => Some(format!("`--fix` mends {count} of them")),
     }
-}
-
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }

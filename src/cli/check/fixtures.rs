@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::check::{Example, examples_telling};
-use crate::cli::{Exit, say};
+use crate::cli::{Exit, counted, say};
 use crate::diagnostic::alike::Telling;
 use crate::flow::FlowSet;
 use crate::replay::bless::bless;
@@ -41,15 +41,12 @@ pub(super) fn write(
         written.map_err(|error| failed(&error))?;
     }
     let files: Vec<&PathBuf> = played.iter().map(|(file, _)| file).collect();
-    say(&format!("{} written to {}", transcripts(files.len()), folder.display()));
+    let count = counted(files.len(), "transcript", "transcripts");
+    say(&format!("{count} written to {}", folder.display()));
     if more > 0 {
         say(&format!("`--all` writes those of {more} more holes"));
     }
     Ok(())
-}
-
-fn transcripts(count: usize) -> String {
-    if count == 1 { "1 transcript".into() } else { format!("{count} transcripts") }
 }
 
 /// The transcript of an example with what came back in it; `Err`: why it does not show the hole.

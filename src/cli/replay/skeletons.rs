@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::super::counted;
 use super::super::failure::Failure;
 use crate::check::Cell;
 use crate::flow::FlowSet;
@@ -41,7 +42,8 @@ pub(super) async fn write<'c>(
     for (file, text, _) in &written {
         create(file, text).map_err(Failure::environment)?;
     }
-    let mut told = vec![format!("{} transcripts written to {}", written.len(), folder.display())];
+    let count = counted(written.len(), "transcript", "transcripts");
+    let mut told = vec![format!("{count} written to {}", folder.display())];
     if unshown > 0 {
         told.push(format!(
             "for {unshown} other cells no call was found: it may be that none is possible"
