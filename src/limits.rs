@@ -250,6 +250,8 @@ pub const FLOW_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const FLOWS_MAX: usize = 10_000;
 /// And their total size: hundreds of the largest flows that people write.
 pub const FLOWS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// An accounts file's size: over a million accounts, of which each takes some 2 KB of memory. A larger file is none.
+pub const ACCOUNTS_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Findings of one code in one file that are reported singly: more than anybody corrects before checking again.
 pub const FINDINGS_ALIKE_MAX: usize = 100;
 /// And those in all files together; the first one in a file is always reported.

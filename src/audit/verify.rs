@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::told::Told;
 use super::{CallAudit, Entry, Head, Link, call_key, head_key, is_hash_of, link_key};
@@ -121,6 +122,28 @@ struct Audit<'a> {
     seen: BTreeSet<(CallId, Option<String>)>,
     report: Report,
 }
+
+/// What is verified.
+trait Kept: DeserializeOwned {
+    /// Fields that it has always had, where its seal could be that of something else.
+    const ALWAYS: &'static [&'static str] = &[];
+}
+
+impl Kept for Head {
+    const ALWAYS: &'static [&'static str] = &["number", "hash"];
+}
+
+impl Kept for Link {
+    const ALWAYS: &'static [&'static str] = &["after", "at", "what", "hash"];
+}
+
+impl Kept for CallAudit {
+    const ALWAYS: &'static [&'static str] = &["entries"];
+}
+
+impl Kept for Call {}
+
+impl Kept for turn::Entry {}
 
 /// What a record proved to be.
 enum Read<T> {
@@ -335,17 +358,21 @@ impl Audit<'_> {
         at.is_none_or(|at| later(at, limits::AUDIT_RETENTION) > self.now)
     }
 
-    fn opened<T: DeserializeOwned>(&self, kind: Kind, id: &str, sealed: &[u8]) -> Result<T, What> {
+    fn opened<T: Kept>(&self, kind: Kind, id: &str, sealed: &[u8]) -> Result<T, What> {
         match self.vault.open(kind, id, sealed) {
-            // Its seal fits this place, though perhaps not this kind of record: a newer callgate may have written it,
-            // and if none ever ran here, it was put there from elsewhere.
-            Ok(opened) => opened.read().ok_or(What::Newer),
+            // Its seal fits this place, but does not tell one kind of record from another: what lacks a field that was
+            // always there was put there from elsewhere. With all of them, a newer callgate may have written it.
+            Ok(opened) => opened.read().ok_or_else(|| {
+                let fields: Value = opened.read().unwrap_or_default();
+                let has_all = T::ALWAYS.iter().all(|name| fields.get(name).is_some());
+                if has_all { What::Newer } else { What::Altered }
+            }),
             Err(EnvelopeError::UnknownVersion(_)) => Err(What::Newer),
             Err(EnvelopeError::WrongKey | EnvelopeError::Altered) => Err(What::Altered),
         }
     }
 
-    async fn read<T: DeserializeOwned>(&self, key: &RecordKey) -> Result<Read<T>, StoreError> {
+    async fn read<T: Kept>(&self, key: &RecordKey) -> Result<Read<T>, StoreError> {
         let Some((_, sealed)) = self.store.read(key).await? else { return Ok(Read::Missing) };
         Ok(match self.opened(Kind::Record, &key.id, &sealed) {
             Ok(there) => Read::There(there),

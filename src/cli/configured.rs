@@ -197,8 +197,14 @@ pub(super) fn open_directory(
 pub(super) fn read_accounts(path: &Path, secrets: Secrets) -> Result<Accounts, Failure> {
     let unreadable =
         |source| Failure::Config(ConfigError::Unreadable { path: path.to_owned(), source });
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
         return Err(unreadable(std::io::Error::other("it is no file, and no link to one")));
+    }
+    if metadata.len() > limits::ACCOUNTS_FILE_BYTES_MAX {
+        return Err(unreadable(std::io::Error::other(
+            "it is far too large for a file of accounts",
+        )));
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let (file, problems) = (path.display().to_string(), Problems::default());

@@ -265,6 +265,7 @@ async fn start(
 /// Measures now and then how much waits in the outbox, and of which store.
 async fn tell_backlog(exchange: Arc<Exchange>, metrics: Arc<Metrics>, stop: CancellationToken) {
     let mut every = tokio::time::interval(limits::BACKLOG_EVERY);
+    let mut known: Option<String> = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -278,6 +279,14 @@ async fn tell_backlog(exchange: Arc<Exchange>, metrics: Arc<Metrics>, stop: Canc
             metrics.outbox_oldest.set(age);
         }
         if let Ok(name) = exchange.store_name().await {
+            if let Some(before) = known.replace(name.clone()).filter(|before| *before != name) {
+                tracing::error!(
+                    before,
+                    name,
+                    "the store was emptied, or another is in its place: calls in progress, locks and counts of \
+                     failures are gone, and the audit with them"
+                );
+            }
             metrics.tell_store(name);
         }
     }

@@ -2,8 +2,8 @@
 //! provider, if it is asked something within a turn.
 //!
 //! One guarded client serves them all. Each time an address is resolved, it is checked; redirects are not
-//! followed; proxies that the environment names are not used; the answer has a size and a deadline. No address,
-//! token or body appears in any error or `Debug` of this module.
+//! followed; proxies that the environment names are not used; the answer has a size and a deadline. No path, token
+//! or body appears in any error, log line or `Debug` of this module; of an address, only the host and the port.
 
 pub mod backends;
 pub mod networks;
@@ -235,8 +235,8 @@ impl Peer {
             None => request,
         };
         let asked = async {
-            let response = request.send().await.map_err(|error| failure(&error))?;
-            read(response, bytes_max, heard).await
+            let response = request.send().await.map_err(|error| failure(&error, &self.url))?;
+            read(response, bytes_max, heard, &self.url).await
         };
         // The client's own clock starts again with a second connection.
         tokio::time::timeout(self.timeout, asked).await.unwrap_or(Err(Failure::Late))
@@ -269,6 +269,7 @@ async fn read(
     mut response: Response,
     bytes_max: usize,
     heard: Heard,
+    url: &Url,
 ) -> Result<(u16, Value), Failure> {
     let status = response.status();
     if status.is_redirection() {
@@ -282,7 +283,7 @@ async fn read(
         return Err(Failure::Status(status.as_u16()));
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error, url))? {
         if body.len() + chunk.len() > bytes_max {
             return Err(Failure::TooLarge);
         }
@@ -295,7 +296,8 @@ async fn read(
     }
 }
 
-fn failure(error: &reqwest::Error) -> Failure {
+/// `url`: the address of whoever was asked, without what was asked for.
+fn failure(error: &reqwest::Error, url: &Url) -> Failure {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.is::<Forbidden>() {
@@ -306,9 +308,11 @@ fn failure(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         Failure::Late
     } else if error.is_connect() {
-        // The error itself holds the address, and that may hold a number; of its causes, at most one names the host.
+        // The error itself holds the whole address, and that may hold a number; its causes do not.
         if let Some(cause) = error.source() {
             tracing::warn!(
+                host = url.host_str(),
+                port = url.port_or_known_default(),
                 error = with_causes(cause),
                 "no connection could be made to whom we ask"
             );

@@ -137,12 +137,14 @@ async fn a_directory_that_does_not_answer_is_apologised_for() {
 async fn why_a_directory_is_not_reached_is_logged() {
     let provider = Provider::start();
     let mut house = House::set_up("memory:", &provider.api_base());
-    let url = format!("https://127.0.0.1:{}/accounts", free_port());
+    let port = free_port();
+    let url = format!("https://127.0.0.1:{port}/accounts");
     house.ask_directory(&url, "TEST_DIRECTORY", "1s");
     house.set_environment("TEST_DIRECTORY", TOKEN);
     house.restart();
     assert!(apologised(&claim(&house, 1, ACCOUNT).await));
     house.logs("Connection refused");
+    house.logs(&format!(r#""host":"127.0.0.1","port":{port}"#));
     hides_everything(&house);
 }
 

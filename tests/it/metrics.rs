@@ -362,4 +362,21 @@ async fn servers_of_one_store_tell_its_name_and_no_other() {
     houses[0].kill();
     houses[0].restart();
     assert_eq!(name(&houses[0]).await, names[0]);
+    for house in &houses {
+        house.hides(&["the store was emptied"]);
+    }
+}
+
+/// With the store, locks and the audit are gone, and nothing else would say so.
+#[tokio::test]
+async fn a_store_that_is_emptied_under_its_server_is_told_of() {
+    let provider = Provider::start();
+    let redis = RedisServer::start();
+    let house = House::start(&redis.url(), &provider.api_base());
+    eventually_async("the name of the store", async || {
+        house.metrics().await.contains("callgate_store_info{").then_some(())
+    })
+    .await;
+    said(&redis, &["FLUSHALL"]);
+    house.logs("the store was emptied, or another is in its place");
 }

@@ -80,6 +80,18 @@ fn what_is_named_as_a_flow_and_is_no_file_is_told() {
     assert!(code == Some(3) && told.contains("far too large"), "{code:?}: {told}");
 }
 
+/// All of it would be read into memory, and callers would lose the server to the system.
+#[test]
+fn a_file_that_is_far_too_large_for_accounts_is_not_read() {
+    let house = House::set_up("memory:", NOBODY);
+    let accounts = std::fs::File::create(house.folder.path().join("accounts.toml")).unwrap();
+    // It takes no room on the disk.
+    accounts.set_len((1 << 30) + 1).unwrap();
+    let (code, told) = serve(&house);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("`accounts.toml`: it is far too large for a file of accounts"), "{told}");
+}
+
 #[test]
 fn a_pipe_in_place_of_the_flows_or_the_accounts_is_told() {
     for name in ["flows", "accounts.toml"] {

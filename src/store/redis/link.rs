@@ -538,13 +538,21 @@ fn lets_nobody_in(code: &str, detail: &str) -> bool {
         || code == "ERR" && detail.starts_with("DB index")
 }
 
+/// How Redis up to 7.0 says, under no word of its own, that a user lacks a right to what is in a script.
+const LACKS_A_RIGHT: &str = "The user executing the script can't";
+
 /// The first word of Redis's answer, to a command or to one in a pipeline.
 fn code(error: &RedisError) -> Option<String> {
     let of_pipeline = || {
         let errors = error.clone().into_server_errors()?;
-        errors.first().map(|(_, error)| error.code().to_owned())
+        errors.first().map(|(_, error)| {
+            let detail = error.details().unwrap_or_default();
+            (error.code().to_owned(), detail.to_owned())
+        })
     };
-    error.code().map(str::to_owned).or_else(of_pipeline)
+    let own = || Some((error.code()?.to_owned(), error.detail().unwrap_or_default().to_owned()));
+    let (code, detail) = own().or_else(of_pipeline)?;
+    Some(if detail.starts_with(LACKS_A_RIGHT) { "NOPERM".into() } else { code })
 }
 
 /// What a user of Redis must be allowed, as `ACL SETUSER` takes it: our keys, and the commands that we use.

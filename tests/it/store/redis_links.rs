@@ -220,6 +220,22 @@ async fn a_user_may_be_held_to_our_keys() {
     RedisStore::connect_with(&url, &options).unwrap().ping().await.unwrap();
 }
 
+/// Redis up to 7.0 has no word of its own for a right that is lacked in a script.
+#[tokio::test]
+async fn a_right_that_is_lacked_in_a_script_is_told_as_one() {
+    let server = RedisServer::start();
+    let mut command = vec!["ACL", "SETUSER", "callgate", "on", ">hunter2"];
+    command.extend(RIGHTS.split_whitespace());
+    command.push("-set");
+    assert_eq!(said(&server, &command).trim(), "OK");
+    let url = server.url().replace("redis://", "redis://callgate:hunter2@");
+    let store = RedisStore::connect(&url).unwrap();
+    store.ping().await.unwrap();
+    let refused = store.commit(&first(fresh_call()), at(0)).await.unwrap_err();
+    let told = "Redis refused with NOPERM (the user lacks a right: ";
+    assert!(refused.to_string().contains(told), "{refused}");
+}
+
 /// A log-in with everything in its password that means something in an address, as Redis and as an address
 /// has it.
 const PASSWORD: &str = "a@b:c/d%e?f#g&h";

@@ -353,6 +353,40 @@ async fn t65_what_a_newer_callgate_noted_is_left_to_it() {
     }
 }
 
+/// The dead letters of a partition have the same id as the end of its chain: their seal fits there, but they are no
+/// newer callgate's end.
+#[tokio::test]
+async fn t65_what_is_put_in_the_place_of_an_end_is_no_newer_callgates() {
+    let put = async |other: &str, more: &[(&str, serde_json::Value)]| {
+        let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+        let [over, _] = calls(store.clone()).await;
+        let chain = chain_of_call(over);
+        let (key, vault) = (head_key(chain), Vault::new(&[7; 32]));
+        let (revision, sealed) = store.read(&key).await.unwrap().unwrap();
+        let opened = vault.open(Kind::Record, &key.id, &sealed).unwrap();
+        let mut end: serde_json::Value = opened.read().unwrap();
+        if !other.is_empty() {
+            end = serde_json::from_str(other).unwrap();
+        }
+        for (name, value) in more {
+            end[name] = value.clone();
+        }
+        let sealed = vault.seal(Kind::Record, &key.id, &end, [9; 12]);
+        let (now, kept) = (office_now(), office_now() + SignedDuration::from_hours(1));
+        let swap = Swap { key: &key, expected: Some(revision), value: &sealed };
+        assert!(store.swap(swap, kept, now).await.unwrap());
+        let faults = verified(store.as_ref()).await.faults;
+        assert_eq!(faults.len(), 1, "{other} {more:?}: {faults:?}");
+        assert_eq!(faults[0].place, format!("chain {chain}"), "{other} {more:?}");
+        faults[0].what
+    };
+    for other in ["[]", "null", r#"{ "name": "0badcafe" }"#, r#"{ "number": 1 }"#] {
+        assert_eq!(put(other, &[]).await, What::Altered, "{other}");
+    }
+    let more = [("feather", serde_json::json!(1))];
+    assert_eq!(put("", &more).await, What::Newer);
+}
+
 /// A captured request that rings, sent again when its call is forgotten, is a call of the same name. What the first one
 /// left stays.
 #[tokio::test]
