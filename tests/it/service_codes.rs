@@ -128,9 +128,25 @@ async fn what_cannot_be_issued_is_told() {
         let body = json!({ "account": ACCOUNT, "level": "aal1", "purpose": purpose });
         assert_eq!(issue(&house, body).await.0, status, "{letters}");
     }
-    // To clients that know one kind of number this is a whole one; and a day is not too long.
-    for (ttl, status) in [(json!(300.0), 201), (json!("1d"), 201), (json!(86_401), 400)] {
+    // To clients that know one kind of number 300.0 is a whole one; and a day is not too long.
+    let document = include_str!("../../docs/openapi.json");
+    let document: serde_json::Value = serde_json::from_str(document).unwrap();
+    let wanted = &document["components"]["schemas"]["ServiceCodeWanted"];
+    let wanted = jsonschema::validator_for(wanted).unwrap();
+    for (ttl, status) in [
+        (json!(300.0), 201),
+        (json!("90s"), 201),
+        (json!("2m 30s"), 201),
+        (json!("24h"), 201),
+        (json!("1d"), 201),
+        (json!(86_401), 400),
+        (json!("5 s m"), 400),
+        (json!("30s 2m"), 400),
+        (json!("-5m"), 400),
+        (json!("0s"), 400),
+    ] {
         let body = json!({ "account": ACCOUNT, "level": "aal1", "ttl": ttl });
+        assert_eq!(wanted.is_valid(&body), status == 201, "{ttl}");
         let (got, answer) = issue(&house, body).await;
         assert_eq!(got, status, "{ttl}: {answer}");
     }
