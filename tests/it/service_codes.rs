@@ -89,6 +89,27 @@ async fn a_new_code_revokes_the_old_and_a_purpose_binds() {
     assert_eq!(phone.spoken(), "Please key in your PIN.", "neither opens this");
 }
 
+/// A telephone that has claimed too many accounts is taken for nobody's, and what it keys in costs nobody a code.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_taken_for_nobody_spends_no_code() {
+    let (house, _provider) = house();
+    let code = code(&house, "aal2").await;
+    for n in 0..5 {
+        let mut phone = Telephone::new(&format!("CA{n}"), CALLER);
+        phone.ring(&house).await;
+        phone.key(&house, &format!("9000000{n}")).await;
+    }
+    let mut phone = ring(&house, "CA6").await;
+    phone.key(&house, &code).await;
+    assert_eq!(phone.spoken(), "Key in the code from our website.", "it is wrong here");
+    phone.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
+    let mut phone = Telephone::new("CA7", "+15005550888");
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, &code).await;
+    assert!(phone.spoken().starts_with("For your balance"), "{}", phone.spoken());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_redemptions_at_once_are_one() {
     let (house, _provider) = house();
