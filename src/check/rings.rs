@@ -180,9 +180,13 @@ fn onwards<'f>(state: &'f State, course: Course, ends: &Ends<'_>) -> Vec<&'f Tar
             cases.chain(routes(&[Outcome::Otherwise])).collect()
         }
         Kind::SendSmsOtp(_) | Kind::SendEmailOtp(_) => {
-            // In silence a call sends a few times, and then no more.
-            let mut ways = routes(&[Outcome::Unavailable, Outcome::Limited]);
-            if course == Course::InstantlyWithCode {
+            // In silence a call sends a few times, and then no more. Where nobody is to hear that there is nowhere
+            // to send it, a code is waited for all the same.
+            let waited_for = course == Course::InstantlyWithCode;
+            let mut ways = routes(&[Outcome::Unavailable]);
+            ways.retain(|_| waited_for || !state.hides_contacts());
+            ways.extend(routes(&[Outcome::Limited]));
+            if waited_for {
                 ways.extend(routes(&[Outcome::Sent]));
             }
             ways

@@ -3,10 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use super::budget::Pins;
+use super::condition::{ATTESTATIONS, SUBJECTS, TESTS};
 use super::level::Fact;
 use super::outcome::Outcome;
+use super::risk::BANDS;
 use super::states::lookup::Type;
 use super::states::{COMMON, Key, Shape, StateType, TYPES};
+
+/// A language, as `Locale::parse` takes it.
+const TAG: &str = "^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$";
 
 /// The schema (draft 2020-12) of a flow file, for editors.
 pub fn schema() -> Value {
@@ -24,7 +29,7 @@ pub fn schema() -> Value {
         "properties": {
             "name": described(&json!({"type": "string"}), "What other flows and the configuration call it."),
             "start": described(&json!({"type": "string"}), "The state a call begins in."),
-            "locale": described(&json!({"type": "string"}), "The language of callers of whom nothing else is known: \"en-US\"."),
+            "locale": described(&json!({"type": "string", "pattern": TAG}), "The language of callers of whom nothing else is known: \"en-US\"."),
             "voice": described(&localized(), "The provider's voice, or a table of voices by language."),
             "business": described(&json!({"type": "string"}), "What the business calls itself where nothing more may be said."),
             "currency": described(&json!({"type": "string", "pattern": "^[A-Z]{3}$"}), "ISO 4217 code for the money filter: \"USD\"."),
@@ -64,11 +69,46 @@ pub fn schema() -> Value {
             "prompt": {"anyOf": [localized(), {"type": "array", "items": {"anyOf": [localized(), {
                 "type": "object",
                 "additionalProperties": false,
+                "minProperties": 1,
+                "maxProperties": 1,
                 "properties": {"play": localized(), "pause": {"type": "string"}},
             }]}}]},
-            "condition": {"type": "object", "minProperties": 1},
+            "condition": condition(),
         },
     })
+}
+
+/// One thing that is asked about; of a variable or a field, with one test.
+fn condition() -> Value {
+    let keys = SUBJECTS.into_iter().chain(TESTS).chain(["zone"]);
+    let properties: Map<_, _> = keys.map(|key| (key.to_owned(), asked(key))).collect();
+    let tests = TESTS.map(|test| json!({"required": [test]}));
+    let alone = SUBJECTS.map(|subject| match subject {
+        "var" | "field" => json!({"required": [subject], "maxProperties": 2, "oneOf": tests}),
+        "time" => json!({"required": ["time", "zone"], "maxProperties": 2}),
+        _ => json!({"required": [subject], "maxProperties": 1}),
+    });
+    json!({"type": "object", "additionalProperties": false, "properties": properties, "oneOf": alone})
+}
+
+/// What a condition says under a key.
+fn asked(key: &str) -> Value {
+    let bands = BANDS.map(|(name, _)| name);
+    let fixed = json!({"type": ["string", "number", "boolean"]});
+    match key {
+        "all" | "any" => {
+            json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/condition"}})
+        }
+        "not" => json!({"$ref": "#/$defs/condition"}),
+        "fact" => json!({"enum": Fact::ALL.map(Fact::as_str)}),
+        "attestation" => json!({"enum": ATTESTATIONS.map(|(name, _)| name)}),
+        "risk" | "risk_at_least" => json!({"enum": bands}),
+        "equals" => fixed,
+        "one_of" => json!({"type": "array", "items": fixed}),
+        "at_least" | "at_most" | "above" | "below" => json!({"type": "number"}),
+        "present" => json!({"type": "boolean"}),
+        _ => json!({"type": "string"}),
+    }
 }
 
 fn budget() -> Value {
@@ -97,7 +137,12 @@ fn described(schema: &Value, text: &str) -> Value {
 fn localized() -> Value {
     json!({"anyOf": [
         {"type": "string"},
-        {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}},
+        {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": TAG},
+            "additionalProperties": {"type": "string"},
+        },
     ]})
 }
 
@@ -133,6 +178,11 @@ fn value(key: &Key, of: &StateType) -> Value {
         Shape::Choices(words) => json!({"type": "array", "items": {"enum": words}}),
         Shape::Texts => json!({"type": "array", "items": {"type": "string"}}),
         Shape::Routes if key.name == "on" => routes(of),
+        Shape::Routes if key.name == "keys" => json!({
+            "type": "object",
+            "propertyNames": {"pattern": "^[0-9*#]$"},
+            "additionalProperties": {"type": "string"},
+        }),
         Shape::Routes | Shape::Variables => {
             json!({"type": "object", "additionalProperties": {"type": "string"}})
         }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::folder::{Folder, Paper};
 use super::word::{self, Sort, Word};
 use crate::check::RULES;
+use crate::diagnostic::Severity;
 use crate::flow::condition::{SUBJECTS, TESTS};
 use crate::flow::level::{Class, Fact};
 use crate::flow::outcome::Outcome;
@@ -102,11 +103,10 @@ fn names(folder: &Folder, file: &str, paper: &Paper, word: &Word) -> Names {
             plain(named.filter(|name| !name.is_empty()).collect(), "back end")
         }
         Sort::LevelKey => plain(vec!["all", "any", "within", "at_risk"], "of a level"),
-        Sort::Fact => {
-            let facts = Fact::ALL.map(Fact::as_str).to_vec();
+        Sort::Fact => plain(Fact::ALL.map(Fact::as_str).to_vec(), "fact"),
+        Sort::Proof => {
             let classes = [Class::Knowledge, Class::Possession].map(Class::as_str).to_vec();
-            let mut names = plain(facts, "fact");
-            // A condition asks for a fact; a level for one, or for any of its class.
+            let mut names = plain(Fact::ALL.map(Fact::as_str).to_vec(), "fact");
             names.extend(plain(classes, "any fact of this class"));
             names
         }
@@ -124,10 +124,12 @@ fn names(folder: &Folder, file: &str, paper: &Paper, word: &Word) -> Names {
         Sort::ConditionKey => {
             let mut names = plain(SUBJECTS.to_vec(), "what is asked");
             names.extend(plain(TESTS.to_vec(), "what it is held against"));
+            names.extend(plain(vec!["zone"], "the time zone of a `time`"));
             names
         }
         Sort::Code => RULES
             .iter()
+            .filter(|rule| rule.severity == Severity::Warning)
             .map(|rule| (rule.code.to_owned(), rule.title.to_owned(), String::new()))
             .collect(),
         Sort::Choice(words) => plain(words.to_vec(), ""),

@@ -29,8 +29,10 @@ pub enum Sort {
     Backend,
     /// A key of a level.
     LevelKey,
-    /// A fact or a class of facts.
+    /// A fact.
     Fact,
+    /// A fact or a class of facts.
+    Proof,
     /// A field of the account.
     Field,
     /// A variable.
@@ -122,7 +124,7 @@ fn value(paper: &Paper, path: &[&str]) -> Option<Sort> {
     Some(match path {
         ["start"] => Sort::State,
         ["disclose", _] => Sort::Level,
-        ["levels", _, .., "all" | "any"] => Sort::Fact,
+        ["levels", _, .., "all" | "any"] => Sort::Proof,
         ["budget", "pins"] => {
             Sort::Choice(&["random", "chosen", "chosen_274_blocked", "chosen_1000_blocked"])
         }

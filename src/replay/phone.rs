@@ -18,7 +18,8 @@ use super::provider::{Answered, Lapse, Setup};
 use super::show;
 use super::telephone::{self, Doing};
 use super::transcript::{
-    Act, DIALS, FATES, Fate, Input, Otp, QUEUES, ROLES, SPECIALISTS, SpokenCode, WEB_LEVELS,
+    Act, DIALS, FATES, Fate, Input, Otp, QUEUES, ROLES, SPECIALISTS, SpokenCode, WAIT_MAX,
+    WAIT_MIN, WEB_LEVELS,
 };
 use crate::document;
 use crate::engine::account::Claim;
@@ -388,8 +389,9 @@ impl<'o, W: Write> Phone<'o, W> {
     }
 
     async fn wait(&mut self, duration: &str) -> Result<(), Trouble> {
-        let Some(duration) = document::parse_duration(duration).filter(|it| !it.is_zero()) else {
-            return word("write how long: `:wait 90s`, `:wait 5m`");
+        let fits = |it: &Duration| (WAIT_MIN..=WAIT_MAX).contains(it);
+        let Some(duration) = document::parse_duration(duration).filter(fits) else {
+            return word("write how long, a day at most: `:wait 90s`, `:wait 5m`");
         };
         self.play(Input::Wait(duration).into()).await
     }
@@ -442,13 +444,18 @@ impl<'o, W: Write> Phone<'o, W> {
     }
 
     /// Plays it, prints what is heard, and hangs up what should be hung up.
-    async fn play(&mut self, mut act: Act) -> Result<(), Trouble> {
-        act.backend.append(&mut self.backend);
-        act.lookup.append(&mut self.lookup);
+    async fn play(&mut self, act: Act) -> Result<(), Trouble> {
         let mut acts = VecDeque::from([act]);
-        while let Some(act) = acts.pop_front() {
+        while let Some(mut act) = acts.pop_front() {
+            act.backend.append(&mut self.backend);
+            act.lookup.append(&mut self.lookup);
             let before = self.player.provider.hops().await.len();
             let played = self.player.play(&act).await?;
+            // What nobody was asked for waits for the next act.
+            let world = self.player.provider.world();
+            let (answers, fits) = (world.answers_left(), world.fits_left());
+            self.backend = act.backend.split_off(act.backend.len().saturating_sub(answers));
+            self.lookup = act.lookup.split_off(act.lookup.len().saturating_sub(fits));
             if let Some(step) = self.steps.last_mut() {
                 step.acts.push(act);
             }

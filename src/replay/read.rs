@@ -1,14 +1,13 @@
 //! A transcript is read strictly: every key accounted for, every problem at its place.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::transcript::{
     Act, CHECKS, DIALS, ENDS, Expected, FATES, Input, MESSAGES, OTP_BACKENDS, OTPS, QUEUES,
-    REFUSALS, ROLES, SERVED, SPECIALISTS, SPOKEN, Transcript, Turn, WEB_LEVELS,
+    REFUSALS, ROLES, SERVED, SPECIALISTS, SPOKEN, Transcript, Turn, WAIT_MAX, WAIT_MIN, WEB_LEVELS,
 };
 use crate::config::read_policy;
 use crate::diagnostic::{Finding, Problems, any_error, did_you_mean};
@@ -22,7 +21,6 @@ use crate::engine::risk::SIGNALS;
 use crate::engine::{Unenforced, Waived};
 use crate::flow::condition::{ATTESTATIONS, Attestation};
 use crate::flow::level::Fact;
-use crate::limits;
 use crate::phone::PhoneNumber;
 
 /// A Monday, ten o'clock in New York.
@@ -176,14 +174,28 @@ fn read_answers(item: &Item<'_>) -> Vec<Option<Json>> {
         return item.choice(&[("failed", ())]).map(|()| None).into_iter().collect();
     }
     let Some(table) = item.table("what a back end answers") else { return Vec::new() };
-    let value = |entry: &Item<'_>| {
-        if let Some(flag) = entry.as_boolean() {
-            return Some(Json::from(flag));
-        }
-        entry.as_number().map(Json::from).or_else(|| entry.text().map(Json::from))
-    };
-    let entries = table.entries();
-    vec![Some(entries.iter().filter_map(|it| Some((it.key.to_owned(), value(it)?))).collect())]
+    vec![Some(read_values(&table))]
+}
+
+fn read_values(table: &Reader<'_>) -> Json {
+    table.entries().iter().filter_map(|it| Some((it.key.to_owned(), read_value(it)?))).collect()
+}
+
+/// A value of an answer, of whatever kind: a back end may answer what no variable takes.
+fn read_value(item: &Item<'_>) -> Option<Json> {
+    if let Some(flag) = item.as_boolean() {
+        return Some(Json::from(flag));
+    }
+    if let Some(number) = item.as_number() {
+        return Some(Json::from(number));
+    }
+    if let Some(table) = item.peek() {
+        return Some(read_values(&table));
+    }
+    if item.is_list() {
+        return Some(item.list()?.iter().filter_map(read_value).collect());
+    }
+    item.text().map(Json::from)
 }
 
 /// The results for numbers that are looked up: a word, or a list of them.
@@ -209,10 +221,7 @@ fn read_input(item: &Item<'_>, table: &Reader<'_>) -> Option<Input> {
         }
         "speech" => Input::Speech(item.text()?.to_owned()),
         "silence" => flag(item).map(|()| Input::Silence)?,
-        "wait" => {
-            let most = limits::CALL_DURATION_MAX.saturating_mul(6);
-            Input::Wait(item.duration(Duration::from_millis(1), most)?)
-        }
+        "wait" => Input::Wait(item.duration(WAIT_MIN, WAIT_MAX)?),
         "otp" => Input::Otp(item.choice(&OTPS)?),
         "service_code" => Input::ServiceCode(item.choice(&WEB_LEVELS)?),
         "callback_code" => Input::CallbackCode(item.choice(&SPOKEN)?),

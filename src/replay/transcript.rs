@@ -20,6 +20,7 @@ use crate::exchange::Served;
 use crate::exchange::service_code::WebLevel;
 use crate::flow::condition::Attestation;
 use crate::flow::level::Fact;
+use crate::limits;
 use crate::phone::PhoneNumber;
 
 /// A transcript.
@@ -205,6 +206,11 @@ impl Expected {
         self.places.iter().find(|(known, _)| *known == key).map(|(_, place)| place)
     }
 }
+
+/// The shortest time that goes by in a turn.
+pub const WAIT_MIN: Duration = Duration::from_millis(1);
+/// The longest: a day, after which nothing is left of a call.
+pub const WAIT_MAX: Duration = limits::CALL_DURATION_MAX.saturating_mul(6);
 
 /// Roles by their words in a transcript.
 pub const ROLES: [(&str, Role); 3] =

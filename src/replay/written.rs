@@ -54,22 +54,27 @@ pub(super) fn answers(backend: &[Option<Json>]) -> String {
     if backend.is_empty() {
         return String::new();
     }
-    let of = |json: &Json| match json {
-        Json::Bool(flag) => Value::from(*flag),
-        Json::Number(number) => Value::from(number.as_f64().unwrap_or_default()),
-        Json::String(text) => Value::from(text.as_str()),
-        // No answer of use has anything else in it.
-        other => Value::from(other.to_string()),
-    };
-    let answer = |answer: &Option<Json>| match answer.as_ref().and_then(Json::as_object) {
-        Some(values) => {
-            let values = values.iter().map(|(name, value)| (name.as_str(), of(value)));
-            Value::InlineTable(values.collect())
-        }
-        None => Value::from("failed"),
+    let answer = |answer: &Option<Json>| {
+        answer.as_ref().and_then(answered).unwrap_or_else(|| Value::from("failed"))
     };
     let list: Array = backend.iter().map(answer).collect();
     format!("backend = {}\n", Value::Array(list).to_string().trim())
+}
+
+/// What a back end answers, as TOML, which has no null: a variable takes that no more than what is not there.
+fn answered(json: &Json) -> Option<Value> {
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(flag) => Value::from(*flag),
+        Json::Number(number) => Value::from(number.as_f64().unwrap_or_default()),
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(values) => Value::Array(values.iter().filter_map(answered).collect()),
+        Json::Object(values) => {
+            let values =
+                values.iter().filter_map(|(name, value)| Some((name.as_str(), answered(value)?)));
+            Value::InlineTable(values.collect())
+        }
+    })
 }
 
 /// The key that says what happens, and its value.

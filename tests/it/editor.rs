@@ -1,5 +1,6 @@
 //! The language server, as an editor meets it.
 
+use callgate::diagnostic::Severity;
 use callgate::lsp::complete::complete;
 use callgate::lsp::definition::definition;
 use callgate::lsp::folder::{Folder, Paper};
@@ -429,9 +430,19 @@ fn each_kind_of_place_offers_its_own() {
         ("zone = ", "z| = ", "zone open closed"),
         ("{ high = {", "{ h| = {", "medium high"),
         ("any = [\"pin\"]", "a| = [\"pin\"]", "all any within at_risk"),
+        (
+            "{ risk = \"low\" }",
+            "{ fact = \"|\" }",
+            "pin passcode sms_otp email_otp callback service_code",
+        ),
     ] {
         assert_eq!(offered(from, to), wanted, "{to}");
     }
+    let asked = offered("{ risk = \"low\" }", "{ time = \"sat 09:00-12:00\", z| }");
+    assert!(asked.split(' ').any(|key| key == "zone"), "{asked}");
+    let accepted = offered("verdict = \"own\"", "accept = [\"|\"]");
+    let warnings = callgate::check::RULES.iter().filter(|rule| rule.severity == Severity::Warning);
+    assert_eq!(accepted, warnings.map(|rule| rule.code).collect::<Vec<_>>().join(" "));
     let own = |names: &[&str]| names.join(" ");
     assert_eq!(
         own(&callgate::flow::states::lookup::Type::ALL.map(|(name, _)| name)),

@@ -89,6 +89,27 @@ async fn a_new_code_revokes_the_old_and_a_purpose_binds() {
     assert_eq!(phone.spoken(), "Please key in your PIN.", "neither opens this");
 }
 
+/// A telephone that has claimed too many accounts is taken for nobody's, and what it keys in costs nobody a code.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_taken_for_nobody_spends_no_code() {
+    let (house, _provider) = house();
+    let code = code(&house, "aal2").await;
+    for n in 0..5 {
+        let mut phone = Telephone::new(&format!("CA{n}"), CALLER);
+        phone.ring(&house).await;
+        phone.key(&house, &format!("9000000{n}")).await;
+    }
+    let mut phone = ring(&house, "CA6").await;
+    phone.key(&house, &code).await;
+    assert_eq!(phone.spoken(), "Key in the code from our website.", "it is wrong here");
+    phone.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
+    let mut phone = Telephone::new("CA7", "+15005550888");
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, &code).await;
+    assert!(phone.spoken().starts_with("For your balance"), "{}", phone.spoken());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_redemptions_at_once_are_one() {
     let (house, _provider) = house();
@@ -128,9 +149,25 @@ async fn what_cannot_be_issued_is_told() {
         let body = json!({ "account": ACCOUNT, "level": "aal1", "purpose": purpose });
         assert_eq!(issue(&house, body).await.0, status, "{letters}");
     }
-    // To clients that know one kind of number this is a whole one; and a day is not too long.
-    for (ttl, status) in [(json!(300.0), 201), (json!("1d"), 201), (json!(86_401), 400)] {
+    // To clients that know one kind of number 300.0 is a whole one; and a day is not too long.
+    let document = include_str!("../../docs/openapi.json");
+    let document: serde_json::Value = serde_json::from_str(document).unwrap();
+    let wanted = &document["components"]["schemas"]["ServiceCodeWanted"];
+    let wanted = jsonschema::validator_for(wanted).unwrap();
+    for (ttl, status) in [
+        (json!(300.0), 201),
+        (json!("90s"), 201),
+        (json!("2m 30s"), 201),
+        (json!("24h"), 201),
+        (json!("1d"), 201),
+        (json!(86_401), 400),
+        (json!("5 s m"), 400),
+        (json!("30s 2m"), 400),
+        (json!("-5m"), 400),
+        (json!("0s"), 400),
+    ] {
         let body = json!({ "account": ACCOUNT, "level": "aal1", "ttl": ttl });
+        assert_eq!(wanted.is_valid(&body), status == 201, "{ttl}");
         let (got, answer) = issue(&house, body).await;
         assert_eq!(got, status, "{ttl}: {answer}");
     }

@@ -115,20 +115,24 @@ mod tests {
 
     #[test]
     fn a_fresh_code_is_waited_for_and_a_missing_one_is_not() {
-        let flow = |limited: &str| {
+        let flow = |sent: &str, unavailable: &str, limited: &str| {
             format!(
                 "[states.send]\ntype = \"send_sms_otp\"\n\
-                 on = {{ sent = \"code\", unavailable = \"bye\", limited = \"{limited}\" }}\n\
+                 on = {{ sent = \"{sent}\", unavailable = \"{unavailable}\", limited = \"{limited}\" }}\n\
+                 [states.told]\ntype = \"say\"\nprompt = \"I have sent a code.\"\nnext = \"code\"\n\
                  [states.code]\ntype = \"gather_otp\"\nprompt = \"The six digits, please.\"\n\
                  on = {{ ok = \"ask\", failed = \"bye\", expired = \"send\", undelivered = \"bye\" }}\n\
                  {ENDS}"
             )
         };
-        assert_eq!(check("send", &flow("bye")), [""; 0]);
-        assert_eq!(
-            check("send", &flow("code")),
-            ["3: loop-without-input: nothing waits for the caller between `send` and `send` again"]
-        );
+        let goes_round =
+            ["3: loop-without-input: nothing waits for the caller between `send` and `send` again"];
+        assert_eq!(check("send", &flow("told", "bye", "bye")), [""; 0]);
+        assert_eq!(check("send", &flow("told", "bye", "code")), goes_round);
+        assert_eq!(check("send", &flow("told", "code", "bye")), goes_round);
+        // What is said to be sent to nowhere is waited for like a code.
+        assert_eq!(check("send", &flow("told", "told", "bye")), [""; 0]);
+        assert_eq!(check("send", &flow("told", "told", "code")), goes_round);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use clap::Parser;
 use expect_test::{Expect, expect};
 
 use crate::support::house::command_in;
+use crate::support::tree::root;
 
 #[derive(Parser)]
 struct Line {
@@ -145,14 +146,16 @@ fn a_patient_is_rung_back() {
 fn what_cannot_be_is_said_and_the_call_goes_on() {
     check(
         &[],
-        "hello\n:dial busy\n:callback answered\n:wait long\n:dial\n:speech uh\n:hangup\n",
+        "hello\n:dial busy\n:callback answered\n:wait long\n:wait 25h\n:wait 1us\n:dial\n:speech uh\n:hangup\n",
         &expect![[r"
             ▸ Thank you for calling Acme Bank.
             ▸ Para español, oprima dos.
               ! `hello` is no keys; say it with `:speech hello`, or see `:help`
               ! the line listens
               ! there is no callback leg
-              ! write how long: `:wait 90s`, `:wait 5m`
+              ! write how long, a day at most: `:wait 90s`, `:wait 5m`
+              ! write how long, a day at most: `:wait 90s`, `:wait 5m`
+              ! write how long, a day at most: `:wait 90s`, `:wait 5m`
               ! one of: completed, answered, busy, no-answer, failed, canceled
               [the line listens for keys alone: nothing is heard]
             ▸ Please key in your eight digit account number.
@@ -346,6 +349,44 @@ fn a_call_that_is_rung_back_is_saved_too() {
     {
         assert!(text.contains(part), "{part}\n{text}");
     }
+}
+
+/// Whatever it is, and however long before it is asked for.
+#[test]
+fn what_a_back_end_will_answer_waits_until_one_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("invoices.owed.toml");
+    let flows = root().join("fixtures/calls/flows");
+    let arguments = ["invoices", "--flows", flows.to_str().unwrap(), "--from", "+15005550010"];
+    let rung = |answers: &str| {
+        let _ = std::fs::remove_file(&file);
+        let typed = format!("{answers}12345678\n11\n730495\n:save {}\n", file.display());
+        let (code, out, err) = ring(&arguments, &typed);
+        assert_eq!((code, err.as_str()), (Exit::Well, ""));
+        assert!(file.exists(), "{answers}\n{out}");
+        (out, std::fs::read_to_string(&file).unwrap())
+    };
+    let values =
+        r#""due": "2026-12-01", "late": false, "office": "1", "of": [null, {"a": null, "b": 1}]"#;
+    let (out, text) = rung(&format!(":backend {{\"amount\": 12.5, {values}}}\n:backend failed\n"));
+    assert!(out.contains("You owe 12 dollars and 50 cents"), "{out}");
+    assert!(text.contains("amount = 12.5") && !text.contains("failed\"]"), "{text}");
+    let (out, _) = rung(&format!(":backend {{\"amount\": null, {values}}}\n"));
+    assert!(out.contains("We cannot look that up right now."), "{out}");
+    let (out, _) = rung(&format!(":backend {{\"amount\": [1], {values}}}\n"));
+    assert!(out.contains("We cannot look that up right now."), "{out}");
+}
+
+/// A call that has not come to the look-up yet can be saved.
+#[test]
+fn an_answer_that_nobody_asked_for_is_not_in_the_transcript() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("early.toml");
+    let typed =
+        format!(":backend failed\n\n:lookup sim_swapped\n12345678\n:save {}\n", file.display());
+    let (_, out, _) = ring(&[], &typed);
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{out}"));
+    assert!(!text.contains("backend") && !text.contains("lookup ="), "{text}");
 }
 
 #[test]
