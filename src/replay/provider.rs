@@ -44,7 +44,7 @@ const SPECIALIST: &str = "specialist";
 const PUBLIC_URL: &str = "https://ivr.example.com";
 /// A replay has no secrets to keep: its state lasts as long as the replay does.
 const STATE_KEY: [u8; 32] = [7; 32];
-/// The clock is moved in whole steps of this length, so that deadlines come one by one, each at its time.
+/// The clock is moved in steps of this length, so that deadlines come one by one, each at its time.
 const STEP: Duration = Duration::from_secs(1);
 
 /// What a replay is set up with.
@@ -98,7 +98,6 @@ impl Setup {
 pub struct Provider {
     exchange: Arc<Exchange>,
     outbox: Arc<Outbox>,
-    store: Arc<MemoryStore>,
     world: Arc<World>,
     clock: Arc<VirtualClock>,
     links: Links,
@@ -176,9 +175,8 @@ impl Provider {
         let Setup { flows, directory, policy, clock, seed, unenforced, .. } = setup;
         let clock = Arc::new(VirtualClock::at(clock));
         let digits = policy.otp.digits;
-        let store = Arc::new(MemoryStore::new());
         let exchange = Exchange::new(Parts {
-            store: store.clone(),
+            store: Arc::new(MemoryStore::new()),
             vault: Vault::new(&STATE_KEY),
             directory,
             clock: clock.clone(),
@@ -193,7 +191,6 @@ impl Provider {
         Self {
             outbox: Outbox::new(exchange.clone(), world.clone(), Some(world.clone())),
             exchange,
-            store,
             world,
             clock,
             links: Links::new(PUBLIC_URL),
@@ -428,21 +425,13 @@ impl Provider {
         let mut outgoing = Vec::new();
         let mut left = duration;
         while !left.is_zero() {
-            let step = left.min(self.until_due());
+            let step = left.min(STEP);
             left = left.saturating_sub(step);
             self.clock.advance(step);
             self.outbox.drain().await?;
             outgoing.extend(self.world.take_outgoing());
         }
         Ok(outgoing)
-    }
-
-    /// Whole steps until something is due, and at least one.
-    fn until_due(&self) -> Duration {
-        let Some(due) = self.store.next_due() else { return Duration::MAX };
-        let left = Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default();
-        let steps = left.as_nanos().div_ceil(STEP.as_nanos());
-        STEP * u32::try_from(steps).unwrap_or(u32::MAX).max(1)
     }
 
     /// Does what is due, and returns what was asked of the carrier. Calls that were placed become ringing

@@ -76,11 +76,6 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// When the next thing is due; `None`: nothing ever is.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.lock().due.first().and_then(|(at, _)| at_us(*at))
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -49,7 +49,7 @@ fn a_call_is_rung_by_hand_and_kept() {
         ▸ I have just sent a six digit code to the mobile number we have on file. Please key it in. For a new code, press star.
           [a text message to +15005550010; :sms shows it]
         :sms
-          to +15005550010: You called Acme Bank. Key in 471898 on your phone. Nobody will ask you to say it. Didn't call? Ignore this.
+          to +15005550010: You called Acme Bank. Key in 330293 on your phone. Nobody will ask you to say it. Didn't call? Ignore this.
         :wait 30s
         :state
           code (en-US)

@@ -58,20 +58,6 @@ fn a_balance_in_a_pipe() {
     );
 }
 
-/// The clock goes from one thing that is due to the next, not from second to second.
-#[test]
-fn whoever_waits_a_hundred_years_need_not_wait() {
-    check(
-        &[],
-        ":wait 36500d\n",
-        &expect![[r"
-            ▸ Thank you for calling Acme Bank.
-            ▸ Para español, oprima dos.
-              [you have hung up]
-        "]],
-    );
-}
-
 /// One code for ten minutes, made, worded and looked at by the provider.
 #[test]
 fn the_provider_makes_the_codes() {
