@@ -171,14 +171,18 @@ pub(super) enum By<'f> {
 impl<'f> Walks<'f> {
     /// Walks from every flow in which calls begin.
     pub(in crate::check) fn of(subject: &Subject<'f>) -> Vec<Self> {
+        let map = Arc::new(Map::of(subject));
+        let dialled = subject.walks().filter(|walk| !walk.is_sub_flow());
+        let called: HashSet<_> =
+            dialled.flat_map(|walk| map.called_from(walk.flow)).map(|flow| &flow.name).collect();
         let begins = subject.walks().filter(|walk| {
             let returns = |state: &State| matches!(state.kind, Kind::Return(_));
-            // One with levels of its own may be dialled as well as called.
+            // One with levels of its own may be dialled as well as called, unless no line may lead there.
+            let only_called = called.contains(&walk.flow.name) && walk.not_dialled().is_some();
             !walk.is_sub_flow()
-                || !walk.flow.levels.is_empty()
+                || !walk.flow.levels.is_empty() && !only_called
                 || !walk.flow.states.values().any(returns)
         });
-        let map = Arc::new(Map::of(subject));
         let mut left = limits::ARRIVALS_OF_ALL_MAX;
         let mut from = |start: &'f Flow, aim, shut| {
             let walks = Self::from(&map, start, left, aim, shut);

@@ -272,6 +272,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_no_line_may_lead_to_is_proved_through_its_callers() {
+        let main = |failed: &str| {
+            let pin =
+                pin(&format!("{{ ok = \"sub\", failed = \"{failed}\", locked = \"{failed}\" }}"));
+            format!(
+                "{HEAD}{pin}[states.sub]\ntype = \"call\"\nflow = \"s\"\non = {{ ok = \"bye\" }}\n"
+            )
+        };
+        let sub = "name = \"s\"\nstart = \"tell\"\n[levels]\nl = { any = [\"pin\"] }\n\
+             [states.tell]\ntype = \"say\"\nrequires = \"l\"\nprompt = \"So.\"\nnext = \"back\"\n\
+             [states.back]\ntype = \"return\"\noutcome = \"ok\"\n";
+        let alarms =
+            |flows: &[&str]| findings(flows).iter().filter(|it| it.contains("unproved: ")).count();
+        assert_eq!(alarms(&[&main("bye"), sub]), 0);
+        assert_eq!(alarms(&[&main("sub"), sub]), 1, "who has failed gets there too");
+        assert_eq!(alarms(&[sub]), 1, "nobody calls it");
+    }
+
     fn pin(on: &str) -> String {
         format!("[states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\ndigits = 6\non = {on}\n")
     }
