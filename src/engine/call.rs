@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::account::Claim;
+use super::account::{Claim, Whom};
 use super::audit::{Head, Proving};
 use super::id::{CallId, EffectId, LegId, Nonce, Sid, TurnId};
 use super::is_default;
@@ -63,6 +63,9 @@ pub struct Call {
     /// How often something was claimed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub claims: u8,
+    /// Whether the caller had claimed too many accounts before this one, which is then left alone.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub out_of_reach: bool,
     /// How often nothing was given, or nothing usable.
     #[serde(default, skip_serializing_if = "is_default")]
     pub input_errors: u8,
@@ -371,6 +374,13 @@ impl End {
 }
 
 impl Call {
+    /// Whose attempts and messages are counted now: those of what is claimed, or this call's own where that is out of
+    /// reach. Whoever claims account after account uses up nobody's.
+    pub fn whom(&self) -> Whom {
+        let claim = if self.out_of_reach { &Claim::None } else { &self.claim };
+        claim.whom(self.id)
+    }
+
     /// How much speaks against the caller being who they say they are.
     pub fn risk(&self) -> Risk {
         risk::band(&self.caller, &self.signals)

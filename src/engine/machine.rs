@@ -405,6 +405,7 @@ impl<'a> Machine<'a> {
         // Whatever is proved from here on is proved of somebody else than the specialist asked about.
         self.prove_no_more();
         self.call.claim = claim;
+        self.call.out_of_reach = false;
         self.call.facts = Facts::default();
         self.end_trial(false);
         self.call.code = None;

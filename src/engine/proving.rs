@@ -1,7 +1,7 @@
 //! Proving: an entry is verified, and what is right becomes a fact; at once or, if two proofs share one verdict,
 //! with the second.
 
-use super::account::Claim;
+use super::account::{Claim, Whom};
 use super::audit::Deed;
 use super::effect::Effect;
 use super::machine::{Asks, Machine};
@@ -25,7 +25,7 @@ impl Machine<'_> {
         // After a wrong entry that the caller has not been told of, the next one is checked against nobody: it
         // takes as much work, is wrong, and counts only for this call.
         let doubt = self.call.doubt;
-        let whom = if doubt { Claim::None } else { self.call.claim.clone() }.whom(self.call.id);
+        let whom = if doubt { Whom::Call(self.call.id) } else { self.call.whom() };
         let caller = self.call.caller.number.clone();
         let asked = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against, caller };
         let answer = self.ask(Question::Verify(asked))?;

@@ -44,7 +44,7 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
         Eligible::Decoy => Vec::new(),
         Eligible::None => return Ok(Next::Take(Outcome::Unavailable)),
     };
-    let whom = m.call.claim.whom(m.call.id);
+    let whom = m.call.whom();
     let (factor, purpose) = (Fact::Callback, Purpose::Ring);
     let out = Out { whom: whom.clone(), factor, purpose, code: true };
     let to = match contact::reserve(m, &phones, &out)? {

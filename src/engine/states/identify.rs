@@ -56,7 +56,8 @@ pub(super) fn resume(m: &mut Machine<'_>, identify: &Identify, heard: &Heard) ->
     }
 }
 
-/// Takes up a claim. A call or a caller ID that claims account after account gets only decoys.
+/// Takes up a claim. A call or a caller ID that claims account after account gets only decoys, which count on no
+/// account.
 fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Arc<Account>>) -> Asks<Outcome> {
     m.call.claims = m.call.claims.saturating_add(1);
     let too_many = m.call.claims > m.setting.policy.shared.identifications_per_call;
@@ -64,12 +65,13 @@ fn claim(m: &mut Machine<'_>, id: Secret, account: Option<Arc<Account>>) -> Asks
     // Whoever rings a SIP address decides how it is spelt: they all count as one line.
     let line = PhoneNumber::parse(&m.call.line).map_or("sip", |_| &m.call.line).to_owned();
     let reach = Question::Reach { caller, line, account: id.clone() };
-    let within_reach = m.ask(reach)? == Answer::Spent(true);
-    if let Some(account) = account.filter(|_| within_reach && !too_many) {
+    let within_reach = m.ask(reach)? == Answer::Spent(true) && !too_many;
+    if let Some(account) = account.filter(|_| within_reach) {
         m.claim(Claim::Account(account.id.clone()), Some(account));
         return Ok(Outcome::Found);
     }
     m.claim(Claim::Decoy(id), None);
+    m.call.out_of_reach = !within_reach;
     Ok(Outcome::Unknown)
 }
 

@@ -115,7 +115,7 @@ pub(super) fn send<T>(
 
 /// A fresh code, and the hash that the call keeps of it.
 fn draw(m: &mut Machine<'_>, factor: Fact, digits: u32) -> Asks<Option<(Secret, String)>> {
-    let whom = m.call.claim.whom(m.call.id);
+    let whom = m.call.whom();
     Ok(match m.ask(Question::FreshCode { whom, factor, digits })? {
         Answer::Code { code, hash } => Some((code, hash)),
         _ => None,
@@ -141,7 +141,7 @@ fn reserved<T>(
     to: Vec<T>,
     phone: Option<fn(&T) -> &Phone>,
 ) -> Asks<Result<Option<T>, Outcome>> {
-    let whom = m.call.claim.whom(m.call.id);
+    let whom = m.call.whom();
     let Some(phone) = phone else {
         let spend = Question::Spend { key: m.key(), whom, factor, to: None, code: true };
         let spent = m.ask(spend)? == Answer::Spent(true);

@@ -26,7 +26,7 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
     if m.call.sends >= limits::SENDS_PER_CALL_MAX {
         return Ok(Outcome::Limited);
     }
-    let whom = m.call.claim.whom(m.call.id);
+    let whom = m.call.whom();
     let out = Out { whom, factor: Fact::SmsOtp, purpose: Purpose::Message, code: false };
     let to = match contact::reserve(m, &phones, &out)? {
         Ok(to) => to,

@@ -24,7 +24,7 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) ->
     send_code::send(m, sender, way, |m, to, fresh| {
         let to = to.number;
         let Some(code) = &fresh.code else {
-            let whom = m.call.claim.whom(m.call.id);
+            let whom = m.call.whom();
             let (locale, code_until) = (m.call.locale.clone(), fresh.expires);
             let begin = BeginVerification { to, whom, locale, code_until };
             return Ok(Some(Effect::BeginVerification(begin)));
