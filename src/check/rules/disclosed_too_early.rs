@@ -232,7 +232,7 @@ mod tests {
                  [states.which]\ntype = \"menu\"\nprompt = \"Press 1.\"\nkeys = {{ 1 = \"pin\" }}\n\
                  on = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
                  [states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\non = {{ ok = \"way\", failed = \"bye\", locked = \"bye\" }}\n\
-                 [states.way]\ntype = \"branch\"\ncases = [{{ when = {{ attestation = \"A\" }}, next = \"ask\" }}]\notherwise = \"go\"\n\
+                 [states.way]\ntype = \"branch\"\ncases = [{{ when = {{ time = \"mon-fri 09:00-17:00\", zone = \"Europe/Berlin\" }}, next = \"ask\" }}]\notherwise = \"go\"\n\
                  [states.ask]\n{ask}[states.go]\n{go}{TELL}"
             );
             let mut found = findings(&[&main, sub]);
