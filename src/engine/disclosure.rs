@@ -32,6 +32,11 @@ impl Machine<'_> {
         facts.map(|(fact, proof)| (*fact, u64::try_from(age_s(proof)).unwrap_or(0))).collect()
     }
 
+    /// Those of it that a web session with one factor has made: they are no possession.
+    pub(super) fn by_one_factor(&self) -> Vec<Fact> {
+        self.call.facts.by_one_factor().collect()
+    }
+
     /// The levels that are met now.
     pub(super) fn levels_met(&self) -> Vec<LevelName> {
         let names = self.start_flow().into_iter().flat_map(|flow| flow.levels.keys());

@@ -20,6 +20,8 @@ pub struct Voucher {
     pub whom: Option<Whom>,
     /// What was proved, and how many seconds ago.
     pub proved: Vec<(Fact, u64)>,
+    /// Those of it that a web session with one factor has made.
+    pub one_factor: Vec<Fact>,
     /// The levels that are met.
     pub levels: Vec<LevelName>,
     /// The flow that the call began in: levels are that flow's.

@@ -125,6 +125,11 @@ impl Facts {
     pub fn has(&self, fact: Fact) -> bool {
         self.0.contains_key(&fact)
     }
+
+    /// Those that do not count for their class: a code from a web session with one factor.
+    pub fn by_one_factor(&self) -> impl Iterator<Item = Fact> {
+        self.0.iter().filter(|(_, proof)| !proof.counts).map(|(fact, _)| *fact)
+    }
 }
 
 /// A named requirement over facts: a monotone formula, so that more proof never makes less.

@@ -36,6 +36,8 @@ pub struct Wording {
     pub not_verified: &'static str,
     verified: &'static str,
     facts: [(Fact, &'static str); 6],
+    /// A code of a web session that had one factor.
+    one_factor: &'static str,
     ago: Ago,
     /// A text message with a code; `{business}` and `{code}` are filled in.
     pub sms: &'static str,
@@ -98,8 +100,9 @@ pub fn not_available(locale: &Locale) -> &'static str {
 }
 
 /// What a specialist is told of the caller: `Verified by PIN, 2 minutes ago; text message, just now.`
-/// `proved` are the facts, and how many seconds ago each was proved.
-pub fn proof(proved: &[(Fact, u64)], locale: &Locale) -> String {
+/// `proved` are the facts, and how many seconds ago each was proved; `one_factor` those that a session with one factor
+/// has made.
+pub fn proof(proved: &[(Fact, u64)], one_factor: &[Fact], locale: &Locale) -> String {
     let words = of(locale);
     let ago = |age_s: u64| match age_s / 60 {
         0 => words.ago.now.to_owned(),
@@ -109,6 +112,7 @@ pub fn proof(proved: &[(Fact, u64)], locale: &Locale) -> String {
     };
     let each = proved.iter().filter_map(|(fact, age_s)| {
         let (_, name) = words.facts.iter().find(|(known, _)| known == fact)?;
+        let name = if one_factor.contains(fact) { words.one_factor } else { name };
         Some(format!("{name}, {}", ago(*age_s)))
     });
     let each: Vec<_> = each.collect();
@@ -239,21 +243,24 @@ mod tests {
     fn a_proof_is_said_with_its_age() {
         let (en, es) = (english(), Locale::parse("es-MX").unwrap());
         let [fr, de] = ["fr-FR", "de-DE"].map(|tag| Locale::parse(tag).unwrap());
-        assert_eq!(proof(&[], &en), "Not verified.");
-        assert_eq!(proof(&[(Fact::SmsOtp, 125)], &en), "Verified by text message, 2 minutes ago.");
+        assert_eq!(proof(&[], &[], &en), "Not verified.");
+        let sent = [(Fact::SmsOtp, 125)];
+        assert_eq!(proof(&sent, &[], &en), "Verified by text message, 2 minutes ago.");
         let two = [(Fact::Pin, 59), (Fact::Callback, 60)];
-        assert_eq!(proof(&two, &en), "Verified by PIN, just now; callback, a minute ago.");
-        assert_eq!(proof(&two[..1], &es), "Verificado por PIN, hace un momento.");
+        assert_eq!(proof(&two, &[], &en), "Verified by PIN, just now; callback, a minute ago.");
+        assert_eq!(proof(&two[..1], &[], &es), "Verificado por PIN, hace un momento.");
         let three = [(Fact::SmsOtp, 125), (Fact::ServiceCode, 4_000)];
         assert_eq!(
-            proof(&three, &de),
+            proof(&three, &[], &de),
             "Geprüft durch SMS, vor 2 Minuten; einen Code aus dem Web, vor mehr als einer Stunde."
         );
         let ends = [(&en, "hour ago."), (&es, "una hora."), (&fr, "une heure."), (&de, "Stunde.")];
         for fact in Fact::ALL {
             for (locale, end) in ends {
-                let said = proof(&[(fact, 3_600)], locale);
+                let said = proof(&[(fact, 3_600)], &[], locale);
                 assert!(said.ends_with(end), "{said}");
+                let weak = proof(&[(fact, 3_600)], &[fact], locale);
+                assert!(weak.ends_with(end) && weak.len() > said.len(), "{weak}");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::time::Duration;
 
 use super::definition;
 use super::folder::{Folder, Paper};
@@ -11,6 +12,7 @@ use crate::check::explain;
 use crate::diagnostic::Finding;
 use crate::document::show_duration;
 use crate::flow::FlowSet;
+use crate::flow::level::Formula;
 use crate::flow::states::TYPES;
 
 /// A page about what is at a byte, in Markdown, with the bytes it is about.
@@ -69,9 +71,14 @@ fn about(
                 .find(|flow| *flow.file == *file)
                 .and_then(|flow| flow.levels.get(name))
                 .or_else(|| of.levels.get(name))?;
-            let mut page = format!("level **{name}**: {}", level.formula.words());
-            if let Some(within) = level.within {
-                let _ = write!(page, ", proved within {}", show_duration(within));
+            let words = |formula: &Formula, within: Option<Duration>| {
+                let within = within.map(|it| format!(", proved within {}", show_duration(it)));
+                formula.words() + &within.unwrap_or_default()
+            };
+            let mut page = format!("level **{name}**: {}", words(&level.formula, level.within));
+            for (risk, more) in &level.at_risk {
+                let asked = words(&more.formula, more.within);
+                let _ = write!(page, "; from {risk} risk upwards also {asked}");
             }
             Some(page)
         }

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::check::odds::words::{chance, grouped};
-use crate::check::odds::{Ask, Chances, Effort, FactorLockout, Odds, Pins, StateOdds, Told, WayIn};
+use crate::check::odds::{
+    Ask, Chances, Effort, FactorLockout, Odds, Pins, StateOdds, Told, WayIn, What,
+};
+use crate::diagnostic::listed;
 use crate::flow::level::Fact;
 
 /// The odds for people.
@@ -21,7 +24,13 @@ pub fn human(odds: &Odds) -> String {
         text.push_str(&of_state(odds, state));
     }
     if odds.states.is_empty() {
-        text.push_str("\nNo state asks for any proof, so there is nothing to guess.\n");
+        text.push_str(&match guarding_nothing(odds) {
+            None => "\nNo state asks for any proof, so there is nothing to guess.\n".to_owned(),
+            Some(proofs) => format!(
+                "\nNo state requires a level or tells anything that has one, so what guessing opens is not \
+                 known, though {proofs} can be proved: say with `requires` what only such callers may come to.\n"
+            ),
+        });
     }
     text.push_str(&lockouts(odds));
     text.push_str("\nTaken for granted\n");
@@ -29,6 +38,12 @@ pub fn human(odds: &Odds) -> String {
         let _ = writeln!(text, "  - {assumption}");
     }
     text
+}
+
+/// The proofs that callers can give, where nothing asks for any.
+pub(super) fn guarding_nothing(odds: &Odds) -> Option<String> {
+    let proofs: Vec<_> = odds.guesses.keys().map(|fact| format!("`{fact}`")).collect();
+    (odds.states.is_empty() && !proofs.is_empty()).then(|| listed(&proofs))
 }
 
 fn of_state(odds: &Odds, state: &StateOdds) -> String {
@@ -132,13 +147,16 @@ pub(super) fn place(odds: &Odds, state: &StateOdds) -> String {
 
 /// What a state asks for, in words.
 pub(super) fn asked(state: &StateOdds) -> String {
-    let asks = state.asks.iter().map(|Ask { told, level }| match told {
-        None => format!("requires `{level}`"),
-        Some(Told::Field(field)) => {
+    let asks = state.asks.iter().map(|Ask { what, level }| match what {
+        What::Entry => format!("requires `{level}`"),
+        What::Told(Told::Field(field)) => {
             let verb = if state.type_name == "transfer" { "shares" } else { "uses" };
             format!("{verb} `{field}` at `{level}`")
         }
-        Some(Told::Variable(variable)) => format!("uses the variable `{variable}` at `{level}`"),
+        What::Told(Told::Variable(variable)) => {
+            format!("uses the variable `{variable}` at `{level}`")
+        }
+        What::Specialist => format!("lets a specialist ask for `{level}`"),
     });
     let asks: Vec<_> = asks.collect();
     format!("{}: {}", asks.join(", "), state.demand)
@@ -223,13 +241,14 @@ pub fn json(odds: &Odds) -> String {
 }
 
 fn state_json(state: &StateOdds) -> Value {
-    let asks = state.asks.iter().map(|Ask { told, level }| {
-        let (field, variable) = match told {
-            None => (None, None),
-            Some(Told::Field(field)) => (Some(field), None),
-            Some(Told::Variable(variable)) => (None, Some(variable)),
+    let asks = state.asks.iter().map(|Ask { what, level }| {
+        let (field, variable) = match what {
+            What::Entry | What::Specialist => (None, None),
+            What::Told(Told::Field(field)) => (Some(field), None),
+            What::Told(Told::Variable(variable)) => (None, Some(variable)),
         };
-        json!({"field": field, "variable": variable, "level": level})
+        let specialist = *what == What::Specialist;
+        json!({"field": field, "variable": variable, "specialist": specialist, "level": level})
     });
     let ways =
         state.ways.iter().map(|way| way.proofs.iter().map(|f| f.as_str()).collect::<Vec<_>>());

@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::odds::{asked, expected, many, place, span, takes, who};
+use super::odds::{asked, expected, guarding_nothing, many, place, span, takes, who};
 use crate::check::odds::words::chance;
-use crate::check::odds::{Ask, Chances, Odds, Pins, StateOdds, WayIn};
-use crate::diagnostic::Finding;
+use crate::check::odds::{Ask, Chances, Odds, Otherwise, Pins, StateOdds, WayIn};
+use crate::diagnostic::{Finding, listed};
 use crate::document::show_duration;
+use crate::flow::condition::Condition;
 use crate::flow::level::{Class, Fact};
+use crate::flow::state::{Kind, State};
 use crate::flow::{Flow, FlowSet};
 use crate::hex::hex;
 
@@ -54,6 +56,12 @@ pub fn render(statement: &Statement<'_>) -> String {
     if odds.states.is_empty() {
         text.push_str(
             "\nNothing: no state asks for proof, and none tells anything that has a level.\n",
+        );
+    }
+    if let Some(proofs) = guarding_nothing(odds) {
+        let _ = write!(
+            text,
+            "\nCallers can prove {proofs}. What becomes of those who do, and of those who do not, is not looked at here.\n"
         );
     }
     text.push_str(&clauses(statement));
@@ -122,16 +130,22 @@ fn fresh(flows: &FlowSet, odds: &Odds, state: &StateOdds) -> Option<String> {
     });
     let mut ages: Vec<_> = ages.collect();
     ages.dedup();
-    let then = if state.of_shared {
-        "when the fields are to be shared, and shares none of them where it is too old"
-    } else {
-        "whenever the state is entered, and for the proof again where it is too old"
+    let then = match state.otherwise {
+        Otherwise::TurnedAway => {
+            "whenever the state is entered, and for the proof again where it is too old"
+        }
+        Otherwise::NotShared => {
+            "when the fields are to be shared, and shares none of them where it is too old"
+        }
+        Otherwise::NotVouched => {
+            "when a specialist asks, and for the proof again where it is too old"
+        }
     };
     (!ages.is_empty()).then(|| {
         format!(
             "The proof must be fresh, of {}. How old it is when a caller gets here only the running call \
              can tell: the server asks for its age {then}.",
-            crate::diagnostic::listed(&ages)
+            listed(&ages)
         )
     })
 }
@@ -231,6 +245,21 @@ fn clauses(statement: &Statement<'_>) -> String {
     text
 }
 
+/// The branches that ask about a fact or a level, which keep nobody from anything.
+fn by_proof(flows: &FlowSet) -> Vec<String> {
+    let asks =
+        |condition: &&Condition| matches!(condition, Condition::Fact(_) | Condition::Level(..));
+    let goes_by_proof = |state: &&State| match &state.kind {
+        Kind::Branch(branch) => branch.cases.iter().any(|case| case.when.walk().iter().any(asks)),
+        _ => false,
+    };
+    let of = |flow: &Flow| -> Vec<_> {
+        let states = flow.states.values().filter(goes_by_proof);
+        states.map(|state| format!("`{}` of `{}`", state.name, flow.name)).collect()
+    };
+    flows.iter().flat_map(|flow| of(flow)).collect()
+}
+
 /// Where, by its own residual risks, something does not sound the same.
 fn told_apart(statement: &Statement<'_>) -> String {
     let states = statement.flows.iter().flat_map(|flow| flow.states.values());
@@ -297,6 +326,15 @@ fn residual(statement: &Statement<'_>) -> String {
         "- Specialists to whom calls are transferred are outside of this statement, and so are the \
          directory of accounts and the provider of the telephone line.\n",
     );
+    let branches = by_proof(statement.flows);
+    if !branches.is_empty() {
+        let _ = writeln!(
+            text,
+            "- What was proved decides which way a call goes at {}. Where that leads is protected only as far as it is \
+             listed above.",
+            listed(&branches)
+        );
+    }
     for flow in statement.flows.iter() {
         for state in flow.states.values() {
             for (code, _) in &state.accept {

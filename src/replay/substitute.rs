@@ -8,7 +8,7 @@ use crate::engine::event::Event;
 use crate::engine::question::Answer;
 use crate::engine::turn::Entry;
 use crate::flow::FlowSet;
-use crate::flow::condition::Condition;
+use crate::flow::condition::{Condition, Test};
 use crate::flow::state::Kind;
 use crate::flow::value::Value;
 use crate::phone::PhoneNumber;
@@ -31,10 +31,10 @@ pub(super) struct Substitutes {
     ids: BTreeMap<String, String>,
     /// What must not be in the transcript.
     live: BTreeSet<String>,
-    /// Account fields that some condition tests.
-    fields: BTreeSet<String>,
-    /// Variables that some condition tests.
-    variables: BTreeSet<String>,
+    /// What conditions test account fields for.
+    fields: BTreeMap<String, Vec<Test>>,
+    /// What they test variables for.
+    variables: BTreeMap<String, Vec<Test>>,
 }
 
 impl Substitutes {
@@ -66,11 +66,11 @@ impl Substitutes {
         match condition {
             Condition::All(all) | Condition::Any(all) => all.iter().for_each(|it| self.note(it)),
             Condition::Not(condition) => self.note(condition),
-            Condition::Variable(name, ..) => {
-                self.variables.insert(name.to_string());
+            Condition::Variable(name, test, _) => {
+                self.variables.entry(name.to_string()).or_default().push(test.clone());
             }
-            Condition::Field(name, ..) => {
-                self.fields.insert(name.to_string());
+            Condition::Field(name, test, _) => {
+                self.fields.entry(name.to_string()).or_default().push(test.clone());
             }
             _ => {}
         }
@@ -78,7 +78,7 @@ impl Substitutes {
 
     /// Whether a condition tests this variable: what is in it decides where the call goes.
     pub(super) fn tests(&self, variable: &str) -> bool {
-        self.variables.contains(variable)
+        self.variables.contains_key(variable)
     }
 
     /// A number of the same country.
@@ -127,31 +127,68 @@ impl Substitutes {
         free
     }
 
-    /// A field's value: unchanged if a condition tests it, otherwise of the same kind.
+    /// A field's value: another of the same kind, which passes the tests that it passes and no others.
     pub(super) fn field(&self, name: &str, value: &Value) -> Value {
-        self.other(self.fields.contains(name), name, value)
+        self.other(self.fields.get(name), name, value)
     }
 
     /// The same for what a back end answered.
     pub(super) fn variable(&self, name: &str, value: &Value) -> Value {
-        self.other(self.variables.contains(name), name, value)
+        self.other(self.variables.get(name), name, value)
     }
 
-    fn other(&self, tested: bool, name: &str, value: &Value) -> Value {
-        match value {
-            _ if tested && !self.is_live(&value.words()) => value.clone(),
-            Value::Flag(flag) => Value::Flag(*flag),
+    fn other(&self, tests: Option<&Vec<Test>>, name: &str, value: &Value) -> Value {
+        let plain = match value {
+            Value::Flag(flag) => return Value::Flag(*flag),
             Value::Number(_) => Value::Number(AMOUNT),
             Value::Text(text) if text.parse::<jiff::civil::Date>().is_ok() => {
                 Value::Text(DATE.to_owned())
             }
             Value::Text(_) => Value::Text(name.replace('_', " ")),
-        }
+        };
+        let Some(tests) = tests else { return plain };
+        let passes = |value: &Value| -> Vec<_> {
+            tests.iter().map(|test| test.passes(Some(value))).collect()
+        };
+        let wanted = passes(value);
+        let others = std::iter::once(plain.clone()).chain(tried(tests, value));
+        let other = others.into_iter().find(|other| passes(other) == wanted);
+        // Where no other goes the same way, it goes as it is, unless that would tell whose it is.
+        let own = || if self.is_live(&value.words()) { plain } else { value.clone() };
+        other.unwrap_or_else(own)
     }
 
     /// Whether a text contains a number or an id of the live call.
     pub(super) fn is_live(&self, text: &str) -> bool {
         self.live.iter().any(|live| text.contains(live.trim_start_matches('+')))
+    }
+}
+
+/// Values of the kind of this one, among which some pass any of the tests together that a value can: those that are
+/// compared with, and between and beyond each two of them.
+fn tried(tests: &[Test], like: &Value) -> Vec<Value> {
+    let fixed = tests.iter().flat_map(|test| match test {
+        Test::Equals(value) => std::slice::from_ref(value),
+        Test::OneOf(values) => values,
+        _ => &[],
+    });
+    let bounds = tests.iter().filter_map(|test| match test {
+        Test::AtLeast(bound) | Test::AtMost(bound) | Test::Above(bound) | Test::Below(bound) => {
+            Some(*bound)
+        }
+        _ => None,
+    });
+    let mut bounds: Vec<_> = fixed.clone().filter_map(Value::as_number).chain(bounds).collect();
+    bounds.sort_by(f64::total_cmp);
+    let between = bounds.windows(2).map(|two| two.iter().sum::<f64>() / 2.0);
+    let beyond = [bounds.first().map(|least| least - 1.0), bounds.last().map(|most| most + 1.0)];
+    let numbers = bounds.iter().copied().chain(between).chain(beyond.into_iter().flatten());
+    match like {
+        Value::Text(_) => {
+            let texts = fixed.map(Value::words).chain(numbers.map(|number| number.to_string()));
+            texts.map(Value::Text).collect()
+        }
+        Value::Number(_) | Value::Flag(_) => numbers.map(Value::Number).collect(),
     }
 }
 
@@ -180,4 +217,42 @@ pub(super) fn like(keys: &str) -> String {
 /// One that differs from it.
 pub(super) fn other_digits(length: usize) -> String {
     super::show::wrong(&digits(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replaced(tests: &[Test], value: &Value) -> Value {
+        let mut substitutes = Substitutes::default();
+        substitutes.fields.insert("owes".into(), tests.to_vec());
+        substitutes.field("owes", value)
+    }
+
+    #[test]
+    fn what_is_tested_goes_the_same_way_as_another_value() {
+        let number = |number: f64| Value::Number(number);
+        let text = |text: &str| Value::Text(text.to_owned());
+        let bounds = [Test::Below(0.0), Test::AtLeast(500.0), Test::AtMost(2_000.0)];
+        let equal = [Test::Equals(text("gold")), Test::OneOf(vec![text("tin"), number(7.0)])];
+        for (tests, live) in [
+            (&bounds[..], number(-57.25)),
+            (&bounds, number(1_234.56)),
+            (&bounds, number(88.75)),
+            (&bounds, number(9_999.5)),
+            (&bounds, text("1234.56")),
+            (&equal, text("Springfield")),
+            (&equal, number(8.0)),
+            (&[Test::Present(true)], text("Ada")),
+        ] {
+            let other = replaced(tests, &live);
+            assert!(other != live, "{} is in the transcript", live.words());
+            for test in tests {
+                assert_eq!(test.passes(Some(&other)), test.passes(Some(&live)), "{test:?}");
+            }
+            assert_eq!(std::mem::discriminant(&other), std::mem::discriminant(&live));
+        }
+        assert_eq!(replaced(&equal, &text("gold")), text("gold"), "the flow's own word");
+        assert_eq!(replaced(&bounds, &Value::Flag(true)), Value::Flag(true));
+    }
 }

@@ -294,9 +294,19 @@ impl Metrics {
 
     /// Sets what guessing is worth against a flow: the best chance at any of its states. A flow that asks for no
     /// proof has none.
-    pub fn tell_odds(&self, flow: &str, best: &Chances) {
-        for (within, chance) in [("call", best.call), ("day", best.day), ("year", best.year)] {
-            self.odds.get_or_create(&Odd { flow: flow.to_owned(), within }).set(chance);
+    pub fn tell_odds(&self, flow: &str, best: Option<&Chances>) {
+        let chances = best.map(|best| [best.call, best.day, best.year]);
+        for (index, within) in ["call", "day", "year"].into_iter().enumerate() {
+            let odd = Odd { flow: flow.to_owned(), within };
+            match chances.and_then(|chances| chances.get(index).copied()) {
+                Some(chance) => {
+                    self.odds.get_or_create(&odd).set(chance);
+                }
+                // Those of the flow as it was before are not its own.
+                None => {
+                    self.odds.remove(&odd);
+                }
+            }
         }
     }
 

@@ -236,6 +236,16 @@ fn the_page_of_what_is_under_the_cursor_is_shown() {
         let page = editor.ask_at("hover", "desk.toml", DESK, mark, on);
         assert!(page["contents"]["value"].as_str().unwrap().contains(wanted), "{mark}: {page}");
     }
+    // What a risk adds is asked for too.
+    let risky = DESK.replace(
+        "within = \"5m\" }",
+        "within = \"5m\", at_risk = { medium = { any = [\"possession\"], within = \"1m\" } } }",
+    );
+    editor.open("desk.toml", &risky);
+    let page = editor.ask_at("hover", "desk.toml", &risky, "requires = \"basic\"", 13);
+    let wanted =
+        "pin, proved within 5m; from medium risk upwards also possession, proved within 1m";
+    assert!(page["contents"]["value"].as_str().unwrap().contains(wanted), "{page}");
     editor.end();
 }
 

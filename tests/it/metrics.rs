@@ -123,6 +123,39 @@ async fn everything_measured_is_listed_in_the_handbook_and_names_nobody() {
     assert!(page.contains("callgate_odds{flow=\"desk\",within=\"year\"}"), "{page}");
 }
 
+/// A flow is checked with the default limits, and served with the server's own: what they leave a guesser is measured,
+/// and told where the flow allows less. A flow that asks for nothing any more has no chances, not those that it had.
+#[tokio::test]
+async fn a_budget_is_held_to_the_servers_own_limits() {
+    const TOLD: &str = "leave a guesser more than the flow's budget";
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let flow = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&flow).unwrap();
+    let text = text.replace("[levels]", "[budget]\nper_year = 0.0002\n\n[levels]");
+    std::fs::write(&flow, &text).unwrap();
+    house.restart();
+    house.logs("callgate answers");
+    assert!(!house.log().contains(TOLD), "{}", house.log());
+
+    house.change_configuration(
+        "[policy.enumeration]",
+        "[policy.pin]\nyear_budget = 1000\nhard_cap = 100\n[policy.enumeration]",
+    );
+    house.restart();
+    house.logs(TOLD);
+    house.logs("guessing opens `balance` in a year");
+    let odds = "callgate_odds{flow=\"desk\"";
+    let page = house.metrics().await;
+    assert!(page.contains(odds), "{page}");
+
+    let open = "name = \"desk\"\nstart = \"bye\"\n[states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+    std::fs::write(&flow, open).unwrap();
+    house.logs("the changed flows are in use");
+    let page = house.metrics().await;
+    assert!(!page.contains(odds), "{page}");
+}
+
 /// What nobody works off is told of: how much it is, and for how long it has been due.
 #[tokio::test]
 async fn what_waits_in_the_outbox_is_told_with_its_age() {

@@ -220,7 +220,7 @@ fn what_a_specialist_is_shown_is_told_apart_from_what_lets_a_caller_in() {
     let odds: serde_json::Value = serde_json::from_str(&text).unwrap();
     let states = odds["states"].as_array().unwrap();
     let told: Vec<_> = states.iter().map(|s| (s["asks"].clone(), s["ways"].clone())).collect();
-    let ask = |field: Option<&str>, level: &str| serde_json::json!({"field": field, "variable": null, "level": level});
+    let ask = |field: Option<&str>, level: &str| serde_json::json!({"field": field, "variable": null, "specialist": false, "level": level});
     let wanted = [
         (
             serde_json::json!([ask(None, "known"), ask(Some("first_name"), "known")]),
@@ -288,7 +288,7 @@ fn an_answer_that_has_a_level_is_as_sensitive_as_a_field() {
     let text = of_flow(BALANCE, &["odds", "--format", "json"]);
     let odds: serde_json::Value = serde_json::from_str(&text).unwrap();
     let [say] = odds["states"].as_array().unwrap().as_slice() else { panic!("{text}") };
-    let asks = serde_json::json!([{"field": null, "variable": "balance", "level": "known"}]);
+    let asks = serde_json::json!([{"field": null, "variable": "balance", "specialist": false, "level": "known"}]);
     assert_eq!((&say["state"], &say["asks"]), (&"say".into(), &asks));
     assert_eq!(say["ways"], serde_json::json!([["pin"]]));
     let table = of_flow(BALANCE, &["odds"]);
@@ -341,6 +341,55 @@ fn a_variable_has_the_odds_of_each_level_that_it_has_on_some_way() {
     let wanted = [("known", ways(&["pin"])), ("strict", ways(&["pin", "passcode"]))];
     let wanted: Vec<_> = wanted.map(|(level, ways)| (level.into(), ways)).into();
     assert_eq!(told, wanted.iter().map(|(level, ways)| (level, ways)).collect::<Vec<_>>());
+}
+
+/// A level that a specialist may ask for opens what the specialist does then, though no state requires it.
+#[test]
+fn what_a_specialist_may_ask_for_has_its_odds_and_its_budget() {
+    let desk = |per_year: &str, requires: &str| {
+        let (head, _) = BALANCE.split_once("[states.ask]").unwrap();
+        head.replace(
+            "ok = \"ask\", failed = \"bye\", locked = \"bye\"",
+            "ok = \"back\", failed = \"back\", locked = \"back\"",
+        )
+        .replace("found = \"pin\", unknown = \"pin\"", "found = \"desk\", unknown = \"desk\"")
+        .replace("0.9", per_year)
+            + &format!(
+                "[states.back]\ntype = \"return\"\n[states.desk]\ntype = \"transfer\"\n{requires}\
+                 to = {{ conference = \"desk\" }}\nagent_step_up = \"pin\"\non = {{ completed = \"bye\", \
+                 busy = \"bye\", no_answer = \"bye\", failed = \"bye\", declined = \"bye\", denied = \"bye\" }}\n\
+                 [states.bye]\ntype = \"hangup\"\n"
+            )
+    };
+    let open = desk("0.9", "").replace(", denied = \"bye\"", "");
+    let table = of_flow(&open, &["odds"]);
+    assert!(
+        table.contains("desk  lets a specialist ask for `known`: pin\n  enough      pin\n"),
+        "{table}"
+    );
+    let text = of_flow(&open, &["odds", "--format", "json"]);
+    let odds: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(odds["states"][0]["asks"][0]["specialist"], true, "{text}");
+    let page = of_flow(&open, &["statement"]);
+    assert!(
+        page.contains("### `desk` (transfer)\n\nIt lets a specialist ask for `known`: pin.\n"),
+        "{page}"
+    );
+    // Whoever is connected has met it, and nothing more is opened.
+    let table = of_flow(&desk("0.9", "requires = \"known\"\nstep_up = \"pin\"\n"), &["odds"]);
+    assert!(
+        table.contains("desk  requires `known`: pin\n") && !table.contains("specialist"),
+        "{table}"
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("desk.toml");
+    for (per_year, code) in [("0.9", 0), ("0.001", 1)] {
+        std::fs::write(&file, open.replace("0.9", per_year)).unwrap();
+        let (exit, found, _) = run(&["check", file.to_str().unwrap()]);
+        let told = "guessing passes for `known` with a specialist at `desk` in a year";
+        assert_eq!((exit, found.contains(told)), (code, code == 1), "{found}");
+    }
 }
 
 #[test]
@@ -455,6 +504,35 @@ fn a_statement_says_what_is_true_of_its_flow() {
         "{nothing}"
     );
     assert!(!nothing.contains("## Clauses") && !nothing.contains("are below"), "{nothing}");
+    assert!(!nothing.contains("Callers can prove"), "{nothing}");
+    assert!(of_flow(open, &["odds"]).contains("so there is nothing to guess"));
+}
+
+/// Where what was proved decides alone which way a call goes, there is something to guess, and nothing says what.
+#[test]
+fn a_proof_that_no_level_asks_for_is_not_said_to_be_nothing_to_guess() {
+    let flow = BALANCE
+        .replace("known = { any = [\"pin\"] }", "")
+        .replace("[budget]\nper_year = 0.9\n", "");
+    let flow = flow.replace("label = \"known\"", "label = \"anyone\"");
+    let table = of_flow(&flow, &["odds"]);
+    assert!(!table.contains("nothing to guess"), "{table}");
+    assert!(
+        table.contains("what guessing opens is not known, though `pin` can be proved"),
+        "{table}"
+    );
+    let page = of_flow(&flow, &["statement"]);
+    assert!(page.contains("Callers can prove `pin`. What becomes of those"), "{page}");
+
+    // A branch keeps nobody out of what is behind it.
+    let gate = flow.replace("ok = \"ask\"", "ok = \"gate\"")
+        + "[states.gate]\ntype = \"branch\"\ncases = [{ when = { not = { fact = \"pin\" } }, next = \"bye\" }]\n\
+           otherwise = \"ask\"\n";
+    let decides = "What was proved decides which way a call goes at `gate` of `desk`.";
+    assert!(
+        of_flow(&gate, &["statement"]).contains(decides) && !page.contains("decides"),
+        "{page}"
+    );
 }
 
 #[test]

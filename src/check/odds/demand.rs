@@ -15,10 +15,32 @@ pub type Proofs = BTreeSet<Fact>;
 /// One thing for which a state asks for a level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// What it tells at that level; `None`: it requires the level to be entered.
-    pub told: Option<Told>,
+    /// For what.
+    pub what: What,
     /// The level.
     pub level: LevelName,
+}
+
+/// What a level is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// To enter the state.
+    Entry,
+    /// To be told this there.
+    Told(Told),
+    /// That a specialist who asks for the level is told that it is met.
+    Specialist,
+}
+
+/// What becomes of a caller there who does not meet what is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// They are not let in.
+    TurnedAway,
+    /// They are let in, and the fields are not shared.
+    NotShared,
+    /// They are let in, and a specialist who asks is told that it is not met.
+    NotVouched,
 }
 
 /// What a state asks for, of who enters it or of who has fields shared there.
@@ -26,11 +48,11 @@ pub struct Ask {
 pub(super) struct Demand<'f> {
     pub(super) flow: &'f Flow,
     pub(super) state: &'f State,
-    /// The level that it requires, and the fields and variables that it tells or shares, each with its level.
+    /// The level that it requires, the fields and variables that it tells or shares, each with its level, and the
+    /// level that a specialist may ask for.
     pub(super) asks: Vec<Ask>,
     pub(super) formula: Formula,
-    /// Who does not meet it is let in all the same, and the fields are not shared.
-    pub(super) of_shared: bool,
+    pub(super) otherwise: Otherwise,
     pub(super) place: Place,
 }
 
@@ -70,23 +92,23 @@ fn of_state<'f>(
         state,
         asks: Vec::new(),
         formula: Formula::All(Vec::new()),
-        of_shared: false,
+        otherwise: Otherwise::TurnedAway,
         place: state.place.clone(),
     };
     if let Some((name, _)) = &state.requires
         && let Some(level) = level(name)
     {
-        entry.ask(None, name, level);
+        entry.ask(What::Entry, name, level);
     }
     for (field, _) in crate::check::proof::fields(state) {
         if let Some((name, level)) = disclosed(&field) {
-            entry.ask(Some(Told::Field(field)), name, level);
+            entry.ask(What::Told(Told::Field(field)), name, level);
         }
     }
     let with = |variables: &Labelled<'f>| {
         let mut demand = entry.clone();
         for (told, name, level) in variables {
-            demand.ask(Some(told.clone()), name, level);
+            demand.ask(What::Told(told.clone()), name, level);
         }
         demand
     };
@@ -103,6 +125,16 @@ fn of_state<'f>(
         let shares = shares.filter_map(|(field, _)| Some((field, disclosed(field)?)));
         share(&mut all, &entry, shares);
     }
+    // A level that whoever is connected has met tells the specialist nothing new.
+    if let Some(to) = state.agent_step_up() {
+        let asked_for = start.levels.iter().filter(|(name, level)| !entry.includes(name, level));
+        all.extend(asked_for.map(|(name, level)| {
+            let (otherwise, place) = (Otherwise::NotVouched, to.place.clone());
+            let mut demand = Demand { otherwise, place, ..entry.clone() };
+            demand.ask(What::Specialist, name, level);
+            demand
+        }));
+    }
     all
 }
 
@@ -115,7 +147,7 @@ fn share<'f>(
 ) {
     let mut further: Vec<Demand<'_>> = Vec::new();
     for (field, (name, level)) in shares {
-        let field = Some(Told::Field(field.clone()));
+        let field = What::Told(Told::Field(field.clone()));
         if entry.includes(name, level) {
             for demand in &mut *all {
                 demand.ask(field.clone(), name, level);
@@ -123,7 +155,7 @@ fn share<'f>(
         } else if let Some(of_level) = further.iter_mut().find(|demand| demand.names(name)) {
             of_level.ask(field, name, level);
         } else {
-            let mut demand = Demand { of_shared: true, ..entry.clone() };
+            let mut demand = Demand { otherwise: Otherwise::NotShared, ..entry.clone() };
             demand.ask(field, name, level);
             further.push(demand);
         }
@@ -132,8 +164,8 @@ fn share<'f>(
 }
 
 impl Demand<'_> {
-    fn ask(&mut self, told: Option<Told>, name: &LevelName, level: &Level) {
-        let ask = Ask { told, level: name.clone() };
+    fn ask(&mut self, what: What, name: &LevelName, level: &Level) {
+        let ask = Ask { what, level: name.clone() };
         if !self.asks.contains(&ask) {
             self.asks.push(ask);
         }

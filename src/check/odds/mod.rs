@@ -6,6 +6,7 @@
 //! [`Odds::assumptions`].
 
 mod attempts;
+mod budget;
 mod chance;
 mod demand;
 mod effort;
@@ -16,7 +17,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::Subject;
 use super::proof::{Trail, Walks, deeds};
 use super::subject::Walk;
-use crate::diagnostic::Place;
 use crate::engine::policy::Policy;
 use crate::flow::FlowSet;
 use crate::flow::level::{Fact, Formula};
@@ -28,7 +28,9 @@ use demand::Demand;
 pub use super::proof::Told;
 pub use crate::flow::budget::Pins;
 pub use attempts::{Guesses, Lockout, Siege};
-pub use demand::{Ask, Proofs};
+pub use budget::Over;
+pub(super) use budget::over;
+pub use demand::{Ask, Otherwise, Proofs, What};
 pub use effort::{Effort, Way};
 
 /// What the odds are asked for.
@@ -68,12 +70,12 @@ pub struct StateOdds {
     pub at: (FlowName, StateName),
     /// Its type.
     pub type_name: &'static str,
-    /// The levels it asks for: for itself, or for what it tells.
+    /// The levels it asks for.
     pub asks: Vec<Ask>,
     /// What these levels ask for, in words.
     pub demand: String,
-    /// Who has not proved it is let in all the same, and the fields are not shared.
-    pub of_shared: bool,
+    /// What becomes of who has not proved it.
+    pub otherwise: Otherwise,
     /// The proofs that are enough, each set by a way that the flow has.
     pub ways: Vec<WayIn>,
     /// The chances, by where PINs come from; one alone where no PIN helps.
@@ -94,7 +96,7 @@ pub struct WayIn {
 }
 
 /// Chances by where PINs come from.
-pub(super) type ChancesBy = Vec<(Option<Pins>, Chances)>;
+type ChancesBy = Vec<(Option<Pins>, Chances)>;
 
 /// The best chances of somebody who guesses.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -155,11 +157,17 @@ pub fn odds(flows: &FlowSet, start: &str, terms: &Terms) -> Result<Odds, NoOdds>
     of_calls(flows, start, told).unwrap_or_else(|| Err(NoOdds::NoCall(start.to_owned())))
 }
 
-/// The best chance of a guesser at any state of the calls that begin in this flow, wherever PINs come from.
-/// `None`: no call begins there, or none of its states asks for a proof.
-pub fn best(flows: &FlowSet, start: &str, terms: &Terms) -> Option<Chances> {
-    let states = of_calls(flows, start, |flows, walks| chances_of(flows, walks, terms))?;
-    let all = states.into_iter().flat_map(|(_, _, chances)| chances);
+/// The best chance of a guesser at any state of the calls that begin in this flow, wherever PINs come from, and what is
+/// over the flow's budget. `None`: no call begins there, or none of its states asks for a proof.
+pub fn best(flows: &FlowSet, start: &str, terms: &Terms) -> (Option<Chances>, Vec<Over>) {
+    let told = |flows: &FlowSet, walks: &Walks<'_>| {
+        (best_of(chances_of(flows, walks, terms)), over(flows, walks, terms))
+    };
+    of_calls(flows, start, told).unwrap_or_default()
+}
+
+fn best_of(states: Vec<(budget::Opened, ChancesBy)>) -> Option<Chances> {
+    let all = states.into_iter().flat_map(|(_, chances)| chances);
     all.map(|(_, chances)| chances).reduce(|best, other| Chances {
         call: best.call.max(other.call),
         day: best.day.max(other.day),
@@ -203,7 +211,7 @@ fn of(flows: &FlowSet, walks: &Walks<'_>, demands: &[Demand<'_>], terms: &Terms)
             type_name: demand.state.type_name(),
             asks: demand.asks.clone(),
             demand: demand.words(),
-            of_shared: demand.of_shared,
+            otherwise: demand.otherwise,
             chances: scale.chances(&enough),
             effort: efforts(walks, here, &enough, &terms.policy),
             ways: enough
@@ -235,12 +243,17 @@ fn of(flows: &FlowSet, walks: &Walks<'_>, demands: &[Demand<'_>], terms: &Terms)
     }
 }
 
+/// Whether anything asks for a level in the calls of these walks.
+pub(super) fn asks_for_proof(walks: &Walks<'_>) -> bool {
+    !demand::demands(walks).is_empty()
+}
+
 /// The best chances at each state of the calls of these walks, and nothing else.
-pub(super) fn chances_of(
+fn chances_of(
     flows: &FlowSet,
     walks: &Walks<'_>,
     terms: &Terms,
-) -> Vec<(StateName, Place, ChancesBy)> {
+) -> Vec<(budget::Opened, ChancesBy)> {
     let scale = Scale::of_flows(flows, terms);
     let brought = demand::brought(walks);
     let none = BTreeSet::new();
@@ -250,7 +263,10 @@ pub(super) fn chances_of(
         let enough = demand::enough(&demand.formula, brought.get(&at).unwrap_or(&none));
         // Many states ask for the same.
         let chances = known.entry(enough).or_insert_with_key(|enough| scale.chances(enough));
-        (at.1, demand.place, chances.clone())
+        let vouched = demand.asks.iter().find(|ask| ask.what == What::Specialist);
+        let vouched = vouched.map(|ask| ask.level.clone());
+        let opened = budget::Opened { state: at.1, vouched, place: demand.place };
+        (opened, chances.clone())
     });
     states.collect()
 }

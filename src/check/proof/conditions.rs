@@ -147,3 +147,55 @@ pub(super) fn add(to: &mut Vec<Known>, more: Vec<Known>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::level::Fact;
+
+    /// Each part counts, whichever comes first.
+    #[test]
+    fn any_holds_by_each_of_its_parts_and_all_by_none_alone() {
+        let facts = [Fact::Pin, Fact::SmsOtp, Fact::ServiceCode];
+        let levels =
+            Levels { named: &|_| None, of_field: &|_| Vec::new(), of_variable: &|_| Vec::new() };
+        let parts = || facts.map(Condition::Fact).to_vec();
+        let real = Known::NOTHING.claims(true);
+        let holds = |condition: &Condition, known: Known| {
+            let split = split(condition, known, &levels);
+            assert_eq!(split.holds.len() + split.fails.len(), 1, "it is certain");
+            split.holds == [known]
+        };
+        for fact in facts {
+            assert!(holds(&Condition::Any(parts()), real.proved(fact, 0)), "{fact}");
+            assert!(!holds(&Condition::All(parts()), real.proved(fact, 0)), "{fact}");
+            let others = facts.iter().filter(|other| **other != fact);
+            let others = others.fold(real, |known, other| known.proved(*other, 0));
+            assert!(!holds(&Condition::All(parts()), others), "{fact}");
+        }
+        assert!(!holds(&Condition::Any(parts()), real));
+        let all = facts.iter().fold(real, |known, fact| known.proved(*fact, 0));
+        assert!(holds(&Condition::All(parts()), all));
+    }
+
+    /// What may hold may fail, so the next part is looked at as well.
+    #[test]
+    fn what_is_not_certain_goes_either_way_by_each_part() {
+        let levels =
+            Levels { named: &|_| None, of_field: &|_| Vec::new(), of_variable: &|_| Vec::new() };
+        let known = Known::NOTHING.claims(true).proved(Fact::SmsOtp, 0);
+        let open = Condition::Open(
+            "office".into(),
+            crate::diagnostic::Place { file: "t".into(), span: 0..0 },
+        );
+        let (sent, pin) = (Condition::Fact(Fact::SmsOtp), Condition::Fact(Fact::Pin));
+        let ways = |condition: Condition| {
+            let split = split(&condition, known, &levels);
+            (split.holds.len(), split.fails.len())
+        };
+        assert_eq!(ways(Condition::Any(vec![open.clone(), pin.clone()])), (1, 1));
+        assert_eq!(ways(Condition::Any(vec![open.clone(), sent.clone()])), (1, 0));
+        assert_eq!(ways(Condition::All(vec![open.clone(), sent])), (1, 1));
+        assert_eq!(ways(Condition::All(vec![open, pin])), (0, 1));
+    }
+}

@@ -190,6 +190,72 @@ mod tests {
         assert!(kept.len() == 1 && kept[0].contains("the variable `sum`"), "{kept:?}");
     }
 
+    /// What is given on some ways alone has its level as well as ours.
+    #[test]
+    fn what_may_be_given_has_its_level_too() {
+        let main = "name = \"m\"\nstart = \"who\"\n[levels]\nknown = { any = [\"pin\"] }\n\
+            [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = { found = \"zero\", unknown = \"zero\" }\n\
+            [states.zero]\ntype = \"set\"\nvalues = { n = 0 }\nnext = \"go\"\n\
+            [states.go]\ntype = \"call\"\nflow = \"s\"\ngive = { n = \"x\" }\non = { ok = \"say\" }\n\
+            [states.say]\ntype = \"hangup\"\nprompt = \"{{ n }}\"\n";
+        let sub = |failed: &str, label: &str| {
+            format!(
+                "name = \"s\"\nstart = \"a\"\n[states.a]\ntype = \"lookup\"\nbackend = \"b\"\n\
+                 give = {{ x = {{ type = \"number\", label = \"{label}\" }} }}\non = {{ ok = \"c\", failed = \"{failed}\" }}\n\
+                 [states.b]\ntype = \"set\"\nvalues = {{ x = 0 }}\nnext = \"c\"\n\
+                 [states.c]\ntype = \"return\"\noutcome = \"ok\"\n"
+            )
+        };
+        let early = |failed: &str, label: &str| {
+            let found = findings(&[main, &sub(failed, label)]);
+            found.iter().filter(|finding| finding.contains(": disclosed-too-early: ")).count()
+        };
+        for failed in ["b", "c"] {
+            assert_eq!([early(failed, "known"), early(failed, "anyone")], [1, 0], "{failed}");
+        }
+    }
+
+    /// Which way a branch went is told by what is set behind it, in a sub-flow that was called since and where one has
+    /// come back; whoever took another way to the same place knows nothing of it.
+    #[test]
+    fn what_was_asked_about_is_known_in_and_behind_a_sub_flow() {
+        const TELL: &str = "[states.wait]\ntype = \"menu\"\nprompt = \"Press 1.\"\nkeys = { 1 = \"tell\" }\n\
+            on = { no_input = \"bye\", no_match = \"bye\" }\n\
+            [states.tell]\ntype = \"hangup\"\nprompt = \"{{ n }}\"\n[states.bye]\ntype = \"hangup\"\n";
+        const ASKS: &str = "type = \"branch\"\ncases = [{ when = { field = \"sum\", above = 0 }, next = \"go\" }]\n\
+            otherwise = \"go\"\n";
+        let early = |ask: &str, sub: &str, go: &str| {
+            let main = format!(
+                "name = \"m\"\nstart = \"who\"\n[levels]\nknown = {{ any = [\"pin\"], within = \"1m\" }}\n\
+                 [disclose]\nsum = \"known\"\n\
+                 [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = {{ found = \"which\", unknown = \"which\" }}\n\
+                 [states.which]\ntype = \"menu\"\nprompt = \"Press 1.\"\nkeys = {{ 1 = \"pin\" }}\n\
+                 on = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+                 [states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\non = {{ ok = \"way\", failed = \"bye\", locked = \"bye\" }}\n\
+                 [states.way]\ntype = \"branch\"\ncases = [{{ when = {{ time = \"mon-fri 09:00-17:00\", zone = \"Europe/Berlin\" }}, next = \"ask\" }}]\notherwise = \"go\"\n\
+                 [states.ask]\n{ask}[states.go]\n{go}{TELL}"
+            );
+            let mut found = findings(&[&main, sub]);
+            found.retain(|finding| finding.contains(": disclosed-too-early: "));
+            found
+        };
+        let no = "type = \"say\"\nprompt = \"So.\"\nnext = \"go\"\n";
+        let sets = "name = \"s\"\nstart = \"a\"\n[states.a]\ntype = \"set\"\nvalues = { n = 1 }\nnext = \"b\"\n\
+            [states.b]\ntype = \"return\"\noutcome = \"ok\"\n";
+        let call = "type = \"call\"\nflow = \"s\"\ngive = { n = \"n\" }\non = { ok = \"wait\" }\n";
+        assert_eq!(early(no, sets, call), [""; 0]);
+        let inside = early(ASKS, sets, call);
+        assert!(inside.len() == 1 && inside[0].contains("the variable `n`"), "{inside:?}");
+
+        let asks = "name = \"s\"\nstart = \"a\"\n[states.a]\ntype = \"branch\"\n\
+            cases = [{ when = { all = [{ level = \"known\" }, { field = \"sum\", above = 0 }] }, next = \"b\" }]\n\
+            otherwise = \"b\"\n[states.b]\ntype = \"return\"\noutcome = \"ok\"\n";
+        let call = "type = \"call\"\nflow = \"s\"\non = { ok = \"behind\" }\n\
+            [states.behind]\ntype = \"set\"\nvalues = { n = 1 }\nnext = \"wait\"\n";
+        let behind = early(no, asks, call);
+        assert!(behind.len() == 1 && behind[0].contains("the variable `n`"), "{behind:?}");
+    }
+
     /// What is passed in may be gone by then, with the account that was claimed before: what was there keeps its level.
     #[test]
     fn what_is_passed_in_is_not_surely_given() {

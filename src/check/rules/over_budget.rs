@@ -1,10 +1,11 @@
 //! A state into which somebody who guesses gets more easily than `[budget]` allows.
 //!
 //! The chance is the one that `callgate odds` prints, for the default limits: the best that guessing
-//! can do against one account, over all ways to the proof that the state asks for, by `requires` or by
-//! the level of a field or variable that it tells. `pins` says where
-//! PINs come from: `random`, `chosen`, `chosen_274_blocked` or `chosen_1000_blocked`; `chosen` where
-//! nothing is said.
+//! can do against one account, over all ways to the proof that the state asks for: by `requires`, by
+//! the level of a field or variable that it tells, or because a specialist in its conference may ask for a level
+//! (`agent_step_up`). `pins` says where PINs come from: `random`, `chosen`, `chosen_274_blocked` or
+//! `chosen_1000_blocked`; `chosen` where nothing is said. A server whose own limits leave a guesser more warns of it in
+//! its log.
 //!
 //! ## Why
 //!
@@ -38,10 +39,8 @@
 //! ```
 
 use super::{Report, Rule, Subject};
-use crate::check::odds::{self, Chances, Pins, Terms, words};
-use crate::diagnostic::{Place, Severity};
-use crate::flow::budget::Budget;
-use crate::flow::name::StateName;
+use crate::check::odds::{self, Terms};
+use crate::diagnostic::Severity;
 
 pub(super) const RULE: Rule = Rule {
     code: "over-budget",
@@ -54,48 +53,14 @@ pub(super) const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     // Of one through which there are too many ways nothing is known, and that is told.
     for walks in subject.proofs.iter().filter(|walks| !walks.unfinished) {
-        let Some(budget) = &walks.start.budget else { continue };
         let Some(flows) = subject.flows.closure(walks.start.name.as_str()) else { continue };
-        let mut over = None;
-        for (name, place, chances) in odds::chances_of(&flows, walks, &Terms::default()) {
-            // Of a transfer that shares fields of several levels, one that is over will do.
-            if over.as_ref() != Some(&place) && hold((&name, &place), &chances, budget, report) {
-                over = Some(place);
-            }
-        }
-    }
-}
-
-fn hold(
-    (name, at): (&StateName, &Place),
-    chances: &[(Option<Pins>, Chances)],
-    budget: &Budget,
-    report: &mut Report<'_>,
-) -> bool {
-    let own = |(pins, _): &&(Option<_>, _)| pins.is_none_or(|pins| pins == budget.pins);
-    let Some((_, chances)) = chances.iter().find(own) else { return false };
-    let mut over = false;
-    let spans = [
-        (chances.call, &budget.per_call, "in a call"),
-        (chances.day, &budget.per_day, "in a day"),
-        (chances.year, &budget.per_year, "in a year"),
-    ];
-    for (chance, allowed, when) in spans {
-        let Some((allowed, place)) = allowed else { continue };
-        if chance > *allowed {
-            over = true;
-            let message = format!(
-                "guessing opens `{name}` {when} with a chance of {}, and the budget is {}",
-                words::chance(chance),
-                words::chance(*allowed)
-            );
+        for over in odds::over(&flows, walks, &Terms::default()) {
             let help =
                 "ask for proof that is harder to guess; `callgate odds` shows what each is worth";
-            let finding = report.finding(message, at).help(help);
-            report.add(finding.label("the budget", place.clone()));
+            let finding = report.finding(over.to_string(), &over.place).help(help);
+            report.add(finding.label("the budget", over.budget));
         }
     }
-    over
 }
 
 #[cfg(test)]

@@ -44,10 +44,10 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             let all: BTreeSet<_> = by_language.iter().flatten().copied().collect();
             for ((locale, texts), told) in texts.iter().zip(&by_language) {
                 let kept = all.difference(told).next();
-                let (Some(field), Some(text)) = (kept, texts.first()) else { continue };
-                let other = all_texts(prompt, field);
-                let message =
-                    format!("`{field}` is told in another language and not in `{locale}`");
+                let (Some(used), Some(text)) = (kept, texts.first()) else { continue };
+                let other = prompt.templates().find(|text| text.uses.contains(used));
+                let what = used.written();
+                let message = format!("`{what}` is told in another language and not in `{locale}`");
                 let mut finding = report.finding(message, &text.place);
                 if let Some(other) = other {
                     finding = finding.label("told here", other.place.clone());
@@ -59,18 +59,9 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 /// The fields and variables that are told.
-fn told<'t>(texts: &[&'t Template]) -> BTreeSet<&'t str> {
+fn told<'t>(texts: &[&'t Template]) -> BTreeSet<&'t Use> {
     let uses = texts.iter().flat_map(|text| &text.uses);
-    uses.filter_map(|used| match used {
-        Use::Field(field) => Some(field.as_str()),
-        Use::Variable(variable) => Some(variable.as_str()),
-        Use::Code => None,
-    })
-    .collect()
-}
-
-fn all_texts<'p>(prompt: &'p crate::flow::prompt::Prompt, field: &str) -> Option<&'p Template> {
-    prompt.templates().find(|text| told(&[text]).contains(field))
+    uses.filter(|used| !matches!(used, Use::Code)).collect()
 }
 
 #[cfg(test)]
@@ -90,7 +81,13 @@ mod tests {
         assert_eq!(check("a", &flow("Hola {{ account.name }}")), [""; 0]);
         assert_eq!(
             check("a", &flow("Hola")),
-            ["10: uneven-disclosure: `name` is told in another language and not in `es-MX`"]
+            [
+                "10: uneven-disclosure: `account.name` is told in another language and not in `es-MX`"
+            ]
         );
+        // A variable of the same name is another thing.
+        let set = "[states.n]\ntype = \"set\"\nvalues = { name = \"Ada\" }\nnext = \"a\"\n";
+        let other = check("n", &(flow("Hola {{ name }}") + set));
+        assert_eq!(other.iter().filter(|found| found.contains(": uneven-disclosure: ")).count(), 2);
     }
 }

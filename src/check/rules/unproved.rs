@@ -291,6 +291,33 @@ mod tests {
         assert_eq!(alarms(&[sub]), 1, "nobody calls it");
     }
 
+    /// While a back end is asked, a proof grows as old as the longest answer takes.
+    #[test]
+    fn a_proof_grows_old_while_a_back_end_is_asked() {
+        let asked_s = crate::limits::ASKED_PER_TURN.as_secs();
+        let turned_away = |within_s: u64, look_up: bool| {
+            let first = if look_up { "ask" } else { "wait" };
+            let flow = format!(
+                "name = \"f\"\nstart = \"who\"\n[levels]\nl = {{ any = [\"pin\"], within = \"{within_s}s\" }}\n\
+                 [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+                 on = {{ found = \"pin\", unknown = \"pin\" }}\n{}\
+                 [states.ask]\ntype = \"lookup\"\nbackend = \"b\"\non = {{ ok = \"wait\", failed = \"wait\" }}\n\
+                 [states.wait]\ntype = \"menu\"\nprompt = \"One?\"\nkeys = {{ 1 = \"tell\" }}\n\
+                 on = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+                 [states.tell]\ntype = \"hangup\"\nrequires = \"l\"\nprompt = \"So.\"\non = {{ denied = \"bye\" }}\n\
+                 [states.bye]\ntype = \"hangup\"\n",
+                pin(&format!("{{ ok = \"{first}\", failed = \"bye\", locked = \"bye\" }}"))
+            );
+            findings(&[&flow]).iter().any(|found| found.contains(": unproved: "))
+        };
+        let seconds: Vec<_> = (1..4_000).collect();
+        let fresh_s = |look_up| {
+            let index = seconds.partition_point(|within_s| turned_away(*within_s, look_up));
+            seconds[index]
+        };
+        assert_eq!(fresh_s(true), fresh_s(false) + asked_s);
+    }
+
     fn pin(on: &str) -> String {
         format!("[states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\ndigits = 6\non = {on}\n")
     }

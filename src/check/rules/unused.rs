@@ -1,8 +1,9 @@
-//! A name that nothing uses: a level, opening hours, a disclosed field, a variable.
+//! A name that nothing uses: a level, opening hours, a disclosed field, a variable; or a `[budget]`.
 //!
 //! Levels and disclosed fields are used by the flow or by one it calls. A variable is used where it
 //! is filled in, asked about in a condition, or passed to a sub-flow or out of one. What is passed into a
-//! sub-flow is to be used there.
+//! sub-flow is to be used there. A `[budget]` holds what asks for a level in the calls that begin in its flow: where
+//! there is nothing of the kind, a proof guards nothing that `check` knows of, however easily it is guessed.
 //!
 //! ## Why
 //!
@@ -34,6 +35,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{Report, Rule, Subject};
+use crate::check::odds;
 use crate::check::subject::Walk;
 use crate::diagnostic::Severity;
 use crate::flow::Flow;
@@ -101,8 +103,33 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
                 report.add(report.finding(unused("the hours", hours), place).help(help));
             }
         }
+        budget(subject, walk, report);
         variables(walk, own, given.get(&walk.flow.name), report);
         passed_in(walk, &by_name, &given, report);
+    }
+}
+
+/// A budget that holds nothing.
+fn budget(subject: &Subject<'_>, walk: &Walk<'_>, report: &mut Report<'_>) {
+    let Some(budget) = &walk.flow.budget else { return };
+    let chances = [&budget.per_call, &budget.per_day, &budget.per_year];
+    let Some((_, place)) = chances.into_iter().flatten().next() else { return };
+    let mut own = subject.proofs.iter().filter(|walks| walks.start.name == walk.flow.name);
+    // Of one through which there are too many ways nothing is known, and that is told.
+    let held = own.any(|walks| walks.unfinished || odds::asks_for_proof(walks));
+    if !held {
+        let (message, help) = if walk.is_sub_flow() {
+            (
+                "no call begins in this flow, so its budget holds nothing",
+                "move it to the flows that call this one",
+            )
+        } else {
+            (
+                "no state requires a level or tells anything that has one, so the budget holds nothing",
+                "say with `requires` what only callers who have proved something may come to",
+            )
+        };
+        report.add(report.finding(message.to_owned(), place).help(help));
     }
 }
 
@@ -245,6 +272,36 @@ mod tests {
                 "13: unused: nothing uses the variable `y`",
             ]
         );
+    }
+
+    /// A flow whose ways are kept apart by what was proved and not by levels would be held to no budget, and nobody
+    /// told.
+    #[test]
+    fn a_budget_is_to_hold_something() {
+        let flow = |budget: &str, desk: &str| {
+            format!(
+                "name = \"f\"\nstart = \"who\"\n{budget}[states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+                 on = {{ found = \"pin\", unknown = \"pin\" }}\n\
+                 [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\non = {{ ok = \"desk\", failed = \"bye\", locked = \"bye\" }}\n\
+                 [states.desk]\ntype = \"hangup\"\nprompt = \"So.\"\n{desk}[states.bye]\ntype = \"hangup\"\n"
+            )
+        };
+        let told = "4: unused: no state requires a level or tells anything that has one, so the budget holds nothing";
+        let budget = "[budget]\nper_year = 0.9\n";
+        assert_eq!(findings(&[&flow(budget, "")]), [told]);
+        assert_eq!(findings(&[&flow("", "")]), [""; 0]);
+        let level = "[levels]\nl = { any = [\"pin\"] }\n";
+        let requires = "requires = \"l\"\non = { denied = \"bye\" }\n";
+        assert_eq!(findings(&[&flow(&format!("{budget}{level}"), requires)]), [""; 0]);
+
+        let main = "name = \"m\"\nstart = \"go\"\n[states.go]\ntype = \"call\"\nflow = \"s\"\n\
+                    on = { ok = \"bye\" }\n[states.bye]\ntype = \"hangup\"\n";
+        let sub = format!(
+            "name = \"s\"\nstart = \"a\"\n{budget}[states.a]\ntype = \"say\"\nprompt = \"So.\"\n\
+             next = \"b\"\n[states.b]\ntype = \"return\"\noutcome = \"ok\"\n"
+        );
+        let told = "1:4: unused: no call begins in this flow, so its budget holds nothing";
+        assert_eq!(findings(&[main, &sub]), [told]);
     }
 
     #[test]

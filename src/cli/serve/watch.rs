@@ -4,7 +4,7 @@
 //! The system reports at once what is written in a folder. What it does not report, such as another folder in the
 //! same place, is found by looking now and then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -197,13 +197,16 @@ fn follow(told: &Receiver<Told>, watched: Watched, exchange: &Exchange, metrics:
     }
 }
 
-/// Sets what guessing is worth against the flows that lines lead to.
+/// Sets what guessing is worth against the flows that lines lead to, and warns where the limits of this server leave
+/// more than a flow allows, which was checked with the default limits.
 pub(super) fn tell_odds(lines: &[String], exchange: &Exchange, metrics: &Metrics) {
     let terms = Terms { policy: exchange.policy().clone(), ..Terms::default() };
     let flows = exchange.flows();
-    for line in lines {
-        if let Some(best) = odds::best(&flows, line, &terms) {
-            metrics.tell_odds(line, &best);
+    for flow in lines.iter().collect::<BTreeSet<_>>() {
+        let (best, over_budget) = odds::best(&flows, flow, &terms);
+        metrics.tell_odds(flow, best.as_ref());
+        for over in over_budget {
+            tracing::warn!(flow, %over, "the limits of this server leave a guesser more than the flow's budget");
         }
     }
 }

@@ -121,7 +121,7 @@ pub(in crate::engine) fn whisper(m: &mut Machine<'_>, leg: LegId, heard: &Heard)
                 return Ok(());
             };
             let locale = wording::spoken_in(&m.call.locale);
-            let proof = wording::proof(&m.proved(), &locale);
+            let proof = wording::proof(&m.proved(), &m.by_one_factor(), &locale);
             heard.insert(0, m.own(|_| proof.clone()));
             heard.push(m.own(|words| words.whisper_accept.into()));
             let expect = Expect::keys(Some(1), false);
@@ -169,6 +169,7 @@ fn vouch(
         call: m.call.id,
         whom: real.then(|| m.call.claim.whom(m.call.id)),
         proved,
+        one_factor: m.by_one_factor(),
         levels: m.levels_met(),
         flow: m.call.flow.clone(),
         edition: m.call.edition.clone(),
@@ -185,8 +186,11 @@ fn vouch(
 /// What a SIP endpoint is told: the call, what was proved and how many seconds ago, and the fields
 /// shared.
 fn headers(m: &Machine<'_>, shared: &[(String, Value)]) -> Vec<(String, String)> {
-    let proved: Vec<_> =
-        m.proved().iter().map(|(fact, age_s)| format!("{fact};age={age_s}")).collect();
+    let weak = m.by_one_factor();
+    let factors = |fact| if weak.contains(fact) { ";factors=1" } else { "" };
+    let proved = m.proved();
+    let proved = proved.iter().map(|(fact, age_s)| format!("{fact};age={age_s}{}", factors(fact)));
+    let proved: Vec<_> = proved.collect();
     let levels: Vec<_> = m.levels_met().iter().map(ToString::to_string).collect();
     let or_none = |list: Vec<String>| {
         if list.is_empty() { "none".to_owned() } else { list.join(", ") }
@@ -211,7 +215,7 @@ fn attributes(m: &Machine<'_>, shared: &[(String, Value)]) -> String {
     let proved = m.proved();
     let ages: Map<String, Json> =
         proved.iter().map(|(fact, age_s)| (fact.to_string(), json!(age_s))).collect();
-    json!({
+    let mut attributes = json!({
         "callgate_call": m.call.id.to_string(),
         "flow": m.call.flow.as_str(),
         "edition": m.call.edition,
@@ -220,8 +224,12 @@ fn attributes(m: &Machine<'_>, shared: &[(String, Value)]) -> String {
         "age_s": ages,
         "levels": m.levels_met(),
         "shared": fields,
-    })
-    .to_string()
+    });
+    let weak = m.by_one_factor();
+    if let Some(attributes) = attributes.as_object_mut().filter(|_| !weak.is_empty()) {
+        attributes.insert("one_factor".into(), json!(weak));
+    }
+    attributes.to_string()
 }
 
 fn enqueue(m: &mut Machine<'_>, queue: QueueTarget) -> Next {

@@ -70,6 +70,9 @@ impl Signer {
         if let (Some(subject), Some(claims)) = (subject, claims.as_object_mut()) {
             claims.insert("sub".into(), subject.into());
         }
+        if let Some(claims) = claims.as_object_mut().filter(|_| !voucher.one_factor.is_empty()) {
+            claims.insert("one_factor".into(), json!(voucher.one_factor));
+        }
         let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": key.id });
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(bytes(value));
         let signed = format!("{}.{}", part(&header), part(&claims));

@@ -8,6 +8,7 @@ use crate::engine::audit::Proving;
 use crate::engine::call::{Asked, Call, Frame, Position};
 use crate::engine::id::CallId;
 use crate::exchange::{Exchange, ExchangeError};
+use crate::flow::level::Fact;
 use crate::flow::name::FieldName;
 use crate::flow::state::Kind;
 use crate::flow::{Flow, FlowSet};
@@ -21,6 +22,9 @@ pub struct Seen {
     pub locale: String,
     /// The facts proved, and how many seconds ago.
     pub age_s: Map<String, Value>,
+    /// Those of them that a web session with one factor has made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub one_factor: Vec<Fact>,
     /// The levels met now.
     pub levels: Vec<String>,
     /// What the transfer shares and the facts allow, while the caller is handed over.
@@ -77,6 +81,7 @@ impl Exchange {
             id: id.to_string(),
             locale: call.locale.to_string(),
             age_s,
+            one_factor: call.facts.by_one_factor().collect(),
             levels: levels.collect(),
             shared: self.values(call, &named).await?,
             step_up: call.agent_step_up.as_ref().map(Told::from),

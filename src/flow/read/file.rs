@@ -17,6 +17,7 @@ use crate::flow::name::{
 use crate::flow::outcome::Outcome;
 use crate::flow::prompt::Localized;
 use crate::flow::state::{Kind, State, Target};
+use crate::flow::states::lookup::ANYONE;
 use crate::flow::states::{
     COMMON, StateReader, StateType, TYPES, Vocabulary, read_localized, read_target,
 };
@@ -93,14 +94,23 @@ fn read_flow(
             item.report(finding.help(document::ABOVE));
             return None;
         }
+        check_key(item, "a level");
+        if item.key == ANYONE {
+            let message = format!("`{ANYONE}` cannot be the name of a level");
+            let help =
+                format!("label = \"{ANYONE}\" says that no proof is needed: give it another name");
+            item.report(Finding::error("bad-name", message, item.key_place()).help(help));
+        }
         let level = level::read(item).unwrap_or_else(|| Level::never(item.key_place()));
         Some((item.key.into(), level))
     });
     let disclose = read_table(&root, "disclose", |item| {
+        check_key(item, "a field");
         let level = item.name().map(LevelName::from);
         (FieldName::from(item.key), level, (item.key_place(), item.place()))
     });
     let hours = read_table(&root, "hours", |item| {
+        check_key(item, "opening hours");
         (item.key.to_owned(), hours::read(item).unwrap_or_else(Hours::never), item.key_place())
     });
     let budget = root.item("budget").and_then(|item| budget::read(&item));
@@ -225,6 +235,14 @@ fn read_name<'a>(item: &Item<'a>, of: &str) -> Option<&'a str> {
     Some(name)
 }
 
+/// What has names is found by them, in texts, in conditions and by others who are told them.
+fn check_key(entry: &Item<'_>, of: &str) {
+    if !is_name(entry.key) {
+        let message = format!("`{}` cannot be the name of {of}", entry.key);
+        entry.report(Finding::error("bad-name", message, entry.key_place()).help(NAMES));
+    }
+}
+
 /// It stands in messages, and in the heads of mails.
 fn read_business<'a>(item: &Item<'a>) -> Option<&'a str> {
     let name = item.name()?;
@@ -300,10 +318,7 @@ fn read_states(item: &Item<'_>, words: &Vocabulary<'_>) -> Option<(States, Lost)
     }
     let (mut states, mut lost) = (States::new(), Lost::new());
     for entry in entries {
-        if !is_name(entry.key) {
-            let message = format!("`{}` cannot be the name of a state", entry.key);
-            entry.report(Finding::error("bad-name", message, entry.key_place()).help(NAMES));
-        }
+        check_key(&entry, "a state");
         let state = read_state(&entry, words).unwrap_or_else(|| {
             lost.extend(assigned_by(&entry));
             unreadable(&entry)

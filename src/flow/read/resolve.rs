@@ -299,8 +299,13 @@ impl<'a> Resolver<'a> {
             });
             return;
         };
+        let used = self.known.used.get(&called.name);
         for passed in &call.with {
-            self.variable_or(&passed.from, &passed.from_place, Stands::Alone, Some(SET_FIRST));
+            let theirs = used.is_some_and(|used| used.contains(&passed.from));
+            let turned = theirs && self.flow.variables.contains_key(&passed.to);
+            let turned = turned.then(|| the_other_way_round("with", passed));
+            let help = turned.as_deref().unwrap_or(SET_FIRST);
+            self.variable_or(&passed.from, &passed.from_place, Stands::Alone, Some(help));
         }
         if self.known.broken.contains(&called.file) {
             // What it returns may have been lost.
@@ -381,7 +386,9 @@ impl<'a> Resolver<'a> {
             let known = called.variables.keys().map(VariableName::as_str);
             let written = taken.from.as_str();
             let message = format!("nothing in flow `{}` ever sets `{written}`", called.name);
-            let help = self.problems.did_you_mean(written, known.clone());
+            let turned = called.variables.contains_key(&taken.to);
+            let turned = turned.then(|| the_other_way_round("give", taken));
+            let help = self.problems.did_you_mean(written, known.clone()).or(turned);
             let finding = Finding::error("unknown-variable", message, taken.from_place.clone());
             self.problems.respelt(finding.maybe_help(help), written, known, Spelling::Value)
         });
@@ -469,4 +476,9 @@ pub(super) fn outcomes_of(flow: &Flow) -> Vec<Outcome> {
     outcomes.sort();
     outcomes.dedup();
     outcomes
+}
+
+/// What is to be written where the variables of two flows stand in each other's places.
+fn the_other_way_round(key: &str, passed: &Passed) -> String {
+    format!("the other way round: {key} = {{ {} = \"{}\" }}", passed.from, passed.to)
 }

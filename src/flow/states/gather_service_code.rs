@@ -1,6 +1,7 @@
 //! Takes a one-use code that the customer got on the web, and proves the fact `service_code`.
 //!
-//! A code is good for the account that it was issued for and, if it was issued for a `purpose`, for that alone.
+//! A code is good for the account that it was issued for and, if it was issued for a `purpose`, where that is asked for
+//! alone. The fact holds for all of the call, like any other: ask for the code directly before what its purpose is.
 //! It counts as possession only if the web session that it came from had two factors. `locked` is taken
 //! only where `failed` would have been, after the same words.
 

@@ -4,16 +4,16 @@
 //! It is told whose account is claimed (unless `account = false`), which facts are proved, and what
 //! `send` says: texts that are filled in, numbers, `true` or `false`. `give` names the variables that
 //! the answer fills, each with its type (`text`, `number`, `flag`, `date`) and its `label`: the level
-//! that a caller must meet for it to be said, sent or asked about, or `anyone`. No answer, a late one, and
-//! one in which a value is missing or has another type are all `failed`; then none of these variables is
-//! set, whatever was in it before.
+//! that a caller must meet for it to be said, sent or asked about, or `anyone`, which is the name of none.
+//! No answer, a late one, and one in which a value is missing or has another type are all `failed`; then none of
+//! these variables is set, whatever was in it before.
 
 use super::set::Assigned;
 use super::{Key, Outcome, Shape, StateReader, StateType};
 use crate::diagnostic::{Finding, Place};
 use crate::document::{Item, Reader};
 use crate::flow::condition;
-use crate::flow::name::{LevelName, VariableName, is_name};
+use crate::flow::name::{LevelName, VariableName, fills_in, is_name};
 use crate::flow::state::Kind;
 use crate::flow::template::{NAMING, RESERVED, Template};
 use crate::flow::value::Value;
@@ -155,6 +155,10 @@ fn read(state: &StateReader<'_, '_>) -> Option<Lookup> {
     let entries = table.iter().flat_map(Reader::entries);
     let give = entries.filter_map(|entry| read_given(&entry)).collect();
     let backend = state.required("backend")?;
+    if backend.as_text().is_some_and(fills_in) {
+        backend
+            .refuse("bad-template", "the name of a back end is fixed: nothing is filled in there");
+    }
     Some(Lookup {
         backend: backend.name()?.to_owned(),
         path: path.unwrap_or_default(),

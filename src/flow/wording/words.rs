@@ -26,6 +26,7 @@ pub(super) const ENGLISH: Wording = Wording {
         (Fact::Callback, "callback"),
         (Fact::ServiceCode, "a code from the web"),
     ],
+    one_factor: "a code from the web, where one factor was enough",
     ago: Ago {
         now: "just now",
         minute: "a minute ago",
@@ -87,6 +88,7 @@ pub(super) const SPANISH: Wording = Wording {
         (Fact::Callback, "devolución de llamada"),
         (Fact::ServiceCode, "un código de la web"),
     ],
+    one_factor: "un código de la web, donde bastó un solo factor",
     ago: Ago {
         now: "hace un momento",
         minute: "hace un minuto",
@@ -148,6 +150,7 @@ pub(super) const FRENCH: Wording = Wording {
         (Fact::Callback, "rappel"),
         (Fact::ServiceCode, "un code du site web"),
     ],
+    one_factor: "un code du site web, où un seul facteur a suffi",
     ago: Ago {
         now: "à l'instant",
         minute: "il y a une minute",
@@ -210,6 +213,7 @@ pub(super) const GERMAN: Wording = Wording {
         (Fact::Callback, "Rückruf"),
         (Fact::ServiceCode, "einen Code aus dem Web"),
     ],
+    one_factor: "einen Code aus dem Web, wo ein Faktor genügte",
     ago: Ago {
         now: "gerade eben",
         minute: "vor einer Minute",
