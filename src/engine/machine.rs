@@ -553,6 +553,7 @@ fn new_call(setting: Setting<'_>, ring: &Ring, moment: &Moment) -> Option<Call> 
         frames: Vec::new(),
         claim: Claim::None,
         claims: 0,
+        out_of_reach: false,
         facts: Facts::default(),
         variables: BTreeMap::new(),
         asked: BTreeSet::new(),

@@ -586,6 +586,6 @@ fn a_transcript_that_is_no_text_keeps_no_other_from_running() {
             stdout.contains("old.toml:1:5: error[syntax]: the file is not in UTF-8"),
             "{stdout}"
         );
-        assert!(stdout.contains("1 call as") && stdout.contains("1 not;"), "{stdout}");
+        assert!(stdout.contains("1 call ") && stdout.contains("1 not;"), "{stdout}");
     }
 }
