@@ -219,4 +219,40 @@ mod tests {
         audit.put(&chain(kept_s, 1));
         assert_eq!(lengths(&audit), [3, 1], "nobody keeps the first one any longer");
     }
+
+    /// Whatever of an entry or a link were another, its hash would be too.
+    #[test]
+    fn a_hash_covers_all_that_was_written_and_what_came_before() {
+        let (vault, at) = (Vault::new(&[7; 32]), Timestamp::from_second(1).unwrap());
+        let head = |number, hash: &str| Head { number, hash: hash.into(), at: Some(at) };
+        let (one, other) = (CallId(uuid::Uuid::from_u128(1)), CallId(uuid::Uuid::from_u128(2)));
+        let [pin, passcode] = [Fact::Pin, Fact::Passcode].map(|factor| Deed::Proved { factor });
+        let later = Timestamp::from_second(2).unwrap();
+        let entry = |after: Head, call, at, about: &str, deed: &Deed| {
+            entry_after(&after, &vault, call, at, about.into(), deed.clone()).hash
+        };
+        let entries = [
+            entry(head(1, "a"), one, at, "who", &pin),
+            entry(head(2, "a"), one, at, "who", &pin),
+            entry(head(1, "b"), one, at, "who", &pin),
+            entry(head(1, "a"), other, at, "who", &pin),
+            entry(head(1, "a"), one, later, "who", &pin),
+            entry(head(1, "a"), one, at, "whom", &pin),
+            entry(head(1, "a"), one, at, "who", &passcode),
+        ];
+        let link = |after: Head, chain, at, call| {
+            Link::after(after, &vault, chain, at, Bound::Call(call, head(3, "c"))).hash
+        };
+        let links = [
+            link(head(1, "a"), 5, at, one),
+            link(head(2, "a"), 5, at, one),
+            link(head(1, "b"), 5, at, one),
+            link(head(1, "a"), 6, at, one),
+            link(head(1, "a"), 5, later, one),
+            link(head(1, "a"), 5, at, other),
+        ];
+        let all = entries.iter().chain(&links);
+        let different: std::collections::BTreeSet<_> = all.clone().collect();
+        assert_eq!(different.len(), all.count());
+    }
 }

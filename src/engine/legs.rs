@@ -32,7 +32,7 @@ impl Machine<'_> {
             return true;
         }
         match role {
-            Role::Callback if self.call.rings_on(leg) => callback::leg_over(self, leg),
+            Role::Callback if self.call.rings_on(leg) => callback::leg_over(self),
             _ if leg == self.call.speaking => callback::speaking_leg_over(self),
             _ => {}
         }

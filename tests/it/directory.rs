@@ -283,14 +283,29 @@ async fn nobody_is_as_much_work_as_somebody() {
         counter.fetch_add(1, Ordering::SeqCst);
         answer(asked)
     });
-    let house = house(&provider, &directory);
-    let mut asked = Vec::new();
-    for (sid, account) in [(300, ACCOUNT), (301, "99999999")] {
-        count.store(0, Ordering::SeqCst);
-        let mut telephone = claim(&house, sid, account).await;
-        telephone.key(&house, "000000").await;
-        telephone.key(&house, "000001").await;
-        asked.push((count.load(Ordering::SeqCst), telephone.spoken()));
+    let mut house = house(&provider, &directory);
+    let flow = house.folder.path().join("flows/desk.toml");
+    let first_the_pin = std::fs::read_to_string(&flow).unwrap();
+    let no_pin = "{ found = \"menu\", unknown = \"menu\" }";
+    let no_pin = first_the_pin
+        .replace("{ found = \"pin\", unknown = \"pin\" }", no_pin)
+        .replace("press 2. To end", "press 2. To give a PIN press 3. To end")
+        .replace("2 = \"card\", 9", "2 = \"card\", 3 = \"pin\", 9");
+    // Two wrong PINs; a message; a ring.
+    let ways = [(&first_the_pin, &["000000", "000001"][..]), (&no_pin, &["1"]), (&no_pin, &["2"])];
+    for (way, (text, keys)) in (0..).zip(ways) {
+        std::fs::write(&flow, text).unwrap();
+        house.restart();
+        let mut asked = Vec::new();
+        for (sid, account) in [(300, ACCOUNT), (301, "99999999")] {
+            count.store(0, Ordering::SeqCst);
+            let mut telephone = claim(&house, 10 * way + sid, account).await;
+            for key in keys {
+                telephone.key(&house, key).await;
+            }
+            let heard = telephone.spoken().replace(|c: char| c.is_ascii_digit(), "");
+            asked.push((count.load(Ordering::SeqCst), heard));
+        }
+        assert_eq!(asked[0], asked[1], "{keys:?}");
     }
-    assert_eq!(asked[0], asked[1]);
 }

@@ -163,6 +163,19 @@ async fn the_last_word_of_a_message_counts() {
     taken(&house, &provider, &mut phone).await;
 }
 
+/// Each of the provider's words for a message that does not come.
+#[tokio::test]
+async fn a_message_that_fails_or_is_called_off_is_undelivered() {
+    let provider = Provider::start();
+    let house = house("memory:", &provider);
+    for (n, status) in ["undelivered", "failed", "canceled"].into_iter().enumerate() {
+        let mut phone = asked(&house, &format!("CA5{n}")).await;
+        let sent = message(&provider, n + 1).await;
+        tell(&house, &phone, &sent.status, status).await;
+        taken(&house, &provider, &mut phone).await;
+    }
+}
+
 #[tokio::test]
 async fn a_code_that_was_right_did_arrive() {
     let provider = Provider::start();

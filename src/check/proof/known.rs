@@ -276,11 +276,20 @@ impl Known {
         self.meets_all(level, |_| None)
     }
 
+    /// Whether a message and a call went to two telephones, for something on the way asked for that.
+    pub(super) fn has_two_telephones(&self) -> bool {
+        self.apart
+    }
+
+    /// Whether the level would be met if a message and a call went to two telephones, and nothing grew old.
+    pub(super) fn meets_by_two_telephones(&self, level: &Level) -> bool {
+        Self { apart: true, ..*self }.meets_but_for_age(level)
+    }
+
     /// Why what is proved does not count, where it looks as if it did.
     pub(in crate::check) fn why_not(&self, level: &Level) -> Option<&'static str> {
-        let (apart, strong) =
-            (Self { apart: true, ..*self }, Self { apart: true, strong: true, ..*self });
-        if apart.meets_but_for_age(level) {
+        let strong = Self { apart: true, strong: true, ..*self };
+        if self.meets_by_two_telephones(level) {
             Some("a message to and a call to one telephone are one proof")
         } else if strong.meets_but_for_age(level) {
             Some("a code from a web session with one factor is no possession")

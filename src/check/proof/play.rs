@@ -29,11 +29,13 @@ use crate::limits;
 const MOBILE: &str = "+15005550010";
 /// The address on file.
 const MAIL: &str = "ada@example.com";
+/// The one that is rung, where a message and a call must not go to the same.
+const LANDLINE: &str = "+15005550011";
 /// A telephone on file that gets no code and is not rung.
 const KNOWN_CALLER: &str = "+15005550077";
 /// A telephone of nobody.
 const STRANGER: &str = "+15005550099";
-/// What account numbers, PINs and codes are cut from.
+/// What numbers, PINs and codes are cut from.
 const ID_DIGITS: &str = "123456789012345678901234567890";
 const PIN_DIGITS: &str = "730495246813";
 const ID_LENGTH: u32 = 8;
@@ -50,7 +52,10 @@ const BEGINS_S: i64 = 1_795_446_000;
 
 /// A call that shows a gap.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "six things that are so or not, each on its own")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "seven things that are so or not, each on its own"
+)]
 pub(super) struct Play {
     inputs: Inputs,
     /// What happens, each as the lines of a turn.
@@ -62,6 +67,8 @@ pub(super) struct Play {
     no_ring: bool,
     /// A code goes by e-mail, so there is an address on file.
     has_mail: bool,
+    /// A guard on the way is met by a message to one telephone and a call to another.
+    two_telephones: bool,
     /// The code from the web is one of a session with two factors: a guard behind it asks for it.
     strong: bool,
     spent: Spent,
@@ -79,10 +86,11 @@ pub(super) struct Play {
 
 impl Play {
     /// The call of a gap; `None`: no values were found with which its branches go this way, or it takes what it has
-    /// used up.
+    /// used up, or a message and a call must go to two telephones on it and to one in the end.
     pub(super) fn of(walks: &Walks<'_>, gap: &Gap<'_>) -> Option<Self> {
         let way = walks.way(gap.arrival);
-        Self::along(walks, &way, &pauses(walks, &way, gap)?)
+        let play = Self::along(walks, &way, &pauses(walks, &way, gap)?)?;
+        (!play.two_telephones || !gap.known.meets_by_two_telephones(gap.level)).then_some(play)
     }
 
     /// The call that goes this way, with so many seconds of silence before each step.
@@ -105,6 +113,7 @@ impl Play {
 
     /// What must be so from the beginning.
     fn look_ahead(&mut self, walks: &Walks<'_>, way: &[&Arrival<'_>]) {
+        self.two_telephones = way.iter().any(|arrival| arrival.known.has_two_telephones());
         for arrival in way {
             let Some((_, state)) = walks.state(arrival.place) else { continue };
             match &state.kind {
@@ -485,16 +494,19 @@ impl Play {
         let number = |number: Option<u32>| number.map(|number| number.to_string());
         let claims_max = (self.claims > CLAIMS_MAX).then_some(self.claims);
         let errors_max = (self.input_errors > INPUT_ERRORS_MAX).then_some(self.input_errors);
-        let landline = self.no_ring && !self.no_sms;
+        let landline = self.two_telephones || self.no_ring && !self.no_sms;
+        // An earlier call that rings somebody is not over when it is hung up.
+        let calls = self.earlier.is_some().then_some(2);
         let mut last = "";
         for (section, key, value) in [
-            ("otp", "sends_per_10min", number(spent.sends_max)),
+            ("otp", "sends_per_10min", number(spent.sends_max())),
             ("otp", "resend_backoff_s", spent.backoff_s()),
-            ("callback", "per_account_h", number(spent.rings_max)),
+            ("callback", "per_account_h", number(spent.rings_max())),
             ("pin", "per_call", number(spent.entries_max)),
             ("pin", "soft_limit", number(spent.soft_limit)),
             ("shared", "identifications_per_call", number(claims_max)),
             ("shared", "input_errors_per_call", number(errors_max)),
+            ("shared", "parallel_auth_sessions_per_account", number(calls)),
             ("contact", "voice_line_types", landline.then(|| "[\"landline\"]".into())),
         ] {
             let Some(value) = value else { continue };
@@ -516,6 +528,9 @@ impl Play {
         if !self.no_sms || !self.no_ring {
             let line = if self.no_sms { "landline" } else { "mobile" };
             phones.push((MOBILE, line));
+        }
+        if self.two_telephones {
+            phones.push((LANDLINE, "landline"));
         }
         if is_first {
             phones.push((KNOWN_CALLER, "voip"));

@@ -7,6 +7,9 @@ use crate::limits;
 
 /// Seconds that no way takes between two codes one of which comes too soon.
 const LONG_S: u32 = 600;
+/// Messages that an account gets at once, and rings, where the policy says nothing of them.
+const SENDS: u32 = 5;
+const RINGS: u32 = 3;
 
 /// Who is claimed: whose messages and entries are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,11 +68,11 @@ pub(super) struct Spent {
     earlier: Option<usize>,
     /// No call ends each step so.
     fails: bool,
-    /// Texts, and as many mails, to one account.
-    pub(super) sends_max: Option<u32>,
+    /// Texts, and as many mails, to one account, after which there are none.
+    sends_max: Option<u32>,
     /// Messages after which the next code of the call would have to wait for long.
     waits_after: Option<usize>,
-    pub(super) rings_max: Option<u32>,
+    rings_max: Option<u32>,
     /// Wrong entries of one call.
     pub(super) entries_max: Option<u32>,
     /// Failures that lock a factor.
@@ -94,6 +97,27 @@ impl Spent {
         }
         let codes = self.outs.iter().filter(|out| out.code && out.counts());
         (codes.count() > 1).then(|| "[]".into())
+    }
+
+    /// How many messages of a kind an account gets at once; `None`: as many as anyway.
+    pub(super) fn sends_max(&self) -> Option<u32> {
+        let most = [Means::Text, Means::Mail].map(|means| self.most_of(means));
+        self.sends_max.or(most.into_iter().max().filter(|most| *most > SENDS))
+    }
+
+    /// How often an account is rung in an hour.
+    pub(super) fn rings_max(&self) -> Option<u32> {
+        self.rings_max.or(Some(self.most_of(Means::Ring)).filter(|most| *most > RINGS))
+    }
+
+    /// How many of this kind go to whoever gets the most, with those of an earlier call.
+    fn most_of(&self, means: Means) -> u32 {
+        let of = |whom: Whom, outs: &[Out]| {
+            outs.iter().filter(|out| out.counts() && out.whom == whom && out.means == means).count()
+        };
+        let earlier = self.outs.get(..self.earlier.unwrap_or_default()).unwrap_or_default();
+        let most = self.outs.iter().map(|out| of(out.whom, &self.outs) + of(out.whom, earlier));
+        u32::try_from(most.max().unwrap_or_default()).unwrap_or(u32::MAX)
     }
 
     /// Something is to go out; whether an earlier call must have used up what there is.

@@ -28,11 +28,14 @@ fn tries(ledger: &mut Ledger, policy: &Policy, from: usize, to: usize, now: i64)
 
 #[test]
 fn five_failures_lock_and_the_lock_doubles() {
-    let (mut ledger, policy) = (Ledger::default(), Policy::default());
+    let (mut ledger, mut policy) = (Ledger::default(), Policy::default());
+    // So that nothing else refuses them.
+    (policy.shared.all_factor_failures_24h, policy.pin.hard_cap) = (100, 100);
     assert_eq!(tries(&mut ledger, &policy, 0, 100, 0), 5);
     assert_eq!(tries(&mut ledger, &policy, 100, 200, 1_799), 0);
     assert_eq!(tries(&mut ledger, &policy, 200, 300, 1_800), 5);
     assert_eq!(tries(&mut ledger, &policy, 300, 400, 1_800 + 3_599), 0);
+    assert_eq!(tries(&mut ledger, &policy, 400, 500, 1_800 + 3_600), 5);
 }
 
 #[test]
@@ -380,4 +383,14 @@ fn sends_have_a_budget_and_a_key_spends_once() {
     assert!(ledger.spend(ONE, Fact::Callback, "c", &policy, at(1)));
     assert!(!ledger.spend(ONE, Fact::SmsOtp, "sooner", &policy, at(599)));
     assert!(ledger.spend(ONE, Fact::SmsOtp, "later", &policy, at(600)));
+    let sends = |ledger: &mut Ledger, factor, from: i64, at_s: i64| {
+        let key = |n: &i64| format!("{factor}{n}");
+        (from..from + 9).filter(|n| ledger.spend(ONE, factor, &key(n), &policy, at(at_s))).count()
+    };
+    assert_eq!(sends(&mut ledger, Fact::SmsOtp, 0, 1_200), 4, "ten a day");
+    assert_eq!(sends(&mut ledger, Fact::SmsOtp, 10, 86_399), 0);
+    assert_eq!(sends(&mut ledger, Fact::SmsOtp, 20, 86_400), 5);
+    assert_eq!(sends(&mut ledger, Fact::Callback, 0, 86_400), 3, "three rings an hour");
+    assert_eq!(sends(&mut ledger, Fact::Callback, 10, 86_400 + 3_599), 0);
+    assert_eq!(sends(&mut ledger, Fact::Callback, 20, 86_400 + 3_600), 3);
 }

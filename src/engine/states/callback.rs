@@ -185,12 +185,9 @@ pub(in crate::engine) fn rings(m: &mut Machine<'_>, leg: LegId, status: LegStatu
     }
 }
 
-/// The leg that we placed is over.
-pub(in crate::engine) fn leg_over(m: &mut Machine<'_>, leg: LegId) {
+/// The leg that rings, or on which the code is keyed in, is over.
+pub(in crate::engine) fn leg_over(m: &mut Machine<'_>) {
     let Some(ringing) = &m.call.ringing else { return };
-    if leg == m.call.speaking {
-        return m.caller_left();
-    }
     if !matches!(ringing.phase, Phase::Over(_)) {
         let outcome = if ringing.tried { Outcome::Failed } else { Outcome::NoAnswer };
         over(m, outcome);

@@ -32,6 +32,11 @@ async fn each_role_opens_its_own_routes() {
             assert_eq!(get(&house, path, token).await.0, status, "{path} with {token}");
         }
     }
+    // What happens in all calls is told as long as somebody listens.
+    for (token, status) in [(OPERATOR, 200), (AGENT, 403), (DESIGNER, 403), ("none", 401)] {
+        let events = client().get(format!("{}/api/events", house.admin())).bearer_auth(token);
+        assert_eq!(events.send().await.unwrap().status().as_u16(), status, "{token}");
+    }
     let (_, listed) = get(&house, "/api/flows", DESIGNER).await;
     let flow = &listed["flows"][0];
     assert_eq!((&flow["name"], &flow["versions"][0]["live_calls"]), (&"desk".into(), &1.into()));

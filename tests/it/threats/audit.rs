@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use callgate::audit::key::is_of_another_key;
 use callgate::audit::told::Told;
@@ -466,6 +467,33 @@ async fn t65_a_chain_that_was_set_back_and_grew_again_does_not_go_on_from_its_en
     assert!(
         serde_json::to_string(outside).unwrap().contains(r#""unlocked":{"by":"the command line"}"#)
     );
+}
+
+/// A link that is right in itself, of a chain that was set back: the next link was not written after it.
+#[tokio::test]
+async fn t65_a_link_of_another_past_is_found() {
+    let store = || -> Arc<dyn Store> { Arc::new(callgate::store::memory::MemoryStore::new()) };
+    let (own, past) = (store(), store());
+    let [end] = ends_after(&own, SignedDuration::ZERO).await.try_into().unwrap();
+    ends_after(&past, SignedDuration::from_hours(1)).await;
+    // The same call's name again, days later: its audit is bound in the same chain.
+    let office = Office::over(own.clone());
+    office.clock.advance(Duration::from_hours(48));
+    own.sweep(office.now()).await.unwrap();
+    let mut line = office.ring_to_pin("CA1").await;
+    for pin in ["111222", "333444", "555666"] {
+        line.key(pin).await;
+    }
+    office.outbox.drain().await.unwrap();
+    let key = link_key(end.chain, end.number);
+    let (revision, _) = own.read(&key).await.unwrap().unwrap();
+    let (_, value) = past.read(&key).await.unwrap().unwrap();
+    let swap = Swap { key: &key, expected: Some(revision), value: &value };
+    let (expires, now) = (office.now() + SignedDuration::from_hours(1), office.now());
+    assert!(own.swap(swap, expires, now).await.unwrap());
+    let faults = verified(own.as_ref()).await.faults;
+    let expected = fault(format!("chain {}", end.chain), Some(end.number), What::Reordered);
+    assert!(faults.contains(&expected), "{faults:?}");
 }
 
 fn run_show(house: &House, more: &[&str]) -> (Option<i32>, Vec<serde_json::Value>, String) {

@@ -95,6 +95,14 @@ async fn t42_what_is_not_proved_is_not_said_whatever_the_flow_says() {
     let office = Office::fresh(&told, &account(ACCOUNT, "2024-01-01"));
     let line = office.ring_to_menu("CA1").await;
     assert!(!line.spoken().contains("1,234 dollars"), "{}", line.spoken());
+    // Nor does a choice tell of it.
+    let chosen = DESK.replace("on = { ok = \"menu\", failed", "on = { ok = \"rich\", failed")
+        + "\n[states.rich]\ntype = \"branch\"\n\
+           cases = [{ when = { field = \"balance\", at_least = 1000 }, next = \"gold\" }]\n\
+           otherwise = \"menu\"\n[states.gold]\ntype = \"say\"\nprompt = \"Gold.\"\nnext = \"menu\"\n";
+    let office = Office::fresh(&chosen, &account(ACCOUNT, "2024-01-01"));
+    let line = office.ring_to_menu("CA1").await;
+    assert!(line.spoken().starts_with("For your balance"), "{}", line.spoken());
 }
 
 /// A flow of one state that a caller comes to with nothing proved.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use callgate::carrier::signature;
+use callgate::engine::eligibility::Fit;
 use callgate::engine::event::Heard;
 use callgate::engine::policy::{Fuse, Policy};
 use callgate::engine::question::Verdict;
@@ -15,7 +16,7 @@ use callgate::store::memory::MemoryStore;
 use futures_util::future::join_all;
 use secrecy::SecretString;
 
-use super::office::{ACCOUNT, DESK, Line, Office, PIN, account, other_than};
+use super::office::{ACCOUNT, DESK, Line, Office, PIN, account, boundless, other_than};
 use crate::support::house::{self, House, client};
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN};
 use crate::support::telephone::Telephone;
@@ -347,6 +348,41 @@ async fn t58_numbers_of_one_block_cannot_be_pumped() {
     let sent = office.world.take_outgoing().len();
     assert_eq!(sent, usize::try_from(office.exchange.policy().sends.per_prefix_h).unwrap());
     assert!(sent <= 20);
+}
+
+/// Nor by way of a number of another block, which is on file first and may not be used.
+#[tokio::test]
+async fn t58_a_number_that_takes_the_place_of_another_counts_for_its_own_block() {
+    let flow = DESK.replace(
+        "{ found = \"pin\", unknown = \"pin\" }",
+        "{ found = \"menu\", unknown = \"menu\" }",
+    );
+    let numbers = |id: &str, numbers: [&str; 2]| {
+        let phone = |number: &str| {
+            format!("{{ number = \"{number}\", line = \"mobile\", since = \"2024-01-01\" }}")
+        };
+        format!(
+            "[[accounts]]\nid = \"{id}\"\nphones = [{}, {}]\n",
+            phone(numbers[0]),
+            phone(numbers[1])
+        )
+    };
+    let accounts = numbers("30000001", ["+14155550100", "+12125550101"])
+        + &numbers("30000002", ["+13105550100", "+12125550102"])
+        + &numbers("30000003", ["+13035550100", "+13055550103"]);
+    let mut policy = boundless();
+    (policy.sends.per_prefix_h, policy.look_ups.asked) = (1, true);
+    let office = Office::under(policy, Arc::new(MemoryStore::default()), &flow, &accounts);
+    let mut sent = Vec::new();
+    for n in 1..=3 {
+        office.world.find(&[Fit::SimSwapped, Fit::Fits]);
+        let mut line = office.ring_from(&format!("CA{n}"), None).await;
+        line.key(&format!("3000000{n}")).await;
+        line.key("1").await;
+        office.outbox.drain().await.unwrap();
+        sent.push(office.world.messages(line.call).len());
+    }
+    assert_eq!(sent, [1, 0, 1], "the second one's block has had its message");
 }
 
 #[tokio::test]

@@ -67,7 +67,17 @@ impl Office {
     pub(crate) fn under(policy: Policy, store: Arc<dyn Store>, flow: &str, accounts: &str) -> Self {
         let mut sources = Sources::default();
         sources.add("desk.toml", flow);
-        let (flows, findings) = callgate::flow::read(&sources);
+        Self::of(policy, store, &sources, accounts)
+    }
+
+    /// An office of several flows, of which `desk` is rung.
+    pub(crate) fn of(
+        policy: Policy,
+        store: Arc<dyn Store>,
+        sources: &Sources,
+        accounts: &str,
+    ) -> Self {
+        let (flows, findings) = callgate::flow::read(sources);
         assert_eq!(findings, []);
         let problems = Problems::default();
         let hashed = accounts.contains("pin_hash");
@@ -75,7 +85,7 @@ impl Office {
         let accounts = Accounts::read(&"accounts".into(), accounts, secrets, &problems);
         assert_eq!(problems.into_findings(), []);
         let clock = Arc::new(VirtualClock::at(START.parse().unwrap()));
-        let by_provider = policy.otp.by_provider;
+        let (by_provider, looks_up) = (policy.otp.by_provider, policy.look_ups.asked);
         let exchange = Exchange::new(Parts {
             store,
             vault: Vault::new(&[7; 32]),
@@ -91,6 +101,7 @@ impl Office {
         } else {
             (Arc::new(World::default()), exchange)
         };
+        let exchange = if looks_up { exchange.looking_up(world.clone(), false) } else { exchange };
         let exchange = Arc::new(exchange);
         let outbox = Outbox::new(exchange.clone(), world.clone(), Some(world.clone()));
         Self { exchange, clock, outbox, world }

@@ -1,19 +1,22 @@
 //! Words: what strangers write is never a verb, a header, a key or a record, and tells nobody apart.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use callgate::carrier::smtp::{Settings, SmtpMail};
 use callgate::carrier::{Delivery, Mail as _, Reference};
 use callgate::chance::{Chance as _, SeededChance};
-use callgate::diagnostic::Problems;
+use callgate::diagnostic::{Problems, Sources};
 use callgate::directory::accounts::{Accounts, Secrets};
 use callgate::engine::effect::Email;
 use callgate::engine::event::Heard;
 use callgate::engine::id::{CallId, EffectId, Sid};
+use callgate::engine::policy::Policy;
 use callgate::engine::reply::{Audible, Reply, Speech, Verb, Words};
 use callgate::exchange::service_code::WebLevel;
 use callgate::secret::Secret;
 use callgate::server::metrics::Metrics;
+use callgate::store::memory::MemoryStore;
 use callgate::twiml;
 use callgate::twiml::grammar::{self, Node};
 use callgate::twiml::links::Links;
@@ -470,4 +473,36 @@ async fn t71_a_message_names_the_business_and_warns() {
         assert!(!body.contains(hash), "nothing that fills it in elsewhere: {body}");
     }
     assert!(body.len() <= 160, "one message: {body}");
+}
+
+/// Another code is worded by the flow that sent the first, wherever it is asked for.
+#[tokio::test]
+async fn t71_another_code_names_what_the_first_one_named() {
+    let desk = "name = \"desk\"\nstart = \"who\"\n[levels]\nl = { any = [\"sms_otp\"] }\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"much\", unknown = \"much\" }\n\
+        [states.much]\ntype = \"gather\"\nkind = \"digits\"\nvar = \"much\"\ndigits = 2\nprompt = \"How much?\"\n\
+        on = { ok = \"send\", no_input = \"bye\", invalid = \"bye\" }\n\
+        [states.send]\ntype = \"send_sms_otp\"\nmessage = \"{{ code }} to pay {{ much }} dollars\"\n\
+        on = { sent = \"ask\", unavailable = \"bye\", limited = \"bye\" }\n\
+        [states.ask]\ntype = \"call\"\nflow = \"sub\"\non = { ok = \"bye\" }\n[states.bye]\ntype = \"hangup\"\n";
+    let sub = "name = \"sub\"\nstart = \"code\"\n\
+        [states.code]\ntype = \"gather_otp\"\nprompt = \"The code?\"\n\
+        on = { ok = \"back\", failed = \"back\", expired = \"back\", undelivered = \"back\" }\n\
+        [states.back]\ntype = \"return\"\noutcome = \"ok\"\n";
+    let mut sources = Sources::default();
+    sources.add("desk.toml", desk);
+    sources.add("sub.toml", sub);
+    let store = Arc::new(MemoryStore::default());
+    let office = Office::of(Policy::default(), store, &sources, &account(ACCOUNT, "2024-01-01"));
+    let mut line = office.ring("CA1").await;
+    line.key(ACCOUNT).await;
+    line.key("42").await;
+    office.outbox.drain().await.unwrap();
+    office.clock.advance(Duration::from_mins(1));
+    line.key("*").await;
+    office.outbox.drain().await.unwrap();
+    let messages = office.world.messages(line.call);
+    let named = messages.iter().filter(|it| it.body.expose().ends_with(" to pay 42 dollars"));
+    assert_eq!(named.count(), 2, "{}", messages.len());
 }

@@ -100,3 +100,49 @@ async fn a_code_that_is_sent_again_is_tried_no_more_often() {
     assert!(line.spoken().contains("Key in the six digits"), "{}", line.spoken());
     assert_eq!((checks, provider.asked.load(Ordering::SeqCst)), (3, 3));
 }
+
+/// A server whose copy of the call is out of date takes the turn once more, in vain: it is told what the first was.
+#[tokio::test]
+async fn a_server_that_comes_later_asks_no_more() {
+    let store = Arc::new(MemoryStore::default());
+    let provider = Says::new(Verdict::Right, 2);
+    let [one, other] = [(); 2].map(|()| office(store.clone(), DESK, &provider));
+    let mut late = other.ring_to_menu("CA1").await;
+    late.key("1").await;
+    other.outbox.drain().await.unwrap();
+    let mut first = late.copy_at(&one);
+    first.key("048213").await;
+    late.key("048213").await;
+    assert!(late.spoken().starts_with("Your balance is"), "{}", late.spoken());
+    assert_eq!(late.reply, first.reply);
+    assert_eq!(provider.asked.load(Ordering::SeqCst), 1);
+}
+
+/// Of nobody's code a provider says neither that it has expired nor that it was tried too often: who has proved
+/// nothing yet hears of neither.
+#[tokio::test]
+async fn a_stranger_hears_of_no_code_that_there_is_one() {
+    let flow = DESK.replace(
+        "{ found = \"pin\", unknown = \"pin\" }",
+        "{ found = \"menu\", unknown = \"menu\" }",
+    );
+    let mut heard = Vec::new();
+    for (claimed, verdict) in [
+        ("99999999", Verdict::Wrong),
+        (ACCOUNT, Verdict::Wrong),
+        (ACCOUNT, Verdict::Expired),
+        (ACCOUNT, Verdict::Exhausted),
+    ] {
+        let provider = Says::new(verdict, 9);
+        let office = office(Arc::new(MemoryStore::default()), &flow, &provider);
+        let mut line = office.ring("CA1").await;
+        let mut words = Vec::new();
+        for key in [claimed, "1", "048213", "048214", "048215"] {
+            line.key(key).await;
+            words.push(line.spoken());
+        }
+        heard.push(words);
+    }
+    heard.dedup();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+}
