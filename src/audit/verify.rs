@@ -124,26 +124,26 @@ struct Audit<'a> {
 }
 
 /// What is verified.
-trait Kept: DeserializeOwned {
+trait Verified: DeserializeOwned {
     /// Fields that it has always had, where its seal could be that of something else.
     const ALWAYS: &'static [&'static str] = &[];
 }
 
-impl Kept for Head {
+impl Verified for Head {
     const ALWAYS: &'static [&'static str] = &["number", "hash"];
 }
 
-impl Kept for Link {
+impl Verified for Link {
     const ALWAYS: &'static [&'static str] = &["after", "at", "what", "hash"];
 }
 
-impl Kept for CallAudit {
+impl Verified for CallAudit {
     const ALWAYS: &'static [&'static str] = &["entries"];
 }
 
-impl Kept for Call {}
+impl Verified for Call {}
 
-impl Kept for turn::Entry {}
+impl Verified for turn::Entry {}
 
 /// What a record proved to be.
 enum Read<T> {
@@ -358,7 +358,7 @@ impl Audit<'_> {
         at.is_none_or(|at| later(at, limits::AUDIT_RETENTION) > self.now)
     }
 
-    fn opened<T: Kept>(&self, kind: Kind, id: &str, sealed: &[u8]) -> Result<T, What> {
+    fn opened<T: Verified>(&self, kind: Kind, id: &str, sealed: &[u8]) -> Result<T, What> {
         match self.vault.open(kind, id, sealed) {
             // Its seal fits this place, but does not tell one kind of record from another: what lacks a field that was
             // always there was put there from elsewhere. With all of them, a newer callgate may have written it.
@@ -372,7 +372,7 @@ impl Audit<'_> {
         }
     }
 
-    async fn read<T: Kept>(&self, key: &RecordKey) -> Result<Read<T>, StoreError> {
+    async fn read<T: Verified>(&self, key: &RecordKey) -> Result<Read<T>, StoreError> {
         let Some((_, sealed)) = self.store.read(key).await? else { return Ok(Read::Missing) };
         Ok(match self.opened(Kind::Record, &key.id, &sealed) {
             Ok(there) => Read::There(there),

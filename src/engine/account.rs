@@ -84,7 +84,7 @@ pub enum Claim {
     Decoy(Secret),
 }
 
-/// Whose attempts and messages are counted. Claims that do not exist are counted like those that do.
+/// On whom something counts, or whom it is about. Claims that do not exist are counted like those that do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whom {
@@ -92,12 +92,12 @@ pub enum Whom {
     Account(Secret),
     /// What was claimed.
     Decoy(Secret),
-    /// Nobody was claimed: this call.
+    /// Nobody was claimed, or nobody on whom it may count: this call.
     Call(CallId),
 }
 
 impl Claim {
-    /// Whose attempts are counted under this claim.
+    /// Whom it is about. On whom something counts, the call says ([`super::call::Call::whom`]).
     pub fn whom(&self, call: CallId) -> Whom {
         match self {
             Self::None => Whom::Call(call),

@@ -26,8 +26,15 @@ impl Machine<'_> {
         // takes as much work, is wrong, and counts only for this call.
         let doubt = self.call.doubt;
         let whom = if doubt { Whom::Call(self.call.id) } else { self.call.whom() };
-        let caller = self.call.caller.number.clone();
-        let asked = Verify { key: key.clone(), whom: whom.clone(), factor, entry, against, caller };
+        let asked = Verify {
+            key: key.clone(),
+            whom: whom.clone(),
+            claimed: self.call.claim.whom(self.call.id),
+            factor,
+            entry,
+            against,
+            caller: self.call.caller.number.clone(),
+        };
         let answer = self.ask(Question::Verify(asked))?;
         let verdict = answer.verdict();
         if let Some(verdict) = verdict {

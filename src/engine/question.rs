@@ -89,6 +89,8 @@ pub struct LookUp {
     pub account: Option<Secret>,
     /// What is proved.
     pub proved: Vec<Fact>,
+    /// Those of it that a web session with one factor has made.
+    pub one_factor: Vec<Fact>,
     /// What else the flow says.
     pub values: BTreeMap<String, Value>,
     /// What must come back.
@@ -98,11 +100,15 @@ pub struct LookUp {
 impl LookUp {
     /// What a back end is sent.
     pub fn body(&self) -> serde_json::Value {
-        let proved: Vec<_> = self.proved.iter().map(|fact| fact.as_str()).collect();
         let account = self.account.as_ref().map(Secret::expose);
         let values = self.values.iter().map(|(name, value)| (name.as_str(), value.json()));
         let values: BTreeMap<_, _> = values.collect();
-        serde_json::json!({ "account": account, "proved": proved, "values": values })
+        let mut body =
+            serde_json::json!({ "account": account, "proved": self.proved, "values": values });
+        if !self.one_factor.is_empty() {
+            body["one_factor"] = serde_json::json!(self.one_factor);
+        }
+        body
     }
 
     /// The values asked for; `None`: one is missing, or of another type.
@@ -133,8 +139,10 @@ pub struct Notify {
 pub struct Verify {
     /// The key under which it is counted once.
     pub key: String,
-    /// Whose attempt.
+    /// On whom the attempt counts.
     pub whom: Whom,
+    /// What is claimed: the same, unless the attempt counts on the call alone.
+    pub claimed: Whom,
     /// The factor.
     pub factor: Fact,
     /// What the caller gave, in its one canonical form.

@@ -450,7 +450,13 @@ impl<'o, W: Write> Phone<'o, W> {
             act.backend.append(&mut self.backend);
             act.lookup.append(&mut self.lookup);
             let before = self.player.provider.hops().await.len();
-            let played = self.player.play(&act).await?;
+            let played = match self.player.play(&act).await {
+                Ok(played) => played,
+                Err(lapse) => {
+                    (self.backend, self.lookup) = (act.backend, act.lookup);
+                    return Err(lapse.into());
+                }
+            };
             // What nobody was asked for waits for the next act.
             let world = self.player.provider.world();
             let (answers, fits) = (world.answers_left(), world.fits_left());

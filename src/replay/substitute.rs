@@ -21,6 +21,9 @@ pub(super) const PASSCODE: &str = "green harbour light";
 pub(super) const OTHER_PASSCODE: &str = "purple mountain rain";
 /// A date that is nobody's birthday on file.
 const DATE: &str = "2026-01-15";
+/// Where a condition compares with the usual one.
+const OTHER_DATE: &str = "2026-02-15";
+const OTHER_TEXT: &str = "something else";
 /// Money that nobody owes.
 const AMOUNT: f64 = 321.5;
 
@@ -186,7 +189,8 @@ fn tried(tests: &[Test], like: &Value) -> Vec<Value> {
     match like {
         Value::Text(_) => {
             let texts = fixed.map(Value::words).chain(numbers.map(|number| number.to_string()));
-            texts.map(Value::Text).collect()
+            let others = [OTHER_DATE, OTHER_TEXT].map(str::to_owned);
+            texts.chain(others).map(Value::Text).collect()
         }
         Value::Number(_) | Value::Flag(_) => numbers.map(Value::Number).collect(),
     }
@@ -244,6 +248,8 @@ mod tests {
             (&equal, text("Springfield")),
             (&equal, number(8.0)),
             (&[Test::Present(true)], text("Ada")),
+            (&[Test::Equals(text("owes"))], text("Ada")),
+            (&[Test::Equals(text(DATE))], text("2026-11-27")),
         ] {
             let other = replaced(tests, &live);
             assert!(other != live, "{} is in the transcript", live.words());

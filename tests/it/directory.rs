@@ -309,3 +309,35 @@ async fn nobody_is_as_much_work_as_somebody() {
         assert_eq!(asked[0], asked[1], "{keys:?}");
     }
 }
+
+/// Nor can it be told by the work for the second proof whether the first was right.
+#[tokio::test]
+async fn an_entry_after_a_wrong_one_is_as_much_work_as_after_a_right_one() {
+    let provider = Provider::start();
+    let count = Arc::new(AtomicUsize::new(0));
+    let (counter, answer) = (count.clone(), honest(ada()));
+    let directory = Backend::start(move |asked| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        answer(asked)
+    });
+    let mut house = house(&provider, &directory);
+    let flow = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&flow).unwrap();
+    let told = "on = { ok = \"menu\", failed = \"sorry\", locked = \"sorry\" }";
+    let with_word = "verdict = \"combined\"\non = { ok = \"word\", failed = \"word\", locked = \"word\" }\n\
+         [states.word]\ntype = \"gather_passcode\"\ntries = 1\nprompt = \"And your word?\"\n\
+         on = { ok = \"menu\", failed = \"sorry\", locked = \"sorry\" }";
+    std::fs::write(&flow, text.replacen(told, with_word, 1)).unwrap();
+    house.restart();
+    let mut asked = Vec::new();
+    for (sid, pin) in [(400, PIN), (401, "000000")] {
+        let mut telephone = claim(&house, sid, ACCOUNT).await;
+        telephone.key(&house, pin).await;
+        assert_eq!(telephone.spoken(), "And your word?");
+        count.store(0, Ordering::SeqCst);
+        telephone.say(&house, "blue heron").await;
+        asked.push((count.load(Ordering::SeqCst), telephone.spoken()));
+    }
+    assert_eq!(asked[0], asked[1]);
+    assert!(asked[0].0 > 0, "the directory has the word");
+}

@@ -499,9 +499,9 @@ impl Play {
         let calls = self.earlier.is_some().then_some(2);
         let mut last = "";
         for (section, key, value) in [
-            ("otp", "sends_per_10min", number(spent.sends_max())),
+            ("otp", "sends_per_10min", number(spent.sends_allowed())),
             ("otp", "resend_backoff_s", spent.backoff_s()),
-            ("callback", "per_account_h", number(spent.rings_max())),
+            ("callback", "per_account_h", number(spent.rings_allowed())),
             ("pin", "per_call", number(spent.entries_max)),
             ("pin", "soft_limit", number(spent.soft_limit)),
             ("shared", "identifications_per_call", number(claims_max)),

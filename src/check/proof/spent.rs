@@ -100,13 +100,13 @@ impl Spent {
     }
 
     /// How many messages of a kind an account gets at once; `None`: as many as anyway.
-    pub(super) fn sends_max(&self) -> Option<u32> {
+    pub(super) fn sends_allowed(&self) -> Option<u32> {
         let most = [Means::Text, Means::Mail].map(|means| self.most_of(means));
         self.sends_max.or(most.into_iter().max().filter(|most| *most > SENDS))
     }
 
     /// How often an account is rung in an hour.
-    pub(super) fn rings_max(&self) -> Option<u32> {
+    pub(super) fn rings_allowed(&self) -> Option<u32> {
         self.rings_max.or(Some(self.most_of(Means::Ring)).filter(|most| *most > RINGS))
     }
 

@@ -41,6 +41,7 @@ pub(super) fn enter(m: &mut Machine<'_>, lookup: &Lookup) -> Asks<Next> {
         path: lookup.path.clone(),
         account,
         proved: m.call.facts.0.keys().copied().collect(),
+        one_factor: m.by_one_factor(),
         values,
         wants: lookup.give.iter().map(|given| (given.name.clone(), given.of)).collect(),
     };

@@ -19,6 +19,7 @@ use crate::engine::question::{Against, Answer, Question, Verdict, Verify};
 use crate::exchange::watch::guards::Limit;
 use crate::exchange::{Exchange, ExchangeError};
 use crate::flow::level::Fact;
+use crate::limits;
 use crate::phone::PhoneNumber;
 use crate::secret::Secret;
 use crate::store::RecordKey;
@@ -26,6 +27,8 @@ use crate::store::RecordKey;
 const RECORD: &str = "ledger";
 /// As far as the year's budget looks back.
 const LEDGER_KEPT_FOR: Duration = Duration::from_hours(366 * 24);
+/// What counts on a call alone is of no use after it.
+const LEDGER_OF_CALL_KEPT_FOR: Duration = limits::CALL_DURATION_MAX.saturating_mul(2);
 
 /// What follows from an attempt beside its verdict.
 #[derive(Clone, Copy, Default)]
@@ -127,13 +130,13 @@ impl Exchange {
         now: Timestamp,
         until: Instant,
     ) -> Result<(Verdict, Sequel), ExchangeError> {
-        let Verify { key, whom, factor, entry, against, caller } = verify;
+        let Verify { key, whom, factor, entry, against, caller, .. } = verify;
         let known = matches!(against, Against::Pin | Against::Passcode);
         // A customer who cannot be served in time loses no attempt.
         let _place = if known { Some(self.verifier.place()?) } else { None };
         // The directory comes first: if it does not answer, the customer loses no attempt.
         let customer = match against {
-            Against::Pin | Against::Passcode => self.customer(whom, until).await?,
+            Against::Pin | Against::Passcode => self.customer(verify, until).await?,
             Against::Code(_) | Against::Verification(_) | Against::ServiceCode { .. } => None,
         };
         let customer = customer.as_deref();
@@ -144,7 +147,7 @@ impl Exchange {
         let (reserved, sequel) = if fused && !self.fuse_is_whole(whom, now).await? {
             (Reserved::Refused, Sequel::default())
         } else {
-            self.reserve(whom, &attempt, (caller.as_ref(), until), now).await?
+            self.reserve(verify, &attempt, until, now).await?
         };
         let looked_at = matches!(reserved, Reserved::Granted | Reserved::Again);
         let verdict = match reserved {
@@ -194,9 +197,7 @@ impl Exchange {
             _ => None,
         };
         let right = match against {
-            Against::Pin | Against::Passcode => {
-                self.is_known_secret((whom, *factor, entry), on_file, now).await?
-            }
+            Against::Pin | Against::Passcode => self.is_known_secret(verify, on_file, now).await?,
             Against::Code(hash) => {
                 let given = self.code_hash(call, whom, *factor, entry);
                 given.as_bytes().ct_eq(hash.as_bytes()).into()
@@ -216,9 +217,9 @@ impl Exchange {
     /// stranger who claims an account cannot keep its owner from proving it.
     async fn reserve(
         &self,
-        whom: &Whom,
+        verify: &Verify,
         attempt: &Attempt<'_>,
-        (caller, until): (Option<&PhoneNumber>, Instant),
+        until: Instant,
         now: Timestamp,
     ) -> Result<(Reserved, Sequel), ExchangeError> {
         let mut giving_way = Vec::new();
@@ -231,14 +232,14 @@ impl Exchange {
                 let [told_if_right, told_if_wrong] = [told(false), told(true)];
                 (reserved, Sequel { told_if_right, told_if_wrong, lock_if_wrong: lock })
             };
-            let (reserved, sequel) = self.change_ledger(whom, now, reserve).await?;
+            let (reserved, sequel) = self.change_ledger(&verify.whom, now, reserve).await?;
             let Reserved::Busy(calls) = &reserved else { return Ok((reserved, sequel)) };
             let known = giving_way.len();
-            let on_file = self.numbers_of(whom, until).await;
+            let on_file = self.numbers_of(verify, until).await;
             let is_on_file = |number: Option<&PhoneNumber>| {
                 number.is_some_and(|number| on_file.contains(number))
             };
-            let goes_first = is_on_file(caller);
+            let goes_first = is_on_file(verify.caller.as_ref());
             for call in
                 calls.iter().filter(|call| !giving_way.contains(*call)).copied().collect::<Vec<_>>()
             {
@@ -259,8 +260,8 @@ impl Exchange {
 
     /// The numbers on file of the claimed account. If the directory does not answer there are none, and nobody
     /// goes first.
-    async fn numbers_of(&self, whom: &Whom, until: Instant) -> Vec<PhoneNumber> {
-        let customer = self.customer(whom, until).await.ok().flatten();
+    async fn numbers_of(&self, verify: &Verify, until: Instant) -> Vec<PhoneNumber> {
+        let customer = self.customer(verify, until).await.ok().flatten();
         let phones = customer.iter().flat_map(|customer| &customer.account.phones);
         phones.map(|phone| phone.number.clone()).collect()
     }
@@ -269,34 +270,28 @@ impl Exchange {
     /// all the work is done, and the entry counts as wrong.
     async fn is_known_secret(
         &self,
-        (whom, factor, entry): (&Whom, Fact, &Secret),
+        verify: &Verify,
         on_file: Option<StoredPin>,
         now: Timestamp,
     ) -> Result<bool, ExchangeError> {
-        let tried = (whom, factor, entry);
-        let room = self.try_secret(tried, now).await?;
-        let right = self.is_on_file(entry, on_file).await? && room;
+        let room = self.try_secret(verify, now).await?;
+        let right = self.is_on_file(&verify.entry, on_file).await? && room;
         if right {
-            self.forgive_secret(tried, now).await?;
+            self.forgive_secret(verify, now).await?;
         }
         Ok(right)
     }
 
-    /// Who is claimed. The directory is also asked about a claim that is no account, so that both take the same
-    /// work and fail together; its answer for such a claim does not count.
+    /// Who is claimed. The directory is also asked about a claim that is no account, and about one on which the
+    /// attempt does not count, so that all take the same work and fail together; its answer for these does not count.
     async fn customer(
         &self,
-        whom: &Whom,
+        verify: &Verify,
         until: Instant,
     ) -> Result<Option<Arc<Customer>>, ExchangeError> {
-        match whom {
-            Whom::Account(id) => in_time(until, self.directory.by_id(id.expose())).await,
-            Whom::Decoy(id) => {
-                in_time(until, self.directory.by_id(id.expose())).await?;
-                Ok(None)
-            }
-            Whom::Call(_) => Ok(None),
-        }
+        let (Whom::Account(id) | Whom::Decoy(id)) = &verify.claimed else { return Ok(None) };
+        let customer = in_time(until, self.directory.by_id(id.expose())).await?;
+        Ok(customer.filter(|_| matches!(verify.whom, Whom::Account(_))))
     }
 
     /// Whether the entry is the secret on file; if there is none, the work is the same.
@@ -354,7 +349,11 @@ impl Exchange {
         change: impl Fn(&mut Ledger) -> T,
     ) -> Result<T, ExchangeError> {
         let key = RecordKey { kind: RECORD, id: self.subject(whom) };
-        self.change_record(&key, LEDGER_KEPT_FOR, now, change).await
+        let kept_for = match whom {
+            Whom::Account(_) | Whom::Decoy(_) => LEDGER_KEPT_FOR,
+            Whom::Call(_) => LEDGER_OF_CALL_KEPT_FOR,
+        };
+        self.change_record(&key, kept_for, now, change).await
     }
 }
 

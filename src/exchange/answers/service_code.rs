@@ -108,12 +108,8 @@ impl Exchange {
     ) -> Result<Verdict, ExchangeError> {
         let hash = self.service_code_hash(whom, entry);
         let failures_max = self.policy.service_code.failures;
-        // Whoever is taken for nobody neither spends a customer's code nor voids it.
-        let is_theirs = matches!(whom, Whom::Account(_));
         let redeem = |record: &mut Record| {
-            let Some(active) = record.active.as_mut().filter(|_| is_theirs) else {
-                return Verdict::Wrong;
-            };
+            let Some(active) = &mut record.active else { return Verdict::Wrong };
             if let Some(by) = &active.redeemed_by {
                 return if by == attempt { right(active.level) } else { Verdict::Wrong };
             }

@@ -14,7 +14,7 @@ use crate::engine::budget::Budget;
 use crate::engine::fuse::{Fuse, PARTS};
 use crate::engine::id::CallId;
 use crate::engine::ledger::{Ledger, Notifies};
-use crate::engine::question::{Answer, Notify};
+use crate::engine::question::{Answer, Notify, Verify};
 use crate::engine::spread::{Room, Spread};
 use crate::exchange::watch::guards::{Guards, Limit};
 use crate::exchange::{Exchange, ExchangeError};
@@ -221,13 +221,13 @@ impl Exchange {
     /// Counts an account among those that this secret is tried on, before the entry is checked.
     pub(super) async fn try_secret(
         &self,
-        (whom, factor, entry): (&Whom, Fact, &Secret),
+        tried: &Verify,
         now: Timestamp,
     ) -> Result<bool, ExchangeError> {
-        let account = self.mark("tried", &[self.subject(whom).as_bytes()]);
+        let account = self.tried_on(tried);
         let limit = self.policy.shared.accounts_per_secret_day;
         let touch = |spread: &mut Spread| spread.touch(account, limit, DAY, now);
-        let key = self.secret_key(factor, entry);
+        let key = self.secret_key(tried.factor, &tried.entry);
         let room = self.change_record(&key, DAY_KEPT_FOR, now, touch).await?;
         if room != Room::Left {
             self.guards.refuse(Limit::Secret);
@@ -238,12 +238,19 @@ impl Exchange {
     /// The secret was right: it was no guess.
     pub(super) async fn forgive_secret(
         &self,
-        (whom, factor, entry): (&Whom, Fact, &Secret),
+        tried: &Verify,
         now: Timestamp,
     ) -> Result<(), ExchangeError> {
-        let account = self.mark("tried", &[self.subject(whom).as_bytes()]);
+        let account = self.tried_on(tried);
         let forgive = |spread: &mut Spread| spread.forgive(account);
-        self.change_record(&self.secret_key(factor, entry), DAY_KEPT_FOR, now, forgive).await
+        let key = self.secret_key(tried.factor, &tried.entry);
+        self.change_record(&key, DAY_KEPT_FOR, now, forgive).await
+    }
+
+    /// The account that a secret is tried on: the one claimed, so that a customer who calls again and again is one,
+    /// whomever the attempts count on.
+    fn tried_on(&self, tried: &Verify) -> u64 {
+        self.mark("tried", &[self.subject(&tried.claimed).as_bytes()])
     }
 
     /// Whether PINs and passcodes are checked at the moment.

@@ -552,7 +552,7 @@ fn code(error: &RedisError) -> Option<String> {
     };
     let own = || Some((error.code()?.to_owned(), error.detail().unwrap_or_default().to_owned()));
     let (code, detail) = own().or_else(of_pipeline)?;
-    Some(if detail.starts_with(LACKS_A_RIGHT) { "NOPERM".into() } else { code })
+    Some(if detail.contains(LACKS_A_RIGHT) { "NOPERM".into() } else { code })
 }
 
 /// What a user of Redis must be allowed, as `ACL SETUSER` takes it: our keys, and the commands that we use.

@@ -426,3 +426,91 @@ async fn no_answer_in_a_journal_has_a_code_in_it() {
         assert!(!texts.iter().any(|text| text.contains(&format!("\"{code}\""))), "{texts:?}");
     }
 }
+
+/// An office where a caller may try a PIN, have a code sent and be rung, again and again.
+const OPEN: &str = r#"name = "desk"
+start = "who"
+[states.who]
+type = "identify"
+by = ["digits"]
+digits = 8
+prompt = "Who?"
+on = { found = "menu", unknown = "menu" }
+[states.menu]
+type = "menu"
+prompt = "What?"
+keys = { 1 = "pin", 2 = "send", 3 = "ring", 4 = "who" }
+on = { no_input = "bye", no_match = "bye" }
+[states.pin]
+type = "gather_pin"
+digits = 6
+prompt = "The PIN?"
+on = { ok = "menu", failed = "menu", locked = "menu" }
+[states.send]
+type = "send_sms_otp"
+accept = ["enumeration"]
+on = { sent = "menu", unavailable = "menu", limited = "full" }
+[states.ring]
+type = "callback"
+accept = ["enumeration"]
+on = { ok = "menu", failed = "menu", no_answer = "menu", unavailable = "menu", limited = "full" }
+[states.full]
+type = "say"
+prompt = "There were too many."
+next = "menu"
+[states.bye]
+type = "hangup"
+"#;
+
+/// Beyond the accounts that a call or a number may claim, nothing that a caller does counts on one: no PIN, be it the right
+/// one, no message, no ring, nor the place of a call that is proving it.
+#[tokio::test]
+async fn t61_who_claims_account_after_account_uses_up_nobodys() {
+    let policy = Policy::default();
+    let [of_call, of_number] = [
+        usize::from(policy.shared.identifications_per_call),
+        usize::try_from(policy.shared.accounts_per_ani_h).unwrap(),
+    ];
+    for (from, claimed_before, by_call) in
+        [(None, of_call, true), (Some("+15005550777"), of_number, false)]
+    {
+        let store = Arc::new(MemoryStore::default());
+        let office = Office::under(policy.clone(), store, OPEN, &two());
+        let nobody = |n: usize| format!("9000000{n}");
+        if !by_call {
+            for n in 0..claimed_before {
+                office.ring_from(&format!("CN{n}"), from).await.key(&nobody(n)).await;
+            }
+        }
+        let mut heard = Vec::new();
+        for n in 0..=policy.shared.accounts_per_secret_day {
+            let mut line = office.ring_from(&format!("CA{n}"), from).await;
+            if by_call {
+                for n in 0..claimed_before {
+                    line.key(&nobody(n)).await;
+                    line.key("4").await;
+                }
+            }
+            // The last one is nobody's, and sounds the same.
+            let id = if n < policy.shared.accounts_per_secret_day { OTHER } else { "90000009" };
+            let mut said = Vec::new();
+            for keys in [id, "1", PIN, "1", "111222", "2", "3"] {
+                line.key(keys).await;
+                said.push(line.spoken().replace(|c: char| c.is_ascii_digit(), ""));
+            }
+            heard.push((said, office.looked_at(line.call).await));
+            office.outbox.drain().await.unwrap();
+        }
+        assert!(heard.iter().all(|one| one == &heard[0]), "{heard:?}");
+        assert_eq!(office.world.take_outgoing().len(), 0);
+
+        let mut owner = office.ring_from("CB1", Some("+15005550888")).await;
+        for keys in [OTHER, "1", PIN, "2", "3"] {
+            owner.key(keys).await;
+        }
+        assert_eq!(office.facts(owner.call).await, [Fact::Pin], "{from:?}");
+        office.outbox.drain().await.unwrap();
+        let outgoing = office.world.take_outgoing();
+        assert_eq!(outgoing.len(), 2, "a message and a ring: {outgoing:?}");
+    }
+}

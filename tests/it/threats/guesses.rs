@@ -409,44 +409,6 @@ async fn t61_who_locks_a_pin_locks_nothing_else() {
     assert!(owner.spoken().starts_with("Your balance is"), "{}", owner.spoken());
 }
 
-/// Beyond the accounts that a caller may claim, nothing that they do counts on one: neither a wrong PIN nor the place
-/// of a call that is proving it.
-#[tokio::test]
-async fn t61_who_claims_account_after_account_locks_only_the_first() {
-    let office = {
-        let other = account("73195529", "2024-01-01").replace("+15005550010", "+15005550012");
-        let accounts = account(ACCOUNT, "2024-01-01") + &other;
-        Office::fresh(&with_fifth("who", ""), &accounts)
-    };
-    let policy = office.exchange.policy();
-    let (mut strangers, limit) = (Vec::new(), policy.pin.soft_limit);
-    for n in 0..limit {
-        let mut stranger = office.ring_from(&format!("CA{n}"), None).await;
-        for _ in 0..policy.shared.identifications_per_call {
-            stranger.key("00000000").await;
-            stranger.key("5").await;
-        }
-        for keys in ["73195529", "1", "111222"] {
-            stranger.key(keys).await;
-        }
-        strangers.push(stranger);
-    }
-    let mut owner = office.ring_from("CB1", None).await;
-    for keys in ["73195529", "1", PIN] {
-        owner.key(keys).await;
-    }
-    assert_eq!(office.facts(owner.call).await, [Fact::Pin]);
-    // They hear what they would hear if it were nobody's.
-    let mut nobody = office.ring_from("CB2", None).await;
-    for keys in ["00000000", "5", "00000000", "5", "00000000", "1", "111222"] {
-        nobody.key(keys).await;
-    }
-    for stranger in &strangers {
-        assert_eq!(stranger.spoken(), nobody.spoken());
-        assert_eq!(office.looked_at(stranger.call).await, office.looked_at(nobody.call).await);
-    }
-}
-
 /// Slow hashes are worked off two at a time, apart from all else: while a flood of PINs is worked off, others
 /// are answered in a fraction of the time that the flood itself has to wait. Both are measured in one run, so
 /// that a busy machine slows both.
