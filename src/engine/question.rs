@@ -105,8 +105,8 @@ impl LookUp {
         let values: BTreeMap<_, _> = values.collect();
         let mut body =
             serde_json::json!({ "account": account, "proved": self.proved, "values": values });
-        if !self.one_factor.is_empty() {
-            body["one_factor"] = serde_json::json!(self.one_factor);
+        if let Some(body) = body.as_object_mut().filter(|_| !self.one_factor.is_empty()) {
+            body.insert("one_factor".into(), serde_json::json!(self.one_factor));
         }
         body
     }

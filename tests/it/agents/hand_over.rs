@@ -10,9 +10,9 @@ use callgate::exchange::{Request, Wants};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::office::{caller, house};
+use super::office::{AGENT, CALLER, agent, call_of, caller, house};
 use super::verifier::verify;
-use crate::support::house::{ACCOUNT, House, PIN, client};
+use crate::support::house::{ACCOUNT, House, OPERATOR, PIN, client};
 use crate::support::provider::Provider;
 use crate::support::telephone::Telephone;
 use crate::threats::office::{Line, Office, account};
@@ -117,6 +117,48 @@ async fn a_task_has_what_the_facts_allow_and_a_voucher_that_others_can_check() {
 
     let log = house.log();
     assert!(!log.contains(voucher), "no voucher is logged");
+}
+
+/// Whoever takes the caller over is told which web session a code came from, wherever they look.
+#[tokio::test]
+async fn a_code_of_a_session_with_one_factor_is_told_as_that() {
+    let provider = Provider::start();
+    let mut house = house("memory:", &provider);
+    let flow = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&flow).unwrap();
+    let pin = "type = \"gather_pin\"\nprompt = \"Please key in your PIN.\"\ndigits = 6";
+    let web = "type = \"gather_service_code\"\nprompt = \"Please key in your code.\"";
+    assert!(text.contains(pin));
+    std::fs::write(&flow, text.replacen(pin, web, 1)).unwrap();
+    house.restart();
+    for (number, level, told) in [(0, "aal1", Some(json!(["service_code"]))), (1, "aal2", None)] {
+        let mut taken_over = Vec::new();
+        for (sid, choice) in [(format!("CA4{number}"), "1"), (format!("CA5{number}"), "4")] {
+            let issued = client()
+                .post(format!("{}/api/service-codes", house.admin()))
+                .bearer_auth(OPERATOR)
+                .json(&json!({ "account": ACCOUNT, "level": level }));
+            let issued: Value = issued.send().await.unwrap().json().await.unwrap();
+            let mut phone = Telephone::new(&sid, CALLER);
+            phone.ring(&house).await;
+            for keys in [ACCOUNT, issued["code"].as_str().unwrap(), choice] {
+                phone.key(&house, keys).await;
+            }
+            taken_over.push((phone, call_of(&sid)));
+        }
+        let task = task(&taken_over[0].0);
+        let voucher = task["voucher"].as_str().unwrap();
+        let said = verify(voucher, &keys(&house).await, WORKFLOW, now_s()).unwrap();
+        let call = &taken_over[1].1;
+        let (_, seen) = agent(&house, None, &format!("/api/calls/{call}")).await;
+        for (of, said) in [("task", &task), ("voucher", &said), ("call", &seen)] {
+            assert_eq!(said.get("one_factor"), told.as_ref(), "{of}: {said}");
+        }
+        let page = client().get(format!("{}/calls/{call}", house.admin()));
+        let page = page.basic_auth("desk", Some(AGENT)).send().await.unwrap().text().await.unwrap();
+        assert!(page.contains("service_code"), "{page}");
+        assert_eq!(page.contains(", by one factor"), told.is_some(), "{page}");
+    }
 }
 
 #[tokio::test]
