@@ -273,16 +273,22 @@ async fn an_outage_costs_no_attempt() {
     assert!(telephone.spoken().contains("For your balance"), "{}", telephone.spoken());
 }
 
-/// The directory is asked as often for a claim that is nobody's.
-#[tokio::test]
-async fn nobody_is_as_much_work_as_somebody() {
-    let provider = Provider::start();
+/// A directory of one customer, and how often it was asked.
+fn counting() -> (Arc<AtomicUsize>, Backend) {
     let count = Arc::new(AtomicUsize::new(0));
     let (counter, answer) = (count.clone(), honest(ada()));
     let directory = Backend::start(move |asked| {
         counter.fetch_add(1, Ordering::SeqCst);
         answer(asked)
     });
+    (count, directory)
+}
+
+/// The directory is asked as often for a claim that is nobody's.
+#[tokio::test]
+async fn nobody_is_as_much_work_as_somebody() {
+    let provider = Provider::start();
+    let (count, directory) = counting();
     let mut house = house(&provider, &directory);
     let flow = house.folder.path().join("flows/desk.toml");
     let first_the_pin = std::fs::read_to_string(&flow).unwrap();
@@ -314,12 +320,7 @@ async fn nobody_is_as_much_work_as_somebody() {
 #[tokio::test]
 async fn an_entry_after_a_wrong_one_is_as_much_work_as_after_a_right_one() {
     let provider = Provider::start();
-    let count = Arc::new(AtomicUsize::new(0));
-    let (counter, answer) = (count.clone(), honest(ada()));
-    let directory = Backend::start(move |asked| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        answer(asked)
-    });
+    let (count, directory) = counting();
     let mut house = house(&provider, &directory);
     let flow = house.folder.path().join("flows/desk.toml");
     let text = std::fs::read_to_string(&flow).unwrap();

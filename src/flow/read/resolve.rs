@@ -386,9 +386,9 @@ impl<'a> Resolver<'a> {
             let known = called.variables.keys().map(VariableName::as_str);
             let written = taken.from.as_str();
             let message = format!("nothing in flow `{}` ever sets `{written}`", called.name);
-            let used = self.known.used.get(&self.flow.name);
-            let turned = called.variables.contains_key(&taken.to)
-                && used.is_some_and(|used| used.contains(&taken.from));
+            let mut used = self.flow.states.values().flat_map(State::variables_used);
+            let turned =
+                called.variables.contains_key(&taken.to) && used.any(|used| *used == taken.from);
             let turned = turned.then(|| the_other_way_round("give", taken));
             let help = self.problems.did_you_mean(written, known.clone()).or(turned);
             let finding = Finding::error("unknown-variable", message, taken.from_place.clone());
