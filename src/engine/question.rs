@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::account::{Account, Phone, Whom};
 use super::eligibility::{Fit, Purpose};
 use super::ledger::{Alert, Notifies};
-use super::voucher::Voucher;
+use super::voucher::{Voucher, tell_one_factor};
 use crate::flow::level::Fact;
 use crate::flow::name::VariableName;
 use crate::flow::states::lookup::Type;
@@ -105,9 +105,7 @@ impl LookUp {
         let values: BTreeMap<_, _> = values.collect();
         let mut body =
             serde_json::json!({ "account": account, "proved": self.proved, "values": values });
-        if let Some(body) = body.as_object_mut().filter(|_| !self.one_factor.is_empty()) {
-            body.insert("one_factor".into(), serde_json::json!(self.one_factor));
-        }
+        tell_one_factor(&mut body, &self.one_factor);
         body
     }
 

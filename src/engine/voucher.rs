@@ -2,12 +2,21 @@
 //! over.
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::account::Whom;
 use super::id::CallId;
 use crate::flow::level::Fact;
 use crate::flow::name::{FlowName, LevelName};
+
+/// Says of what is proved which part a web session with one factor has made: that is no possession. Of none it says
+/// nothing.
+pub fn tell_one_factor(told: &mut Value, one_factor: &[Fact]) {
+    if let Some(told) = told.as_object_mut().filter(|_| !one_factor.is_empty()) {
+        told.insert("one_factor".into(), json!(one_factor));
+    }
+}
 
 /// What is proved of a caller at one moment, for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::super::machine::{Asks, Machine, Next};
 use super::super::question::{Answer, Question};
 use super::super::reply::{Audible, Dial, DialTarget, Enqueue, QueueTarget, Verb};
 use super::super::turn::Remark;
-use super::super::voucher::Voucher;
+use super::super::voucher::{Voucher, tell_one_factor};
 use crate::flow::outcome::Outcome;
 use crate::flow::state::Kind;
 use crate::flow::states::transfer::{To, Transfer};
@@ -225,10 +225,7 @@ fn attributes(m: &Machine<'_>, shared: &[(String, Value)]) -> String {
         "levels": m.levels_met(),
         "shared": fields,
     });
-    let weak = m.by_one_factor();
-    if let Some(attributes) = attributes.as_object_mut().filter(|_| !weak.is_empty()) {
-        attributes.insert("one_factor".into(), json!(weak));
-    }
+    tell_one_factor(&mut attributes, &m.by_one_factor());
     attributes.to_string()
 }
 

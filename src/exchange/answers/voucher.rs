@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::turn::later;
-use crate::engine::voucher::Voucher;
+use crate::engine::voucher::{Voucher, tell_one_factor};
 use crate::exchange::Exchange;
 use crate::limits;
 use crate::secret::Secret;
@@ -70,9 +70,7 @@ impl Signer {
         if let (Some(subject), Some(claims)) = (subject, claims.as_object_mut()) {
             claims.insert("sub".into(), subject.into());
         }
-        if let Some(claims) = claims.as_object_mut().filter(|_| !voucher.one_factor.is_empty()) {
-            claims.insert("one_factor".into(), json!(voucher.one_factor));
-        }
+        tell_one_factor(&mut claims, &voucher.one_factor);
         let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": key.id });
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(bytes(value));
         let signed = format!("{}.{}", part(&header), part(&claims));

@@ -8,6 +8,7 @@ use std::process::Command;
 use callgate::check::{Example, check_sources, examples};
 use callgate::diagnostic::Sources;
 use callgate::flow::FlowSet;
+use callgate::flow::state::Kind;
 use callgate::replay::{Transcript, run};
 use tokio::runtime::Builder;
 
@@ -252,12 +253,23 @@ fn no_call_is_shown_that_takes_what_it_has_used_up() {
     }
 }
 
-/// Of random flows too: whatever is alarmed of is a call, but where no value makes a branch go that way. And but for the
-/// few where a variable is guarded on one way through a sub-flow, and comes to where it is told on another.
+/// Whether a sub-flow gives the variable that an alarm is about.
+fn is_given(flows: &FlowSet, example: &Example) -> bool {
+    let states = flows.iter().flat_map(|flow| flow.states.values());
+    let mut given = states.flat_map(|state| match &state.kind {
+        Kind::Call(call) => call.give.as_slice(),
+        _ => &[],
+    });
+    given.any(|passed| example.told.as_deref() == Some(passed.to.as_str()))
+}
+
+/// Of random flows too: whatever is alarmed of is a call, but where no value makes a branch go that way. And but for a few
+/// variables that a sub-flow gives, which are taken for guarded where the one call that is played does not guard them.
+/// Other seeds (`CALLGATE_HOLES_SEED`) still find alarms whose calls do not get there.
 #[test]
 fn alarms_of_random_flows_are_calls_that_get_there() {
     let mut dice = Dice(setting("CALLGATE_HOLES_SEED").map_or(17, |seed| seed as u64));
-    let (mut shown, mut silent, mut wrong) = ([0; 2], [0; 2], Vec::new());
+    let (mut shown, mut silent, mut of_given) = ([0; 2], [0; 2], Vec::new());
     for number in 0..setting("CALLGATE_HOLES").unwrap_or(RANDOM_FLOWS) {
         let kind = number % 2;
         let (sources, flows) = match kind {
@@ -265,18 +277,23 @@ fn alarms_of_random_flows_are_calls_that_get_there() {
             _ => wide::straight(&mut dice, false),
         };
         let examples = examples(&flows);
-        let (without, broken) = played(&flows, &examples);
         let text: String = sources.iter().map(|(_, text)| text.to_string()).collect();
-        wrong.extend(broken.into_iter().map(|why| format!("{why}\n{text}")));
-        if !without.is_empty() {
-            println!("no inputs: {without:?}\n{text}");
-        }
         shown[kind] += examples.len();
-        silent[kind] += without.len();
+        let (given, others): (Vec<_>, Vec<_>) =
+            examples.into_iter().partition(|example| is_given(&flows, example));
+        for (examples, may_be_wrong) in [(given, true), (others, false)] {
+            let (without, broken) = played(&flows, &examples);
+            assert!(may_be_wrong || broken.is_empty(), "{}\n{text}", broken.join("\n"));
+            of_given.extend(broken.into_iter().map(|why| format!("{why}\n{text}")));
+            if !without.is_empty() {
+                println!("no inputs: {without:?}\n{text}");
+            }
+            silent[kind] += without.len();
+        }
     }
     println!("{shown:?} alarms, of {silent:?} no inputs were found");
     let all = shown.iter().sum::<usize>();
-    assert!(wrong.len() * 50 < all, "{} of {shown:?}\n{}", wrong.len(), wrong.join("\n"));
+    assert!(of_given.len() * 50 < all, "{shown:?}\n{}", of_given.join("\n"));
     assert!(all > RANDOM_FLOWS / 2, "{shown:?}");
     // Ways that lead straight on more often ask for a proof that is too old and fresh at once.
     let [holed, straight] = [0, 1].map(|kind| (silent[kind], shown[kind]));
