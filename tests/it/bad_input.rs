@@ -5,6 +5,7 @@
 //! Directories are in `directory.rs`, back ends in `lookup.rs`, and what a specialist is shown in `agents`.
 
 use callgate::clock::{Clock as _, SystemClock};
+use callgate::limits;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -82,6 +83,28 @@ async fn keys_that_are_no_entry_are_asked_for_again_and_cost_no_attempt() {
         assert_eq!(counted(&house, &sample).await, 0, "none of them was a guess");
     }
     hides(&house, &["86031x", "8603l7", &long]);
+}
+
+/// An account number of any length is as long as it was keyed: the beginning of a longer one is another's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_is_too_long_is_not_cut_to_one_that_fits() {
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let path = house.folder.path().join("flows/desk.toml");
+    let flow = std::fs::read_to_string(&path).unwrap();
+    assert!(flow.contains("digits = 8\n"));
+    std::fs::write(&path, flow.replace("digits = 8\n", "")).unwrap();
+    house.restart();
+    for (more, hears) in [
+        (0, "Please key in your PIN."),
+        (1, "Please key in your eight"),
+        (9, "Please key in your eight"),
+    ] {
+        let mut phone = Telephone::new(&format!("CA{more:032x}"), CALLER);
+        phone.ring(&house).await;
+        phone.key(&house, &"7".repeat(limits::DIGITS_MAX + more)).await;
+        assert!(phone.spoken().starts_with(hears), "{more}: {}", phone.spoken());
+    }
 }
 
 /// The provider hears 400 and falls back, and the caller is where they were.

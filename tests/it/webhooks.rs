@@ -355,6 +355,31 @@ async fn who_shows_no_number_is_put_through_with_that_of_the_line() {
     }
 }
 
+/// What the provider shows where a number is withheld is not a number that somebody could use up for everybody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_who_withhold_their_numbers_are_not_one_caller() {
+    const OTHER: &str = "73195529";
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let path = house.folder.path().join("accounts.toml");
+    let accounts = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{accounts}{}", accounts.replace(ACCOUNT, OTHER))).unwrap();
+    house.change_configuration("[policy.shared]\n", "[policy.shared]\naccounts_per_ani_h = 1\n");
+    house.restart();
+    let shown = "+15005550777";
+    let withheld = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
+    for (n, from) in ["anonymous", shown].into_iter().chain(withheld).enumerate() {
+        for account in [ACCOUNT, OTHER] {
+            let mut phone = Telephone::new(&format!("CA{n:024}{account}"), from);
+            phone.ring(&house).await;
+            phone.key(&house, account).await;
+            phone.key(&house, PIN).await;
+            let known = phone.spoken().starts_with("For your balance");
+            assert_eq!(known, from != shown || account == ACCOUNT, "{from}: {}", phone.spoken());
+        }
+    }
+}
+
 /// Over a trunk of another carrier's a number of the house is called by a SIP address: it is its line, and what rings
 /// go out from.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

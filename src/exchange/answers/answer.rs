@@ -373,3 +373,82 @@ const _: fn() = || {
     fn shared<T: Send + Sync>() {}
     shared::<Arc<Exchange>>();
 };
+
+#[cfg(test)]
+mod tests {
+    use std::iter::repeat_with;
+
+    use futures_util::FutureExt as _;
+    use jiff::Timestamp;
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::chance::SystemChance;
+    use crate::clock::VirtualClock;
+    use crate::diagnostic::Problems;
+    use crate::directory::Directory;
+    use crate::directory::accounts::{Accounts, Secrets};
+    use crate::engine::id::Sid;
+    use crate::engine::policy::Policy;
+    use crate::exchange::Parts;
+    use crate::flow::FlowSet;
+    use crate::limits::HASHES_AT_ONCE;
+    use crate::store::envelope::Vault;
+    use crate::store::memory::MemoryStore;
+
+    fn exchange(now: Timestamp) -> Exchange {
+        let (accounts, problems) =
+            ("[[accounts]]\nid = \"1\"\npin = \"860317\"\n", Problems::default());
+        let accounts = Accounts::read(&"accounts".into(), accounts, Secrets::Plain, &problems);
+        let exchange = Exchange::new(Parts {
+            store: Arc::new(MemoryStore::new()),
+            vault: Vault::new(&[7; 32]),
+            directory: Arc::new(Directory::new(accounts)),
+            clock: Arc::new(VirtualClock::at(now)),
+            chance: Arc::new(SystemChance),
+            policy: Policy::default(),
+            flows: FlowSet::default(),
+        });
+        exchange.verifying_in_place()
+    }
+
+    /// Where entries wait to be hashed, one for a locked account waits too: else its answer, which comes at once, tells
+    /// that it is locked.
+    #[test]
+    fn an_entry_for_a_locked_account_waits_its_turn() {
+        let now = Timestamp::from_second(1_767_225_600).unwrap();
+        let question = |n: u32, against: Against| {
+            let (key, account) = (n.to_string(), Secret::new("1"));
+            let call = CallId::of("AC1", &Sid(format!("CA{n}")));
+            let (whom, claimed) = (Whom::Account(account.clone()), Whom::Account(account));
+            let entry = Secret::new(format!("111{n:03}"));
+            let factor = Fact::Pin;
+            let verify = Verify { key, whom, claimed, factor, entry, against, caller: None };
+            (call, Question::Verify(verify))
+        };
+        Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+            let exchange = exchange(now);
+            let until = Instant::now() + Duration::from_mins(1);
+            let limit = exchange.policy.pin.soft_limit;
+            for n in 0..limit {
+                let (call, question) = question(n, Against::Pin);
+                // None of these waits, as long as they are looked at.
+                let answer = exchange.answer(call, &question, now, until).now_or_never();
+                assert_eq!(answer.unwrap().unwrap().verdict(), Some(Verdict::Wrong), "{n}");
+            }
+            let mut turns = Vec::new();
+            for taken in repeat_with(|| exchange.verifier.turn()).take(HASHES_AT_ONCE) {
+                turns.push(taken.await.unwrap());
+            }
+            for against in [Against::Pin, Against::Passcode] {
+                let (call, question) = question(limit, against);
+                let mut waits = Box::pin(exchange.answer(call, &question, now, until));
+                assert!(waits.as_mut().now_or_never().is_none(), "it waits as long as others do");
+                turns.pop();
+                let verdict = waits.await.unwrap().verdict();
+                assert_eq!(verdict, Some(Verdict::Locked));
+                turns.push(exchange.verifier.turn().now_or_never().unwrap().unwrap());
+            }
+        });
+    }
+}

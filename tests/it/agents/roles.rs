@@ -1,6 +1,7 @@
 //! Each token opens what its role is for, and an operator's opens everything.
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::office::{AGENT, DESIGNER, call_of, caller, house};
 use crate::support::house::{House, OPERATOR, client};
@@ -41,4 +42,25 @@ async fn each_role_opens_its_own_routes() {
     let flow = &listed["flows"][0];
     assert_eq!((&flow["name"], &flow["versions"][0]["live_calls"]), (&"desk".into(), &1.into()));
     assert_eq!(flow["versions"][0]["edition"], flow["edition"]);
+}
+
+/// A token that is nearly one of ours: a character of it, or a byte of what it is compared by.
+#[tokio::test]
+async fn a_token_that_is_near_is_not_ours() {
+    let provider = Provider::start();
+    let house = House::start("memory:", &provider.api_base());
+    let mut near = vec![OPERATOR[1..].to_owned(), format!("{OPERATOR}s"), OPERATOR.to_uppercase()];
+    for (place, letter) in OPERATOR.char_indices() {
+        let other = if letter == 'x' { "y" } else { "x" };
+        near.push(format!("{}{other}{}", &OPERATOR[..place], &OPERATOR[place + 1..]));
+    }
+    let ours = Sha256::digest(OPERATOR);
+    for place in 0..ours.len() {
+        let mut others = (0..).map(|n: u32| n.to_string());
+        near.push(others.find(|other| Sha256::digest(other)[place] == ours[place]).unwrap());
+    }
+    assert_eq!(get(&house, "/api/calls", OPERATOR).await.0, 200);
+    for token in near {
+        assert_eq!(get(&house, "/api/calls", &token).await.0, 401, "{token}");
+    }
 }

@@ -7,13 +7,15 @@ use std::time::Duration;
 use callgate::audit::key::is_of_another_key;
 use callgate::audit::told::Told;
 use callgate::audit::verify::{ChainHead, Fault, Report, What, verify, verify_and_tell};
-use callgate::audit::{call_key, chain_of_call, head_key, link_key};
+use callgate::audit::{Bound, Deed, Link, call_key, chain_of_call, head_key, link_key};
 use callgate::engine::call::Call;
 use callgate::engine::event::{Event, LegStatus};
 use callgate::engine::id::{CallId, LegId};
 use callgate::exchange::unlock::By;
+use callgate::flow::level::Fact;
 use callgate::secret::Secret;
 use callgate::store::envelope::{Kind, Vault};
+use callgate::store::memory::MemoryStore;
 use callgate::store::{self, Store, Swap};
 use jiff::SignedDuration;
 use redb::{Database, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
@@ -228,7 +230,7 @@ async fn t65_a_removed_altered_or_moved_entry_is_found_on_redis() {
 /// The audit names no account, number or PIN; and what no key has sealed is never believed.
 #[tokio::test]
 async fn t65_the_audit_holds_no_secret_and_believes_no_other_key() {
-    let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+    let store = memory();
     let office = Office::over(store.clone());
     let mut line = office.ring_to_pin("CA1").await;
     line.key("111222").await;
@@ -248,7 +250,7 @@ async fn t65_the_audit_holds_no_secret_and_believes_no_other_key() {
 /// has put there does not.
 #[tokio::test]
 async fn the_ends_of_the_chains_tell_whose_key_they_were_written_under() {
-    let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+    let store = memory();
     let (own, other) = (Vault::new(&[7; 32]), Vault::new(&[8; 32]));
     assert!(!is_of_another_key(store.as_ref(), &other).await.unwrap(), "an empty one is anybody's");
     let office = Office::over(store.clone());
@@ -275,7 +277,7 @@ async fn the_ends_of_the_chains_tell_whose_key_they_were_written_under() {
 /// By the clock of whoever verifies it, it may be long before what has run out was forgotten.
 #[tokio::test]
 async fn by_a_clock_that_is_behind_nothing_was_removed() {
-    let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+    let store = memory();
     let office = Office::over(store.clone());
     for (sid, later) in
         [("CA1", SignedDuration::ZERO), ("CA2", SignedDuration::from_hours(401 * 24))]
@@ -299,7 +301,7 @@ async fn by_a_clock_that_is_behind_nothing_was_removed() {
 #[tokio::test]
 async fn t65_of_audits_that_are_bound_together_each_is_held_to_its_end() {
     for own in [true, false] {
-        let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+        let store = memory();
         let office = Office::over(store.clone());
         let mut calls = Vec::new();
         for n in 0..3 {
@@ -316,12 +318,8 @@ async fn t65_of_audits_that_are_bound_together_each_is_held_to_its_end() {
         let report = verified(store.as_ref()).await;
         assert_eq!((report.calls, report.links, report.faults), (3, 1, vec![]), "own: {own}");
 
-        let key = call_key(calls[1]);
-        let (revision, _) = store.read(&key).await.unwrap().unwrap();
         let (_, other) = store.read(&call_key(calls[2])).await.unwrap().unwrap();
-        let (now, kept) = (worker.now(), worker.now() + SignedDuration::from_hours(1));
-        let swap = Swap { key: &key, expected: Some(revision), value: &other };
-        assert!(store.swap(swap, kept, now).await.unwrap());
+        put(store.as_ref(), &call_key(calls[1]), &other).await;
         let expected = fault(format!("call {}", calls[1]), None, What::Altered);
         assert_eq!(verified(store.as_ref()).await.faults, [expected], "own: {own}");
     }
@@ -336,18 +334,15 @@ async fn t65_what_a_newer_callgate_noted_is_left_to_it() {
         ("/entries/0/deed/ended/feather", serde_json::json!(1)),
         ("/entries/0/feather", serde_json::json!(1)),
     ] {
-        let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+        let store = memory();
         let [over, _] = calls(store.clone()).await;
         let (key, vault) = (call_key(over), Vault::new(&[7; 32]));
-        let (revision, sealed) = store.read(&key).await.unwrap().unwrap();
+        let (_, sealed) = store.read(&key).await.unwrap().unwrap();
         let opened = vault.open(Kind::Record, &key.id, &sealed).unwrap();
         let mut audit: serde_json::Value = opened.read().unwrap();
         let (parent, last) = place.rsplit_once('/').unwrap();
         audit.pointer_mut(parent).unwrap()[last] = more;
-        let sealed = vault.seal(Kind::Record, &key.id, &audit, [9; 12]);
-        let (now, kept) = (office_now(), office_now() + SignedDuration::from_hours(1));
-        let swap = Swap { key: &key, expected: Some(revision), value: &sealed };
-        assert!(store.swap(swap, kept, now).await.unwrap());
+        put(store.as_ref(), &key, &vault.seal(Kind::Record, &key.id, &audit, [9; 12])).await;
         let report = verified(store.as_ref()).await;
         assert_eq!(report.faults, [fault(format!("call {over}"), None, What::Newer)], "{place}");
         assert!(!report.is_broken());
@@ -358,12 +353,12 @@ async fn t65_what_a_newer_callgate_noted_is_left_to_it() {
 /// newer callgate's end.
 #[tokio::test]
 async fn t65_what_is_put_in_the_place_of_an_end_is_no_newer_callgates() {
-    let put = async |other: &str, more: &[(&str, serde_json::Value)]| {
-        let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+    let told = async |other: &str, more: &[(&str, serde_json::Value)]| {
+        let store = memory();
         let [over, _] = calls(store.clone()).await;
         let chain = chain_of_call(over);
         let (key, vault) = (head_key(chain), Vault::new(&[7; 32]));
-        let (revision, sealed) = store.read(&key).await.unwrap().unwrap();
+        let (_, sealed) = store.read(&key).await.unwrap().unwrap();
         let opened = vault.open(Kind::Record, &key.id, &sealed).unwrap();
         let mut end: serde_json::Value = opened.read().unwrap();
         if !other.is_empty() {
@@ -372,20 +367,17 @@ async fn t65_what_is_put_in_the_place_of_an_end_is_no_newer_callgates() {
         for (name, value) in more {
             end[name] = value.clone();
         }
-        let sealed = vault.seal(Kind::Record, &key.id, &end, [9; 12]);
-        let (now, kept) = (office_now(), office_now() + SignedDuration::from_hours(1));
-        let swap = Swap { key: &key, expected: Some(revision), value: &sealed };
-        assert!(store.swap(swap, kept, now).await.unwrap());
+        put(store.as_ref(), &key, &vault.seal(Kind::Record, &key.id, &end, [9; 12])).await;
         let faults = verified(store.as_ref()).await.faults;
         assert_eq!(faults.len(), 1, "{other} {more:?}: {faults:?}");
         assert_eq!(faults[0].place, format!("chain {chain}"), "{other} {more:?}");
         faults[0].what
     };
     for other in ["[]", "null", r#"{ "name": "0badcafe" }"#, r#"{ "number": 1 }"#] {
-        assert_eq!(put(other, &[]).await, What::Altered, "{other}");
+        assert_eq!(told(other, &[]).await, What::Altered, "{other}");
     }
     let more = [("feather", serde_json::json!(1))];
-    assert_eq!(put("", &more).await, What::Newer);
+    assert_eq!(told("", &more).await, What::Newer);
 }
 
 /// A captured request that rings, sent again when its call is forgotten, is a call of the same name. What the first one
@@ -393,7 +385,7 @@ async fn t65_what_is_put_in_the_place_of_an_end_is_no_newer_callgates() {
 #[tokio::test]
 async fn t65_a_call_that_is_rung_again_takes_nothing_from_the_audit_of_the_first() {
     for again in 1..=2 {
-        let store: Arc<dyn Store> = Arc::new(callgate::store::memory::MemoryStore::new());
+        let store = memory();
         let office = Office::over(store.clone());
         let mut begun = Vec::new();
         for n in 0..=again {
@@ -411,6 +403,18 @@ async fn t65_a_call_that_is_rung_again_takes_nothing_from_the_audit_of_the_first
         let tells = |at: &&jiff::Timestamp| told.iter().any(|told| told.at == **at);
         assert_eq!(begun.iter().filter(tells).count(), begun.len(), "{again}: {told:?}");
     }
+}
+
+fn memory() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new())
+}
+
+/// Puts this in the place of a record.
+async fn put(store: &dyn Store, key: &store::RecordKey, value: &[u8]) {
+    let (revision, _) = store.read(key).await.unwrap().unwrap();
+    let swap = Swap { key, expected: Some(revision), value };
+    let kept = office_now() + SignedDuration::from_hours(100);
+    assert!(store.swap(swap, kept, office_now()).await.unwrap());
 }
 
 fn office_now() -> jiff::Timestamp {
@@ -442,8 +446,7 @@ async fn told(store: &dyn Store, kept: &[ChainHead]) -> (Vec<Fault>, Vec<Told>) 
 /// A store that was set back to a copy and has gone on since is whole in itself, and its chains are no shorter.
 #[tokio::test]
 async fn t65_a_chain_that_was_set_back_and_grew_again_does_not_go_on_from_its_end() {
-    let store = || -> Arc<dyn Store> { Arc::new(callgate::store::memory::MemoryStore::new()) };
-    let (own, set_back) = (store(), store());
+    let (own, set_back) = (memory(), memory());
     let kept = ends_after(&own, SignedDuration::ZERO).await;
     let [end] = kept.as_slice() else { panic!("{kept:?}") };
     let another = ends_after(&set_back, SignedDuration::from_hours(1)).await;
@@ -451,7 +454,7 @@ async fn t65_a_chain_that_was_set_back_and_grew_again_does_not_go_on_from_its_en
     assert_eq!(told(own.as_ref(), &kept).await.0, []);
     let expected = |what| [fault(format!("chain {}", end.chain), Some(end.number), what)];
     assert_eq!(told(set_back.as_ref(), &kept).await.0, expected(What::Altered));
-    assert_eq!(told(store().as_ref(), &kept).await.0, expected(What::Removed));
+    assert_eq!(told(memory().as_ref(), &kept).await.0, expected(What::Removed));
     // One that has grown goes on from it.
     let office = Office::over(own.clone());
     let account = Secret::new(ACCOUNT);
@@ -472,8 +475,7 @@ async fn t65_a_chain_that_was_set_back_and_grew_again_does_not_go_on_from_its_en
 /// A link that is right in itself, of a chain that was set back: the next link was not written after it.
 #[tokio::test]
 async fn t65_a_link_of_another_past_is_found() {
-    let store = || -> Arc<dyn Store> { Arc::new(callgate::store::memory::MemoryStore::new()) };
-    let (own, past) = (store(), store());
+    let (own, past) = (memory(), memory());
     let [end] = ends_after(&own, SignedDuration::ZERO).await.try_into().unwrap();
     ends_after(&past, SignedDuration::from_hours(1)).await;
     // The same call's name again, days later: its audit is bound in the same chain.
@@ -486,14 +488,30 @@ async fn t65_a_link_of_another_past_is_found() {
     }
     office.outbox.drain().await.unwrap();
     let key = link_key(end.chain, end.number);
-    let (revision, _) = own.read(&key).await.unwrap().unwrap();
     let (_, value) = past.read(&key).await.unwrap().unwrap();
-    let swap = Swap { key: &key, expected: Some(revision), value: &value };
-    let (expires, now) = (office.now() + SignedDuration::from_hours(1), office.now());
-    assert!(own.swap(swap, expires, now).await.unwrap());
+    put(own.as_ref(), &key, &value).await;
     let faults = verified(own.as_ref()).await.faults;
     let expected = fault(format!("chain {}", end.chain), Some(end.number), What::Reordered);
     assert!(faults.contains(&expected), "{faults:?}");
+}
+
+/// A link that says something else than it was written with, under its own name and the right seal.
+#[tokio::test]
+async fn t65_a_link_that_was_written_anew_is_found() {
+    let store = memory();
+    let [end] = ends_after(&store, SignedDuration::ZERO).await.try_into().unwrap();
+    let (key, vault) = (link_key(end.chain, end.number), Vault::new(&[7; 32]));
+    let (_, sealed) = store.read(&key).await.unwrap().unwrap();
+    let mut link: Link = vault.open(Kind::Record, &key.id, &sealed).unwrap().read().unwrap();
+    link.what = Bound::Deed { about: "nobody".into(), deed: Deed::Proved { factor: Fact::Pin } };
+    put(store.as_ref(), &key, &vault.seal(Kind::Record, &key.id, &link, [9; 12])).await;
+    let (faults, told) = told(store.as_ref(), &[]).await;
+    let expected = fault(format!("chain {}", end.chain), Some(end.number), What::Altered);
+    assert_eq!(faults, [expected]);
+    assert!(
+        told.iter().all(|told| told.call.is_some()),
+        "what was never done is not told: {told:?}"
+    );
 }
 
 fn run_show(house: &House, more: &[&str]) -> (Option<i32>, Vec<serde_json::Value>, String) {
