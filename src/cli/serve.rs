@@ -89,7 +89,7 @@ fn nothing_is_served(failure: &Failure) -> Exit {
 }
 
 /// What a server needs, from a configuration or for the demo.
-struct Plan {
+struct Equipment {
     flows: FlowSet,
     directory: Directory,
     store: Arc<dyn Store>,
@@ -124,21 +124,21 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         None if Path::new(DEFAULT_FILE).exists() => Some(Config::load(Path::new(DEFAULT_FILE))?),
         None => None,
     };
-    let (plan, greeting) = if let Some(config) = config {
+    let (equipment, greeting) = if let Some(config) = config {
         memory::look(config.store.starts_with("embedded:"));
-        (plan(config).await?, None)
+        (equip(config).await?, None)
     } else {
-        let (plan, greeting) = demo::plan().await?;
-        (plan, Some(greeting))
+        let (equipment, greeting) = demo::equip().await?;
+        (equipment, Some(greeting))
     };
     if let Some(folder) = &args.record {
         writing::folder(folder).map_err(Failure::Record)?;
     }
-    start(plan, greeting, args.record.as_deref(), hang_ups).await
+    start(equipment, greeting, args.record.as_deref(), hang_ups).await
 }
 
 /// Everything that can be wrong is found before the first call is taken.
-async fn plan(config: Config) -> Result<Plan, Failure> {
+async fn equip(config: Config) -> Result<Equipment, Failure> {
     if !config.warnings.is_empty() {
         say(&render::human::render(&config.warnings, &config.sources, true));
     }
@@ -171,7 +171,7 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
     let lines = config.lines.by_number.values().map(|line| line.flow.clone()).collect();
     let tokens = config.twilio.auth_tokens.iter().map(|token| token.expose_secret().into());
     let keys = Keys::new(&tokens.collect::<Vec<_>>());
-    Ok(Plan {
+    Ok(Equipment {
         flows,
         directory,
         store,
@@ -196,53 +196,56 @@ async fn plan(config: Config) -> Result<Plan, Failure> {
 }
 
 async fn start(
-    plan: Plan,
+    equipment: Equipment,
     greeting: Option<demo::Greeting>,
     record: Option<&Path>,
     hang_ups: signals::HangUps,
 ) -> Result<(), Failure> {
-    let (public, admin) = plan.listeners.addresses()?;
+    let (public, admin) = equipment.listeners.addresses()?;
     let room = room::make()?;
-    let directory = Arc::new(plan.directory);
+    let directory = Arc::new(equipment.directory);
     let stop = CancellationToken::new();
     let known = Known::default();
-    let awaited =
-        away::Awaited::new(plan.away, (plan.store.clone(), plan.vault.clone()), known.clone());
+    let awaited = away::Awaited::new(
+        equipment.away,
+        (equipment.store.clone(), equipment.vault.clone()),
+        known.clone(),
+    );
     let exchange = Exchange::new(Parts {
-        store: Counted::over(plan.store, plan.metrics.store.clone(), known),
-        vault: plan.vault,
+        store: Counted::over(equipment.store, equipment.metrics.store.clone(), known),
+        vault: equipment.vault,
         directory: directory.clone(),
         clock: Arc::new(SystemClock),
         chance: Arc::new(SystemChance),
-        policy: plan.policy,
-        flows: plan.flows,
+        policy: equipment.policy,
+        flows: equipment.flows,
     });
-    let exchange = plan.outside.asked_by(exchange);
-    let exchange = Arc::new(exchange.vouching_as(&plan.public_url, plan.voucher_key));
+    let exchange = equipment.outside.asked_by(exchange);
+    let exchange = Arc::new(exchange.vouching_as(&equipment.public_url, equipment.voucher_key));
     let awaited = tokio::spawn(awaited.wait(exchange.clone(), stop.clone()));
-    let metrics = Arc::new(plan.metrics.with(exchange.guards(), exchange.tally()));
-    let outbox = Outbox::new(exchange.clone(), plan.carrier, plan.mail);
+    let metrics = Arc::new(equipment.metrics.with(exchange.guards(), exchange.tally()));
+    let outbox = Outbox::new(exchange.clone(), equipment.carrier, equipment.mail);
     let house = Arc::new(House {
         exchange: exchange.clone(),
         metrics: metrics.clone(),
-        lines: plan.lines,
-        keys: plan.keys,
-        bases: Bases::of(&plan.public_url),
-        public_url: plan.public_url,
-        account_sid: plan.account_sid,
-        admin_tokens: plan.admin_tokens,
-        gate: Gate::new(metrics.turns_in_progress.clone(), plan.turns_max),
+        lines: equipment.lines,
+        keys: equipment.keys,
+        bases: Bases::of(&equipment.public_url),
+        public_url: equipment.public_url,
+        account_sid: equipment.account_sid,
+        admin_tokens: equipment.admin_tokens,
+        gate: Gate::new(metrics.turns_in_progress.clone(), equipment.turns_max),
         kept: Kept::default(),
         refusals: Few::default(),
         outbox: outbox.clone(),
         stop: stop.clone(),
-        drain: plan.drain,
+        drain: equipment.drain,
     });
-    watch::tell_odds(&plan.watched.lines, &exchange, &metrics);
+    watch::tell_odds(&equipment.watched.lines, &exchange, &metrics);
     tokio::spawn(tell_backlog(exchange.clone(), metrics.clone(), stop.clone()));
     tokio::spawn(outlook::watch(exchange.clone(), stop.clone()));
     tokio::spawn(steps::watch(exchange.clone(), stop.clone()));
-    let watch = watch::start(plan.watched, exchange.clone(), metrics)?;
+    let watch = watch::start(equipment.watched, exchange.clone(), metrics)?;
     let followers = Followers::start(outbox, record.map(|to| Recorder::new(exchange.clone(), to)));
     let look = watch.as_ref().map(watch::Watch::look);
     tokio::spawn(signals::follow(hang_ups.and_stops()?, stop.clone(), look));
@@ -251,7 +254,7 @@ async fn start(
     if let Some(greeting) = greeting {
         greeting.show(public, admin);
     }
-    server::run(house, plan.listeners, room.workers, room.connections).await?;
+    server::run(house, equipment.listeners, room.workers, room.connections).await?;
     stop.cancel();
     followers.finish().await;
     drop(watch);

@@ -47,7 +47,7 @@ pub(super) struct Line {
 
 /// Where everything is.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct Layout {
     /// The top left of each box.
     pub(super) boxes: Vec<Point>,
     /// The points of each line; between two of them it is straight if they are level, else a curve.
@@ -86,13 +86,13 @@ struct Sketch {
 }
 
 /// Places boxes; lines enter a box `entry` below its top. The first box comes first.
-pub(super) fn place(sizes: &[Size], lines: &[Line], entry: f64) -> Plan {
+pub(super) fn place(sizes: &[Size], lines: &[Line], entry: f64) -> Layout {
     let backward = backward(sizes.len(), lines);
     let mut sketch = Sketch::new(sizes, lines, &backward);
     let routes = sketch.route(lines, &backward, entry);
     sketch.sort();
     sketch.settle();
-    sketch.plan(sizes.len(), lines, &routes, backward, entry)
+    sketch.layout(sizes.len(), lines, &routes, backward, entry)
 }
 
 /// How far a box has been looked at.
@@ -371,14 +371,14 @@ impl Sketch {
         if weights == 0.0 { (own.y, 0.1) } else { (sum / weights, weights) }
     }
 
-    fn plan(
+    fn layout(
         &self,
         boxes: usize,
         lines: &[Line],
         routes: &[Vec<usize>],
         backward: Vec<bool>,
         entry: f64,
-    ) -> Plan {
+    ) -> Layout {
         let top = self.nodes.iter().map(|node| node.y).fold(f64::INFINITY, f64::min);
         let bottom = self.nodes.iter().map(|node| node.y + node.size.height).fold(0.0, f64::max);
         let mut columns = Vec::new();
@@ -422,7 +422,7 @@ impl Sketch {
             let (x, _, y, _) = at(index);
             Point { x, y }
         });
-        Plan {
+        Layout {
             boxes: boxes.collect(),
             lines: lines.iter().zip(routes).zip(&backward).map(draw).collect(),
             backward,
@@ -509,12 +509,12 @@ mod tests {
     #[test]
     fn what_is_led_to_stands_on_the_right_and_nothing_overlaps() {
         let lines = [line(0, 1), line(0, 2), line(1, 3), line(2, 3), line(0, 3), line(3, 0)];
-        let plan = place(&boxes(4), &lines, 20.0);
-        let x = |index: usize| plan.boxes[index].x;
+        let layout = place(&boxes(4), &lines, 20.0);
+        let x = |index: usize| layout.boxes[index].x;
         assert!(x(0) < x(1) && x(1) < x(3) && (x(1) - x(2)).abs() < 0.1);
-        assert!((plan.boxes[1].y - plan.boxes[2].y).abs() >= 40.0 + GAP - 0.1);
-        assert_eq!(plan.backward, [false, false, false, false, false, true]);
-        assert!(plan.lines[5].first().unwrap().x > plan.lines[5].last().unwrap().x);
+        assert!((layout.boxes[1].y - layout.boxes[2].y).abs() >= 40.0 + GAP - 0.1);
+        assert_eq!(layout.backward, [false, false, false, false, false, true]);
+        assert!(layout.lines[5].first().unwrap().x > layout.lines[5].last().unwrap().x);
     }
 
     #[test]
@@ -543,7 +543,7 @@ mod tests {
     #[test]
     fn nothing_is_a_picture_too() {
         assert!(place(&[], &[], 20.0).boxes.is_empty());
-        let plan = place(&boxes(1), &[line(0, 0)], 20.0);
-        assert_eq!(plan.boxes.len(), 1);
+        let layout = place(&boxes(1), &[line(0, 0)], 20.0);
+        assert_eq!(layout.boxes.len(), 1);
     }
 }

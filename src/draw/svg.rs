@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::layout::{Line, Plan, Point, Size, place};
+use super::layout::{Layout, Line, Point, Size, place};
 use super::{Card, GROUPS, Group, Mark, Picture, Sort, Way, level_colour};
 
 /// The name and the type, above the ways out.
@@ -49,10 +49,10 @@ pub fn write(picture: &Picture) -> String {
             y += ROW;
         }
     }
-    let plan = place(&sizes, &lines, ENTRY);
+    let layout = place(&sizes, &lines, ENTRY);
     let top = MARGIN + 34.0 + 16.0 * f64::from(u32::try_from(picture.notes.len()).unwrap_or(0));
-    let width = (plan.width + 2.0 * MARGIN).max(720.0);
-    let height = plan.height + top + MARGIN + 40.0;
+    let width = (layout.width + 2.0 * MARGIN).max(720.0);
+    let height = layout.height + top + MARGIN + 40.0;
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\">\n<title>{title}</title>\n<style>{STYLE}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<text class=\"title\" x=\"{MARGIN}\" y=\"{MARGIN}\">{title}</text>\n",
         title = escaped(&picture.title),
@@ -62,11 +62,12 @@ pub fn write(picture: &Picture) -> String {
         let _ = writeln!(text, "<text x=\"{MARGIN}\" y=\"{y:.0}\">{}</text>", escaped(note));
     }
     let _ = writeln!(text, "<g transform=\"translate({MARGIN} {top:.0})\">");
-    draw_lines(&mut text, &plan, &drawn);
+    draw_lines(&mut text, &layout, &drawn);
     // In the order of those that were drawn.
-    let mut backward = plan.backward.iter();
+    let mut backward = layout.backward.iter();
     let mut is_back = |way: &Way| way.from != way.to && backward.next() == Some(&true);
-    for (((card, rows), size), at) in picture.cards.iter().zip(&rows).zip(&sizes).zip(&plan.boxes) {
+    for (((card, rows), size), at) in picture.cards.iter().zip(&rows).zip(&sizes).zip(&layout.boxes)
+    {
         let rows = rows.iter().map(|way| (*way, is_back(way))).collect();
         Drawn { card, border: picture.border(card), rows, size: *size, at: *at }.write(&mut text);
     }
@@ -126,9 +127,9 @@ fn label(way: &Way) -> String {
     label
 }
 
-fn draw_lines(text: &mut String, plan: &Plan, drawn: &[&Way]) {
+fn draw_lines(text: &mut String, layout: &Layout, drawn: &[&Way]) {
     // What stands out is drawn last, above the rest.
-    let mut order: Vec<_> = drawn.iter().zip(&plan.lines).zip(&plan.backward).collect();
+    let mut order: Vec<_> = drawn.iter().zip(&layout.lines).zip(&layout.backward).collect();
     order.sort_by_key(|((way, _), _)| (way.mark.colour().is_some(), way.sort == Sort::StepUp));
     for ((way, points), back) in order {
         let colour = way.mark.colour().unwrap_or(way.sort.colour());

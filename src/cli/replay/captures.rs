@@ -17,7 +17,7 @@ use crate::diagnostic::Place;
 use crate::directory::Directory;
 use crate::directory::accounts::{Accounts, Secrets};
 use crate::engine::policy::Policy;
-use crate::replay::capture::house::{House, Plan};
+use crate::replay::capture::house::{Blueprint, House};
 use crate::replay::capture::{self, Posted, address};
 use crate::replay::default_clock;
 use crate::replay::folder::flows;
@@ -56,17 +56,17 @@ async fn one(args: &Args, path: &Path, err: &mut dyn Write) -> Result<Vec<Posted
         .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
     let requests = capture::read(&text)
         .map_err(|error| Failure::Other(Exit::Findings, format!("{shown}:{error}")))?;
-    let mut plan = plan(args)?;
-    if plan.public_url.is_empty() {
-        let keys = Keys::new(&plan.tokens);
+    let mut blueprint = blueprint(args)?;
+    if blueprint.public_url.is_empty() {
+        let keys = Keys::new(&blueprint.tokens);
         let told = keys.and_then(|keys| address::told(&requests, &keys));
-        plan.public_url = told.ok_or_else(|| {
+        blueprint.public_url = told.ok_or_else(|| {
             let why = "the capture does not tell the address that the provider called";
             Failure::usage(format!("{why}, and signatures need it: `--public-url`"))
         })?;
-        note(err, &format!("{shown} went to `{}`, as it tells", plan.public_url));
+        note(err, &format!("{shown} went to `{}`, as it tells", blueprint.public_url));
     }
-    let house = House::open(plan).map_err(Failure::environment)?;
+    let house = House::open(blueprint).map_err(Failure::environment)?;
     let posted = capture::replay(&house, &requests).await.map_err(Failure::environment);
     house.close().await;
     posted
@@ -74,11 +74,11 @@ async fn one(args: &Args, path: &Path, err: &mut dyn Write) -> Result<Vec<Posted
 
 /// The configuration's house, or the demo's, but for what the command line says otherwise. Its public
 /// URL is empty where neither says it.
-fn plan(args: &Args) -> Result<Plan, Failure> {
+fn blueprint(args: &Args) -> Result<Blueprint, Failure> {
     let config = args.config.as_deref().map(Config::load).transpose()?;
-    let mut plan = match config {
+    let mut blueprint = match config {
         Some(config) => of_house(args, config)?,
-        None => Plan {
+        None => Blueprint {
             flows: flows(args.flows())?,
             lines: all_to(args.flow.as_deref().unwrap_or(demo::FLOW)),
             directory: Arc::new(Directory::new(accounts(args)?)),
@@ -91,22 +91,22 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
         },
     };
     if let Some(public_url) = &args.public_url {
-        plan.public_url.clone_from(public_url);
+        blueprint.public_url.clone_from(public_url);
     }
-    let lead = |line: &&Line| plan.flows.get(&line.flow).is_none();
-    match plan.lines.by_number.values().find(lead) {
+    let lead = |line: &&Line| blueprint.flows.get(&line.flow).is_none();
+    match blueprint.lines.by_number.values().find(lead) {
         Some(line) => {
             let flow = &line.flow;
             Err(Failure::usage(format!("there is no flow `{flow}`: name another with `--flow`")))
         }
-        None => Ok(plan),
+        None => Ok(blueprint),
     }
 }
 
 /// What is sealed in memory lives only as long as the process.
 const STATE_KEY: [u8; 32] = [7; 32];
 
-fn of_house(args: &Args, config: Config) -> Result<Plan, Failure> {
+fn of_house(args: &Args, config: Config) -> Result<Blueprint, Failure> {
     let directory = match &config.directory {
         _ if args.accounts.is_some() => accounts(args)?,
         config::Directory::File(path) => read_accounts(path, Secrets::Hashed)?,
@@ -117,7 +117,7 @@ fn of_house(args: &Args, config: Config) -> Result<Plan, Failure> {
         }
     };
     let told = args.auth_token_env.is_some() || args.auth_token_file.is_some();
-    Ok(Plan {
+    Ok(Blueprint {
         flows: flows(args.flows.as_deref().unwrap_or(&config.flows))?,
         lines: args.flow.as_deref().map_or(config.lines, all_to),
         directory: Arc::new(Directory::new(directory)),

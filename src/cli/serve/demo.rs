@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::looks::Looked;
 use super::needs::Offer;
-use super::{Plan, watch};
+use super::{Equipment, watch};
 use crate::audit::key::is_of_another_key;
 use crate::carrier::console::ConsoleCarrier;
 use crate::carrier::signature::{self, Keys};
@@ -45,7 +45,7 @@ pub(super) struct Greeting {
     admin_token: SecretString,
 }
 
-pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
+pub(super) async fn equip() -> Result<(Equipment, Greeting), Failure> {
     let keyring = Keyring::open()?;
     let (flows, looked) = flows()?;
     let address = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
@@ -65,7 +65,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
     let carrier =
         Arc::new(ConsoleCarrier::new(Links::new(&public_url), Box::new(std::io::stdout())));
     let metrics = Metrics::default();
-    let plan = Plan {
+    let equipment = Equipment {
         flows,
         directory: Directory::new(demo::accounts()),
         store,
@@ -101,7 +101,7 @@ pub(super) async fn plan() -> Result<(Plan, Greeting), Failure> {
             waits: Waits::default(),
         },
     };
-    Ok((plan, greeting))
+    Ok((equipment, greeting))
 }
 
 /// The flows of the working folder, if it has the one that is rung, and otherwise the shipped ones.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::take::{Done, Plan, Served, Taken};
+use super::take::{Course, Done, Served, Taken};
 use crate::engine::call::{Call, Received, receive};
 use crate::engine::event::{Event, Heard, Ring};
 use crate::engine::id::{CallId, LegId, Nonce, Sid};
@@ -62,8 +62,8 @@ impl Exchange {
         let parts = [digits.expose().as_bytes(), speech.expose().as_bytes()];
         let digest = self.vault.keyed_short("heard", &parts);
         let fallback = request.fallback_number.as_deref();
-        let plan = |call: Option<&Call>| plan_for(request, &digest, call);
-        let done = self.turn(request.call, &[], fallback, plan).await?;
+        let course = |call: Option<&Call>| course_of(request, &digest, call);
+        let done = self.turn(request.call, &[], fallback, course).await?;
         if matches!(done, Done::Answer(_, Served::Contradicted)) {
             tracing::warn!(call.id = %request.call, "another entry was sent for a spent nonce");
         }
@@ -80,48 +80,52 @@ impl Exchange {
 }
 
 /// What a request means to the call as it stands; `digest`: the keyed digest of what was heard.
-fn plan_for(request: &Request, digest: &str, call: Option<&Call>) -> Plan {
+fn course_of(request: &Request, digest: &str, call: Option<&Call>) -> Course {
     let Some(call) = call else {
         return match &request.wants {
-            Wants::Ring(ring) => Plan::Step(Event::Ring((**ring).clone())),
-            _ => Plan::Unknown,
+            Wants::Ring(ring) => Course::Step(Event::Ring((**ring).clone())),
+            _ => Course::Unknown,
         };
     };
     let present = |sid: &Sid| match call.leg_of(sid) {
-        Some(leg) => Plan::Answer(leg.present.clone(), Served::OutOfStep),
-        None => Plan::Nothing,
+        Some(leg) => Course::Answer(leg.present.clone(), Served::OutOfStep),
+        None => Course::Nothing,
     };
     match &request.wants {
         Wants::Ring(_) => match call.leg(LegId::INBOUND) {
-            Some(leg) => Plan::Answer(leg.present.clone(), Served::Replayed),
-            None => Plan::Nothing,
+            Some(leg) => Course::Answer(leg.present.clone(), Served::Replayed),
+            None => Course::Nothing,
         },
         Wants::Turn(nonce) => match receive(call, *nonce, &request.sid, digest) {
-            Received::Fresh(leg) => Plan::Step(Event::Heard {
+            Received::Fresh(leg) => Course::Step(Event::Heard {
                 leg,
                 nonce: *nonce,
                 sid: request.sid.clone(),
                 heard: Box::new(Heard { digest: digest.to_owned(), ..request.heard.clone() }),
             }),
-            Received::Replay { reply, same: true } => Plan::Answer(reply.clone(), Served::Replayed),
-            Received::Replay { reply, same: false } => {
-                Plan::Answer(reply.clone(), Served::Contradicted)
+            Received::Replay { reply, same: true } => {
+                Course::Answer(reply.clone(), Served::Replayed)
             }
-            Received::Present(reply) => Plan::Answer(reply.clone(), Served::OutOfStep),
-            Received::Stranger => Plan::Nothing,
+            Received::Replay { reply, same: false } => {
+                Course::Answer(reply.clone(), Served::Contradicted)
+            }
+            Received::Present(reply) => Course::Answer(reply.clone(), Served::OutOfStep),
+            Received::Stranger => Course::Nothing,
         },
         Wants::Resume(leg) => match call.leg(*leg) {
             Some(leg) if leg.sid.as_ref() == Some(&request.sid) => {
-                Plan::Answer(leg.present.clone(), Served::OutOfStep)
+                Course::Answer(leg.present.clone(), Served::OutOfStep)
             }
-            _ => Plan::Nothing,
+            _ => Course::Nothing,
         },
         Wants::Fallback(nonce) => {
             let leg = call.leg_of(&request.sid);
             let spent = leg.filter(|leg| nonce.is_some() && leg.spent == *nonce);
             match spent {
-                _ if call.end.is_some() => Plan::Answer(Reply::hangup().into(), Served::OutOfStep),
-                Some(leg) => Plan::Answer(leg.last_answer().clone(), Served::Replayed),
+                _ if call.end.is_some() => {
+                    Course::Answer(Reply::hangup().into(), Served::OutOfStep)
+                }
+                Some(leg) => Course::Answer(leg.last_answer().clone(), Served::Replayed),
                 None => present(&request.sid),
             }
         }

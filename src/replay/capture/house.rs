@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a house is set up with.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Blueprint {
     /// The flows.
     pub flows: FlowSet,
     /// Where the numbers lead.
@@ -92,18 +92,18 @@ pub enum HouseError {
 
 impl House {
     /// Sets it up within a runtime, and serves until it is closed.
-    pub fn open(plan: Plan) -> Result<Self, HouseError> {
-        let keys = Keys::new(&plan.tokens).ok_or(HouseError::NoToken)?;
-        let token = plan.tokens.into_iter().next().ok_or(HouseError::NoToken)?;
-        let world = Arc::new(World::with_codes_of(plan.policy.otp.digits));
+    pub fn open(blueprint: Blueprint) -> Result<Self, HouseError> {
+        let keys = Keys::new(&blueprint.tokens).ok_or(HouseError::NoToken)?;
+        let token = blueprint.tokens.into_iter().next().ok_or(HouseError::NoToken)?;
+        let world = Arc::new(World::with_codes_of(blueprint.policy.otp.digits));
         let exchange = Exchange::new(Parts {
             store: Arc::new(MemoryStore::new()),
-            vault: plan.vault,
-            directory: plan.directory,
-            clock: Arc::new(VirtualClock::at(plan.clock)),
+            vault: blueprint.vault,
+            directory: blueprint.directory,
+            clock: Arc::new(VirtualClock::at(blueprint.clock)),
             chance: Arc::new(SeededChance::new(1)),
-            policy: plan.policy,
-            flows: plan.flows,
+            policy: blueprint.policy,
+            flows: blueprint.flows,
         });
         let exchange = exchange.asking(world.clone()).looking_up(world.clone(), false);
         let exchange = Arc::new(exchange.verifying_with(world.clone()));
@@ -112,11 +112,11 @@ impl House {
         let shared = web::Data::new(server::House {
             exchange: exchange.clone(),
             metrics: metrics.clone(),
-            lines: plan.lines,
+            lines: blueprint.lines,
             keys: keys.clone(),
-            bases: Bases::of(&plan.public_url),
-            public_url: plan.public_url.clone(),
-            account_sid: plan.account_sid,
+            bases: Bases::of(&blueprint.public_url),
+            public_url: blueprint.public_url.clone(),
+            account_sid: blueprint.account_sid,
             admin_tokens: Vec::new(),
             gate: Gate::new(metrics.turns_in_progress.clone(), limits::TURNS_IN_PROGRESS),
             kept: Kept::default(),
@@ -137,7 +137,7 @@ impl House {
             world,
             keys,
             token,
-            public_url: plan.public_url,
+            public_url: blueprint.public_url,
             address,
             server: handle,
         })
