@@ -38,6 +38,21 @@ use state::State;
 
 pub use read::{read, read_one, read_telling};
 
+/// The keys of a flow, with what each is.
+pub const KEYS: [(&str, &str); 11] = [
+    ("name", "what other flows and the configuration call it"),
+    ("start", "the state a call begins in"),
+    ("locale", "the language of callers of whom nothing else is known"),
+    ("voice", "the provider's voice, or a table of voices by language"),
+    ("business", "what the business calls itself"),
+    ("currency", "ISO 4217 code for the money filter"),
+    ("levels", "what \"authenticated\" means"),
+    ("disclose", "who may hear which account field"),
+    ("budget", "the highest chances left to somebody who guesses"),
+    ("hours", "opening hours by name"),
+    ("states", "the states"),
+];
+
 /// A parsed flow file.
 #[derive(Debug)]
 pub struct Flow {

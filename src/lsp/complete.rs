@@ -7,6 +7,7 @@ use super::folder::{Folder, Paper};
 use super::word::{self, Sort, Word};
 use crate::check::RULES;
 use crate::diagnostic::Severity;
+use crate::flow;
 use crate::flow::condition::{SUBJECTS, TESTS};
 use crate::flow::level::{Class, Fact};
 use crate::flow::outcome::Outcome;
@@ -27,21 +28,6 @@ pub struct Candidate {
     /// The bytes it takes the place of.
     pub span: Range<usize>,
 }
-
-/// The keys of a flow, with what each is.
-const FLOW_KEYS: [(&str, &str); 11] = [
-    ("name", "what other flows and the configuration call it"),
-    ("start", "the state a call begins in"),
-    ("locale", "the language of callers of whom nothing else is known"),
-    ("voice", "the provider's voice, or a table of voices by language"),
-    ("business", "what the business calls itself"),
-    ("currency", "ISO 4217 code for the money filter"),
-    ("levels", "what \"authenticated\" means"),
-    ("disclose", "who may hear which account field"),
-    ("budget", "the highest chances left to somebody who guesses"),
-    ("hours", "opening hours by name"),
-    ("states", "the states"),
-];
 
 /// Everything that could be written at a byte.
 pub fn complete(folder: &Folder, file: &str, byte: usize) -> Vec<Candidate> {
@@ -78,7 +64,7 @@ fn names(folder: &Folder, file: &str, paper: &Paper, word: &Word) -> Names {
     };
     match word.sort {
         Sort::FlowKey => {
-            let free = FLOW_KEYS.iter().filter(|(key, _)| !written(paper, &[key], &word.span));
+            let free = flow::KEYS.iter().filter(|(key, _)| !written(paper, &[key], &word.span));
             free.map(|(key, about)| ((*key).to_owned(), (*about).to_owned(), String::new()))
                 .collect()
         }

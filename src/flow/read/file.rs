@@ -21,16 +21,10 @@ use crate::flow::states::lookup::ANYONE;
 use crate::flow::states::{
     COMMON, StateReader, StateType, TYPES, Vocabulary, read_localized, read_target,
 };
-use crate::flow::{Flow, Places, budget, hours, level, wording};
+use crate::flow::{Flow, KEYS, Places, budget, hours, level, wording};
 use crate::limits;
 
-/// The keys of a flow.
-const ROOT: [&str; 11] = [
-    "name", "start", "locale", "voice", "business", "currency", "levels", "disclose", "budget",
-    "hours", "states",
-];
-
-/// Those of them that stand above every table.
+/// The keys of a flow that stand above every table.
 const ABOVE: [&str; 6] = ["name", "start", "locale", "voice", "business", "currency"];
 
 /// Those without which there is none.
@@ -76,7 +70,7 @@ fn read_flow(
         problems.add(finding);
         return None;
     }
-    let root = root.named("the flow".into()).knowing(ROOT).heading(&ABOVE);
+    let root = root.named("the flow".into()).knowing(keys()).heading(&ABOVE);
     let name_item = required(&root, "name");
     let name = name_item.as_ref().and_then(|item| read_name(item, "a flow"));
     let start = required(&root, "start").and_then(|item| read_target(&item));
@@ -166,6 +160,11 @@ fn required<'a>(root: &Reader<'a>, key: &'static str) -> Option<Item<'a>> {
     if root.has(key) { root.item(key) } else { further_down().or_else(|| root.required(key)) }
 }
 
+/// The keys of a flow.
+fn keys() -> [&'static str; KEYS.len()] {
+    KEYS.map(|(key, _)| key)
+}
+
 /// Whether a key of the whole file stands in a table.
 fn stands_too_low(item: &Item<'_>) -> bool {
     ABOVE.contains(&item.key) && item.as_text().is_some()
@@ -174,7 +173,7 @@ fn stands_too_low(item: &Item<'_>) -> bool {
 /// The states that do not stand among the states: what leads to them is right.
 fn strays<'a>(root: &Reader<'a>) -> Vec<Item<'a>> {
     let is_state = |item: &Item<'a>| item.peek().is_some_and(|table| table.has("type"));
-    let (alone, tables): (Vec<_>, Vec<_>) = root.others(&ROOT).into_iter().partition(is_state);
+    let (alone, tables): (Vec<_>, Vec<_>) = root.others(&keys()).into_iter().partition(is_state);
     for state in alone.iter().filter_map(|state| root.item(state.key)) {
         let message = format!("the flow has no key `{}`", state.key);
         let finding = Finding::error("unknown-key", message, state.key_place());
