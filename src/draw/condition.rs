@@ -93,5 +93,19 @@ mod tests {
         ] {
             assert_eq!(drawn(&when), told);
         }
+        for (test, told) in [
+            ("equals = 5", "sum = 5"),
+            ("one_of = [5, 7]", "sum: 5, 7"),
+            ("at_least = 5", "sum ≥ 5"),
+            ("at_most = 5", "sum ≤ 5"),
+            ("above = 5", "sum > 5"),
+            ("below = 5", "sum < 5"),
+            ("present = true", "sum known"),
+            ("present = false", "sum unknown"),
+        ] {
+            for of in ["var", "field"] {
+                assert_eq!(drawn(&format!("{{ {of} = \"sum\", {test} }}")), told);
+            }
+        }
     }
 }

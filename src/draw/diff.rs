@@ -5,10 +5,6 @@ use toml::{Table, Value};
 use super::{Card, Mark, Picture, Way, of};
 use crate::flow::Flow;
 
-/// The keys of a file that are not states and not its name.
-const SETTINGS: [&str; 8] =
-    ["start", "locale", "voice", "business", "currency", "levels", "disclose", "hours"];
-
 /// The picture of the new edition, with what is no more of the old one in it.
 ///
 /// A state is changed if what is written in it is: comments and layout do not count. Its remark names
@@ -31,11 +27,9 @@ pub fn between(old: &Flow, new: &Flow) -> Picture {
         }
     }
     mark_ways(&before, &mut picture);
-    for key in SETTINGS {
-        if old_text.get(key) != new_text.get(key) {
-            picture.notes.push(format!("`{key}` is changed"));
-        }
-    }
+    let settings = changed_keys(&old_text, &new_text);
+    let settings = settings.iter().filter(|key| !matches!(key.as_str(), "name" | "states"));
+    picture.notes.extend(settings.map(|key| format!("`{key}` is changed")));
     picture.title = if old.name == new.name {
         format!("{}: what changed", new.name)
     } else {

@@ -40,9 +40,10 @@ pub fn walked(flow: &Flow, calls: &[Vec<Hop>]) -> Picture {
     for (card, visits) in picture.cards.iter_mut().zip(visits) {
         if !visits.is_empty() {
             card.mark = Mark::Walked;
-            card.remark = match count {
-                1 => visits.join(", "),
-                _ => format!("{} times", visits.len()),
+            card.remark = match (count, visits.len()) {
+                (1, _) => visits.join(", "),
+                (_, 1) => "once".to_owned(),
+                (_, often) => format!("{often} times"),
             };
         }
     }

@@ -113,6 +113,31 @@ fn a_difference_names_what_was_added_removed_and_changed() {
     assert_eq!(bordered(&same), 0, "and none that could be taken for a change");
 }
 
+/// What holds for the whole flow stands on no card: each such key that differs is told.
+#[test]
+fn a_difference_names_every_setting_that_changed() {
+    let above = |key: &str| format!("{key}\nname     = \"bank\"");
+    let table = |text: &str| format!("{text}\n[disclose]");
+    let edits = [
+        ("locale   = \"en-US\"", "locale   = \"en-GB\"".to_owned(), "locale"),
+        ("Polly.Mia-Neural", "Polly.Lupe-Neural".to_owned(), "voice"),
+        ("business = \"Acme", "business = \"Other".to_owned(), "business"),
+        ("name     = \"bank\"", above("currency = \"EUR\""), "currency"),
+        ("within = \"5m\"", "within = \"9m\"".to_owned(), "levels"),
+        ("balance      = \"strong\"", "balance      = \"basic\"".to_owned(), "disclose"),
+        ("[disclose]", table("[budget]\nper_day = 0.01"), "budget"),
+        ("[disclose]", table("[hours.late]\nzone = \"UTC\"\nopen = [\"22:00-24:00\"]"), "hours"),
+    ];
+    for (from, to, key) in edits {
+        assert_eq!(bank().matches(from).count(), 1, "{from}");
+        let (old, new) = (read(&bank()), read(&bank().replace(from, &to)));
+        let told = format!("`{key}` is changed");
+        assert_eq!(draw::between(&old, &new).notes, [told.as_str()]);
+        assert_eq!(draw::between(&new, &old).notes, [told.as_str()]);
+    }
+    assert_eq!(draw::between(&read(&bank()), &read(&bank())).notes, [""; 0]);
+}
+
 #[test]
 fn the_way_of_a_call_is_drawn() {
     let trace = root().join("fixtures/calls/bank.balance.toml");
@@ -141,6 +166,42 @@ fn the_way_of_a_call_is_drawn() {
     }
     assert!(!walked("menu", "agent"));
     grammar::read(&run("svg")).expect("well-formed XML");
+}
+
+/// What a designer writes is text in every format, whatever it looks like.
+#[test]
+fn what_is_written_in_a_flow_is_no_markup() {
+    let flow = read(
+        "name = \"f\"\nstart = \"b\"\n[states.b]\ntype = \"branch\"\notherwise = \"b\"\n\
+         cases = [{ when = { var = \"x\", equals = 'a<b>&\"\\|' }, next = \"bye\" }]\n\
+         [states.bye]\ntype = \"hangup\"\n",
+    );
+    let picture = draw::of(&flow);
+    let svg = draw::svg::write(&picture);
+    grammar::read(&svg).expect("well-formed XML");
+    assert!(svg.contains(r"x = a&lt;b&gt;&amp;&quot;\|"), "{svg}");
+    let dot = draw::dot::write(&picture);
+    assert!(dot.contains(r#"label="x = a<b>&\"\\|""#), "{dot}");
+    let mermaid = draw::mermaid::write(&picture);
+    assert!(mermaid.contains(r#"|"x = a#60;b#62;#38;#34;\#124;"|"#), "{mermaid}");
+}
+
+/// A state says in how many calls' ways it lies.
+#[test]
+fn the_ways_of_several_calls_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    for call in ["bank.balance.toml", "bank.menu_silent.toml"] {
+        std::fs::copy(root().join("fixtures/calls").join(call), folder.path().join(call)).unwrap();
+    }
+    let mut command = command_in(root());
+    command.args(["graph", "bank", "--format", "dot", "--trace"]).arg(folder.path());
+    let dot = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let of = |state: &str| {
+        let begins = format!("  \"{state}\" [label=");
+        dot.lines().find(|line| line.starts_with(&begins)).unwrap().to_owned()
+    };
+    assert!(of("welcome").contains("\\n2 times\""), "{dot}");
+    assert!(of("code").contains("\\nonce\""), "{dot}");
 }
 
 #[test]
