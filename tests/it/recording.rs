@@ -7,7 +7,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use crate::support::eventually::eventually_async;
-use crate::support::house::{ACCOUNT, House, MOBILE, OPERATOR, PIN, client};
+use crate::support::house::{ACCOUNT, House, LINE, MOBILE, OPERATOR, PIN, client};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
@@ -96,6 +96,13 @@ async fn a_live_call_becomes_a_transcript_without_its_secrets() {
     let green = callgate(&house, &["replay", "recorded"]);
     assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
 
+    // What a call proves beyond what is expected is a difference too.
+    let less = text.replace("facts = [\"pin\", \"sms_otp\", \"callback\"]", "facts = [\"pin\"]");
+    std::fs::write(house.folder.path().join("less.toml"), less).unwrap();
+    let output = callgate(&house, &["replay", "less.toml"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(1) && told.contains("other facts are proved"), "{told}");
+
     // The same out of the store, while the server goes on; a file that is there stays.
     let calls = house.ask("/api/calls").await;
     let call = calls["calls"][0].as_str().unwrap();
@@ -152,6 +159,62 @@ async fn a_live_call_becomes_a_transcript_without_its_secrets() {
             || told.contains("no longer reaches the level: strict"),
         "{told}"
     );
+}
+
+/// Whatever a caller keys or says, and whatever is on file of them, something else of its kind stands in the transcript.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_caller_is_in_the_transcript() {
+    let provider = Provider::start();
+    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
+    let gather = |name: &str, more: &str, next: &str| {
+        format!(
+            "[states.{name}]\ntype = \"gather\"\nvar = \"{name}\"\n{more}\nprompt = \"The {name}?\"\n\
+             on = {{ ok = \"{next}\", no_input = \"{next}\", invalid = \"{next}\" }}\n"
+        )
+    };
+    let flow = [
+        "name = \"desk\"\nstart = \"wish\"\n\
+         [states.wish]\ntype = \"menu\"\nprompt = \"What is it?\"\ntries = 1\n\
+         phrases = { \"statement\" = \"words\" }\non = { no_input = \"words\", no_match = \"words\" }\n",
+        &gather("words", "kind = \"speech\"", "birthday"),
+        &gather("birthday", "kind = \"date\"", "card"),
+        &gather("card", "", "other"),
+        &gather("other", "", "sorted"),
+        "[states.sorted]\ntype = \"branch\"\notherwise = \"who\"\n\
+         cases = [{ when = { var = \"other\", equals = \"1\" }, next = \"who\" }]\n\
+         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+         on = { found = \"bye\", unknown = \"bye\" }\n\
+         [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n",
+    ];
+    std::fs::write(house.folder.path().join("flows/desk.toml"), flow.concat()).unwrap();
+    let path = house.folder.path().join("accounts.toml");
+    let accounts = std::fs::read_to_string(&path).unwrap();
+    let mail = "email = { address = \"countess@post.example\", since = \"2024-01-01\" }\n";
+    let accounts = accounts.replace("[accounts.fields]", &format!("{mail}[accounts.fields]"));
+    std::fs::write(&path, accounts + "born = \"1815-12-10\"\n").unwrap();
+    house.more = vec!["--record", "recorded"];
+    house.restart();
+    let mut phone = Telephone::new("CA00000000000000000000000000000083", CALLER);
+    phone.ring(&house).await;
+    phone.say(&house, "This is Lovelace speaking.").await;
+    phone.say(&house, "I have moved to Elm Street.").await;
+    phone.key(&house, "02281970").await;
+    phone.key(&house, "40070218").await;
+    // What a branch asks about stays as it was, unless it tells whose it is.
+    phone.key(&house, ACCOUNT).await;
+    phone.key(&house, "2468024").await;
+    phone.key(&house, ACCOUNT).await;
+    assert_eq!(phone.spoken(), "Goodbye.");
+    let text = recorded(&house.folder.path().join("recorded")).await;
+    assert_clean(&text, &[]);
+    for own in
+        ["Lovelace", "Elm", "02281970", "40070218", "2468024", "countess", "1815", &LINE[1..]]
+    {
+        assert!(!text.contains(own), "`{own}` is in the transcript:\n{text}");
+    }
+    assert!(!text.contains("Not as the call was"), "{text}");
+    let green = callgate(&house, &["replay", "recorded"]);
+    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
 }
 
 /// What was no number, no date and no passcode is none in the transcript either: the call is asked again as it was.
