@@ -281,6 +281,30 @@ mod tests {
         assert!(accounts.by_phone(&PhoneNumber::parse("+15005550010").unwrap()).is_none());
     }
 
+    /// A code goes to one mailbox: what a mail server may take for two, or for another, is refused.
+    #[test]
+    fn an_address_is_that_of_one_mailbox() {
+        for one in ["ada@x.example", "a.b+c@mail.x-y.example", "o'hara@x.example"] {
+            assert!(is_one_address(one), "{one}");
+        }
+        for other in [
+            "ada,eve@x.example",
+            "ada@x.example,eve@y.example",
+            "ada@x.example@y.example",
+            "\"ada eve\"@x.example",
+            "ada <eve@y.example>",
+            "ada@x.example\r\nBcc: eve@y.example",
+            "ada;eve@x.example",
+            "ada@x",
+            "ada@x..example",
+            "ada@",
+            "@x.example",
+            "",
+        ] {
+            assert!(!is_one_address(other), "{other}");
+        }
+    }
+
     /// Whatever is wrong in a part, it is reported as in a file that is read whole.
     #[test]
     fn a_large_file_is_read_in_parts_as_it_would_be_whole() {

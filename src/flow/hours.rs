@@ -203,6 +203,19 @@ mod tests {
         assert!(night.is_open(at("2026-11-21T04:00:00Z")), "Friday 23:00");
         assert!(night.is_open(at("2026-11-21T10:00:00Z")), "Saturday 05:00");
         assert!(!night.is_open(at("2026-11-20T10:00:00Z")), "Friday 05:00");
+        let closed = hours(&["fri 22:00-06:00"], &["2026-11-20"]);
+        assert!(!closed.is_open(at("2026-11-21T04:00:00Z")), "Friday 23:00, a day closed");
+        assert!(!closed.is_open(at("2026-11-21T10:00:00Z")), "Saturday 05:00 is of Friday's night");
+        let closed = hours(&["fri 22:00-06:00"], &["2026-11-21"]);
+        assert!(closed.is_open(at("2026-11-21T10:00:00Z")), "Saturday 05:00 is of Friday's night");
+    }
+
+    #[test]
+    fn days_may_pass_the_end_of_the_week() {
+        let weekend = hours(&["sat-mon 09:00-17:00"], &[]);
+        let open = |day: u8| weekend.is_open(at(&format!("2026-11-{day}T15:00:00Z")));
+        // The 20th is a Friday.
+        assert_eq!([20, 21, 22, 23, 24].map(open), [false, true, true, true, false]);
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn gathers() {
         input: Input::DtmfSpeech,
         digits: None,
         hash_ends: false,
-        locale: "es-XX".into(),
+        locale: "es-AR".into(),
         hints: vec!["yes, sure".into(), " ".into(), "x".repeat(101), "\"no\"".into()],
         barge_in: false,
         ..gather()
@@ -113,7 +113,7 @@ fn gathers() {
     assert_eq!(
         body(vec![Verb::Gather(open)]),
         format!(
-            r#"{SAY}{head} input="dtmf speech" actionOnEmptyResult="true" timeout="5" finishOnKey="" speechTimeout="auto" language="es-MX" hints="yes  sure,&quot;no&quot;"/>{AGAIN}"#
+            r#"{SAY}{head} input="dtmf speech" actionOnEmptyResult="true" timeout="5" finishOnKey="" speechTimeout="auto" language="es-AR" hints="yes  sure,&quot;no&quot;"/>{AGAIN}"#
         )
     );
     let spoken = Gather { input: Input::Speech, prompt: vec![], locale: "tlh".into(), ..gather() };
@@ -156,15 +156,16 @@ fn dials() {
         uri: "sip:desk@example.com".into(),
         headers,
         voucher: None,
-        whisper: None,
+        whisper: Some(NONCE),
     };
     assert_eq!(
         body(vec![Verb::Hear(Audible::Pause(1)), Verb::Dial(dial(sip))]),
         concat!(
             r#"<Pause length="1"/>"#,
             r#"<Dial action="TURN" method="POST" timeout="20" callerId="+15005550006">"#,
-            "<Sip>sip:desk@example.com?X-Name=Ada%20%26%20Co&amp;X-B=%C3%A9</Sip></Dial>",
+            r#"<Sip url="LEG" method="POST">sip:desk@example.com?X-Name=Ada%20%26%20Co&amp;X-B=%C3%A9</Sip></Dial>"#,
         )
+        .replace("LEG", &leg)
     );
     let room = dial(DialTarget::Conference { name: "room 7".into() });
     let room = Dial { caller_id: Some("anonymous".into()), ..room };

@@ -169,6 +169,8 @@ fn what_is_wrong_is_told_while_it_is_typed_and_taken_back() {
     let page = editor.ask_at("hover", "desk.toml", &wrong, "pim", 1);
     assert!(page["contents"]["value"].as_str().unwrap().contains("# unknown-state"), "{page}");
     assert_eq!(editor.change("desk.toml", 3, DESK), json!([]));
+    let found = editor.change("desk.toml", 4, &format!("{DESK}accept = [\"enumeration\"]\n"));
+    assert_eq!((&found[0]["code"], &found[0]["severity"]), (&json!("unused-accept"), &json!(2)));
     editor.end();
 }
 
@@ -181,6 +183,10 @@ fn what_is_open_counts_and_not_what_is_on_disc() {
     let found = editor.findings("desk.toml");
     let codes: Vec<_> = found.as_array().unwrap().iter().map(|f| f["code"].clone()).collect();
     assert_eq!(codes, ["unrouted-outcome", "unknown-outcome"], "{found}");
+    // What is closed is as it was left on disc.
+    let document = json!({"textDocument": {"uri": editor.uri("ask.toml")}});
+    editor.tell("textDocument/didClose", &document);
+    assert_eq!(editor.findings("desk.toml")[0]["code"], "unknown-flow");
     editor.end();
 }
 
@@ -466,6 +472,30 @@ fn each_kind_of_place_offers_its_own() {
     editor.end();
 }
 
+/// What a field needs and what is passed in stands in the flow that calls; a level of its own is its own.
+#[test]
+fn a_sub_flow_knows_the_names_of_the_flow_that_calls_it() {
+    const MAIN: &str = "name = \"main\"\nstart = \"asks\"\n[levels]\nbasic = { any = [\"pin\"] }\n\
+        [disclose]\nbalance = \"basic\"\n[states.asks]\ntype = \"call\"\nflow = \"sub\"\nrequires = \"basic\"\n\
+        with = { amount = \"12\" }\non = { done = \"bye\", denied = \"bye\" }\n[states.bye]\ntype = \"hangup\"\n";
+    const SUB: &str = "name = \"sub\"\nstart = \"sorted\"\n[levels]\nbasic = { any = [\"passcode\"] }\n\
+        [states.sorted]\ntype = \"branch\"\notherwise = \"told\"\n\
+        cases = [{ when = { var = \"\", equals = \"1\" }, next = \"told\" }]\n\
+        [states.told]\ntype = \"say\"\nrequires = \"basic\"\nprompt = \"{{ account.balance }}\"\n\
+        next = \"back\"\non = { denied = \"back\" }\n[states.back]\ntype = \"return\"\noutcome = \"done\"\n";
+    let paper = |(file, text): (&str, &str)| (file.to_owned(), Paper::new(text));
+    let folder = Folder { papers: [("main.toml", MAIN), ("sub.toml", SUB)].map(paper).into() };
+    let (file, span) = definition(&folder, "sub.toml", SUB.find("balance }}").unwrap()).unwrap();
+    assert_eq!((file.as_str(), &MAIN[span]), ("main.toml", "balance"));
+    for (file, text, wanted) in [("main.toml", MAIN, "pin"), ("sub.toml", SUB, "passcode")] {
+        let (_, page) = hover(&folder, file, text.find("basic\"\n").unwrap()).unwrap();
+        assert!(page.contains(&format!("level **basic**: {wanted}")), "{file}: {page}");
+    }
+    let at = SUB.find("var = \"\"").unwrap() + "var = \"".len();
+    let offered = complete(&folder, "sub.toml", at);
+    assert!(offered.iter().any(|it| it.name == "amount"), "{offered:?}");
+}
+
 /// The page of each type of state is shown where it is named.
 #[test]
 fn each_state_type_has_its_page_under_the_cursor() {
@@ -506,6 +536,13 @@ fn what_is_surely_a_slip_can_be_mended_with_a_key() {
     assert_eq!(change["edits"][0]["newText"], "failed");
     assert_eq!(change["edits"][0]["range"]["start"], position(&wrong, "faild", 0));
     assert_eq!(actions("next     = \"s\""), json!([]), "that may be anything");
+    editor.open("ask.toml", &ASK.replace("\"menu\"", "\"mneu\""));
+    editor.change("desk.toml", 8, DESK);
+    let range = json!({"start": position(DESK, "name", 0), "end": position(DESK, "hangup", 0)});
+    let asked =
+        json!({"textDocument": {"uri": uri}, "range": range, "context": {"diagnostics": []}});
+    let found = editor.ask("textDocument/codeAction", &asked);
+    assert_eq!(found, json!([]), "a slip of another file is not mended in this one");
     editor.end();
 }
 

@@ -257,3 +257,28 @@ fn said(state: &State<'_, '_>, value: &Filled, filter: Filter) -> Result<String,
     }
     Ok(filter.said(&value, &locale, &currency))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In a text that calculates a filter says what it says in any other.
+    #[test]
+    fn a_filter_is_of_the_callers_language_and_the_flows_currency() {
+        let said = |source: &str, language: &str| {
+            let (place, problems) = (Place { file: "t".into(), span: 0..1 }, Problems::default());
+            let template = Template::read(source, &place, &problems).unwrap();
+            assert_eq!(problems.into_findings(), []);
+            let (locale, sum) = (Locale::parse(language).unwrap(), Value::Number(1234.5));
+            let mut filling = Filling::with_nothing(&locale, "EUR");
+            filling.variables.insert("sum", Some(&sum));
+            (template.calculates(), template.fill(&filling).unwrap())
+        };
+        for language in ["en-US", "es-MX", "de-DE", "it-IT"] {
+            let (calculates, plain) = said("{{ sum | money }}", language);
+            assert!(!calculates);
+            let computed = said("{% if sum > 1 %}{{ sum | money }}{% endif %}", language);
+            assert_eq!(computed, (true, plain), "{language}");
+        }
+    }
+}
