@@ -32,6 +32,15 @@ pub fn human(odds: &Odds) -> String {
             ),
         });
     }
+    let branches = branches(odds);
+    if !branches.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nWhat was proved decides which way a call goes at {}. What guessing opens there is counted only as far as it \
+             is listed above: say with `requires` what only such callers may come to.",
+            listed(&branches)
+        );
+    }
     text.push_str(&lockouts(odds));
     text.push_str("\nTaken for granted\n");
     for assumption in &odds.assumptions {
@@ -44,6 +53,11 @@ pub fn human(odds: &Odds) -> String {
 pub(super) fn guarding_nothing(odds: &Odds) -> Option<String> {
     let proofs: Vec<_> = odds.guesses.keys().map(|fact| format!("`{fact}`")).collect();
     (odds.states.is_empty() && !proofs.is_empty()).then(|| listed(&proofs))
+}
+
+/// The branches that go by what was proved.
+pub(super) fn branches(odds: &Odds) -> Vec<String> {
+    odds.branches.iter().map(|(flow, state)| format!("`{state}` of `{flow}`")).collect()
 }
 
 fn of_state(odds: &Odds, state: &StateOdds) -> String {
@@ -234,6 +248,7 @@ pub fn json(odds: &Odds) -> String {
         },
         "guesses": guesses,
         "states": odds.states.iter().map(state_json).collect::<Vec<_>>(),
+        "branches": odds.branches.iter().map(|(flow, state)| json!({"flow": flow.as_str(), "state": state.as_str()})).collect::<Vec<_>>(),
         "lockouts": lockouts,
         "assumptions": odds.assumptions,
     });

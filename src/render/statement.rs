@@ -5,14 +5,12 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::odds::{asked, expected, guarding_nothing, many, place, span, takes, who};
+use super::odds::{asked, branches, expected, guarding_nothing, many, place, span, takes, who};
 use crate::check::odds::words::chance;
 use crate::check::odds::{Ask, Chances, Odds, Otherwise, Pins, StateOdds, WayIn};
 use crate::diagnostic::{Finding, listed};
 use crate::document::show_duration;
-use crate::flow::condition::Condition;
 use crate::flow::level::{Class, Fact};
-use crate::flow::state::{Kind, State};
 use crate::flow::{Flow, FlowSet};
 use crate::hex::hex;
 
@@ -245,21 +243,6 @@ fn clauses(statement: &Statement<'_>) -> String {
     text
 }
 
-/// The branches that ask about a fact or a level, which keep nobody from anything.
-fn by_proof(flows: &FlowSet) -> Vec<String> {
-    let asks =
-        |condition: &&Condition| matches!(condition, Condition::Fact(_) | Condition::Level(..));
-    let goes_by_proof = |state: &&State| match &state.kind {
-        Kind::Branch(branch) => branch.cases.iter().any(|case| case.when.walk().iter().any(asks)),
-        _ => false,
-    };
-    let of = |flow: &Flow| -> Vec<_> {
-        let states = flow.states.values().filter(goes_by_proof);
-        states.map(|state| format!("`{}` of `{}`", state.name, flow.name)).collect()
-    };
-    flows.iter().flat_map(|flow| of(flow)).collect()
-}
-
 /// Where, by its own residual risks, something does not sound the same.
 fn told_apart(statement: &Statement<'_>) -> String {
     let states = statement.flows.iter().flat_map(|flow| flow.states.values());
@@ -326,7 +309,7 @@ fn residual(statement: &Statement<'_>) -> String {
         "- Specialists to whom calls are transferred are outside of this statement, and so are the \
          directory of accounts and the provider of the telephone line.\n",
     );
-    let branches = by_proof(statement.flows);
+    let branches = branches(statement.odds);
     if !branches.is_empty() {
         let _ = writeln!(
             text,

@@ -533,6 +533,11 @@ fn a_proof_that_no_level_asks_for_is_not_said_to_be_nothing_to_guess() {
         of_flow(&gate, &["statement"]).contains(decides) && !page.contains("decides"),
         "{page}"
     );
+    let odds = of_flow(&gate, &["odds"]);
+    assert!(odds.contains(decides.trim_end_matches('.')) && !table.contains("decides"), "{odds}");
+    let told: serde_json::Value =
+        serde_json::from_str(&of_flow(&gate, &["odds", "--format", "json"])).unwrap();
+    assert_eq!(told["branches"], serde_json::json!([{ "flow": "desk", "state": "gate" }]));
 }
 
 #[test]

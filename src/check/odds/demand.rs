@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::check::proof::{Told, Walks};
 use crate::diagnostic::Place;
 use crate::flow::Flow;
+use crate::flow::condition::Condition;
 use crate::flow::level::{Fact, Formula, Level};
 use crate::flow::name::{FieldName, FlowName, LevelName, StateName};
 use crate::flow::state::{Kind, State};
@@ -201,6 +202,18 @@ impl Demand<'_> {
         };
         self.names(name) || (!more && implied())
     }
+}
+
+/// The branches that ask about a fact or a level.
+pub(super) fn branches(walks: &Walks<'_>) -> Vec<(FlowName, StateName)> {
+    let asks =
+        |condition: &&Condition| matches!(condition, Condition::Fact(_) | Condition::Level(..));
+    let goes_by_proof = |state: &State| match &state.kind {
+        Kind::Branch(branch) => branch.cases.iter().any(|case| case.when.walk().iter().any(asks)),
+        _ => false,
+    };
+    let branches = walks.states().filter(|(_, state)| goes_by_proof(state));
+    branches.map(|(flow, state)| (flow.name.clone(), state.name.clone())).collect()
 }
 
 /// For each state, the proofs that some way brings to it.

@@ -57,6 +57,9 @@ pub struct Odds {
     pub guesses: BTreeMap<Fact, Guesses>,
     /// Every state that asks for something.
     pub states: Vec<StateOdds>,
+    /// The branches that ask about a fact or a level: they keep nobody from anything, and what guessing opens behind them
+    /// is not known.
+    pub branches: Vec<(FlowName, StateName)>,
     /// What keeps a customer out, by factor.
     pub lockouts: Vec<FactorLockout>,
     /// What is taken for granted.
@@ -237,6 +240,7 @@ fn of(flows: &FlowSet, walks: &Walks<'_>, demands: &[Demand<'_>], terms: &Terms)
         siege: terms.siege.clone(),
         pin_digits: scale.pin_digits,
         states,
+        branches: demand::branches(walks),
         lockouts: lockouts.collect(),
         assumptions: scale.assumptions(),
         guesses: scale.guesses,
