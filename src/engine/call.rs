@@ -266,8 +266,8 @@ impl SentCode {
             return self;
         }
         let older = Some(last.left());
-        let SentCode { hash, number, factor, contact, effect, .. } = last;
-        SentCode { hash, number, factor, contact, effect, older, ..self }
+        let SentCode { hash, number, factor, contact, effect, named, .. } = last;
+        SentCode { hash, number, factor, contact, effect, named, older, ..self }
     }
 }
 

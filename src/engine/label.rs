@@ -4,14 +4,13 @@
 //! Whatever is set after a branch has asked about guarded data gets its levels too, because the way the call took
 //! tells something about the data. All of it is dropped when another account is claimed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Waived;
 use super::call::Variable;
 use super::machine::Machine;
 use crate::flow::condition::Condition;
 use crate::flow::name::{LevelName, VariableName};
-use crate::flow::prompt::Prompt;
 use crate::flow::template::{Template, Use};
 use crate::flow::value::Value;
 
@@ -70,39 +69,16 @@ impl Machine<'_> {
     }
 
     /// Gives a variable its value: besides its own levels, it gets those of what was asked about on the way here.
-    pub(super) fn assign(&mut self, name: VariableName, mut variable: Variable) {
+    pub(super) fn assign(&mut self, name: &VariableName, mut variable: Variable) {
         variable.label.extend(self.call.asked.iter().cloned());
         variable.derived |= !variable.label.is_empty();
         self.put_variable(name, variable);
     }
 
-    /// Puts a value into a variable. A code whose message named another value there becomes void: it is valid for
-    /// what was read beside it, such as an amount, and for nothing else (PSD2, RTS 5(1)).
-    pub(super) fn put_variable(&mut self, name: VariableName, variable: Variable) {
-        self.call.variables.insert(name, variable);
-        self.void_code_of_others();
-    }
-
-    /// Voids a code whose message named other values than the flow's variables have now.
-    pub(super) fn void_code_of_others(&mut self) {
-        let Some(code) = &self.call.code else { return };
-        let now = |name| self.call.variables.get(name).map(|variable| &variable.value);
-        let is_other = |(name, value)| now(name).is_some_and(|now| now != value);
-        if code.sender.flow == self.call.at.flow && code.named.iter().any(is_other) {
-            self.call.code = None;
-        }
-    }
-
-    /// The variables in a message.
-    pub(super) fn named_in(&self, message: Option<&Prompt>) -> BTreeMap<VariableName, Value> {
-        let uses = message.into_iter().flat_map(Prompt::uses);
-        let named = uses.filter_map(|of| match of {
-            Use::Variable(name) => {
-                Some((name.clone(), self.call.variables.get(name)?.value.clone()))
-            }
-            _ => None,
-        });
-        named.collect()
+    /// Puts a value into a variable. A code whose message named another value there becomes void.
+    pub(super) fn put_variable(&mut self, name: &VariableName, variable: Variable) {
+        self.call.variables.insert(name.clone(), variable);
+        self.void_code_of_others(name);
     }
 
     /// Remembers what a branch asks about, as far as it gets to see it.

@@ -18,6 +18,7 @@ pub mod id;
 mod label;
 pub mod ledger;
 mod legs;
+mod linking;
 mod listen;
 mod machine;
 pub mod policy;

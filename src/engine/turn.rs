@@ -196,8 +196,10 @@ impl Remark {
             | Self::TooDeep
             | Self::NoSuchState
             | Self::NoRoute
-            | Self::Withheld
-            | Self::Unspeakable => "the flow cannot go on as written",
+            | Self::Withheld => "the flow cannot go on as written",
+            Self::Unspeakable => {
+                "a text could not be filled in, or no message had room for what it was to name"
+            }
             Self::OtherSid => {
                 "the provider has two names for a leg that was placed: neither is believed, and both are ended"
             }

@@ -6,6 +6,7 @@ mod explore;
 mod growth;
 mod holes;
 mod judge;
+mod linked;
 mod made;
 mod monsters;
 mod mutation;

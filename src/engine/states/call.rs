@@ -24,6 +24,8 @@ pub(super) fn enter(m: &mut Machine<'_>, call: &CallFlow) -> Next {
     m.call.frames.push(Frame::Call(m.call.at.clone(), own));
     m.call.at = Position { flow: flow.name.clone(), state: flow.start.clone() };
     // A code that was sent during an earlier visit may have named something else.
-    m.void_code_of_others();
+    for passed in &call.with {
+        m.void_code_of_others(&passed.to);
+    }
     Next::Goto(flow.start.clone())
 }

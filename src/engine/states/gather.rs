@@ -33,7 +33,7 @@ pub(super) fn resume(m: &mut Machine<'_>, gather: &Gather, heard: &Heard) -> Ask
     let Some(value) = value else {
         return m.missed(&gather.listen, &expect, false, &gives_up);
     };
-    m.put_variable(gather.variable.clone(), Variable::plain(value));
+    m.put_variable(&gather.variable, Variable::plain(value));
     Ok(Next::Take(Outcome::Ok))
 }
 

@@ -83,20 +83,29 @@ pub(super) fn resume(m: &mut Machine<'_>, otp: &GatherOtp, heard: &Heard) -> Ask
     m.failed(&otp.listen, &expect, false, &gives_up)
 }
 
-/// Sends another code, as the state that sent the last one did, if it would let the caller in now.
+/// Sends another code, as the state that sent the last one did, if it would let the caller in now, and can name what
+/// that one named.
 fn send_again(m: &mut Machine<'_>) -> Asks<Outcome> {
-    let Some(sender) = m.call.code.as_ref().map(|code| code.sender.clone()) else {
+    let Some((sender, named)) =
+        m.call.code.as_ref().map(|code| (code.sender.clone(), code.named.clone()))
+    else {
         return Ok(Outcome::Unavailable);
     };
     let flows = m.setting.flows;
     let state = flows.get(sender.flow.as_str()).and_then(|flow| flow.state(&sender.state));
-    let requires = state.and_then(|state| state.requires.as_ref());
-    if requires.is_some_and(|(level, _)| !m.standing_at(&sender, |m| m.meets(level))) {
+    let Some(state) = state else { return Ok(Outcome::Unavailable) };
+    let may_send = m.standing_at(&sender, |m| {
+        let requires = state.requires.as_ref();
+        requires.is_none_or(|(level, _)| m.meets(level))
+            && m.may_speak(state)
+            && named.keys().all(|name| m.call.variables.contains_key(name))
+    });
+    if !may_send {
         return Ok(Outcome::Unavailable);
     }
-    match state.map(|state| &state.kind) {
-        Some(Kind::SendSmsOtp(state)) => send_sms_otp::send(m, state, sender),
-        Some(Kind::SendEmailOtp(state)) => send_email_otp::send(m, state, sender),
+    match &state.kind {
+        Kind::SendSmsOtp(state) => send_sms_otp::send(m, state, sender),
+        Kind::SendEmailOtp(state) => send_email_otp::send(m, state, sender),
         _ => Ok(Outcome::Unavailable),
     }
 }

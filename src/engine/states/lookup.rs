@@ -64,7 +64,7 @@ pub(super) fn enter(m: &mut Machine<'_>, lookup: &Lookup) -> Asks<Next> {
     for given in &lookup.give {
         if let Some(value) = found.remove(&given.name) {
             let label = given.label.iter().map(|(level, _)| level.clone()).collect();
-            m.assign(given.name.clone(), Variable { value, derived, label });
+            m.assign(&given.name, Variable { value, derived, label });
         }
     }
     Ok(Next::Take(Outcome::Ok))

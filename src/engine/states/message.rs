@@ -3,30 +3,39 @@
 use super::super::audit::Hearer;
 use super::super::disclosure::Guarded;
 use super::super::machine::{Asks, Machine};
+use super::super::turn::Remark;
 use crate::flow::locale::Locale;
 use crate::flow::prompt::Prompt;
+use crate::flow::template::Use;
 use crate::flow::wording::{self, Wording};
 use crate::limits;
 use crate::secret::Secret;
 
 /// A message that carries a code: the flow's words, or else callgate's own. Those are also used if the flow's
-/// words leave no room for the code, because the caller's own input in them would otherwise reveal that there is
-/// somebody to send them to.
+/// words leave no room for the code. `None`: they name variables, and it is sent in no words that do not name them
+/// all; the caller hears the same, because their own input would otherwise reveal that there is somebody to send
+/// them to.
 pub(super) fn with_code(
     m: &mut Machine<'_>,
     message: Option<&Prompt>,
     own: fn(&Wording) -> &'static str,
     code: &Secret,
-) -> Asks<Secret> {
+) -> Asks<Option<Secret>> {
     if let Some(prompt) = message {
-        let text = text_of(m, prompt, Some(code.expose()))?;
+        let names = prompt.uses().any(|used| matches!(used, Use::Variable(_)));
+        let text = whole_text_of(m, prompt, Some(code.expose()))?;
+        let text = text.filter(|text| !names || fits(text)).map(cut);
         if let Some(text) = text.filter(|text| text.contains(code.expose())) {
             m.told(Hearer::Contact);
-            return Ok(Secret::new(text));
+            return Ok(Some(Secret::new(text)));
         }
         m.filled_in = Guarded::default();
+        if names {
+            m.remarks.push(Remark::Unspeakable);
+            return Ok(None);
+        }
     }
-    Ok(Secret::new(of_our_own(m, own)?.replace("{code}", code.expose())))
+    Ok(Some(Secret::new(of_our_own(m, own)?.replace("{code}", code.expose()))))
 }
 
 /// Words of our own, with the business's name in them.
@@ -36,12 +45,13 @@ pub(super) fn of_our_own(m: &mut Machine<'_>, own: fn(&Wording) -> &'static str)
     Ok(own(wording::of(&locale)).replace("{business}", business))
 }
 
-/// The text of a message, its parts with a blank between them; `None`: it could not be filled in.
-pub(super) fn text_of(
-    m: &mut Machine<'_>,
-    prompt: &Prompt,
-    code: Option<&str>,
-) -> Asks<Option<String>> {
+/// The text of a message, as far as one has room for it; `None`: it could not be filled in.
+pub(super) fn text_of(m: &mut Machine<'_>, prompt: &Prompt) -> Asks<Option<String>> {
+    Ok(whole_text_of(m, prompt, None)?.map(cut))
+}
+
+/// The text of a message, its parts with a blank between them.
+fn whole_text_of(m: &mut Machine<'_>, prompt: &Prompt, code: Option<&str>) -> Asks<Option<String>> {
     let locale = written_in(m)?;
     let Some(flow) = m.flow() else { return Ok(None) };
     let mut parts = Vec::new();
@@ -50,8 +60,15 @@ pub(super) fn text_of(
         parts.push(part);
     }
     let text = parts.join(" ");
-    let plain = text.chars().filter(|c| *c == '\n' || !c.is_control());
-    Ok(Some(plain.take(limits::MESSAGE_CHARS_MAX).collect()))
+    Ok(Some(text.chars().filter(|c| *c == '\n' || !c.is_control()).collect()))
+}
+
+fn fits(text: &str) -> bool {
+    text.chars().count() <= limits::MESSAGE_CHARS_MAX
+}
+
+fn cut(text: String) -> String {
+    if fits(&text) { text } else { text.chars().take(limits::MESSAGE_CHARS_MAX).collect() }
 }
 
 /// The language of messages to this customer.

@@ -69,7 +69,7 @@ pub(in crate::engine) fn of_state(m: &mut Machine<'_>, words: &Notify) -> Asks<(
     }
     let body = match words {
         Notify::Own => Some(message::of_our_own(m, |own| own.notice_action)?),
-        Notify::Words(words) => message::text_of(m, words, None)?,
+        Notify::Words(words) => message::text_of(m, words)?,
     };
     let Some(body) = body else { return Ok(()) };
     m.call.told.push(m.call.at.clone());

@@ -32,9 +32,10 @@ pub(super) fn enter(m: &mut Machine<'_>, back: &Return) -> Next {
             if let Kind::Call(call) = &state.kind {
                 for give in &call.give {
                     if let Some(value) = given.get(&give.from) {
-                        m.put_variable(give.to.clone(), value.clone());
+                        m.put_variable(&give.to, value.clone());
                     }
                 }
+                m.void_code_not_given(call);
             }
             match &back.outcome {
                 Some((outcome, _)) => Next::Take(outcome.clone()),

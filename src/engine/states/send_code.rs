@@ -42,8 +42,8 @@ pub(super) struct Way<'m, T> {
 }
 
 /// Sends a code for the state `sender`; `write` makes the effect that carries it, or `None` if its words cannot
-/// be filled in. For a claim that is no account, all of this happens except the effect; also for an account
-/// without a contact, if the state hides that.
+/// be filled in. For a claim that is no account, all of this happens except the effect; also where its words cannot
+/// be filled in, and for an account without a contact, if the state hides that.
 pub(super) fn send<T>(
     m: &mut Machine<'_>,
     sender: Position,
@@ -84,15 +84,15 @@ pub(super) fn send<T>(
     let last = m.call.code.as_ref().filter(|last| by_provider && last.hash.is_none());
     let checks = last.filter(|last| last.factor == factor).map_or(0, |last| last.checks);
     let expires = later(m.moment.now, Duration::from_secs(ttl_s.into()));
-    let contact = to.as_ref().map(contact);
-    let number = to.as_ref().zip(phone).map(|(to, phone)| phone(to).number.clone());
-    let mut effect = None;
+    let (mut contact_used, mut number, mut effect) = (None, None, None);
     if let Some(to) = to {
+        let reached = (contact(&to), phone.map(|phone| phone(&to).number.clone()));
         // The words are those of the sending flow, wherever another code is asked for.
         let fresh = Fresh { code, expires, ttl_s };
-        let written = m.standing_at(&sender, |m| write(m, to, &fresh))?;
-        let Some(written) = written else { return Ok(Outcome::Unavailable) };
-        effect = Some(m.effect(written));
+        if let Some(written) = m.standing_at(&sender, |m| write(m, to, &fresh))? {
+            (contact_used, number) = (Some(reached.0), reached.1);
+            effect = Some(m.effect(written));
+        }
     }
     let named = m.standing_at(&sender, |m| m.named_in(message));
     let code = SentCode {
@@ -100,7 +100,7 @@ pub(super) fn send<T>(
         number: number.filter(|_| by_provider),
         factor,
         digits,
-        contact,
+        contact: contact_used,
         expires,
         checks,
         effect,

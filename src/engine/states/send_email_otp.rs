@@ -26,7 +26,10 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendEmailOtp, sender: Position) 
     };
     send_code::send(m, sender, way, |m, to, fresh| {
         let Some(code) = &fresh.code else { return Ok(None) };
-        let body = message::with_code(m, state.message.as_ref(), |own| own.email, code)?;
+        let Some(body) = message::with_code(m, state.message.as_ref(), |own| own.email, code)?
+        else {
+            return Ok(None);
+        };
         // A screen that is locked shows the subject: no code stands in it.
         let subject = message::of_our_own(m, |own| own.email_subject)?;
         let locale = message::written_in(m)?;

@@ -38,7 +38,7 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendLink) -> Asks<Outcome> {
     };
     m.call.sends = m.call.sends.saturating_add(1);
     if let Some(to) = to {
-        let Some(text) = text_of(m, &state.message, None)? else {
+        let Some(text) = text_of(m, &state.message)? else {
             return Ok(Outcome::Unavailable);
         };
         m.effect(Effect::SendSms(Sms {

@@ -29,7 +29,9 @@ pub(super) fn send(m: &mut Machine<'_>, state: &SendSmsOtp, sender: Position) ->
             let begin = BeginVerification { to, whom, locale, code_until };
             return Ok(Some(Effect::BeginVerification(begin)));
         };
-        let body = message::with_code(m, state.message.as_ref(), |own| own.sms, code)?;
+        let Some(body) = message::with_code(m, state.message.as_ref(), |own| own.sms, code)? else {
+            return Ok(None);
+        };
         let (valid_for_s, code_until) = (fresh.ttl_s, Some(fresh.expires));
         let look_up = Vec::new();
         Ok(Some(Effect::SendSms(Sms { to, body, valid_for_s, code_until, look_up })))

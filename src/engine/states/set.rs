@@ -23,7 +23,7 @@ pub(super) fn enter(m: &mut Machine<'_>, set: &Set) -> Asks<Next> {
                 m.made_of(template, text)
             }
         };
-        m.assign(assignment.name.clone(), variable);
+        m.assign(&assignment.name, variable);
     }
     Ok(Next::Take(Outcome::Next))
 }

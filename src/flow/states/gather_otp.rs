@@ -1,10 +1,11 @@
 //! Takes the code last sent in this call and proves the fact of its channel (`sms_otp`).
 //!
 //! `*` asks for a new code, which gives back no attempts. It is sent only if the state that sent the first one would
-//! let the caller in now. If not, the caller hears the same, and the code in hand stays good until its time is over.
+//! let the caller in now, and if the variables that its message names are still there, which those of a sub-flow that has
+//! come back are not. If not, the caller hears the same, and the code in hand stays good until its time is over.
 //!
 //! `expired`: the code has run out of time, none was sent, or a variable that its message named (an amount, say) has
-//! another value by now. `undelivered`: the provider refused the message, or reported it undelivered while the caller
+//! another value by now, be it under another name in a flow that passes it on (`with`, `give`). `undelivered`: the provider refused the message, or reported it undelivered while the caller
 //! was waiting, who is then led on at once. If `undelivered` leads to the same state as `failed`, a caller who has proved
 //! nothing does not hear of it, because the code of an account that does not exist never comes back either.
 

@@ -5,6 +5,9 @@
 //! address is on file, or none for long enough; `limited` that too many have been sent. `message` may
 //! give the wording, with `{{ code }}` in it once. It needs `[smtp]` in the configuration.
 //!
+//! A code is good for what its message names: one that has no room for all of its variables goes out to nobody, though it
+//! is `sent`.
+//!
 //! If `unavailable` leads to the same state as `sent`, an account without such a contact cannot be told from one that
 //! does not exist: the same is counted for it, and no entry is right for the code that is asked for next.
 

@@ -7,6 +7,9 @@
 //! (`[otp] backend = "verify"`) words them itself, and a flow with a `message` is not served there: leave it out of
 //! a flow that is to run under either.
 //!
+//! A code is good for what its message names: one that has no room for all of its variables goes out to nobody, though it
+//! is `sent`.
+//!
 //! If `unavailable` leads to the same state as `sent`, an account without such a contact cannot be told from one that
 //! does not exist: the same is counted for it, and no entry is right for the code that is asked for next.
 

@@ -506,3 +506,40 @@ async fn t71_another_code_names_what_the_first_one_named() {
     let named = messages.iter().filter(|it| it.body.expose().ends_with(" to pay 42 dollars"));
     assert_eq!(named.count(), 2, "{}", messages.len());
 }
+
+/// A message names what its code approves, or there is none: whoever says a payee that no message has room for, so
+/// that the owner reads no amount, gets a code from nobody.
+#[tokio::test]
+async fn t71_no_code_is_sent_that_cannot_name_what_it_is_for() {
+    for message in
+        ["{{ code }} to pay {{ whom }} {{ much }}", "Pay {{ whom }} {{ much }}: {{ code }}"]
+    {
+        let desk = format!(
+            "name = \"desk\"\nstart = \"who\"\n[levels]\nl = {{ any = [\"sms_otp\"] }}\n\
+            [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+            on = {{ found = \"much\", unknown = \"much\" }}\n\
+            [states.much]\ntype = \"gather\"\nkind = \"digits\"\nvar = \"much\"\ndigits = 2\n\
+            prompt = \"How much?\"\non = {{ ok = \"whom\", no_input = \"bye\", invalid = \"bye\" }}\n\
+            [states.whom]\ntype = \"gather\"\nkind = \"speech\"\nvar = \"whom\"\nprompt = \"To whom?\"\n\
+            on = {{ ok = \"send\", no_input = \"bye\", invalid = \"bye\" }}\n\
+            [states.send]\ntype = \"send_sms_otp\"\nmessage = \"{message}\"\n\
+            on = {{ sent = \"code\", unavailable = \"bye\", limited = \"bye\" }}\n\
+            [states.code]\ntype = \"gather_otp\"\nprompt = \"The code?\"\n\
+            on = {{ ok = \"bye\", failed = \"bye\", expired = \"bye\", undelivered = \"bye\" }}\n\
+            [states.bye]\ntype = \"hangup\"\n"
+        );
+        for (to, sent) in [("Bob", 1), (&*"bob ".repeat(150), 0)] {
+            let office = Office::fresh(&desk, &account(ACCOUNT, "2024-01-01"));
+            let mut line = office.ring("CA1").await;
+            line.key(ACCOUNT).await;
+            line.key("42").await;
+            let heard = Heard { speech: Secret::new(to), ..Heard::default() };
+            line.tell(line.next(), heard).await;
+            assert_eq!(line.spoken(), "The code?", "{message}");
+            office.outbox.drain().await.unwrap();
+            let messages = office.world.messages(line.call);
+            assert_eq!(messages.len(), sent, "{message}: {messages:?}");
+            assert!(messages.iter().all(|it| it.body.expose().contains("42")));
+        }
+    }
+}
