@@ -245,6 +245,9 @@ async fn start(
     tokio::spawn(tell_backlog(exchange.clone(), metrics.clone(), stop.clone()));
     tokio::spawn(outlook::watch(exchange.clone(), stop.clone()));
     tokio::spawn(steps::watch(exchange.clone(), stop.clone()));
+    if let Err(error) = exchange.store().take_over(exchange.now()).await {
+        tracing::warn!(%error, "what a server before this one had in hand has to wait for its lease to end");
+    }
     let watch = watch::start(equipment.watched, exchange.clone(), metrics)?;
     let followers = Followers::start(outbox, record.map(|to| Recorder::new(exchange.clone(), to)));
     let look = watch.as_ref().map(watch::Watch::look);

@@ -17,6 +17,7 @@ mod watch;
 
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -79,6 +80,8 @@ pub struct Exchange {
     ends: OnceLock<UnboundedSender<CallId>>,
     /// Told of every turn that is taken here.
     events: Events,
+    /// What the store last said that we may not do there.
+    refused: ArcSwapOption<StoreError>,
 }
 
 /// What an exchange is made of.
@@ -193,6 +196,7 @@ impl Exchange {
             verifications: None,
             ends: OnceLock::new(),
             events: Events::default(),
+            refused: ArcSwapOption::empty(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Whether turns can be taken: the store takes writes, and nobody has written into it what this server cannot
 //! read. And which store it is.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Exchange, ExchangeError};
@@ -8,7 +10,7 @@ use crate::chance;
 use crate::engine::turn::later;
 use crate::limits::{PROBE_RETENTION, STORE_NAME_RETENTION};
 use crate::store::envelope::{EnvelopeError, Kind};
-use crate::store::{RecordKey, Swap};
+use crate::store::{RecordKey, StoreError, Swap};
 
 impl Exchange {
     /// Checks by writing that the store is there and takes writes. If a newer server wrote last, its calls and
@@ -17,6 +19,9 @@ impl Exchange {
         let key = RecordKey { kind: "probe", id: "00".into() };
         let now = self.clock.now();
         self.store.ping().await?;
+        if let Some(refused) = self.refused.load_full() {
+            return Err(StoreError::clone(&refused).into());
+        }
         let known = self.store.read(&key).await?;
         if let Some((_, last)) = &known
             && let Err(newer @ EnvelopeError::UnknownVersion(_)) =
@@ -30,6 +35,19 @@ impl Exchange {
         let swap = Swap { key: &key, expected: known, value: &sealed };
         self.store.swap(swap, later(now, PROBE_RETENTION), now).await?;
         Ok(())
+    }
+
+    /// Asks whether the store lets us do all that turns need, so that [`Self::probe`] knows: what it does not, if that
+    /// is news. A store that does not answer tells nothing.
+    pub async fn check_rights(&self) -> Option<Result<(), StoreError>> {
+        let now = match self.store.rights().await {
+            Ok(()) => None,
+            Err(refused @ StoreError::Refused(_)) => Some(refused),
+            Err(_) => return None,
+        };
+        let before = self.refused.swap(now.clone().map(Arc::new));
+        let told = |error: &StoreError| error.to_string();
+        (before.as_deref().map(told) != now.as_ref().map(told)).then(|| now.map_or(Ok(()), Err))
     }
 
     /// The name of the store, which the first to ask has drawn. Servers that show different names have different

@@ -34,7 +34,7 @@ struct Placing {
     since: Timestamp,
     /// Until when no other ring is placed, unless we learn earlier what became of this one.
     until: Timestamp,
-    /// Until when a late provider may still place it.
+    /// Until when the provider may still place it, unless we have heard from it since it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     late_until: Option<Timestamp>,
 }
@@ -79,22 +79,26 @@ impl Rings {
         }
         let before = self.placing.take().filter(|placing| placing.effect == effect);
         let since = before.as_ref().map_or(asked_at, |placing| placing.since);
-        let late_until = before.and_then(|placing| placing.late_until);
+        let late_until = before.and_then(|placing| placing.late_until).filter(|until| now < *until);
         let until = later(now, limits::RING_UNTOLD_FOR);
-        self.placing = Some(Placing { effect, since, until, late_until });
+        // Whoever dies once the provider was asked can tell nobody, so this stands there before it is.
+        let asked_until = Some(later(now, limits::RING_LATE_FOR));
+        self.placing =
+            Some(Placing { effect, since, until, late_until: late_until.or(asked_until) });
         let others = self.placed.iter().map(|placed| placed.sid.clone()).collect();
-        Leave::Given { since, others, late: late_until.is_some_and(|until| now < until) }
+        Leave::Given { since, others, late: late_until.is_some() }
     }
 
-    fn be_late(&mut self, effect: EffectId, tried_at: Timestamp) {
+    fn be_heard_of(&mut self, effect: EffectId) {
         if let Some(placing) = self.placing.as_mut().filter(|placing| placing.effect == effect) {
-            placing.late_until = Some(later(tried_at, limits::RING_LATE_FOR));
+            placing.late_until = None;
         }
     }
 
     fn end(&mut self, effect: EffectId, placed: Option<&Sid>, now: Timestamp) {
         if let Some(placing) = self.placing.as_mut().filter(|placing| placing.effect == effect) {
             placing.until = placing.until.min(now);
+            placing.late_until = None;
         }
         if let Some(sid) = placed
             && !self.placed.iter().any(|placed| placed.sid == *sid)
@@ -130,16 +134,16 @@ impl Exchange {
         self.change_record(&self.ring_key(call), limits::RING_UNTOLD_FOR * 2, now, end).await
     }
 
-    /// Reports that the provider was asked for a ring then, and that nothing has been heard of it since.
-    pub async fn leave_ring(
+    /// Reports that the provider has been heard from, though it did not say whether it placed the ring: it will not
+    /// do so later.
+    pub async fn hear_of_ring(
         &self,
         effect: EffectId,
         call: &PlaceCall,
-        tried_at: Timestamp,
     ) -> Result<(), ExchangeError> {
-        let late = |rings: &mut Rings| rings.be_late(effect, tried_at);
+        let heard = |rings: &mut Rings| rings.be_heard_of(effect);
         let kept_for = limits::RING_UNTOLD_FOR * 2;
-        self.change_record(&self.ring_key(call), kept_for, self.now(), late).await
+        self.change_record(&self.ring_key(call), kept_for, self.now(), heard).await
     }
 
     fn ring_key(&self, call: &PlaceCall) -> RecordKey {
@@ -169,6 +173,7 @@ mod tests {
         let mut rings = Rings::default();
         assert_eq!(rings.begin(one, at(0), at(0)), given(0, &[]));
         assert_eq!(rings.begin(two, at(1), at(1)), Leave::NotYet);
+        rings.be_heard_of(one);
         assert_eq!(rings.begin(one, at(9), at(9)), given(0, &[]), "tried again");
         let sid = Sid("CA1".into());
         rings.end(one, Some(&sid), at(10));
@@ -185,6 +190,22 @@ mod tests {
         );
         assert_eq!(rings.begin(three, at(13), at(13)), given(13, &["CA1"]), "nor is it waited for");
         assert_eq!(rings.begin(two, at(14), at(14)), Leave::NotYet);
+    }
+
+    /// Whoever asked may have died: then nobody has said that the provider was silent.
+    #[test]
+    fn a_ring_of_which_nothing_is_heard_may_come_for_a_while() {
+        let one = EffectId(Uuid::from_u128(1));
+        let late = |since, late| Leave::Given { since: at(since), others: Vec::new(), late };
+        let over = i64::try_from(limits::RING_LATE_FOR.as_secs()).unwrap();
+        let mut rings = Rings::default();
+        assert_eq!(rings.begin(one, at(0), at(0)), late(0, false));
+        assert_eq!(rings.begin(one, at(1), at(1)), late(0, true), "it is only looked for");
+        assert_eq!(rings.begin(one, at(over - 1), at(over - 1)), late(0, true), "not for longer");
+        assert_eq!(rings.begin(one, at(over), at(over)), late(0, false), "and is asked for again");
+        assert_eq!(rings.begin(one, at(over + 1), at(over + 1)), late(0, true));
+        rings.end(one, None, at(over + 2));
+        assert_eq!(rings.begin(one, at(over + 2), at(over + 2)), late(0, false), "it was refused");
     }
 
     #[test]

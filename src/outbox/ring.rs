@@ -1,5 +1,6 @@
 //! Rings: nobody is rung twice. So if a try may have rung, that call is looked for before the next try; and only
-//! looked for, for a while, if the provider was silent for so long that its list may be as late.
+//! looked for, for a while, if the provider was silent for so long that its list may be as late, or if whoever asked
+//! it has died since.
 
 use std::time::Duration;
 
@@ -70,7 +71,13 @@ impl Outbox {
                     return self.put_off_for(task, LOOK, task.body.to_vec()).await;
                 }
                 Found::None => {}
-                Found::Unknown => return self.put_off(task, &Delivery::Unknown).await,
+                Found::Unknown => {
+                    if !late {
+                        // Nobody was asked to ring this time.
+                        self.exchange.hear_of_ring(task.id, place).await?;
+                    }
+                    return self.put_off(task, &Delivery::Unknown).await;
+                }
             }
         }
         if self.is_overtaken(task) {
@@ -96,8 +103,8 @@ impl Outbox {
                 self.put_off(task, &done).await
             }
             Delivery::Unknown => {
-                if self.exchange.now().duration_since(tried_at) >= SILENT {
-                    self.exchange.leave_ring(task.id, place, tried_at).await?;
+                if self.exchange.now().duration_since(tried_at) < SILENT {
+                    self.exchange.hear_of_ring(task.id, place).await?;
                 }
                 self.put_off(task, &done).await
             }

@@ -181,6 +181,13 @@ impl Store for Counted {
         self.count(Operation::Claim, self.store.claim(claim), never).await
     }
 
+    async fn take_over(&self, now: Timestamp) -> Result<(), StoreError> {
+        match self.known.check() {
+            Ok(()) => self.store.take_over(now).await,
+            Err(_) => Ok(()),
+        }
+    }
+
     async fn settle(&self, claimed: Claimed) -> Result<bool, StoreError> {
         let settle = self.store.settle(claimed);
         self.count(Operation::Settle, settle, |ours| !ours).await
@@ -253,6 +260,11 @@ impl Store for Counted {
 
     async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
         self.store.time().await
+    }
+
+    async fn rights(&self) -> Result<(), StoreError> {
+        self.known.check()?;
+        self.store.rights().await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

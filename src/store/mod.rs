@@ -270,6 +270,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Writes one turn, atomically.
     async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError>;
 
+    /// Makes due what was claimed by whoever had the store before, where only one process can have it: that process
+    /// is gone. To be asked once, before the first claim. (In a store of many, leases end by themselves.)
+    async fn take_over(&self, _now: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Claims what is due, earliest first.
     async fn claim(&self, claim: Claim) -> Result<Vec<Due>, StoreError>;
 
@@ -339,6 +345,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What time it is by a clock of the store's own; `None`: it has none.
     async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(None)
+    }
+
+    /// Whether it lets us do all that turns and effects need. [`StoreError::Refused`] says what it does not.
+    async fn rights(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     /// Whether it answers.

@@ -147,6 +147,11 @@ impl Store for RedbStore {
         self.write(move |tables| tables.commit(&commit, now_us)).await
     }
 
+    async fn take_over(&self, now: Timestamp) -> Result<(), StoreError> {
+        let now_us = now_us(now);
+        self.write(move |tables| tables.take_over(now_us)).await
+    }
+
     async fn claim(&self, claim: Claim) -> Result<Vec<Due>, StoreError> {
         // Most claims find nothing: they need not cost a flush.
         let now_us = now_us(claim.now);

@@ -17,6 +17,7 @@ mod keys;
 mod link;
 mod outlook;
 mod records;
+mod rights;
 
 use std::fmt;
 
@@ -28,8 +29,8 @@ use uuid::Uuid;
 
 use self::address::Address;
 use self::keys::{Member, Partition};
-pub use self::link::RIGHTS;
 use self::link::{Again, Link, Question, Writes, unreadable};
+pub use self::rights::RIGHTS;
 use super::{
     Backlog, Claim, Claimed, Commit, Committed, Due, Held, OpenError, Options, RecordKey, Replicas,
     Revision, Store, StoreError, Stored, Swap, Version, at_us, due_us, now_us,
@@ -60,6 +61,7 @@ pub struct RedisStore {
     put_off: Script,
     swap: Script,
     swap_small: Script,
+    rights: Script,
 }
 
 /// Whether an address is one of Redis, of Sentinels or of a cluster.
@@ -86,6 +88,7 @@ impl RedisStore {
             put_off: Script::new(include_str!("lua/put_off.lua")),
             swap: Script::new(include_str!("lua/swap.lua")),
             swap_small: Script::new(include_str!("lua/swap_small.lua")),
+            rights: Script::new(include_str!("lua/rights.lua")),
         })
     }
 
@@ -426,6 +429,10 @@ impl Store for RedisStore {
 
     async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
         outlook::time(&self.link).await
+    }
+
+    async fn rights(&self) -> Result<(), StoreError> {
+        self.check_rights().await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

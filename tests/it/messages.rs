@@ -1,14 +1,16 @@
 //! What the provider says of a message, late, twice and out of order: it takes a caller who waits for the
 //! code to another proof, once, and changes nothing else.
 
+use std::net::TcpListener;
+
 use callgate::carrier::signature;
 use callgate::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 
 use crate::support::cluster::effects_due;
-use crate::support::eventually::eventually_async;
+use crate::support::eventually::{eventually, eventually_async};
 use crate::support::house::{ACCOUNT, House, MOBILE, PIN, PUBLIC_URL, client};
-use crate::support::provider::{Answer, Provider};
+use crate::support::provider::{Answer, Provider, Request};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
 
@@ -132,6 +134,33 @@ async fn rescued(house: &mut House, reporter: Option<&House>, provider: &Provide
     assert_eq!(redirects(provider, &phone).len(), 1, "once");
     assert_eq!(standing(house, &phone).await["facts"], serde_json::json!([]));
     assert!(!house.log().contains(&sent.code), "no code is logged");
+}
+
+/// A server that dies while the provider keeps it waiting leaves the message to the next, which has the file to itself:
+/// it goes out before any that is asked for later.
+#[tokio::test]
+async fn the_message_that_a_killed_server_had_in_hand_goes_out_at_once() {
+    let provider = Provider::start();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let api_base = format!("http://{}", silent.local_addr().unwrap());
+    let mut house = house("embedded:calls.redb", &provider);
+    house.kill();
+    house.change_configuration(&provider.api_base(), &api_base);
+    house.restart();
+    asked(&house, "CA70").await;
+    let _asked = silent.accept().unwrap();
+    house.kill();
+    house.change_configuration(&api_base, &provider.api_base());
+    house.restart();
+    asked(&house, "CA71").await;
+    let sent =
+        eventually("both messages", || Some(provider.messages()).filter(|sent| sent.len() == 2));
+    let by = |sid: &str| {
+        let call = crate::agents::call_of(sid).to_string();
+        let of = |request: &Request| request.field("StatusCallback").unwrap().contains(&call);
+        sent.iter().position(of).unwrap()
+    };
+    assert!(by("CA70") < by("CA71"), "{sent:?}");
 }
 
 #[tokio::test]

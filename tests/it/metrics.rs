@@ -204,6 +204,31 @@ async fn ready(house: &House) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
+/// A right that only some turns need makes no difference to what is asked of a store otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_lacks_a_right_is_not_ready_and_names_it() {
+    let redis = RedisServer::start();
+    let user = ["ACL", "SETUSER", "turns", "on", ">word", "~cg:*", "+@all", "-lpop"];
+    assert_eq!(said(&redis, &user).trim(), "OK");
+    let url = redis.url().replace("redis://", "redis://turns:word@");
+    let house = House::start(&url, "http://127.0.0.1:9");
+    for (right, lacking) in [("+lpop", Some("`lpop`")), ("-zrem", None), ("+zrem", Some("`zrem`"))]
+    {
+        if let Some(lacking) = lacking {
+            house.logs(&format!("Redis does not let the user use {lacking} on our keys"));
+        }
+        let status = if lacking.is_some() { 503 } else { 200 };
+        eventually_async("it is known", async || {
+            let (is, told) = ready(&house).await;
+            (is == status && lacking.is_none_or(|lacking| told.contains(lacking))).then_some(())
+        })
+        .await;
+        said(&redis, &["ACL", "SETUSER", "turns", right]);
+    }
+    eventually_async("ready", async || (ready(&house).await.0 == 200).then_some(())).await;
+    house.logs("the store lets us do again all that turns need");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ready_is_who_can_take_a_turn() {
     let provider = Provider::start();

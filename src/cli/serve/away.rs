@@ -82,6 +82,7 @@ impl Awaited {
         }
         // It may answer, and still lack a right or be a replica: an operator who starts it looks at the log, not
         // at a probe.
+        exchange.check_rights().await;
         if let Err(error) = exchange.probe().await {
             tracing::error!(%error, "not ready: the store takes no turns as it is, and callers are put through until it does");
         }

@@ -18,6 +18,13 @@ pub(super) async fn watch(exchange: Arc<Exchange>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
+        match exchange.check_rights().await {
+            Some(Ok(())) => tracing::info!("the store lets us do again all that turns need"),
+            Some(Err(error)) => {
+                tracing::error!(%error, "not ready: there are turns that cannot be taken, and their callers are put through");
+            }
+            None => {}
+        }
         match exchange.store().outlook(exchange.now()).await {
             Ok(advice) => {
                 let advice = BTreeSet::from_iter(advice);

@@ -294,6 +294,24 @@ impl<'t> Tables<'t> {
         Ok(claimed)
     }
 
+    /// Makes due whatever is claimed.
+    pub(super) fn take_over(&mut self, now_us: i64) -> Result<(), Fault> {
+        let mut claimed = Vec::new();
+        for row in self.effects.iter()? {
+            let (key, row) = row?;
+            if row.value().2.is_some() {
+                claimed.push(key.value());
+            }
+        }
+        self.changed |= !claimed.is_empty();
+        for (begun_us, call, id) in claimed {
+            let place = (begun_us, call);
+            let Some(effect) = self.take_effect(place, id)? else { continue };
+            self.put_effect(place, id, &Effect { due_us: now_us, lease: None, ..effect })?;
+        }
+        Ok(())
+    }
+
     pub(super) fn settle(&mut self, claimed: Claimed) -> Result<bool, Fault> {
         let Some(place) = self.held(claimed)? else { return Ok(false) };
         self.changed = true;

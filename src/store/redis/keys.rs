@@ -98,6 +98,11 @@ impl Partition {
         self.key(&["calls"])
     }
 
+    /// Where it is tried whether we may do everything that we need to.
+    pub(super) fn rights(self) -> String {
+        self.key(&["rights"])
+    }
+
     pub(super) fn held(self) -> String {
         self.key(&["held"])
     }

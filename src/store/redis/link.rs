@@ -33,6 +33,7 @@ use tokio::time::Instant;
 
 use super::super::{OpenError, Options, Replicas, StoreError};
 use super::address::{self, Address, Sentinels};
+use super::rights::RIGHTS;
 use crate::limits::{
     STORE_ANSWER_TIMEOUT, STORE_CONNECT_TIMEOUT, STORE_QUESTION_TIMEOUT, STORE_WAITS_ON,
 };
@@ -554,10 +555,6 @@ fn code(error: &RedisError) -> Option<String> {
     let (code, detail) = own().or_else(of_pipeline)?;
     Some(if detail.contains(LACKS_A_RIGHT) { "NOPERM".into() } else { code })
 }
-
-/// What a user of Redis must be allowed, as `ACL SETUSER` takes it: our keys, and the commands that we use.
-pub const RIGHTS: &str =
-    "~cg:* +@read +@write +@connection -@dangerous -@scripting +evalsha +script|load +info +wait";
 
 /// What the word means to an operator.
 fn meaning(code: &str) -> String {

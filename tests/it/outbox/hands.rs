@@ -19,6 +19,7 @@ use callgate::store::redb::RedbStore;
 use callgate::store::redis::RedisStore;
 use callgate::store::{Claim, DueWhat, Lease, Store};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -390,6 +391,82 @@ async fn a_ring_that_comes_late_is_waited_for_and_none_is_placed_beside_it() {
             office.clock.advance(SECOND);
         }
         assert_eq!(late.rings.lock().unwrap().len(), rings, "{case:?}");
+    }
+}
+
+/// A provider that is asked for a ring, and of which whoever asked hears nothing more.
+#[derive(Debug, Default)]
+struct LastAsked(Notify);
+
+#[async_trait]
+impl Carrier for LastAsked {
+    async fn send_sms(&self, _: Reference, _: &Sms) -> Delivery {
+        Delivery::Refused { code: None }
+    }
+
+    async fn place_call(&self, _: Reference, _: &PlaceCall) -> Delivery {
+        self.0.notify_one();
+        std::future::pending().await
+    }
+
+    async fn find_call(&self, _: &PlaceCall, _: Timestamp, _: &[Sid]) -> Found {
+        Found::None
+    }
+
+    async fn redirect_leg(&self, _: CallId, _: LegId, _: &Sid) -> Delivery {
+        Delivery::Refused { code: None }
+    }
+
+    async fn end_leg(&self, _: &Sid) -> Delivery {
+        Delivery::Refused { code: None }
+    }
+}
+
+/// The server that asked for a ring dies, and the next has its file at once: the request may still be on its way, so
+/// the ring is only looked for until it cannot come any more.
+#[tokio::test]
+async fn a_ring_that_a_dead_server_asked_for_is_not_placed_beside_it() {
+    for (comes_after, rings, within) in [
+        (Some(Duration::ZERO), 1, 0),
+        (Some(5 * SECOND), 1, 8),
+        (Some(24 * SECOND), 1, 28),
+        (None, 2, 28),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(RedbStore::open(&folder.path().join("calls.redb")).unwrap());
+        let accounts = office::account(ACCOUNT, "2024-01-01");
+        let office = Office::with(store.clone(), DESK, &accounts);
+        let asked = Arc::new(LastAsked::default());
+        let dies = Outbox::new(office.exchange.clone(), asked.clone(), None);
+        let mut line = office.ring_to_menu("CA1").await;
+        line.key("2").await;
+        tokio::select! {
+            _ = dies.drain() => unreachable!("it waits for the provider"),
+            () = asked.0.notified() => {}
+        }
+        let begun = office.now();
+        let first = comes_after.map(|after| begun + after);
+        let late = Arc::new(Late {
+            clock: office.clock.clone(),
+            silent_for: Duration::ZERO,
+            comes_after: None,
+            rings: Mutex::new(vec![first]),
+        });
+        store.take_over(office.now()).await.unwrap();
+        let outbox = Outbox::new(office.exchange.clone(), late.clone(), None);
+        let placed = loop {
+            outbox.drain().await.unwrap();
+            let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
+            let placed = call.legs.iter().find(|leg| leg.id != LegId::INBOUND);
+            if placed.unwrap().sid.is_some() || call.ringing.is_none() {
+                break placed.unwrap().sid.clone();
+            }
+            office.clock.advance(SECOND);
+        };
+        assert_eq!(placed, Some(Late::name(rings - 1)), "{comes_after:?}");
+        assert_eq!(late.rings.lock().unwrap().len(), rings, "{comes_after:?}");
+        let took = office.now().duration_since(begun).as_secs();
+        assert!(took <= within, "{comes_after:?}: {took}");
     }
 }
 

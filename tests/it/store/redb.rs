@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use callgate::engine::id::{CallId, EffectId, TurnId};
 use callgate::limits::{STORE_COMPACT_BYTES_MIN, STORE_COMPACT_USED_BYTES_MAX};
 use callgate::store::redb::RedbStore;
-use callgate::store::{Claimed, Committed, Lease, OpenError, Revision, Store as _, Version};
+use callgate::store::{
+    Claimed, Committed, Due, DueWhat, Lease, OpenError, Revision, Store as _, Version,
+};
 use futures_util::future::join_all;
 
 use super::{after, at, claim, effect, first, fresh_call, fresh_lease, record, write};
@@ -72,6 +74,39 @@ fn another_process(file: &Path, role: &str) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
+}
+
+/// Whoever had the file before is gone: what they had in hand is due, and theirs no more. What was put off is not.
+#[tokio::test]
+async fn what_was_in_the_hands_of_another_process_is_due() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("calls.redb");
+    let store = RedbStore::open(&file).unwrap();
+    let mut one = first(fresh_call());
+    one.effects = vec![effect(&one, 0, at(0)), effect(&one, 1, at(0)), effect(&one, 2, at(9))];
+    let [held, put_off, later] = [0, 1, 2].map(|number: usize| one.effects[number].id);
+    store.commit(&one, at(0)).await.unwrap();
+    let claimed = store.claim(claim(at(0))).await.unwrap();
+    assert_eq!(claimed.len(), 2);
+    let of = |effect| claimed[0].claimed(effect);
+    assert!(store.put_off(of(put_off), at(5), b"again".to_vec()).await.unwrap());
+    drop(store);
+
+    let store = RedbStore::open(&file).unwrap();
+    assert_eq!(store.claim(claim(at(1))).await.unwrap().len(), 0, "its lease lasts");
+    store.take_over(at(1)).await.unwrap();
+    assert!(!store.settle(of(held)).await.unwrap(), "nobody has it");
+    let due_at = async |second| {
+        let due = store.claim(claim(at(second))).await.unwrap().into_iter();
+        let of_effect = |due: Due| match due.what {
+            DueWhat::Effect { id, attempt, .. } => (id, attempt),
+            DueWhat::Deadline => unreachable!(),
+        };
+        due.map(of_effect).collect::<Vec<_>>()
+    };
+    assert_eq!(due_at(1).await, [(held, 2)]);
+    assert_eq!(due_at(5).await, [(put_off, 2)]);
+    assert_eq!(due_at(9).await, [(later, 1)]);
 }
 
 #[tokio::test]

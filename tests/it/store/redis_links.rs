@@ -236,6 +236,53 @@ async fn a_right_that_is_lacked_in_a_script_is_told_as_one() {
     assert!(refused.to_string().contains(told), "{refused}");
 }
 
+/// A right that only some turn needs is missed by nobody's call: all of them are tried, and those lacking are told.
+async fn what_is_lacking_is_told(store: &RedisStore, servers: &[&RedisServer]) {
+    store.rights().await.unwrap();
+    for lacking in
+        [&["zrem"][..], &["lpop"], &["getrange"], &["hset", "ttl", "type", "zadd"], &["set"]]
+    {
+        // On one server alone, where there are more.
+        let server = servers.last().unwrap();
+        for command in lacking {
+            said(server, &["ACL", "SETUSER", "callgate", &format!("-{command}")]);
+        }
+        let refused = store.rights().await.unwrap_err();
+        assert!(matches!(refused, StoreError::Refused(_)), "{refused:?}");
+        let named: Vec<_> =
+            lacking.iter().filter(|one| **one != "ttl").map(|one| format!("`{one}`")).collect();
+        let told =
+            format!("the user use {} on our keys; `ACL SETUSER <user> {RIGHTS}`", named.join(", "));
+        assert!(refused.to_string().contains(&told), "{lacking:?}: {refused}");
+        for command in lacking {
+            said(server, &["ACL", "SETUSER", "callgate", &format!("+{command}")]);
+        }
+        store.rights().await.unwrap();
+    }
+    for server in servers {
+        assert_eq!(said(server, &["KEYS", "*"]), "\n", "nothing stays of it");
+    }
+}
+
+#[tokio::test]
+async fn each_right_that_is_lacked_is_told() {
+    let server = RedisServer::start();
+    let_in(&server, &[]);
+    let store = RedisStore::connect(&server.url().replace("redis://", &format!("redis://{LOGIN}")));
+    what_is_lacking_is_told(&store.unwrap(), &[&server]).await;
+}
+
+#[tokio::test]
+async fn each_right_that_is_lacked_on_one_server_of_a_cluster_is_told() {
+    let cluster = RedisCluster::start();
+    let servers: Vec<_> = cluster.primaries().collect();
+    for server in &servers {
+        let_in(server, &["+cluster|slots"]);
+    }
+    let url = cluster.url().replace("redis+cluster://", &format!("redis+cluster://{LOGIN}"));
+    what_is_lacking_is_told(&RedisStore::connect(&url).unwrap(), &servers).await;
+}
+
 /// A log-in with everything in its password that means something in an address, as Redis and as an address
 /// has it.
 const PASSWORD: &str = "a@b:c/d%e?f#g&h";
