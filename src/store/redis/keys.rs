@@ -98,9 +98,9 @@ impl Partition {
         self.key(&["calls"])
     }
 
-    /// Where it is tried whether we may do everything that we need to.
-    pub(super) fn rights(self) -> String {
-        self.key(&["rights"])
+    /// Where it is tried whether we may do everything that we need to: a text, a hash, a list and a sorted set.
+    pub(super) fn rights(self) -> [String; 4] {
+        ["text", "hash", "list", "sorted"].map(|kind| self.key(&["rights:", kind]))
     }
 
     pub(super) fn held(self) -> String {

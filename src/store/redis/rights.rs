@@ -1,7 +1,7 @@
 //! What a user of Redis must be allowed, and whether it is.
 //!
-//! A right that only some turn needs would be missed by a caller, perhaps days later. So all of them are tried, each on
-//! a key of its own on which it does nothing.
+//! A right that only some turn needs would be missed by a caller, perhaps days later. So all of them are tried, on
+//! keys of their own.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ impl RedisStore {
         let partitions: Vec<Partition> = Partition::all().collect();
         let tried = self.link.together(&partitions).map(async |some| {
             let Some(one) = some.first() else { return Ok(Vec::new()) };
-            let call = call_of(&self.rights, &[one.rights()]);
+            let call = call_of(&self.rights, &one.rights());
             self.run::<Vec<String>>(&self.rights, &call, Again::May).await
         });
         let mut lacking = BTreeSet::new();

@@ -261,6 +261,8 @@ async fn what_is_lacking_is_told(store: &RedisStore, servers: &[&RedisServer]) {
     }
     for server in servers {
         assert_eq!(said(server, &["KEYS", "*"]), "\n", "nothing stays of it");
+        let errors = said(server, &["INFO", "errorstats"]);
+        assert!(!errors.contains("WRONGTYPE"), "{errors}");
     }
 }
 
