@@ -246,3 +246,23 @@ fn a_demo_that_does_not_begin_leaves_nothing_behind() {
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");
 }
+
+/// Whatever level is asked for, other libraries only warn: at a finer one they would write down what they carry.
+#[tokio::test]
+async fn a_level_is_of_our_own_lines_alone() {
+    let provider = Provider::start();
+    let mut house = House::start("memory:", &provider.api_base());
+    let mut phone = Telephone::new("CA1", "+15005550777");
+    phone.ring(&house).await;
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+    let log = house.log();
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let own = |target: &str| target == "callgate" || target.starts_with("callgate::");
+    let (own, others): (Vec<_>, Vec<_>) =
+        lines.partition(|line| own(line["target"].as_str().unwrap()));
+    assert!(own.iter().any(|line| line["level"] == "INFO"), "{log}");
+    let warns =
+        |line: &serde_json::Value| ["WARN", "ERROR"].contains(&line["level"].as_str().unwrap());
+    assert!(others.iter().all(warns), "{others:?}");
+}
