@@ -105,7 +105,7 @@ fn check_sources_with(
     let (flows, mut findings) = flow::read_telling(sources, telling);
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let mistakes: Vec<_> = errors.filter_map(Finding::place).cloned().collect();
-    let broken = mistakes.iter().map(|place| &*place.file).collect();
+    let broken = mistakes.iter().map(|place| place.file.clone()).collect();
     let sound = apart_from(&flows, &broken);
     findings.extend(check_with(&sound, telling, waits));
     let others = flows.iter().filter(|flow| sound.get(flow.name.as_str()).is_none());
@@ -176,7 +176,7 @@ pub fn steps(flows: &FlowSet) -> usize {
 }
 
 /// The flows that have nothing to do with the broken files.
-fn apart_from(flows: &FlowSet, broken: &BTreeSet<&str>) -> FlowSet {
+fn apart_from(flows: &FlowSet, broken: &BTreeSet<Arc<str>>) -> FlowSet {
     let numbers = flows.iter().enumerate().map(|(number, flow)| (&flow.name, number));
     let numbers: HashMap<_, _> = numbers.collect();
     let mut joined = Graph::new(numbers.len());

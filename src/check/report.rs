@@ -1,6 +1,7 @@
 //! Where a rule reports.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use super::Rule;
 use crate::diagnostic::alike::Alike;
@@ -60,6 +61,12 @@ impl<'r> Report<'r> {
             let finding = finding(self);
             self.findings.push(finding);
         }
+    }
+
+    /// The files in which there are errors, as far as rules before this one have told.
+    pub(super) fn with_errors(&self) -> BTreeSet<Arc<str>> {
+        let errors = self.findings.iter().filter(|it| it.severity == Severity::Error);
+        errors.filter_map(Finding::place).map(|place| place.file.clone()).collect()
     }
 
     /// Whether a warning of this code has come to a state that accepts it.

@@ -5,7 +5,9 @@
 //! What was accepted once was looked at and found right. Left where it is, the entry hides the next warning of
 //! its kind, which nobody has looked at.
 //!
-//! `slow-reply` may be accepted anywhere: whether it comes depends on the configuration.
+//! `slow-reply` may be accepted anywhere: whether it comes depends on the configuration. Nothing is said of flows with an
+//! error, nor of those that they call or that call them, nor of a sub-flow that is checked without its callers: the warning
+//! may come back.
 //!
 //! ## How to fix it
 //!
@@ -29,6 +31,8 @@
 //! ```
 
 use super::{RULES, Report, Rule, Subject, slow_reply};
+use crate::check::apart_from;
+use crate::check::subject::Walk;
 use crate::diagnostic::fix::{Fix, element};
 use crate::diagnostic::{Place, Severity};
 
@@ -42,7 +46,12 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let elsewhere = [RULE.code, slow_reply::RULE.code];
-    for (walk, state) in subject.states() {
+    let sound = apart_from(subject.flows, &report.with_errors());
+    let states = subject.states();
+    let whole = |walk: &Walk<'_>| walk.called || !walk.is_sub_flow();
+    let known =
+        states.filter(|(walk, _)| whole(walk) && sound.get(walk.flow.name.as_str()).is_some());
+    for (walk, state) in known {
         for (code, place) in &state.accept {
             let mut warnings = RULES.iter().filter(|rule| rule.severity == Severity::Warning);
             let Some(rule) = warnings.find(|rule| rule.code == code) else { continue };
@@ -66,7 +75,7 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::rules::tests::{ENDS, check};
+    use crate::check::rules::tests::{ENDS, check, findings};
 
     #[test]
     fn what_is_accepted_must_come() {
@@ -81,5 +90,27 @@ mod tests {
         assert_eq!(menu("Press 1.", "\"menu-prompt-key\", \"unused-accept\""), [""; 0]);
         // Whether that comes depends on whom the configuration has it wait for.
         assert_eq!(menu("Press 1.", "\"slow-reply\", \"unused-accept\""), [""; 0]);
+    }
+
+    /// Who is turned away by a mistake comes to no state behind it, and no warning does either.
+    #[test]
+    fn nothing_is_unused_while_there_is_an_error() {
+        let flow = |found: &str| {
+            format!(
+                "name = \"f\"\nstart = \"who\"\n[states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\n\
+                 on = {{ found = \"{found}\", unknown = \"{found}\" }}\n\
+                 [states.call]\ntype = \"call\"\nflow = \"s\"\non = {{ ok = \"bye\" }}\n\
+                 [states.bye]\ntype = \"hangup\"\n"
+            )
+        };
+        let sub = "name = \"s\"\nstart = \"send\"\n[states.send]\ntype = \"send_link\"\nmessage = \"So.\"\n\
+                   accept = [\"enumeration\"]\non = { sent = \"back\", unavailable = \"home\", limited = \"back\" }\n\
+                   [states.back]\ntype = \"return\"\noutcome = \"ok\"\n\
+                   [states.home]\ntype = \"say\"\nprompt = \"No.\"\nnext = \"back\"\n";
+        assert_eq!(findings(&[&flow("call"), sub]), [""; 0]);
+        let cut_off = findings(&[&flow("bye"), sub]);
+        assert!(cut_off.iter().any(|it| it.contains(": unreachable-state: ")), "{cut_off:?}");
+        assert!(!cut_off.iter().any(|it| it.contains(": unused-accept: ")), "{cut_off:?}");
+        assert_eq!(findings(&[sub]), [""; 0], "alone");
     }
 }
