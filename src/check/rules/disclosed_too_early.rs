@@ -101,7 +101,14 @@ fn what(gap: &Gap<'_>, told: &Told) -> String {
 }
 
 fn fix(gap: &Gap<'_>) -> String {
-    format!("let `{}` require `{}` with a `step_up`", gap.state.name, gap.name)
+    let fix = format!("let `{}` require `{}` with a `step_up`", gap.state.name, gap.name);
+    match &gap.state.requires {
+        // What is asked for now may not be lost by that.
+        Some((asked, _)) if *asked != gap.name => {
+            format!("{fix}, or a level that asks for both if `{asked}` is meant too")
+        }
+        _ => fix,
+    }
 }
 
 #[cfg(test)]

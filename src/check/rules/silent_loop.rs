@@ -63,12 +63,18 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         };
         let Some(waits) = round.iter().position(waits) else { continue };
         let round: Vec<_> = round.iter().cycle().skip(waits).take(round.len()).copied().collect();
-        let Some(Step { state: first, .. }) = round.first() else { continue };
+        let Some(Step { state: first, on }) = round.first() else { continue };
         report.tell(first, &first.place, |report| {
             let message =
                 format!("a caller who stays silent comes to `{}` again and again", first.name);
-            let help =
-                "lead silence to a person or to an end; `tries` says how often a state asks before";
+            // Silence is `failed` or `unknown` where a state has no `no_input`.
+            let outcome = first.routes.iter().find(|(_, to)| Some(*to) == *on);
+            let silence = outcome.map_or("silence".into(), |(outcome, _)| {
+                format!("`{outcome}`, with which silence ends there,")
+            });
+            let help = format!(
+                "lead {silence} to a person or to an end; `tries` says how often a state asks before"
+            );
             linked(report.finding(message, &first.place), &round).help(help)
         });
     }

@@ -12,8 +12,13 @@ use crate::flow::name::{FieldName, FlowName, LevelName, StateName, VariableName}
 use crate::flow::outcome::Outcome;
 use crate::flow::state::{Kind, State, Target};
 use crate::flow::states::call::{CallFlow, Passed, SET_FIRST};
+use crate::flow::states::lookup::ANYONE;
 use crate::flow::template::{Template, Use};
 use crate::flow::{Flow, FlowSet};
+
+/// Help for whoever takes the label of a look-up's answers for a level.
+const NOT_FOR_ANYONE: &str = "`anyone` is a label for the answers of a `lookup` alone: what is on file is told to callers who have \
+     proved something, and a state without `requires` is open to all";
 
 /// What could be read of the files.
 pub(super) struct Known<'a> {
@@ -213,7 +218,10 @@ impl<'a> Resolver<'a> {
                     let message = format!("there are no hours `{hours}`");
                     let finding = Finding::error("unknown-hours", message, place.clone());
                     let help = self.problems.did_you_mean(hours, known.clone());
-                    self.problems.respelt(finding.maybe_help(help), hours, known, Spelling::Value)
+                    let help = help.unwrap_or_else(|| {
+                        format!("say when they are open under [hours.{hours}]: a `zone` and `open`")
+                    });
+                    self.problems.respelt(finding.help(help), hours, known, Spelling::Value)
                 });
             }
             _ => {}
@@ -345,8 +353,8 @@ impl<'a> Resolver<'a> {
             let words: Vec<_> = outcomes.iter().map(|outcome| format!("`{outcome}`")).collect();
             let help = match (meant, words.as_slice()) {
                 (Some(meant), _) => format!("did you mean `{meant}`?"),
-                (None, []) => "it returns nothing".into(),
-                (None, words) => format!("it returns {}", listed(words)),
+                (None, []) => format!("it returns nothing; {}", says(outcome)),
+                (None, words) => format!("it returns {}; {}", listed(words), says(outcome)),
             };
             let place = self.route_place(outcome, target);
             let finding = Finding::error("unknown-outcome", message, place).help(help);
@@ -453,6 +461,10 @@ impl<'a> Resolver<'a> {
         }
         self.problems.add_with("unknown-level", place, || {
             let message = format!("there is no level `{level}`");
+            if level.as_str() == ANYONE {
+                let finding = Finding::error("unknown-level", message, place.clone());
+                return finding.help(NOT_FOR_ANYONE);
+            }
             let known = self.flow.levels.keys().map(LevelName::as_str);
             let help = self.problems.did_you_mean(level.as_str(), known.clone());
             let help = help.unwrap_or_else(|| {
@@ -478,6 +490,11 @@ pub(super) fn outcomes_of(flow: &Flow) -> Vec<Outcome> {
     outcomes.sort();
     outcomes.dedup();
     outcomes
+}
+
+/// Where a sub-flow would return an outcome.
+fn says(outcome: &Outcome) -> String {
+    format!("a `return` there would have to say outcome = \"{outcome}\"")
 }
 
 /// What is to be written where the variables of two flows stand in each other's places.
