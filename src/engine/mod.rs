@@ -43,6 +43,8 @@ use policy::Policy;
 use question::Answer;
 use turn::{Moment, Step};
 
+pub(crate) use states::gather::value as gathered;
+
 /// Whether a value need not be written: a missing one is read as this.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()

@@ -25,12 +25,11 @@ use crate::engine::id::{EffectId, LegId};
 use crate::engine::policy::Policy;
 use crate::engine::question::{Answer, Verdict};
 use crate::engine::risk::SIGNALS;
-use crate::engine::spoken;
+use crate::engine::{gathered, spoken};
 use crate::exchange::service_code::WebLevel;
 use crate::flow::FlowSet;
 use crate::flow::condition::Attestation;
 use crate::flow::name::VariableName;
-use crate::flow::outcome::Outcome;
 use crate::flow::state::Kind;
 use crate::flow::states::gather::{Gather, What};
 use crate::flow::value::Value;
@@ -282,11 +281,9 @@ impl Recording<'_> {
             Some(Kind::GatherOtp(_)) => one_time(ran, call, keys),
             Some(Kind::GatherServiceCode(_)) => from_the_web(ran, keys),
             Some(Kind::Gather(gather)) => {
-                let hops = ran.entry.hops.iter();
-                let mut ended = hops.filter(|hop| hop.at == call.at).map(|hop| &hop.outcome);
-                let taken = ended.next() == Some(&Some(Outcome::Ok));
-                let value = ran.turn.call.variables.get(&gather.variable).filter(|_| taken);
-                self.taken(gather, value.map(|variable| &variable.value), keys, said)
+                // By now the variable may be another's, or gone, with a sub-flow that was entered or left.
+                let value = gathered(gather, heard, &call.locale);
+                self.taken(gather, value.as_ref(), keys, said)
             }
             _ if keys.is_empty() => of("speech", SOMETHING),
             _ => of("digits", &shape(keys)),

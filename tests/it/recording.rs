@@ -261,6 +261,44 @@ async fn what_was_not_taken_is_not_taken_in_the_transcript() {
     assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
 }
 
+/// What was taken is taken in the transcript too, though its variable has gone out of sight with a sub-flow that was entered
+/// or left at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_before_a_sub_flow_is_taken_in_the_transcript() {
+    let provider = Provider::start();
+    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
+    let flow = "name = \"desk\"\nstart = \"day\"\n\
+        [states.day]\ntype = \"gather\"\nkind = \"date\"\nvar = \"day\"\nprompt = \"Which day?\"\n\
+        on = { ok = \"sure\", no_input = \"bye\", invalid = \"bye\" }\n\
+        [states.sure]\ntype = \"call\"\nflow = \"sure\"\nwith = { that = \"day\" }\non = { done = \"thanks\" }\n\
+        [states.thanks]\ntype = \"hangup\"\nprompt = \"Thank you.\"\n\
+        [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+    let sub = "name = \"sure\"\nstart = \"other\"\n\
+        [states.other]\ntype = \"gather\"\nkind = \"date\"\nvar = \"other\"\nprompt = \"Which day, if not on {{ that | date }}?\"\n\
+        on = { ok = \"number\", no_input = \"back\", invalid = \"other\" }\n\
+        [states.number]\ntype = \"gather\"\nvar = \"number\"\ndigits = 3\nspeech = true\n\
+        prompt = \"And which number, on {{ other | date }}?\"\n\
+        on = { ok = \"which\", no_input = \"back\", invalid = \"number\" }\n\
+        [states.which]\ntype = \"branch\"\notherwise = \"back\"\n\
+        cases = [{ when = { var = \"number\", at_least = 0 }, next = \"back\" }]\n\
+        [states.back]\ntype = \"return\"\noutcome = \"done\"\n";
+    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
+    std::fs::write(house.folder.path().join("flows/sure.toml"), sub).unwrap();
+    house.more = vec!["--record", "recorded"];
+    house.restart();
+    let mut phone = Telephone::new("CA00000000000000000000000000000081", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, "02282026").await;
+    assert_eq!(phone.spoken(), "Which day, if not on February 28, 2026?");
+    phone.key(&house, "03012026").await;
+    phone.say(&house, "four one two").await;
+    assert_eq!(phone.spoken(), "Thank you.");
+    let text = recorded(&house.folder.path().join("recorded")).await;
+    assert!(!text.contains("Not as the call was"), "{text}");
+    let green = callgate(&house, &["replay", "recorded"]);
+    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+}
+
 /// An entry that is not looked at, because the call has had its entries, is one in the transcript all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_that_is_not_looked_at_is_an_entry_in_the_transcript() {

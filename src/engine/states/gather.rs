@@ -23,18 +23,25 @@ pub(super) fn enter(m: &mut Machine<'_>, gather: &Gather) -> Asks<Next> {
 pub(super) fn resume(m: &mut Machine<'_>, gather: &Gather, heard: &Heard) -> Asks<Next> {
     let gives_up = GivesUp { silent: Outcome::NoInput, otherwise: Outcome::Invalid };
     let expect = expect(gather);
-    let value = match Given::of(heard) {
+    match Given::of(heard) {
         Given::Silence => return m.missed(&gather.listen, &expect, true, &gives_up),
         Given::Star => return m.repeat(&gather.listen, &expect, &gives_up),
-        Given::Keys(keys) => keyed(&gather.what, &keys, &m.call.locale),
-        Given::Said(said) if gather.speech => spoken_value(&gather.what, &said, &m.call.locale),
-        Given::Said(_) => None,
-    };
-    let Some(value) = value else {
+        Given::Keys(_) | Given::Said(_) => {}
+    }
+    let Some(value) = value(gather, heard, &m.call.locale) else {
         return m.missed(&gather.listen, &expect, false, &gives_up);
     };
     m.put_variable(&gather.variable, Variable::plain(value));
     Ok(Next::Take(Outcome::Ok))
+}
+
+/// What is taken of an entry, if it is one.
+pub(crate) fn value(gather: &Gather, heard: &Heard, locale: &Locale) -> Option<Value> {
+    match Given::of(heard) {
+        Given::Keys(keys) => keyed(&gather.what, &keys, locale),
+        Given::Said(said) if gather.speech => spoken_value(&gather.what, &said, locale),
+        Given::Said(_) | Given::Silence | Given::Star => None,
+    }
 }
 
 fn expect(gather: &Gather) -> Expect {

@@ -4,7 +4,7 @@ mod branch;
 mod call;
 pub(super) mod callback;
 pub(super) mod contact;
-mod gather;
+pub(super) mod gather;
 pub(super) mod gather_otp;
 mod gather_passcode;
 mod gather_pin;
