@@ -21,11 +21,11 @@ use std::sync::mpsc::Receiver;
 use lsp_server::{ErrorCode, Message, Notification, Request, Response};
 use lsp_types::notification::{
     DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
-    DidSaveTextDocument, Notification as _, PublishDiagnostics,
+    DidSaveTextDocument, Initialized, Notification as _, PublishDiagnostics,
 };
 use lsp_types::request::{
     CodeActionRequest, Completion, DocumentSymbolRequest, Formatting, GotoDefinition, HoverRequest,
-    Initialize, Request as _, Shutdown,
+    Initialize, RegisterCapability, Request as _, Shutdown,
 };
 use lsp_types::{
     CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CompletionOptions,
@@ -68,6 +68,7 @@ pub fn serve() -> Result<bool, LspError> {
         came: line::listen()?,
         output: io::stdout(),
         stage: Stage::Unknown,
+        can_watch: false,
         desk: Desk::default(),
     }
     .run()
@@ -89,6 +90,8 @@ struct Server {
     came: Receiver<Result<Came, LineError>>,
     output: Stdout,
     stage: Stage,
+    /// Whether the editor tells of files that others write, if it is asked to.
+    can_watch: bool,
     desk: Desk,
 }
 
@@ -126,6 +129,9 @@ impl Server {
                 self.send(answer);
             }
             Message::Notification(told) if self.stage != Stage::Unknown => {
+                if self.can_watch && told.method == Initialized::METHOD {
+                    self.send(watch());
+                }
                 take(&mut self.desk, told);
             }
             Message::Notification(_) | Message::Response(_) => {}
@@ -138,6 +144,8 @@ impl Server {
         match (self.stage, request.method.as_str()) {
             (Stage::Unknown, Initialize::METHOD) => {
                 self.stage = Stage::Open;
+                let asked = "/capabilities/workspace/didChangeWatchedFiles/dynamicRegistration";
+                self.can_watch = request.params.pointer(asked) == Some(&Value::Bool(true));
                 let name = json!({ "name": "callgate", "version": env!("CARGO_PKG_VERSION") });
                 let result = json!({ "capabilities": capabilities(), "serverInfo": name });
                 Response::new_ok(request.id, result)
@@ -167,6 +175,15 @@ impl Server {
 /// An editor that has gone away ends the loop where it reads.
 fn gone(written: io::Result<()>) {
     drop(written);
+}
+
+/// Asks to be told when another program writes a flow: an editor says nothing of that by itself.
+fn watch() -> Request {
+    let flows = json!({ "watchers": [{ "globPattern": "**/*.toml" }] });
+    let files =
+        json!({ "id": "flows", "method": DidChangeWatchedFiles::METHOD, "registerOptions": flows });
+    let params = json!({ "registrations": [files] });
+    Request::new("flows".to_owned().into(), RegisterCapability::METHOD.to_owned(), params)
 }
 
 fn capabilities() -> ServerCapabilities {

@@ -190,6 +190,33 @@ fn what_is_open_counts_and_not_what_is_on_disc() {
     editor.end();
 }
 
+/// Of two editors on one folder each learns what the other writes, if it can be asked to say so.
+#[test]
+fn what_another_program_writes_is_asked_for() {
+    let mut editor = Editor::able(
+        &json!({"workspace": {"didChangeWatchedFiles": {"dynamicRegistration": true}}}),
+    );
+    let asked = editor.read();
+    assert_eq!(asked["method"], "client/registerCapability");
+    let registration = &asked["params"]["registrations"][0];
+    assert_eq!(registration["method"], "workspace/didChangeWatchedFiles");
+    assert_eq!(registration["registerOptions"]["watchers"][0]["globPattern"], "**/*.toml");
+    let sub = |outcome: &str| {
+        format!(
+            "name = \"sub\"\nstart = \"back\"\n[states.back]\ntype = \"return\"\noutcome = \"{outcome}\"\n"
+        )
+    };
+    let main = "name = \"main\"\nstart = \"sub\"\n[states.sub]\ntype = \"call\"\nflow = \"sub\"\n\
+        on = { done = \"bye\" }\n[states.bye]\ntype = \"hangup\"\n";
+    editor.write("sub.toml", &sub("done"));
+    assert_eq!(editor.open("main.toml", main), json!([]));
+    editor.write("sub.toml", &sub("undone"));
+    let changed = json!({"changes": [{"uri": editor.uri("sub.toml"), "type": 2}]});
+    editor.tell("workspace/didChangeWatchedFiles", &changed);
+    assert_ne!(editor.findings("main.toml"), json!([]));
+    editor.end();
+}
+
 #[test]
 fn what_is_on_disc_and_not_in_utf_8_is_a_finding_there_and_in_no_other_file() {
     let mut editor = Editor::start();

@@ -20,6 +20,11 @@ pub(crate) struct Editor {
 impl Editor {
     /// Starts a server, and shakes hands.
     pub(crate) fn start() -> Self {
+        Self::able(&json!({}))
+    }
+
+    /// The same for an editor that is able to do so much.
+    pub(crate) fn able(capabilities: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut server = command_in(folder.path())
             .arg("lsp")
@@ -29,8 +34,8 @@ impl Editor {
             .unwrap();
         let (input, output) = (server.stdin.take().unwrap(), server.stdout.take().unwrap());
         let mut editor = Self { folder, server, input, output: BufReader::new(output), last_id: 0 };
-        let able = editor
-            .ask("initialize", &json!({"processId": null, "rootUri": null, "capabilities": {}}));
+        let hello = json!({"processId": null, "rootUri": null, "capabilities": capabilities});
+        let able = editor.ask("initialize", &hello);
         assert_eq!(able["capabilities"]["hoverProvider"], true);
         editor.tell("initialized", &json!({}));
         editor
