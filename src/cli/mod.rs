@@ -112,6 +112,11 @@ impl From<&FilesError> for Exit {
             | FilesError::NoFile(_)
             | FilesError::TooMany
             | FilesError::TooLarge => Self::Usage,
+            FilesError::Unreadable { source, .. }
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Self::Usage
+            }
             FilesError::Encoding(..) => Self::Findings,
             FilesError::Unreadable { .. } => Self::Environment,
         }

@@ -30,7 +30,7 @@ Examples:
   callgate replay --layout side-by-side           the expected beside the actual
   callgate replay --flows new/ --junit out.xml    against other flows, for a build server
   callgate replay --coverage                      which states and outcomes no transcript reaches
-  callgate replay --coverage --skeletons new/     and a transcript for each of them
+  callgate replay --coverage --skeletons calls/   and a transcript for each of them
   callgate replay --against new/                  who would end elsewhere or hear other words
   callgate replay --against new/ --format markdown    the same, for a pull request
   callgate replay --against new/ --last 200       the last calls of the store of ./callgate.toml

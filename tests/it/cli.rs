@@ -222,6 +222,22 @@ fn data_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_an_error_of_the_command_line() {
+    for args in [
+        &["simulate", "flows/nothing.toml"][..],
+        &["simulate", "bank", "--accounts", "nothing.toml"],
+        &["odds", "bank", "--policy", "nothing.toml"],
+        &["check", "flows/nothing.toml"],
+        &["replay", "nothing.toml"],
+    ] {
+        let output = command_in(root()).args(args).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+        assert!(stderr.contains("nothing.toml"), "{stderr}");
+    }
+}
+
+#[test]
 fn a_port_in_use_is_told() {
     let house = House::set_up("memory:", NOBODY);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
