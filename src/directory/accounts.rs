@@ -37,6 +37,10 @@ pub struct Accounts {
     by_id: HashMap<String, Arc<Customer>>,
     /// `None`: several accounts share the number, so it identifies none of them.
     by_phone: HashMap<PhoneNumber, Option<Arc<Customer>>>,
+    /// How many the file lists, be they right or wrong.
+    listed: u64,
+    /// How many it says it lists.
+    stated: Option<u64>,
 }
 
 /// Whether secrets may stand in the file as plain text: only in fixtures and in the demo.
@@ -59,17 +63,38 @@ impl Accounts {
             accounts.read_part(file, part, secrets, &problems);
             problems.into_findings().is_empty()
         };
-        if parts(text).all(is_well) {
+        if parts(text).all(is_well) && accounts.is_as_stated() {
             return accounts;
         }
         let mut accounts = Self::default();
         accounts.read_part(file, text, secrets, problems);
+        if !accounts.is_as_stated() {
+            document::read(file, text, problems, |root| accounts.report_count(&root));
+        }
         accounts
+    }
+
+    /// A file that was cut between two accounts is right in all that is left.
+    fn is_as_stated(&self) -> bool {
+        self.stated.is_none_or(|stated| stated == self.listed)
+    }
+
+    fn report_count(&self, root: &Reader<'_>) {
+        if let Some(item) = root.item("count") {
+            let listed = self.listed;
+            item.refuse(
+                "wrong-count",
+                format!("`count` is not how many accounts follow: {listed}"),
+            );
+        }
     }
 
     fn read_part(&mut self, file: &Arc<str>, text: &str, secrets: Secrets, problems: &Problems) {
         document::read(file, text, problems, |root| {
             let root = root.named("the accounts file".into());
+            if let Some(item) = root.item("count") {
+                self.stated = item.integer(0, u64::MAX);
+            }
             if let Some(item) = root.item("accounts") {
                 self.read_more(&item, secrets);
             }
@@ -87,6 +112,7 @@ impl Accounts {
     fn read_more(&mut self, item: &Item<'_>, secrets: Secrets) {
         for table in item.tables("an account").unwrap_or_default() {
             let place = table.place();
+            self.listed = self.listed.saturating_add(1);
             if let Some(customer) = read_customer(table, secrets) {
                 self.add(customer, item, place);
             }
@@ -270,6 +296,10 @@ mod tests {
         (accounts, problems.into_findings())
     }
 
+    fn account(n: usize, more: &str) -> String {
+        format!("[[accounts]]\nid = \"{n}\"\n[accounts.fields]\nname = \"Ada\"\n{more}")
+    }
+
     #[test]
     fn a_shared_number_claims_nobody() {
         let (accounts, findings) = read(
@@ -308,9 +338,6 @@ mod tests {
     /// Whatever is wrong in a part, it is reported as in a file that is read whole.
     #[test]
     fn a_large_file_is_read_in_parts_as_it_would_be_whole() {
-        let account = |n: usize, more: &str| {
-            format!("[[accounts]]\nid = \"{n}\"\n[accounts.fields]\nname = \"Ada\"\n{more}")
-        };
         let count = 4 * PART_BYTES / account(1_000, "").len();
         let file = |before: &str, middle: &str, last: &str| {
             let all = (0..count).map(|n| account(n, if n == count / 2 { middle } else { "" }));
@@ -361,6 +388,24 @@ mod tests {
             ]
         );
         assert!(!format!("{findings:?}").contains("555-0010"));
+    }
+
+    /// Half of a file that ends where an account does is right in itself.
+    #[test]
+    fn a_file_that_states_how_many_accounts_follow_has_so_many() {
+        for count in [3, 4 * PART_BYTES / account(1_000, "").len()] {
+            let accounts: Vec<_> = (0..count).map(|n| account(n, "")).collect();
+            for (stated, listed) in [(count, count), (count, count / 2), (count - 1, count)] {
+                let text = format!("count = {stated}\n{}", accounts[..listed].concat());
+                let (_, findings) = read(&text);
+                let told: Vec<_> = findings.iter().map(|it| (it.code, &*it.message)).collect();
+                let wrong = format!("`count` is not how many accounts follow: {listed}");
+                let wrong = (stated != listed).then_some(("wrong-count", &*wrong));
+                assert_eq!(told, Vec::from_iter(wrong), "{stated} {listed}");
+            }
+        }
+        assert_eq!(read("count = 1\n").1[0].code, "wrong-count", "none follows");
+        assert_eq!(read("count = -1\n").1.len(), 1);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod link;
 mod outlook;
 mod records;
 mod rights;
+mod told;
 
 use std::fmt;
 
@@ -29,8 +30,9 @@ use uuid::Uuid;
 
 use self::address::Address;
 use self::keys::{Member, Partition};
-use self::link::{Again, Link, Question, Writes, unreadable};
+use self::link::{Again, Link, Question, Writes};
 pub use self::rights::RIGHTS;
+use self::told::unreadable;
 use super::{
     Backlog, Claim, Claimed, Commit, Committed, Due, Held, OpenError, Options, RecordKey, Replicas,
     Revision, Store, StoreError, Stored, Swap, Version, at_us, due_us, now_us,
@@ -88,7 +90,7 @@ impl RedisStore {
             put_off: Script::new(include_str!("lua/put_off.lua")),
             swap: Script::new(include_str!("lua/swap.lua")),
             swap_small: Script::new(include_str!("lua/swap_small.lua")),
-            rights: Script::new(include_str!("lua/rights.lua")),
+            rights: Script::new(rights::TRIES),
         })
     }
 

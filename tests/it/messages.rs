@@ -156,7 +156,7 @@ async fn the_message_that_a_killed_server_had_in_hand_goes_out_at_once() {
     let sent =
         eventually("both messages", || Some(provider.messages()).filter(|sent| sent.len() == 2));
     let by = |sid: &str| {
-        let call = crate::agents::call_of(sid).to_string();
+        let call = crate::agents::call_of(sid);
         let of = |request: &Request| request.field("StatusCallback").unwrap().contains(&call);
         sent.iter().position(of).unwrap()
     };

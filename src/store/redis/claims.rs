@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 
 use super::super::{Claim, Due, DueWhat, StoreError, due_us, now_us};
 use super::keys::{Member, OLDER_DUE, Partition};
-use super::link::{Again, unreadable};
+use super::link::Again;
+use super::told::unreadable;
 use super::{RedisStore, call_of, text};
 use crate::limits::{CLAIM_COUNT_MAX, CLAIM_ROUNDS_MAX, DEADLINES_AT_ONCE};
 

@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::StoreError;
 use super::certificate;
-use super::link::{Again, Link, Question, unreadable};
+use super::link::{Again, Link, Question};
+use super::told::unreadable;
 use crate::limits::STORE_CLOCK_APART_MAX;
 
 /// Setting many fields with one `HSET`, and `EXISTS` and `PTTL` in scripts, came earlier; nobody maintains older

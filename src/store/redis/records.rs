@@ -5,7 +5,8 @@ use jiff::Timestamp;
 
 use super::super::{RecordKey, Revision, StoreError, Swap, due_us};
 use super::keys::Partition;
-use super::link::{Again, unreadable};
+use super::link::Again;
+use super::told::unreadable;
 use super::{OlderRecord, RedisStore, call_of, form, keys, ttl_ms};
 use crate::limits::SMALL_RECORDS_TOGETHER_FOR;
 

@@ -5,20 +5,40 @@
 
 use std::collections::BTreeSet;
 
+use ::redis::{Value, cmd};
 use futures_util::future::join_all;
 
 use super::super::StoreError;
 use super::keys::Partition;
-use super::link::Again;
+use super::link::{Again, Question};
+use super::told::told;
 use super::{RedisStore, call_of};
 
 /// What a user of Redis must be allowed, as `ACL SETUSER` takes it: our keys, and the commands that we use.
 pub const RIGHTS: &str =
     "~cg:* +@read +@write +@connection -@dangerous -@scripting +evalsha +script|load +info +wait";
 
+/// The script that tries them.
+pub(super) const TRIES: &str = include_str!("../lua/rights.lua");
+
 impl RedisStore {
     /// Tries every command, in a cluster in each partition. What does not answer is tried the next time.
     pub(super) async fn check_rights(&self) -> Result<(), StoreError> {
+        // Scripts are loaded when Redis has been started anew: that would be late to learn that we may not.
+        let mut load = cmd("SCRIPT");
+        load.arg("LOAD").arg(TRIES);
+        let loaded = self.link.ask::<Vec<Value>>(Question::Everywhere(&load), Again::May).await;
+        let loaded = match loaded {
+            Err(refused @ StoreError::Refused(_)) => return Err(refused),
+            loaded => loaded.unwrap_or_default(),
+        };
+        for answer in loaded {
+            if let Err(error) = answer.extract_error()
+                && let refused @ StoreError::Refused(_) = told(&error)
+            {
+                return Err(refused);
+            }
+        }
         let partitions: Vec<Partition> = Partition::all().collect();
         let tried = self.link.together(&partitions).map(async |some| {
             let Some(one) = some.first() else { return Ok(Vec::new()) };
@@ -33,11 +53,11 @@ impl RedisStore {
                 Err(_) => {}
             }
         }
-        told(&lacking)
+        told_of(&lacking)
     }
 }
 
-fn told(lacking: &BTreeSet<String>) -> Result<(), StoreError> {
+fn told_of(lacking: &BTreeSet<String>) -> Result<(), StoreError> {
     if lacking.is_empty() {
         return Ok(());
     }
@@ -62,10 +82,8 @@ mod tests {
     /// What is needed is tried: a script or a pipeline that uses another command is found here.
     #[test]
     fn all_that_is_asked_of_redis_is_tried() {
-        let tried: BTreeSet<_> = ["\n  { '", "try('"]
-            .iter()
-            .flat_map(|after| commands(include_str!("../lua/rights.lua"), after))
-            .collect();
+        let tried: BTreeSet<_> =
+            ["\n  { '", "try('"].iter().flat_map(|after| commands(TRIES, after)).collect();
         let scripts = [
             include_str!("../lua/commit.lua"),
             include_str!("../lua/due.lua"),

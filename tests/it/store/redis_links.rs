@@ -236,6 +236,20 @@ async fn a_right_that_is_lacked_in_a_script_is_told_as_one() {
     assert!(refused.to_string().contains(told), "{refused}");
 }
 
+/// A connection that nobody used while the primary was replaced leads to the new one at the first question.
+#[tokio::test]
+async fn who_asked_nothing_during_a_fail_over_is_answered_after_it() {
+    let mut watched = Watched::start(2);
+    let idle = RedisStore::connect(&watched.url()).unwrap();
+    idle.ping().await.unwrap();
+    watched.primary.stop();
+    eventually_async("another primary", async || {
+        RedisStore::connect(&watched.url()).unwrap().ping().await.ok()
+    })
+    .await;
+    idle.ping().await.unwrap();
+}
+
 /// A right that only some turn needs is missed by nobody's call: all of them are tried, and those lacking are told.
 async fn what_is_lacking_is_told(store: &RedisStore, servers: &[&RedisServer]) {
     store.rights().await.unwrap();
@@ -258,6 +272,16 @@ async fn what_is_lacking_is_told(store: &RedisStore, servers: &[&RedisServer]) {
             said(server, &["ACL", "SETUSER", "callgate", &format!("+{command}")]);
         }
         store.rights().await.unwrap();
+    }
+    // Redis knows the script still, and would not after it was started anew.
+    for right in ["-script|load", "+script|load"] {
+        assert_eq!(said(servers[0], &["ACL", "SETUSER", "callgate", right]).trim(), "OK");
+        let told = store.rights().await.map_err(|refused| refused.to_string());
+        assert_eq!(
+            told.is_err_and(|told| told.contains(RIGHTS)),
+            right.starts_with('-'),
+            "{right}"
+        );
     }
     for server in servers {
         assert_eq!(said(server, &["KEYS", "*"]), "\n", "nothing stays of it");
