@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::steps::dwell_s;
+use super::uses::uses;
 use super::walk::{Arrival, By, Gap, Walks};
 use crate::flow::edge::Label;
 use crate::flow::level::{Fact, Formula, Level};
@@ -75,12 +76,25 @@ fn stays_fresh(walks: &Walks<'_>, way: &[&Arrival<'_>], waits: &[u64]) -> bool {
     )
 }
 
-/// The level of a state that the way is turned away from at this step.
+/// Whether the way is turned away at this step: it never got into the state.
+fn is_denied(way: &[&Arrival<'_>], step: usize) -> bool {
+    let by = way.get(step + 1).map(|after| &after.by);
+    matches!(by, Some(By::Edge(_, Label::StepUp | Label::Outcome(Outcome::Denied), _)))
+}
+
+/// The level that turns the way away at this step because a proof is too old: what the state requires, or else one under
+/// which something is told there.
 fn turned_away<'f>(walks: &Walks<'f>, way: &[&Arrival<'f>], step: usize) -> Option<&'f Level> {
-    let By::Edge(from, label, _) = &way.get(step + 1)?.by else { return None };
-    let denied = matches!(label, Label::StepUp | Label::Outcome(Outcome::Denied));
-    let (flow, state) = walks.state(*from).filter(|_| denied)?;
-    walks.level(flow, &state.requires.as_ref()?.0)
+    let By::Edge(from, ..) = &way.get(step + 1)?.by else { return None };
+    let (flow, state) = walks.state(*from).filter(|_| is_denied(way, step))?;
+    let known = way.get(step)?.known;
+    let requires = state.requires.as_ref().and_then(|(name, _)| walks.level(flow, name));
+    let told = uses(state).into_iter();
+    let told = told.flat_map(|(told, _)| walks.levels_of(flow, known.labels, &told));
+    let levels = requires.into_iter().chain(told.map(|(_, level)| level));
+    let unmet: Vec<_> = levels.filter(|level| !known.meets(level)).collect();
+    // What is lacking altogether turns away as well, however fresh the rest is.
+    unmet.first().copied().filter(|_| unmet.iter().all(|level| known.meets_but_for_age(level)))
 }
 
 /// The state that is left at this step, and how it ends.
@@ -121,7 +135,8 @@ fn names(formula: &Formula, fact: Fact) -> bool {
 
 /// Seconds that the caller may wait at this step, at most.
 fn room_s(walks: &Walks<'_>, way: &[&Arrival<'_>], step: usize) -> u64 {
-    let Some(before) = way.get(step) else { return 0 };
+    // Whoever is not let in is not waited for.
+    let Some(before) = way.get(step).filter(|_| !is_denied(way, step)) else { return 0 };
     let Some((_, state)) = walks.state(before.place) else { return 0 };
     let said_s = u64::from(before.known.said_s());
     match &state.kind {

@@ -1,8 +1,12 @@
 //! A way as a call that can be played: who calls, what is on file, and what is keyed, turn by turn.
 
+mod claims;
+
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+
+use claims::Claims;
 
 use super::inputs::{self, Inputs};
 use super::known::Code;
@@ -18,7 +22,6 @@ use crate::flow::risk::Risk;
 use crate::flow::state::{Kind, Listen, State};
 use crate::flow::states::callback::Callback;
 use crate::flow::states::gather::{DateFormat, Gather, What};
-use crate::flow::states::identify::Identify;
 use crate::flow::states::lookup::Lookup;
 use crate::flow::states::menu::Menu;
 use crate::flow::states::transfer::{To, Transfer};
@@ -41,8 +44,6 @@ const PIN_DIGITS: &str = "730495246813";
 const ID_LENGTH: u32 = 8;
 const PIN_LENGTH: u32 = 6;
 const PASSCODE: &str = "blue heron";
-/// Accounts that a call may claim, unless the policy says otherwise.
-const CLAIMS_MAX: u32 = 2;
 /// Silences and slips of one call that a policy takes where it says nothing of them.
 const INPUT_ERRORS_MAX: u32 = 10;
 /// Longer than any code is good for.
@@ -74,7 +75,7 @@ pub(super) struct Play {
     spent: Spent,
     /// Who is claimed.
     whom: Whom,
-    claims: u32,
+    claims: Claims,
     input_errors: u32,
     pin_length: Option<u32>,
     passcode_length: Option<u32>,
@@ -118,7 +119,7 @@ impl Play {
             let Some((_, state)) = walks.state(arrival.place) else { continue };
             match &state.kind {
                 Kind::Identify(identify) => {
-                    self.claims += 1;
+                    self.claims.all += 1;
                     let length = identify.digits.unwrap_or(ID_LENGTH);
                     if !self.id_lengths.contains(&length) {
                         self.id_lengths.push(length);
@@ -193,7 +194,9 @@ impl Play {
             (Kind::Gather(gather), Label::Outcome(outcome)) => {
                 self.gather(gather, outcome, number)?;
             }
-            (Kind::Identify(identify), Label::Outcome(outcome)) => self.identify(identify, outcome),
+            (Kind::Identify(identify), Label::Outcome(outcome)) => {
+                self.identify(identify, outcome)?;
+            }
             (Kind::GatherPin(_) | Kind::GatherPasscode(_) | Kind::GatherServiceCode(_), _) => {
                 let Label::Outcome(outcome) = label else { return None };
                 self.secret(&state.kind, outcome, before.known.doubt, after.known.doubt);
@@ -353,28 +356,6 @@ impl Play {
         Some(())
     }
 
-    fn identify(&mut self, identify: &Identify, outcome: &Outcome) {
-        let found = *outcome == Outcome::Found;
-        self.whom = Whom::Nobody;
-        if found && identify.caller_id && self.caller_is_known {
-            self.whom = Whom::Customer(self.id_lengths.first().copied().unwrap_or(ID_LENGTH));
-            return;
-        }
-        let Some(listen) = &identify.listen else { return };
-        let length = identify.digits.unwrap_or(ID_LENGTH);
-        if identify.keys || identify.speech {
-            self.whom = if found { Whom::Customer(length) } else { Whom::Stranger(length) };
-        }
-        let digits = if found { cut(ID_DIGITS, length) } else { "9".repeat(length as usize) };
-        if identify.keys {
-            self.digits(&digits);
-        } else if identify.speech {
-            self.turn(format!("speech = \"{}\"", said(&digits)));
-        } else {
-            self.silent(listen);
-        }
-    }
-
     fn secret(&mut self, kind: &Kind, outcome: &Outcome, is_in_doubt: bool, wrong_leads_on: bool) {
         let Some(listen) = kind.listen() else { return };
         let length = |digits: Option<u32>| "1".repeat(digits.unwrap_or(PIN_LENGTH) as usize);
@@ -492,7 +473,6 @@ impl Play {
     fn write_policy(&self, text: &mut String) -> std::fmt::Result {
         let spent = &self.spent;
         let number = |number: Option<u32>| number.map(|number| number.to_string());
-        let claims_max = (self.claims > CLAIMS_MAX).then_some(self.claims);
         let errors_max = (self.input_errors > INPUT_ERRORS_MAX).then_some(self.input_errors);
         let landline = self.two_telephones || self.no_ring && !self.no_sms;
         // An earlier call that rings somebody is not over when it is hung up.
@@ -504,7 +484,7 @@ impl Play {
             ("callback", "per_account_h", number(spent.rings_allowed())),
             ("pin", "per_call", number(spent.entries_max)),
             ("pin", "soft_limit", number(spent.soft_limit)),
-            ("shared", "identifications_per_call", number(claims_max)),
+            ("shared", "identifications_per_call", number(self.claims.allowed())),
             ("shared", "input_errors_per_call", number(errors_max)),
             ("shared", "parallel_auth_sessions_per_account", number(calls)),
             ("contact", "voice_line_types", landline.then(|| "[\"landline\"]".into())),
