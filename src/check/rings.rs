@@ -200,11 +200,11 @@ fn onwards<'f>(state: &'f State, course: Course, ends: &Ends<'_>) -> Vec<&'f Tar
         },
         Kind::Identify(identify) => {
             let mut ways = Vec::new();
-            if identify.caller_id {
-                ways.extend(routes(&[Outcome::Found]));
-            }
             if identify.listen.is_none() || silent {
                 ways.extend(routes(&[Outcome::Unknown]));
+            }
+            if identify.caller_id {
+                ways.extend(routes(&[Outcome::Found]));
             }
             ways
         }

@@ -67,10 +67,16 @@ impl Accounts {
             return accounts;
         }
         let mut accounts = Self::default();
-        accounts.read_part(file, text, secrets, problems);
-        if !accounts.is_as_stated() {
-            document::read(file, text, problems, |root| accounts.report_count(&root));
-        }
+        document::read(file, text, problems, |root| {
+            let root = root.named("the accounts file".into());
+            let count = accounts.read_root(&root, secrets);
+            if let Some(item) = count.filter(|_| !accounts.is_as_stated()) {
+                let listed = accounts.listed;
+                let message = format!("`count` is not how many accounts follow: {listed}");
+                item.refuse("wrong-count", message);
+            }
+            root.finish();
+        });
         accounts
     }
 
@@ -79,27 +85,24 @@ impl Accounts {
         self.stated.is_none_or(|stated| stated == self.listed)
     }
 
-    fn report_count(&self, root: &Reader<'_>) {
-        if let Some(item) = root.item("count") {
-            let listed = self.listed;
-            item.refuse(
-                "wrong-count",
-                format!("`count` is not how many accounts follow: {listed}"),
-            );
-        }
-    }
-
     fn read_part(&mut self, file: &Arc<str>, text: &str, secrets: Secrets, problems: &Problems) {
         document::read(file, text, problems, |root| {
             let root = root.named("the accounts file".into());
-            if let Some(item) = root.item("count") {
-                self.stated = item.integer(0, u64::MAX);
-            }
-            if let Some(item) = root.item("accounts") {
-                self.read_more(&item, secrets);
-            }
+            self.read_root(&root, secrets);
             root.finish();
         });
+    }
+
+    /// The item that says how many accounts there are.
+    fn read_root<'r>(&mut self, root: &Reader<'r>, secrets: Secrets) -> Option<Item<'r>> {
+        let count = root.item("count");
+        if let Some(item) = &count {
+            self.stated = item.integer(0, u64::MAX);
+        }
+        if let Some(item) = root.item("accounts") {
+            self.read_more(&item, secrets);
+        }
+        count
     }
 
     /// Reads the list under the key `accounts`.
@@ -406,6 +409,10 @@ mod tests {
         }
         assert_eq!(read("count = 1\n").1[0].code, "wrong-count", "none follows");
         assert_eq!(read("count = -1\n").1.len(), 1);
+        let codes = |text: &str| read(text).1.iter().map(|it| it.code).collect::<Vec<_>>();
+        let cut = format!("{}[[accounts]]\nid = \"2", account(1, ""));
+        let told = codes(&cut);
+        assert_eq!(codes(&format!("count = 2\n{cut}")), told, "each mistake is told once");
     }
 
     #[test]

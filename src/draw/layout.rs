@@ -47,7 +47,7 @@ pub(super) struct Line {
 
 /// Where everything is.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Layout {
+pub(super) struct Arrangement {
     /// The top left of each box.
     pub(super) boxes: Vec<Point>,
     /// The points of each line; between two of them it is straight if they are level, else a curve.
@@ -86,7 +86,7 @@ struct Sketch {
 }
 
 /// Places boxes; lines enter a box `entry` below its top. The first box comes first.
-pub(super) fn place(sizes: &[Size], lines: &[Line], entry: f64) -> Layout {
+pub(super) fn place(sizes: &[Size], lines: &[Line], entry: f64) -> Arrangement {
     let backward = backward(sizes.len(), lines);
     let mut sketch = Sketch::new(sizes, lines, &backward);
     let routes = sketch.route(lines, &backward, entry);
@@ -378,7 +378,7 @@ impl Sketch {
         routes: &[Vec<usize>],
         backward: Vec<bool>,
         entry: f64,
-    ) -> Layout {
+    ) -> Arrangement {
         let top = self.nodes.iter().map(|node| node.y).fold(f64::INFINITY, f64::min);
         let bottom = self.nodes.iter().map(|node| node.y + node.size.height).fold(0.0, f64::max);
         let mut columns = Vec::new();
@@ -422,7 +422,7 @@ impl Sketch {
             let (x, _, y, _) = at(index);
             Point { x, y }
         });
-        Layout {
+        Arrangement {
             boxes: boxes.collect(),
             lines: lines.iter().zip(routes).zip(&backward).map(draw).collect(),
             backward,

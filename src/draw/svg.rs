@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::layout::{Layout, Line, Point, Size, place};
+use super::layout::{Arrangement, Line, Point, Size, place};
 use super::{Card, GROUPS, Group, Mark, Picture, Sort, Way, level_colour};
 
 /// The name and the type, above the ways out.
@@ -127,7 +127,7 @@ fn label(way: &Way) -> String {
     label
 }
 
-fn draw_lines(text: &mut String, layout: &Layout, drawn: &[&Way]) {
+fn draw_lines(text: &mut String, layout: &Arrangement, drawn: &[&Way]) {
     // What stands out is drawn last, above the rest.
     let mut order: Vec<_> = drawn.iter().zip(&layout.lines).zip(&layout.backward).collect();
     order.sort_by_key(|((way, _), _)| (way.mark.colour().is_some(), way.sort == Sort::StepUp));

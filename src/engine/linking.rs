@@ -59,13 +59,15 @@ impl<'a> Machine<'a> {
     }
 
     /// Voids a code whose message named another value than the caller's own, when a sub-flow has come back that had
-    /// its value passed in and does not give another one back.
+    /// its value passed in and does not give another one back into the same variable.
     pub(super) fn void_code_not_given(&mut self, call: &CallFlow) {
-        let is_given = |name: &VariableName| call.give.iter().any(|give| give.from == *name);
+        let is_given = |passed: &Passed| {
+            call.give.iter().any(|give| give.from == passed.to && give.to == passed.from)
+        };
         let is_for_other = |passed: &Passed| {
             self.is_for_other(&[], Known::Gone(&call.flow, &passed.to), &passed.from)
         };
-        let mut kept = call.with.iter().filter(|passed| !is_given(&passed.to));
+        let mut kept = call.with.iter().filter(|passed| !is_given(passed));
         if self.code_names() && kept.any(is_for_other) {
             self.call.code = None;
         }

@@ -89,6 +89,12 @@ impl Rings {
         Leave::Given { since, others, late: late_until.is_some() }
     }
 
+    fn be_late(&mut self, effect: EffectId, tried_at: Timestamp) {
+        if let Some(placing) = self.placing.as_mut().filter(|placing| placing.effect == effect) {
+            placing.late_until = Some(later(tried_at, limits::RING_LATE_FOR));
+        }
+    }
+
     fn be_heard_of(&mut self, effect: EffectId) {
         if let Some(placing) = self.placing.as_mut().filter(|placing| placing.effect == effect) {
             placing.late_until = None;
@@ -132,6 +138,18 @@ impl Exchange {
         let now = self.now();
         let end = |rings: &mut Rings| rings.end(effect, placed, now);
         self.change_record(&self.ring_key(call), limits::RING_UNTOLD_FOR * 2, now, end).await
+    }
+
+    /// Reports that the provider was asked for a ring then, and that nothing has been heard of it since.
+    pub async fn leave_ring(
+        &self,
+        effect: EffectId,
+        call: &PlaceCall,
+        tried_at: Timestamp,
+    ) -> Result<(), ExchangeError> {
+        let late = |rings: &mut Rings| rings.be_late(effect, tried_at);
+        let kept_for = limits::RING_UNTOLD_FOR * 2;
+        self.change_record(&self.ring_key(call), kept_for, self.now(), late).await
     }
 
     /// Reports that the provider has been heard from, though it did not say whether it placed the ring: it will not
@@ -204,6 +222,12 @@ mod tests {
         assert_eq!(rings.begin(one, at(over - 1), at(over - 1)), late(0, true), "not for longer");
         assert_eq!(rings.begin(one, at(over), at(over)), late(0, false), "and is asked for again");
         assert_eq!(rings.begin(one, at(over + 1), at(over + 1)), late(0, true));
+        rings.be_late(one, at(over + 9));
+        assert_eq!(
+            rings.begin(one, at(over * 2 + 8), at(over * 2 + 8)),
+            late(0, true),
+            "asked late"
+        );
         rings.end(one, None, at(over + 2));
         assert_eq!(rings.begin(one, at(over + 2), at(over + 2)), late(0, false), "it was refused");
     }

@@ -105,6 +105,8 @@ impl Outbox {
             Delivery::Unknown => {
                 if self.exchange.now().duration_since(tried_at) < SILENT {
                     self.exchange.hear_of_ring(task.id, place).await?;
+                } else {
+                    self.exchange.leave_ring(task.id, place, tried_at).await?;
                 }
                 self.put_off(task, &done).await
             }

@@ -270,8 +270,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Writes one turn, atomically.
     async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError>;
 
-    /// Makes due what was claimed by whoever had the store before, where only one process can have it: that process
-    /// is gone. To be asked once, before the first claim. (In a store of many, leases end by themselves.)
+    /// Makes the effects due that were claimed by whoever had the store before, where only one process can have it: that
+    /// process is gone. To be asked once, before the first claim. (In a store of many, leases end by themselves.)
     async fn take_over(&self, _now: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }

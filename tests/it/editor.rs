@@ -1,5 +1,7 @@
 //! The language server, as an editor meets it.
 
+mod protocol;
+
 use callgate::diagnostic::Severity;
 use callgate::lsp::complete::complete;
 use callgate::lsp::definition::definition;
@@ -9,7 +11,6 @@ use callgate::lsp::outline::outline;
 use serde_json::{Value, json};
 
 use crate::support::editor::{Editor, place};
-use crate::support::house::command_in;
 use crate::support::tree::root;
 
 /// A flow with words of other scripts before what is looked for.
@@ -84,75 +85,6 @@ fn labels(found: &Value) -> Vec<&str> {
 fn position(text: &str, mark: &str, on: usize) -> Value {
     let (line, character) = place(text, mark, on);
     json!({"line": line, "character": character})
-}
-
-/// (Language Server Protocol 3.17, `shutdown` and `exit`.)
-#[test]
-fn whoever_leaves_says_so_beforehand_and_asks_for_nothing_after_that() {
-    assert_eq!(at_desk().leave(), Some(1));
-    let mut editor = at_desk();
-    editor.ask("shutdown", &Value::Null);
-    let refused = editor.answer("textDocument/hover", &json!({}));
-    assert_eq!(refused["error"]["code"], -32600, "{refused}");
-    assert_eq!(editor.leave(), Some(0));
-}
-
-/// (JSON-RPC 2.0, section 5.1.)
-#[test]
-fn what_is_no_message_is_answered_and_loses_nothing_else() {
-    let mut editor = at_desk();
-    for (wrong, id, code) in [
-        ("{\"jsonrpc\": \"2.0\", ", Value::Null, -32700),
-        ("", Value::Null, -32700),
-        ("[1, 2]", Value::Null, -32600),
-        (r#"{"jsonrpc": "2.0", "id": "a"}"#, json!("a"), -32600),
-        (
-            r#"{"jsonrpc": "2.0", "id": 5000000000, "method": "shutdown"}"#,
-            json!(5_000_000_000_u64),
-            -32600,
-        ),
-    ] {
-        editor.send_text(wrong);
-        let refused = editor.read();
-        assert_eq!((&refused["id"], &refused["error"]["code"]), (&id, &json!(code)), "{wrong}");
-    }
-    assert_eq!(editor.change("desk.toml", 2, DESK), json!([]), "what was open is");
-    editor.end();
-}
-
-#[test]
-fn a_line_on_which_no_message_can_be_found_ends_with_a_word() {
-    for (sent, told) in [
-        ("Content-Length: 18446744073709551615\r\n\r\n{}", "18446744073709551615 bytes"),
-        ("Content-Length: 90000000000\r\n\r\n{}", "90000000000 bytes"),
-        ("Content-Length: many\r\n\r\n{}", "does not say how long"),
-        ("{\"jsonrpc\": \"2.0\"}\r\n\r\n", "does not say how long"),
-        ("GET / HTTP/1.1\r\n\r\n", "no header"),
-        ("Content-Length: 30\r\n\r\n{}", "cut off"),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let input = folder.path().join("input");
-        std::fs::write(&input, sent).unwrap();
-        let mut server = command_in(folder.path());
-        let done = server.arg("lsp").stdin(std::fs::File::open(&input).unwrap()).output().unwrap();
-        let stderr = String::from_utf8(done.stderr).unwrap();
-        assert_eq!(done.status.code(), Some(3), "{sent}: {stderr}");
-        assert!(stderr.contains(told) && stderr.lines().count() == 1, "{sent}: {stderr}");
-        let stdout = String::from_utf8(done.stdout).unwrap();
-        assert!(stdout.contains(r#""code":-32700"#), "{sent}: {stdout}");
-    }
-}
-
-#[test]
-fn what_is_asked_before_the_hand_shake_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let input = folder.path().join("input");
-    let early = r#"{"jsonrpc":"2.0","id":1,"method":"textDocument/hover","params":{}}"#;
-    std::fs::write(&input, format!("Content-Length: {}\r\n\r\n{early}", early.len())).unwrap();
-    let mut server = command_in(folder.path());
-    let done = server.arg("lsp").stdin(std::fs::File::open(&input).unwrap()).output().unwrap();
-    assert_eq!(done.status.code(), Some(1));
-    assert!(String::from_utf8(done.stdout).unwrap().contains(r#""code":-32002"#));
 }
 
 #[test]

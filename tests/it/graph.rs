@@ -186,7 +186,7 @@ fn what_is_written_in_a_flow_is_no_markup() {
     assert!(mermaid.contains(r#"|"x = a#60;b#62;#38;#34;\#124;"|"#), "{mermaid}");
 }
 
-/// A state says in how many calls' ways it lies.
+/// A state says how often the calls came to it.
 #[test]
 fn the_ways_of_several_calls_are_counted() {
     let folder = tempfile::tempdir().unwrap();

@@ -185,7 +185,7 @@ async fn what_waits_in_the_outbox_is_told_with_its_age() {
     let url = redis.url().replace("redis://", "redis://looks:word@");
     let house = House::start(&url, "http://127.0.0.1:9");
     // Nor can it take a turn: it is said at the start, and what it lacks.
-    house.logs("not ready: the store takes no turns as it is");
+    house.logs("not ready: turns cannot be taken");
     house.logs(RIGHTS);
     let age = eventually_async("what waits to be told of", async || {
         let page = house.metrics().await;

@@ -36,6 +36,7 @@ use super::no_way_out::traps;
 use super::{Report, Rule, Subject};
 use crate::check::rings::{Course, Step, rings};
 use crate::diagnostic::Severity;
+use crate::flow::outcome::Outcome;
 use crate::flow::state::Kind;
 
 pub(super) const RULE: Rule = Rule {
@@ -68,7 +69,10 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             let message =
                 format!("a caller who stays silent comes to `{}` again and again", first.name);
             // Silence is `failed` or `unknown` where a state has no `no_input`.
-            let outcome = first.routes.iter().find(|(_, to)| Some(*to) == *on);
+            let is_silence =
+                |outcome: &Outcome| matches!(outcome, Outcome::NoInput | Outcome::Failed | Outcome::Unknown);
+            let outcome =
+                first.routes.iter().find(|(outcome, to)| is_silence(outcome) && Some(*to) == *on);
             let silence = outcome.map_or("silence".into(), |(outcome, _)| {
                 format!("`{outcome}`, with which silence ends there,")
             });

@@ -30,6 +30,8 @@
 //! prompt = "Goodbye."
 //! ```
 
+use std::collections::HashSet;
+
 use super::{RULES, Report, Rule, Subject, slow_reply};
 use crate::check::apart_from;
 use crate::check::subject::Walk;
@@ -48,9 +50,14 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let elsewhere = [RULE.code, slow_reply::RULE.code];
     let sound = apart_from(subject.flows, &report.with_errors());
     let states = subject.states();
-    let whole = |walk: &Walk<'_>| walk.called || !walk.is_sub_flow();
+    let dialled = subject.walks().filter(|walk| !walk.is_sub_flow());
+    let whole: HashSet<_> = dialled
+        .filter_map(|walk| subject.flows.closure(walk.flow.name.as_str()))
+        .flat_map(|flows| flows.iter().map(|flow| flow.name.clone()).collect::<Vec<_>>())
+        .collect();
+    let is_whole = |walk: &Walk<'_>| whole.contains(&walk.flow.name);
     let known =
-        states.filter(|(walk, _)| whole(walk) && sound.get(walk.flow.name.as_str()).is_some());
+        states.filter(|(walk, _)| is_whole(walk) && sound.get(walk.flow.name.as_str()).is_some());
     for (walk, state) in known {
         for (code, place) in &state.accept {
             let mut warnings = RULES.iter().filter(|rule| rule.severity == Severity::Warning);
@@ -112,5 +119,8 @@ mod tests {
         assert!(cut_off.iter().any(|it| it.contains(": unreachable-state: ")), "{cut_off:?}");
         assert!(!cut_off.iter().any(|it| it.contains(": unused-accept: ")), "{cut_off:?}");
         assert_eq!(findings(&[sub]), [""; 0], "alone");
+        let between = "name = \"m\"\nstart = \"call\"\n[states.call]\ntype = \"call\"\nflow = \"s\"\non = { ok = \"back\" }\n\
+                       [states.back]\ntype = \"return\"\noutcome = \"ok\"\n";
+        assert_eq!(findings(&[between, sub]), [""; 0], "without whoever calls its caller");
     }
 }

@@ -84,7 +84,7 @@ impl Awaited {
         // at a probe.
         exchange.check_rights().await;
         if let Err(error) = exchange.probe().await {
-            tracing::error!(%error, "not ready: the store takes no turns as it is, and callers are put through until it does");
+            tracing::error!(%error, "not ready: turns cannot be taken, all or some, and their callers are put through");
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ pub(super) async fn watch(exchange: Arc<Exchange>, stop: CancellationToken) {
         match exchange.check_rights().await {
             Some(Ok(())) => tracing::info!("the store lets us do again all that turns need"),
             Some(Err(error)) => {
-                tracing::error!(%error, "not ready: there are turns that cannot be taken, and their callers are put through");
+                tracing::error!(%error, "not ready: turns cannot be taken, all or some, and their callers are put through");
             }
             None => {}
         }

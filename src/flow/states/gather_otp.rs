@@ -5,9 +5,12 @@
 //! come back are not. If not, the caller hears the same, and the code in hand stays good until its time is over.
 //!
 //! `expired`: the code has run out of time, none was sent, or a variable that its message named (an amount, say) has
-//! another value by now, be it under another name in a flow that passes it on (`with`, `give`). `undelivered`: the provider refused the message, or reported it undelivered while the caller
-//! was waiting, who is then led on at once. If `undelivered` leads to the same state as `failed`, a caller who has proved
-//! nothing does not hear of it, because the code of an account that does not exist never comes back either.
+//! another value by now. Variables that some `with` or `give` links count as one, so give what a sub-flow calculates a
+//! name of its own.
+//!
+//! `undelivered`: the provider refused the message, or reported it undelivered while the caller was waiting, who is then
+//! led on at once. If `undelivered` leads to the same state as `failed`, a caller who has proved nothing does not hear of
+//! it, because the code of an account that does not exist never comes back either.
 
 use super::{
     BARGE_IN, Key, LAST_PROMPT, Outcome, PROMPT, REPROMPT, Shape, StateReader, StateType, TIMEOUT,

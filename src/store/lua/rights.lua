@@ -2,7 +2,7 @@
 -- and counts among the errors of the server. In the end nothing is left.
 --
 -- KEYS: a text, a hash, a list and a sorted set
--- Answers those that the user may not use.
+-- Answers those that the user may not use, or with the error that keeps it from knowing.
 
 local text, hash, list, sorted = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local lacking = {}
@@ -19,8 +19,8 @@ end
 
 local made = try('SET', text, '', 'PX', 60000)
 if type(made) == 'table' and made.err then
-  -- It may be a replica, or full: nothing more is known then.
-  return lacking
+  -- It may be a replica, or full: then nothing more is known.
+  return #lacking > 0 and lacking or made
 end
 for _, command in ipairs({
   { 'GET', text },

@@ -150,14 +150,15 @@ impl Link {
             }
             _ => Lane::First,
         };
-        let connection = self.connection(lane).map_err(|error| told(&error))?;
+        let mut connection = self.connection(lane).map_err(|error| told(&error))?;
         connection.look_at_the_primary();
         let asked = async {
             match self.put(&connection, question, again).await {
                 // Nobody is there any more, and nothing was sent: the Sentinels may name another primary by now.
                 Err(error) if error.is_connection_refusal() && connection.is_of_sentinels() => {
                     self.forget(&connection);
-                    self.put(&*self.connection(lane)?, question, again).await
+                    connection = self.connection(lane)?;
+                    self.put(&connection, question, again).await
                 }
                 answer => answer,
             }

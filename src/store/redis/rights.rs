@@ -22,50 +22,46 @@ pub const RIGHTS: &str =
 pub(super) const TRIES: &str = include_str!("../lua/rights.lua");
 
 impl RedisStore {
-    /// Tries every command, in a cluster in each partition. What does not answer is tried the next time.
+    /// Tries every command, in a cluster in each partition. Where a part does not answer, what others lack is told; if
+    /// that is nothing, nothing is known.
     pub(super) async fn check_rights(&self) -> Result<(), StoreError> {
         // Scripts are loaded when Redis has been started anew: that would be late to learn that we may not.
         let mut load = cmd("SCRIPT");
         load.arg("LOAD").arg(TRIES);
         let loaded = self.link.ask::<Vec<Value>>(Question::Everywhere(&load), Again::May).await;
-        let loaded = match loaded {
-            Err(refused @ StoreError::Refused(_)) => return Err(refused),
-            loaded => loaded.unwrap_or_default(),
+        let loaded: Vec<_> = match loaded {
+            Ok(answers) => answers.into_iter().map(loaded_there).collect(),
+            Err(error) => vec![Err(error)],
         };
-        for answer in loaded {
-            if let Err(error) = answer.extract_error()
-                && let refused @ StoreError::Refused(_) = told(&error)
-            {
-                return Err(refused);
-            }
-        }
         let partitions: Vec<Partition> = Partition::all().collect();
         let tried = self.link.together(&partitions).map(async |some| {
             let Some(one) = some.first() else { return Ok(Vec::new()) };
             let call = call_of(&self.rights, &one.rights());
             self.run::<Vec<String>>(&self.rights, &call, Again::May).await
         });
-        let mut lacking = BTreeSet::new();
-        for answer in join_all(tried).await {
+        let (mut lacking, mut unknown) = (BTreeSet::new(), None);
+        for answer in loaded.into_iter().chain(join_all(tried).await) {
             match answer {
                 Ok(commands) => lacking.extend(commands),
                 Err(refused @ StoreError::Refused(_)) => return Err(refused),
-                Err(_) => {}
+                Err(error) => unknown = Some(error),
             }
         }
-        told_of(&lacking)
+        if lacking.is_empty() { unknown.map_or(Ok(()), Err) } else { Err(told_of(&lacking)) }
     }
 }
 
-fn told_of(lacking: &BTreeSet<String>) -> Result<(), StoreError> {
-    if lacking.is_empty() {
-        return Ok(());
-    }
+/// What is lacking where a script was loaded.
+fn loaded_there(answer: Value) -> Result<Vec<String>, StoreError> {
+    answer.extract_error().map(|_| Vec::new()).map_err(|error| told(&error))
+}
+
+fn told_of(lacking: &BTreeSet<String>) -> StoreError {
     let commands: Vec<String> = lacking.iter().map(|command| format!("`{command}`")).collect();
     let commands = commands.join(", ");
-    Err(StoreError::Refused(format!(
+    StoreError::Refused(format!(
         "Redis does not let the user use {commands} on our keys; `ACL SETUSER <user> {RIGHTS}` gives all that is needed"
-    )))
+    ))
 }
 
 #[cfg(test)]

@@ -62,8 +62,7 @@ impl Flows {
         let Some(code) = &call.code else { return Vec::new() };
         let (from, here) = (code.sender.flow.as_str(), call.at.flow.as_str());
         let links: Vec<[&str; 2]> = match (from, here) {
-            ("sub", "main") if !self.give.is_empty() => vec![["x", self.give]],
-            ("sub", "main") => vec![["x", self.with]],
+            ("sub", "main") => vec![["x", self.give], ["x", self.with]],
             ("main", "sub") => vec![[self.with, "x"], [self.give, "x"]],
             _ => vec![["v", "v"], ["w", "w"], ["x", "x"]],
         };

@@ -295,7 +295,12 @@ async fn each_right_that_is_lacked_is_told() {
     let server = RedisServer::start();
     let_in(&server, &[]);
     let store = RedisStore::connect(&server.url().replace("redis://", &format!("redis://{LOGIN}")));
-    what_is_lacking_is_told(&store.unwrap(), &[&server]).await;
+    let store = store.unwrap();
+    what_is_lacking_is_told(&store, &[&server]).await;
+    // Where nothing may be written for now, nothing is known.
+    said(&server, &["REPLICAOF", "127.0.0.1", "1"]);
+    let unknown = store.rights().await.unwrap_err();
+    assert!(matches!(unknown, StoreError::Unavailable(_)), "{unknown:?}");
 }
 
 #[tokio::test]
