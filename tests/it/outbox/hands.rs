@@ -353,6 +353,19 @@ impl Carrier for Late {
     }
 }
 
+/// What the provider calls the ring, once it is placed; `None`: nobody waits for it any more.
+async fn placed_at_last(outbox: &Outbox, office: &Office, call: CallId) -> Option<Sid> {
+    loop {
+        outbox.drain().await.unwrap();
+        let call = office.exchange.load(call).await.unwrap().unwrap().call;
+        let placed = call.legs.iter().find(|leg| leg.id != LegId::INBOUND).unwrap();
+        if placed.sid.is_some() || call.ringing.is_none() {
+            return placed.sid.clone();
+        }
+        office.clock.advance(SECOND);
+    }
+}
+
 /// A provider that is silent about a ring may carry it out late, and list it as late: it is asked for no other until
 /// that is over. One that says quickly that it could not is asked again at once.
 #[tokio::test]
@@ -373,15 +386,7 @@ async fn a_ring_that_comes_late_is_waited_for_and_none_is_placed_beside_it() {
         let mut line = office.ring_to_menu("CA1").await;
         line.key("2").await;
         let begun = office.now();
-        let placed = loop {
-            outbox.drain().await.unwrap();
-            let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
-            let placed = call.legs.iter().find(|leg| leg.id != LegId::INBOUND);
-            if placed.unwrap().sid.is_some() || call.ringing.is_none() {
-                break placed.unwrap().sid.clone();
-            }
-            office.clock.advance(SECOND);
-        };
+        let placed = placed_at_last(&outbox, &office, line.call).await;
         let case = (silent_for, late_by);
         assert_eq!(placed, Some(Late::name(rings - 1)), "{case:?}");
         let took = office.now().duration_since(begun).as_secs();
@@ -454,15 +459,7 @@ async fn a_ring_that_a_dead_server_asked_for_is_not_placed_beside_it() {
         });
         store.take_over(office.now()).await.unwrap();
         let outbox = Outbox::new(office.exchange.clone(), late.clone(), None);
-        let placed = loop {
-            outbox.drain().await.unwrap();
-            let call = office.exchange.load(line.call).await.unwrap().unwrap().call;
-            let placed = call.legs.iter().find(|leg| leg.id != LegId::INBOUND);
-            if placed.unwrap().sid.is_some() || call.ringing.is_none() {
-                break placed.unwrap().sid.clone();
-            }
-            office.clock.advance(SECOND);
-        };
+        let placed = placed_at_last(&outbox, &office, line.call).await;
         assert_eq!(placed, Some(Late::name(rings - 1)), "{comes_after:?}");
         assert_eq!(late.rings.lock().unwrap().len(), rings, "{comes_after:?}");
         let took = office.now().duration_since(begun).as_secs();
