@@ -59,5 +59,7 @@ fn every_threat_has_its_row_and_every_row_its_tests() {
         }
         in_table.extend(tests);
     }
-    assert_eq!(in_table, written(), "the table on the left, the tests on the right");
+    let written = written();
+    let apart: Vec<_> = in_table.symmetric_difference(&written).collect();
+    assert!(apart.is_empty(), "in the table or among the tests alone: {apart:?}");
 }
