@@ -67,6 +67,11 @@ fn assert_clean(text: &str, codes: &[String]) {
     }
 }
 
+fn record(house: &mut House) {
+    house.more = vec!["--record", "recorded"];
+    house.restart();
+}
+
 async fn recorded(folder: &Path) -> String {
     eventually_async("the transcript is written", async || {
         let file = std::fs::read_dir(folder).ok()?.next()?.ok()?.path();
@@ -76,25 +81,28 @@ async fn recorded(folder: &Path) -> String {
     .await
 }
 
+/// The transcript has all of the call, which goes in it as it went.
+fn assert_replays(house: &House, text: &str) {
+    assert!(!text.contains("Not as the call was"), "{text}");
+    let green = callgate(house, &["replay", "recorded"]);
+    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_live_call_becomes_a_transcript_without_its_secrets() {
     let provider = Provider::start();
     let redis = RedisServer::start();
     let mut house = House::set_up(&redis.url(), &provider.api_base());
-    house.more = vec!["--record", "recorded"];
-    house.restart();
+    record(&mut house);
     let codes = ring(&house, &provider, "CA00000000000000000000000000000077").await;
 
     let text = recorded(&house.folder.path().join("recorded")).await;
     assert_clean(&text, &codes);
-    assert!(!text.contains("Not as the call was"), "{text}");
     for said in ["That did not work. Please key in your PIN.", "Thank you. Goodbye."] {
         assert!(text.contains(said), "{text}");
     }
     assert!(text.contains("facts = [\"pin\", \"sms_otp\", \"callback\"]"), "{text}");
-
-    let green = callgate(&house, &["replay", "recorded"]);
-    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+    assert_replays(&house, &text);
 
     // What a call proves beyond what is expected is a difference too.
     let less = text.replace("facts = [\"pin\", \"sms_otp\", \"callback\"]", "facts = [\"pin\"]");
@@ -192,8 +200,7 @@ async fn nothing_of_a_caller_is_in_the_transcript() {
     let mail = "email = { address = \"countess@post.example\", since = \"2024-01-01\" }\n";
     let accounts = accounts.replace("[accounts.fields]", &format!("{mail}[accounts.fields]"));
     std::fs::write(&path, accounts + "born = \"1815-12-10\"\n").unwrap();
-    house.more = vec!["--record", "recorded"];
-    house.restart();
+    record(&mut house);
     let mut phone = Telephone::new("CA00000000000000000000000000000083", CALLER);
     phone.ring(&house).await;
     phone.say(&house, "This is Lovelace speaking.").await;
@@ -212,9 +219,7 @@ async fn nothing_of_a_caller_is_in_the_transcript() {
     {
         assert!(!text.contains(own), "`{own}` is in the transcript:\n{text}");
     }
-    assert!(!text.contains("Not as the call was"), "{text}");
-    let green = callgate(&house, &["replay", "recorded"]);
-    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+    assert_replays(&house, &text);
 }
 
 /// What was no number, no date and no passcode is none in the transcript either: the call is asked again as it was.
@@ -233,8 +238,7 @@ async fn what_was_not_taken_is_not_taken_in_the_transcript() {
         on = { ok = \"bye\", failed = \"bye\", locked = \"bye\" }\n\
         [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
     std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
-    house.more = vec!["--record", "recorded"];
-    house.restart();
+    record(&mut house);
     let mut phone = Telephone::new("CA00000000000000000000000000000079", CALLER);
     phone.ring(&house).await;
     // Some telephones have the keys `A` to `D`.
@@ -255,10 +259,8 @@ async fn what_was_not_taken_is_not_taken_in_the_transcript() {
     phone.say(&house, "Hello.").await;
     assert_eq!(phone.spoken(), "Goodbye.");
     let text = recorded(&house.folder.path().join("recorded")).await;
-    assert!(!text.contains("Not as the call was"), "{text}");
     assert!(!text.contains("250*5") && !text.contains("518206"), "{text}");
-    let green = callgate(&house, &["replay", "recorded"]);
-    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+    assert_replays(&house, &text);
 }
 
 /// What was taken is taken in the transcript too, though its variable has gone out of sight with a sub-flow that was entered
@@ -284,8 +286,7 @@ async fn what_was_taken_before_a_sub_flow_is_taken_in_the_transcript() {
         [states.back]\ntype = \"return\"\noutcome = \"done\"\n";
     std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
     std::fs::write(house.folder.path().join("flows/sure.toml"), sub).unwrap();
-    house.more = vec!["--record", "recorded"];
-    house.restart();
+    record(&mut house);
     let mut phone = Telephone::new("CA00000000000000000000000000000081", CALLER);
     phone.ring(&house).await;
     phone.key(&house, "02282026").await;
@@ -294,9 +295,7 @@ async fn what_was_taken_before_a_sub_flow_is_taken_in_the_transcript() {
     phone.say(&house, "four one two").await;
     assert_eq!(phone.spoken(), "Thank you.");
     let text = recorded(&house.folder.path().join("recorded")).await;
-    assert!(!text.contains("Not as the call was"), "{text}");
-    let green = callgate(&house, &["replay", "recorded"]);
-    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+    assert_replays(&house, &text);
 }
 
 /// An entry that is not looked at, because the call has had its entries, is one in the transcript all the same.
@@ -311,8 +310,7 @@ async fn an_entry_that_is_not_looked_at_is_an_entry_in_the_transcript() {
         on = { ok = \"bye\", failed = \"bye\", locked = \"bye\" }\n\
         [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
     std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
-    house.more = vec!["--record", "recorded"];
-    house.restart();
+    record(&mut house);
     let mut phone = Telephone::new("CA00000000000000000000000000000080", CALLER);
     phone.ring(&house).await;
     phone.key(&house, ACCOUNT).await;
@@ -341,8 +339,7 @@ async fn a_secret_that_is_keyed_and_said_is_one_in_the_transcript() {
         [states.sorry]\ntype = \"hangup\"\nprompt = \"Sorry.\"\n\
         [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
     std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
-    house.more = vec!["--record", "recorded"];
-    house.restart();
+    record(&mut house);
     let mut phone = Telephone::new("CA00000000000000000000000000000081", CALLER);
     phone.ring(&house).await;
     phone.key(&house, ACCOUNT).await;
@@ -350,9 +347,7 @@ async fn a_secret_that_is_keyed_and_said_is_one_in_the_transcript() {
     phone.say(&house, PIN).await;
     assert_eq!(phone.spoken(), "Goodbye.");
     let text = recorded(&house.folder.path().join("recorded")).await;
-    assert!(!text.contains("Not as the call was"), "{text}");
-    let green = callgate(&house, &["replay", "recorded"]);
-    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+    assert_replays(&house, &text);
 }
 
 /// A code that the customer got on the web is right again in the transcript, and worth as much.
@@ -372,8 +367,7 @@ async fn codes_from_the_web_are_as_good_in_the_transcript() {
         [states.back]\ntype = \"return\"\n\
         [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
     std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
-    house.more = vec!["--record", "recorded"];
-    house.restart();
+    record(&mut house);
     let issue = async |mut body: Value| -> String {
         body["account"] = ACCOUNT.into();
         let request = client().post(format!("{}/api/service-codes", house.admin()));
@@ -394,9 +388,7 @@ async fn codes_from_the_web_are_as_good_in_the_transcript() {
     assert_eq!(phone.spoken(), "A card.");
     let text = recorded(&house.folder.path().join("recorded")).await;
     assert_clean(&text, &[weak, strong]);
-    assert!(!text.contains("Not as the call was"), "{text}");
-    let green = callgate(&house, &["replay", "recorded"]);
-    assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
+    assert_replays(&house, &text);
 }
 
 /// Whoever wants calls recorded is told at once that they cannot be, and not at the end of the first.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::steps;
+use super::{outlook, steps};
 use crate::cli::configured::check_key;
 use crate::cli::failure::Failure;
 use crate::exchange::Exchange;
@@ -80,11 +80,11 @@ impl Awaited {
         if told.is_some() {
             tracing::info!("the store is there");
         }
-        // It may answer, and still lack a right or be a replica: an operator who starts it looks at the log, not
-        // at a probe.
+        // It may answer, and still be a replica, or let us do less than turns need, which the probe tells too once that
+        // was tried: an operator who starts it looks at the log, not at a probe.
         exchange.check_rights().await;
         if let Err(error) = exchange.probe().await {
-            tracing::error!(%error, "not ready: turns cannot be taken, all or some, and their callers are put through");
+            outlook::tell_not_ready(&error);
         }
         Ok(())
     }

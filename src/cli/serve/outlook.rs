@@ -2,6 +2,7 @@
 //! store, or a clock, may be set up differently while the house is open.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -20,9 +21,7 @@ pub(super) async fn watch(exchange: Arc<Exchange>, stop: CancellationToken) {
         }
         match exchange.check_rights().await {
             Some(Ok(())) => tracing::info!("the store lets us do again all that turns need"),
-            Some(Err(error)) => {
-                tracing::error!(%error, "not ready: turns cannot be taken, all or some, and their callers are put through");
-            }
+            Some(Err(error)) => tell_not_ready(&error),
             None => {}
         }
         match exchange.store().outlook(exchange.now()).await {
@@ -40,4 +39,8 @@ pub(super) async fn watch(exchange: Arc<Exchange>, stop: CancellationToken) {
             Err(_) => {}
         }
     }
+}
+
+pub(super) fn tell_not_ready(error: &dyn Display) {
+    tracing::error!(%error, "not ready: turns cannot be taken, all or some, and their callers are put through");
 }

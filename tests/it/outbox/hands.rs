@@ -301,13 +301,14 @@ async fn a_ring_that_is_placed_when_the_caller_is_gone_is_ended() {
     assert_eq!(call.status, "completed", "nobody picks up for nothing");
 }
 
-/// A provider of which nothing is heard of the first ring within so long, nor is it listed or carried out before it is
-/// late by so long; `None`: it never is.
+/// A provider of which nothing is heard of the first rings.
 #[derive(Debug)]
 struct Late {
     clock: Arc<VirtualClock>,
-    silent_for: Duration,
-    comes_after: Option<Duration>,
+    /// For how long it is silent of each, and how late it is listed and carried out; `None`: it never is.
+    silences: Vec<(Duration, Option<Duration>)>,
+    /// How long its list takes the first time.
+    list_takes: Mutex<Duration>,
     /// When each ring is carried out.
     rings: Mutex<Vec<Option<Timestamp>>>,
 }
@@ -327,9 +328,9 @@ impl Carrier for Late {
     async fn place_call(&self, _: Reference, _: &PlaceCall) -> Delivery {
         let now = self.clock.now();
         let mut rings = self.rings.lock().unwrap();
-        if rings.is_empty() {
-            rings.push(self.comes_after.map(|after| now + after));
-            self.clock.advance(self.silent_for);
+        if let Some((silent_for, comes_after)) = self.silences.get(rings.len()) {
+            rings.push(comes_after.map(|after| now + after));
+            self.clock.advance(*silent_for);
             return Delivery::Unknown;
         }
         rings.push(Some(now));
@@ -337,6 +338,7 @@ impl Carrier for Late {
     }
 
     async fn find_call(&self, _: &PlaceCall, _: Timestamp, others: &[Sid]) -> Found {
+        self.clock.advance(std::mem::take(&mut self.list_takes.lock().unwrap()));
         let now = self.clock.now();
         let rings = self.rings.lock().unwrap();
         let mut listed = rings.iter().enumerate().filter(|(_, at)| at.is_some_and(|at| at <= now));
@@ -379,9 +381,12 @@ async fn a_ring_that_comes_late_is_waited_for_and_none_is_placed_beside_it() {
         (none, Some(none), 1, 2),
     ] {
         let office = Office::fresh(DESK, &office::account(ACCOUNT, "2024-01-01"));
-        let clock = office.clock.clone();
-        let late =
-            Arc::new(Late { clock, silent_for, comes_after: late_by, rings: Mutex::default() });
+        let late = Arc::new(Late {
+            clock: office.clock.clone(),
+            silences: vec![(silent_for, late_by)],
+            list_takes: Mutex::default(),
+            rings: Mutex::default(),
+        });
         let outbox = Outbox::new(office.exchange.clone(), late.clone(), None);
         let mut line = office.ring_to_menu("CA1").await;
         line.key("2").await;
@@ -397,6 +402,24 @@ async fn a_ring_that_comes_late_is_waited_for_and_none_is_placed_beside_it() {
         }
         assert_eq!(late.rings.lock().unwrap().len(), rings, "{case:?}");
     }
+}
+
+/// The provider may be as late with a ring for which it was asked late, because its list had taken long.
+#[tokio::test]
+async fn a_ring_that_is_asked_for_after_a_slow_list_is_waited_for_as_long() {
+    let office = Office::fresh(DESK, &office::account(ACCOUNT, "2024-01-01"));
+    let late = Arc::new(Late {
+        clock: office.clock.clone(),
+        silences: vec![(Duration::ZERO, None), (5 * SECOND, Some(17 * SECOND))],
+        list_takes: Mutex::new(9 * SECOND),
+        rings: Mutex::default(),
+    });
+    let outbox = Outbox::new(office.exchange.clone(), late.clone(), None);
+    let mut line = office.ring_to_menu("CA1").await;
+    line.key("2").await;
+    let placed = placed_at_last(&outbox, &office, line.call).await;
+    assert_eq!(placed, Some(Late::name(1)));
+    assert_eq!(late.rings.lock().unwrap().len(), 2, "none was placed beside it");
 }
 
 /// A provider that is asked for a ring, and of which whoever asked hears nothing more.
@@ -453,8 +476,8 @@ async fn a_ring_that_a_dead_server_asked_for_is_not_placed_beside_it() {
         let first = comes_after.map(|after| begun + after);
         let late = Arc::new(Late {
             clock: office.clock.clone(),
-            silent_for: Duration::ZERO,
-            comes_after: None,
+            silences: Vec::new(),
+            list_takes: Mutex::default(),
             rings: Mutex::new(vec![first]),
         });
         store.take_over(office.now()).await.unwrap();

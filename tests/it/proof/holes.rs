@@ -90,48 +90,43 @@ fn a_proof_grows_old_while_a_telephone_rings() {
     }
 }
 
-/// Who is turned away on the way because a proof is too old has let it grow old after it was given.
-#[test]
-fn a_proof_grows_old_before_a_state_that_turns_away_who_has_it() {
+/// A flow in which the PIN grows old before the state `again`, which turns its callers away to one that is guarded badly.
+fn grown_old(levels: &str, again: &str) -> Sources {
     let mut sources = Sources::default();
     sources.add(
         "f.toml",
-        "name = \"f\"\nstart = \"who\"\n[levels]\nfresh = { any = [\"pin\"], within = \"1m\" }\n\
-         l = { any = [\"sms_otp\"] }\n\
-         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
-         on = { found = \"pin\", unknown = \"pin\" }\n\
-         [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
-         on = { ok = \"way\", failed = \"bye\", locked = \"bye\" }\n\
-         [states.way]\ntype = \"menu\"\nprompt = \"One?\"\nkeys = { 1 = \"again\" }\n\
-         on = { no_input = \"bye\", no_match = \"bye\" }\n\
-         [states.again]\ntype = \"say\"\nrequires = \"fresh\"\nprompt = \"So.\"\nstep_up = \"back\"\n\
-         next = \"bye\"\non = { denied = \"tell\" }\n[states.back]\ntype = \"return\"\n\
-         [states.tell]\ntype = \"hangup\"\nrequires = \"l\"\nprompt = \"So.\"\non = { denied = \"bye\" }\n\
-         [states.bye]\ntype = \"hangup\"\n",
+        format!(
+            "name = \"f\"\nstart = \"who\"\n[levels]\nfresh = {{ any = [\"pin\"], within = \"1m\" }}\n\
+             l = {{ any = [\"sms_otp\"] }}\n{levels}\
+             [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+             on = {{ found = \"pin\", unknown = \"pin\" }}\n\
+             [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
+             on = {{ ok = \"way\", failed = \"bye\", locked = \"bye\" }}\n\
+             [states.way]\ntype = \"menu\"\nprompt = \"One?\"\nkeys = {{ 1 = \"again\" }}\n\
+             on = {{ no_input = \"bye\", no_match = \"bye\" }}\n\
+             [states.again]\n{again}\
+             [states.tell]\ntype = \"hangup\"\nrequires = \"l\"\nprompt = \"So.\"\non = {{ denied = \"bye\" }}\n\
+             [states.bye]\ntype = \"hangup\"\n"
+        ),
     );
-    assert_eq!(broken(&sources), (1, Vec::new()));
+    sources
+}
+
+/// Who is turned away on the way because a proof is too old has let it grow old after it was given.
+#[test]
+fn a_proof_grows_old_before_a_state_that_turns_away_who_has_it() {
+    let again = "type = \"say\"\nrequires = \"fresh\"\nprompt = \"So.\"\nstep_up = \"back\"\nnext = \"bye\"\n\
+                 on = { denied = \"tell\" }\n[states.back]\ntype = \"return\"\n";
+    assert_eq!(broken(&grown_old("", again)), (1, Vec::new()));
 }
 
 /// The same where it is told there, and waited for by nobody who is not let in.
 #[test]
 fn a_proof_grows_old_before_a_state_that_tells_something() {
-    let mut sources = Sources::default();
-    sources.add(
-        "f.toml",
-        "name = \"f\"\nstart = \"who\"\n[levels]\nfresh = { any = [\"pin\"], within = \"1m\" }\n\
-         known = { any = [\"pin\"] }\nl = { any = [\"sms_otp\"] }\n[disclose]\nfirst_name = \"fresh\"\n\
-         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
-         on = { found = \"pin\", unknown = \"pin\" }\n\
-         [states.pin]\ntype = \"gather_pin\"\ndigits = 6\nprompt = \"PIN?\"\n\
-         on = { ok = \"way\", failed = \"bye\", locked = \"bye\" }\n\
-         [states.way]\ntype = \"menu\"\nprompt = \"One?\"\nkeys = { 1 = \"again\" }\n\
-         on = { no_input = \"bye\", no_match = \"bye\" }\n\
-         [states.again]\ntype = \"voicemail\"\nrequires = \"known\"\nprompt = \"{{ account.first_name }}?\"\n\
-         on = { ok = \"bye\", no_input = \"bye\", denied = \"tell\" }\n\
-         [states.tell]\ntype = \"hangup\"\nrequires = \"l\"\nprompt = \"So.\"\non = { denied = \"bye\" }\n\
-         [states.bye]\ntype = \"hangup\"\n",
-    );
-    assert_eq!(broken(&sources), (2, Vec::new()));
+    let levels = "known = { any = [\"pin\"] }\n[disclose]\nfirst_name = \"fresh\"\n";
+    let again = "type = \"voicemail\"\nrequires = \"known\"\nprompt = \"{{ account.first_name }}?\"\n\
+                 on = { ok = \"bye\", no_input = \"bye\", denied = \"tell\" }\n";
+    assert_eq!(broken(&grown_old(levels, again)), (2, Vec::new()));
 }
 
 /// Whoever shows a customer's number is somebody else once they have claimed as many as they may.
