@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::take::{Course, Done, Served, Taken};
+use super::take::{Done, Meaning, Served, Taken};
 use crate::engine::call::{Call, Received, receive};
 use crate::engine::event::{Event, Heard, Ring};
 use crate::engine::id::{CallId, LegId, Nonce, Sid};
@@ -62,8 +62,8 @@ impl Exchange {
         let parts = [digits.expose().as_bytes(), speech.expose().as_bytes()];
         let digest = self.vault.keyed_short("heard", &parts);
         let fallback = request.fallback_number.as_deref();
-        let course = |call: Option<&Call>| course_of(request, &digest, call);
-        let done = self.turn(request.call, &[], fallback, course).await?;
+        let meaning = |call: Option<&Call>| meaning_of(request, &digest, call);
+        let done = self.turn(request.call, &[], fallback, meaning).await?;
         if matches!(done, Done::Answer(_, Served::Contradicted)) {
             tracing::warn!(call.id = %request.call, "another entry was sent for a spent nonce");
         }
@@ -80,52 +80,52 @@ impl Exchange {
 }
 
 /// What a request means to the call as it stands; `digest`: the keyed digest of what was heard.
-fn course_of(request: &Request, digest: &str, call: Option<&Call>) -> Course {
+fn meaning_of(request: &Request, digest: &str, call: Option<&Call>) -> Meaning {
     let Some(call) = call else {
         return match &request.wants {
-            Wants::Ring(ring) => Course::Step(Event::Ring((**ring).clone())),
-            _ => Course::Unknown,
+            Wants::Ring(ring) => Meaning::Step(Event::Ring((**ring).clone())),
+            _ => Meaning::Unknown,
         };
     };
     let present = |sid: &Sid| match call.leg_of(sid) {
-        Some(leg) => Course::Answer(leg.present.clone(), Served::OutOfStep),
-        None => Course::Nothing,
+        Some(leg) => Meaning::Answer(leg.present.clone(), Served::OutOfStep),
+        None => Meaning::Nothing,
     };
     match &request.wants {
         Wants::Ring(_) => match call.leg(LegId::INBOUND) {
-            Some(leg) => Course::Answer(leg.present.clone(), Served::Replayed),
-            None => Course::Nothing,
+            Some(leg) => Meaning::Answer(leg.present.clone(), Served::Replayed),
+            None => Meaning::Nothing,
         },
         Wants::Turn(nonce) => match receive(call, *nonce, &request.sid, digest) {
-            Received::Fresh(leg) => Course::Step(Event::Heard {
+            Received::Fresh(leg) => Meaning::Step(Event::Heard {
                 leg,
                 nonce: *nonce,
                 sid: request.sid.clone(),
                 heard: Box::new(Heard { digest: digest.to_owned(), ..request.heard.clone() }),
             }),
             Received::Replay { reply, same: true } => {
-                Course::Answer(reply.clone(), Served::Replayed)
+                Meaning::Answer(reply.clone(), Served::Replayed)
             }
             Received::Replay { reply, same: false } => {
-                Course::Answer(reply.clone(), Served::Contradicted)
+                Meaning::Answer(reply.clone(), Served::Contradicted)
             }
-            Received::Present(reply) => Course::Answer(reply.clone(), Served::OutOfStep),
-            Received::Stranger => Course::Nothing,
+            Received::Present(reply) => Meaning::Answer(reply.clone(), Served::OutOfStep),
+            Received::Stranger => Meaning::Nothing,
         },
         Wants::Resume(leg) => match call.leg(*leg) {
             Some(leg) if leg.sid.as_ref() == Some(&request.sid) => {
-                Course::Answer(leg.present.clone(), Served::OutOfStep)
+                Meaning::Answer(leg.present.clone(), Served::OutOfStep)
             }
-            _ => Course::Nothing,
+            _ => Meaning::Nothing,
         },
         Wants::Fallback(nonce) => {
             let leg = call.leg_of(&request.sid);
             let spent = leg.filter(|leg| nonce.is_some() && leg.spent == *nonce);
             match spent {
                 _ if call.end.is_some() => {
-                    Course::Answer(Reply::hangup().into(), Served::OutOfStep)
+                    Meaning::Answer(Reply::hangup().into(), Served::OutOfStep)
                 }
-                Some(leg) => Course::Answer(leg.last_answer().clone(), Served::Replayed),
+                Some(leg) => Meaning::Answer(leg.last_answer().clone(), Served::Replayed),
                 None => present(&request.sid),
             }
         }

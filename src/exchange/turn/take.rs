@@ -50,8 +50,8 @@ pub enum Served {
     Unknown,
 }
 
-/// What is to be done with an event, given the call as it stands.
-pub(super) enum Course {
+/// What an event means to the call as it stands: what is to be done.
+pub(super) enum Meaning {
     Step(Event),
     Answer(Arc<Reply>, Served),
     Unknown,
@@ -106,15 +106,15 @@ impl Exchange {
         event: impl Fn(&Call) -> Option<Event>,
     ) -> Result<Option<Arc<Loaded>>, ExchangeError> {
         let since = settles.map(|settles| settles.turn);
-        let course = |call: Option<&Call>| {
+        let meaning = |call: Option<&Call>| {
             // An effect exists only together with its call.
             if call.map(|call| call.turns) < since {
-                return Course::Older;
+                return Meaning::Older;
             }
-            call.and_then(&event).map_or(Course::Nothing, Course::Step)
+            call.and_then(&event).map_or(Meaning::Nothing, Meaning::Step)
         };
         let settled = settles.as_ref().map(|settles| settles.effect);
-        Ok(match self.turn(call, settled.as_slice(), None, course).await? {
+        Ok(match self.turn(call, settled.as_slice(), None, meaning).await? {
             Done::Turn(Taken { after, .. }) => Some(after),
             _ => None,
         })
@@ -125,10 +125,10 @@ impl Exchange {
         id: CallId,
         settled: &[EffectId],
         fallback_number: Option<&str>,
-        course: impl Fn(Option<&Call>) -> Course,
+        meaning: impl Fn(Option<&Call>) -> Meaning,
     ) -> Result<Done, ExchangeError> {
         let until = Instant::now() + limits::ASKED_PER_TURN;
-        let done = self.done(id, Terms { settled, fallback_number, until }, course).await?;
+        let done = self.done(id, Terms { settled, fallback_number, until }, meaning).await?;
         // What was only read may come from a turn that was refused a moment ago because no replica had it.
         if matches!(done, Done::Answer(..) | Done::Nothing) {
             self.store.hold(Held::Call(id)).await?;
@@ -140,20 +140,20 @@ impl Exchange {
         &self,
         id: CallId,
         terms: Terms<'_>,
-        course: impl Fn(Option<&Call>) -> Course,
+        meaning: impl Fn(Option<&Call>) -> Meaning,
     ) -> Result<Done, ExchangeError> {
-        if let Some(taken) = self.guess(id, terms, &course).await? {
+        if let Some(taken) = self.guess(id, terms, &meaning).await? {
             return Ok(Done::Turn(taken));
         }
         let mut older = false;
         for _ in 0..limits::COMMIT_TRIES_MAX {
             let loaded = self.load(id).await?;
-            let event = match course(loaded.as_ref().map(|loaded| &loaded.call)) {
-                Course::Step(event) => event,
-                Course::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
-                Course::Unknown => return Ok(Done::Unknown),
-                Course::Nothing => return Ok(Done::Nothing),
-                Course::Older => {
+            let event = match meaning(loaded.as_ref().map(|loaded| &loaded.call)) {
+                Meaning::Step(event) => event,
+                Meaning::Answer(reply, served) => return Ok(Done::Answer(reply, served)),
+                Meaning::Unknown => return Ok(Done::Unknown),
+                Meaning::Nothing => return Ok(Done::Nothing),
+                Meaning::Older => {
                     older = true;
                     continue;
                 }
@@ -173,10 +173,10 @@ impl Exchange {
         &self,
         id: CallId,
         terms: Terms<'_>,
-        course: &impl Fn(Option<&Call>) -> Course,
+        meaning: &impl Fn(Option<&Call>) -> Meaning,
     ) -> Result<Option<Taken>, ExchangeError> {
         let copy = self.recent.of(id);
-        let Course::Step(event) = course(copy.as_ref().map(|copy| &copy.call)) else {
+        let Meaning::Step(event) = meaning(copy.as_ref().map(|copy| &copy.call)) else {
             return Ok(None);
         };
         match self.take(copy.as_deref(), &event, terms).await? {
