@@ -299,9 +299,15 @@ impl<'a> Resolver<'a> {
                 let known = self.set.iter().map(|flow| flow.name.as_str());
                 let written = call.flow.as_str();
                 let message = format!("there is no flow `{written}`");
+                let otherwise = || match self.set.iter().find(|flow| is_called(&flow.file, written)) {
+                    Some(other) => format!("the flow in `{}` is named `{}`", other.file, other.name),
+                    None => format!(
+                        "a flow that is called is a file of its own: write one with `name = \"{written}\"`, \
+                         or check the one that there is together with this one"
+                    ),
+                };
                 let help = self.problems.did_you_mean(written, known.clone());
-                let help =
-                    help.unwrap_or_else(|| "check it together with the file it is in".into());
+                let help = help.unwrap_or_else(otherwise);
                 let finding = Finding::error("unknown-flow", message, call.flow_place.clone());
                 self.problems.respelt(finding.help(help), written, known, Spelling::Value)
             });
@@ -500,4 +506,9 @@ fn says(outcome: &Outcome) -> String {
 /// What is to be written where the variables of two flows stand in each other's places.
 fn the_other_way_round(key: &str, passed: &Passed) -> String {
     format!("the other way round: {key} = {{ {} = \"{}\" }}", passed.from, passed.to)
+}
+
+/// Whether a flow's file is called like this.
+fn is_called(file: &str, name: &str) -> bool {
+    file.rsplit(['/', '\\']).next().and_then(|file| file.strip_suffix(".toml")) == Some(name)
 }
