@@ -106,8 +106,9 @@ fn read_call(text: &str) -> Result<CallId, String> {
 }
 
 fn read_moment(text: &str) -> Result<Timestamp, String> {
-    let day =
-        |text: &str| Some(text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let day = |text: &str| {
+        Some(text.parse::<Date>().ok()?.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp())
+    };
     let moment = if text.contains('T') { text.parse().ok() } else { day(text) };
     moment.ok_or_else(|| "it is no day or moment such as 2026-11-23T15:00:00Z".to_owned())
 }

@@ -73,7 +73,7 @@ pub fn on_file(
 /// Whether a contact has been on file since that day, for the days of the policy.
 pub fn is_old_enough(since: Date, policy: &Contact, now: Timestamp) -> bool {
     let min_age = SignedDuration::from_hours(24 * i64::from(policy.min_age_days));
-    let begin = since.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
+    let begin = since.to_zoned_datetime(TimeZone::UTC).map(|day| day.timestamp());
     begin.is_ok_and(|begin| now.duration_since(begin) >= min_age)
 }
 

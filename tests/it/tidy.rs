@@ -52,7 +52,7 @@ fn the_core_names_nothing_of_the_shell() {
         "Instant::now",
         "SystemTime::now",
         "Timestamp::now",
-        "Zoned::now",
+        "ZonedDateTime::now",
         "new_v4",
     ];
     for folder in ["src/flow", "src/check", "src/engine", "src/twiml", "src/draw"] {
