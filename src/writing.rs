@@ -5,7 +5,7 @@
 //! at all until then; otherwise, what killed processes have left beside a file is removed when it is next
 //! written.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -121,8 +121,8 @@ fn without_a_name(file: &Path, text: &str) -> Option<io::Result<()>> {
 
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let flags = i32::try_from(OFlags::TMPFILE.bits()).ok()?;
-    let opened =
-        OpenOptions::new().write(true).custom_flags(flags).open(folder.unwrap_or(Path::new(".")));
+    let folder = folder.unwrap_or(Path::new("."));
+    let opened = File::options().write(true).custom_flags(flags).open(folder);
     let mut new = opened.ok()?;
     // The name is given through the process's own list of files, which not every system shows.
     let own = format!("/proc/self/fd/{}", new.as_raw_fd());
