@@ -50,6 +50,10 @@ const RECORDS: TableDefinition<'static, RecordPlace, RecordRow> = TableDefinitio
 /// (begun, call).
 pub(super) type Place = (i64, u128);
 
+/// The deadlines that are claimed, by (when the lease ends, call): such a call's deadline is at that moment, so that one
+/// which has another was woken, or has moved on. What is left by an older server is not here, and waits for its lease.
+const CLAIMED: TableDefinition<'static, (i64, u128), ()> = TableDefinition::new("claimed");
+
 const DEADLINE: u8 = 0;
 const EFFECT: u8 = 1;
 
@@ -169,6 +173,7 @@ pub(super) struct Tables<'t> {
     pub(super) calls: Table<'t, Place, CallRow>,
     pub(super) effects: Table<'t, EffectKey, EffectRow>,
     due: Table<'t, DueKey, ()>,
+    claimed: Table<'t, (i64, u128), ()>,
     pub(super) journal: Table<'t, EntryKey, &'static [u8]>,
     expiry: Table<'t, (i64, u128), ()>,
     pub(super) records: Table<'t, RecordPlace, RecordRow>,
@@ -201,6 +206,7 @@ impl<'t> Tables<'t> {
             calls: transaction.open_table(CALLS)?,
             effects: transaction.open_table(EFFECTS)?,
             due: transaction.open_table(DUE)?,
+            claimed: transaction.open_table(CLAIMED)?,
             journal: transaction.open_table(JOURNAL)?,
             expiry: transaction.open_table(EXPIRY)?,
             records: transaction.open_table(RECORDS)?,
@@ -273,11 +279,15 @@ impl<'t> Tables<'t> {
         }
 
         let mut claimed = Vec::new();
+        if !found.is_empty() {
+            self.claimed.retain_in(..=(now_us, u128::MAX), |_, ()| false)?;
+        }
         for ((_, kind, call, id), place) in found {
             let what = if kind == DEADLINE {
                 if !self.set_deadline(call, until_us)? {
                     continue;
                 }
+                self.claimed.insert((until_us, call), ())?;
                 DueWhat::Deadline
             } else {
                 let Some(mut effect) = self.take_effect(place, id)? else { continue };
@@ -308,6 +318,17 @@ impl<'t> Tables<'t> {
             let place = (begun_us, call);
             let Some(effect) = self.take_effect(place, id)? else { continue };
             self.put_effect(place, id, &Effect { due_us: now_us, lease: None, ..effect })?;
+        }
+        let mut told = Vec::new();
+        for row in self.claimed.iter()? {
+            told.push(row?.0.value());
+        }
+        self.changed |= !told.is_empty();
+        for (until_us, call) in told {
+            self.claimed.remove((until_us, call))?;
+            if self.head(call)?.is_some_and(|head| head.deadline_us == Some(until_us)) {
+                self.set_deadline(call, now_us)?;
+            }
         }
         Ok(())
     }

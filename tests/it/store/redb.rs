@@ -12,7 +12,7 @@ use callgate::engine::id::{CallId, EffectId, TurnId};
 use callgate::limits::{STORE_COMPACT_BYTES_MIN, STORE_COMPACT_USED_BYTES_MAX};
 use callgate::store::redb::RedbStore;
 use callgate::store::{
-    Claimed, Committed, Due, DueWhat, Lease, OpenError, Revision, Store as _, Version,
+    Claimed, Commit, Committed, Due, DueWhat, Lease, OpenError, Revision, Store as _, Version,
 };
 use futures_util::future::join_all;
 
@@ -107,6 +107,36 @@ async fn what_was_in_the_hands_of_another_process_is_due() {
     assert_eq!(due_at(1).await, [(held, 2)]);
     assert_eq!(due_at(5).await, [(put_off, 2)]);
     assert_eq!(due_at(9).await, [(later, 1)]);
+}
+
+/// So are the deadlines that they had begun to tell calls of; but not those of calls that have been told.
+#[tokio::test]
+async fn a_deadline_in_the_hands_of_another_process_is_due() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("calls.redb");
+    let store = RedbStore::open(&file).unwrap();
+    let [mut held, mut told, mut over] = [(); 3].map(|()| first(fresh_call()));
+    for one in [&mut held, &mut told, &mut over] {
+        one.deadline = Some(at(1));
+        store.commit(one, at(0)).await.unwrap();
+    }
+    assert_eq!(store.claim(claim(at(1))).await.unwrap().len(), 3);
+    for (one, deadline) in [(&told, Some(at(7))), (&over, None)] {
+        let next = Commit { deadline, ..after(one) };
+        assert_eq!(store.commit(&next, at(1)).await.unwrap(), Committed::Applied);
+    }
+    drop(store);
+
+    let store = RedbStore::open(&file).unwrap();
+    assert_eq!(store.claim(claim(at(2))).await.unwrap().len(), 0, "its lease lasts");
+    store.take_over(at(2)).await.unwrap();
+    let due_at = async |second| {
+        let due = store.claim(claim(at(second))).await.unwrap();
+        assert!(due.iter().all(|due| due.what == DueWhat::Deadline));
+        due.iter().map(|due| due.call).collect::<Vec<_>>()
+    };
+    assert_eq!(due_at(2).await, [held.call]);
+    assert_eq!(due_at(7).await, [told.call]);
 }
 
 #[tokio::test]
