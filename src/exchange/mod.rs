@@ -80,8 +80,8 @@ pub struct Exchange {
     ends: OnceLock<UnboundedSender<CallId>>,
     /// Told of every turn that is taken here.
     events: Events,
-    /// What the store last said that we may not do there.
-    refused: ArcSwapOption<StoreError>,
+    /// Whether the store lets us do all that turns need, as it was when that was last tried; `None`: nobody has yet.
+    rights: ArcSwapOption<Result<(), StoreError>>,
 }
 
 /// What an exchange is made of.
@@ -196,7 +196,7 @@ impl Exchange {
             verifications: None,
             ends: OnceLock::new(),
             events: Events::default(),
-            refused: ArcSwapOption::empty(),
+            rights: ArcSwapOption::empty(),
         }
     }
 

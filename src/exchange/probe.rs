@@ -19,8 +19,10 @@ impl Exchange {
         let key = RecordKey { kind: "probe", id: "00".into() };
         let now = self.clock.now();
         self.store.ping().await?;
-        if let Some(refused) = self.refused.load_full() {
-            return Err(StoreError::clone(&refused).into());
+        match self.rights.load_full() {
+            Some(tried) => Result::clone(&tried)?,
+            // The first to ask is told what the second will be.
+            None => self.store.rights().await?,
         }
         let known = self.store.read(&key).await?;
         if let Some((_, last)) = &known
@@ -41,13 +43,12 @@ impl Exchange {
     /// is news. A store that does not answer tells nothing.
     pub async fn check_rights(&self) -> Option<Result<(), StoreError>> {
         let now = match self.store.rights().await {
-            Ok(()) => None,
-            Err(refused @ StoreError::Refused(_)) => Some(refused),
-            Err(_) => return None,
+            Err(error) if !matches!(error, StoreError::Refused(_)) => return None,
+            tried => tried,
         };
-        let before = self.refused.swap(now.clone().map(Arc::new));
-        let told = |error: &StoreError| error.to_string();
-        (before.as_deref().map(told) != now.as_ref().map(told)).then(|| now.map_or(Ok(()), Err))
+        let before = self.rights.swap(Some(Arc::new(now.clone())));
+        let told = |tried: &Result<(), StoreError>| tried.as_ref().err().map(ToString::to_string);
+        (before.as_deref().and_then(told) != told(&now)).then_some(now)
     }
 
     /// The name of the store, which the first to ask has drawn. Servers that show different names have different

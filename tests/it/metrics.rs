@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
+use std::sync::Arc;
 
 use callgate::clock::{Clock as _, SystemClock};
 use callgate::engine::id::{CallId, EffectId, TurnId};
+use callgate::store::envelope::Vault;
 use callgate::store::redis::{RIGHTS, RedisStore};
 use callgate::store::{Commit, NewEffect, RecordKey, Store as _, Swap, Version};
 use jiff::SignedDuration;
@@ -12,7 +14,7 @@ use uuid::Uuid;
 
 use crate::support::cluster::said;
 use crate::support::eventually::eventually_async;
-use crate::support::house::{ACCOUNT, House, MOBILE, OPERATOR, PIN, client};
+use crate::support::house::{ACCOUNT, House, MOBILE, OPERATOR, PIN, STATE_KEY, client};
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -211,7 +213,16 @@ async fn who_lacks_a_right_is_not_ready_and_names_it() {
     let user = ["ACL", "SETUSER", "turns", "on", ">word", "~cg:*", "+@all", "-lpop"];
     assert_eq!(said(&redis, &user).trim(), "OK");
     let url = redis.url().replace("redis://", "redis://turns:word@");
+    let store = Arc::new(RedisStore::connect(&url).unwrap());
+    let exchange = crate::outbox::exchange(store, Vault::new(&STATE_KEY), Arc::new(SystemClock));
+    let untried = exchange.probe().await.unwrap_err();
+    assert!(untried.to_string().contains("`lpop`"), "nobody has tried before: {untried}");
     let house = House::start(&url, "http://127.0.0.1:9");
+    let (status, told) = ready(&house).await;
+    assert!(
+        status == 503 && told.contains("`lpop`"),
+        "it is told so from the first answer on: {told}"
+    );
     for (right, lacking) in [("+lpop", Some("`lpop`")), ("-zrem", None), ("+zrem", Some("`zrem`"))]
     {
         if let Some(lacking) = lacking {

@@ -29,11 +29,16 @@ impl RedisStore {
         // short, because Redis up to 6.2 hands each on to its replicas, however often it is loaded.
         let mut load = cmd("SCRIPT");
         load.arg("LOAD").arg("return 0");
-        let loaded = self.link.ask::<Vec<Value>>(Question::Everywhere(&load), Again::May).await;
-        let loaded: Vec<_> = match loaded {
-            Ok(answers) => answers.into_iter().map(loaded_there).collect(),
-            Err(error) => vec![Err(error)],
-        };
+        // Without this one we are not told by which clock a server is far ahead.
+        let mut info = cmd("INFO");
+        info.arg("server");
+        let everywhere = [&load, &info].map(async |one| {
+            match self.link.ask::<Vec<Value>>(Question::Everywhere(one), Again::May).await {
+                Ok(answers) => answers.into_iter().map(answered_there).collect(),
+                Err(error) => vec![Err(error)],
+            }
+        });
+        let everywhere = join_all(everywhere).await.into_iter().flatten();
         let partitions: Vec<Partition> = Partition::all().collect();
         let tried = self.link.together(&partitions).map(async |some| {
             let Some(one) = some.first() else { return Ok(Vec::new()) };
@@ -41,7 +46,7 @@ impl RedisStore {
             self.run::<Vec<String>>(&self.rights, &call, Again::May).await
         });
         let (mut lacking, mut unknown) = (BTreeSet::new(), None);
-        for answer in loaded.into_iter().chain(join_all(tried).await) {
+        for answer in everywhere.chain(join_all(tried).await) {
             match answer {
                 Ok(commands) => lacking.extend(commands),
                 Err(refused @ StoreError::Refused(_)) => return Err(refused),
@@ -52,8 +57,8 @@ impl RedisStore {
     }
 }
 
-/// What is lacking where a script was loaded.
-fn loaded_there(answer: Value) -> Result<Vec<String>, StoreError> {
+/// What is lacking where this was asked.
+fn answered_there(answer: Value) -> Result<Vec<String>, StoreError> {
     answer.extract_error().map(|_| Vec::new()).map_err(|error| told(&error))
 }
 
