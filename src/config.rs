@@ -30,7 +30,7 @@ use crate::store::envelope::Vault;
 
 pub use lookup::Lookup;
 pub use otp::Verify;
-pub use policy::{read_policy, write_policy};
+pub use policy::{policy_sections, read_policy, write_policy};
 pub use read::DEFAULT_FILE;
 
 /// How a server is set up.

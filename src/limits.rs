@@ -325,6 +325,14 @@ pub const RECORDS_AT_HAND: usize = 2_048;
 pub const RECORD_AT_HAND_FOR: Duration = Duration::from_mins(1);
 /// How long a store keeps its name: as long as the ends of its audit's chains.
 pub const STORE_NAME_RETENTION: Duration = Duration::from_hours(10 * 366 * 24);
+/// How often a server notes in the store that it is there, and looks who else is.
+pub const SERVERS_MEET_EVERY: Duration = Duration::from_secs(5);
+/// How often in a row another may have noted nothing new and is still there: one whose store is slow misses some.
+pub const SERVER_MISSED_MAX: u32 = 3;
+/// How long what a server has noted is kept: long enough that clocks which are minutes apart take nobody's note away.
+pub const SERVER_NOTES_RETENTION: Duration = Duration::from_mins(10);
+/// How many servers of one store are noted: more than one store can serve.
+pub const SERVERS_NOTED_MAX: usize = 64;
 /// How long the trace of a readiness probe is kept: far longer than from one to the next.
 pub const PROBE_RETENTION: Duration = Duration::from_hours(24);
 /// How long a server may at most go on serving after it was told to stop.

@@ -83,15 +83,23 @@ fn bound_service_codes(table: &Reader<'_>, policy: &Policy) {
 
 /// The sections, every knob in them.
 pub fn write_policy(policy: &Policy) -> String {
-    let mut policy = policy.clone();
     let mut text = String::new();
-    for section in SECTIONS {
-        let _ = writeln!(text, "\n[policy.{}]", section.name);
+    for (name, knobs) in policy_sections(policy) {
+        let _ = write!(text, "\n[policy.{name}]\n{knobs}");
+    }
+    text
+}
+
+/// The name of each section, and every knob in it.
+pub fn policy_sections(policy: &Policy) -> impl Iterator<Item = (&'static str, String)> {
+    let mut policy = policy.clone();
+    SECTIONS.iter().map(move |section| {
+        let mut text = String::new();
         for knob in section.knobs {
             let _ = writeln!(text, "{} = {}", knob.name, knob.written(&mut policy));
         }
-    }
-    text
+        (section.name, text)
+    })
 }
 
 impl Knob {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::pin::StoredPin;
 use crate::diagnostic::{Finding, Place, Problems};
 use crate::document::{self, Item, Reader};
@@ -41,6 +43,8 @@ pub struct Accounts {
     listed: u64,
     /// How many it says it lists.
     stated: Option<u64>,
+    /// Of its text.
+    digest: [u8; 32],
 }
 
 /// Whether secrets may stand in the file as plain text: only in fixtures and in the demo.
@@ -63,10 +67,11 @@ impl Accounts {
             accounts.read_part(file, part, secrets, &problems);
             problems.into_findings().is_empty()
         };
+        let digest = Sha256::digest(text).into();
         if parts(text).all(is_well) && accounts.is_as_stated() {
-            return accounts;
+            return Self { digest, ..accounts };
         }
-        let mut accounts = Self::default();
+        let mut accounts = Self { digest, ..Self::default() };
         document::read(file, text, problems, |root| {
             let root = root.named("the accounts file".into());
             let count = accounts.read_root(&root, secrets);
@@ -130,6 +135,11 @@ impl Accounts {
     /// The one customer with this number.
     pub fn by_phone(&self, number: &PhoneNumber) -> Option<Arc<Customer>> {
         self.by_phone.get(number).cloned().flatten()
+    }
+
+    /// What tells the text that they were read from from another: SHA-256.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// How many there are.

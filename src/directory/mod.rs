@@ -51,6 +51,14 @@ impl Directory {
         }
     }
 
+    /// What tells one file of accounts from another; `None`: they come from no file.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        match &self.source {
+            Source::File(accounts) => Some(accounts.load().digest()),
+            Source::Http(_) => None,
+        }
+    }
+
     /// The customer with this id.
     pub async fn by_id(&self, id: &str) -> Result<Option<Arc<Customer>>, DirectoryError> {
         match &self.source {

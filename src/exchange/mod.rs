@@ -7,6 +7,7 @@
 mod answers;
 mod at_hand;
 mod desk;
+pub mod fleet;
 mod probe;
 mod record;
 pub mod rings;

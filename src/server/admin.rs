@@ -76,14 +76,19 @@ async fn live() -> HttpResponse {
 }
 
 /// A server is ready if it can take a turn: the store takes writes, and nobody has told the server to stop.
-/// Changed flows with errors are reported, but calls go on with the last good ones.
+/// Changed flows with errors are reported, but calls go on with the last good ones; so are other servers of the store
+/// that are set up otherwise.
 async fn ready(house: Data<House>) -> HttpResponse {
     let flows = if house.metrics.flows_current.get() == 1 { "current" } else { "last good" };
     if house.stop.is_cancelled() {
         return HttpResponse::ServiceUnavailable().json(json!({ "status": "stopping" }));
     }
     match house.exchange.probe().await {
-        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready", "flows": flows })),
+        Ok(()) => HttpResponse::Ok().json(json!({
+            "status": "ready",
+            "flows": flows,
+            "unlike_others": *house.metrics.differ(),
+        })),
         Err(error) => HttpResponse::ServiceUnavailable()
             .json(json!({ "status": "not ready", "store": error.to_string() })),
     }

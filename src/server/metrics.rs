@@ -1,8 +1,11 @@
 //! What a server counts and shows on `/metrics`: webhooks, calls, the outbox, what guessing is worth; and with
 //! that, what the exchange, the store and the clients of others count themselves.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use arc_swap::ArcSwap;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -42,6 +45,14 @@ pub struct Metrics {
     pub odds: Family<Odd, Gauge<f64, AtomicU64>>,
     /// Which store it is.
     pub store_is: Family<StoreIs, Gauge<u64, AtomicU64>>,
+    /// How this server is set up, in parts that all servers of its store must have alike.
+    pub settings: Family<Setting, Gauge<u64, AtomicU64>>,
+    /// The servers of the store that are there, this one among them.
+    pub servers: Gauge<u64, AtomicU64>,
+    /// The parts in which another of them is set up otherwise.
+    pub differing: Family<Part, Gauge<u64, AtomicU64>>,
+    /// The same, to be listed.
+    differ: ArcSwap<BTreeSet<String>>,
     /// Turns under way.
     pub turns_in_progress: Gauge<u64, AtomicU64>,
     /// Whether the flows in use are those on disk: 0 after a change that did not check.
@@ -78,6 +89,22 @@ pub struct Odd {
 pub struct StoreIs {
     /// Its name, the same to all servers that have it.
     pub name: String,
+}
+
+/// A part of the settings, as it is here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Setting {
+    /// Which part.
+    pub part: String,
+    /// A keyed fingerprint of it.
+    pub fingerprint: String,
+}
+
+/// A part of the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Part {
+    /// Which part.
+    pub part: String,
 }
 
 /// A route.
@@ -236,6 +263,20 @@ impl Default for Metrics {
                 "Which store it is: all servers must show the same",
                 Family::default(),
             ),
+            settings: put(
+                r,
+                "settings_info",
+                "How this server is set up: all servers of a store must show the same",
+                Family::default(),
+            ),
+            servers: put(r, "servers", "The servers of the store that are there", Gauge::default()),
+            differing: put(
+                r,
+                "settings_differ",
+                "Whether another server of the store is set up otherwise",
+                Family::default(),
+            ),
+            differ: ArcSwap::default(),
             turns_in_progress: put(r, "turns_in_progress", "Turns under way", Gauge::default()),
             flows_current: put(
                 r,
@@ -317,6 +358,41 @@ impl Metrics {
             self.store_is.clear();
             self.store_is.get_or_create(&store).set(1);
         }
+    }
+
+    /// Sets how this server is set up, in place of before.
+    pub fn tell_settings(&self, settings: &BTreeMap<String, String>) {
+        let setting = |(part, fingerprint): (&String, &String)| Setting {
+            part: part.clone(),
+            fingerprint: fingerprint.clone(),
+        };
+        let known: Vec<_> = settings.iter().map(setting).collect();
+        if known.iter().any(|setting| self.settings.get(setting).is_none()) {
+            self.settings.clear();
+        }
+        for setting in &known {
+            self.settings.get_or_create(setting).set(1);
+        }
+        for part in settings.keys() {
+            // 0, unless it is known to differ.
+            let _ = self.differing.get_or_create(&Part { part: part.clone() });
+        }
+    }
+
+    /// Sets in which parts another server is set up otherwise.
+    pub fn tell_differing(&self, differ: BTreeSet<String>) {
+        for part in self.differ.load().difference(&differ) {
+            self.differing.get_or_create(&Part { part: part.clone() }).set(0);
+        }
+        for part in &differ {
+            self.differing.get_or_create(&Part { part: part.clone() }).set(1);
+        }
+        self.differ.store(Arc::new(differ));
+    }
+
+    /// The parts in which another server of the store is set up otherwise, as far as is known.
+    pub fn differ(&self) -> Arc<BTreeSet<String>> {
+        self.differ.load_full()
     }
 
     /// The metrics in the text format of Prometheus.

@@ -262,6 +262,10 @@ impl Store for Counted {
         self.store.time().await
     }
 
+    fn is_shared(&self) -> bool {
+        self.store.is_shared()
+    }
+
     async fn rights(&self) -> Result<(), StoreError> {
         self.known.check()?;
         self.store.rights().await

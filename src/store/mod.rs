@@ -270,8 +270,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Writes one turn, atomically.
     async fn commit(&self, commit: &Commit, now: Timestamp) -> Result<Committed, StoreError>;
 
-    /// Makes the effects due that were claimed by whoever had the store before, where only one process can have it: that
-    /// process is gone. To be asked once, before the first claim. (In a store of many, leases end by themselves.)
+    /// Makes the effects and deadlines due that were claimed by whoever had the store before, where only one process can
+    /// have it: that process is gone. To be asked once, before the first claim. (In a store of many, leases end by themselves.)
     async fn take_over(&self, _now: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
@@ -345,6 +345,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What time it is by a clock of the store's own; `None`: it has none.
     async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(None)
+    }
+
+    /// Whether several servers may have it at the same time.
+    fn is_shared(&self) -> bool {
+        false
     }
 
     /// Whether it lets us do all that turns and effects need. [`StoreError::Refused`] says what it does not.

@@ -433,6 +433,10 @@ impl Store for RedisStore {
         outlook::time(&self.link).await
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn rights(&self) -> Result<(), StoreError> {
         self.check_rights().await
     }

@@ -122,6 +122,68 @@ async fn servers_are_started_anew_one_by_one_and_no_turn_is_lost() {
     }
 }
 
+/// What a caller may try, and where a call leads, must not depend on which server answers. Neither the log nor the
+/// metrics tell what a server has in place of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_are_set_up_otherwise_are_told_in_what() {
+    const TOLD: &str = "another server of this store is set up otherwise";
+    let redis = RedisServer::start();
+    let nobody = "http://127.0.0.1:9";
+    let one = House::start(&redis.url(), nobody);
+    let mut two = House::set_up(&redis.url(), nobody);
+    let file = |house: &House, name: &str| house.folder.path().join(name);
+    std::fs::copy(file(&one, "accounts.toml"), file(&two, "accounts.toml")).unwrap();
+    let alike = std::fs::read_to_string(file(&two, "callgate.toml")).unwrap();
+    two.change_configuration(
+        "[lines]\n",
+        "[policy.pin]\nsoft_limit = 7\n[lines]\n\"*\" = { flow = \"desk\" }\n",
+    );
+    two.restart();
+
+    let parts = "\"parts\":\"lines, policy.pin\"";
+    for house in [&one, &two] {
+        house.logs(TOLD);
+        house.logs(parts);
+        let ready = client().get(format!("{}/health/ready", house.admin())).send().await.unwrap();
+        assert_eq!(ready.status(), 200, "servers that are replaced one by one differ for a while");
+        let told = ready.text().await.unwrap();
+        assert!(told.contains("\"unlike_others\":[\"lines\",\"policy.pin\"]"), "{told}");
+    }
+    let (shown, others) = (one.metrics().await, two.metrics().await);
+    for (part, differs) in
+        [("lines", true), ("policy.pin", true), ("policy.otp", false), ("accounts", false)]
+    {
+        let metric = format!("callgate_settings_info{{part=\"{part}\",fingerprint=\"");
+        let line =
+            |page: &str| page.lines().find(|line| line.starts_with(&metric)).map(str::to_owned);
+        assert!(line(&shown).is_some(), "{part}: {shown}");
+        assert_eq!(line(&shown) != line(&others), differs, "{part}");
+        let flag = format!("callgate_settings_differ{{part=\"{part}\"}} {}\n", u8::from(differs));
+        assert!(shown.contains(&flag) && others.contains(&flag), "{flag}: {shown}");
+    }
+    assert!(shown.contains("callgate_servers 2\n"), "{shown}");
+
+    // Set right and started anew, they are alike, though the one that was killed has said otherwise not long ago.
+    std::fs::write(file(&two, "callgate.toml"), alike).unwrap();
+    two.restart();
+    eventually_async("servers that are alike", async || {
+        let (shown, others) = (one.metrics().await, two.metrics().await);
+        let is_well = |page: &String| {
+            page.contains("callgate_servers 2\n")
+                && !page.contains("callgate_settings_differ{part=\"lines\"} 1\n")
+        };
+        [shown, others].iter().all(is_well).then_some(())
+    })
+    .await;
+    one.logs("all servers of this store that are there are set up alike");
+    assert_eq!(two.log().matches(TOLD).count(), 1, "{}", two.log());
+    // A flow that only one of them has read is one, too.
+    let flow = file(&two, "flows/desk.toml");
+    let text = std::fs::read_to_string(&flow).unwrap();
+    std::fs::write(&flow, text.replace("Goodbye", "Farewell")).unwrap();
+    one.logs("\"parts\":\"flows\"");
+}
+
 /// A call at the menu.
 async fn at_menu(house: &House, sid: &str) -> Telephone {
     let mut phone = Telephone::new(sid, "+15005550777");

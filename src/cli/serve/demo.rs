@@ -100,6 +100,7 @@ pub(super) async fn equip() -> Result<(Equipment, Greeting), Failure> {
             },
             waits: Waits::default(),
         },
+        parts: super::fleet::Parts::default(),
     };
     Ok((equipment, greeting))
 }

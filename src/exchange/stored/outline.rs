@@ -10,7 +10,10 @@ use serde::de::{
     IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
+use serde::Serialize;
+
 use crate::chance::{Chance as _, SeededChance};
+use crate::store::envelope::{Kind, Vault};
 
 /// A type is read as often, each time with other variants in it.
 const READS: usize = 3_000;
@@ -52,6 +55,15 @@ impl Outline {
             self.read::<T>().unwrap();
         }
         assert_eq!(self.given.borrow().iter().find(|(_, given)| !*given), None);
+    }
+
+    /// One of this type, sealed as the record of this id.
+    pub(super) fn one_sealed<T: DeserializeOwned + Serialize>(
+        &self,
+        vault: &Vault,
+        id: &str,
+    ) -> Vec<u8> {
+        vault.seal(Kind::Record, id, &self.read::<T>().unwrap(), [0; 12])
     }
 
     /// Adds a struct that is not read field by field.
