@@ -48,8 +48,14 @@ impl Text {
     pub fn report(&self, file: &Arc<str>, problems: &Problems) {
         let Some(finding) = self.finding(file) else { return };
         problems.add(finding);
+        // Each line once, however many of them are in it: there may be nothing else in a file that is no text.
+        let mut lost = 0;
         for (at, _) in self.text.match_indices(char::REPLACEMENT_CHARACTER) {
-            problems.lose(Place { file: file.clone(), span: self.line(at) });
+            if at >= lost {
+                let span = self.line(at);
+                lost = span.end;
+                problems.lose(Place { file: file.clone(), span });
+            }
         }
     }
 
@@ -63,6 +69,21 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_no_text_is_lost_once() {
+        let (file, problems) = (Arc::from("no text"), Problems::default());
+        let text = Text::read([0xff; 1_000].repeat(2));
+        text.report(&file, &problems);
+        assert_eq!(problems.lost_text(&file, &text.text), *text.text);
+        let lines = Text::read(b"\xff\xff\n\xff = 1\na = 1\n\xff\n".to_vec());
+        let problems = Problems::default();
+        lines.report(&file, &problems);
+        assert_eq!(
+            problems.lost_text(&file, &lines.text),
+            "\u{fffd}\u{fffd}\n\u{fffd} = 1\n\u{fffd}"
+        );
+    }
 
     #[test]
     fn what_is_not_in_utf_8_is_read_as_far_as_it_goes() {
