@@ -156,6 +156,12 @@ impl ExchangeError {
     pub fn store_is_away(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_away())
     }
+
+    /// Whether what lies there is nobody's any more, because something else wrote over it.
+    pub fn is_of_damage(&self) -> bool {
+        use EnvelopeError::{Altered, WrongKey};
+        matches!(self, Self::Store(StoreError::Corrupt(_)) | Self::Sealed(_, Altered | WrongKey))
+    }
 }
 
 /// A call as it was loaded.
@@ -263,6 +269,18 @@ impl Exchange {
         let call: Call = self.open(Kind::Call, &call.to_string(), &stored.state)?;
         let call = Call { turn: stored.version.turn, ..call };
         Ok(Some(Loaded { call, version: stored.version, audit: None }))
+    }
+
+    /// The same for one call among others, whom it must not stand in the way: `None` also where something else has
+    /// written over it.
+    pub async fn load_unless_damaged(&self, call: CallId) -> Result<Option<Loaded>, ExchangeError> {
+        match self.load(call).await {
+            Err(error) if error.is_of_damage() => {
+                tracing::warn!(call.id = %call, %error, "a call that cannot be read is passed over");
+                Ok(None)
+            }
+            loaded => loaded,
+        }
     }
 
     /// A call as it stands, at the earliest as it stood after the turn of this number.

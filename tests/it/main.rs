@@ -15,6 +15,7 @@ mod bad_input;
 mod carrier;
 mod cli;
 mod configuration;
+mod damage;
 mod deploy;
 mod directory;
 mod docs;

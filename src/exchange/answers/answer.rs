@@ -213,7 +213,7 @@ impl Exchange {
     }
 
     /// Reserves an attempt, and says what would follow from it. If other calls are trying the same account, those
-    /// that have ended give up their places; to a call from a number on file, so do those from other numbers. A
+    /// that have ended, or cannot be read, give up their places; to a call from a number on file, so do those from other numbers. A
     /// stranger who claims an account cannot keep its owner from proving it.
     async fn reserve(
         &self,
@@ -243,7 +243,7 @@ impl Exchange {
             for call in
                 calls.iter().filter(|call| !giving_way.contains(*call)).copied().collect::<Vec<_>>()
             {
-                let loaded = self.load(call).await?;
+                let loaded = self.load_unless_damaged(call).await?;
                 let keeps = |call: &Call| {
                     call.end.is_none() && (!goes_first || is_on_file(call.caller.number.as_ref()))
                 };

@@ -27,7 +27,7 @@ pub(super) async fn listing(house: &House) -> Result<Value, ExchangeError> {
     let calls = house.exchange.store().calls(limits::LISTED_CALLS_MAX).await?;
     let looked_at = calls.len();
     let mut loaded = iter(calls)
-        .map(|call| house.exchange.load(call))
+        .map(|call| house.exchange.load_unless_damaged(call))
         .buffer_unordered(limits::CALLS_LOADED_AT_ONCE);
     // The calls in progress by flow and version.
     let mut live: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();

@@ -117,7 +117,8 @@ async fn house(house: Data<House>, request: HttpRequest) -> Shown {
 /// The calls begun last, newest first.
 async fn calls(house: &House) -> Result<Vec<Value>, ExchangeError> {
     let ids = house.exchange.store().calls(LISTED_MAX).await?;
-    let loaded = iter(ids).map(|id| house.exchange.load(id)).buffered(CALLS_LOADED_AT_ONCE);
+    let loaded = iter(ids).map(|id| house.exchange.load_unless_damaged(id));
+    let loaded = loaded.buffered(CALLS_LOADED_AT_ONCE);
     // A call on the list may be forgotten by now.
     loaded
         .try_filter_map(async |call| Ok(call.map(|loaded| call_view(&loaded.call))))
