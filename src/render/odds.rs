@@ -172,7 +172,10 @@ pub(super) fn asked(state: &StateOdds) -> String {
         }
         What::Specialist => format!("lets a specialist ask for `{level}`"),
     });
-    let asks: Vec<_> = asks.collect();
+    let behind = state.behind.iter().map(|(flow, branch)| {
+        format!("is where `{branch}` of `{flow}` leads only those who have proved something")
+    });
+    let asks: Vec<_> = asks.chain(behind).collect();
     format!("{}: {}", asks.join(", "), state.demand)
 }
 
@@ -282,6 +285,7 @@ fn state_json(state: &StateOdds) -> Value {
         "flow": state.at.0.as_str(),
         "state": state.at.1.as_str(),
         "asks": asks.collect::<Vec<_>>(),
+        "behind": state.behind.as_ref().map(|(flow, state)| json!({"flow": flow, "state": state})),
         "demand": state.demand,
         "ways": ways.collect::<Vec<_>>(),
         "chances": chances.collect::<Vec<_>>(),

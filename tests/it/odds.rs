@@ -540,6 +540,36 @@ fn a_proof_that_no_level_asks_for_is_not_said_to_be_nothing_to_guess() {
     assert_eq!(told["branches"], serde_json::json!([{ "flow": "desk", "state": "gate" }]));
 }
 
+/// A branch that goes by what was proved opens what is behind it, as `requires` does.
+#[test]
+fn what_a_branch_leads_only_provers_to_has_its_chances() {
+    let bad = std::fs::read_to_string(root().join("fixtures/flows/bad/over-budget-branch.toml"));
+    let flow = bad.unwrap().replace("per_year = 0.001", "per_year = 0.9");
+    let opened = |flow: &str| {
+        let json = of_flow(flow, &["odds", "--format", "json"]);
+        let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let states = told["states"].as_array().unwrap().iter();
+        let of = |state: &serde_json::Value| {
+            (state["state"].clone(), state["behind"]["state"].clone(), state["ways"].clone())
+        };
+        states.map(of).collect::<Vec<_>>()
+    };
+    let desk = ("desk".into(), "asks".into(), serde_json::json!([["pin"]]));
+    assert_eq!(opened(&flow), [desk], "and nobody else's");
+    let said = of_flow(&flow, &["statement"]);
+    let behind = "It is where `asks` of `gate` leads only those who have proved something: pin.";
+    assert!(said.contains(behind), "{said}");
+    // What others come to as well keeps nobody out.
+    let service = "queue = \"service\" }\non = { completed = ";
+    let open = flow.replace(&format!("{service}\"bye\""), &format!("{service}\"desk\""));
+    assert_eq!(opened(&open), []);
+    // What says itself what it asks for is counted by that.
+    let cards = "to = { queue = \"cards\" }\non = { ";
+    let own = flow.replace(cards, &format!("requires = \"known\"\n{cards}denied = \"bye\", "));
+    let requires = ("desk".into(), serde_json::Value::Null, serde_json::json!([["pin"]]));
+    assert_eq!(opened(&own), [requires]);
+}
+
 #[test]
 fn the_reference_of_codes_is_what_explain_prints() {
     expect_file!["../../docs/rules.md"].assert_eq(&printed(&["explain", "--all"]));

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::behind::{self, Brought};
 use crate::check::proof::{Told, Walks};
 use crate::diagnostic::Place;
 use crate::flow::Flow;
-use crate::flow::condition::Condition;
 use crate::flow::level::{Fact, Formula, Level};
 use crate::flow::name::{FieldName, FlowName, LevelName, StateName};
 use crate::flow::state::{Kind, State};
@@ -52,6 +52,8 @@ pub(super) struct Demand<'f> {
     /// The level that it requires, the fields and variables that it tells or shares, each with its level, and the
     /// level that a specialist may ask for.
     pub(super) asks: Vec<Ask>,
+    /// The branch that leads there only those who have proved something, where the state itself asks for nothing.
+    pub(super) behind: Option<(FlowName, StateName)>,
     pub(super) formula: Formula,
     pub(super) otherwise: Otherwise,
     pub(super) place: Place,
@@ -60,8 +62,14 @@ pub(super) struct Demand<'f> {
 /// The levels of the variables that a state tells, on one of the ways to it.
 type Labelled<'f> = Vec<(Told, &'f LevelName, &'f Level)>;
 
-/// Everything that the states of the calls of these walks ask for, in the order of the files.
-pub(super) fn demands<'f>(walks: &Walks<'f>) -> Vec<Demand<'f>> {
+/// Everything that the states of the calls of these walks ask for, in the order of the files, and then what branches do.
+pub(super) fn demands<'f>(walks: &Walks<'f>, brought: &Brought) -> Vec<Demand<'f>> {
+    let mut demands = of_states(walks);
+    demands.extend(behind::demands(walks, brought, &demands));
+    demands
+}
+
+fn of_states<'f>(walks: &Walks<'f>) -> Vec<Demand<'f>> {
     let mut labelled: BTreeMap<_, Vec<Labelled<'f>>> = BTreeMap::new();
     for (flow, state, variables) in walks.labelled() {
         let known = labelled.entry((&flow.name, &state.name)).or_default();
@@ -92,6 +100,7 @@ fn of_state<'f>(
         flow,
         state,
         asks: Vec::new(),
+        behind: None,
         formula: Formula::All(Vec::new()),
         otherwise: Otherwise::TurnedAway,
         place: state.place.clone(),
@@ -204,21 +213,9 @@ impl Demand<'_> {
     }
 }
 
-/// The branches that ask about a fact or a level.
-pub(super) fn branches(walks: &Walks<'_>) -> Vec<(FlowName, StateName)> {
-    let asks =
-        |condition: &&Condition| matches!(condition, Condition::Fact(_) | Condition::Level(..));
-    let goes_by_proof = |state: &State| match &state.kind {
-        Kind::Branch(branch) => branch.cases.iter().any(|case| case.when.walk().iter().any(asks)),
-        _ => false,
-    };
-    let branches = walks.states().filter(|(_, state)| goes_by_proof(state));
-    branches.map(|(flow, state)| (flow.name.clone(), state.name.clone())).collect()
-}
-
 /// For each state, the proofs that some way brings to it.
-pub(super) fn brought(walks: &Walks<'_>) -> BTreeMap<(FlowName, StateName), BTreeSet<Proofs>> {
-    let mut brought: BTreeMap<_, BTreeSet<Proofs>> = BTreeMap::new();
+pub(super) fn brought(walks: &Walks<'_>) -> Brought {
+    let mut brought = Brought::new();
     for (flow, state, known) in walks.arrivals() {
         let proofs = known.facts().map(|(fact, _)| fact).collect();
         let at = (flow.name.clone(), state.name.clone());

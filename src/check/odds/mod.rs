@@ -6,6 +6,7 @@
 //! [`Odds::assumptions`].
 
 mod attempts;
+mod behind;
 mod budget;
 mod chance;
 mod demand;
@@ -57,8 +58,7 @@ pub struct Odds {
     pub guesses: BTreeMap<Fact, Guesses>,
     /// Every state that asks for something.
     pub states: Vec<StateOdds>,
-    /// The branches that ask about a fact or a level: they keep nobody from anything, and what guessing opens behind them
-    /// is not known.
+    /// The branches that ask about a fact or a level.
     pub branches: Vec<(FlowName, StateName)>,
     /// What keeps a customer out, by factor.
     pub lockouts: Vec<FactorLockout>,
@@ -75,6 +75,8 @@ pub struct StateOdds {
     pub type_name: &'static str,
     /// The levels it asks for.
     pub asks: Vec<Ask>,
+    /// The branch that leads there only those who have proved something, where it asks for nothing itself.
+    pub behind: Option<(FlowName, StateName)>,
     /// What these levels ask for, in words.
     pub demand: String,
     /// What becomes of who has not proved it.
@@ -153,7 +155,10 @@ pub enum NoOdds {
 
 /// The odds of calls that begin in this flow.
 pub fn odds(flows: &FlowSet, start: &str, terms: &Terms) -> Result<Odds, NoOdds> {
-    let told = |flows: &FlowSet, walks: &Walks<'_>| match demand::demands(walks) {
+    let told = |flows: &FlowSet, walks: &Walks<'_>| match demand::demands(
+        walks,
+        &demand::brought(walks),
+    ) {
         many if many.len() > limits::ODDS_STATES_MAX => Err(NoOdds::TooMany(many.len())),
         demands => Ok(of(flows, walks, &demands, terms)),
     };
@@ -213,6 +218,7 @@ fn of(flows: &FlowSet, walks: &Walks<'_>, demands: &[Demand<'_>], terms: &Terms)
         StateOdds {
             type_name: demand.state.type_name(),
             asks: demand.asks.clone(),
+            behind: demand.behind.clone(),
             demand: demand.words(),
             otherwise: demand.otherwise,
             chances: scale.chances(&enough),
@@ -240,7 +246,7 @@ fn of(flows: &FlowSet, walks: &Walks<'_>, demands: &[Demand<'_>], terms: &Terms)
         siege: terms.siege.clone(),
         pin_digits: scale.pin_digits,
         states,
-        branches: demand::branches(walks),
+        branches: behind::branches(walks),
         lockouts: lockouts.collect(),
         assumptions: scale.assumptions(),
         guesses: scale.guesses,
@@ -249,7 +255,7 @@ fn of(flows: &FlowSet, walks: &Walks<'_>, demands: &[Demand<'_>], terms: &Terms)
 
 /// Whether anything asks for a level in the calls of these walks.
 pub(super) fn asks_for_proof(walks: &Walks<'_>) -> bool {
-    !demand::demands(walks).is_empty()
+    !demand::demands(walks, &demand::brought(walks)).is_empty()
 }
 
 /// The best chances at each state of the calls of these walks, and nothing else.
@@ -262,7 +268,7 @@ fn chances_of(
     let brought = demand::brought(walks);
     let none = BTreeSet::new();
     let mut known = BTreeMap::new();
-    let states = demand::demands(walks).into_iter().map(|demand| {
+    let states = demand::demands(walks, &brought).into_iter().map(|demand| {
         let at = (demand.flow.name.clone(), demand.state.name.clone());
         let enough = demand::enough(&demand.formula, brought.get(&at).unwrap_or(&none));
         // Many states ask for the same.

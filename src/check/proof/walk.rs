@@ -362,6 +362,11 @@ impl<'f> Walks<'f> {
         self.map.places.iter()
     }
 
+    /// The flow of this name.
+    pub(in crate::check) fn flow(&self, name: &FlowName) -> Option<&'f Flow> {
+        self.map.flows.get(name.as_str()).map(|flow| &**flow)
+    }
+
     pub(super) fn number(&self, flow: &Flow, state: &StateName) -> Option<usize> {
         self.map.number(flow, state)
     }

@@ -3,7 +3,8 @@
 //! The chance is the one that `callgate odds` prints, for the default limits: the best that guessing
 //! can do against one account, over all ways to the proof that the state asks for: by `requires`, by
 //! the level of a field or variable that it tells, or because a specialist in its conference may ask for a level
-//! (`agent_step_up`). `pins` says where PINs come from: `random`, `chosen`, `chosen_274_blocked` or
+//! (`agent_step_up`). A branch on a fact or a level asks for it as well, of all to which it leads only those who have
+//! proved something. `pins` says where PINs come from: `random`, `chosen`, `chosen_274_blocked` or
 //! `chosen_1000_blocked`; `chosen` where nothing is said. A server whose own limits leave a guesser more warns of it in
 //! its log.
 //!
