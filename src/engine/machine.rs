@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::account::{Account, Claim};
-use super::audit::{Deed, Hearer, Noted, is_noted};
+use super::audit::{Deed, Hearer, Noted, Proving, is_noted};
 use super::call::{Call, End, Frame, Position, Role, Visit};
 use super::disclosure::Guarded;
 use super::effect::Effect;
@@ -402,8 +402,10 @@ impl<'a> Machine<'a> {
 
     /// Takes up a claim. Whatever was proved before was proved of somebody else.
     pub(super) fn claim(&mut self, claim: Claim, account: Option<Arc<Account>>) {
-        // Whatever is proved from here on is proved of somebody else than the specialist asked about.
+        // Whatever is proved from here on is proved of somebody else than the specialist asked about, and what was proved
+        // is not told of whoever is claimed now.
         self.prove_no_more();
+        self.call.agent_step_up.take_if(|asked| asked.result == Proving::Passed);
         self.call.claim = claim;
         self.call.out_of_reach = false;
         self.call.facts = Facts::default();

@@ -55,11 +55,9 @@ pub(super) fn enter(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Next> {
             let voucher = vouch(m, uri.clone(), &shared)?;
             DialTarget::Sip { uri: uri.clone(), headers: headers(m, &shared), voucher, whisper }
         }
-        // A caller who leaves the conference and comes back must meet the same specialist, and nobody else.
-        To::Conference(name) if transfer.agent_step_up.is_some() => {
-            DialTarget::Conference { name: format!("{name}-{}", m.call.id) }
-        }
-        To::Conference(name) => DialTarget::Conference { name: name.clone() },
+        // Whoever is in a conference hears everybody in it: no caller is ever in that of another, and one who leaves it
+        // and comes back meets the same specialist.
+        To::Conference(name) => DialTarget::Conference { name: format!("{name}-{}", m.call.id) },
         To::Queue(name) => return Ok(enqueue(m, QueueTarget::Named(name.clone()))),
         To::Workflow(sid) => {
             let voucher = vouch(m, sid.clone(), &shared)?;

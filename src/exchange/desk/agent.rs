@@ -8,7 +8,7 @@ use crate::engine::audit::Proving;
 use crate::engine::call::{Asked, Call, Frame, Position};
 use crate::engine::id::CallId;
 use crate::exchange::{Exchange, ExchangeError};
-use crate::flow::level::Fact;
+use crate::flow::level::{Fact, Facts};
 use crate::flow::name::FieldName;
 use crate::flow::state::Kind;
 use crate::flow::{Flow, FlowSet};
@@ -60,19 +60,26 @@ impl Exchange {
         let flows = self.flows_of(call).await?;
         let now = call.seen.map_or(self.clock.now(), |seen| seen.max(self.clock.now()));
         let own = flows.get(call.flow.as_str());
+        let over = call.end.is_some();
+        // Of what the caller proves away from the specialist only the result is told, when they are back; and facts
+        // end with the call.
+        let mut facts = if over { Facts::default() } else { call.facts.clone() };
+        if let Some(asked) = pending(call) {
+            facts.0.retain(|_, proof| proof.at <= asked.at);
+        }
         let met = |flow: &Flow, level| {
-            flow.levels.get(level).is_some_and(|level| level.is_met(&call.facts, now, call.risk()))
+            flow.levels.get(level).is_some_and(|level| level.is_met(&facts, now, call.risk()))
         };
         let levels = own.into_iter().flat_map(|flow| {
             flow.levels.keys().filter(|level| met(flow, *level)).map(ToString::to_string)
         });
-        let over = call.end.is_some();
         let may = |field: &FieldName| {
             own.is_some_and(|flow| flow.disclose.get(field).is_some_and(|level| met(flow, level)))
         };
         let named = if over { Vec::new() } else { shares(&flows, call) };
         let named: Vec<_> = named.into_iter().filter(|field| may(field)).collect();
-        let age_s = call.facts.0.iter().map(|(fact, proof)| {
+        let told = if over { &call.facts } else { &facts };
+        let age_s = told.0.iter().map(|(fact, proof)| {
             let age_s = now.duration_since(proof.at).as_secs().max(0);
             (fact.to_string(), age_s.into())
         });
@@ -81,7 +88,7 @@ impl Exchange {
             id: id.to_string(),
             locale: call.locale.to_string(),
             age_s,
-            one_factor: call.facts.by_one_factor().collect(),
+            one_factor: told.by_one_factor().collect(),
             levels: levels.collect(),
             shared: self.values(call, &named).await?,
             step_up: call.agent_step_up.as_ref().map(Told::from),
@@ -106,18 +113,23 @@ impl Exchange {
     }
 }
 
+/// What the caller is away to prove.
+fn pending(call: &Call) -> Option<&Asked> {
+    call.agent_step_up.as_ref().filter(|asked| asked.result == Proving::Pending)
+}
+
 /// The fields that the transfer names in which the caller is, or which the caller has left to prove something.
 fn shares(flows: &FlowSet, call: &Call) -> Vec<FieldName> {
     let left = call.frames.iter().rev().find_map(|frame| match frame {
         Frame::Agent(at) => Some(at),
         _ => None,
     });
-    let pending = call.agent_step_up.as_ref().is_some_and(|asked| asked.result == Proving::Pending);
     let transfer = |at: &Position| match &flows.get(at.flow.as_str())?.state(&at.state)?.kind {
         Kind::Transfer(transfer) => Some(transfer),
         _ => None,
     };
-    let found = transfer(&call.at).or_else(|| left.filter(|_| pending).and_then(transfer));
+    let found =
+        transfer(&call.at).or_else(|| left.filter(|_| pending(call).is_some()).and_then(transfer));
     let share = found.map(|transfer| transfer.share.as_slice()).unwrap_or_default();
     share.iter().map(|(field, _)| field.clone()).collect()
 }

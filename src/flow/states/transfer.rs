@@ -9,10 +9,10 @@
 //! A workflow's task and a SIP address's header fields also say which facts are proved, how old each is
 //! and which levels are met, and carry a signed voucher for this, which other systems can check.
 //!
-//! From a conference with an `agent_step_up` the specialist can ask, through the admin API, that the
-//! caller prove more. The caller leaves the conference for that state, alone, and a `return` leads
-//! back; the specialist learns only whether the level was met. Each caller then has a conference of
-//! their own: the name given, and the call's id.
+//! Each caller has a conference of their own, called by the name given, a hyphen and the call's id: whoever is
+//! in one hears everybody in it. From a conference with an `agent_step_up` the specialist can ask, through
+//! the admin API, that the caller prove more. The caller leaves the conference for that state, alone, and a
+//! `return` leads back; the specialist learns only whether the level was met.
 
 use std::time::Duration;
 

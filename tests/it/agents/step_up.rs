@@ -154,9 +154,70 @@ async fn of_a_call_that_is_over_a_specialist_sees_no_field() {
     let path = format!("/api/calls/{call}");
     let seen = agent(&house, None, &path).await.1;
     assert_eq!((&seen["shared"], &seen["over"]), (&json!({ "first_name": "Ada" }), &json!(false)));
+    assert_eq!(seen["levels"], json!(["basic"]));
     phone.status(&house, "/twilio/status", &[("CallStatus", "completed")]).await;
     let seen = agent(&house, None, &path).await.1;
     assert_eq!((&seen["shared"], &seen["over"]), (&json!({}), &json!(true)));
+    assert_eq!(seen["levels"], json!([]), "nothing is met of a call that is over");
+    assert!(seen["age_s"]["pin"].is_u64(), "but it is told what was proved: {seen}");
+}
+
+/// A server with that bank's flow, in which this is replaced.
+fn house_with(provider: &Provider, replaced: &[(&str, &str)]) -> House {
+    let mut house = house("memory:", provider);
+    let path = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let changed = replaced.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    std::fs::write(&path, changed).unwrap();
+    house.restart();
+    house
+}
+
+/// The caller may not come back: what they hear of meanwhile is theirs.
+#[tokio::test]
+async fn what_is_proved_away_from_the_specialist_is_told_when_the_caller_is_back() {
+    let provider = Provider::start();
+    let waits = "[states.waits]\ntype = \"menu\"\nprompt = \"To go back press 1.\"\n\
+        keys = { 1 = \"done\" }\non = { no_input = \"done\", no_match = \"done\" }\n[states.done]";
+    let house = house_with(
+        &provider,
+        &[("on = { ok = \"done\"", "on = { ok = \"waits\""), ("[states.done]", waits)],
+    );
+    let (mut phone, call) = in_room(&house, "CA27").await;
+    assert_eq!(ask(&house, &call, "strong").await.0, 202);
+    taken(&house, &provider, &mut phone, 1).await;
+    let code = code_of(&provider, 1).await;
+    phone.key(&house, &code).await;
+    assert_eq!(phone.spoken(), "To go back press 1.");
+    let path = format!("/api/calls/{call}");
+    let seen = agent(&house, None, &path).await.1;
+    assert_eq!(seen["shared"], json!({ "first_name": "Ada" }));
+    assert_eq!((&seen["levels"], &seen["age_s"]["sms_otp"]), (&json!(["basic"]), &Value::Null));
+    phone.key(&house, "1").await;
+    let seen = agent(&house, None, &path).await.1;
+    assert_eq!(seen["shared"], json!({ "first_name": "Ada", "balance": 1234.56 }));
+}
+
+/// The next specialist is told of the caller as they are now.
+#[tokio::test]
+async fn what_was_proved_of_one_account_is_not_told_of_the_next() {
+    let provider = Provider::start();
+    let room = "agent_step_up = \"prove\"\non = { completed = ";
+    let again = format!("{room}\"who\"");
+    let house = house_with(&provider, &[(&format!("{room}\"bye\""), &again)]);
+    let (mut phone, call) = in_room(&house, "CA28").await;
+    assert_eq!(ask(&house, &call, "basic").await.1["result"], "passed");
+    let ended = [("DialCallStatus", "answered"), ("CallStatus", "in-progress")];
+    let left = phone.action();
+    phone.post(&house, &left, &ended).await;
+    assert!(phone.spoken().contains("account number"), "{}", phone.spoken());
+    let path = format!("/api/calls/{call}");
+    phone.key(&house, "99999999").await;
+    let seen = agent(&house, None, &path).await.1;
+    assert_eq!((&seen["step_up"], &seen["levels"]), (&Value::Null, &json!([])), "{seen}");
 }
 
 #[tokio::test]

@@ -81,6 +81,25 @@ async fn t43_a_screen_shows_nothing_of_a_caller_who_has_proved_nothing() {
     }
 }
 
+/// Whoever is in a conference hears everybody in it, whether or not its specialist can ask for more proof.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t43_nobody_is_led_into_the_conference_of_another() {
+    let provider = Provider::start();
+    let mut house = house("memory:", &provider);
+    let path = house.folder.path().join("flows/desk.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let plain = text.replace("agent_step_up = \"prove\"\n", "");
+    assert_ne!(plain, text);
+    std::fs::write(&path, plain).unwrap();
+    house.restart();
+    for (sid, pin, key) in [("CA4310", true, "4"), ("CA4311", false, "4"), ("CA4312", false, "5")] {
+        let mut phone = caller(&house, sid, pin).await;
+        phone.key(&house, key).await;
+        let dial = phone.heard.children.iter().find(|verb| verb.name == "Dial").unwrap();
+        assert_eq!(dial.children[0].text, format!("desk-{}", call_of(sid)));
+    }
+}
+
 /// With the specialist's own token, at each level, and whatever is asked for beside it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t44_the_server_keeps_back_what_the_level_does_not_allow() {
