@@ -206,7 +206,8 @@ fn headers(m: &Machine<'_>, shared: &[(String, Value)]) -> Vec<(String, String)>
     own.into_iter().chain(fields).collect()
 }
 
-/// What TaskRouter is told: the call, what was proved and how many seconds ago, and the fields shared.
+/// What TaskRouter is told: the call, what was proved, how many seconds ago and as of when (whoever takes the task may
+/// do so much later), and the fields shared.
 fn attributes(m: &Machine<'_>, shared: &[(String, Value)]) -> String {
     let fields: Map<String, Json> =
         shared.iter().map(|(name, value)| (name.clone(), value.json())).collect();
@@ -218,6 +219,7 @@ fn attributes(m: &Machine<'_>, shared: &[(String, Value)]) -> String {
         "flow": m.call.flow.as_str(),
         "edition": m.call.edition,
         "language": m.call.locale.as_str(),
+        "at": m.moment.now.as_second(),
         "proved": proved.iter().map(|(fact, _)| fact.as_str()).collect::<Vec<_>>(),
         "age_s": ages,
         "levels": m.levels_met(),

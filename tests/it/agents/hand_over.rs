@@ -68,6 +68,7 @@ async fn a_task_has_what_the_facts_allow_and_a_voucher_that_others_can_check() {
     let keys = keys(&house).await;
     let said = verify(voucher, &keys, WORKFLOW, now_s()).unwrap();
     assert_eq!(said["call"], task["callgate_call"]);
+    assert_eq!(said["iat"], task["at"]);
     assert_eq!(said["facts"], task["age_s"]);
     assert_eq!((&said["levels"], &said["flow"]), (&json!(["basic"]), &json!("desk")));
     assert_eq!((&said["edition"], &said["share"]), (&task["edition"], &json!(["first_name"])));

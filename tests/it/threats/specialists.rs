@@ -60,6 +60,7 @@ async fn t43_a_screen_shows_nothing_of_a_caller_who_has_proved_nothing() {
         let (task, screen) = (task(&phone), screen(&house, &call_of(sid)).await);
         let given = BTreeSet::from([
             "age_s",
+            "at",
             "callgate_call",
             "edition",
             "flow",
