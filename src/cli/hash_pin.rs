@@ -142,7 +142,7 @@ fn read(args: &Args, own: &mut Own) -> Result<String, Exit> {
             own.add(&line);
         }
     }
-    Ok(line.trim_end_matches('\r').to_owned())
+    Ok(line)
 }
 
 /// What is on file for the named account.

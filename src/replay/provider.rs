@@ -124,8 +124,13 @@ pub struct Answered {
     pub served: Served,
     /// The document.
     pub document: String,
+}
+
+impl Answered {
     /// What is wrong with the document.
-    pub problems: Vec<String>,
+    pub fn problems(&self) -> Vec<String> {
+        twiml::grammar::validate(&self.document).err().unwrap_or_default()
+    }
 }
 
 /// Why the provider cannot do what it is told.
@@ -520,7 +525,6 @@ impl Provider {
 
     fn answered(&self, role: Role, call: CallId, reply: Reply, served: Served) -> Answered {
         let document = twiml::render(&reply, &self.links, call);
-        let problems = twiml::grammar::validate(&document).err().unwrap_or_default();
-        Answered { role, reply, served, document, problems }
+        Answered { role, reply, served, document }
     }
 }

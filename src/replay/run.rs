@@ -102,7 +102,7 @@ impl Runner {
             came.says.extend(show::words(&answered.reply));
             documents.extend(show::document(&answered, provider).ok());
             let problem = |problem| format!("the document is no valid TwiML: {problem}");
-            broken.extend(answered.problems.into_iter().map(problem));
+            broken.extend(answered.problems().into_iter().map(problem));
         }
         came.twiml = documents.join("\n");
         if let Some(call) = &played.call {
@@ -161,4 +161,29 @@ fn compare(index: usize, turn: &Turn, came: &Came, call: Option<&Call>) -> Vec<D
         differ("twiml", &lines(twiml), &lines(&came.twiml));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// We write no such document: where a change makes us, the transcripts say so, whatever they expect to hear.
+    #[tokio::test]
+    async fn an_answer_that_is_no_twiml_is_never_as_expected() {
+        let flow =
+            "name = \"f\"\nstart = \"s\"\n[states.s]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+        let flows = crate::flow::read_one("f.toml", flow).0.into_iter().collect();
+        let text = "flow = \"f\"\n[[turn]]\nring = true\n";
+        let transcript = Transcript::read("t.toml", text).0.unwrap();
+        let player = Player::new(Setup::of(&transcript, flows), None);
+        let mut runner = Runner { player, proofs: BTreeMap::new() };
+        let mut played = runner.player.play(&transcript.turns[0].act).await.unwrap();
+        let document = &mut played.answers[0].document;
+        assert!(document.contains("<Hangup/>"), "{document}");
+        *document = document.replace("<Hangup/>", "<HangUp/>");
+        let mut broken = Vec::new();
+        runner.came(played, &mut broken);
+        let wrong = "the document is no valid TwiML: `HangUp` is not an element that we write";
+        assert_eq!(broken, [wrong]);
+    }
 }

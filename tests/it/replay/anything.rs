@@ -192,7 +192,7 @@ pub(super) fn setup(flows: &FlowSet, flow: &str, seed: u64) -> Setup {
 /// What holds after every turn of a caller who knows no secret.
 async fn hold(provider: &Provider, answers: &[Answered]) -> Call {
     for answered in answers {
-        assert_eq!(answered.problems, Vec::<String>::new(), "{}", answered.document);
+        assert_eq!(answered.problems(), Vec::<String>::new(), "{}", answered.document);
     }
     let call = provider.call().await.unwrap().unwrap();
     assert!(call.facts.0.is_empty(), "something was proved without its secret: {:?}", call.facts);
