@@ -162,7 +162,10 @@ impl Accounts {
         for phone in &customer.account.phones {
             self.by_phone
                 .entry(phone.number.clone())
-                .and_modify(|known| *known = None)
+                .and_modify(|known| {
+                    let own = known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &customer));
+                    *known = own.then(|| customer.clone());
+                })
                 .or_insert_with(|| Some(customer.clone()));
         }
         self.by_id.insert(id, customer);
@@ -322,6 +325,28 @@ mod tests {
         assert_eq!(findings, []);
         assert_eq!(accounts.count(), 2);
         assert!(accounts.by_phone(&PhoneNumber::parse("+15005550010").unwrap()).is_none());
+    }
+
+    /// A telephone may be listed as a mobile and for rings: it is still the customer's alone.
+    #[test]
+    fn a_number_that_an_account_lists_twice_claims_it() {
+        let phone = "{ number = \"+15005550010\", line = \"mobile\", since = \"2024-01-01\" }";
+        let (accounts, findings) =
+            read(&format!("[[accounts]]\nid = \"1\"\nphones = [{phone}, {phone}]\n"));
+        assert_eq!(findings, []);
+        let found = accounts.by_phone(&PhoneNumber::parse("+15005550010").unwrap()).unwrap();
+        assert_eq!(found.account.id.expose(), "1");
+    }
+
+    /// Nobody could key in a longer one.
+    #[test]
+    fn an_id_is_no_longer_than_what_can_be_keyed_in() {
+        let codes = |length: usize| -> Vec<_> {
+            let (_, findings) = read(&format!("[[accounts]]\nid = \"{}\"\n", "1".repeat(length)));
+            findings.iter().map(|finding| finding.code).collect()
+        };
+        assert_eq!(codes(crate::limits::DIGITS_MAX), [""; 0]);
+        assert_eq!(codes(crate::limits::DIGITS_MAX + 1), ["bad-account-id"]);
     }
 
     /// A code goes to one mailbox: what a mail server may take for two, or for another, is refused.

@@ -111,3 +111,18 @@ fn drop_nulls(value: &mut Value) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_null_is_missing_wherever_it_stands() {
+        let phone = json!({ "number": "+15005550010", "line": "mobile", "since": "2024-01-01", "note": null });
+        let account =
+            json!({ "id": "1", "email": null, "phones": [phone], "fields": { "name": null } });
+        let customer = read(account).unwrap().by_id("1").unwrap();
+        assert_eq!(customer.account.phones.len(), 1);
+        assert!(customer.account.email.is_none() && customer.account.fields.is_empty());
+    }
+}
