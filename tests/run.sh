@@ -26,7 +26,10 @@ cargo clippy --locked --all-targets -- -D warnings
 tests/tools.sh lint
 
 said=$(mktemp -d)
-trap 'rm -rf "$said"' EXIT
+# Tests that are interrupted leave their folders behind: here they go with it.
+TMPDIR=$(mktemp -d)
+export TMPDIR
+trap 'rm -rf "$said" "$TMPDIR"' EXIT
 status=0
 again=()
 # How many passed or failed, as these say.

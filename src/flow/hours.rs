@@ -253,4 +253,13 @@ mod tests {
             assert!(parse_slot(bad).is_none(), "{bad}");
         }
     }
+
+    #[test]
+    fn from_an_hour_to_the_same_hour_is_a_whole_day() {
+        let day = Hours { zone: TimeZone::UTC, ..hours(&["mon 09:00-09:00"], &[]) };
+        assert!(day.is_open(at("2026-11-23T09:00:00Z")) && day.is_open(at("2026-11-24T08:59:59Z")));
+        assert!(
+            !day.is_open(at("2026-11-23T08:59:59Z")) && !day.is_open(at("2026-11-24T09:00:00Z"))
+        );
+    }
 }

@@ -463,4 +463,17 @@ mod tests {
         assert!(!met(&[pin, (Fact::SmsOtp, 900, Some("a"), true)], Risk::High));
         assert!(!met(&[fresh], Risk::High), "what is asked for anyway is asked for still");
     }
+
+    /// What is said of how fresh proofs must be holds at every risk that says nothing else.
+    #[test]
+    fn a_risk_takes_nothing_from_how_fresh_proofs_must_be() {
+        let text = "name = \"f\"\nstart = \"s\"\n[states.s]\ntype = \"hangup\"\n[levels]\n\
+            l = { any = [\"pin\"], within = \"5m\", at_risk = { medium = { any = [\"callback\"] }, \
+            high = { any = [\"sms_otp\"], within = \"1s\" } } }\n";
+        let (flow, findings) = crate::flow::read_one("f.toml", text);
+        assert_eq!(findings, []);
+        let flow = flow.unwrap();
+        let within: Vec<_> = flow.levels[0].demands(Risk::High).map(|(_, within)| within).collect();
+        assert_eq!(within, [300, 300, 1].map(|seconds| Some(Duration::from_secs(seconds))));
+    }
 }

@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use crate::support::house::{House, command_in};
+use crate::support::process::Ran as _;
 use crate::support::redis::RedisServer;
 use crate::support::terminal::Terminal;
 use crate::support::tree::root;
@@ -11,7 +12,7 @@ use crate::support::tree::root;
 const NOBODY: &str = "http://127.0.0.1:9";
 
 pub(crate) fn run(command: &mut Command) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
+    let Output { status, stdout, stderr } = command.ran();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
 }
@@ -230,7 +231,7 @@ fn a_file_that_is_not_there_is_an_error_of_the_command_line() {
         &["check", "flows/nothing.toml"],
         &["replay", "nothing.toml"],
     ] {
-        let output = command_in(root()).args(args).output().unwrap();
+        let output = command_in(root()).args(args).ran();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
         assert!(stderr.contains("nothing.toml"), "{stderr}");

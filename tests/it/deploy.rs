@@ -2,23 +2,14 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use callgate::limits;
 use serde_json::{Value, json};
 
 use crate::support::house::command_in;
+use crate::support::process::Process;
 use crate::support::tree::{root, text};
-
-/// One that serves when it should not serves no longer than the test.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn seconds(text: &str) -> u64 {
     text.strip_suffix('s').unwrap().parse().unwrap()
@@ -247,7 +238,7 @@ fn the_servers_serve_their_flows_with_their_configuration() {
         command.env(name, value);
     }
     let words = words.iter().map(|word| word.replace("/etc/callgate", "etc/callgate"));
-    let mut server = Server(command.args(words).stderr(Stdio::piped()).spawn().unwrap());
+    let mut server = Process(command.args(words).stderr(Stdio::piped()).spawn().unwrap());
     // All is well with it but that the Redis it names is not there.
     let mut log = BufReader::new(server.0.stderr.take().unwrap()).lines().map_while(Result::ok);
     let mut told = Vec::new();

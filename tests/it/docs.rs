@@ -7,6 +7,7 @@ use callgate::diagnostic::Sources;
 use callgate::replay::transcript as t;
 
 use crate::support::house::command_in;
+use crate::support::process::Ran as _;
 use crate::support::tree::{root, text};
 
 fn readme() -> String {
@@ -34,7 +35,7 @@ fn the_readmes_picture_is_what_graph_draws() {
     let flow = blocks("toml").into_iter().find(|block| block.contains("[states.")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("hello.toml"), flow).unwrap();
-    let output = command_in(folder.path()).args(["graph", "hello.toml"]).output().unwrap();
+    let output = command_in(folder.path()).args(["graph", "hello.toml"]).ran();
     assert!(output.status.success());
     let picture = String::from_utf8(output.stdout).unwrap();
     expect_test::expect_file!["../../docs/hello.svg"].assert_eq(&picture);
@@ -44,7 +45,7 @@ fn the_readmes_picture_is_what_graph_draws() {
 fn the_reference_of_the_language_is_what_explain_prints() {
     let folder = tempfile::tempdir().unwrap();
     let printed = |argument: &str| {
-        let output = command_in(folder.path()).args(["explain", argument]).output().unwrap();
+        let output = command_in(folder.path()).args(["explain", argument]).ran();
         assert!(output.status.success(), "{argument}");
         String::from_utf8(output.stdout).unwrap()
     };
@@ -125,7 +126,7 @@ fn the_readmes_hole_is_what_check_finds() {
         )
         .unwrap();
     }
-    let output = command_in(folder.path()).args(["check", "flows/bank.toml"]).output().unwrap();
+    let output = command_in(folder.path()).args(["check", "flows/bank.toml"]).ran();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert_eq!(shown, format!("$ callgate check flows/bank.toml\n{said}"));
 }
@@ -156,8 +157,7 @@ fn the_readmes_configuration_is_read() {
         .env("TWILIO_AUTH_TOKEN", "the-token-of-the-provider")
         .env("SMTP_URL", "smtps://bank:word@mail.example.com")
         .env("CALLGATE_OPS_TOKEN", "the-token-of-the-operator")
-        .output()
-        .unwrap();
+        .ran();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{stderr}");
     assert!(stderr.contains(&format!("cannot listen on {address}")), "{stderr}");
@@ -180,7 +180,7 @@ fn the_page_on_transcripts_is_whole_and_its_example_runs() {
         std::fs::write(folder.path().join("ada.toml"), text).unwrap();
         let mut command = command_in(folder.path());
         let output = command.args(["replay", "ada.toml", "--flows"]).arg(root.join("flows"));
-        let output = output.output().unwrap();
+        let output = output.ran();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     assert_eq!(replay(example), (Some(0), "1 call as expected, 0 not; 6 turns\n".into()));

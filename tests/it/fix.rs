@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Output;
 
 use crate::support::house::command_in;
+use crate::support::process::Ran as _;
 use crate::support::tree::{entries, root};
 
 const FLOW: &str = r#"# The desk.
@@ -46,7 +47,7 @@ prompt = "Bye."
 "#;
 
 fn check(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output = command_in(folder).arg("check").args(arguments).output().unwrap();
+    let output = command_in(folder).arg("check").args(arguments).ran();
     let Output { status, stdout, stderr } = output;
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))

@@ -19,6 +19,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::Config;
 
 use crate::support::house::command_in;
+use crate::support::process::Ran as _;
 use crate::support::tree::{entries, is_toml, root};
 use crate::support::work::on_cpu;
 
@@ -73,8 +74,7 @@ fn a_sub_flow_speaks_as_the_flow_that_the_call_began_in_unless_it_says_otherwise
         fs::write(folder.path().join("flows/inner.toml"), inner).unwrap();
         fs::write(folder.path().join("keys"), ":twiml\n").unwrap();
         let keys = fs::File::open(folder.path().join("keys")).unwrap();
-        let output =
-            command_in(folder.path()).args(["simulate", "main"]).stdin(keys).output().unwrap();
+        let output = command_in(folder.path()).args(["simulate", "main"]).stdin(keys).ran();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let say = stdout.lines().find(|line| line.contains("<Say")).map(str::trim);
         say.unwrap_or_else(|| panic!("{stdout}")).to_owned()

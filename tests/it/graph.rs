@@ -6,9 +6,11 @@ use std::process::{Command, Stdio};
 
 use callgate::draw::{self, Mark, Sort};
 use callgate::flow;
+use callgate::limits::DRAWN_STATES_MAX;
 use callgate::twiml::grammar;
 
 use crate::support::house::command_in;
+use crate::support::process::Ran as _;
 use crate::support::tree::{root, text};
 
 fn bank() -> String {
@@ -48,7 +50,7 @@ fn every_state_and_way_is_drawn_in_every_format() {
 fn graphviz_draws_what_is_written_for_it() {
     for flow in ["bank", "clinic", "verify"] {
         let mut graph = command_in(root());
-        let written = graph.args(["graph", flow, "--format", "dot"]).output().unwrap();
+        let written = graph.args(["graph", flow, "--format", "dot"]).ran();
         assert!(written.status.success(), "{flow}");
         let mut dot = Command::new("dot")
             .arg("-Tsvg")
@@ -144,7 +146,7 @@ fn the_way_of_a_call_is_drawn() {
     let run = |format: &str| {
         let mut command = command_in(root());
         command.args(["graph", "bank", "--trace"]).arg(&trace).args(["--format", format]);
-        let output = command.output().unwrap();
+        let output = command.ran();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
@@ -165,6 +167,14 @@ fn the_way_of_a_call_is_drawn() {
         assert!(walked(from, to), "{from} -> {to}\n{dot}");
     }
     assert!(!walked("menu", "agent"));
+    // Each state says at which steps the call came to it, and not how long it waited there.
+    let steps = |state: &str| {
+        let begins = format!("  \"{state}\" [label=\"");
+        let line = dot.lines().find_map(|line| line.strip_prefix(&begins)).unwrap();
+        line.split('"').next().unwrap().rsplit_once("\\n").unwrap().1.to_owned()
+    };
+    let came = ["welcome", "who", "menu", "balance", "prove", "code", "done", "more", "bye"];
+    assert_eq!(came.map(steps).join("; "), "1; 2; 3; 4, 8; 5; 6; 7; 9; 10");
     grammar::read(&run("svg")).expect("well-formed XML");
 }
 
@@ -195,7 +205,7 @@ fn the_ways_of_several_calls_are_counted() {
     }
     let mut command = command_in(root());
     command.args(["graph", "bank", "--format", "dot", "--trace"]).arg(folder.path());
-    let dot = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let dot = String::from_utf8(command.ran().stdout).unwrap();
     let of = |state: &str| {
         let begins = format!("  \"{state}\" [label=");
         dot.lines().find(|line| line.starts_with(&begins)).unwrap().to_owned()
@@ -224,7 +234,7 @@ fn sixty_states_are_laid_out_apart() {
 fn what_cannot_be_drawn_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| {
-        let output = command_in(folder.path()).arg("graph").args(args).output().unwrap();
+        let output = command_in(folder.path()).arg("graph").args(args).ran();
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     };
     let (code, stderr) = run(&["nowhere.toml"]);
@@ -234,4 +244,17 @@ fn what_cannot_be_drawn_is_told() {
     let (code, stderr) = run(&["a.toml"]);
     assert_eq!(code, 1);
     assert!(stderr.contains("missing-key"), "{stderr}");
+}
+
+#[test]
+fn as_many_states_are_drawn_as_may_be_and_not_one_more() {
+    let folder = tempfile::tempdir().unwrap();
+    for (more, code) in [(0, 0), (1, 2)] {
+        let state = |n| format!("[states.s{n}]\ntype = \"hangup\"\n");
+        let states: String = (0..DRAWN_STATES_MAX + more).map(state).collect();
+        let flow = format!("name = \"full\"\nstart = \"s0\"\n{states}");
+        std::fs::write(folder.path().join("full.toml"), flow).unwrap();
+        let output = command_in(folder.path()).args(["graph", "full.toml"]).ran();
+        assert_eq!(output.status.code(), Some(code), "{more}");
+    }
 }

@@ -4,8 +4,11 @@ use std::process::Output;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use callgate::directory::pin::StoredPin;
+use callgate::secret::Secret;
 
-use crate::support::house::command_in;
+use crate::support::house::{command_in, vault};
+use crate::support::process::Ran as _;
 use crate::support::terminal::Terminal;
 
 /// Runs `hash-pin` with this standard input.
@@ -33,6 +36,11 @@ fn a_pin_is_hashed_from_standard_input() {
     let (code, stdout, stderr) = hash_pin(folder.path(), &[], "869317\n");
     assert_eq!((code, stderr.as_str()), (0, ""), "nobody is asked who is not there");
     assert!(stdout.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stdout}");
+    // A line of another system ends with one more character, which nobody can key in.
+    let (code, stdout, stderr) = hash_pin(folder.path(), &[], "869317\r\n");
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let stored = StoredPin::hashed(stdout.trim_end()).unwrap();
+    assert!(stored.is(&Secret::new("869317"), &vault()));
     // What is blank is no secret: everybody would know it.
     for key in [None, Some(""), Some(" \n")] {
         let mut command = command_in(folder.path());
@@ -40,7 +48,7 @@ fn a_pin_is_hashed_from_standard_input() {
             Some(key) => command.env("CALLGATE_STATE_KEY", key),
             None => command.env_remove("CALLGATE_STATE_KEY"),
         };
-        let output = command.arg("hash-pin").output().unwrap();
+        let output = command.arg("hash-pin").ran();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr.contains("CALLGATE_STATE_KEY is not set"), "{key:?}: {stderr}");

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::backend::{Backend, Manner};
 use crate::support::house::{ACCOUNT, House, PIN};
+use crate::support::process::Ran as _;
 use crate::support::provider::Provider;
 use crate::support::telephone::Telephone;
 
@@ -138,7 +139,7 @@ fn a_back_end_must_have_an_address() {
     let backend = Backend::start(|_| Manner::Drop);
     let house = set_up(&provider, &backend);
     house.change_configuration("[backends.billing]", "[backends.biling]");
-    let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+    let output = house.command().args(["serve", "--config", "callgate.toml"]).ran();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("asks the back end `billing`"), "{told}");
@@ -157,7 +158,7 @@ fn an_address_that_cannot_be_asked_is_refused_at_its_key() {
     ] {
         let house = set_up(&provider, &backend);
         house.change_configuration("allow = [\"127.0.0.0/8\"]", allow);
-        let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+        let output = house.command().args(["serve", "--config", "callgate.toml"]).ran();
         let shown = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{shown}");
         assert!(shown.contains(told) && shown.contains("callgate.toml:"), "{shown}");

@@ -16,10 +16,13 @@ use callgate::server::metrics::Metrics;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::timeout;
+use toml_edit::DocumentMut;
 use uuid::Uuid;
 
+use crate::configuration::{LEAST, load_in};
 use crate::support::eventually::{PATIENCE, eventually_async};
 use crate::support::house::{ACCOUNT, House};
+use crate::support::process::Ran as _;
 use crate::support::provider::Provider;
 use crate::support::smtp::{Manner, SmtpServer, Tls};
 use crate::support::telephone::{Telephone, digits};
@@ -303,7 +306,7 @@ async fn a_mail_server_that_fails_or_hangs_up_loses_no_caller() {
 fn a_flow_that_sends_mail_needs_a_mail_server() {
     let provider = Provider::start();
     let house = house(&provider, None);
-    let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+    let output = house.command().args(["serve", "--config", "callgate.toml"]).ran();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
@@ -334,13 +337,33 @@ fn who_notifies_owners_and_has_no_mail_server_is_warned() {
     }
 }
 
+/// Without a mail server a notice by mail would reach nobody, and be the only one.
+#[test]
+fn owners_are_told_by_mail_where_there_is_a_mail_server() {
+    for mail in [false, true] {
+        let mut whole: DocumentMut = LEAST.parse().unwrap();
+        if mail {
+            let smtp = "[smtp]\nurl_env = \"SMTP_URL\"\nfrom = \"no-reply@example.com\"\n";
+            whole["smtp"] = smtp.parse::<DocumentMut>().unwrap()["smtp"].clone();
+        }
+        assert_eq!(
+            load_in(tempfile::tempdir().unwrap().path(), &whole, true)
+                .unwrap()
+                .policy
+                .notices
+                .by_mail,
+            mail
+        );
+    }
+}
+
 #[test]
 fn a_mail_server_that_would_show_codes_is_refused_and_not_shown() {
     let (provider, smtp) = (Provider::start(), SmtpServer::start(Tls::None));
     let house = house(&provider, Some(&smtp));
     std::fs::write(house.folder.path().join("smtp.url"), "smtp://bank:hush@mail.example.com")
         .unwrap();
-    let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+    let output = house.command().args(["serve", "--config", "callgate.toml"]).ran();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("over the network in the clear"), "{said}");

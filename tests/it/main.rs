@@ -11,6 +11,7 @@
 mod agents;
 mod api_key;
 mod attempts;
+mod audit_show;
 mod bad_input;
 mod carrier;
 mod cli;
@@ -32,6 +33,7 @@ mod graph;
 mod guards;
 mod hash_pin;
 mod layout;
+mod leftovers;
 mod lookup;
 mod mail;
 mod messages;

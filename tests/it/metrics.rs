@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::support::cluster::said;
 use crate::support::eventually::eventually_async;
 use crate::support::house::{ACCOUNT, House, MOBILE, OPERATOR, PIN, STATE_KEY, client};
+use crate::support::process::Ran as _;
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -252,12 +253,12 @@ async fn ready_is_who_can_take_a_turn() {
     assert_eq!(ready(&house).await.0, 200);
     let health = |house: &House| {
         let url = format!("{}/health/ready", house.admin());
-        house.command().args(["health", &url]).output().unwrap().status.code()
+        house.command().args(["health", &url]).ran().status.code()
     };
     assert_eq!(health(&house), Some(0));
     // A page says nothing of it, whoever has it: not even that nobody without a token may see it.
     for page in [house.admin(), format!("{}/style.css", house.admin())] {
-        let asked = house.command().args(["health", &page]).output().unwrap();
+        let asked = house.command().args(["health", &page]).ran();
         assert_eq!((asked.status.code(), asked.stdout.as_slice()), (Some(1), &b""[..]));
         let told = String::from_utf8(asked.stderr).unwrap();
         assert!(told.contains("`/health/ready`") && told.lines().count() == 1, "{told}");
@@ -442,10 +443,21 @@ async fn a_store_that_is_emptied_under_its_server_is_told_of() {
     let provider = Provider::start();
     let redis = RedisServer::start();
     let house = House::start(&redis.url(), &provider.api_base());
-    eventually_async("the name of the store", async || {
-        house.metrics().await.contains("callgate_store_info{").then_some(())
+    let names = async || {
+        let page = house.metrics().await;
+        let named = page.lines().filter(|line| line.starts_with("callgate_store_info{"));
+        named.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = eventually_async("the name of the store", async || {
+        Some(names().await).filter(|names| names.len() == 1)
     })
     .await;
     said(&redis, &["FLUSHALL"]);
     house.logs("the store was emptied, or another is in its place");
+    // It has one store, and that is the new one.
+    let after = eventually_async("another name", async || {
+        Some(names().await).filter(|names| *names != before)
+    })
+    .await;
+    assert!(after.len() == 1 && !after.contains(&before[0]), "{before:?} {after:?}");
 }

@@ -1,12 +1,15 @@
 //! Odds, statements and the reference of codes: what the commands print, exactly.
 
+mod worth;
+
 use expect_test::expect_file;
 
 use crate::support::house::command_in;
+use crate::support::process::Ran as _;
 use crate::support::tree::root;
 
 fn run(args: &[&str]) -> (i32, String, String) {
-    let output = command_in(root()).args(args).output().unwrap();
+    let output = command_in(root()).args(args).ran();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
@@ -101,7 +104,7 @@ fn fewer_tries_are_worth_less() {
 fn where_there_is_no_folder_of_flows_the_shipped_ones_are_meant() {
     let nowhere = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| {
-        let output = command_in(nowhere.path()).args(args).output().unwrap();
+        let output = command_in(nowhere.path()).args(args).ran();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     };
@@ -381,6 +384,11 @@ fn what_a_specialist_may_ask_for_has_its_odds_and_its_budget() {
         table.contains("desk  requires `known`: pin\n") && !table.contains("specialist"),
         "{table}"
     );
+    // Unless it must be fresh.
+    let fresh = "[levels]\nfresh = { any = [\"pin\"], within = \"1m\" }\n";
+    let asked = desk("0.9", "requires = \"known\"\nstep_up = \"pin\"\n");
+    let table = of_flow(&asked.replace("[levels]\n", fresh), &["odds"]);
+    assert!(table.contains("lets a specialist ask for `fresh`: pin\n"), "{table}");
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("desk.toml");

@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 use crate::support::eventually::eventually_async;
 use crate::support::house::{ACCOUNT, House, LINE, OPERATOR, PIN, client};
+use crate::support::process::Ran as _;
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Provider};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -217,7 +218,7 @@ async fn a_dead_letter_is_kept_tried_again_and_dropped_on_redb() {
     }
     letters(&house, 2).await;
     let outbox = |house: &House, arguments: &[&str]| {
-        let output = house.command().arg("outbox").args(arguments).output().unwrap();
+        let output = house.command().arg("outbox").args(arguments).ran();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     assert_eq!(outbox(&house, &["list"]).0, Some(3), "the file is the server's while it runs");
@@ -246,7 +247,7 @@ async fn a_dead_letter_is_kept_tried_again_and_dropped_on_redis() {
 
     // The same from the command line, beside the running server.
     let outbox = |arguments: &[&str]| {
-        let output = house.command().arg("outbox").args(arguments).output().unwrap();
+        let output = house.command().arg("outbox").args(arguments).ran();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, listed) = outbox(&["list"]);
@@ -254,7 +255,7 @@ async fn a_dead_letter_is_kept_tried_again_and_dropped_on_redis() {
     assert!(listed.contains("  send_sms  refused  "), "{listed}");
     // Whoever looks or drops needs no secret but the state key, and whoever tries again those of the house.
     let kept = |arguments: &[&str]| {
-        let output = house.keeper().arg("outbox").args(arguments).output().unwrap();
+        let output = house.keeper().arg("outbox").args(arguments).ran();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     assert_eq!(kept(&["list"]), (Some(0), listed.clone()));

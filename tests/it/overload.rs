@@ -1,7 +1,8 @@
 //! A house that is full turns new calls away, and goes on with those it has.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::support::backend::{Backend, Manner};
 use crate::support::crowd::{Crowd, account, pin_of, telephone};
 use crate::support::eventually::{eventually, eventually_async};
 use crate::support::house::{ACCOUNT, House, LINE};
+use crate::support::process::Process;
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -320,7 +322,7 @@ async fn a_log_that_nobody_takes_keeps_no_caller_waiting() {
     let mut server = house.command();
     server.args(["serve", "--config", "callgate.toml", "--log", "info"]);
     let server = server.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut server = Stalled(server);
+    let mut server = Process(server);
     // From then on nobody reads on.
     let mut log = BufReader::new(server.0.stderr.take().unwrap());
     let mut line = String::new();
@@ -347,11 +349,41 @@ async fn a_log_that_nobody_takes_keeps_no_caller_waiting() {
     assert_eq!(ended.code(), Some(0));
 }
 
-struct Stalled(Child);
-
-impl Drop for Stalled {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// The disk of the log may be full: callers are served, and when there is room again, the log says what it lacks. Nobody
+/// has said how much is logged: it is what becomes of each turn, and not how.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_whose_disk_was_full_says_how_much_was_lost() {
+    const ROOM: u64 = 16 * 512;
+    let provider = Provider::start();
+    let mut house = House::set_up("memory:", &provider.api_base());
+    let full = "trap '' XFSZ; ulimit -f 16; exec \"$@\"";
+    house.under = ["sh", "-c", full, "sh"].map(str::to_owned).to_vec();
+    let path = house.folder.path().join("log");
+    let log = File::options().append(true).create(true).open(&path).unwrap();
+    let mut server = house.command();
+    server.env_remove("CALLGATE_LOG").args(["serve", "--config", "callgate.toml"]);
+    let server = server.stdout(Stdio::null()).stderr(log.try_clone().unwrap()).spawn().unwrap();
+    let _server = Process(server);
+    let read = || std::fs::read_to_string(&path).unwrap();
+    let public = eventually("the server answers", || {
+        let line = read().lines().find(|line| line.contains("callgate answers"))?.to_owned();
+        let line: serde_json::Value = serde_json::from_str(&line).ok()?;
+        line["fields"]["public"].as_str().map(str::to_owned)
+    });
+    house.stand_behind(format!("http://{public}"));
+    let mut sid = 0;
+    eventually_async("the log to say that it lacks lines", async || {
+        sid += 1;
+        let mut phone = Telephone::new(&format!("CA{sid:032x}"), CALLER);
+        phone.ring(&house).await;
+        assert!(phone.hears("Gather"), "{:?}", phone.heard);
+        let text = read();
+        assert!(!text.contains("\"level\":\"DEBUG\""), "{text}");
+        if log.metadata().unwrap().len() == ROOM {
+            assert!(text.contains("a turn was committed"), "{text}");
+            log.set_len(0).unwrap();
+        }
+        text.contains("lines of the log were lost").then_some(())
+    })
+    .await;
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::eventually::eventually_async;
 use crate::support::house::{ACCOUNT, House, LINE, MOBILE, OPERATOR, PIN, client};
+use crate::support::process::Ran as _;
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
@@ -16,7 +17,7 @@ const CALLER: &str = "+12025550143";
 const WRONG: &str = "518206";
 
 fn callgate(house: &House, arguments: &[&str]) -> Output {
-    house.command().args(arguments).output().unwrap()
+    house.command().args(arguments).ran()
 }
 
 /// Keys the whole way to the balance and to the card team, with every kind of secret on it, and gives
@@ -120,7 +121,7 @@ async fn a_live_call_becomes_a_transcript_without_its_secrets() {
     assert!(!turns.is_empty() && turns.iter().all(|line| line.contains(call)), "{turns:#?}");
     let taken = ["replay", "--from-journal", call, "-o", "taken.toml"];
     // The state key is all that it takes of the house's secrets.
-    let output = house.keeper().args(taken).output().unwrap();
+    let output = house.keeper().args(taken).ran();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let file = house.folder.path().join("taken.toml");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);

@@ -9,6 +9,8 @@ use callgate::diagnostic::{Finding, Sources};
 use callgate::render::{github, json, sarif};
 use serde_json::Value;
 
+use crate::cli::run;
+use crate::support::house::command_in;
 use crate::support::tree::{entries, is_toml, root};
 
 fn load(path: &Path) -> Sources {
@@ -130,4 +132,22 @@ fn json_carries_what_mends_a_finding() {
     let edit = &fix["edits"][0];
     assert_eq!((edit["line"].as_u64(), edit["end_column"].as_u64()), (Some(9), Some(6)));
     assert_eq!(edit["text"], "prompt");
+}
+
+/// A build server reads the findings in another form, and fails for the same.
+#[test]
+fn warnings_are_denied_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = "name = \"a\"\nstart = \"s\"\n[levels]\nl = { any = [\"pin\"] }\n\
+        [states.s]\ntype = \"hangup\"\n";
+    std::fs::write(folder.path().join("a.toml"), flow).unwrap();
+    for format in ["human", "json", "sarif", "github"] {
+        let check = |more: &[&str]| {
+            let args = [&["check", ".", "--format", format], more].concat();
+            run(command_in(folder.path()).args(args))
+        };
+        let (code, told, _) = check(&[]);
+        assert!(code == 0 && told.contains("unused"), "{format}: {code} {told}");
+        assert_eq!(check(&["--deny-warnings"]).0, 1, "{format}");
+    }
 }

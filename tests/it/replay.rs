@@ -1,6 +1,7 @@
 //! Transcripts, and the telephone in the terminal.
 
 mod anything;
+mod blessing;
 mod captures;
 mod depths;
 mod phone;

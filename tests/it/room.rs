@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::support::house::{House, OPERATOR, program};
+use crate::support::process::Ran as _;
 
 /// A server that may open so many files: `-S` of a soft limit, `-H` of a hard one.
 fn limited(store: &str, limits: &str) -> House {
@@ -51,7 +52,7 @@ fn too_few_open_files_to_begin_with_are_told() {
     let mut house = House::set_up("memory:", "http://127.0.0.1:9");
     let set = "ulimit -n 24 && exec timeout 20 \"$0\" \"$@\"";
     house.under = ["sh", "-c", set].map(str::to_owned).into();
-    let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+    let output = house.command().args(["serve", "--config", "callgate.toml"]).ran();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(told.contains("cannot begin: 24 files may be open, and "), "{told}");
@@ -66,7 +67,7 @@ fn too_few_threads_to_begin_with_are_told() {
     let run = |limit: &[&str], argument: &str| {
         let words = [&["timeout", "20"][..], if is_root { &SOMEBODY } else { &[] }, limit].concat();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg(program()).arg(argument).current_dir("/").output().unwrap()
+        command.args(&words[1..]).arg(program()).arg(argument).current_dir("/").ran()
     };
     if !run(&[], "--version").status.success() {
         return;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::house::{ACCOUNT, House, OPERATOR, PIN, client};
+use crate::support::process::Ran as _;
 use crate::support::provider::Provider;
 use crate::support::telephone::Telephone;
 
@@ -192,7 +193,7 @@ fn a_flow_that_takes_codes_of_another_length_than_are_made_is_not_served() {
     let asks = "name = \"other\"\nstart = \"ask\"\n[states.ask]\ntype = \"lookup\"\nbackend = \"crm\"\naccount = false\n\
         on = { ok = \"bye\", failed = \"bye\" }\n[states.bye]\ntype = \"hangup\"\n";
     std::fs::write(&other, asks).unwrap();
-    let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+    let output = house.command().args(["serve", "--config", "callgate.toml"]).ran();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(

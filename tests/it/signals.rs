@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::support::eventually::eventually;
-use crate::support::house::{House, Process, client};
+use crate::support::house::{House, client};
+use crate::support::process::Process;
 use crate::support::provider::Provider;
 use crate::support::redis::{RedisServer, free_port};
 

@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use crate::support::house::command_in;
+use crate::support::process::Ran as _;
 use crate::support::terminal::Terminal;
 use crate::support::tree::root;
 
@@ -75,8 +76,7 @@ fn a_call_is_rung_by_hand_and_kept() {
           [you have hung up]"##]].assert_eq(&terminal.screen());
 
     let flows = concat!(env!("CARGO_MANIFEST_DIR"), "/flows");
-    let replayed =
-        command_in(folder.path()).args(["replay", "call.toml", "--flows", flows]).output().unwrap();
+    let replayed = command_in(folder.path()).args(["replay", "call.toml", "--flows", flows]).ran();
     assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stdout));
 }
 

@@ -62,6 +62,34 @@ async fn one_trace_leads_from_a_webhook_to_the_message_it_caused() {
     assert_eq!(count, 4, "what was left is sent at the end");
 }
 
+/// Whoever looks for a server that was stopped finds its last calls too, under the name that it was given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_sent_yet_is_sent_in_the_end() {
+    let received: Arc<Mutex<Vec<ExportTraceServiceRequest>>> = Arc::default();
+    let collector = Listener::start({
+        let received = received.clone();
+        move |_, body| {
+            received.lock().unwrap().push(ExportTraceServiceRequest::decode(body).unwrap());
+        }
+    });
+    let mut house = House::set_up("memory:", &Provider::start().api_base());
+    house.set_environment("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url());
+    house.set_environment("OTEL_BSP_SCHEDULE_DELAY", "3600000");
+    house.set_environment("OTEL_SERVICE_NAME", "ivr-2");
+    house.restart();
+    Telephone::new("CA1", "+15005550777").ring(&house).await;
+    assert!(received.lock().unwrap().is_empty(), "an hour is not over");
+    house.terminate();
+    assert_eq!(house.wait(), Some(0));
+    let received = received.lock().unwrap();
+    let all = received.iter().flat_map(|request| &request.resource_spans);
+    let told: Vec<_> = all.map(|of| format!("{of:?}")).collect();
+    assert!(
+        told.iter().any(|of| of.contains("\"webhook\"") && of.contains("\"ivr-2\"")),
+        "{told:?}"
+    );
+}
+
 /// A collector that refuses is told of once, and once when it takes traces again; nobody waits for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_that_takes_nothing_is_told_of_once() {

@@ -5,6 +5,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use crate::support::house::{ACCOUNT, House, OPERATOR, PIN, client};
+use crate::support::process::Ran as _;
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -53,7 +54,7 @@ async fn lock(house: &House, name: &str) {
 
 fn unlock(house: &House, arguments: &[&str]) -> Output {
     // Whoever lifts locks needs the state key, and none of the house's other secrets.
-    house.keeper().arg("unlock").args(arguments).output().unwrap()
+    house.keeper().arg("unlock").args(arguments).ran()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,6 +103,11 @@ async fn a_lock_in_redis_is_lifted_on_the_command_line() {
     assert_eq!(text, "pin: 5 failures lifted, 5 of 50 counted this year\n");
     let phone = ring(&house, "CA4", PIN, 1).await;
     assert!(phone.spoken().starts_with(MENU), "{}", phone.spoken());
+    // Whoever mistypes the account must not take it for done.
+    let output = unlock(&house, &["00000000", "--factor", "pin"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert_eq!(output.stderr, b"error: there is no such account\n");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,7 +140,7 @@ async fn what_cannot_be_unlocked_is_told() {
     let noise = house.folder.path().join("noise");
     std::fs::write(&noise, b"\xff\n").unwrap();
     let noise = std::fs::File::open(noise).unwrap();
-    let output = house.keeper().arg("unlock").stdin(noise).output().unwrap();
+    let output = house.keeper().arg("unlock").stdin(noise).ran();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("standard input is not text"));
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::eventually::{eventually, eventually_async};
 use crate::support::house::{ACCOUNT, House, MOBILE, PIN};
+use crate::support::process::Ran as _;
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Answer, Provider, SERVICE_SID, owned};
 use crate::support::telephone::Telephone;
 use crate::support::tree::{entries, root};
@@ -398,7 +399,7 @@ fn a_flow_that_words_its_codes_is_not_served() {
         "type = \"send_sms_otp\"\nmessage = \"Acme: your code is {{ code }}.\"",
     );
     std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
-    let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+    let output = house.command().args(["serve", "--config", "callgate.toml"]).ran();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("state `prove` of flow `desk` has a `message` of its own"), "{told}");
@@ -487,6 +488,6 @@ async fn a_live_call_becomes_a_transcript() {
     for secret in [MOBILE, ACCOUNT, PIN, &code, &fresh] {
         assert!(!text.contains(secret), "{secret} is in the transcript: {text}");
     }
-    let green = house.command().args(["replay", "recorded"]).output().unwrap();
+    let green = house.command().args(["replay", "recorded"]).ran();
     assert_eq!(green.status.code(), Some(0), "{}", String::from_utf8_lossy(&green.stdout));
 }

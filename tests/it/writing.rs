@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::eventually::{eventually, eventually_async};
 use crate::support::house::{House, command_in};
+use crate::support::process::Ran as _;
 use crate::support::provider::Provider;
 use crate::support::telephone::Telephone;
 use crate::support::tree::root;
@@ -354,7 +355,7 @@ fn a_run_over_many_files_can_be_killed_anywhere() {
     {
         let whole = crowd();
         let old = files(whole.path());
-        assert!(command_in(whole.path()).args(arguments).output().unwrap().status.success());
+        assert!(command_in(whole.path()).args(arguments).ran().status.success());
         let new = files(whole.path());
         let mut killed = 0;
         for at in [0, 1, MANY / 2, MANY - 1] {
@@ -369,7 +370,7 @@ fn a_run_over_many_files_can_be_killed_anywhere() {
             let left = files(office.path());
             assert_whole(&left, (&old, &new), &format!("{arguments:?} killed at {at}"));
             assert!(left.keys().filter(|path| !has_its_name(path)).count() <= 1);
-            assert!(command_in(office.path()).args(arguments).output().unwrap().status.success());
+            assert!(command_in(office.path()).args(arguments).ran().status.success());
             let left = files(office.path());
             assert!(left == new, "{arguments:?} killed at {at}, and run again");
         }
@@ -411,7 +412,7 @@ async fn recording_survives_a_full_disk() {
         has_its_name(&file).then_some(file)
     })
     .await;
-    let replayed = house.command().args(["replay", "recorded"]).output().unwrap();
+    let replayed = house.command().args(["replay", "recorded"]).ran();
     assert!(replayed.status.success(), "{}: {}", file.display(), said(&replayed));
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{DESK, at_desk};
 use crate::support::house::command_in;
+use crate::support::process::Ran as _;
 
 /// (Language Server Protocol 3.17, `shutdown` and `exit`.)
 #[test]
@@ -53,7 +54,7 @@ fn a_line_on_which_no_message_can_be_found_ends_with_a_word() {
         let input = folder.path().join("input");
         std::fs::write(&input, sent).unwrap();
         let mut server = command_in(folder.path());
-        let done = server.arg("lsp").stdin(std::fs::File::open(&input).unwrap()).output().unwrap();
+        let done = server.arg("lsp").stdin(std::fs::File::open(&input).unwrap()).ran();
         let stderr = String::from_utf8(done.stderr).unwrap();
         assert_eq!(done.status.code(), Some(3), "{sent}: {stderr}");
         assert!(stderr.contains(told) && stderr.lines().count() == 1, "{sent}: {stderr}");
@@ -69,7 +70,7 @@ fn what_is_asked_before_the_hand_shake_is_refused() {
     let early = r#"{"jsonrpc":"2.0","id":1,"method":"textDocument/hover","params":{}}"#;
     std::fs::write(&input, format!("Content-Length: {}\r\n\r\n{early}", early.len())).unwrap();
     let mut server = command_in(folder.path());
-    let done = server.arg("lsp").stdin(std::fs::File::open(&input).unwrap()).output().unwrap();
+    let done = server.arg("lsp").stdin(std::fs::File::open(&input).unwrap()).ran();
     assert_eq!(done.status.code(), Some(1));
     assert!(String::from_utf8(done.stdout).unwrap().contains(r#""code":-32002"#));
 }

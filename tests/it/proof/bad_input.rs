@@ -8,6 +8,7 @@ use std::time::Duration;
 use callgate::check::{arrivals, check_sources};
 use callgate::diagnostic::{Severity, Sources};
 
+use crate::support::process::Ran as _;
 use crate::support::work::on_cpu;
 
 /// Memory that a check may ask for.
@@ -25,7 +26,7 @@ fn check(bytes: &[u8]) -> (Option<i32>, String) {
         format!("ulimit -v {MEMORY_KIB} && ulimit -t {work_s} && exec \"$0\" check \"$1\"");
     let mut command = Command::new("sh");
     command.args(["-c", &limited, env!("CARGO_BIN_EXE_callgate")]).arg(&file);
-    let output = command.output().unwrap();
+    let output = command.ran();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     (output.status.code(), said)
 }

@@ -12,6 +12,7 @@ use callgate::render::{github, human, json, sarif};
 
 use super::monsters;
 use crate::support::house::command_in;
+use crate::support::process::Ran as _;
 use crate::support::work::on_cpu;
 
 /// What it takes to check flows and to say what is wrong with them.
@@ -117,7 +118,7 @@ fn who_asks_for_all_findings_gets_them() {
     std::fs::write(folder.path().join("flow.toml"), &*text).unwrap();
     let check = |arguments: &[&str]| {
         let mut command = command_in(folder.path());
-        let output = command.args(["check", "flow.toml"]).args(arguments).output().unwrap();
+        let output = command.args(["check", "flow.toml"]).args(arguments).ran();
         let said = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), said(output.stdout), said(output.stderr))
     };
@@ -145,7 +146,7 @@ fn files_that_are_named_one_by_one_cost_what_their_folder_does() {
     let cost = |named: &[String]| {
         let check = || {
             let began = Instant::now();
-            let output = command_in(folder.path()).arg("check").args(named).output().unwrap();
+            let output = command_in(folder.path()).arg("check").args(named).ran();
             assert!(output.status.success(), "{output:?}");
             began.elapsed()
         };
@@ -161,7 +162,7 @@ fn more_flows_than_anybody_oversees_are_refused() {
     for number in 0..=limits::FLOWS_MAX {
         std::fs::write(folder.path().join(format!("{number}.toml")), "").unwrap();
     }
-    let output = command_in(folder.path()).args(["check", "."]).output().unwrap();
+    let output = command_in(folder.path()).args(["check", "."]).ran();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("more than 10000 flow files"), "{said}");
@@ -170,7 +171,7 @@ fn more_flows_than_anybody_oversees_are_refused() {
         let text = "#".repeat(limits::FLOW_BYTES_MAX);
         std::fs::write(large.path().join(format!("{number}.toml")), text).unwrap();
     }
-    let output = command_in(large.path()).args(["check", "."]).output().unwrap();
+    let output = command_in(large.path()).args(["check", "."]).ran();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("more than 32 MiB"), "{said}");

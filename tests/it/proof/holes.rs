@@ -16,6 +16,7 @@ use super::apart::setting;
 use super::random::Dice;
 use super::wide;
 use crate::flows::{bad, load};
+use crate::support::process::Ran as _;
 
 /// Random flows whose alarms are played.
 const RANDOM_FLOWS: usize = 60;
@@ -362,7 +363,7 @@ fn every_alarm_of_a_bad_flow_is_a_call_that_gets_there() {
 
 fn callgate(arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
-    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap();
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).ran();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(text).unwrap())
 }

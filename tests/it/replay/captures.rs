@@ -7,6 +7,7 @@ use callgate::carrier::signature::sign;
 use callgate::engine::id::{CallId, Sid};
 
 use crate::support::house::{ACCOUNT, House, LINE, PIN, PUBLIC_URL, command_in};
+use crate::support::process::Ran as _;
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN};
 use crate::support::tree::root;
 
@@ -77,7 +78,7 @@ impl Run {
 }
 
 fn ran(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().unwrap();
+    let output = command.ran();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

@@ -8,6 +8,7 @@ use clap::Parser;
 use expect_test::{Expect, expect};
 
 use crate::support::house::command_in;
+use crate::support::process::Ran as _;
 use crate::support::tree::root;
 
 #[derive(Parser)]
@@ -311,8 +312,7 @@ fn a_call_is_saved_and_replays() {
     let replayed = command_in(folder.path())
         .args(["replay", "bank.by_hand.toml", "--flows"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/flows"))
-        .output()
-        .unwrap();
+        .ran();
     assert!(replayed.status.success(), "{replayed:?}");
 }
 

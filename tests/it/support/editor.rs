@@ -2,18 +2,22 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{ChildStdin, ChildStdout, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use serde_json::{Value, json};
 
+use super::eventually::PATIENCE;
 use super::house::command_in;
+use super::process::Process;
 
 /// A running server with a folder of flows.
 pub(crate) struct Editor {
     pub(crate) folder: tempfile::TempDir,
-    server: Child,
+    server: Process,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    /// What the server says.
+    messages: Receiver<Value>,
     last_id: u64,
 }
 
@@ -26,14 +30,23 @@ impl Editor {
     /// The same for an editor that is able to do so much.
     pub(crate) fn able(capabilities: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut server = command_in(folder.path())
+        let server = command_in(folder.path())
             .arg("lsp")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (input, output) = (server.stdin.take().unwrap(), server.stdout.take().unwrap());
-        let mut editor = Self { folder, server, input, output: BufReader::new(output), last_id: 0 };
+        let mut server = Process(server);
+        let (input, output) = (server.0.stdin.take().unwrap(), server.0.stdout.take().unwrap());
+        let (heard, messages) = channel();
+        std::thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            while let Some(message) = next(&mut output) {
+                // Whoever listened may be done.
+                let _ = heard.send(message);
+            }
+        });
+        let mut editor = Self { folder, server, input, messages, last_id: 0 };
         let hello = json!({"processId": null, "rootUri": null, "capabilities": capabilities});
         let able = editor.ask("initialize", &hello);
         assert_eq!(able["capabilities"]["hoverProvider"], true);
@@ -111,7 +124,7 @@ impl Editor {
     /// Leaves; the code that the server ends with.
     pub(crate) fn leave(mut self) -> Option<i32> {
         self.tell("exit", &Value::Null);
-        self.server.wait().unwrap().code()
+        self.server.ends().code()
     }
 
     pub(crate) fn uri(&self, file: &str) -> String {
@@ -158,29 +171,32 @@ impl Editor {
 
     /// The next message.
     pub(crate) fn read(&mut self) -> Value {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the server has gone");
-            let line = line.trim();
-            if line.is_empty() {
-                break;
-            }
-            if let Some(said) = line.strip_prefix("Content-Length: ") {
-                length = said.parse().unwrap();
-            }
-        }
-        let mut body = vec![0; length];
-        self.output.read_exact(&mut body).unwrap();
-        serde_json::from_slice(&body).unwrap()
+        self.messages.recv_timeout(PATIENCE).unwrap_or_else(|error| match error {
+            RecvTimeoutError::Timeout => panic!("the server says nothing"),
+            RecvTimeoutError::Disconnected => panic!("the server has gone"),
+        })
     }
 }
 
-impl Drop for Editor {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+/// The next message that a server writes; `None`: it has gone.
+fn next(output: &mut BufReader<ChildStdout>) -> Option<Value> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if output.read_line(&mut line).unwrap() == 0 {
+            return None;
+        }
+        let line = line.trim();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(said) = line.strip_prefix("Content-Length: ") {
+            length = said.parse().unwrap();
+        }
     }
+    let mut body = vec![0; length];
+    output.read_exact(&mut body).unwrap();
+    Some(serde_json::from_slice(&body).unwrap())
 }
 
 /// Where a mark is, as editors count.

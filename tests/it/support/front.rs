@@ -1,14 +1,15 @@
 //! What stands before several servers: a real proxy.
 
 use std::fmt::Write as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use super::eventually::eventually;
+use super::process::Process;
 use super::redis::free_port;
 
 /// A proxy before two servers; killed when dropped.
 pub(crate) struct Proxy {
-    child: Child,
+    _process: Process,
     pub(crate) url: String,
     _folder: tempfile::TempDir,
 }
@@ -49,16 +50,10 @@ impl Proxy {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let process = Process(child);
         eventually("the proxy to listen", || {
             std::net::TcpStream::connect(("127.0.0.1", port)).is_ok().then_some(())
         });
-        Self { child, url: format!("http://127.0.0.1:{port}"), _folder: folder }
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Self { _process: process, url: format!("http://127.0.0.1:{port}"), _folder: folder }
     }
 }

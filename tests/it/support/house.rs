@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use base64::Engine as _;
@@ -17,6 +17,7 @@ use callgate::store::envelope::Vault;
 use secrecy::SecretString;
 
 use super::eventually::eventually;
+use super::process::{Process, Ran as _};
 use super::provider::{ACCOUNT_SID, AUTH_TOKEN};
 
 /// What the provider knows us by.
@@ -57,16 +58,6 @@ struct Running {
     process: Process,
     public: String,
     admin: String,
-}
-
-/// The server's process: it ends with whoever holds it, also where a test fails while it starts.
-pub(crate) struct Process(pub(crate) Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl House {
@@ -192,12 +183,12 @@ impl House {
     pub(crate) fn abort(&mut self) -> ExitStatus {
         let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-ABRT", &pid]).status().unwrap().success());
-        self.running.take().unwrap().process.0.wait().unwrap()
+        self.running.take().unwrap().process.ends()
     }
 
     /// Waits for the end, and says the exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        self.running.take().unwrap().process.0.wait().unwrap().code()
+        self.running.take().unwrap().process.ends().code()
     }
 
     /// Lets webhooks go to what stands before it.
@@ -244,7 +235,7 @@ impl House {
 
     /// What is told of a configuration that nobody can be served with, at its place.
     pub(crate) fn refused(&self) -> String {
-        let output = self.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+        let output = self.command().args(["serve", "--config", "callgate.toml"]).ran();
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert!(told.contains("callgate.toml:"), "{told}");

@@ -9,6 +9,7 @@ pub(crate) mod eventually;
 pub(crate) mod front;
 pub(crate) mod house;
 pub(crate) mod listener;
+pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod redis;
 pub(crate) mod relay;

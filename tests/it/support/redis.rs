@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::ops::Range;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -133,6 +134,8 @@ impl RedisServer {
         let directory =
             tempfile::Builder::new().prefix("callgate-redis-").tempdir().unwrap().keep();
         let mut keeper = Command::new("sh")
+            // Whoever ends all that the tests have started leaves it to tidy up.
+            .process_group(0)
             .args(["-c", KEEPER, "keeper"])
             .arg(directory)
             .args(&self.file)

@@ -22,6 +22,7 @@ use redb::{Database, ReadableTable as _, ReadableTableMetadata as _, TableDefini
 
 use super::office::{ACCOUNT, Office};
 use crate::support::house::House;
+use crate::support::process::Ran as _;
 use crate::support::provider::Provider;
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -515,14 +516,14 @@ async fn t65_a_link_that_was_written_anew_is_found() {
 }
 
 fn run_show(house: &House, more: &[&str]) -> (Option<i32>, Vec<serde_json::Value>, String) {
-    let output = house.command().args(["audit", "show"]).args(more).output().unwrap();
+    let output = house.command().args(["audit", "show"]).args(more).ran();
     let text = String::from_utf8(output.stdout).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     (output.status.code(), lines, String::from_utf8(output.stderr).unwrap())
 }
 
 fn run_verify(house: &House) -> (Option<i32>, serde_json::Value, String) {
-    let output = house.command().args(["audit", "verify", "--format", "json"]).output().unwrap();
+    let output = house.command().args(["audit", "verify", "--format", "json"]).ran();
     let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
     (output.status.code(), report, String::from_utf8(output.stderr).unwrap())
 }
@@ -547,9 +548,9 @@ async fn t65_the_command_says_which_call_and_which_entry() {
     // Whoever verifies it needs the key, and none of the house's other secrets.
     let mut auditor = house.keeper();
     auditor.args(["audit", "verify"]);
-    let output = auditor.output().unwrap();
+    let output = auditor.ran();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(auditor.env_remove("CALLGATE_STATE_KEY").output().unwrap().status.code(), Some(2));
+    assert_eq!(auditor.env_remove("CALLGATE_STATE_KEY").ran().status.code(), Some(2));
     let entries = report["report"]["entries"].as_u64().unwrap();
     let (code, shown, stderr) = run_show(&house, &[]);
     assert_eq!((code, shown.len() as u64), (Some(0), entries), "{shown:?} {stderr}");
@@ -565,7 +566,8 @@ async fn t65_the_command_says_which_call_and_which_entry() {
     assert_eq!(run_show(&house, &["--since", "2020-01-01T00:00:00Z"]).1, shown);
     let kept = house.folder.path().join("kept.json");
     std::fs::write(&kept, r#"{"report":{"heads":[{"chain":3,"number":9,"hash":"00"}]}}"#).unwrap();
-    let output = house.command().args(["audit", "verify", "--kept", "kept.json"]).output().unwrap();
+    let verify = || house.command().args(["audit", "verify", "--kept", "kept.json"]).ran();
+    let output = verify();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout.starts_with("chain 3, entry 9: was removed\n"), "{stdout}");
@@ -582,13 +584,11 @@ async fn t65_the_command_says_which_call_and_which_entry() {
     assert_eq!((code, &report["report"]["faults"]), (Some(3), &newer));
     let (code, _, stderr) = run_show(&house, &[]);
     assert!(code == Some(3) && stderr.contains("a newer callgate wrote it"), "{stderr}");
-    let output = house.command().args(["audit", "verify", "--kept", "kept.json"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(verify().status.code(), Some(1));
     version(4);
     assert_eq!(run_verify(&house).0, Some(0));
     std::fs::write(&kept, "{}").unwrap();
-    let output = house.command().args(["audit", "verify", "--kept", "kept.json"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(verify().status.code(), Some(2));
     journal_of(&Database::open(&path).unwrap(), call, |entries| drop(entries.remove(0)));
     let (code, report, _) = run_verify(&house);
     let fault = &report["report"]["faults"][0];

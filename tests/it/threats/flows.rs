@@ -12,6 +12,7 @@ use callgate::limits;
 use super::office::{ACCOUNT, DESK, Office, PIN, account};
 use crate::support::eventually::eventually;
 use crate::support::house::House;
+use crate::support::process::Ran as _;
 use crate::support::provider::Provider;
 use crate::support::telephone::Telephone;
 use crate::support::tree::root;
@@ -345,7 +346,7 @@ fn t68_a_code_from_the_web_without_an_account_is_refused_at_load() {
     let flow = house.folder.path().join("flows/desk.toml");
     let good = std::fs::read_to_string(&flow).unwrap();
     let serve = || {
-        let output = house.command().args(["serve", "--config", "callgate.toml"]).output().unwrap();
+        let output = house.command().args(["serve", "--config", "callgate.toml"]).ran();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     std::fs::write(&flow, text).unwrap();

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use callgate::audit::Deed;
+use callgate::engine::policy::Policy;
 use callgate::exchange::unlock::By;
 use callgate::flow::level::Fact;
 use callgate::replay::world::Outgoing;
 use callgate::secret::Secret;
 use callgate::store;
 use callgate::store::Store;
+use callgate::store::memory::MemoryStore;
 use tokio::task::JoinSet;
 
 use super::office::{ACCOUNT, DESK, MOBILE, Office, PIN, account};
@@ -186,6 +188,22 @@ async fn t66_spent_budgets_of_messages_keep_nothing_from_the_owner() {
     let told = told_of_guesses(&office).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].0 == MOBILE && told[0].1.contains("tried to pass for you"), "{told:?}");
+}
+
+/// Where no mail is sent, an owner with an address on file is told by message.
+#[tokio::test]
+async fn a_house_that_sends_no_mail_tells_the_owner_by_message() {
+    let mut policy = Policy::default();
+    policy.notices.by_mail = false;
+    policy.shared.parallel_auth_sessions_per_account = u32::MAX;
+    let office = Office::under(policy, Arc::new(MemoryStore::new()), DESK, &with_mail());
+    let soft_limit = office.exchange.policy().pin.soft_limit;
+    for n in 0..soft_limit {
+        let mut line = office.ring_to_pin(&format!("CA{n}")).await;
+        line.key(&format!("{:06}", 700_000 + n)).await;
+    }
+    let told: Vec<_> = sent(&office).await.into_iter().map(|(to, _)| to).collect();
+    assert_eq!(told, [MOBILE]);
 }
 
 /// Somebody who is let in as one customer, and then as another: both owners are told.

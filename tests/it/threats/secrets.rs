@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::office::{self, DESK, Office, account};
 use crate::support::house::{ACCOUNT, House, MOBILE, PIN};
+use crate::support::process::Ran as _;
 use crate::support::provider::{Answer, Provider};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
@@ -245,8 +246,7 @@ fn t46_a_panic_tells_no_secret() {
     let panicked = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "threats::secrets::as_a_process_that_panics", "--nocapture"])
         .env(PANICS, "1")
-        .output()
-        .unwrap();
+        .ran();
     let told = String::from_utf8([panicked.stdout, panicked.stderr].concat()).unwrap();
     assert!(panicked.status.success(), "{told}");
     assert!(told.contains("error: panicked at tests/it/threats/secrets.rs:"), "{told}");

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::secrets::dump;
 use crate::support::eventually::{eventually, eventually_async};
 use crate::support::house::{ACCOUNT, House, LINE, OPERATOR, PIN, PUBLIC_URL, client, command_in};
+use crate::support::process::Ran as _;
 use crate::support::provider::{ACCOUNT_SID, AUTH_TOKEN, Provider};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::{Telephone, digits};
@@ -176,7 +177,7 @@ fn t02_without_a_key_nothing_is_served() {
         for name in names {
             command.env_remove(name);
         }
-        command.args(["serve", "--config", "callgate.toml"]).output().unwrap()
+        command.args(["serve", "--config", "callgate.toml"]).ran()
     };
     for names in [&["TEST_AUTH_TOKEN"][..], &["TEST_AUTH_TOKEN", "TEST_OLD_TOKEN"]] {
         let output = unset(names);
@@ -186,7 +187,7 @@ fn t02_without_a_key_nothing_is_served() {
     }
     let mut empty = command_in(house.folder.path());
     empty.env("TEST_AUTH_TOKEN", "").env("TEST_OLD_TOKEN", "");
-    let output = empty.args(["serve", "--config", "callgate.toml"]).output().unwrap();
+    let output = empty.args(["serve", "--config", "callgate.toml"]).ran();
     assert_eq!(output.status.code(), Some(2), "an empty key is none");
 }
 
