@@ -214,12 +214,18 @@ impl LegStatus {
 }
 
 impl Event {
-    /// The event without what must not be kept. `secret`: what was keyed or said was a secret.
-    pub fn redacted(&self, secret: bool) -> Self {
+    /// The event without what must not be kept. `secret`: what was keyed or said was a secret; `unusable`: or
+    /// rather, could not be one.
+    pub fn redacted(&self, secret: bool, unusable: bool) -> Self {
         let mut event = self.clone();
         if secret && let Self::Heard { heard, .. } = &mut event {
             heard.digits = shape(&heard.digits);
             heard.speech = zeros(&heard.speech);
+            // As many zeros as it had characters might be one. A single one is none, and so it is again
+            // when the journal is run again.
+            if unusable && !heard.speech.is_empty() {
+                heard.speech = Secret::new("0");
+            }
         }
         event
     }

@@ -488,7 +488,7 @@ impl<'a> Machine<'a> {
         let entry = Entry {
             number: self.call.turns,
             moment: self.moment.clone(),
-            event: event.redacted(self.secret),
+            event: event.redacted(self.secret, self.unusable),
             answers: self.answers.iter().map(Answer::redacted).collect(),
             hops: self.hops,
             proved: self.proved,

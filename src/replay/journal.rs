@@ -85,8 +85,8 @@ fn audible(entry: &Entry, call: Option<&Call>) -> Event {
     event
 }
 
-/// The event, with what was said in place of a secret as something that cannot be one: a journal keeps as many
-/// zeros, which might be one, but it was never checked.
+/// The event, with what was said in place of a secret as something that cannot be one: journals used to keep as
+/// many zeros, which might be one, but it was never checked.
 fn cough(entry: &Entry) -> Option<Event> {
     let mut event = entry.event.clone();
     let Event::Heard { heard, .. } = &mut event else { return None };

@@ -325,6 +325,41 @@ async fn an_entry_that_is_not_looked_at_is_an_entry_in_the_transcript() {
     assert!(said.len() == 4 && said.iter().all(|line| *line == said[0]), "{text}");
 }
 
+/// What is said in place of a passcode and cannot be one is a mistake in the transcript too, though the caller has no attempt
+/// left by then, with which nothing else would be looked at: here the eleventh, after which each state gives up at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cough_after_the_last_attempt_is_one_in_the_transcript() {
+    let provider = Provider::start();
+    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
+    let flow = "name = \"desk\"\nstart = \"who\"\n\
+        [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
+        on = { found = \"words\", unknown = \"words\" }\n\
+        [states.words]\ntype = \"gather_passcode\"\ntries = 9\nprompt = \"Your passcode?\"\n\
+        on = { ok = \"menu\", failed = \"menu\", locked = \"menu\" }\n\
+        [states.menu]\ntype = \"menu\"\ntries = 9\nprompt = \"Press 1.\"\nkeys = { 1 = \"bye\" }\n\
+        on = { no_input = \"bye\", no_match = \"bye\" }\n\
+        [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
+    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
+    record(&mut house);
+    let mut phone = Telephone::new("CA00000000000000000000000000000082", CALLER);
+    phone.ring(&house).await;
+    phone.key(&house, ACCOUNT).await;
+    for _ in 0..3 {
+        phone.say(&house, "green apple pie").await;
+    }
+    for _ in 0..6 {
+        assert_eq!(phone.spoken(), "Your passcode?");
+        phone.say(&house, "<&>'\"!").await;
+    }
+    for _ in 0..5 {
+        assert_eq!(phone.spoken(), "Press 1.");
+        phone.key(&house, "9").await;
+    }
+    assert_eq!(phone.spoken(), "Goodbye.");
+    let text = recorded(&house.folder.path().join("recorded")).await;
+    assert_replays(&house, &text);
+}
+
 /// A secret that was keyed and then said is the same one in the transcript.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_is_keyed_and_said_is_one_in_the_transcript() {
