@@ -235,25 +235,23 @@ impl Filter {
 }
 
 impl<'a> Filling<'a> {
-    fn with_nothing(locale: &'a Locale, currency: &'a str) -> Self {
-        let (fields, variables) = (BTreeMap::new(), BTreeMap::new());
-        Self { fields, variables, code: None, locale, currency }
-    }
-
     /// What is filled in; of what is not there, or not to be heard, that.
     fn value(&self, used: &Use) -> Cow<'a, Value> {
-        let value = match used {
-            Use::Field(name) => self.fields.get(name.as_str()).copied(),
-            Use::Variable(name) => match self.variables.get(name.as_str()) {
-                Some(value) => *value,
-                None => return Cow::Owned(Value::Text(String::new())),
-            },
-            Use::Code => {
-                return Cow::Owned(Value::Text(self.code.unwrap_or_default().to_owned()));
-            }
-        };
         let absent = || Value::Text(wording::not_available(self.locale).to_owned());
-        value.map_or_else(|| Cow::Owned(absent()), Value::shown)
+        self.given(used).unwrap_or_else(|| Cow::Owned(absent()))
+    }
+
+    /// What is filled in; `None`: it is not there, or not to be heard.
+    fn given(&self, used: &Use) -> Option<Cow<'a, Value>> {
+        let text = |text: &str| Some(Cow::Owned(Value::Text(text.to_owned())));
+        match used {
+            Use::Field(name) => self.fields.get(name.as_str()).map(|value| value.shown()),
+            Use::Variable(name) => match self.variables.get(name.as_str()) {
+                Some(value) => value.map(Value::shown),
+                None => text(""),
+            },
+            Use::Code => text(self.code.unwrap_or_default()),
+        }
     }
 }
 

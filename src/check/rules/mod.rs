@@ -11,6 +11,7 @@ mod long_answer;
 mod loop_without_input;
 mod markup_said;
 mod menu_prompt_key;
+mod missing_field;
 mod missing_locale;
 mod missing_words;
 mod never_proved;
@@ -71,6 +72,7 @@ pub const RULES: &[&Rule] = &[
     &prompt_too_long::RULE,
     &slow_reply::RULE,
     &unfillable::RULE,
+    &missing_field::RULE,
     &unset_variable::RULE,
     &word_for_variable::RULE,
     &unused::RULE,

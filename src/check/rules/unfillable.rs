@@ -79,7 +79,8 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn texts(state: &State) -> impl Iterator<Item = &Template> {
+/// The texts of a state that are filled in.
+pub(super) fn texts(state: &State) -> impl Iterator<Item = &Template> {
     let set = match &state.kind {
         Kind::Set(set) => Some(set.texts()),
         _ => None,
@@ -209,9 +210,11 @@ fn failure(
         });
         let may_be: Vec<_> = all.collect();
         let plain = may_be.iter().filter_map(|values| values.first().copied()).collect::<Vec<_>>();
-        let Some(why) = why_not(text, &plain, flow) else {
+        let why_not =
+            |values: &[&Value]| why_not(text, text.uses.iter().zip(values.iter().copied()), flow);
+        let Some(why) = why_not(&plain) else {
             return variations(&may_be, &plain).find_map(|values| {
-                let why = why_not(text, &values, flow)?;
+                let why = why_not(&values)?;
                 let other = |at: usize| values.get(at) != plain.get(at);
                 Some((named(text, &values, other), why))
             });
@@ -223,6 +226,19 @@ fn failure(
         }
     }
     first
+}
+
+/// The first account field without which a text cannot be filled in that otherwise can, and why.
+pub(super) fn without_a_field<'t>(text: &'t Template, flow: &Flow) -> Option<(&'t Use, String)> {
+    let fields = || text.uses.iter().filter(|used| matches!(used, Use::Field(_)));
+    let kinds = [answered(Type::Number), words(["1"]), answered(Type::Flag)];
+    let plain = |kind: &Value, lacks: Option<&Use>| {
+        let all = text.uses.iter().filter(|used| Some(*used) != lacks);
+        why_not(text, all.map(|used| (used, kind)), flow)
+    };
+    let firsts = kinds.iter().filter_map(|kind| kind.first());
+    let kind = firsts.into_iter().find(|kind| plain(kind, None).is_none())?;
+    fields().find_map(|field| plain(kind, Some(field)).map(|why| (field, why)))
 }
 
 /// What something that is filled in may be, as far as that is known.
@@ -253,12 +269,16 @@ fn variations<'v>(
     one.chain(together)
 }
 
-fn why_not(text: &Template, values: &[&Value], flow: &Flow) -> Option<String> {
+fn why_not<'v>(
+    text: &Template,
+    values: impl Iterator<Item = (&'v Use, &'v Value)>,
+    flow: &Flow,
+) -> Option<String> {
     let (mut fields, mut variables) = (BTreeMap::new(), BTreeMap::new());
-    for (used, value) in text.uses.iter().zip(values) {
+    for (used, value) in values {
         match used {
-            Use::Field(name) => drop(fields.insert(name.as_str(), *value)),
-            Use::Variable(name) => drop(variables.insert(name.as_str(), Some(*value))),
+            Use::Field(name) => drop(fields.insert(name.as_str(), value)),
+            Use::Variable(name) => drop(variables.insert(name.as_str(), Some(value))),
             Use::Code => {}
         }
     }

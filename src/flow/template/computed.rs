@@ -5,6 +5,7 @@
 
 mod names;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use minijinja::value::{Value as Filled, ValueKind};
@@ -76,7 +77,7 @@ impl Computed {
     pub(super) fn fill(&self, uses: &[Use], filling: &Filling<'_>) -> Result<String, Error> {
         let (mut account, mut context) = (Vec::new(), Vec::new());
         for used in uses {
-            let value = filled(&filling.value(used));
+            let value = filling.given(used).map_or_else(absent, |value| filled(&value));
             match used {
                 Use::Field(name) => account.push((name.as_str(), value)),
                 Use::Variable(name) => context.push((name.as_str(), value)),
@@ -112,6 +113,13 @@ impl Computed {
         };
         let failures = samples.iter().map(|sample| fill(sample).err()).collect::<Option<Vec<_>>>();
         failures?.first().map(why)
+    }
+}
+
+impl<'a> Filling<'a> {
+    fn with_nothing(locale: &'a Locale, currency: &'a str) -> Self {
+        let (fields, variables) = (BTreeMap::new(), BTreeMap::new());
+        Self { fields, variables, code: None, locale, currency }
     }
 }
 
@@ -167,6 +175,7 @@ fn environment() -> Environment<'static> {
     // A value is said as any of ours is: a number without decimals has no point.
     environment.set_formatter(|out, state, value| match value_of(value) {
         Some(value) => Ok(write!(out, "{}", value.words())?),
+        None if is_absent(value) => Ok(out.write_str(wording::not_available(&spoken(state)))?),
         None => minijinja::escape_formatter(out, state, value),
     });
     for (name, filter) in Filter::ALL {
@@ -239,6 +248,22 @@ fn filled(value: &Value) -> Filled {
     }
 }
 
+/// What is not there, or not to be heard: to a text that asks about it that is nothing, and a text that says it
+/// says so. (Nothing else in a text is empty and marked as safe.)
+fn absent() -> Filled {
+    Filled::from_safe_string(String::new())
+}
+
+fn is_absent(value: &Filled) -> bool {
+    value.is_safe() && value.as_str() == Some("")
+}
+
+/// The language that is spoken.
+fn spoken(state: &State<'_, '_>) -> Locale {
+    let locale = state.lookup(LOCALE).and_then(|locale| locale.as_str().and_then(Locale::parse));
+    locale.unwrap_or_else(wording::english)
+}
+
 /// A flag or a number as ours.
 fn value_of(value: &Filled) -> Option<Value> {
     match value.kind() {
@@ -249,9 +274,12 @@ fn value_of(value: &Filled) -> Option<Value> {
 }
 
 fn said(state: &State<'_, '_>, value: &Filled, filter: Filter) -> Result<String, Error> {
-    let named = |name| state.lookup(name).and_then(|value| value.as_str().map(str::to_owned));
-    let locale = named(LOCALE).as_deref().and_then(Locale::parse).unwrap_or_else(wording::english);
-    let currency = named(CURRENCY).unwrap_or_else(|| "USD".into());
+    let locale = spoken(state);
+    if is_absent(value) {
+        return Ok(wording::not_available(&locale).to_owned());
+    }
+    let currency = state.lookup(CURRENCY).and_then(|value| value.as_str().map(str::to_owned));
+    let currency = currency.unwrap_or_else(|| "USD".into());
     let value = value_of(value).unwrap_or_else(|| Value::Text(value.to_string()));
     if value.words().chars().count() > limits::VARIABLE_CHARS_MAX {
         return Err(Error::new(ErrorKind::InvalidOperation, "too long for a filter"));
@@ -280,6 +308,27 @@ mod tests {
             assert!(!calculates);
             let computed = said("{% if sum > 1 %}{{ sum | money }}{% endif %}", language);
             assert_eq!(computed, (true, plain), "{language}");
+        }
+    }
+
+    /// A text that asks about what is not there finds nothing, and one that says it says so.
+    #[test]
+    fn what_is_not_there_is_nothing_to_whoever_asks() {
+        for (source, expected) in [
+            ("{% if account.owed %}You owe {{ account.owed }}.{% else %}Fine.{% endif %}", "Fine."),
+            ("{% if sum and sum > 5 %}much{% else %}little{% endif %}", "little"),
+            ("{% if 1 %}{{ account.owed }}{% endif %}", "not available"),
+            ("{% if 1 %}{{ account.owed | money }}{% endif %}", "not available"),
+            ("{% if 1 %}{{ sum | date }}, {{ sum[:4] }}{% endif %}", "not available, "),
+            ("{{ account.owed or 'nothing' }}", "nothing"),
+        ] {
+            let (place, problems) = (Place { file: "t".into(), span: 0..1 }, Problems::default());
+            let template = Template::read(source, &place, &problems).unwrap();
+            assert_eq!(problems.into_findings(), []);
+            let locale = wording::english();
+            let mut filling = Filling::with_nothing(&locale, "USD");
+            filling.variables.insert("sum", None);
+            assert_eq!(template.fill(&filling).as_deref(), Some(expected), "{source}");
         }
     }
 
