@@ -22,12 +22,14 @@ pub(crate) struct Files {
     /// Those that are there alone because they call a sub-flow that was named: it has variables, levels and
     /// fields of theirs.
     calling: HashSet<Arc<str>>,
+    /// Folders within the folders that were named, with flows in them: those are not read.
+    pub(crate) unread: Vec<PathBuf>,
 }
 
 impl Files {
     /// Flows that are in no folder, and which of them are named.
     pub(crate) fn of(all: Sources, named: HashSet<Arc<str>>) -> Self {
-        Self { all, named, calling: HashSet::new() }
+        Self { all, named, calling: HashSet::new(), unread: Vec::new() }
     }
 
     /// The findings without those in files that only call what was named.
@@ -44,9 +46,9 @@ pub enum FilesError {
     /// There is nothing there.
     #[error("there is no `{}`; name a flow file or a folder of them", .0.display())]
     Missing(PathBuf),
-    /// A folder without flow files.
-    #[error("there is no flow file (*.toml) in `{}`", .0.display())]
-    Empty(PathBuf),
+    /// A folder without flow files, and the folders within it that have some.
+    #[error("there is no flow file (*.toml) in `{}`{}", .0.display(), not_read(.1))]
+    Empty(PathBuf, Vec<PathBuf>),
     /// A name of a flow's, and no file.
     #[error("`{}` is no file, and no link to one: a flow is read from no pipe, device or folder", .0.display())]
     NoFile(PathBuf),
@@ -85,13 +87,17 @@ pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
             if let Some(other) = others.into_iter().next() {
                 return Err(FilesError::NoFile(other));
             }
-            if found.is_empty() {
-                return Err(FilesError::Empty(path.clone()));
-            }
+            let within = with_flows_within(path);
+            let before = files.named.len();
             for file in found {
-                let name = add(&mut files.all, &file)?;
+                let Some(text) = read_listed(&file)? else { continue };
+                let name = take(&mut files.all, &file.display().to_string(), text)?;
                 files.named.insert(name);
             }
+            if files.named.len() == before && !paths.iter().any(|path| within.contains(path)) {
+                return Err(FilesError::Empty(path.clone(), within));
+            }
+            files.unread.extend(within.into_iter().filter(|folder| !paths.contains(folder)));
         } else if path.exists() {
             let name = add(&mut files.all, path)?;
             files.named.insert(name);
@@ -108,10 +114,57 @@ pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
     Ok(files)
 }
 
-/// The file that is meant: a name alone means one in ./flows.
+/// The file that is meant: what is no path means a flow in ./flows.
 pub(crate) fn found(path: &Path) -> PathBuf {
-    let named = Path::new("flows").join(path).with_extension("toml");
-    if !path.exists() && named.exists() { named } else { path.to_owned() }
+    let named = || of_name(Path::new("flows"), path);
+    if path.exists() { path.to_owned() } else { named().unwrap_or_else(|| path.to_owned()) }
+}
+
+/// The flow of a folder that is called this or, if none is, whose file is.
+pub(crate) fn of_name(folder: &Path, name: &Path) -> Option<PathBuf> {
+    let same = folder.join(name).with_extension("toml");
+    let is_called = |file: &PathBuf| {
+        let text = read(file).ok()?;
+        (Some(Path::new(&name_in(&text.text)?)) == Some(name)).then_some(())
+    };
+    let files = || flow_files(folder).unwrap_or_default();
+    let called = std::iter::once(same.clone()).chain(files()).find(|it| is_called(it).is_some());
+    called.or_else(|| same.is_file().then_some(same))
+}
+
+/// What a flow calls itself, whatever is wrong with the rest of it.
+pub(crate) fn name_in(text: &str) -> Option<String> {
+    let table: toml::Table = text.parse().ok()?;
+    table.get("name").and_then(toml::Value::as_str).map(str::to_owned)
+}
+
+/// That flows in these folders are not read; empty: there are none.
+pub(crate) fn not_read(folders: &[PathBuf]) -> String {
+    let shown: Vec<_> = folders.iter().map(|it| format!("`{}`", it.display())).collect();
+    match shown.as_slice() {
+        [] => String::new(),
+        shown => format!("; flows in folders within it are not read: {}", shown.join(", ")),
+    }
+}
+
+/// The folders right in a folder that have flows in them.
+fn with_flows_within(folder: &Path) -> Vec<PathBuf> {
+    let is_flow = |file: &PathBuf| {
+        let table: toml::Table = read(file).ok()?.text.parse().ok()?;
+        (table.contains_key("name") && table.contains_key("states")).then_some(())
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let folders = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    let mut folders: Vec<_> = folders
+        .filter(|path| !is_hidden(path))
+        .filter(|path| flow_files(path).is_ok_and(|it| it.iter().any(|it| is_flow(it).is_some())))
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -138,7 +191,8 @@ fn add_calling(files: &mut Files, folder: &Path) -> Result<(), FilesError> {
     }
     let mut calling: HashMap<FlowName, Vec<(FlowName, String, Text)>> = HashMap::new();
     for file in flow_files(folder)? {
-        let (text, file) = (read(&file)?, file.display().to_string());
+        let Some(text) = read_listed(&file)? else { continue };
+        let file = file.display().to_string();
         let Some(flow) = flow::read_one(&file, &text.text).0 else { continue };
         for name in called(&flow).into_iter().collect::<HashSet<_>>() {
             calling.entry(name).or_default().push((flow.name.clone(), file.clone(), text.clone()));
@@ -166,7 +220,8 @@ fn add_called(all: &mut Sources, folder: &Path) -> Result<(), FilesError> {
     }
     let mut beside: HashMap<FlowName, Vec<(String, Text, Vec<FlowName>)>> = HashMap::new();
     for file in flow_files(folder)? {
-        let (text, file) = (read(&file)?, file.display().to_string());
+        let Some(text) = read_listed(&file)? else { continue };
+        let file = file.display().to_string();
         if let (Some(flow), _) = flow::read_one(&file, &text.text) {
             beside.entry(flow.name.clone()).or_default().push((file, text, called(&flow)));
         }
@@ -196,8 +251,7 @@ fn named_as_flows(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FilesEr
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let toml = path.extension().is_some_and(|extension| extension == "toml");
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if !toml || hidden {
+        if !toml || is_hidden(&path) {
             continue;
         }
         if path.is_file() {
@@ -225,6 +279,18 @@ fn take(all: &mut Sources, file: &str, text: Text) -> Result<Arc<str>, FilesErro
         return Err(FilesError::TooLarge);
     }
     Ok(all.add_read(file, text))
+}
+
+/// Reads a file that was in a folder when that was listed; `None`: it is gone again.
+fn read_listed(path: &Path) -> Result<Option<Text>, FilesError> {
+    match read(path) {
+        Err(FilesError::Unreadable { source, .. })
+            if source.kind() == std::io::ErrorKind::NotFound =>
+        {
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
 }
 
 /// Reads a file, or a pipe that was named; one that is far too large is not read to its end.

@@ -71,6 +71,9 @@ pub(super) fn run(args: &Args) -> Exit {
             return Exit::from(&error);
         }
     };
+    for folder in &sources.unread {
+        say(&format!("flows in `{}` are not read: name that folder too", folder.display()));
+    }
     if args.fix
         && let Err(exit) = fix::mend(&mut sources)
     {

@@ -12,6 +12,9 @@ use crate::flow::{self, Flow, FlowSet};
 
 /// Reads a flow from its file; a name alone means one in ./flows or, without that folder, a shipped one.
 pub(super) fn read(path: &Path) -> Result<(FlowSet, Arc<Flow>), Failure> {
+    let within = || files::of_name(Path::new("flows"), path);
+    let named = path.is_dir().then(within).flatten();
+    let path = named.as_deref().unwrap_or(path);
     if path.is_dir() {
         let message = format!("`{}` is a folder; name one flow file", path.display());
         return Err(Failure::usage(message));

@@ -108,7 +108,7 @@ impl From<&FilesError> for Exit {
     fn from(error: &FilesError) -> Self {
         match error {
             FilesError::Missing(_)
-            | FilesError::Empty(_)
+            | FilesError::Empty(..)
             | FilesError::NoFile(_)
             | FilesError::TooMany
             | FilesError::TooLarge => Self::Usage,

@@ -311,6 +311,10 @@ fn read_flows(folder: &Path, waits: &Waits) -> Result<FlowSet, Failure> {
         return Err(files::FilesError::NoFile(folder.to_owned()).into());
     }
     let files = files::flows(&[folder.to_owned()])?;
+    for unread in &files.unread {
+        let unread = unread.display();
+        tracing::warn!(folder = %unread, "flows in a folder within that of the flows are not read");
+    }
     let (flows, findings) = check_sources_for(&files.all, waits);
     if any_error(&findings) {
         return Err(Failure::Findings {

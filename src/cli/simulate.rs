@@ -3,10 +3,12 @@
 mod folded;
 mod keypad;
 
-use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::Timestamp;
 
 use super::Exit;
 use super::configured::read_accounts;
@@ -17,9 +19,10 @@ use crate::diagnostic::{Sources, any_error};
 use crate::directory::Directory;
 use crate::directory::accounts::Secrets;
 use crate::engine::policy::Policy;
+use crate::engine::risk::{SIGNALS, Signal};
 use crate::files;
 use crate::flow::FlowSet;
-use crate::flow::condition::Attestation;
+use crate::flow::condition::{ATTESTATIONS, Attestation};
 use crate::flow::state::Kind;
 use crate::phone::PhoneNumber;
 use crate::replay::default_clock;
@@ -32,6 +35,8 @@ Examples:
   callgate simulate clinic               ring the flow `clinic`
   callgate simulate flows/order.toml --accounts accounts.toml --from +15005550010
                                          ring a flow of your own, with customers of your own
+  callgate simulate clinic --from withheld --forwarded --clock 2026-12-25T08:00:00Z
+                                         at high risk, outside the hours
   callgate simulate --otp verify         the provider makes the codes of text messages
   printf '\\n12345678\\n1\\n:sms\\n' | callgate simulate
                                          keys from a pipe: an empty line is silence
@@ -61,12 +66,25 @@ pub struct Args {
     /// Who makes the codes of text messages: callgate, or the provider (`[otp] backend` of the configuration).
     #[arg(long, value_name = "BACKEND", value_enum, default_value = "own")]
     pub otp: Otp,
-    /// The caller's number.
-    #[arg(long, value_name = "NUMBER", default_value = "+15005550099", value_parser = number)]
-    pub from: PhoneNumber,
+    /// The caller's number, or `withheld`.
+    #[arg(long, value_name = "NUMBER", default_value = "+15005550099", value_parser = shown)]
+    pub from: Shown,
     /// The number called.
     #[arg(long, value_name = "NUMBER", default_value = "+15005550006", value_parser = number)]
     pub to: PhoneNumber,
+    /// What the network says of the caller's number: A, B, C, failed, relayed or none.
+    #[arg(long, value_name = "WORD", default_value = "none", value_parser = words(&ATTESTATIONS))]
+    pub attestation: Attestation,
+    /// The call was forwarded.
+    #[arg(long)]
+    pub forwarded: bool,
+    /// What else speaks against the caller, as often as you like: many_accounts, many_calls, sim_swapped, reassigned,
+    /// look_up_failed.
+    #[arg(long, value_name = "WORD", value_parser = words(&SIGNALS))]
+    pub signal: Vec<Signal>,
+    /// When the call begins, in universal time; without it, a Monday at ten in New York.
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    pub clock: Option<Timestamp>,
 }
 
 /// Who makes the codes of text messages.
@@ -76,6 +94,31 @@ pub enum Otp {
     Own,
     /// The provider: one code for ten minutes, in its own words, checked at most five times.
     Verify,
+}
+
+/// The number that is shown, if one is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown(pub Option<PhoneNumber>);
+
+fn shown(text: &str) -> Result<Shown, String> {
+    match text {
+        "withheld" => Ok(Shown(None)),
+        _ => number(text).map(|number| Shown(Some(number))),
+    }
+}
+
+/// Takes one of these words, as in a transcript.
+fn words<T: Copy + Send + Sync + 'static>(
+    choices: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(choices.iter().map(|(word, _)| *word)).try_map(|given| {
+        let chosen = choices.iter().find(|(word, _)| *word == given);
+        chosen.map(|(_, choice)| *choice).ok_or("it is none of these words")
+    })
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| format!("write it as `{}`", default_clock()))
 }
 
 fn number(text: &str) -> Result<PhoneNumber, String> {
@@ -114,20 +157,22 @@ pub fn run_with(
 
 /// The folder of the flows (`None`: the shipped ones), and the name of the one that is rung.
 fn meant(args: &Args) -> Result<(Option<PathBuf>, String), Failure> {
-    let file = Path::new(&args.flow);
-    if file.extension().is_some_and(|extension| extension == "toml") {
-        let text = files::read(file)?.text;
-        // Whatever else is wrong with it is reported when the whole folder is read.
-        let table: toml::Table = text.parse().unwrap_or_default();
-        let name = table.get("name").and_then(toml::Value::as_str);
-        let name = name.map_or_else(|| args.flow.clone(), str::to_owned);
-        let beside = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = args.flows.clone().or(Some(beside.unwrap_or(Path::new(".")).to_owned()));
-        return Ok((folder, name));
-    }
     let here = PathBuf::from(FLOWS);
     let folder = args.flows.clone().or_else(|| here.is_dir().then_some(here));
-    Ok((folder, args.flow.clone()))
+    let given = Path::new(&args.flow);
+    let is_file = given.extension().is_some_and(|extension| extension == "toml");
+    let given_file = || is_file.then(|| given.to_owned());
+    let within = || folder.as_ref().and_then(|folder| files::of_name(folder, given));
+    let there = given_file().filter(|file| file.is_file());
+    let Some(file) = there.or_else(within).or_else(given_file) else {
+        return Ok((folder, args.flow.clone()));
+    };
+    let text = files::read(&file)?.text;
+    // Whatever else is wrong with it is reported when the whole folder is read.
+    let name = files::name_in(&text).unwrap_or_else(|| args.flow.clone());
+    let beside = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let beside = || beside.unwrap_or(Path::new(".")).to_owned();
+    Ok((Some(args.flows.clone().unwrap_or_else(beside)), name))
 }
 
 /// Where flows are looked for.
@@ -135,14 +180,18 @@ const FLOWS: &str = "flows";
 
 fn prepare(args: &Args) -> Result<Caller, Failure> {
     let (folder, name) = meant(args)?;
-    let sources = match &folder {
-        Some(folder) => files::flows(std::slice::from_ref(folder))?.all,
-        None => demo::flows(),
+    let (sources, unread) = match &folder {
+        Some(folder) => {
+            let files = files::flows(std::slice::from_ref(folder))?;
+            (files.all, files.unread)
+        }
+        None => (demo::flows(), Vec::new()),
     };
     let flows = well_read(sources)?;
     let Some(flows) = flows.closure(&name) else {
         let names: Vec<_> = flows.iter().map(|flow| flow.name.as_str()).collect();
-        let message = format!("there is no flow `{name}`; there are: {}", names.join(", "));
+        let unread = files::not_read(&unread);
+        let message = format!("there is no flow `{name}`; there are: {}{unread}", names.join(", "));
         return Err(Failure::usage(message));
     };
     let (accounts, text) = match &args.accounts {
@@ -163,18 +212,18 @@ fn prepare(args: &Args) -> Result<Caller, Failure> {
         flows,
         flow: name,
         to: args.to.as_e164().to_owned(),
-        attestation: Attestation::None,
-        forwarded: false,
-        signals: BTreeSet::new(),
+        attestation: args.attestation,
+        forwarded: args.forwarded,
+        signals: args.signal.iter().copied().collect(),
         directory: Arc::new(Directory::new(accounts)),
         policy,
-        clock: default_clock(),
+        clock: args.clock.unwrap_or_else(default_clock),
         seed: 1,
         unenforced: None,
     };
     Ok(Caller {
         setup,
-        from: Some(args.from.clone()),
+        from: args.from.0.clone(),
         accounts: text,
         replay_with: elsewhere
             .map(|folder| format!(" --flows {}", folder.display()))

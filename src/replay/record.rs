@@ -24,11 +24,9 @@ use crate::engine::event::{AnsweredBy, Event, Heard, LegStatus};
 use crate::engine::id::{EffectId, LegId};
 use crate::engine::policy::Policy;
 use crate::engine::question::{Answer, Verdict};
-use crate::engine::risk::SIGNALS;
 use crate::engine::{gathered, spoken};
 use crate::exchange::service_code::WebLevel;
 use crate::flow::FlowSet;
-use crate::flow::condition::Attestation;
 use crate::flow::name::VariableName;
 use crate::flow::state::Kind;
 use crate::flow::states::gather::{Gather, What};
@@ -388,24 +386,7 @@ impl Recording<'_> {
         if let Some(line) = crate::phone::PhoneNumber::parse(&ring.line) {
             let _ = writeln!(text, "to = \"{}\"", self.substitutes.phone(&line));
         }
-        let attestation = match ring.attestation {
-            Attestation::A => "A",
-            Attestation::B => "B",
-            Attestation::C => "C",
-            Attestation::Failed => "failed",
-            Attestation::Relayed => "relayed",
-            Attestation::None => "none",
-        };
-        if ring.attestation != Attestation::None {
-            let _ = writeln!(text, "attestation = \"{attestation}\"");
-        }
-        if ring.forwarded {
-            text.push_str("forwarded = true\n");
-        }
-        if !ring.signals.is_empty() {
-            let signals: Vec<_> = ring.signals.iter().map(|it| word_of(&SIGNALS, it)).collect();
-            let _ = writeln!(text, "signals = {signals:?}");
-        }
+        text.push_str(&written::told(ring.attestation, ring.forwarded, &ring.signals));
         if journal.last().is_some_and(|ran| ran.turn.call.end.is_none()) {
             text.push_str("open = true\n");
         }

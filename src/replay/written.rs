@@ -1,5 +1,6 @@
 //! An act as it is written in a transcript.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value as Json;
@@ -12,6 +13,8 @@ use super::transcript::{
 use crate::document::show_duration;
 use crate::engine::eligibility::Fit;
 use crate::engine::question::Verdict;
+use crate::engine::risk::{SIGNALS, Signal};
+use crate::flow::condition::{ATTESTATIONS, Attestation};
 
 /// The table of a turn in which this happens, without what must come back.
 pub fn turn(act: &Act) -> String {
@@ -28,6 +31,26 @@ pub fn turn(act: &Act) -> String {
     text.push_str(&answers(&act.backend));
     text.push_str(&fits(&act.lookup));
     text.push_str(&check(act.verify));
+    text
+}
+
+/// What the network says of the caller, and what else speaks against them; empty: nothing.
+pub(super) fn told(
+    attestation: Attestation,
+    forwarded: bool,
+    signals: &BTreeSet<Signal>,
+) -> String {
+    let mut text = String::new();
+    if attestation != Attestation::None {
+        let _ = writeln!(text, "attestation = \"{}\"", word_of(&ATTESTATIONS, &attestation));
+    }
+    if forwarded {
+        text.push_str("forwarded = true\n");
+    }
+    if !signals.is_empty() {
+        let signals: Vec<_> = signals.iter().map(|it| word_of(&SIGNALS, it)).collect();
+        let _ = writeln!(text, "signals = {signals:?}");
+    }
     text
 }
 

@@ -84,3 +84,55 @@ fn transcripts_away_from_their_flows_are_told_how_to_name_them() {
     assert_eq!(code, 2);
     assert!(stderr.contains("`--flows`"), "{stderr}");
 }
+
+/// A flow is meant by its name or by its file, whichever command is asked, and what else is called so hides neither.
+#[test]
+fn a_flow_is_found_by_its_name_and_by_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = |file: &str, name: &str| {
+        let text = format!(
+            "name = \"{name}\"\nstart = \"a\"\n[states.a]\ntype = \"hangup\"\nprompt = \"This is {name}.\"\n"
+        );
+        let file = folder.path().join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    flow("flows/order.toml", "orders");
+    flow("flows/bank.toml", "bank");
+    flow("flows/within/other.toml", "other");
+    flow("beside.toml", "beside");
+    flow("order/any.toml", "any");
+    std::fs::write(folder.path().join("bank"), "no flow").unwrap();
+    let ask = |arguments: &[&str]| {
+        let output = command_in(folder.path()).args(arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    for (given, name) in [
+        ("orders", "orders"),
+        ("order", "orders"),
+        ("order.toml", "orders"),
+        ("flows/order.toml", "orders"),
+        ("beside.toml", "beside"),
+        ("flows/within/other.toml", "other"),
+    ] {
+        let (code, said) = ask(&["simulate", given]);
+        assert!(code == Some(0) && said.contains(&format!("This is {name}.")), "{given}: {said}");
+        let (code, drawn) = ask(&["graph", given]);
+        let title = format!("<title>{name}</title>");
+        assert!(code == Some(0) && drawn.contains(&title), "{given}: {drawn}");
+    }
+    let (code, said) = ask(&["simulate", "bank"]);
+    assert!(code == Some(0) && said.contains("This is bank."), "{said}");
+    let (code, said) = ask(&["simulate", "other"]);
+    let named = "error: there is no flow `other`; there are: bank, orders; \
+                 flows in folders within it are not read: `flows/within`\n";
+    assert_eq!((code, said.as_str()), (Some(2), named));
+    let (code, said) = ask(&["check", "flows"]);
+    let unread = "flows in `flows/within` are not read: name that folder too\n";
+    assert!(code == Some(0) && said.contains(unread), "{said}");
+    let (_, said) = ask(&["check", "flows", "flows/within"]);
+    assert!(!said.contains("not read"), "{said}");
+    let (code, said) = ask(&["check", "."]);
+    assert!(code == Some(0) && said.contains("flows in `./flows` are not read"), "{said}");
+}

@@ -53,6 +53,10 @@ impl<W: Write> Phone<'_, W> {
         if setup.to != read::LINE {
             let _ = writeln!(text, "to = \"{}\"", setup.to);
         }
+        if setup.clock != read::default_clock() {
+            let _ = writeln!(text, "clock = \"{}\"", setup.clock);
+        }
+        text.push_str(&written::told(setup.attestation, setup.forwarded, &setup.signals));
         if setup.policy.otp.by_provider {
             text.push_str("otp = \"verify\"\n");
         }

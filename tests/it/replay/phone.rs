@@ -167,6 +167,53 @@ fn a_flow_that_is_not_there_is_a_matter_of_usage() {
     assert!(PhoneNumber::parse("+15005550099").is_some());
 }
 
+/// What is known when a call rings can be tried at the desk, and is saved with the call.
+#[test]
+fn a_call_is_rung_at_any_risk_and_at_any_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = "name = \"risk\"\nstart = \"ask\"\n\
+        [hours.day]\nzone = \"Europe/Vienna\"\nopen = [\"mon-fri 08:00-18:00\"]\n\
+        [states.ask]\ntype = \"branch\"\notherwise = \"low\"\ncases = [\n\
+        { when = { not = { open = \"day\" } }, next = \"shut\" },\n\
+        { when = { attestation = \"B\" }, next = \"lesser\" },\n\
+        { when = { risk = \"high\" }, next = \"high\" },\n\
+        { when = { risk = \"medium\" }, next = \"medium\" }]\n\
+        [states.shut]\ntype = \"hangup\"\nprompt = \"Shut.\"\n[states.low]\ntype = \"hangup\"\nprompt = \"Low.\"\n\
+        [states.lesser]\ntype = \"hangup\"\nprompt = \"Lesser.\"\n[states.high]\ntype = \"reject\"\n\
+        [states.medium]\ntype = \"hangup\"\nprompt = \"Medium.\"\n";
+    std::fs::write(folder.path().join("risk.toml"), flow).unwrap();
+    let file = folder.path().join("risk.toml").display().to_string();
+    for (number, (arguments, heard, written)) in [
+        (&[][..], "Low.", ""),
+        (&["--from", "withheld"], "Medium.", ""),
+        (&["--forwarded"], "Medium.", "forwarded = true\n"),
+        (&["--attestation", "B"], "Lesser.", "attestation = \"B\"\n"),
+        (&["--attestation", "failed"], "the call was refused", "attestation = \"failed\"\n"),
+        (
+            &["--signal", "many_calls", "--signal", "sim_swapped"],
+            "the call was refused",
+            "signals = [\"many_calls\", \"sim_swapped\"]\n",
+        ),
+        (&["--clock", "2026-12-25T23:00:00Z"], "Shut.", "clock = \"2026-12-25T23:00:00Z\"\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let saved = folder.path().join(format!("calls{number}.toml"));
+        let all = [&[file.as_str()][..], arguments].concat();
+        let (code, out, err) = ring(&all, &format!(":save {}\n", saved.display()));
+        assert_eq!((code, err.as_str()), (Exit::Well, ""), "{arguments:?}");
+        assert!(out.contains(heard), "{arguments:?}: {out}");
+        let text = std::fs::read_to_string(&saved).unwrap();
+        assert!(text.contains(written), "{arguments:?}: {text}");
+        assert_eq!(text.contains("from ="), !arguments.contains(&"withheld"), "{text}");
+        std::fs::remove_file(&saved).unwrap();
+    }
+    for wrong in [["--attestation", "X"], ["--signal", "none"], ["--clock", "noon"]] {
+        assert!(Line::try_parse_from(["simulate"].iter().chain(&wrong)).is_err(), "{wrong:?}");
+    }
+}
+
 /// The code that the demo's chance sends in the bank's balance.
 const TO_THE_CODE: &str = "\n12345678\n1\n";
 
