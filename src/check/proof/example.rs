@@ -17,8 +17,8 @@ pub struct Example {
     pub at: (FlowName, StateName),
     /// The account field or variable whose level it is; `None`: what the state requires.
     pub told: Option<String>,
-    /// The transcript; `None`: no values were found with which the branches on the way go this way, or it takes what
-    /// it has used up.
+    /// The transcript; `None`: on none of the shortest ways were values found with which its branches go that way, or
+    /// each takes what it has used up.
     pub transcript: Option<String>,
 }
 
@@ -37,7 +37,9 @@ impl Example {
             name: format!("{start}.{of_flow}{state}{of_told}"),
             flow: start.clone(),
             at: (flow.clone(), state.clone()),
-            transcript: Play::of(walks, gap).map(|play| transcript(walks, gap, &play)),
+            transcript: gap
+                .ways()
+                .find_map(|gap| Some(transcript(walks, &gap, &Play::of(walks, &gap)?))),
             told,
         }
     }

@@ -31,6 +31,8 @@ use crate::limits;
 
 /// Sets of labels kept apart at one place: beyond that all of theirs together stand for them.
 const LABELS_MAX: usize = 16;
+/// Other ways to one gap that are kept, for the shortest may be one that no call can go.
+const MORE_MAX: usize = 12;
 /// Sets of ages kept apart at one place: beyond that their higher bounds stand for them.
 const BOUNDS_MAX: usize = 16;
 
@@ -121,6 +123,8 @@ pub(in crate::check) struct Gap<'f> {
     pub(in crate::check) known: Known,
     /// How many other ways lead there without it.
     pub(in crate::check) others: usize,
+    /// A few of these, the shortest first: where each arrives, what is known there, and the level that is missing.
+    more: Vec<(usize, Known, &'f Level)>,
     pub(super) arrival: usize,
 }
 
@@ -132,6 +136,17 @@ impl<'f> Gap<'f> {
             Some((Told::Field(field), _)) => format!("account.{field}"),
             Some((Told::Variable(variable), _)) => format!("{variable} {}", self.name),
         }
+    }
+
+    /// The same gap on each of the ways that are kept of it, the shortest first.
+    pub(super) fn ways(&self) -> impl Iterator<Item = Self> {
+        let more = self.more.iter().map(|(arrival, known, level)| Self {
+            arrival: *arrival,
+            known: *known,
+            level,
+            ..self.clone()
+        });
+        std::iter::once(self.clone()).chain(more)
     }
 
     /// The demand, apart from who comes to it.

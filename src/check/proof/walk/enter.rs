@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Aim, Arrival, By, Gap, Walks};
+use super::{Aim, Arrival, By, Gap, MORE_MAX, Walks};
 use crate::check::proof::conditions::{Levels, asked};
 use crate::check::proof::entries::Exit;
 use crate::check::proof::known::{Claimed, Known};
@@ -348,11 +348,15 @@ impl<'f> Walks<'f> {
         }
         let Some(place) = self.arrivals.get(arrival).map(|arrival| arrival.place) else { return };
         let Some((flow, state)) = self.state(place) else { return };
-        let gap = Gap { flow, state, name, level, told, known, others: 0, arrival };
+        let more = Vec::new();
+        let gap = Gap { flow, state, name, level, told, known, others: 0, more, arrival };
         let what = gap.what();
         if let Some(gap) = self.told.get(&(place, what.clone())) {
             if let Some(gap) = self.gaps.get_mut(*gap) {
                 gap.others += 1;
+                if gap.more.len() < MORE_MAX {
+                    gap.more.push((arrival, known, level));
+                }
             }
             return;
         }
