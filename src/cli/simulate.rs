@@ -72,14 +72,13 @@ pub struct Args {
     /// The number called.
     #[arg(long, value_name = "NUMBER", default_value = "+15005550006", value_parser = number)]
     pub to: PhoneNumber,
-    /// What the network says of the caller's number: A, B, C, failed, relayed or none.
+    /// What the network says of the caller's number.
     #[arg(long, value_name = "WORD", default_value = "none", value_parser = words(&ATTESTATIONS))]
     pub attestation: Attestation,
     /// The call was forwarded.
     #[arg(long)]
     pub forwarded: bool,
-    /// What else speaks against the caller, as often as you like: many_accounts, many_calls, sim_swapped, reassigned,
-    /// look_up_failed.
+    /// What else speaks against the caller, once for each.
     #[arg(long, value_name = "WORD", value_parser = words(&SIGNALS))]
     pub signal: Vec<Signal>,
     /// When the call begins, in universal time; without it, a Monday at ten in New York.
