@@ -37,8 +37,8 @@ fn nothing_is_left_of_the_servers_of_tests_that_were_ended() {
         .spawn()
         .unwrap();
     let mut holder = Process(holder);
-    let lines = BufReader::new(holder.0.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let port = lines.filter_map(|line| line.strip_prefix("at ")?.parse::<u16>().ok()).next();
+    let mut lines = BufReader::new(holder.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let port = lines.find_map(|line| line.strip_prefix("at ")?.parse::<u16>().ok());
     let left = || folder.path().read_dir().unwrap().count();
     assert_eq!(left(), 1);
     let group = format!("-{}", holder.0.id());
