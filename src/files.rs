@@ -87,17 +87,20 @@ pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
             if let Some(other) = others.into_iter().next() {
                 return Err(FilesError::NoFile(other));
             }
-            let within = with_flows_within(path);
-            let before = files.named.len();
+            let mut is_empty = true;
             for file in found {
                 let Some(text) = read_listed(&file)? else { continue };
                 let name = take(&mut files.all, &file.display().to_string(), text)?;
                 files.named.insert(name);
+                is_empty = false;
             }
-            if files.named.len() == before && !paths.iter().any(|path| within.contains(path)) {
-                return Err(FilesError::Empty(path.clone(), within));
+            let is_named = |folder: &PathBuf| paths.iter().any(|path| is_same(path, folder));
+            let (named, unread): (Vec<_>, Vec<_>) =
+                with_flows_within(path).into_iter().partition(is_named);
+            if is_empty && named.is_empty() {
+                return Err(FilesError::Empty(path.clone(), unread));
             }
-            files.unread.extend(within.into_iter().filter(|folder| !paths.contains(folder)));
+            files.unread.extend(unread);
         } else if path.exists() {
             let name = add(&mut files.all, path)?;
             files.named.insert(name);
@@ -114,10 +117,18 @@ pub(crate) fn flows(paths: &[PathBuf]) -> Result<Files, FilesError> {
     Ok(files)
 }
 
-/// The file that is meant: what is no path means a flow in ./flows.
+/// The file or folder that is meant: a name alone means a flow in ./flows, unless a folder is called so.
 pub(crate) fn found(path: &Path) -> PathBuf {
+    let is_name = path.extension().is_none() && path.components().count() == 1;
+    let is_meant = if is_name { path.is_dir() } else { path.exists() };
     let named = || of_name(Path::new("flows"), path);
-    if path.exists() { path.to_owned() } else { named().unwrap_or_else(|| path.to_owned()) }
+    if is_meant { path.to_owned() } else { named().unwrap_or_else(|| path.to_owned()) }
+}
+
+/// Whether both are the same, however they are written.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    one == other || real(one).is_some_and(|one| Some(one) == real(other))
 }
 
 /// The flow of a folder that is called this or, if none is, whose file is.
@@ -147,17 +158,20 @@ pub(crate) fn not_read(folders: &[PathBuf]) -> String {
     }
 }
 
+/// So many files of a folder are looked at to see whether there are flows in it: thousands may be transcripts.
+const LOOKED_AT: usize = 100;
+
 /// The folders right in a folder that have flows in them.
 fn with_flows_within(folder: &Path) -> Vec<PathBuf> {
     let is_flow = |file: &PathBuf| {
-        let table: toml::Table = read(file).ok()?.text.parse().ok()?;
-        (table.contains_key("name") && table.contains_key("states")).then_some(())
+        let table = read(file).ok().and_then(|read| read.text.parse::<toml::Table>().ok());
+        table.is_some_and(|table| table.contains_key("name") && table.contains_key("states"))
     };
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let folders = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
     let mut folders: Vec<_> = folders
         .filter(|path| !is_hidden(path))
-        .filter(|path| flow_files(path).is_ok_and(|it| it.iter().any(|it| is_flow(it).is_some())))
+        .filter(|path| flow_files(path).is_ok_and(|it| it.iter().take(LOOKED_AT).any(is_flow)))
         .collect();
     folders.sort();
     folders

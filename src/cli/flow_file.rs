@@ -46,7 +46,7 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Files, FilesError> {
 
 /// The shipped flows, if all of these are their names and there are no flows here.
 fn shipped(paths: &[PathBuf]) -> Option<Files> {
-    if Path::new("flows").is_dir() || paths.iter().any(|path| path.exists()) {
+    if Path::new("flows").is_dir() || paths.iter().any(|path| path.is_dir()) {
         return None;
     }
     let all = demo::flows();

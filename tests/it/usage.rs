@@ -124,6 +124,12 @@ fn a_flow_is_found_by_its_name_and_by_its_file() {
     }
     let (code, said) = ask(&["simulate", "bank"]);
     assert!(code == Some(0) && said.contains("This is bank."), "{said}");
+    let (code, drawn) = ask(&["graph", "bank"]);
+    assert!(code == Some(0) && drawn.contains("<title>bank</title>"), "{drawn}");
+    for twice in [["check", "flows", "flows"], ["check", "flows/bank.toml", "flows"]] {
+        let (code, said) = ask(&twice);
+        assert_eq!(code, Some(0), "{said}");
+    }
     let (code, said) = ask(&["simulate", "other"]);
     let named = "error: there is no flow `other`; there are: bank, orders; \
                  flows in folders within it are not read: `flows/within`\n";
@@ -135,4 +141,6 @@ fn a_flow_is_found_by_its_name_and_by_its_file() {
     assert!(!said.contains("not read"), "{said}");
     let (code, said) = ask(&["check", "."]);
     assert!(code == Some(0) && said.contains("flows in `./flows` are not read"), "{said}");
+    let (code, said) = ask(&["check", ".", "flows", "order"]);
+    assert!(code == Some(0) && said.contains("`flows/within`") && !said.contains("`./"), "{said}");
 }

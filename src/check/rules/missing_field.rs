@@ -23,7 +23,7 @@
 //! prompt = "Welcome.{% if account.visits %} This is visit number {{ account.visits + 1 }}.{% endif %}"
 //! ```
 
-use super::unfillable::{texts, without_a_field};
+use super::unfillable::{samples, texts, without_a_field};
 use super::{Report, Rule, Subject};
 use crate::diagnostic::Severity;
 use crate::flow::template::Template;
@@ -37,9 +37,13 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
+    if !subject.states().any(|(_, state)| texts(state).any(Template::calculates)) {
+        return;
+    }
+    let samples = samples(subject.flows);
     for (walk, state) in subject.states() {
-        for text in texts(state).filter(|text| Template::calculates(text)) {
-            let Some((field, why)) = without_a_field(text, walk.flow) else { continue };
+        for text in texts(state).filter(|text| text.calculates()) {
+            let Some((field, why)) = without_a_field(text, walk.flow, &samples) else { continue };
             let field = field.written();
             let message =
                 format!("this text cannot be filled in for an account without `{field}`: {why}");
@@ -59,7 +63,8 @@ mod tests {
     fn found(text: &str) -> usize {
         let flow = format!(
             "name = \"f\"\nstart = \"who\"\n[disclose]\nowed = \"known\"\nday = \"known\"\n[levels]\nknown = {{ any = [\"pin\"] }}\n\
-             [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = {{ found = \"tell\", unknown = \"tell\" }}\n\
+             [states.who]\ntype = \"identify\"\nby = [\"digits\"]\nprompt = \"Who?\"\non = {{ found = \"now\", unknown = \"now\" }}\n\
+             [states.now]\ntype = \"set\"\nvalues = {{ time = \"12:30\" }}\nnext = \"tell\"\n\
              [states.tell]\ntype = \"hangup\"\nrequires = \"known\"\nstep_up = \"pin\"\non = {{ denied = \"bye\" }}\nprompt = \"{text}\"\n\
              [states.pin]\ntype = \"gather_pin\"\nprompt = \"PIN?\"\non = {{ ok = \"back\", failed = \"back\", locked = \"back\" }}\n\
              [states.back]\ntype = \"return\"\n[states.bye]\ntype = \"hangup\"\n"
@@ -73,6 +78,7 @@ mod tests {
         for (text, count) in [
             ("{{ account.owed + 1 }}", 1),
             ("{{ account.owed | round }}", 1),
+            ("{{ account.owed + 1 }} at {{ time[:2] }}", 1),
             ("{{ account.owed | money }} {{ account.day }}", 0),
             ("{% if account.owed %}{{ account.owed + 1 }}{% endif %}", 0),
             ("{{ account.day | first }} {{ account.owed }}", 1),

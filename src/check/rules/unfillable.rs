@@ -54,7 +54,7 @@ pub(super) const RULE: Rule = Rule {
 type Of<'f> = (&'f FlowName, &'f VariableName);
 
 /// What each variable of a flow may hold: some of it, such as calculations fail with.
-type Samples<'f> = HashMap<Of<'f>, Vec<Value>>;
+pub(super) type Samples<'f> = HashMap<Of<'f>, Vec<Value>>;
 
 fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     if !subject.states().any(|(_, state)| texts(state).any(Template::calculates)) {
@@ -89,7 +89,7 @@ pub(super) fn texts(state: &State) -> impl Iterator<Item = &Template> {
     prompts.chain(state.sent()).chain(set.into_iter().flatten())
 }
 
-fn samples(flows: &FlowSet) -> Samples<'_> {
+pub(super) fn samples(flows: &FlowSet) -> Samples<'_> {
     let mut samples = Samples::new();
     let (mut given, mut passed) = (Vec::new(), Vec::new());
     for flow in flows.iter() {
@@ -229,12 +229,18 @@ fn failure(
 }
 
 /// The first account field without which a text cannot be filled in that otherwise can, and why.
-pub(super) fn without_a_field<'t>(text: &'t Template, flow: &Flow) -> Option<(&'t Use, String)> {
+pub(super) fn without_a_field<'t>(
+    text: &'t Template,
+    flow: &Flow,
+    samples: &Samples<'_>,
+) -> Option<(&'t Use, String)> {
     let fields = || text.uses.iter().filter(|used| matches!(used, Use::Field(_)));
     let kinds = [answered(Type::Number), words(["1"]), answered(Type::Flag)];
     let plain = |kind: &Value, lacks: Option<&Use>| {
         let all = text.uses.iter().filter(|used| Some(*used) != lacks);
-        why_not(text, all.map(|used| (used, kind)), flow)
+        let known = |used| of(used, flow, samples).and_then(|values| values.first());
+        let all = all.map(|used| (used, known(used).unwrap_or(kind)));
+        why_not(text, all, flow)
     };
     let firsts = kinds.iter().filter_map(|kind| kind.first());
     let kind = firsts.into_iter().find(|kind| plain(kind, None).is_none())?;

@@ -178,6 +178,10 @@ fn environment() -> Environment<'static> {
         None if is_absent(value) => Ok(out.write_str(wording::not_available(&spoken(state)))?),
         None => minijinja::escape_formatter(out, state, value),
     });
+    // What is said is escaped in one place, where the answer is written.
+    for name in ["e", "escape", "safe"] {
+        environment.add_filter(name, |value: &Filled| value.clone());
+    }
     for (name, filter) in Filter::ALL {
         environment.add_filter(name, move |state: &State<'_, '_>, value: &Filled| {
             said(state, value, filter)
@@ -321,6 +325,10 @@ mod tests {
             ("{% if 1 %}{{ account.owed | money }}{% endif %}", "not available"),
             ("{% if 1 %}{{ sum | date }}, {{ sum[:4] }}{% endif %}", "not available, "),
             ("{{ account.owed or 'nothing' }}", "nothing"),
+            (
+                "{{ account.owed | e }}, {{ '' | e }}{{ '' | safe }}{{ '&' | escape }}",
+                "not available, &",
+            ),
         ] {
             let (place, problems) = (Place { file: "t".into(), span: 0..1 }, Problems::default());
             let template = Template::read(source, &place, &problems).unwrap();
