@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use self::computed::mixtures;
 use self::computed::{CURRENCY, Computed, LOCALE, has_another, no_filter};
 use super::locale::Locale;
 use super::name::{FieldName, VariableName, is_name};

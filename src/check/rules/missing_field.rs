@@ -79,6 +79,7 @@ mod tests {
             ("{{ account.owed + 1 }}", 1),
             ("{{ account.owed | round }}", 1),
             ("{{ account.owed + 1 }} at {{ time[:2] }}", 1),
+            ("{{ account.day[:4] }} {{ account.owed - 1 }}", 1),
             ("{{ account.owed | money }} {{ account.day }}", 0),
             ("{% if account.owed %}{{ account.owed + 1 }}{% endif %}", 0),
             ("{{ account.day | first }} {{ account.owed }}", 1),

@@ -37,7 +37,7 @@ use crate::flow::state::{Kind, State};
 use crate::flow::states::gather::{Gather, What};
 use crate::flow::states::lookup::Type;
 use crate::flow::states::set::Assigned;
-use crate::flow::template::{Filling, Template, Use};
+use crate::flow::template::{Filling, Template, Use, mixtures};
 use crate::flow::value::Value;
 use crate::flow::{Flow, FlowSet, wording};
 use crate::limits;
@@ -200,11 +200,12 @@ fn failure(
 ) -> Option<(Vec<String>, String)> {
     let nothing = Value::Text(String::new());
     let known: Vec<_> = text.uses.iter().map(|used| of(used, flow, samples)).collect();
-    // Fields, and variables that nothing sets, are of the first kind with which it can be filled in at all.
-    let kinds = [answered(Type::Number), words(["1"]), answered(Type::Flag)];
+    // Fields, and variables that nothing sets, are of the first kinds with which it can be filled in at all.
+    let unknown = unknown();
     let mut first = None;
-    for kind in &kinds {
-        let all = text.uses.iter().zip(&known).map(|(used, known)| {
+    for kinds in mixtures(text.uses.len(), unknown.len()) {
+        let kinds = kinds.into_iter().filter_map(|kind| unknown.get(kind));
+        let all = text.uses.iter().zip(&known).zip(kinds).map(|((used, known), kind)| {
             let values = known.unwrap_or(kind).iter();
             values.chain(lacks(used).then_some(&nothing)).collect::<Vec<_>>()
         });
@@ -235,16 +236,23 @@ pub(super) fn without_a_field<'t>(
     samples: &Samples<'_>,
 ) -> Option<(&'t Use, String)> {
     let fields = || text.uses.iter().filter(|used| matches!(used, Use::Field(_)));
-    let kinds = [answered(Type::Number), words(["1"]), answered(Type::Flag)];
-    let plain = |kind: &Value, lacks: Option<&Use>| {
-        let all = text.uses.iter().filter(|used| Some(*used) != lacks);
-        let known = |used| of(used, flow, samples).and_then(|values| values.first());
-        let all = all.map(|used| (used, known(used).unwrap_or(kind)));
+    let unknown = unknown();
+    let plain = |kinds: &[usize], lacks: Option<&Use>| {
+        let all = text.uses.iter().zip(kinds).filter(|(used, _)| Some(*used) != lacks);
+        let all = all.filter_map(|(used, kind)| {
+            let values = of(used, flow, samples).or_else(|| unknown.get(*kind))?;
+            Some((used, values.first()?))
+        });
         why_not(text, all, flow)
     };
-    let firsts = kinds.iter().filter_map(|kind| kind.first());
-    let kind = firsts.into_iter().find(|kind| plain(kind, None).is_none())?;
-    fields().find_map(|field| plain(kind, Some(field)).map(|why| (field, why)))
+    let mut mixtures = mixtures(text.uses.len(), unknown.len());
+    let kinds = mixtures.find(|kinds| plain(kinds, None).is_none())?;
+    fields().find_map(|field| plain(&kinds, Some(field)).map(|why| (field, why)))
+}
+
+/// What something of which nothing is known may be, by its kind.
+fn unknown() -> [Vec<Value>; 3] {
+    [answered(Type::Number), words(["1"]), answered(Type::Flag)]
 }
 
 /// What something that is filled in may be, as far as that is known.

@@ -94,11 +94,12 @@ impl Computed {
     /// when it is used.
     fn always_fails(&self, uses: &[Use]) -> Option<String> {
         let samples = [Value::Text("1".into()), Value::Number(1.0), Value::Flag(true)];
-        let fill = |sample: &Value| {
+        let fill = |kinds: Vec<usize>| {
             let locale = &wording::english();
             let code = Some("1");
             let mut filling = Filling { code, ..Filling::with_nothing(locale, "USD") };
-            for used in uses {
+            for (used, kind) in uses.iter().zip(kinds) {
+                let Some(sample) = samples.get(kind) else { continue };
                 match used {
                     Use::Field(name) => {
                         filling.fields.insert(name.as_str(), sample);
@@ -111,9 +112,37 @@ impl Computed {
             }
             self.fill(uses, &filling)
         };
-        let failures = samples.iter().map(|sample| fill(sample).err()).collect::<Option<Vec<_>>>();
-        failures?.first().map(why)
+        let mut first = None;
+        for kinds in mixtures(uses.len(), samples.len()) {
+            let error = fill(kinds).err()?;
+            first.get_or_insert_with(|| why(&error));
+        }
+        first
     }
+}
+
+/// As many names are each given every kind, whatever kinds the others have.
+const NAMES_APART: usize = 6;
+
+/// The kinds that each of so many names may be of: first all of the same, then in every mixture; of more than six names
+/// the seventh is as the first, and so on.
+pub fn mixtures(names: usize, kinds: usize) -> impl Iterator<Item = Vec<usize>> {
+    let alike = (0..kinds).map(move |kind| vec![kind; names]);
+    let apart = if names > 1 { names.min(NAMES_APART) } else { 0 };
+    let ways = (0..apart).fold(1, |ways, _| ways * kinds);
+    let mixed = (1..ways).map(move |way| {
+        let mut left = way;
+        let kind = |name: usize| {
+            if name.is_multiple_of(NAMES_APART) {
+                left = way;
+            }
+            let kind = left % kinds;
+            left /= kinds;
+            kind
+        };
+        (0..names).map(kind).collect()
+    });
+    alike.chain(mixed)
 }
 
 impl<'a> Filling<'a> {
@@ -338,6 +367,20 @@ mod tests {
             filling.variables.insert("sum", None);
             assert_eq!(template.fill(&filling).as_deref(), Some(expected), "{source}");
         }
+    }
+
+    #[test]
+    fn every_mixture_of_kinds_is_tried_and_first_all_alike() {
+        let of = |names, kinds| mixtures(names, kinds).collect::<Vec<_>>();
+        assert_eq!(of(0, 3), [[], [], []] as [[usize; 0]; 3]);
+        assert_eq!(of(1, 3), [[0], [1], [2]]);
+        let two = of(2, 2);
+        assert_eq!(two.first_chunk(), Some(&[vec![0, 0], vec![1, 1]]));
+        assert!(two.contains(&vec![0, 1]) && two.contains(&vec![1, 0]));
+        let six: std::collections::BTreeSet<_> = mixtures(6, 3).collect();
+        assert_eq!(six.len(), 729);
+        let eight = of(8, 3);
+        assert!(eight.iter().all(|kinds| kinds.len() == 8 && kinds[..2] == kinds[6..]));
     }
 
     /// Also where no try of the reader's gets there.
