@@ -56,8 +56,9 @@ pub(super) fn enter(m: &mut Machine<'_>, state: &Callback) -> Asks<Next> {
     let Answer::Code { code, hash } = m.ask(fresh)? else {
         return Ok(Next::Take(Outcome::Unavailable));
     };
-    // A telephone in use would be engaged: it is rung when its call is over.
-    let hang_up_first = to.is_some() && to == m.call.caller.number;
+    // A telephone in use would be engaged: it is rung when its call is over. Whoever was rung before speaks on one of them.
+    let was_rung = m.call.leg(m.call.speaking).is_some_and(|leg| leg.role == Role::Callback);
+    let hang_up_first = to.is_some() && (was_rung || to == m.call.caller.number);
     // A caller who has given a wrong entry and not been told hears the same, and nobody is rung.
     let to = to.filter(|_| !m.call.doubt);
     let to_nobody = to.is_none();

@@ -1,7 +1,7 @@
 //! Rings the number on file and proves the fact `callback`.
 //!
-//! The caller hears a random code, twice, and waits. The number on file is rung at once or, if
-//! that is the number they call from, after they have hung up. Whoever answers hears only the
+//! The caller hears a random code, twice, and waits. The number on file is rung at once or, if that is the number they
+//! call from or they speak on a telephone that was rung before, after they have hung up. Whoever answers hears only the
 //! business's name and is asked for the code. When it is right, the flow goes on: on the line on which the caller
 //! waits, if that is still up, and otherwise on the new one. An answering machine, a busy line or no answer
 //! is `no_answer`.
