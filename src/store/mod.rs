@@ -252,6 +252,9 @@ pub enum StoreError {
     /// It answered with something callgate did not write.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
+    /// Its file as a whole cannot be relied on, which says nothing of what was asked for.
+    #[error("the store's file is damaged: {0}")]
+    Damaged(String),
 }
 
 impl StoreError {

@@ -110,7 +110,7 @@ impl RedbStore {
             answer.unwrap_or_else(|_| {
                 // The panic may have poisoned the database's locks, and then everybody who takes one panics too.
                 drop(slot.reopen());
-                Err(StoreError::Corrupt("a read of the file panicked".into()))
+                Err(StoreError::Damaged("a read of the file panicked".into()))
             })
         };
         let gone = |_| StoreError::Unavailable("the server is stopping".into());

@@ -30,7 +30,7 @@ impl Fault {
     pub(super) fn told(&self) -> StoreError {
         match self {
             Self::Io(what) | Self::Closed(what) => StoreError::Unavailable(what.clone()),
-            Self::Corrupt(what) => StoreError::Corrupt(what.clone()),
+            Self::Corrupt(what) => StoreError::Damaged(what.clone()),
         }
     }
 }

@@ -149,7 +149,7 @@ async fn what_panics_takes_nothing_else_with_it() {
     // It was flushed before, after, or not at all.
     let beside = beside.is_ok();
     let read = store.read(|_| -> Result<(), Fault> { panic!("as over a page that is none") }).await;
-    assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
+    assert!(matches!(read, Err(StoreError::Damaged(_))), "it is no matter of one call: {read:?}");
 
     assert_eq!(store.commit(&commit(4), now).await.unwrap(), Committed::Applied);
     for (call, is_there) in [(1, true), (2, false), (3, beside), (4, true)] {
