@@ -173,6 +173,10 @@ pub struct Asked {
     pub turn: u64,
     /// What came of it.
     pub result: Proving,
+    /// What was proved when the caller left to prove more, of whoever is claimed now; `None`: they are back, or have
+    /// left for somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Facts>,
 }
 
 /// A variable's value.

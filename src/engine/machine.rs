@@ -406,6 +406,9 @@ impl<'a> Machine<'a> {
         // is not told of whoever is claimed now.
         self.prove_no_more();
         self.call.agent_step_up.take_if(|asked| asked.result == Proving::Passed);
+        if let Some(before) = self.call.agent_step_up.as_mut().and_then(|it| it.before.as_mut()) {
+            *before = Facts::default();
+        }
         self.call.claim = claim;
         self.call.out_of_reach = false;
         self.call.facts = Facts::default();

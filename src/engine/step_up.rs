@@ -111,6 +111,7 @@ impl Machine<'_> {
             at: self.moment.now,
             turn: self.call.turns + 1,
             result: Proving::Pending,
+            before: (!met).then(|| self.call.facts.clone()),
         });
         if met {
             self.proved_or_not();
@@ -151,6 +152,13 @@ impl Machine<'_> {
     pub(super) fn prove_no_more(&mut self) {
         if self.call.agent_step_up.as_ref().is_some_and(|asked| asked.result == Proving::Pending) {
             self.settle_asked(Proving::Failed);
+        }
+    }
+
+    /// The caller is with a specialist, who is told of what is proved now.
+    pub(super) fn is_with_specialist(&mut self) {
+        if let Some(asked) = &mut self.call.agent_step_up {
+            asked.before = None;
         }
     }
 

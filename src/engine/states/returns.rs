@@ -20,6 +20,7 @@ pub(super) fn enter(m: &mut Machine<'_>, back: &Return) -> Next {
         Some(Frame::Agent(at)) => {
             m.end_trial(false);
             m.proved_or_not();
+            m.is_with_specialist();
             m.call.at = at;
             let Some(state) = m.state() else { return Next::Fault(Remark::NoSuchState) };
             m.rejoins = true;

@@ -36,6 +36,7 @@ pub(super) fn enter(m: &mut Machine<'_>, transfer: &Transfer) -> Asks<Next> {
     if !rejoins {
         // If the caller is handed over to somebody else, nobody proves what was asked for.
         m.prove_no_more();
+        m.is_with_specialist();
     }
     let shared = shared(m, transfer)?;
     m.note(Deed::Transferred { shared: shared.iter().map(|(name, _)| name.clone()).collect() });

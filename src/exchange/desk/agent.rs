@@ -61,12 +61,9 @@ impl Exchange {
         let now = call.seen.map_or(self.clock.now(), |seen| seen.max(self.clock.now()));
         let own = flows.get(call.flow.as_str());
         let over = call.end.is_some();
-        // Of what the caller proves away from the specialist only the result is told, when they are back; and facts
-        // end with the call.
-        let mut facts = if over { Facts::default() } else { call.facts.clone() };
-        if let Some(asked) = pending(call) {
-            facts.0.retain(|_, proof| proof.at <= asked.at);
-        }
+        let told = told(call);
+        // Facts end with the call.
+        let facts = if over { Facts::default() } else { told.clone() };
         let met = |flow: &Flow, level| {
             flow.levels.get(level).is_some_and(|level| level.is_met(&facts, now, call.risk()))
         };
@@ -78,7 +75,6 @@ impl Exchange {
         };
         let named = if over { Vec::new() } else { shares(&flows, call) };
         let named: Vec<_> = named.into_iter().filter(|field| may(field)).collect();
-        let told = if over { &call.facts } else { &facts };
         let age_s = told.0.iter().map(|(fact, proof)| {
             let age_s = now.duration_since(proof.at).as_secs().max(0);
             (fact.to_string(), age_s.into())
@@ -111,6 +107,15 @@ impl Exchange {
         };
         Ok(named.iter().filter_map(value).collect())
     }
+}
+
+/// The facts that a specialist is told of. Of what the caller proves away from them only the result is told, when they
+/// are back.
+fn told(call: &Call) -> Facts {
+    let before = call.agent_step_up.as_ref().and_then(|asked| asked.before.clone());
+    let Some(mut facts) = before else { return call.facts.clone() };
+    facts.0.retain(|fact, _| call.facts.has(*fact));
+    facts
 }
 
 /// What the caller is away to prove.

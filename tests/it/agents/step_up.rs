@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::office::{CALLER, agent, call_of, caller, code_of, house};
 use crate::support::eventually::eventually_async;
-use crate::support::house::{ACCOUNT, House, LINE};
+use crate::support::house::{ACCOUNT, House, LINE, PIN};
 use crate::support::provider::{ACCOUNT_SID, Provider};
 use crate::support::redis::RedisServer;
 use crate::support::telephone::Telephone;
@@ -199,6 +199,60 @@ async fn what_is_proved_away_from_the_specialist_is_told_when_the_caller_is_back
     phone.key(&house, "1").await;
     let seen = agent(&house, None, &path).await.1;
     assert_eq!(seen["shared"], json!({ "first_name": "Ada", "balance": 1234.56 }));
+}
+
+/// What a specialist has seen stays on the screen, whatever the caller does again.
+#[tokio::test]
+async fn what_is_proved_again_away_from_the_specialist_is_told_as_before() {
+    let provider = Provider::start();
+    let again = "[states.again]\ntype = \"gather_pin\"\nprompt = \"Your PIN once more.\"\ndigits = 6\ntries = 1\n\
+        on = { ok = \"waits\", failed = \"waits\", locked = \"waits\" }\n\
+        accept = [\"failure-shares-success\"]\n\
+        [states.waits]\ntype = \"menu\"\nprompt = \"To go back press 1.\"\n\
+        keys = { 1 = \"done\" }\non = { no_input = \"done\", no_match = \"done\" }\n[states.done]";
+    let house = house_with(
+        &provider,
+        &[("agent_step_up = \"prove\"", "agent_step_up = \"again\""), ("[states.done]", again)],
+    );
+    let (mut phone, call) = in_room(&house, "CA29").await;
+    assert_eq!(ask(&house, &call, "strong").await.0, 202);
+    taken(&house, &provider, &mut phone, 1).await;
+    phone.key(&house, PIN).await;
+    assert_eq!(phone.spoken(), "To go back press 1.");
+    let seen = agent(&house, None, &format!("/api/calls/{call}")).await.1;
+    assert!(seen["age_s"]["pin"].is_u64(), "{seen}");
+    assert_eq!(seen["shared"], json!({ "first_name": "Ada" }));
+    assert_eq!(
+        (&seen["levels"], &seen["step_up"]["result"]),
+        (&json!(["basic"]), &json!("pending"))
+    );
+}
+
+/// Whoever claims another account on the way is not back yet.
+#[tokio::test]
+async fn what_is_proved_of_another_account_is_told_when_the_caller_is_back() {
+    let provider = Provider::start();
+    let waits = "[states.waits]\ntype = \"menu\"\nprompt = \"To go back press 1.\"\n\
+        keys = { 1 = \"done\" }\non = { no_input = \"done\", no_match = \"done\" }\n[states.done]";
+    let house = house_with(
+        &provider,
+        &[("on = { ok = \"done\"", "on = { ok = \"waits\""), ("[states.done]", waits)],
+    );
+    let mut phone = caller(&house, "CA30", true).await;
+    phone.key(&house, "5").await;
+    let call = call_of("CA30");
+    let path = format!("/api/calls/{call}");
+    assert_eq!(ask(&house, &call, "strong").await.0, 202);
+    taken(&house, &provider, &mut phone, 1).await;
+    phone.key(&house, ACCOUNT).await;
+    let code = code_of(&provider, 1).await;
+    phone.key(&house, &code).await;
+    assert_eq!(phone.spoken(), "To go back press 1.");
+    let seen = agent(&house, None, &path).await.1;
+    assert_eq!((&seen["age_s"], &seen["levels"]), (&json!({}), &json!([])), "{seen}");
+    phone.key(&house, "1").await;
+    let seen = agent(&house, None, &path).await.1;
+    assert!(seen["age_s"]["sms_otp"].is_u64(), "{seen}");
 }
 
 /// The next specialist is told of the caller as they are now.
