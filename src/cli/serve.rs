@@ -112,7 +112,7 @@ struct Equipment {
     metrics: Metrics,
     listeners: Listeners,
     watched: watch::Watched,
-    parts: fleet::Parts,
+    settings: crate::exchange::fleet::Settings,
 }
 
 async fn serve(args: &Args) -> Result<(), Failure> {
@@ -145,7 +145,7 @@ async fn equip(config: Config) -> Result<Equipment, Failure> {
         say(&render::human::render(&config.warnings, &config.sources, true));
     }
     let waits = waits::of(&config);
-    let parts = fleet::Parts::of(&config);
+    let settings = fleet::fixed(&config);
     let looked = looks::Looked::at(config.flows.clone());
     let flows = read_flows(&config.flows, &waits)?;
     check_lines(&config, &flows)?;
@@ -195,7 +195,7 @@ async fn equip(config: Config) -> Result<Equipment, Failure> {
         metrics,
         listeners,
         watched: watch::Watched { flows: Some(looked), accounts, lines, offer, waits },
-        parts,
+        settings,
     })
 }
 
@@ -247,8 +247,8 @@ async fn start(
     });
     watch::tell_odds(&equipment.watched.lines, &exchange, &metrics);
     tokio::spawn(tell_backlog(exchange.clone(), metrics.clone(), stop.clone()));
-    let parts = equipment.parts;
-    tokio::spawn(fleet::watch(parts, exchange.clone(), metrics.clone(), stop.clone()));
+    let settings = equipment.settings;
+    tokio::spawn(fleet::watch(settings, exchange.clone(), metrics.clone(), stop.clone()));
     tokio::spawn(outlook::watch(exchange.clone(), stop.clone()));
     tokio::spawn(steps::watch(exchange.clone(), stop.clone()));
     if let Err(error) = exchange.store().take_over(exchange.now()).await {

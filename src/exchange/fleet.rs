@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Exchange, ExchangeError};
 use crate::limits::{SERVER_MISSED_MAX, SERVER_NOTES_RETENTION, SERVERS_NOTED_MAX};
 use crate::store::RecordKey;
+use crate::store::envelope::Vault;
 
 /// A fingerprint of each part of a server's settings.
 pub type Settings = BTreeMap<String, String>;
@@ -38,39 +39,61 @@ pub struct Member {
     /// Its name, drawn when it started.
     pub name: String,
     times: u64,
+    /// How it was set up when it last looked.
+    own: Settings,
     seen: BTreeMap<String, Seen>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Seen {
     times: u64,
     /// How often in a row nothing had changed; `None`: nothing ever did while we looked.
     missed: Option<u32>,
+    /// The parts that differed at its last note.
+    suspected: BTreeSet<String>,
+    /// Those that had differed at the note before as well.
+    told: BTreeSet<String>,
 }
 
 impl Member {
     /// A server of this name, which has seen nobody.
     pub fn new(name: String) -> Self {
-        Self { name, times: 0, seen: BTreeMap::new() }
+        Self { name, times: 0, own: Settings::new(), seen: BTreeMap::new() }
     }
 
     /// The parts in which each of the others differs who are there.
+    ///
+    /// Servers that read a changed file again do not do so at one moment, and a note is some seconds old: a part differs
+    /// that did at two notes in a row, while nothing changed here.
     fn look(&mut self, servers: &Servers, own: &Settings) -> BTreeMap<String, BTreeSet<String>> {
         self.seen.retain(|name, _| servers.servers.contains_key(name));
+        let same = |part: &String| self.own.get(part) == own.get(part);
         let mut others = BTreeMap::new();
         for (name, noted) in servers.servers.iter().filter(|(name, _)| **name != self.name) {
             let seen = self.seen.entry(name.clone());
-            let seen = seen.or_insert(Seen { times: noted.times, missed: None });
+            let seen = seen.or_insert_with(|| Seen::at(noted.times));
+            let differing = differing(&noted.settings, own);
+            seen.suspected.retain(same);
+            seen.told.retain(|part| differing.contains(part));
             if noted.times != seen.times {
-                *seen = Seen { times: noted.times, missed: Some(0) };
+                (seen.times, seen.missed) = (noted.times, Some(0));
+                seen.told.extend(differing.intersection(&seen.suspected).cloned());
+                seen.suspected = differing.into_iter().filter(same).collect();
             } else if let Some(missed) = &mut seen.missed {
                 *missed = missed.saturating_add(1);
             }
             if seen.missed.is_some_and(|missed| missed <= SERVER_MISSED_MAX) {
-                others.insert(name.clone(), differing(&noted.settings, own));
+                others.insert(name.clone(), seen.told.clone());
             }
         }
+        self.own.clone_from(own);
         others
+    }
+}
+
+impl Seen {
+    fn at(times: u64) -> Self {
+        Self { times, missed: None, suspected: BTreeSet::new(), told: BTreeSet::new() }
     }
 }
 
@@ -80,14 +103,14 @@ fn differing(one: &Settings, other: &Settings) -> BTreeSet<String> {
     both.filter(|(_, one, other)| one != other).map(|(part, ..)| part.clone()).collect()
 }
 
-impl Exchange {
-    /// The fingerprint of a part of the settings, the same in all servers of this state key.
-    pub fn fingerprint(&self, part: &str, text: &[&[u8]]) -> String {
-        let label = part.as_bytes();
-        let parts: Vec<_> = std::iter::once(label).chain(text.iter().copied()).collect();
-        self.vault.keyed_short("settings", &parts)
-    }
+/// The fingerprint of a part of the settings, the same in all servers of this state key.
+pub fn fingerprint(vault: &Vault, part: &str, texts: &[&[u8]]) -> String {
+    let label = part.as_bytes();
+    let parts: Vec<_> = std::iter::once(label).chain(texts.iter().copied()).collect();
+    vault.keyed_short("settings", &parts)
+}
 
+impl Exchange {
     /// Notes in the store that this server is there and how it is set up. Tells in which parts each of the others
     /// differs who are there.
     pub async fn meet(
@@ -154,14 +177,46 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let differs = || vec![("them".to_owned(), vec!["lines".to_owned()])];
+        let alike = || vec![("them".to_owned(), Vec::<String>::new())];
         assert_eq!(look(4), [], "it may have noted this long ago");
-        assert_eq!(look(5), differs());
+        assert_eq!(look(5), alike(), "it may be about to read the same");
+        assert_eq!(look(6), differs());
         for _ in 0..SERVER_MISSED_MAX {
-            assert_eq!(look(5), differs());
+            assert_eq!(look(6), differs());
         }
-        assert_eq!(look(5), []);
-        assert_eq!(look(6), differs(), "it is back");
+        assert_eq!(look(6), []);
+        assert_eq!(look(7), differs(), "it is back");
         assert_eq!(look(1), differs(), "it lost count, and is there");
+    }
+
+    /// A change that all servers read at about the same time is no difference, whoever notes it first, and one that only
+    /// some of them read is.
+    #[test]
+    fn a_change_that_all_read_is_told_nowhere_and_one_that_some_read_is() {
+        let mut member = Member::new("us".into());
+        let mut times = 0;
+        let mut look = |own: &str, noted: &str, is_new: bool| {
+            times += u64::from(is_new);
+            let there = servers(&[("them", times, settings(&[("flows", noted)]))]);
+            let others = member.look(&there, &settings(&[("flows", own)]));
+            others.values().any(|parts| parts.contains("flows"))
+        };
+        for is_new in [true, true, false, true] {
+            assert!(!look("a", "a", is_new));
+        }
+        assert!(!look("b", "a", true), "we were first");
+        assert!(!look("b", "a", false));
+        assert!(!look("b", "a", true), "its note is of before, and it may need as long again");
+        assert!(!look("b", "b", true));
+        assert!(!look("b", "c", true), "it was first");
+        assert!(!look("b", "c", false), "the same note as before says no more");
+        assert!(!look("c", "c", true));
+        assert!(!look("c", "d", true));
+        assert!(!look("e", "d", true), "both go on changing");
+        assert!(!look("e", "d", true));
+        assert!(look("e", "d", true), "it stays as it is");
+        assert!(look("f", "d", true), "it differs as before");
+        assert!(!look("d", "d", false), "we have read it, too");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub trait Numbers: Send + Sync + fmt::Debug {
 }
 
 /// Something that the provider knows of numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     /// The kind of the line.
     Line,

@@ -100,7 +100,7 @@ pub(super) async fn equip() -> Result<(Equipment, Greeting), Failure> {
             },
             waits: Waits::default(),
         },
-        parts: super::fleet::Parts::default(),
+        settings: crate::exchange::fleet::Settings::new(),
     };
     Ok((equipment, greeting))
 }

@@ -8,48 +8,66 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::carrier::twilio::Sender;
 use crate::chance::SystemChance;
 use crate::config::{Config, policy_sections};
+use crate::engine::policy::Policy;
 use crate::exchange::Exchange;
-use crate::exchange::fleet::{Member, Settings};
+use crate::exchange::fleet::{Member, Settings, fingerprint};
+use crate::flow::FlowSet;
 use crate::server::metrics::Metrics;
+use crate::store::envelope::Vault;
 use crate::{chance, limits};
 
 /// Enough digits of a server's name to tell the few servers of a store apart.
 const NAME_DIGITS: usize = 8;
 
-/// The parts of the settings that stay as they are while a server runs, as text that only a fingerprint is made of.
-#[derive(Debug, Default)]
-pub(super) struct Parts(Vec<(String, Vec<String>)>);
+/// The fingerprints of what stays as it is while a server runs.
+pub(super) fn fixed(config: &Config) -> Settings {
+    let print =
+        |part: &str, texts: &[&[u8]]| (part.to_owned(), fingerprint(&config.vault, part, texts));
+    let policy = in_order(&config.policy);
+    let policy = policy_sections(&policy)
+        .map(|(name, text)| print(&format!("policy.{name}"), &[text.as_bytes()]));
+    let twilio = &config.twilio;
+    let tokens = twilio.auth_tokens.iter().map(|token| token.expose_secret().as_bytes());
+    let tokens = Vec::from_iter(tokens.collect::<BTreeSet<_>>());
+    let (lines, sender) = (lines(config), sender(twilio.sender.as_ref()));
+    let lines: Vec<_> = lines.iter().map(String::as_bytes).collect();
+    let others = [
+        print("lines", &lines),
+        print("public_url", &[config.public_url.as_bytes()]),
+        print("account_sid", &[twilio.account_sid.as_bytes()]),
+        print("auth_tokens", &tokens),
+        print("sender", &[sender.as_bytes()]),
+        print("vouchers", &[config.voucher_key.to_string().as_bytes()]),
+        print("peers", &[peers(config).as_bytes()]),
+    ];
+    policy.chain(others).collect()
+}
 
-impl Parts {
-    pub(super) fn of(config: &Config) -> Self {
-        let policy = policy_sections(&config.policy);
-        let policy = policy.map(|(name, text)| (format!("policy.{name}"), vec![text]));
-        let twilio = &config.twilio;
-        let mut tokens: Vec<_> =
-            twilio.auth_tokens.iter().map(|token| token.expose_secret().to_owned()).collect();
-        tokens.sort_unstable();
-        let others = [
-            ("lines", lines(config)),
-            ("public_url", vec![config.public_url.clone()]),
-            ("account_sid", vec![twilio.account_sid.clone()]),
-            ("auth_tokens", tokens),
-            ("vouchers", vec![config.voucher_key.to_string()]),
-            ("peers", peers(config)),
-        ];
-        let others = others.into_iter().map(|(name, texts)| (name.to_owned(), texts));
-        Self(policy.chain(others).collect())
+/// The same policy, however the lists in it are written.
+fn in_order(policy: &Policy) -> Policy {
+    let mut policy = policy.clone();
+    let contact = &mut policy.contact;
+    for lines in [&mut contact.sms_line_types, &mut contact.voice_line_types] {
+        lines.sort_unstable();
+        lines.dedup();
     }
+    contact.countries.sort_unstable();
+    contact.countries.dedup();
+    policy
+}
 
-    fn settings(&self, exchange: &Exchange) -> Settings {
-        let print = |(part, texts): &(String, Vec<String>)| {
-            let texts: Vec<_> = texts.iter().map(String::as_bytes).collect();
-            (part.clone(), exchange.fingerprint(part, &texts))
-        };
-        self.0.iter().map(print).collect()
+/// Whom messages come from.
+fn sender(sender: Option<&Sender>) -> String {
+    match sender {
+        Some(Sender::From(from)) => format!("from {from}"),
+        Some(Sender::MessagingService(sid)) => format!("messaging service {sid}"),
+        None => String::new(),
     }
 }
 
@@ -70,7 +88,7 @@ fn lines(config: &Config) -> Vec<String> {
 }
 
 /// Whom a server asks, and what about.
-fn peers(config: &Config) -> Vec<String> {
+fn peers(config: &Config) -> String {
     let mut text = String::new();
     match &config.directory {
         crate::config::Directory::File(_) => text.push_str("file\n"),
@@ -83,52 +101,71 @@ fn peers(config: &Config) -> Vec<String> {
     }
     if let Some(lookup) = &config.lookup {
         let crate::config::Lookup { peer, fields, unknown_may, callers } = lookup;
+        let fields: BTreeSet<_> = fields.iter().collect();
         let _ = writeln!(text, "lookup {} {fields:?} {unknown_may} {callers}", peer.url);
     }
     if let Some(verify) = &config.verify {
         let _ = writeln!(text, "verify {} {}", verify.peer.url, verify.service_sid);
     }
     let _ = writeln!(text, "mail {}", config.smtp.is_some());
-    vec![text]
+    text
 }
 
-/// The fingerprints of it all, with what may be read again while the server runs.
-fn settings(parts: &Parts, exchange: &Exchange) -> Settings {
-    let mut all = parts.settings(exchange);
-    let flows = super::watch::versions(exchange);
-    let flows: Vec<_> =
-        flows.iter().flat_map(|(flow, version)| [flow.as_bytes(), version.as_bytes()]).collect();
-    all.insert("flows".into(), exchange.fingerprint("flows", &flows));
-    if let Some(text) = exchange.directory().digest() {
-        all.insert("accounts".into(), exchange.fingerprint("accounts", &[&text]));
+/// The fingerprint of the flows in use: of their names and texts, wherever their files lie.
+fn of_flows(flows: &FlowSet, vault: &Vault) -> String {
+    let texts: BTreeMap<_, _> = flows.iter().map(|flow| (flow.name.as_str(), &flow.text)).collect();
+    let texts = texts.iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]);
+    fingerprint(vault, "flows", &texts.collect::<Vec<_>>())
+}
+
+/// Sets anew in the settings what may have been read again.
+fn read_again(settings: &mut Settings, exchange: &Exchange, flows: &mut Option<Arc<FlowSet>>) {
+    let present = exchange.flows();
+    if flows.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &present)) {
+        settings.insert("flows".into(), of_flows(&present, exchange.vault()));
+        *flows = Some(present);
     }
-    all
+    if let Some(text) = exchange.directory().digest() {
+        let print = fingerprint(exchange.vault(), "accounts", &[&text]);
+        settings.insert("accounts".into(), print);
+    }
 }
 
-/// Tells who differs, until the server stops.
+/// Tells who differs, until the server stops. One that has its store to itself has nobody to compare with.
 pub(super) async fn watch(
-    parts: Parts,
+    mut own: Settings,
     exchange: Arc<Exchange>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
-    let mut every = tokio::time::interval(limits::SERVERS_MEET_EVERY);
+    if !exchange.store().is_shared() {
+        return;
+    }
+    let mut every = interval(limits::SERVERS_MEET_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut name = chance::id(&SystemChance).simple().to_string();
     name.truncate(NAME_DIGITS);
     let mut member = Member::new(name);
-    let mut told = BTreeMap::new();
+    let (mut flows, mut told, mut failed) = (None, BTreeMap::new(), false);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        let own = settings(&parts, &exchange);
+        read_again(&mut own, &exchange, &mut flows);
         metrics.tell_settings(&own);
-        if !exchange.store().is_shared() {
-            continue;
-        }
-        // If the store does not answer, nothing is known of others: what was known stays.
-        let Ok(others) = exchange.meet(&mut member, &own).await else { continue };
+        let others = match exchange.meet(&mut member, &own).await {
+            Ok(others) => others,
+            // Nothing is known of others: what was known stays. That a store is away is told elsewhere.
+            Err(error) => {
+                if !failed && !error.store_is_away() {
+                    failed = true;
+                    tracing::warn!(%error, "what the servers of this store have noted of themselves cannot be read");
+                }
+                continue;
+            }
+        };
+        failed = false;
         metrics.servers.set(1_u64.saturating_add(others.len() as u64));
         let differ: BTreeMap<_, _> =
             others.into_iter().filter(|(_, parts)| !parts.is_empty()).collect();
@@ -156,3 +193,6 @@ fn tell(
         tracing::info!(server, "all servers of this store that are there are set up alike");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,7 +260,7 @@ fn reload_flows(
 }
 
 /// The flows that new calls get, and their versions.
-pub(super) fn versions(exchange: &Exchange) -> BTreeMap<String, String> {
+fn versions(exchange: &Exchange) -> BTreeMap<String, String> {
     let flows = exchange.flows();
     let version = |name: &str| Some((name.to_owned(), exchange.version_of(name)?));
     flows.iter().filter_map(|flow| version(flow.name.as_str())).collect()
