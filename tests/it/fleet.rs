@@ -195,7 +195,7 @@ async fn servers_that_are_set_up_otherwise_are_told_in_what() {
 
 /// Whoever wrote over what servers note of themselves has kept them from comparing: that must not go unnoticed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn notes_of_servers_that_were_written_over_are_told_of_once() {
+async fn notes_of_servers_that_were_written_over_are_told_of() {
     const TOLD: &str = "what the servers of this store have noted of themselves cannot be read";
     let redis = RedisServer::start();
     let house = House::start(&redis.url(), "http://127.0.0.1:9");
