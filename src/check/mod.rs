@@ -132,9 +132,7 @@ pub(crate) fn examples_telling(flows: &FlowSet, telling: Telling) -> (Vec<Exampl
         Telling::Enough => limits::FINDINGS_ALIKE_MAX,
     };
     let subject = Subject::new(flows);
-    let of_start = |walks: &proof::Walks<'_>| -> Vec<Example> {
-        walks.gaps.iter().take(most).map(|gap| Example::of(walks, gap)).collect()
-    };
+    let of_start = |walks| Example::all(walks, most);
     let examples: Vec<_> = subject.proofs.iter().flat_map(of_start).collect();
     let all: usize = subject.proofs.iter().map(|walks| walks.gaps.len()).sum();
     let more = all - examples.len();

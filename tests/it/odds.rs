@@ -1,5 +1,6 @@
 //! Odds, statements and the reference of codes: what the commands print, exactly.
 
+mod behind;
 mod worth;
 
 use expect_test::expect_file;
@@ -563,19 +564,20 @@ fn what_a_branch_leads_only_provers_to_has_its_chances() {
         states.map(of).collect::<Vec<_>>()
     };
     let desk = ("desk".into(), "asks".into(), serde_json::json!([["pin"]]));
-    assert_eq!(opened(&flow), [desk], "and nobody else's");
+    let message = ("message".into(), "asks".into(), serde_json::json!([["pin"]]));
+    assert_eq!(opened(&flow), [message.clone(), desk], "and nobody else's");
     let said = of_flow(&flow, &["statement"]);
     let behind = "It is where `asks` of `gate` leads only those who have proved something: pin.";
     assert!(said.contains(behind), "{said}");
     // What others come to as well keeps nobody out.
     let service = "queue = \"service\" }\non = { completed = ";
     let open = flow.replace(&format!("{service}\"bye\""), &format!("{service}\"desk\""));
-    assert_eq!(opened(&open), []);
+    assert_eq!(opened(&open), std::slice::from_ref(&message));
     // What says itself what it asks for is counted by that.
     let cards = "to = { queue = \"cards\" }\non = { ";
     let own = flow.replace(cards, &format!("requires = \"known\"\n{cards}denied = \"bye\", "));
     let requires = ("desk".into(), serde_json::Value::Null, serde_json::json!([["pin"]]));
-    assert_eq!(opened(&own), [requires]);
+    assert_eq!(opened(&own), [requires, message]);
 }
 
 #[test]

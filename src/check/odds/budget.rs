@@ -15,6 +15,8 @@ pub(super) struct Opened {
     /// A specialist there may ask for this level, and is told that it is met.
     pub(super) vouched: Option<LevelName>,
     pub(super) place: Place,
+    /// Where a branch leads there only those who have proved something, if that alone asks for it.
+    pub(super) led: Option<Place>,
 }
 
 /// Something that guessing opens more easily than is allowed.
@@ -26,6 +28,8 @@ pub struct Over {
     when: &'static str,
     /// What asks for the proof.
     pub place: Place,
+    /// Where a branch asks for it.
+    pub led: Option<Place>,
     /// The bound.
     pub budget: Place,
 }
@@ -69,8 +73,8 @@ fn held(opened: &Opened, chances: &ChancesBy, budget: &Budget) -> Vec<Over> {
     ];
     let over = spans.into_iter().filter_map(|(chance, allowed, when)| {
         let (allowed, budget) = allowed.clone().filter(|(allowed, _)| chance > *allowed)?;
-        let (opened, place) = (opened.clone(), opened.place.clone());
-        Some(Over { opened, chance, allowed, when, place, budget })
+        let (place, led) = (opened.place.clone(), opened.led.clone());
+        Some(Over { opened: opened.clone(), chance, allowed, when, place, led, budget })
     });
     over.collect()
 }

@@ -52,8 +52,9 @@ pub(super) struct Demand<'f> {
     /// The level that it requires, the fields and variables that it tells or shares, each with its level, and the
     /// level that a specialist may ask for.
     pub(super) asks: Vec<Ask>,
-    /// The branch that leads there only those who have proved something, where the state itself asks for nothing.
-    pub(super) behind: Option<(FlowName, StateName)>,
+    /// The branch that leads there only those who have proved something, where the state itself asks for nothing, and
+    /// where it does.
+    pub(super) behind: Option<((FlowName, StateName), Place)>,
     pub(super) formula: Formula,
     pub(super) otherwise: Otherwise,
     pub(super) place: Place,

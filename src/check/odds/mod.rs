@@ -218,7 +218,7 @@ fn of(flows: &FlowSet, walks: &Walks<'_>, demands: &[Demand<'_>], terms: &Terms)
         StateOdds {
             type_name: demand.state.type_name(),
             asks: demand.asks.clone(),
-            behind: demand.behind.clone(),
+            behind: demand.behind.clone().map(|(branch, _)| branch),
             demand: demand.words(),
             otherwise: demand.otherwise,
             chances: scale.chances(&enough),
@@ -275,7 +275,8 @@ fn chances_of(
         let chances = known.entry(enough).or_insert_with_key(|enough| scale.chances(enough));
         let vouched = demand.asks.iter().find(|ask| ask.what == What::Specialist);
         let vouched = vouched.map(|ask| ask.level.clone());
-        let opened = budget::Opened { state: at.1, vouched, place: demand.place };
+        let led = demand.behind.map(|(_, place)| place);
+        let opened = budget::Opened { state: at.1, vouched, place: demand.place, led };
         (opened, chances.clone())
     });
     states.collect()

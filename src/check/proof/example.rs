@@ -6,6 +6,9 @@ use super::uses::Told;
 use super::walk::{Gap, Walks};
 use crate::flow::name::{FlowName, StateName};
 
+/// Other ways that are tried for all gaps of a flow together: where no call can go any, there are many of them.
+const OTHERS_TRIED_MAX: usize = 1_000;
+
 /// A call that comes to a state without what the state demands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
@@ -23,8 +26,14 @@ pub struct Example {
 }
 
 impl Example {
-    /// The example of a gap.
-    pub(in crate::check) fn of(walks: &Walks<'_>, gap: &Gap<'_>) -> Self {
+    /// The examples of so many gaps at most.
+    pub(in crate::check) fn all(walks: &Walks<'_>, most: usize) -> Vec<Self> {
+        let mut others = OTHERS_TRIED_MAX;
+        walks.gaps.iter().take(most).map(|gap| Self::of(walks, gap, &mut others)).collect()
+    }
+
+    /// The example of a gap, on its shortest way or one of so many others.
+    fn of(walks: &Walks<'_>, gap: &Gap<'_>, others: &mut usize) -> Self {
         let (start, flow, state) = (&walks.start.name, &gap.flow.name, &gap.state.name);
         let told = gap.told.as_ref().map(|(told, _)| told.to_string());
         let of_flow = if flow == start { String::new() } else { format!("{flow}-") };
@@ -37,11 +46,18 @@ impl Example {
             name: format!("{start}.{of_flow}{state}{of_told}"),
             flow: start.clone(),
             at: (flow.clone(), state.clone()),
-            transcript: gap
-                .ways()
-                .find_map(|gap| Some(transcript(walks, &gap, &Play::of(walks, &gap)?))),
+            transcript: Self::played(walks, gap).or_else(|| {
+                gap.ways().skip(1).take(*others).find_map(|gap| {
+                    *others -= 1;
+                    Self::played(walks, &gap)
+                })
+            }),
             told,
         }
+    }
+
+    fn played(walks: &Walks<'_>, gap: &Gap<'_>) -> Option<String> {
+        Some(transcript(walks, gap, &Play::of(walks, gap)?))
     }
 }
 

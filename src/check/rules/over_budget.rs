@@ -3,8 +3,9 @@
 //! The chance is the one that `callgate odds` prints, for the default limits: the best that guessing
 //! can do against one account, over all ways to the proof that the state asks for: by `requires`, by
 //! the level of a field or variable that it tells, or because a specialist in its conference may ask for a level
-//! (`agent_step_up`). A branch on a fact or a level asks for it as well, of all to which it leads only those who have
-//! proved something. `pins` says where PINs come from: `random`, `chosen`, `chosen_274_blocked` or
+//! (`agent_step_up`). A branch on a fact or a level asks for it as well, at every transfer, lookup, link and message to
+//! which it leads only those who have proved something, and where a text tells a variable that has a level on another
+//! way; other words open nothing. `pins` says where PINs come from: `random`, `chosen`, `chosen_274_blocked` or
 //! `chosen_1000_blocked`; `chosen` where nothing is said. A server whose own limits leave a guesser more warns of it in
 //! its log.
 //!
@@ -59,7 +60,13 @@ fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             let help =
                 "ask for proof that is harder to guess; `callgate odds` shows what each is worth";
             let finding = report.finding(over.to_string(), &over.place).help(help);
-            report.add(finding.label("the budget", over.budget));
+            let finding = finding.label("the budget", over.budget);
+            report.add(match over.led {
+                Some(place) => {
+                    finding.label("this leads only those who have proved something", place)
+                }
+                None => finding,
+            });
         }
     }
 }
