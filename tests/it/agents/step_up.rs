@@ -176,16 +176,21 @@ fn house_with(provider: &Provider, replaced: &[(&str, &str)]) -> House {
     house
 }
 
+/// A menu before the caller goes back.
+const WAITS: &str = "[states.waits]\ntype = \"menu\"\nprompt = \"To go back press 1.\"\n\
+    keys = { 1 = \"done\" }\non = { no_input = \"done\", no_match = \"done\" }\n[states.done]";
+
+/// The same bank, where whoever has proved more waits at that menu.
+fn house_that_waits(provider: &Provider) -> House {
+    let replaced = [("on = { ok = \"done\"", "on = { ok = \"waits\""), ("[states.done]", WAITS)];
+    house_with(provider, &replaced)
+}
+
 /// The caller may not come back: what they hear of meanwhile is theirs.
 #[tokio::test]
 async fn what_is_proved_away_from_the_specialist_is_told_when_the_caller_is_back() {
     let provider = Provider::start();
-    let waits = "[states.waits]\ntype = \"menu\"\nprompt = \"To go back press 1.\"\n\
-        keys = { 1 = \"done\" }\non = { no_input = \"done\", no_match = \"done\" }\n[states.done]";
-    let house = house_with(
-        &provider,
-        &[("on = { ok = \"done\"", "on = { ok = \"waits\""), ("[states.done]", waits)],
-    );
+    let house = house_that_waits(&provider);
     let (mut phone, call) = in_room(&house, "CA27").await;
     assert_eq!(ask(&house, &call, "strong").await.0, 202);
     taken(&house, &provider, &mut phone, 1).await;
@@ -205,14 +210,14 @@ async fn what_is_proved_away_from_the_specialist_is_told_when_the_caller_is_back
 #[tokio::test]
 async fn what_is_proved_again_away_from_the_specialist_is_told_as_before() {
     let provider = Provider::start();
-    let again = "[states.again]\ntype = \"gather_pin\"\nprompt = \"Your PIN once more.\"\ndigits = 6\ntries = 1\n\
-        on = { ok = \"waits\", failed = \"waits\", locked = \"waits\" }\n\
-        accept = [\"failure-shares-success\"]\n\
-        [states.waits]\ntype = \"menu\"\nprompt = \"To go back press 1.\"\n\
-        keys = { 1 = \"done\" }\non = { no_input = \"done\", no_match = \"done\" }\n[states.done]";
+    let again = format!(
+        "[states.again]\ntype = \"gather_pin\"\nprompt = \"Your PIN once more.\"\ndigits = 6\ntries = 1\n\
+         on = {{ ok = \"waits\", failed = \"waits\", locked = \"waits\" }}\n\
+         accept = [\"failure-shares-success\"]\n{WAITS}"
+    );
     let house = house_with(
         &provider,
-        &[("agent_step_up = \"prove\"", "agent_step_up = \"again\""), ("[states.done]", again)],
+        &[("agent_step_up = \"prove\"", "agent_step_up = \"again\""), ("[states.done]", &again)],
     );
     let (mut phone, call) = in_room(&house, "CA29").await;
     assert_eq!(ask(&house, &call, "strong").await.0, 202);
@@ -232,12 +237,7 @@ async fn what_is_proved_again_away_from_the_specialist_is_told_as_before() {
 #[tokio::test]
 async fn what_is_proved_of_another_account_is_told_when_the_caller_is_back() {
     let provider = Provider::start();
-    let waits = "[states.waits]\ntype = \"menu\"\nprompt = \"To go back press 1.\"\n\
-        keys = { 1 = \"done\" }\non = { no_input = \"done\", no_match = \"done\" }\n[states.done]";
-    let house = house_with(
-        &provider,
-        &[("on = { ok = \"done\"", "on = { ok = \"waits\""), ("[states.done]", waits)],
-    );
+    let house = house_that_waits(&provider);
     let mut phone = caller(&house, "CA30", true).await;
     phone.key(&house, "5").await;
     let call = call_of("CA30");
