@@ -28,6 +28,7 @@ tests/tools.sh lint
 said=$(mktemp -d)
 # Tests that are interrupted leave their folders behind: here they go with it.
 TMPDIR=$(mktemp -d)
+chmod 1777 "$TMPDIR" # as /tmp itself: some tests run a program as another user
 export TMPDIR
 trap 'rm -rf "$said" "$TMPDIR"' EXIT
 status=0
