@@ -73,6 +73,14 @@ fn record(house: &mut House) {
     house.restart();
 }
 
+/// A server whose calls go through this flow, and are recorded.
+fn recording(provider: &Provider, flow: &str) -> House {
+    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
+    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
+    record(&mut house);
+    house
+}
+
 async fn recorded(folder: &Path) -> String {
     eventually_async("the transcript is written", async || {
         let file = std::fs::read_dir(folder).ok()?.next()?.ok()?.path();
@@ -227,7 +235,6 @@ async fn nothing_of_a_caller_is_in_the_transcript() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_not_taken_is_not_taken_in_the_transcript() {
     let provider = Provider::start();
-    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
     let flow = "name = \"desk\"\nstart = \"number\"\n\
         [states.number]\ntype = \"gather\"\nvar = \"number\"\nspeech = true\ntries = 4\nprompt = \"Which number?\"\n\
         on = { ok = \"day\", no_input = \"bye\", invalid = \"bye\" }\n\
@@ -238,8 +245,7 @@ async fn what_was_not_taken_is_not_taken_in_the_transcript() {
         [states.words]\ntype = \"gather_passcode\"\ndigits = 6\nprompt = \"Your passcode?\"\n\
         on = { ok = \"bye\", failed = \"bye\", locked = \"bye\" }\n\
         [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
-    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
-    record(&mut house);
+    let house = recording(&provider, flow);
     let mut phone = Telephone::new("CA00000000000000000000000000000079", CALLER);
     phone.ring(&house).await;
     // Some telephones have the keys `A` to `D`.
@@ -303,15 +309,13 @@ async fn what_was_taken_before_a_sub_flow_is_taken_in_the_transcript() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_that_is_not_looked_at_is_an_entry_in_the_transcript() {
     let provider = Provider::start();
-    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
     let flow = "name = \"desk\"\nstart = \"who\"\n\
         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
         on = { found = \"words\", unknown = \"words\" }\n\
         [states.words]\ntype = \"gather_passcode\"\ntries = 4\nprompt = \"Your passcode?\"\n\
         on = { ok = \"bye\", failed = \"bye\", locked = \"bye\" }\n\
         [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
-    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
-    record(&mut house);
+    let house = recording(&provider, flow);
     let mut phone = Telephone::new("CA00000000000000000000000000000080", CALLER);
     phone.ring(&house).await;
     phone.key(&house, ACCOUNT).await;
@@ -330,7 +334,6 @@ async fn an_entry_that_is_not_looked_at_is_an_entry_in_the_transcript() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cough_after_the_last_attempt_is_one_in_the_transcript() {
     let provider = Provider::start();
-    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
     let flow = "name = \"desk\"\nstart = \"who\"\n\
         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
         on = { found = \"words\", unknown = \"words\" }\n\
@@ -339,8 +342,7 @@ async fn a_cough_after_the_last_attempt_is_one_in_the_transcript() {
         [states.menu]\ntype = \"menu\"\ntries = 9\nprompt = \"Press 1.\"\nkeys = { 1 = \"bye\" }\n\
         on = { no_input = \"bye\", no_match = \"bye\" }\n\
         [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
-    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
-    record(&mut house);
+    let house = recording(&provider, flow);
     let mut phone = Telephone::new("CA00000000000000000000000000000082", CALLER);
     phone.ring(&house).await;
     phone.key(&house, ACCOUNT).await;
@@ -364,7 +366,6 @@ async fn a_cough_after_the_last_attempt_is_one_in_the_transcript() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_is_keyed_and_said_is_one_in_the_transcript() {
     let provider = Provider::start();
-    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
     let flow = "name = \"desk\"\nstart = \"who\"\n\
         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
         on = { found = \"pin\", unknown = \"pin\" }\n\
@@ -374,8 +375,7 @@ async fn a_secret_that_is_keyed_and_said_is_one_in_the_transcript() {
         on = { ok = \"bye\", failed = \"sorry\", locked = \"sorry\" }\n\
         [states.sorry]\ntype = \"hangup\"\nprompt = \"Sorry.\"\n\
         [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
-    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
-    record(&mut house);
+    let house = recording(&provider, flow);
     let mut phone = Telephone::new("CA00000000000000000000000000000081", CALLER);
     phone.ring(&house).await;
     phone.key(&house, ACCOUNT).await;
@@ -390,7 +390,6 @@ async fn a_secret_that_is_keyed_and_said_is_one_in_the_transcript() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codes_from_the_web_are_as_good_in_the_transcript() {
     let provider = Provider::start();
-    let mut house = House::set_up("embedded:callgate.redb", &provider.api_base());
     let flow = "name = \"desk\"\nstart = \"who\"\n[levels]\nstrong = { any = [\"possession\"] }\n\
         [states.who]\ntype = \"identify\"\nby = [\"digits\"]\ndigits = 8\nprompt = \"Who?\"\n\
         on = { found = \"web\", unknown = \"web\" }\n\
@@ -402,8 +401,7 @@ async fn codes_from_the_web_are_as_good_in_the_transcript() {
         on = { ok = \"back\", failed = \"back\", locked = \"back\" }\n\
         [states.back]\ntype = \"return\"\n\
         [states.bye]\ntype = \"hangup\"\nprompt = \"Goodbye.\"\n";
-    std::fs::write(house.folder.path().join("flows/desk.toml"), flow).unwrap();
-    record(&mut house);
+    let house = recording(&provider, flow);
     let issue = async |mut body: Value| -> String {
         body["account"] = ACCOUNT.into();
         let request = client().post(format!("{}/api/service-codes", house.admin()));

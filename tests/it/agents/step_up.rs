@@ -165,13 +165,9 @@ async fn of_a_call_that_is_over_a_specialist_sees_no_field() {
 /// A server with that bank's flow, in which this is replaced.
 fn house_with(provider: &Provider, replaced: &[(&str, &str)]) -> House {
     let mut house = house("memory:", provider);
-    let path = house.folder.path().join("flows/desk.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let changed = replaced.iter().fold(text, |text, (from, to)| {
-        assert!(text.contains(from), "{from}");
-        text.replacen(from, to, 1)
-    });
-    std::fs::write(&path, changed).unwrap();
+    for (from, to) in replaced {
+        house.change("flows/desk.toml", from, to);
+    }
     house.restart();
     house
 }

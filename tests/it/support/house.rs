@@ -227,7 +227,12 @@ impl House {
 
     /// Writes something else in the configuration, in one place.
     pub(crate) fn change_configuration(&self, from: &str, to: &str) {
-        let path = self.folder.path().join("callgate.toml");
+        self.change("callgate.toml", from, to);
+    }
+
+    /// Puts something else into a file in place of what stands there once.
+    pub(crate) fn change(&self, file: &str, from: &str, to: &str) {
+        let path = self.folder.path().join(file);
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.matches(from).count(), 1, "{from}");
         std::fs::write(&path, text.replace(from, to)).unwrap();
